@@ -1,0 +1,217 @@
+/**
+ * Scaled dot-product attention over query strips and key blocks with online softmax: memory grows with the length, never with its
+ * square. Dao 2023, arXiv:2307.08691, Alg. 1.
+ *
+ *     for each key/value head          pack its keys and values into panels
+ *       for each strip of query rows   pack the rows, scale applied
+ *         for each block of 512 keys   scores → maximum → exponentials, sum → weighted values
+ *         divide by the sum
+ */
+import { AttentionParams, ScoresStage } from "./params";
+import { KeyRange, addBias, applyMask, applyRange } from "./mask";
+import { Row, sequenceOf, Strip } from "./strip";
+import { Workspace } from "./workspace";
+import { scoreStrip } from "./scores";
+import { addValues, addValuesByRow, finishRow, rescaleRow } from "./values";
+import { exponentials, normalizedExponentials, rowMax, softcapRow } from "./softmax";
+import { packKeys, packRows, packValues } from "./pack";
+import { exp1 } from "./exp";
+import { BLOCK, ceilBlock, ceilPanel, floorBlock, PANEL_BYTES, SCORE_ROW } from "./layout";
+
+/**
+ * Computes the key/value heads `first` to `end` − 1, counted through the batch: batch · numKvHeads + kvHead.
+ *
+ * @param params        AttentionParams
+ * @param workspacePtr  what placeWorkspace laid out for the same parameters; no other thread may use it meanwhile
+ */
+export function attention(params: usize, workspacePtr: usize, first: usize, end: usize): void {
+  const p = changetype<AttentionParams>(params);
+  const workspace = changetype<Workspace>(workspacePtr);
+  const numRows = p.seqLen * (p.numHeads / p.numKvHeads);
+  for (let head = first; head < end; head++) {
+    const batch = head / p.numKvHeads;
+    const kvHead = head % p.numKvHeads;
+    packHead(p, workspace, batch, kvHead);
+    for (let t: usize = 0; t < numRows; t += p.stripRows) {
+      workspace.strip.place(p, batch, kvHead, t, min(p.stripRows, numRows - t));
+      attendStrip(p, workspace);
+    }
+  }
+}
+
+/** Packs the keys and values that any row of the head sees, in whole blocks but for the last. */
+function packHead(p: AttentionParams, workspace: Workspace, batch: usize, kvHead: usize): void {
+  const seen = changetype<KeyRange>(workspace.strip);
+  seen.setSpan(p, sequenceOf(p, batch), 0, <i32>p.seqLen - 1);
+  const isEveryScoreWanted = p.scores && p.scoresStage != ScoresStage.BIASED;
+  const to = isEveryScoreWanted ? p.kvLen : seen.to;
+  const gapFrom = isEveryScoreWanted ? to : ceilBlock(seen.sinkEnd);
+  const gapTo = isEveryScoreWanted ? to : max(gapFrom, floorBlock(seen.from));
+
+  packBlocks(p, workspace, batch, kvHead, 0, min(gapFrom, to));
+  packBlocks(p, workspace, batch, kvHead, gapTo, to);
+}
+
+/** Packs keys `from`, the first of a block, to `to` − 1 and notes which blocks have finite values throughout. */
+function packBlocks(p: AttentionParams, workspace: Workspace, batch: usize, kvHead: usize, from: usize, to: usize): void {
+  const kPtr = p.k + ((batch * p.kBatchStride + kvHead * p.kHeadStride) << 2);
+  const vPtr = p.v + ((batch * p.vBatchStride + kvHead * p.vHeadStride) << 2);
+  const kRowBytes = p.kRowStride << 2;
+  const vRowBytes = p.vRowStride << 2;
+  for (let block = from; block < to; block += BLOCK) {
+    const end = min(block + BLOCK, to);
+    packKeys(kPtr, kRowBytes, block, end, p.headDim, workspace.keyPanels);
+    const isFinite = packValues(vPtr, vRowBytes, block, end, p.valueDim, workspace.valuePanels, workspace.valuePanelBytes);
+    store<u8>(workspace.finiteBlocks + block / BLOCK, isFinite);
+  }
+}
+
+/** All that is wanted of the strip in work. */
+function attendStrip(p: AttentionParams, workspace: Workspace): void {
+  const strip = workspace.strip;
+  packRows(strip.rows + offsetof<Row>("q"), offsetof<Row>(), strip.numRows, workspace.queryPanel, p.headDim, p.scale);
+  memory.fill(workspace.accumulators, 0, workspace.numValuePanels * strip.tileRows * PANEL_BYTES);
+
+  for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) attendBlock(p, workspace, block);
+
+  for (let r: usize = 0; r < strip.numRows; r++) {
+    const row = strip.row(r);
+    finishRow(workspace.accumulators + r * PANEL_BYTES, strip.tileRows * PANEL_BYTES, row.out, p.valueDim, reciprocalSum(row));
+    if (p.logSumExp) store<f32>(row.logSumExp, row.max + Mathf.log(row.sum));
+  }
+  if (p.weights) writeWeights(p, workspace);
+  if (p.scores) writeScores(p, workspace);
+}
+
+/** 1 / sum, and 0 for a row that sees no key. */
+// @ts-ignore: decorator
+@inline
+function reciprocalSum(row: Row): f32 {
+  return row.sum == 0 ? 0 : <f32>1 / row.sum;
+}
+
+/** Online softmax: takes one block of keys into the strip's running state. */
+function attendBlock(p: AttentionParams, workspace: Workspace, block: usize): void {
+  const strip = workspace.strip;
+  const firstKey = strip.firstKey(block);
+  const endKey = strip.endKey(block);
+  const scoresPtr = workspace.scores;
+  const bytes = (ceilPanel(endKey) - firstKey) << 2;
+  const vPtr = workspace.valuePanels + firstKey * PANEL_BYTES;
+  const accBytes = strip.tileRows * PANEL_BYTES;
+  const isFinite = load<u8>(workspace.finiteBlocks + block / BLOCK);
+  visibleScores(p, workspace, firstKey, endKey);
+
+  for (let r: usize = 0; r < strip.numRows; r++) {
+    const row = strip.row(r);
+    const rowScores = scoresPtr + r * SCORE_ROW;
+    const accPtr = workspace.accumulators + r * PANEL_BYTES;
+    const blockMax = rowMax(rowScores, bytes);
+    if (blockMax > row.max) {
+      if (row.max != -Infinity) {
+        const factor = exp1(row.max - blockMax);
+        row.sum *= factor;
+        rescaleRow(accPtr, accBytes, workspace.numValuePanels, factor);
+      }
+      row.max = blockMax;
+    }
+    if (!isFinite) memory.copy(workspace.spareScores, rowScores, bytes);
+    row.sum += exponentials(rowScores, bytes, shiftOf(row));
+    if (!isFinite) {
+      const keys = endKey - firstKey;
+      addValuesByRow(
+        workspace.spareScores,
+        rowScores,
+        vPtr,
+        workspace.valuePanelBytes,
+        accPtr,
+        accBytes,
+        workspace.numValuePanels,
+        keys,
+      );
+    }
+  }
+  if (isFinite) {
+    const keys = endKey - firstKey;
+    addValues(strip.tileRows, scoresPtr, vPtr, workspace.valuePanelBytes, workspace.accumulators, workspace.numValuePanels, keys);
+  }
+}
+
+/** What the exponent subtracts: the running maximum, but 0 while that is −∞, since −∞ − (−∞) is NaN. */
+// @ts-ignore: decorator
+@inline
+function shiftOf(row: Row): f32 {
+  return row.max == -Infinity ? 0 : row.max;
+}
+
+/** Scores of the strip against keys `firstKey` (a panel's first) to `endKey` − 1, from the first column of the scratch on. */
+function rawScores(p: AttentionParams, workspace: Workspace, firstKey: usize, endKey: usize, isCapped: bool): void {
+  const strip = workspace.strip;
+  const columns = ceilPanel(endKey) - firstKey;
+  const kPtr = workspace.keyPanels + firstKey * (p.headDim << 2);
+  scoreStrip(strip.tileRows, workspace.queryPanel, kPtr, workspace.scores, p.headDim, (columns * sizeof<f32>()) / PANEL_BYTES);
+  if (!isCapped) return;
+  for (let r: usize = 0; r < strip.numRows; r++) softcapRow(workspace.scores + r * SCORE_ROW, columns << 2, p.softcap);
+}
+
+/** The same with bias, and −∞ for each key that a row may not see. */
+function visibleScores(p: AttentionParams, workspace: Workspace, firstKey: usize, endKey: usize): void {
+  const strip = workspace.strip;
+  const columns = ceilPanel(endKey) - firstKey;
+  rawScores(p, workspace, firstKey, endKey, p.softcap != 0);
+  for (let r: usize = 0; r < strip.numRows; r++) {
+    const row = strip.row(r);
+    const rowScores = workspace.scores + r * SCORE_ROW;
+    if (p.bias) addBias(rowScores, row.bias + ((firstKey * p.biasKeyStride) << 2), p.biasKeyStride, columns << 2);
+    if (p.mask) applyMask(rowScores, row.mask + firstKey * p.maskKeyStride, p.maskKeyStride, columns << 2);
+    applyRange(row, rowScores, firstKey, firstKey + columns);
+  }
+}
+
+/** Weights of the strip, once maximum and sum are known: a second pass over the scores, and only when asked for. */
+function writeWeights(p: AttentionParams, workspace: Workspace): void {
+  const strip = workspace.strip;
+  for (let r: usize = 0; r < strip.numRows; r++) memory.fill(strip.row(r).weights, 0, p.kvLen << 2);
+  for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) {
+    const firstKey = strip.firstKey(block);
+    const endKey = strip.endKey(block);
+    visibleScores(p, workspace, firstKey, endKey);
+    for (let r: usize = 0; r < strip.numRows; r++) {
+      const row = strip.row(r);
+      const rowScores = workspace.scores + r * SCORE_ROW;
+      normalizedExponentials(rowScores, (ceilPanel(endKey) - firstKey) << 2, shiftOf(row), reciprocalSum(row));
+      memory.copy(row.weights + (firstKey << 2), rowScores, (endKey - firstKey) << 2);
+    }
+  }
+}
+
+/** Scores of the strip at the stage asked for: every pair, or with −∞ where a key is invisible. */
+function writeScores(p: AttentionParams, workspace: Workspace): void {
+  const strip = workspace.strip;
+  if (p.scoresStage != ScoresStage.BIASED) {
+    const isCapped = p.softcap != 0 && p.scoresStage == ScoresStage.CAPPED;
+    for (let block: usize = 0; block < p.kvLen; block += BLOCK) {
+      const endKey = min(block + BLOCK, p.kvLen);
+      rawScores(p, workspace, block, endKey, isCapped);
+      copyScores(workspace, block, endKey);
+    }
+    return;
+  }
+  for (let r: usize = 0; r < strip.numRows; r++) {
+    const scoresPtr = strip.row(r).scores;
+    for (let j: usize = 0; j < p.kvLen; j++) store<f32>(scoresPtr + (j << 2), -Infinity);
+  }
+  for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) {
+    const firstKey = strip.firstKey(block);
+    const endKey = strip.endKey(block);
+    visibleScores(p, workspace, firstKey, endKey);
+    copyScores(workspace, firstKey, endKey);
+  }
+}
+
+function copyScores(workspace: Workspace, firstKey: usize, endKey: usize): void {
+  const strip = workspace.strip;
+  for (let r: usize = 0; r < strip.numRows; r++) {
+    memory.copy(strip.row(r).scores + (firstKey << 2), workspace.scores + r * SCORE_ROW, (endKey - firstKey) << 2);
+  }
+}

@@ -1,0 +1,23 @@
+/**
+ * The ABI: what TypeScript may call. Pointers are byte addresses in linear memory, which the host owns; nothing here allocates.
+ *
+ *     attention.ts   many queries: strips × key blocks, online softmax
+ *     strip.ts       the query rows that go through the tiles together, and their state
+ *     mask.ts        which keys a row may see: bounds of the loops first, −∞ where bounds can't say it
+ *     scores.ts      register tile for q·kᵀ           values.ts   register tile for p·v
+ *     softmax.ts     maximum, exponentials, sum       exp.ts      vector exp and tanh
+ *     pack.ts        panels                           float16.ts  widening
+ *     workspace.ts   scratch of one thread            layout.ts   sizes that all of these share
+ *     params.ts      the structs of a call            simd.ts     what the instruction set offers
+ *     identity.ts    ABI number and build
+ */
+export { attention } from "./attention";
+export { placeWorkspace } from "./workspace";
+export { widenFloat16 } from "./float16";
+export { abiVersion, block, build, heapBase, multiplyAdd, panel } from "./identity";
+
+// The stages of attention one by one, for tests and benches.
+export { scoreStrip } from "./scores";
+export { addValues } from "./values";
+export { exponentials, softcapRow } from "./softmax";
+export { packKeys, packValues } from "./pack";

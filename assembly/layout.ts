@@ -1,0 +1,58 @@
+/** Sizes that kernels, packing and scratch agree on. */
+
+/** Keys or value columns in a panel, and query rows in a packed strip: two vectors of four. */
+// @ts-ignore: decorator
+@inline
+export const PANEL: usize = 8;
+
+/** Bytes of one step through a panel. */
+// @ts-ignore: decorator
+@inline
+export const PANEL_BYTES: usize = PANEL << 2;
+
+/**
+ * Keys in a block, counted from the first key of a sequence: the unit in which running maximum and sum advance, hence part of
+ * what a result's bits depend on. 512 scores for each of 6 rows are 12 KiB, which stay in L1 beside one panel of values.
+ * Sapphire Rapids, 12 × 1024 × 64: 256 costs 2 % (relaxed, Node 24), 1024 costs 6 % (scores leave L1).
+ */
+// @ts-ignore: decorator
+@inline
+export const BLOCK: usize = 512;
+
+/** Bytes between the rows of a score block. */
+// @ts-ignore: decorator
+@inline
+export const SCORE_ROW: usize = BLOCK << 2;
+
+/** Most query rows in a strip, as in the tallest register tile. */
+// @ts-ignore: decorator
+@inline
+export const MAX_STRIP_ROWS: usize = 6;
+
+/** Rounds up to whole panels. */
+// @ts-ignore: decorator
+@inline
+export function ceilPanel(n: usize): usize {
+  return (n + (PANEL - 1)) & ~(PANEL - 1);
+}
+
+/** Rounds down to the first element of a panel. */
+// @ts-ignore: decorator
+@inline
+export function floorPanel(n: usize): usize {
+  return n & ~(PANEL - 1);
+}
+
+/** Rounds down to the first key of a block. */
+// @ts-ignore: decorator
+@inline
+export function floorBlock(n: usize): usize {
+  return n & ~(BLOCK - 1);
+}
+
+/** Rounds up to whole blocks. */
+// @ts-ignore: decorator
+@inline
+export function ceilBlock(n: usize): usize {
+  return (n + (BLOCK - 1)) & ~(BLOCK - 1);
+}

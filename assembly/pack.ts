@@ -1,0 +1,120 @@
+/**
+ * Panels: rows and columns laid out in the order in which the tiles read them.
+ *
+ *     queries  [headDim, 8]                       one strip, scale applied
+ *     keys     [⌈kvLen / 8⌉, headDim, 8]
+ *     values   [⌈valueDim / 8⌉, kvLen, 8]
+ *
+ * Rows that are missing from a last panel repeat the last row, columns that are missing are 0: nothing beyond the end is read.
+ */
+import { madd } from "./simd";
+import { PANEL, PANEL_BYTES } from "./layout";
+
+/** Four rows of `channels` numbers become four neighbouring columns, PANEL_BYTES from channel to channel, times `scale`. */
+function packQuad(row0: usize, row1: usize, row2: usize, row3: usize, panelPtr: usize, channels: usize, scale: f32): void {
+  const scales = f32x4.splat(scale);
+  let left = channels;
+  for (; left >= 4; left -= 4) {
+    const a = f32x4.mul(v128.load(row0), scales);
+    const b = f32x4.mul(v128.load(row1), scales);
+    const c = f32x4.mul(v128.load(row2), scales);
+    const d = f32x4.mul(v128.load(row3), scales);
+    const ab01 = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
+    const ab23 = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
+    const cd01 = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
+    const cd23 = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
+    v128.store(panelPtr, v128.shuffle<f64>(ab01, cd01, 0, 2));
+    v128.store(panelPtr, v128.shuffle<f64>(ab01, cd01, 1, 3), PANEL_BYTES);
+    v128.store(panelPtr, v128.shuffle<f64>(ab23, cd23, 0, 2), 2 * PANEL_BYTES);
+    v128.store(panelPtr, v128.shuffle<f64>(ab23, cd23, 1, 3), 3 * PANEL_BYTES);
+    row0 += 16;
+    row1 += 16;
+    row2 += 16;
+    row3 += 16;
+    panelPtr += 4 * PANEL_BYTES;
+  }
+  for (; left > 0; left--) {
+    store<f32>(panelPtr, load<f32>(row0) * scale);
+    store<f32>(panelPtr, load<f32>(row1) * scale, 4);
+    store<f32>(panelPtr, load<f32>(row2) * scale, 8);
+    store<f32>(panelPtr, load<f32>(row3) * scale, 12);
+    row0 += 4;
+    row1 += 4;
+    row2 += 4;
+    row3 += 4;
+    panelPtr += PANEL_BYTES;
+  }
+}
+
+/** One panel of up to 8 rows whose addresses stand at `rowsPtr`, `rowsStep` bytes apart: a strip of queries. */
+export function packRows(rowsPtr: usize, rowsStep: usize, rows: usize, panelPtr: usize, channels: usize, scale: f32): void {
+  for (let quad: usize = 0; quad < rows; quad += 4) {
+    packQuad(
+      load<usize>(rowsPtr + min(quad, rows - 1) * rowsStep),
+      load<usize>(rowsPtr + min(quad + 1, rows - 1) * rowsStep),
+      load<usize>(rowsPtr + min(quad + 2, rows - 1) * rowsStep),
+      load<usize>(rowsPtr + min(quad + 3, rows - 1) * rowsStep),
+      panelPtr + (quad << 2),
+      channels,
+      scale,
+    );
+  }
+}
+
+/** Keys `from` (a panel's first) to `to` − 1 of one head into their panels. `rowBytes` lie between keys at `kPtr`. */
+export function packKeys(kPtr: usize, rowBytes: usize, from: usize, to: usize, headDim: usize, panelsPtr: usize): void {
+  for (let j = from; j < to; j += PANEL) {
+    const panelPtr = panelsPtr + j * (headDim << 2);
+    const last = kPtr + (to - 1) * rowBytes;
+    for (let quad = j; quad < j + PANEL; quad += 4) {
+      const row = kPtr + quad * rowBytes;
+      packQuad(
+        min(row, last),
+        min(row + rowBytes, last),
+        min(row + 2 * rowBytes, last),
+        min(row + 3 * rowBytes, last),
+        panelPtr + ((quad - j) << 2),
+        headDim,
+        1,
+      );
+    }
+  }
+}
+
+/**
+ * Values of keys `from` to `to` − 1 of one head into their panels, `panelBytes` apart; returns whether all of them are finite.
+ * `rowBytes` lie between keys at `vPtr`.
+ */
+export function packValues(
+  vPtr: usize,
+  rowBytes: usize,
+  from: usize,
+  to: usize,
+  valueDim: usize,
+  panelsPtr: usize,
+  panelBytes: usize,
+): bool {
+  let zeros0123 = f32x4.splat(0); // 0 · v summed: NaN as soon as one v is not finite
+  let zeros4567 = zeros0123;
+  for (let column: usize = 0; column < valueDim; column += PANEL) {
+    const tail = min(PANEL, valueDim - column) << 2;
+    let rowPtr = vPtr + from * rowBytes + (column << 2);
+    let panelPtr = panelsPtr + from * PANEL_BYTES;
+    const panelEnd = panelsPtr + to * PANEL_BYTES;
+    for (; panelPtr < panelEnd; panelPtr += PANEL_BYTES, rowPtr += rowBytes) {
+      if (tail < PANEL_BYTES) {
+        memory.fill(panelPtr, 0, PANEL_BYTES);
+        for (let byte: usize = 0; byte < tail; byte += 4) store<f32>(panelPtr + byte, load<f32>(rowPtr + byte));
+      } else {
+        v128.store(panelPtr, v128.load(rowPtr));
+        v128.store(panelPtr, v128.load(rowPtr, 16), 16);
+      }
+      const zero = f32x4.splat(0);
+      zeros0123 = madd(v128.load(panelPtr), zero, zeros0123);
+      zeros4567 = madd(v128.load(panelPtr, 16), zero, zeros4567);
+    }
+    panelsPtr += panelBytes;
+  }
+  const zeros = f32x4.add(zeros0123, zeros4567);
+  return !v128.any_true(f32x4.ne(zeros, zeros));
+}

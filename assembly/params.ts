@@ -1,0 +1,90 @@
+/**
+ * The structs through which TypeScript describes one call. Every field takes 4 bytes; `src/runtime/params.ts` lists the same
+ * names in the same order, and a test compares the two. Addresses are in bytes, strides in elements.
+ */
+
+/** One sequence of the batch. */
+@unmanaged
+export class SequenceParams {
+  /** Query rows that count; the rows beyond see no key. */
+  queryLength: i32;
+  /** Keys that count. */
+  keyLength: i32;
+  /** Position of query row 0. */
+  queryOffset: i32;
+}
+
+/** Scaled dot-product attention. */
+@unmanaged
+export class AttentionParams {
+  q: usize;
+  k: usize;
+  v: usize;
+  out: usize;
+
+  // 0 where absent
+  mask: usize;
+  bias: usize;
+  sinks: usize;
+  logSumExp: usize;
+  weights: usize;
+  scores: usize;
+
+  /** SequenceParams[batchSize] */
+  sequences: usize;
+
+  seqLen: usize;
+  kvLen: usize;
+  numHeads: usize;
+  numKvHeads: usize;
+  headDim: usize;
+  valueDim: usize;
+
+  qRowStride: usize;
+  qHeadStride: usize;
+  qBatchStride: usize;
+  kRowStride: usize;
+  kHeadStride: usize;
+  kBatchStride: usize;
+  vRowStride: usize;
+  vHeadStride: usize;
+  vBatchStride: usize;
+  outRowStride: usize;
+  outHeadStride: usize;
+  outBatchStride: usize;
+
+  // 0 where the axis is broadcast
+  maskKeyStride: usize;
+  maskRowStride: usize;
+  maskHeadStride: usize;
+  maskBatchStride: usize;
+  biasKeyStride: usize;
+  biasRowStride: usize;
+  biasHeadStride: usize;
+  biasBatchStride: usize;
+
+  /** Factor on q·k. */
+  scale: f32;
+  /** Bound of the scores, 0 for none. */
+  softcap: f32;
+
+  /** 1: no key after the row's position. */
+  causal: i32;
+  /** Keys before and after the row's position that the window reaches, −1 for all. */
+  windowLeft: i32;
+  windowRight: i32;
+  /** First keys that the window does not hide. */
+  sinkTokens: i32;
+
+  /** What `scores` receives, see ScoresStage. */
+  scoresStage: i32;
+  /** Height of the register tiles, 4 or 6: changes the speed and no bit. */
+  stripRows: usize;
+}
+
+/** The stage at which scores are handed out. */
+export const enum ScoresStage {
+  SCALED = 0,
+  CAPPED = 1,
+  BIASED = 2,
+}

@@ -1,0 +1,37 @@
+/** The only file that knows which vector instructions a build may use, and the vector's shape. */
+
+/** a · b + c in each lane: fused in the `relaxed` build, rounded twice elsewhere. */
+// @ts-ignore: decorator
+@inline
+export function madd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+  return f32x4.add(f32x4.mul(a, b), c);
+}
+
+/** Largest lane; −∞ beats NaN, because a maximum here never holds one. */
+// @ts-ignore: decorator
+@inline
+export function maxLane(x: v128): f32 {
+  const pair = f32x4.pmax(x, v128.shuffle<f32>(x, x, 2, 3, 0, 1));
+  return max<f32>(f32x4.extract_lane(pair, 0), f32x4.extract_lane(pair, 1));
+}
+
+/** (lane 0 + lane 2) + (lane 1 + lane 3): one fixed tree for every sum over lanes. */
+// @ts-ignore: decorator
+@inline
+export function sumLanes(x: v128): f32 {
+  const pair = f32x4.add(x, v128.shuffle<f32>(x, x, 2, 3, 0, 1));
+  return f32x4.extract_lane(pair, 0) + f32x4.extract_lane(pair, 1);
+}
+
+/**
+ * −∞, as static data. V8 13.6 to 15 rebuilds a vector literal at every use in a loop, a load costs nothing: constants other
+ * than zero live in static data throughout the kernels.
+ */
+const INFINITIES = memory.data<f32>([-Infinity]);
+
+// @ts-ignore: decorator
+@inline
+export function minusInfinity(): v128 {
+  return v128.load32_splat(INFINITIES);
+}

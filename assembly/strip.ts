@@ -1,0 +1,104 @@
+/**
+ * A strip: the few query rows that go through the register tiles together. They share keys and values, that is a key/value head;
+ * with grouped heads the rows of one position follow each other in all heads of the group, so that neighbours see nearly the same
+ * keys.
+ *
+ *     row t of a key/value head = position ⌊t / groupSize⌋ of query head kvHead · groupSize + t mod groupSize
+ */
+import { AttentionParams, SequenceParams } from "./params";
+import { BLOCK, floorBlock, floorPanel } from "./layout";
+import { KeyRange } from "./mask";
+import { exp1 } from "./exp";
+
+/** One row: the keys that it sees, where its data lie, and the running state of its softmax. */
+@unmanaged
+export class Row extends KeyRange {
+  q: usize;
+  out: usize;
+  // 0 where absent
+  mask: usize;
+  bias: usize;
+  logSumExp: usize;
+  weights: usize;
+  scores: usize;
+  /** Running maximum and sum of exponentials. */
+  max: f32;
+  sum: f32;
+
+  /** Row `i` of query head `head` in sequence `batch`, before its first key. */
+  place(p: AttentionParams, batch: usize, head: usize, i: usize): void {
+    this.setRow(p, sequenceOf(p, batch), <i32>i);
+
+    this.q = p.q + ((batch * p.qBatchStride + head * p.qHeadStride + i * p.qRowStride) << 2);
+    this.out = p.out + ((batch * p.outBatchStride + head * p.outHeadStride + i * p.outRowStride) << 2);
+    if (p.mask) this.mask = p.mask + batch * p.maskBatchStride + head * p.maskHeadStride + i * p.maskRowStride;
+    if (p.bias) this.bias = p.bias + ((batch * p.biasBatchStride + head * p.biasHeadStride + i * p.biasRowStride) << 2);
+
+    const index = (batch * p.numHeads + head) * p.seqLen + i;
+    if (p.logSumExp) this.logSumExp = p.logSumExp + (index << 2);
+    if (p.weights) this.weights = p.weights + ((index * p.kvLen) << 2);
+    if (p.scores) this.scores = p.scores + ((index * p.kvLen) << 2);
+
+    // A sink is one more logit without a value. Its own exponential is 1, or 0 for −∞, or NaN for +∞ and NaN.
+    const sink: f32 = p.sinks ? load<f32>(p.sinks + (head << 2)) : -Infinity;
+    this.max = sink;
+    this.sum = sink == -Infinity ? 0 : exp1(sink - sink);
+  }
+}
+
+/** The strip in work: the keys that any of its rows sees, and its rows. */
+@unmanaged
+export class Strip extends KeyRange {
+  numRows: usize;
+  /** Height of the register tile, at least numRows. */
+  tileRows: usize;
+  /** Row[MAX_STRIP_ROWS] */
+  rows: usize;
+
+
+  @inline
+  row(index: usize): Row {
+    return changetype<Row>(this.rows + index * offsetof<Row>());
+  }
+
+  /** Rows `t` to `t + numRows − 1` of a key/value head. */
+  place(p: AttentionParams, batch: usize, kvHead: usize, t: usize, numRows: usize): void {
+    const groupSize = p.numHeads / p.numKvHeads;
+    this.numRows = numRows;
+    this.tileRows = numRows == 1 ? 1 : numRows <= 4 ? 4 : 6;
+    for (let r: usize = 0; r < numRows; r++, t++) this.row(r).place(p, batch, kvHead * groupSize + (t % groupSize), t / groupSize);
+    this.setSpan(p, sequenceOf(p, batch), <i32>((t - numRows) / groupSize), <i32>((t - 1) / groupSize));
+  }
+
+  /** First key of the first block that holds a key of the range. */
+  @inline
+  firstBlock(): usize {
+    return this.sinkEnd ? 0 : floorBlock(this.from);
+  }
+
+  /** The block after `block`, leaving out those that lie between the sink tokens and the window. */
+  @inline
+  nextBlock(block: usize): usize {
+    const next = block + BLOCK;
+    return next < this.sinkEnd ? next : max(next, floorBlock(this.from));
+  }
+
+  /** First key to work on in a block; a panel's first. */
+  @inline
+  firstKey(block: usize): usize {
+    return block < this.sinkEnd ? block : max(block, floorPanel(this.from));
+  }
+
+  /** One past the last key to work on in a block. */
+  @inline
+  endKey(block: usize): usize {
+    return min(block + BLOCK, block + BLOCK > this.from ? this.to : this.sinkEnd);
+  }
+}
+
+/** The lengths and the position of one sequence. */
+// @ts-ignore: decorator
+@inline
+export function sequenceOf(p: AttentionParams, batch: usize): SequenceParams {
+  return changetype<SequenceParams>(p.sequences + batch * offsetof<SequenceParams>());
+}
