@@ -1,0 +1,130 @@
+/**
+ * Scaled dot-product attention in plain float32 JavaScript, written with care: flat arrays, indices hoisted, four sums at a time,
+ * one row of scores, the softmax fused into it, and nothing computed for keys that a causal row can't see.
+ */
+
+/** Float32 numbers and their sizes. */
+export interface BaselineTensor {
+  readonly data: Float32Array;
+  readonly dims: readonly number[];
+}
+
+/** A part of the options of `Engine.scaledDotProductAttention`, with the same meanings and defaults. Nothing is checked. */
+export interface BaselineOptions {
+  layout?: "bshd" | "bhsd" | undefined;
+  scale?: number | undefined;
+  /** Lower-right, as in the engine. */
+  causal?: boolean | undefined;
+  /** Receives the output, and is returned. */
+  out?: BaselineTensor | undefined;
+}
+
+/**
+ * @param q  [batch, seqLen, numHeads, headDim] in layout "bshd", or [seqLen, headDim]
+ * @param k  [batch, kvLen, numKvHeads, headDim]
+ * @param v  [batch, kvLen, numKvHeads, valueDim]
+ *
+ * @example
+ * import { scaledDotProductAttention } from "headwise/baseline";
+ *
+ * const x = { data: Float32Array.of(1, 0, 0, 1), dims: [2, 2] };
+ * console.log(scaledDotProductAttention(x, x, x, { causal: true }).data[0]); // 1
+ */
+export function scaledDotProductAttention(q: BaselineTensor, k: BaselineTensor, v: BaselineTensor, options: BaselineOptions = {}): BaselineTensor {
+  const { layout = "bshd", causal = false } = options;
+  const [batchSize, seqLen, numHeads, headDim] = sizes(q.dims, layout);
+  const [, kvLen, numKvHeads, valueDim] = sizes(v.dims, layout);
+  const { scale = 1 / Math.sqrt(headDim) } = options;
+  const dims = [...q.dims.slice(0, -1), valueDim];
+  const out = options.out ?? { data: new Float32Array(batchSize * seqLen * numHeads * valueDim), dims };
+  const weights = new Float32Array(kvLen);
+  const isInterleaved = layout === "bshd";
+
+  for (let b = 0; b < batchSize; b++) {
+    for (let h = 0; h < numHeads; h++) {
+      const kvHead = Math.floor((h * numKvHeads) / numHeads);
+      const kvFirst = isInterleaved ? b * kvLen * numKvHeads + kvHead : (b * numKvHeads + kvHead) * kvLen;
+      const kvStep = isInterleaved ? numKvHeads : 1;
+      for (let i = 0; i < seqLen; i++) {
+        const row = isInterleaved ? (b * seqLen + i) * numHeads + h : (b * numHeads + h) * seqLen + i;
+        const keys = causal ? Math.max(0, Math.min(kvLen, i + 1 + kvLen - seqLen)) : kvLen;
+        attendRow(q.data, row * headDim, k.data, v.data, kvFirst, kvStep, keys, headDim, valueDim, scale, weights, out.data, row * valueDim);
+      }
+    }
+  }
+  return out;
+}
+
+/** One query row against `keys` keys, which lie `kvStep` rows apart from row `kvFirst` on. */
+function attendRow(
+  q: Float32Array,
+  qStart: number,
+  k: Float32Array,
+  v: Float32Array,
+  kvFirst: number,
+  kvStep: number,
+  keys: number,
+  headDim: number,
+  valueDim: number,
+  scale: number,
+  weights: Float32Array,
+  out: Float32Array,
+  outStart: number,
+): void {
+  const outEnd = outStart + valueDim;
+  for (let o = outStart; o < outEnd; o++) out[o] = 0;
+  const headDim4 = headDim & ~3;
+  const kStep = kvStep * headDim;
+  let max = -Infinity;
+  for (let j = 0, kStart = kvFirst * headDim; j < keys; j++, kStart += kStep) {
+    let sum0 = 0;
+    let sum1 = 0;
+    let sum2 = 0;
+    let sum3 = 0;
+    let d = 0;
+    for (; d < headDim4; d += 4) {
+      sum0 += q[qStart + d]! * k[kStart + d]!;
+      sum1 += q[qStart + d + 1]! * k[kStart + d + 1]!;
+      sum2 += q[qStart + d + 2]! * k[kStart + d + 2]!;
+      sum3 += q[qStart + d + 3]! * k[kStart + d + 3]!;
+    }
+    for (; d < headDim; d++) sum0 += q[qStart + d]! * k[kStart + d]!;
+    const score = (sum0 + sum1 + sum2 + sum3) * scale;
+    weights[j] = score;
+    if (score > max) max = score;
+  }
+
+  let sum = 0;
+  for (let j = 0; j < keys; j++) {
+    const weight = Math.exp(weights[j]! - max);
+    weights[j] = weight;
+    sum += weight;
+  }
+
+  // Four keys at a time: one load and store of the output for four products.
+  const factor = 1 / sum;
+  const vStep = kvStep * valueDim;
+  let j = 0;
+  let v0 = kvFirst * valueDim;
+  for (; j + 3 < keys; j += 4, v0 += 4 * vStep) {
+    const w0 = weights[j]! * factor;
+    const w1 = weights[j + 1]! * factor;
+    const w2 = weights[j + 2]! * factor;
+    const w3 = weights[j + 3]! * factor;
+    const v1 = v0 + vStep;
+    const v2 = v1 + vStep;
+    const v3 = v2 + vStep;
+    for (let d = 0; d < valueDim; d++) out[outStart + d]! += w0 * v[v0 + d]! + w1 * v[v1 + d]! + w2 * v[v2 + d]! + w3 * v[v3 + d]!;
+  }
+  for (; j < keys; j++, v0 += vStep) {
+    const w = weights[j]! * factor;
+    for (let d = 0; d < valueDim; d++) out[outStart + d]! += w * v[v0 + d]!;
+  }
+}
+
+/** [batch, rows, heads, channels] */
+function sizes(dims: readonly number[], layout: "bshd" | "bhsd"): [number, number, number, number] {
+  if (dims.length === 2) return [1, dims[0]!, 1, dims[1]!];
+  const [batch, second, third, channels] = dims as [number, number, number, number];
+  return layout === "bshd" ? [batch, second, third, channels] : [batch, third, second, channels];
+}

@@ -1,0 +1,112 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/** The engine: one kernel module over one memory, and every operation in one list. */
+import { type AttentionOptions } from "./ops/attentionCall.js";
+import { scaledDotProductAttention } from "./ops/scaledDotProductAttention.js";
+import type { Build } from "./runtime/kernels.js";
+import type { Runtime } from "./runtime/runtime.js";
+import { createTensor, type ElementType, type EngineTensor, type Float32Tensor, type ResultTensor, type TensorLike } from "./tensor.js";
+import { VERSION } from "./version.js";
+
+/** What an engine says about itself. */
+export interface EngineInfo {
+  /** Version of this package. */
+  readonly version: string;
+  /** The kernels in use. */
+  readonly build: Build;
+  /** Why not the fastest build, where there was a choice. */
+  readonly buildReason: string | undefined;
+  /** Whether multiply-adds round once: then results differ from those of build "simd" in their last bits. */
+  readonly fused: boolean;
+  /** Threads that compute: 1. */
+  readonly threads: number;
+  /** Bytes of linear memory: taken by tensors, reserved from the host so far, and where growth ends. */
+  readonly memory: { readonly inUse: number; readonly reserved: number; readonly limit: number };
+}
+
+/**
+ * Attention on WebAssembly kernels; made by `createEngine` or `createEngineSync`. Calls are synchronous.
+ *
+ * @example
+ * import { createEngine } from "headwise";
+ *
+ * const engine = await createEngine();
+ * console.log(engine.info.build); // "relaxed" or "simd"
+ * engine.dispose();
+ */
+export class Engine {
+  readonly #runtime: Runtime;
+  readonly #buildReason: string | undefined;
+
+  /** @internal */
+  constructor(runtime: Runtime, buildReason?: string) {
+    this.#runtime = runtime;
+    this.#buildReason = buildReason;
+  }
+
+  /** What this engine is and uses, as of now. */
+  get info(): EngineInfo {
+    const { build, fused, maximumBytes } = this.#runtime;
+    const bytes = this.#runtime.isDisposed
+      ? { inUse: 0, reserved: 0 }
+      : { inUse: this.#runtime.arena.inUse, reserved: this.#runtime.memory.byteLength };
+    return { version: VERSION, build, buildReason: this.#buildReason, fused, threads: 1, memory: { ...bytes, limit: maximumBytes } };
+  }
+
+  /**
+   * A tensor of zeros in the engine's memory, of type "float32" (default) or "uint8". Operations use it without copying.
+   *
+   * @throws {TypeError} `dims` is not an array, or the type is unknown
+   * @throws {RangeError} a negative or fractional size, or not enough memory
+   * @throws {Error} after `dispose`
+   */
+  tensor(dims: readonly number[], type?: "float32"): EngineTensor<"float32">;
+  tensor(dims: readonly number[], type: "uint8"): EngineTensor<"uint8">;
+  tensor(dims: readonly number[], type: ElementType = "float32"): EngineTensor {
+    return createTensor(this.#runtime, dims, type);
+  }
+
+  /**
+   * Scaled dot-product attention (Vaswani et al. 2017, arXiv:1706.03762), by online softmax in memory linear in the length
+   * (Dao 2023, arXiv:2307.08691).
+   *
+   *     out_i = Σ_j softmax_j(scale · q_i·k_j, capped, biased) v_j      over the keys j that row i may see
+   *
+   * A key that a row may not see has no influence on it, whatever it holds; a row that sees none is 0, with logSumExp −∞. A visible
+   * score of +∞ or NaN makes its row NaN and no other.
+   *
+   * @param q  [batch, seqLen, numHeads, headDim], or [batch, numHeads, seqLen, headDim] with layout "bhsd", or [seqLen, headDim]
+   * @param k  [batch, kvLen, numKvHeads, headDim] in the same layout; numHeads is a multiple of numKvHeads
+   * @param v  [batch, kvLen, numKvHeads, valueDim] in the same layout
+   * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, numHeads, valueDim] in the same layout
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes or values that don't fit, results that overlap operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const dims = [1, 128, 8, 64]; // batch, seq, heads, headDim
+   * const random = () => ({ data: Float32Array.from({ length: 128 * 8 * 64 }, () => Math.random()), dims });
+   * const out = engine.scaledDotProductAttention(random(), random(), random(), { causal: true });
+   * console.log(out.dims); // [1, 128, 8, 64]
+   * engine.dispose();
+   */
+  scaledDotProductAttention<Out extends Float32Tensor = ResultTensor>(
+    q: TensorLike,
+    k: TensorLike,
+    v: TensorLike,
+    options?: AttentionOptions<Out>,
+  ): Out {
+    return scaledDotProductAttention(this.#runtime, q, k, v, options);
+  }
+
+  /** Ends the engine: later calls throw, its memory goes back to the host. Disposing twice does nothing. */
+  dispose(): void {
+    this.#runtime.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

@@ -1,0 +1,154 @@
+/** Operands: each tensor of one call, read once and checked, then placed in memory. */
+import { describe, show, wrongKind, wrongValue } from "./check.js";
+import { wholeLines } from "./runtime/arena.js";
+import type { Runtime } from "./runtime/runtime.js";
+import { countOf, EngineTensor, readDims } from "./tensor.js";
+
+type HostArray = Float32Array | Uint16Array | Uint8Array;
+
+/** A tensor as one call sees it. */
+export interface Operand {
+  readonly name: string;
+  readonly dims: readonly number[];
+  readonly count: number;
+  readonly kind: "float32" | "float16" | "uint8";
+  /** Where it lies in the engine's memory, once it does. */
+  ptr: number;
+  /** What has to be copied in, or out; undefined for the engine's own tensors. */
+  readonly data: HostArray | undefined;
+  /** For data that are a raw view of the engine's memory: where they begin. Growth may detach the view before it is read. */
+  readonly viewOffset: number | undefined;
+}
+
+/** Bytes that an operand takes in the engine's memory: float16 is widened. */
+const bytesOf = (operand: Operand): number => operand.count * (operand.kind === "uint8" ? 1 : 4);
+
+/** Elements are numbers; float16 comes as bits or as a Float16Array. */
+const NUMBERS = "a Float32Array, or float16 in a Uint16Array or Float16Array with type \"float16\"";
+
+/** Reads a tensor of numbers. Each getter of the caller's object is read once. */
+export function readNumbers(runtime: Runtime, operation: string, name: string, value: unknown): Operand {
+  const { data, dims, type, ptr } = readTensor(runtime, operation, name, value);
+  const array = arrayName(data);
+  const isHalf = array === "Float16Array" || (array === "Uint16Array" && type === "float16");
+  if (!isHalf && array !== "Float32Array") {
+    const typed = type === undefined ? "" : ` of type ${describe(type)}`;
+    throw wrongKind(operation, `"${name}" must hold ${NUMBERS}, got ${describe(data)}${typed}`);
+  }
+  return operand(runtime, operation, name, dims, isHalf ? bitsOf(data as Uint16Array) : (data as Float32Array), ptr, isHalf ? "float16" : "float32");
+}
+
+/** Reads a boolean mask: bytes. */
+export function readMask(runtime: Runtime, operation: string, name: string, value: unknown): Operand {
+  const { data, dims, ptr } = readTensor(runtime, operation, name, value);
+  if (arrayName(data) !== "Uint8Array") {
+    throw wrongKind(operation, `"${name}" must hold a Uint8Array, 1 where a query may attend, got ${describe(data)}`);
+  }
+  return operand(runtime, operation, name, dims, data as Uint8Array, ptr, "uint8");
+}
+
+/** Reads a place for results: float32 of just these sizes. */
+export function readPlace(runtime: Runtime, operation: string, name: string, value: unknown, expected: readonly number[], axes: string): Operand {
+  const place = readNumbers(runtime, operation, name, value);
+  if (place.kind !== "float32") throw wrongKind(operation, `"${name}" must hold a Float32Array, got float16`);
+  if (show(place.dims) !== show(expected)) {
+    throw wrongValue(operation, `"${name}" has dims ${show(place.dims)}, expected ${show(expected)} (${axes})`);
+  }
+  if (place.viewOffset !== undefined) {
+    throw wrongKind(operation, `"${name}" is a raw view of the engine's memory, which growth would detach; pass the engine's tensor itself`);
+  }
+  return place;
+}
+
+interface ReadTensor {
+  data: unknown;
+  dims: number[];
+  type: unknown;
+  ptr: number | undefined;
+}
+
+function readTensor(runtime: Runtime, operation: string, name: string, value: unknown): ReadTensor {
+  if (typeof value !== "object" || value === null) throw notATensor(operation, name, value);
+  const ptr = EngineTensor.addressOf(operation, name, value, runtime);
+  const { dims, shape, dataSync, type, location } = value as Record<string, unknown>;
+  if (typeof dataSync === "function" && shape !== undefined) {
+    return { data: (dataSync as () => unknown).call(value), dims: readDims(operation, `${name}.shape`, shape), type: undefined, ptr };
+  }
+  if (location !== undefined && location !== "cpu") {
+    throw wrongKind(operation, `"${name}" lies on ${describe(location)}, expected "cpu"; fetch its data first`);
+  }
+  const { data } = value as Record<string, unknown>;
+  if (dims === undefined || !ArrayBuffer.isView(data)) throw notATensor(operation, name, value);
+  return { data, dims: readDims(operation, `${name}.dims`, dims), type, ptr };
+}
+
+const notATensor = (operation: string, name: string, value: unknown): TypeError =>
+  wrongKind(operation, `"${name}" must be a tensor { data, dims } or { shape, dataSync() }, got ${describe(value)}`);
+
+function operand(
+  runtime: Runtime,
+  operation: string,
+  name: string,
+  dims: readonly number[],
+  data: HostArray,
+  ptr: number | undefined,
+  kind: Operand["kind"],
+): Operand {
+  const count = countOf(dims);
+  if (data.length !== count) {
+    throw wrongValue(operation, `"${name}" holds ${data.length} elements, expected ${dims.join(" × ") || 1} = ${count}`);
+  }
+  if (ptr !== undefined) return { name, dims, count, kind, ptr, data: undefined, viewOffset: undefined };
+  const viewOffset = data.buffer === runtime.memory.buffer ? data.byteOffset : undefined;
+  return { name, dims, count, kind, ptr: 0, data, viewOffset };
+}
+
+/** The kind of a typed array. Not by instanceof: arrays of another realm count too. */
+const arrayName = (data: unknown): string => Object.prototype.toString.call(data).slice(8, -1);
+
+/** The bits of float16 data, whatever array they came in. */
+const bitsOf = (data: ArrayBufferView & { length: number }): Uint16Array => new Uint16Array(data.buffer, data.byteOffset, data.length);
+
+/** Bytes of scratch that the operands need which are not in the engine's memory yet. */
+export const scratchBytes = (operands: readonly Operand[]): number =>
+  operands.reduce((sum, operand) => sum + (operand.data ? wholeLines(bytesOf(operand)) : 0), 0);
+
+/** Gives each operand from outside a place from `ptr` on; returns the end. */
+export function assignScratch(operands: readonly Operand[], ptr: number): number {
+  for (const operand of operands) {
+    if (!operand.data) continue;
+    operand.ptr = ptr;
+    ptr += wholeLines(bytesOf(operand));
+  }
+  return ptr;
+}
+
+/** Copies an operand to its place. */
+export function copyIn(runtime: Runtime, { data, kind, ptr, count, viewOffset }: Operand): void {
+  if (!data) return;
+  const { memory, kernels } = runtime;
+  const bytes = count * data.BYTES_PER_ELEMENT;
+  // float16 goes to the end of its place and is widened towards the front
+  const to = kind === "float16" ? ptr + bytes : ptr;
+  if (viewOffset !== undefined) memory.u8.copyWithin(to, viewOffset, viewOffset + bytes);
+  else memory.u8.set(new Uint8Array(data.buffer, data.byteOffset, bytes), to);
+  if (kind === "float16") kernels.widenFloat16(to, ptr, count);
+}
+
+/** Copies a result to the caller's array. */
+export function copyOut(runtime: Runtime, { data, ptr, count }: Operand): void {
+  if (data) (data as Float32Array).set(runtime.memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count));
+}
+
+/** Refuses a result that would be written over an operand, unless it is that very tensor and `mayEqual` says that it may be. */
+export function refuseOverlap(operation: string, place: Operand, others: readonly (Operand | undefined)[], mayEqual?: Operand): void {
+  if (place.data) return;
+  for (const other of others) {
+    if (!other || other === place || other.data) continue;
+    if (other === mayEqual && other.ptr === place.ptr && show(other.dims) === show(place.dims)) continue;
+    if (place.ptr < other.ptr + bytesOf(other) && other.ptr < place.ptr + bytesOf(place)) {
+      const exception = mayEqual ? `; only the tensor "${mayEqual.name}" itself may be overwritten` : "";
+      throw wrongValue(operation, `"${place.name}" overlaps "${other.name}" in the engine's memory${exception}`);
+    }
+  }
+}

@@ -1,0 +1,92 @@
+/** Scaled dot-product attention: validate → place → run → hand back. */
+import { assignScratch, copyIn, copyOut, type Operand, scratchBytes } from "../operand.js";
+import { wholeLines } from "../runtime/arena.js";
+import { STRIP_ROWS } from "../runtime/kernels.js";
+import { ATTENTION_PARAMS, type AttentionParams, sizeOf, writeStruct } from "../runtime/params.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { stridesOf } from "../shape.js";
+import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../tensor.js";
+import { type AttentionCall, type AttentionOptions, OPERATION, readCall } from "./attentionCall.js";
+
+/** See `Engine.scaledDotProductAttention`. */
+export function scaledDotProductAttention<Out extends Float32Tensor = ResultTensor>(
+  runtime: Runtime,
+  q: TensorLike,
+  k: TensorLike,
+  v: TensorLike,
+  options: AttentionOptions<Out> = {},
+): Out {
+  runtime.assertAlive(OPERATION);
+  const call = readCall(runtime, q, k, v, options);
+  const out = call.results.out ?? newResult(call.shape.outDims);
+  run(runtime, { ...call, results: { ...call.results, out } }, out);
+  return (call.returned ?? { type: "float32", data: out.data, dims: out.dims }) as Out;
+}
+
+const newResult = (dims: readonly number[]): Operand => {
+  const count = countOf(dims);
+  return { name: "out", dims, count, kind: "float32", ptr: 0, data: new Float32Array(count), viewOffset: undefined };
+};
+
+/** Places the operands in scratch, calls the kernel and copies the results out. */
+function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
+  const { arena, kernels, memory, jobPtr } = runtime;
+  const { shape, sequences } = call;
+  const inputs = Object.values(call.inputs).filter((operand) => operand !== undefined);
+  const results = Object.values(call.results).filter((operand) => operand !== undefined);
+  const workspaceHead = jobPtr + wholeLines(sizeOf(ATTENTION_PARAMS));
+  writeStruct(memory, jobPtr, ATTENTION_PARAMS, paramsOf(runtime, call, out, 0));
+  const workspaceBytes = kernels.placeWorkspace(jobPtr, workspaceHead);
+
+  const operandBytes = scratchBytes(inputs) + scratchBytes(results);
+  const start = arena.openScratch(OPERATION, operandBytes + wholeLines(sequences.byteLength) + workspaceBytes);
+  try {
+    const sequencesPtr = assignScratch(results, assignScratch(inputs, start));
+    const workspacePtr = sequencesPtr + wholeLines(sequences.byteLength);
+    for (const input of inputs) copyIn(runtime, input);
+    memory.i32.set(sequences, sequencesPtr >>> 2);
+    writeStruct(memory, jobPtr, ATTENTION_PARAMS, paramsOf(runtime, call, out, sequencesPtr));
+    kernels.placeWorkspace(jobPtr, workspacePtr);
+    kernels.attention(jobPtr, workspacePtr, 0, shape.batchSize * shape.numKvHeads);
+    for (const result of results) copyOut(runtime, result);
+  } finally {
+    arena.closeScratch();
+  }
+}
+
+/** The struct of the call; the pointers of operands from outside are 0 until they are placed. */
+function paramsOf(runtime: Runtime, { inputs, results, shape, strides, numbers, layout }: AttentionCall, out: Operand, sequences: number): AttentionParams {
+  const { seqLen, kvLen, numHeads, numKvHeads, headDim, valueDim } = shape;
+  const qStrides = stridesOf(layout, seqLen, numHeads, headDim);
+  const kStrides = stridesOf(layout, kvLen, numKvHeads, headDim);
+  const vStrides = stridesOf(layout, kvLen, numKvHeads, valueDim);
+  const outStrides = stridesOf(layout, seqLen, numHeads, valueDim);
+  return {
+    q: inputs.q.ptr,
+    k: inputs.k.ptr,
+    v: inputs.v.ptr,
+    out: out.ptr,
+    mask: inputs.mask?.ptr ?? 0,
+    bias: inputs.bias?.ptr ?? 0,
+    sinks: inputs.sinks?.ptr ?? 0,
+    logSumExp: results.logSumExp?.ptr ?? 0,
+    weights: results.weights?.ptr ?? 0,
+    scores: results.scores?.ptr ?? 0,
+    sequences,
+    ...{ seqLen, kvLen, numHeads, numKvHeads, headDim, valueDim },
+    ...{ qRowStride: qStrides.row, qHeadStride: qStrides.head, qBatchStride: qStrides.batch },
+    ...{ kRowStride: kStrides.row, kHeadStride: kStrides.head, kBatchStride: kStrides.batch },
+    ...{ vRowStride: vStrides.row, vHeadStride: vStrides.head, vBatchStride: vStrides.batch },
+    ...{ outRowStride: outStrides.row, outHeadStride: outStrides.head, outBatchStride: outStrides.batch },
+    maskKeyStride: strides.mask?.key ?? 0,
+    maskRowStride: strides.mask?.row ?? 0,
+    maskHeadStride: strides.mask?.head ?? 0,
+    maskBatchStride: strides.mask?.batch ?? 0,
+    biasKeyStride: strides.bias?.key ?? 0,
+    biasRowStride: strides.bias?.row ?? 0,
+    biasHeadStride: strides.bias?.head ?? 0,
+    biasBatchStride: strides.bias?.batch ?? 0,
+    ...numbers,
+    stripRows: STRIP_ROWS[runtime.build],
+  };
+}

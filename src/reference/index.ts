@@ -1,0 +1,2 @@
+/** The operations as they are defined, in float64: the truth that the kernels are held against. */
+export { type ReferenceOptions, type ReferenceTensor, scaledDotProductAttention } from "./scaledDotProductAttention.js";

@@ -1,0 +1,131 @@
+/** Scaled dot-product attention in float64, as it is defined. Vaswani et al. 2017, arXiv:1706.03762, eq. 1. */
+
+/** Numbers and their sizes. */
+export interface ReferenceTensor {
+  readonly data: ArrayLike<number>;
+  readonly dims: readonly number[];
+}
+
+/** A place for results that the caller brings. */
+interface Place {
+  readonly data: { [index: number]: number };
+  readonly dims: readonly number[];
+}
+
+/** The options of `Engine.scaledDotProductAttention`, with the same meanings and defaults. Nothing is checked. */
+export interface ReferenceOptions {
+  layout?: "bshd" | "bhsd" | undefined;
+  scale?: number | undefined;
+  softcap?: number | undefined;
+  bias?: ReferenceTensor | undefined;
+  mask?: ReferenceTensor | undefined;
+  causal?: boolean | "lower-right" | "upper-left" | undefined;
+  queryOffset?: number | ArrayLike<number> | undefined;
+  window?: number | readonly [number | undefined, number | undefined] | undefined;
+  sinkTokens?: number | undefined;
+  queryLengths?: ArrayLike<number> | undefined;
+  keyLengths?: ArrayLike<number> | undefined;
+  sinks?: ReferenceTensor | undefined;
+  logSumExp?: Place | undefined;
+  weights?: Place | undefined;
+  scores?: Place | undefined;
+  scoresStage?: "scaled" | "capped" | "biased" | undefined;
+}
+
+/**
+ * out_i = Σ_j w_ij v_j ,  w_ij = exp(s_ij − m_i) / Σ_j' exp(s_ij' − m_i) over the keys that row i sees; a row that sees none is 0.
+ *
+ * @param q  [batch, seqLen, numHeads, headDim] in layout "bshd", or [seqLen, headDim]
+ * @param k  [batch, kvLen, numKvHeads, headDim]
+ * @param v  [batch, kvLen, numKvHeads, valueDim]
+ *
+ * @example
+ * import { scaledDotProductAttention } from "headwise/reference";
+ *
+ * const q = { data: [1, 0], dims: [1, 2] };
+ * const k = { data: [1, 0, 0, 1], dims: [2, 2] };
+ * const v = { data: [1, 2], dims: [2, 1] };
+ * console.log(scaledDotProductAttention(q, k, v, { scale: 100 }).data[0]); // 1
+ */
+export function scaledDotProductAttention(q: ReferenceTensor, k: ReferenceTensor, v: ReferenceTensor, options: ReferenceOptions = {}) {
+  const { layout = "bshd", softcap = 0, causal = false, sinkTokens = 0, sinks, logSumExp, weights, scores, scoresStage = "biased" } = options;
+  const [batchSize, seqLen, numHeads, headDim] = sizes(q, layout);
+  const [, kvLen, numKvHeads, valueDim] = sizes(v, layout);
+  const { scale = 1 / Math.sqrt(headDim), window = -1 } = options;
+  const [left = -1, right = -1] = typeof window === "number" ? [window, causal && window >= 0 ? 0 : window] : window;
+  const out = new Float64Array(batchSize * seqLen * numHeads * valueDim);
+
+  for (let b = 0; b < batchSize; b++) {
+    const queryLength = options.queryLengths?.[b] ?? seqLen;
+    const keyLength = options.keyLengths?.[b] ?? kvLen;
+    const { queryOffset = causal === "upper-left" ? 0 : keyLength - queryLength } = options;
+    const offset = typeof queryOffset === "number" ? queryOffset : queryOffset[b]!;
+
+    for (let h = 0; h < numHeads; h++) {
+      const kvHead = Math.floor((h * numKvHeads) / numHeads);
+      for (let i = 0; i < seqLen; i++) {
+        const position = i + offset;
+        const qRow = at(layout, b, i, h, seqLen, numHeads) * headDim;
+        const row = (b * numHeads + h) * seqLen + i; // of logSumExp, weights and scores
+        const isVisible = (j: number): boolean =>
+          (i < queryLength && j < keyLength && !(causal && j > position) && broadcast(options.mask, b, h, i, j, 1, 0) !== 0) &&
+          (((left < 0 || j >= position - left) && (right < 0 || j <= position + right)) || j < sinkTokens);
+
+        const rowScores = new Float64Array(kvLen);
+        for (let j = 0; j < kvLen; j++) {
+          const scaled = scale * dot(q.data, qRow, k.data, at(layout, b, j, kvHead, kvLen, numKvHeads) * headDim, headDim);
+          const capped = softcap > 0 ? softcap * Math.tanh(scaled / softcap) : scaled;
+          const bias = broadcast(options.bias, b, h, i, j, 0, -Infinity);
+          rowScores[j] = isVisible(j) && bias !== -Infinity ? capped + bias : -Infinity;
+          if (scores) scores.data[row * kvLen + j] = { scaled, capped, biased: rowScores[j]! }[scoresStage];
+        }
+
+        const sink = sinks ? sinks.data[h]! : -Infinity;
+        const rowMax = rowScores.reduce((max, score) => Math.max(max, score), sink);
+        const exponential = (score: number): number => (score === -Infinity ? 0 : Math.exp(score - rowMax));
+        const rowSum = rowScores.reduce((sum, score) => sum + exponential(score), exponential(sink));
+        if (logSumExp) logSumExp.data[row] = rowMax + Math.log(rowSum);
+
+        const outRow = at(layout, b, i, h, seqLen, numHeads) * valueDim;
+        for (let j = 0; j < kvLen; j++) {
+          const isAbsent = rowScores[j] === -Infinity; // not 0 · v: v may be NaN
+          const weight = isAbsent ? 0 : exponential(rowScores[j]!) / rowSum;
+          if (weights) weights.data[row * kvLen + j] = weight;
+          if (isAbsent) continue;
+          const vRow = at(layout, b, j, kvHead, kvLen, numKvHeads) * valueDim;
+          for (let d = 0; d < valueDim; d++) out[outRow + d]! += weight * v.data[vRow + d]!;
+        }
+      }
+    }
+  }
+  return { data: out, dims: [...q.dims.slice(0, -1), valueDim] };
+}
+
+/** [batch, rows, heads, channels] of a tensor in either layout or of rank 2. */
+function sizes({ dims }: ReferenceTensor, layout: "bshd" | "bhsd"): [number, number, number, number] {
+  if (dims.length === 2) return [1, dims[0]!, 1, dims[1]!];
+  const [batch, second, third, channels] = dims as [number, number, number, number];
+  return layout === "bshd" ? [batch, second, third, channels] : [batch, third, second, channels];
+}
+
+/** Index of a row of channels. */
+const at = (layout: "bshd" | "bhsd", batch: number, row: number, head: number, rows: number, heads: number): number =>
+  layout === "bshd" ? (batch * rows + row) * heads + head : (batch * heads + head) * rows + row;
+
+const dot = (a: ArrayLike<number>, aStart: number, b: ArrayLike<number>, bStart: number, length: number): number => {
+  let sum = 0;
+  for (let d = 0; d < length; d++) sum += a[aStart + d]! * b[bStart + d]!;
+  return sum;
+};
+
+/** Element of a mask or bias aligned to the right of [batch, heads, seq, keys]; `beyond` where its last axis is too short. */
+function broadcast(tensor: ReferenceTensor | undefined, b: number, h: number, i: number, j: number, absent: number, beyond: number): number {
+  if (!tensor) return absent;
+  const index = [b, h, i, j].slice(4 - tensor.dims.length);
+  let flat = 0;
+  for (const [axis, size] of tensor.dims.entries()) {
+    if (size !== 1 && index[axis]! >= size) return beyond;
+    flat = flat * size + (size === 1 ? 0 : index[axis]!);
+  }
+  return tensor.data[flat]!;
+}

@@ -1,0 +1,19 @@
+/** What this host's WebAssembly can do, asked by modules of some 30 bytes that are validated and never compiled. */
+
+const validates = (...sections: number[]): boolean =>
+  typeof WebAssembly === "object" && WebAssembly.validate(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...sections]));
+
+/** type section: one function () → v128; function section: one of that type. */
+const FUNCTION_RETURNING_V128 = [1, 5, 1, 0x60, 0, 1, 0x7b, 3, 2, 1, 0];
+
+/** 128-bit SIMD: `i32.const 0, i32x4.splat`. */
+export const hasSimd = (): boolean => validates(...FUNCTION_RETURNING_V128, 10, 8, 1, 6, 0, 0x41, 0, 0xfd, 17, 0x0b);
+
+/** Relaxed SIMD: three zero vectors, `f32x4.relaxed_madd`. */
+export const hasRelaxedSimd = (): boolean =>
+  validates(
+    ...FUNCTION_RETURNING_V128,
+    ...[10, 19, 1, 17, 0],
+    ...[0x41, 0, 0xfd, 17, 0x41, 0, 0xfd, 17, 0x41, 0, 0xfd, 17],
+    ...[0xfd, 0x85, 2, 0x0b],
+  );

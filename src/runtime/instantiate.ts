@@ -1,0 +1,54 @@
+/** A kernel module brought to life over a memory of its own. */
+import { instantiateSync } from "@assemblyscript/loader";
+import { wrongMoment, wrongValue } from "../check.js";
+import { ABI_VERSION, BUILDS, type Build, type Kernels } from "./kernels.js";
+import { LinearMemory, PAGE_BYTES } from "./memory.js";
+import { unshareMemory } from "./unshareMemory.js";
+
+export interface Instance {
+  readonly build: Build;
+  readonly kernels: Kernels;
+  readonly memory: LinearMemory;
+  /** Whether a product that goes into a sum is not rounded first. */
+  readonly fused: boolean;
+}
+
+/**
+ * Instantiates over `initialBytes` of memory that may grow to `maximumBytes`.
+ *
+ * @param wasm  bytes, whose memory is made unshared, or a module, whose memory can be either
+ */
+export function instantiate(
+  operation: string,
+  wasm: BufferSource | WebAssembly.Module,
+  initialBytes: number,
+  maximumBytes: number,
+): Instance {
+  const module = wasm instanceof WebAssembly.Module ? wasm : new WebAssembly.Module(unshareMemory(operation, wasm));
+  const kernels = link(operation, module, Math.ceil(initialBytes / PAGE_BYTES), Math.floor(maximumBytes / PAGE_BYTES));
+  if (kernels.abiVersion?.() !== ABI_VERSION) {
+    const found = kernels.abiVersion ? `its ABI is ${kernels.abiVersion()}, expected ${ABI_VERSION}` : "it exports no abiVersion";
+    throw wrongValue(operation, `"wasm" is not a kernel module of this version of headwise: ${found}`);
+  }
+  const build = BUILDS[kernels.build()]!;
+  const step = 1 + 2 ** -12;
+  const fused = kernels.multiplyAdd(step, step, -1 - 2 ** -11) !== 0; // the square's last bit, 2⁻²⁴, survives only unrounded
+  return { build, kernels, memory: new LinearMemory(kernels.memory), fused };
+}
+
+function link(operation: string, module: WebAssembly.Module, initial: number, maximum: number): Kernels {
+  const attempt = (shared: boolean): Kernels => {
+    const memory = new WebAssembly.Memory({ initial, maximum, shared });
+    return instantiateSync<Kernels>(module, { env: { memory } }).exports;
+  };
+  try {
+    return attempt(false);
+  } catch (unsharedError) {
+    if (!(unsharedError instanceof WebAssembly.LinkError)) throw unsharedError;
+    try {
+      return attempt(true); // a module compiled elsewhere from the file as it is
+    } catch (cause) {
+      throw wrongMoment(operation, `"wasm" doesn't link as a kernel module (${(cause as Error).message})`, cause);
+    }
+  }
+}

@@ -1,0 +1,42 @@
+/** The ABI of `assembly/index.ts`, as TypeScript sees it. Pointers are byte addresses. */
+
+/** Must equal ABI_VERSION in `assembly/identity.ts`. */
+export const ABI_VERSION = 1;
+
+/** Compiled variants, in the order of their numbers in `assembly/identity.ts`. */
+export const BUILDS = ["debug", "simd", "relaxed"] as const;
+export type Build = (typeof BUILDS)[number];
+
+/**
+ * Height of the register tile. Sapphire Rapids, 12 × 1024 × 64, GFLOP/s with 4 and with 6 rows: simd, Node 20: 34 and 31; simd,
+ * Node 24: 33 and 33; relaxed, Node 22: 41 and 42; relaxed, Node 24: 40 and 45. No bit of a result depends on it.
+ */
+export const STRIP_ROWS: Record<Build, number> = { debug: 4, simd: 4, relaxed: 6 };
+
+// A type, not an interface: the loader wants an index signature.
+export type Kernels = {
+  readonly memory: WebAssembly.Memory;
+  attention(params: number, workspace: number, firstHead: number, endHead: number): void;
+  placeWorkspace(params: number, ptr: number): number;
+  widenFloat16(src: number, dst: number, count: number): void;
+  abiVersion(): number;
+  build(): number;
+  heapBase(): number;
+  multiplyAdd(a: number, b: number, c: number): number;
+  panel(): number;
+  block(): number;
+  scoreStrip(tileRows: number, qStrip: number, kPanels: number, scores: number, headDim: number, panels: number): void;
+  addValues(
+    tileRows: number,
+    weights: number,
+    vPanels: number,
+    vPanelBytes: number,
+    accumulators: number,
+    panels: number,
+    keys: number,
+  ): void;
+  exponentials(scores: number, bytes: number, shift: number): number;
+  softcapRow(scores: number, bytes: number, softcap: number): void;
+  packKeys(k: number, rowBytes: number, from: number, to: number, headDim: number, panels: number): void;
+  packValues(v: number, rowBytes: number, from: number, to: number, valueDim: number, panels: number, panelBytes: number): number;
+};

@@ -1,0 +1,64 @@
+/** Linear memory and the views on it: a view made before the memory grew is of no use afterwards, these are always current. */
+export class LinearMemory {
+  readonly #memory: WebAssembly.Memory;
+  #buffer!: ArrayBufferLike;
+  #f32!: Float32Array;
+  #i32!: Int32Array;
+  #u8!: Uint8Array;
+
+  constructor(memory: WebAssembly.Memory) {
+    this.#memory = memory;
+    this.#refresh();
+  }
+
+  #refresh(): void {
+    const { buffer } = this.#memory;
+    this.#buffer = buffer;
+    this.#f32 = new Float32Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+    this.#u8 = new Uint8Array(buffer);
+  }
+
+  #current(): void {
+    if (this.#memory.buffer !== this.#buffer) this.#refresh();
+  }
+
+  get buffer(): ArrayBufferLike {
+    return this.#memory.buffer;
+  }
+
+  get byteLength(): number {
+    return this.#memory.buffer.byteLength;
+  }
+
+  get f32(): Float32Array {
+    this.#current();
+    return this.#f32;
+  }
+
+  get i32(): Int32Array {
+    this.#current();
+    return this.#i32;
+  }
+
+  get u8(): Uint8Array {
+    this.#current();
+    return this.#u8;
+  }
+
+  /** Grows to at least `bytes`; false where the host refuses. */
+  growTo(bytes: number): boolean {
+    const pages = Math.ceil((bytes - this.byteLength) / PAGE_BYTES);
+    try {
+      if (pages > 0) this.#memory.grow(pages);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** WebAssembly's unit of growth. */
+export const PAGE_BYTES = 65536;
+/** What 32-bit addresses reach. */
+export const MAX_BYTES = 65536 * PAGE_BYTES;

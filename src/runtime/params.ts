@@ -1,0 +1,79 @@
+/**
+ * The structs of `assembly/params.ts`: the same fields in the same order, 4 bytes each. A test compiles the two against each other.
+ */
+
+type FieldType = "usize" | "i32" | "f32";
+
+export const SEQUENCE_PARAMS = { queryLength: "i32", keyLength: "i32", queryOffset: "i32" } as const satisfies Record<string, FieldType>;
+
+export const ATTENTION_PARAMS = {
+  q: "usize",
+  k: "usize",
+  v: "usize",
+  out: "usize",
+  mask: "usize",
+  bias: "usize",
+  sinks: "usize",
+  logSumExp: "usize",
+  weights: "usize",
+  scores: "usize",
+  sequences: "usize",
+  seqLen: "usize",
+  kvLen: "usize",
+  numHeads: "usize",
+  numKvHeads: "usize",
+  headDim: "usize",
+  valueDim: "usize",
+  qRowStride: "usize",
+  qHeadStride: "usize",
+  qBatchStride: "usize",
+  kRowStride: "usize",
+  kHeadStride: "usize",
+  kBatchStride: "usize",
+  vRowStride: "usize",
+  vHeadStride: "usize",
+  vBatchStride: "usize",
+  outRowStride: "usize",
+  outHeadStride: "usize",
+  outBatchStride: "usize",
+  maskKeyStride: "usize",
+  maskRowStride: "usize",
+  maskHeadStride: "usize",
+  maskBatchStride: "usize",
+  biasKeyStride: "usize",
+  biasRowStride: "usize",
+  biasHeadStride: "usize",
+  biasBatchStride: "usize",
+  scale: "f32",
+  softcap: "f32",
+  causal: "i32",
+  windowLeft: "i32",
+  windowRight: "i32",
+  sinkTokens: "i32",
+  scoresStage: "i32",
+  stripRows: "usize",
+} as const satisfies Record<string, FieldType>;
+
+export type SequenceParams = Record<keyof typeof SEQUENCE_PARAMS, number>;
+export type AttentionParams = Record<keyof typeof ATTENTION_PARAMS, number>;
+
+/** Bytes of a struct. */
+export const sizeOf = (layout: Record<string, FieldType>): number => 4 * Object.keys(layout).length;
+
+/** The stages at which scores are handed out, in the order of their numbers. */
+export const SCORES_STAGES = ["scaled", "capped", "biased"] as const;
+export type ScoresStage = (typeof SCORES_STAGES)[number];
+
+/** Writes a struct to the byte address `ptr`. */
+export function writeStruct<L extends Record<string, FieldType>>(
+  memory: { readonly i32: Int32Array; readonly f32: Float32Array },
+  ptr: number,
+  layout: L,
+  values: Record<keyof L, number>,
+): void {
+  let word = ptr >>> 2;
+  for (const field in layout) {
+    if (layout[field] === "f32") memory.f32[word++] = values[field];
+    else memory.i32[word++] = values[field]; // an address above 2³¹ keeps its bits
+  }
+}

@@ -1,0 +1,38 @@
+/** Engines for those who can't await: both builds are held statically. */
+import { describe, wrongKind } from "./check.js";
+import { type EngineOptions, openEngine, openFirst, type PackagedBuild, readOptions } from "./createEngine.js";
+import type { Engine } from "./engine.js";
+import { bytes as relaxed } from "./runtime/binary/relaxed.js";
+import { bytes as simd } from "./runtime/binary/simd.js";
+
+const BINARIES: Record<PackagedBuild, () => Uint8Array<ArrayBuffer>> = { simd, relaxed };
+
+/**
+ * Makes an engine at once, like `createEngine`. `wasm` may be a WebAssembly.Module or the bytes of one.
+ *
+ * @throws {TypeError} the wrong kind of value, or an unknown option
+ * @throws {RangeError} a value that doesn't fit, or a module that isn't this version's
+ * @throws {Error} a host without SIMD, or a build that was named and fails
+ *
+ * @example
+ * import { createEngineSync } from "headwise/sync";
+ *
+ * const engine = createEngineSync();
+ * const one = { data: Float32Array.of(1), dims: [1, 1] };
+ * console.log(engine.scaledDotProductAttention(one, one, one).data[0]); // 1
+ * engine.dispose();
+ */
+export function createEngineSync(options: EngineOptions = {}): Engine {
+  const plan = readOptions("createEngineSync", options);
+  const { wasm } = plan;
+  if (wasm !== undefined) {
+    if (wasm instanceof WebAssembly.Module || wasm instanceof ArrayBuffer || ArrayBuffer.isView(wasm)) {
+      return openEngine("createEngineSync", plan, wasm as BufferSource);
+    }
+    throw wrongKind("createEngineSync", `"wasm" must be a WebAssembly.Module or bytes, got ${describe(wasm)}`);
+  }
+  const opening = openFirst("createEngineSync", plan);
+  let step = opening.next(new Uint8Array());
+  while (!step.done) step = opening.next(BINARIES[step.value]());
+  return step.value;
+}

@@ -1,0 +1,169 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/** Tensors: what callers hand over, what they get back, and what lives in the engine's memory. */
+import { describe, integer, oneOf, show, wrongKind, wrongMoment, wrongValue } from "./check.js";
+import { MAX_BYTES } from "./runtime/memory.js";
+import type { Runtime } from "./runtime/runtime.js";
+
+/**
+ * Anything with flat data and sizes: plain objects, the engine's own tensors, and the tensors of onnxruntime and transformers.js on
+ * the CPU. `type` is only needed for float16, whose numbers may come as a Uint16Array.
+ */
+export interface DataTensor {
+  readonly data: Float32Array | Uint16Array | Uint8Array;
+  readonly dims: readonly number[];
+  readonly type?: string;
+}
+
+/** A tensor of tfjs or jax-js: its data are fetched synchronously. */
+export interface SyncTensor {
+  readonly shape: readonly number[];
+  dataSync(): Float32Array | Uint8Array | Int32Array;
+}
+
+/** What an operation takes. `Float16Array` data are taken too, where the host has them. */
+export type TensorLike = DataTensor | SyncTensor | { readonly data: object; readonly dims: readonly number[]; readonly type?: string };
+
+/** A place for results that the caller brings: float32 data of the right length, or a tensor in the engine's memory. */
+export interface Float32Tensor {
+  readonly data: Float32Array;
+  readonly dims: readonly number[];
+}
+
+/** What an operation returns unless it was given `out`: ordinary arrays that belong to the caller. */
+export interface ResultTensor extends Float32Tensor {
+  readonly type: "float32";
+}
+
+/** Element types of tensors in the engine's memory. */
+export interface ElementArrays {
+  float32: Float32Array;
+  uint8: Uint8Array;
+}
+export type ElementType = keyof ElementArrays;
+
+const BYTES_PER_ELEMENT: Record<ElementType, number> = { float32: 4, uint8: 1 };
+
+/** Elements of a tensor. */
+export const countOf = (dims: readonly number[]): number => dims.reduce((product, size) => product * size, 1);
+
+/** A block of the arena that tensors share; it is freed with the last of them. */
+interface SharedBlock {
+  readonly runtime: Runtime;
+  readonly ptr: number;
+  users: number;
+}
+
+function release(block: SharedBlock): void {
+  block.users--;
+  if (block.users === 0 && !block.runtime.isDisposed) block.runtime.arena.free(block.ptr);
+}
+
+/** The backstop for tensors that were dropped without `dispose`. */
+const dropped = new FinalizationRegistry<SharedBlock>(release);
+
+/**
+ * A tensor in the engine's memory, made by `engine.tensor`. Operations read it and write to it in place: nothing is copied.
+ *
+ * @example
+ * import { createEngine } from "headwise";
+ *
+ * const engine = await createEngine();
+ * const x = engine.tensor([2, 3]);
+ * x.data.set([1, 2, 3, 4, 5, 6]);
+ * const flat = x.reshape([6]); // shares the memory
+ * console.log(flat.data[5]); // 6
+ * flat.dispose();
+ * x.dispose();
+ */
+export class EngineTensor<T extends ElementType = ElementType> {
+  readonly type: T;
+  readonly dims: readonly number[];
+  readonly #block: SharedBlock;
+  #view: ElementArrays[T] | undefined;
+  #isDisposed = false;
+
+  /** @internal */
+  constructor(type: T, dims: readonly number[], block: SharedBlock) {
+    this.type = type;
+    this.dims = Object.freeze([...dims]);
+    this.#block = block;
+    block.users++;
+    dropped.register(this, block, this);
+  }
+
+  /**
+   * The elements: a view of the engine's memory. Ask for it again after calls, as memory that grows leaves older views empty.
+   * @throws {Error} after `dispose` of the tensor or of the engine
+   */
+  get data(): ElementArrays[T] {
+    this.#assertUsable("tensor.data");
+    const { runtime, ptr } = this.#block;
+    const { buffer } = runtime.memory;
+    if (this.#view?.buffer !== buffer) {
+      const view: Float32Array | Uint8Array =
+        this.type === "float32" ? new Float32Array(buffer, ptr, countOf(this.dims)) : new Uint8Array(buffer, ptr, countOf(this.dims));
+      this.#view = view as ElementArrays[T];
+    }
+    return this.#view!;
+  }
+
+  /**
+   * The same memory under other sizes. It lives until both tensors are disposed of.
+   * @throws {RangeError} the sizes don't have the same product
+   * @throws {Error} after `dispose`
+   */
+  reshape(dims: readonly number[]): EngineTensor<T> {
+    this.#assertUsable("reshape");
+    const sizes = readDims("reshape", "dims", dims);
+    if (countOf(sizes) !== countOf(this.dims)) {
+      const arithmetic = `${sizes.join(" × ")} = ${countOf(sizes)}`;
+      throw wrongValue("reshape", `"dims" ${show(sizes)} hold ${arithmetic} elements, expected ${countOf(this.dims)} (${show(this.dims)})`);
+    }
+    return new EngineTensor(this.type, sizes, this.#block);
+  }
+
+  /** Gives the memory back. Disposing twice does nothing. */
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    this.#view = undefined;
+    dropped.unregister(this);
+    release(this.#block);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #assertUsable(operation: string, name = "this tensor"): void {
+    this.#block.runtime.assertAlive(operation);
+    if (this.#isDisposed) throw wrongMoment(operation, `${name} has been disposed of`);
+  }
+
+  /**
+   * Address of the value if it is a tensor in the memory of this engine, undefined if it is anything else.
+   * @internal
+   */
+  static addressOf(operation: string, name: string, value: object, runtime: Runtime): number | undefined {
+    if (!(#block in value) || value.#block.runtime !== runtime) return undefined;
+    value.#assertUsable(operation, `"${name}"`);
+    return value.#block.ptr;
+  }
+}
+
+/** A new tensor of zeros in the engine's memory. */
+export function createTensor<T extends ElementType>(runtime: Runtime, dims: readonly number[], type: T): EngineTensor<T> {
+  runtime.assertAlive("tensor");
+  const sizes = readDims("tensor", "dims", dims);
+  oneOf<ElementType>("tensor", "type", type, ["float32", "uint8"]);
+  const bytes = countOf(sizes) * BYTES_PER_ELEMENT[type];
+  const ptr = runtime.arena.allocate("tensor", bytes);
+  runtime.memory.u8.fill(0, ptr, ptr + bytes);
+  return new EngineTensor(type, sizes, { runtime, ptr, users: 0 });
+}
+
+/** Sizes as they came, copied and checked. */
+export function readDims(operation: string, name: string, dims: unknown): number[] {
+  if (!Array.isArray(dims) && !ArrayBuffer.isView(dims)) throw wrongKind(operation, `"${name}" must be an array of sizes, got ${describe(dims)}`);
+  return Array.from(dims as ArrayLike<unknown>, (size, axis) => integer(operation, `${name}[${axis}]`, size, 0, MAX_BYTES));
+}

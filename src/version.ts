@@ -1,0 +1,2 @@
+/** Must equal the version in package.json; a test compares the two. */
+export const VERSION = "0.1.0";
