@@ -43,7 +43,13 @@ export function readOptions(operation: string, options: EngineOptions): Plan {
   knownOptions(operation, options, OPTIONS);
   const { build = "auto", wasm, initialMemory = DEFAULT_INITIAL_BYTES, maximumMemory = MAX_BYTES } = options;
   const maximumBytes = integer(operation, "maximumMemory", maximumMemory, PAGE_BYTES, MAX_BYTES);
-  const initialBytes = integer(operation, "initialMemory", Math.min(initialMemory, initialMemory === DEFAULT_INITIAL_BYTES ? maximumBytes : Infinity), 0, maximumBytes);
+  const initialBytes = integer(
+    operation,
+    "initialMemory",
+    Math.min(initialMemory, initialMemory === DEFAULT_INITIAL_BYTES ? maximumBytes : Infinity),
+    0,
+    maximumBytes,
+  );
   return {
     build: oneOf(operation, "build", build, ["auto", "simd", "relaxed"]),
     wasm,
@@ -56,7 +62,8 @@ export function readOptions(operation: string, options: EngineOptions): Plan {
 export function candidates(operation: string, build: Plan["build"]): PackagedBuild[] {
   if (!hasSimd()) throw wrongMoment(operation, "this host's WebAssembly has no 128-bit SIMD, which headwise needs");
   if (build !== "auto") {
-    if (build === "relaxed" && !hasRelaxedSimd()) throw wrongMoment(operation, 'build "relaxed" needs relaxed SIMD, which this host does not validate');
+    if (build === "relaxed" && !hasRelaxedSimd())
+      throw wrongMoment(operation, 'build "relaxed" needs relaxed SIMD, which this host does not validate');
     return [build];
   }
   return hasRelaxedSimd() ? ["relaxed", "simd"] : ["simd"];
@@ -77,7 +84,8 @@ export function openEngine(operation: string, plan: Plan, wasm: BufferSource | W
 /** Opens the first candidate that works; the reason why not an earlier one goes into `info.buildReason`. */
 export function* openFirst(operation: string, plan: Plan): Generator<PackagedBuild, Engine, Uint8Array<ArrayBuffer>> {
   const builds = candidates(operation, plan.build);
-  let reason: string | undefined = builds[0] === "relaxed" || plan.build !== "auto" ? undefined : "this host does not validate relaxed SIMD";
+  let reason: string | undefined =
+    builds[0] === "relaxed" || plan.build !== "auto" ? undefined : "this host does not validate relaxed SIMD";
   for (const build of builds) {
     const bytes = yield build;
     try {

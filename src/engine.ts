@@ -4,7 +4,14 @@ import { type AttentionOptions } from "./ops/attentionCall.js";
 import { scaledDotProductAttention } from "./ops/scaledDotProductAttention.js";
 import type { Build } from "./runtime/kernels.js";
 import type { Runtime } from "./runtime/runtime.js";
-import { createTensor, type ElementType, type EngineTensor, type Float32Tensor, type ResultTensor, type TensorLike } from "./tensor.js";
+import {
+  createTensor,
+  type ElementType,
+  type EngineTensor,
+  type Float32Tensor,
+  type ResultTensor,
+  type TensorLike,
+} from "./tensor.js";
 import { VERSION } from "./version.js";
 
 /** What an engine says about itself. */
@@ -49,7 +56,14 @@ export class Engine {
     const bytes = this.#runtime.isDisposed
       ? { inUse: 0, reserved: 0 }
       : { inUse: this.#runtime.arena.inUse, reserved: this.#runtime.memory.byteLength };
-    return { version: VERSION, build, buildReason: this.#buildReason, fused, threads: 1, memory: { ...bytes, limit: maximumBytes } };
+    return {
+      version: VERSION,
+      build,
+      buildReason: this.#buildReason,
+      fused,
+      threads: 1,
+      memory: { ...bytes, limit: maximumBytes },
+    };
   }
 
   /**

@@ -24,7 +24,7 @@ export interface Operand {
 const bytesOf = (operand: Operand): number => operand.count * (operand.kind === "uint8" ? 1 : 4);
 
 /** Elements are numbers; float16 comes as bits or as a Float16Array. */
-const NUMBERS = "a Float32Array, or float16 in a Uint16Array or Float16Array with type \"float16\"";
+const NUMBERS = 'a Float32Array, or float16 in a Uint16Array or Float16Array with type "float16"';
 
 /** Reads a tensor of numbers. Each getter of the caller's object is read once. */
 export function readNumbers(runtime: Runtime, operation: string, name: string, value: unknown): Operand {
@@ -35,7 +35,15 @@ export function readNumbers(runtime: Runtime, operation: string, name: string, v
     const typed = type === undefined ? "" : ` of type ${describe(type)}`;
     throw wrongKind(operation, `"${name}" must hold ${NUMBERS}, got ${describe(data)}${typed}`);
   }
-  return operand(runtime, operation, name, dims, isHalf ? bitsOf(data as Uint16Array) : (data as Float32Array), ptr, isHalf ? "float16" : "float32");
+  return operand(
+    runtime,
+    operation,
+    name,
+    dims,
+    isHalf ? bitsOf(data as Uint16Array) : (data as Float32Array),
+    ptr,
+    isHalf ? "float16" : "float32",
+  );
 }
 
 /** Reads a boolean mask: bytes. */
@@ -48,14 +56,24 @@ export function readMask(runtime: Runtime, operation: string, name: string, valu
 }
 
 /** Reads a place for results: float32 of just these sizes. */
-export function readPlace(runtime: Runtime, operation: string, name: string, value: unknown, expected: readonly number[], axes: string): Operand {
+export function readPlace(
+  runtime: Runtime,
+  operation: string,
+  name: string,
+  value: unknown,
+  expected: readonly number[],
+  axes: string,
+): Operand {
   const place = readNumbers(runtime, operation, name, value);
   if (place.kind !== "float32") throw wrongKind(operation, `"${name}" must hold a Float32Array, got float16`);
   if (show(place.dims) !== show(expected)) {
     throw wrongValue(operation, `"${name}" has dims ${show(place.dims)}, expected ${show(expected)} (${axes})`);
   }
   if (place.viewOffset !== undefined) {
-    throw wrongKind(operation, `"${name}" is a raw view of the engine's memory, which growth would detach; pass the engine's tensor itself`);
+    throw wrongKind(
+      operation,
+      `"${name}" is a raw view of the engine's memory, which growth would detach; pass the engine's tensor itself`,
+    );
   }
   return place;
 }
@@ -72,7 +90,12 @@ function readTensor(runtime: Runtime, operation: string, name: string, value: un
   const ptr = EngineTensor.addressOf(operation, name, value, runtime);
   const { dims, shape, dataSync, type, location } = value as Record<string, unknown>;
   if (typeof dataSync === "function" && shape !== undefined) {
-    return { data: (dataSync as () => unknown).call(value), dims: readDims(operation, `${name}.shape`, shape), type: undefined, ptr };
+    return {
+      data: (dataSync as () => unknown).call(value),
+      dims: readDims(operation, `${name}.shape`, shape),
+      type: undefined,
+      ptr,
+    };
   }
   if (location !== undefined && location !== "cpu") {
     throw wrongKind(operation, `"${name}" lies on ${describe(location)}, expected "cpu"; fetch its data first`);
@@ -107,7 +130,8 @@ function operand(
 const arrayName = (data: unknown): string => Object.prototype.toString.call(data).slice(8, -1);
 
 /** The bits of float16 data, whatever array they came in. */
-const bitsOf = (data: ArrayBufferView & { length: number }): Uint16Array => new Uint16Array(data.buffer, data.byteOffset, data.length);
+const bitsOf = (data: ArrayBufferView & { length: number }): Uint16Array =>
+  new Uint16Array(data.buffer, data.byteOffset, data.length);
 
 /** Bytes of scratch that the operands need which are not in the engine's memory yet. */
 export const scratchBytes = (operands: readonly Operand[]): number =>
@@ -141,7 +165,12 @@ export function copyOut(runtime: Runtime, { data, ptr, count }: Operand): void {
 }
 
 /** Refuses a result that would be written over an operand, unless it is that very tensor and `mayEqual` says that it may be. */
-export function refuseOverlap(operation: string, place: Operand, others: readonly (Operand | undefined)[], mayEqual?: Operand): void {
+export function refuseOverlap(
+  operation: string,
+  place: Operand,
+  others: readonly (Operand | undefined)[],
+  mayEqual?: Operand,
+): void {
   if (place.data) return;
   for (const other of others) {
     if (!other || other === place || other.data) continue;

@@ -61,7 +61,10 @@ export function attentionShape(operation: string, q: Operand, k: Operand, v: Ope
   const value = sizesOf(operation, v, layout);
   const equal = (tensor: Operand, size: string, found: number, other: Operand, expected: number): void => {
     if (found !== expected) {
-      throw wrongValue(operation, `"${tensor.name}" has ${size} ${found}, expected ${expected} (${other.name} has dims ${show(other.dims)})`);
+      throw wrongValue(
+        operation,
+        `"${tensor.name}" has ${size} ${found}, expected ${expected} (${other.name} has dims ${show(other.dims)})`,
+      );
     }
   };
   equal(k, "rank", k.dims.length, q, q.dims.length);
@@ -71,12 +74,21 @@ export function attentionShape(operation: string, q: Operand, k: Operand, v: Ope
   equal(k, "headDim", key.channels, q, query.channels);
   equal(v, "kvLen", value.rows, k, key.rows);
   equal(v, "heads", value.heads, k, key.heads);
-  for (const [tensor, sizes] of [[q, query], [k, key], [v, value]] as const) {
-    if (sizes.heads < 1) throw wrongValue(operation, `"${tensor.name}" has no heads (dims ${show(tensor.dims)}), expected at least 1`);
-    if (sizes.channels < 1) throw wrongValue(operation, `"${tensor.name}" has 0 elements a head (dims ${show(tensor.dims)}), expected at least 1`);
+  for (const [tensor, sizes] of [
+    [q, query],
+    [k, key],
+    [v, value],
+  ] as const) {
+    if (sizes.heads < 1)
+      throw wrongValue(operation, `"${tensor.name}" has no heads (dims ${show(tensor.dims)}), expected at least 1`);
+    if (sizes.channels < 1)
+      throw wrongValue(operation, `"${tensor.name}" has 0 elements a head (dims ${show(tensor.dims)}), expected at least 1`);
   }
   if (query.heads % key.heads !== 0) {
-    throw wrongValue(operation, `"q" has ${query.heads} heads, expected a multiple of the ${key.heads} that k has (k has dims ${show(k.dims)})`);
+    throw wrongValue(
+      operation,
+      `"q" has ${query.heads} heads, expected a multiple of the ${key.heads} that k has (k has dims ${show(k.dims)})`,
+    );
   }
   const outDims = [...q.dims];
   outDims[outDims.length - 1] = value.channels;
@@ -112,7 +124,10 @@ const MASK_AXES = ["batch", "numHeads", "seqLen", "kvLen"] as const;
 export function broadcastStrides(operation: string, { name, dims }: Operand, shape: AttentionShape): BroadcastStrides {
   const full = [shape.batchSize, shape.numHeads, shape.seqLen, shape.kvLen];
   const problem = (what: string): RangeError =>
-    wrongValue(operation, `"${name}" has dims ${show(dims)}, ${what} (it must broadcast to [${MASK_AXES.join(", ")}] = ${show(full)})`);
+    wrongValue(
+      operation,
+      `"${name}" has dims ${show(dims)}, ${what} (it must broadcast to [${MASK_AXES.join(", ")}] = ${show(full)})`,
+    );
   if (dims.length > 4) throw problem("expected at most 4");
 
   const strides = [0, 0, 0, 0];

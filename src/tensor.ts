@@ -21,7 +21,8 @@ export interface SyncTensor {
 }
 
 /** What an operation takes. `Float16Array` data are taken too, where the host has them. */
-export type TensorLike = DataTensor | SyncTensor | { readonly data: object; readonly dims: readonly number[]; readonly type?: string };
+export type TensorLike =
+  DataTensor | SyncTensor | { readonly data: object; readonly dims: readonly number[]; readonly type?: string };
 
 /** A place for results that the caller brings: float32 data of the right length, or a tensor in the engine's memory. */
 export interface Float32Tensor {
@@ -101,7 +102,9 @@ export class EngineTensor<T extends ElementType = ElementType> {
     const { buffer } = runtime.memory;
     if (this.#view?.buffer !== buffer) {
       const view: Float32Array | Uint8Array =
-        this.type === "float32" ? new Float32Array(buffer, ptr, countOf(this.dims)) : new Uint8Array(buffer, ptr, countOf(this.dims));
+        this.type === "float32"
+          ? new Float32Array(buffer, ptr, countOf(this.dims))
+          : new Uint8Array(buffer, ptr, countOf(this.dims));
       this.#view = view as ElementArrays[T];
     }
     return this.#view!;
@@ -117,7 +120,10 @@ export class EngineTensor<T extends ElementType = ElementType> {
     const sizes = readDims("reshape", "dims", dims);
     if (countOf(sizes) !== countOf(this.dims)) {
       const arithmetic = `${sizes.join(" × ")} = ${countOf(sizes)}`;
-      throw wrongValue("reshape", `"dims" ${show(sizes)} hold ${arithmetic} elements, expected ${countOf(this.dims)} (${show(this.dims)})`);
+      throw wrongValue(
+        "reshape",
+        `"dims" ${show(sizes)} hold ${arithmetic} elements, expected ${countOf(this.dims)} (${show(this.dims)})`,
+      );
     }
     return new EngineTensor(this.type, sizes, this.#block);
   }
@@ -164,6 +170,7 @@ export function createTensor<T extends ElementType>(runtime: Runtime, dims: read
 
 /** Sizes as they came, copied and checked. */
 export function readDims(operation: string, name: string, dims: unknown): number[] {
-  if (!Array.isArray(dims) && !ArrayBuffer.isView(dims)) throw wrongKind(operation, `"${name}" must be an array of sizes, got ${describe(dims)}`);
+  if (!Array.isArray(dims) && !ArrayBuffer.isView(dims))
+    throw wrongKind(operation, `"${name}" must be an array of sizes, got ${describe(dims)}`);
   return Array.from(dims as ArrayLike<unknown>, (size, axis) => integer(operation, `${name}[${axis}]`, size, 0, MAX_BYTES));
 }

@@ -30,7 +30,12 @@ export interface BaselineOptions {
  * const x = { data: Float32Array.of(1, 0, 0, 1), dims: [2, 2] };
  * console.log(scaledDotProductAttention(x, x, x, { causal: true }).data[0]); // 1
  */
-export function scaledDotProductAttention(q: BaselineTensor, k: BaselineTensor, v: BaselineTensor, options: BaselineOptions = {}): BaselineTensor {
+export function scaledDotProductAttention(
+  q: BaselineTensor,
+  k: BaselineTensor,
+  v: BaselineTensor,
+  options: BaselineOptions = {},
+): BaselineTensor {
   const { layout = "bshd", causal = false } = options;
   const [batchSize, seqLen, numHeads, headDim] = sizes(q.dims, layout);
   const [, kvLen, numKvHeads, valueDim] = sizes(v.dims, layout);
@@ -48,7 +53,21 @@ export function scaledDotProductAttention(q: BaselineTensor, k: BaselineTensor, 
       for (let i = 0; i < seqLen; i++) {
         const row = isInterleaved ? (b * seqLen + i) * numHeads + h : (b * numHeads + h) * seqLen + i;
         const keys = causal ? Math.max(0, Math.min(kvLen, i + 1 + kvLen - seqLen)) : kvLen;
-        attendRow(q.data, row * headDim, k.data, v.data, kvFirst, kvStep, keys, headDim, valueDim, scale, weights, out.data, row * valueDim);
+        attendRow(
+          q.data,
+          row * headDim,
+          k.data,
+          v.data,
+          kvFirst,
+          kvStep,
+          keys,
+          headDim,
+          valueDim,
+          scale,
+          weights,
+          out.data,
+          row * valueDim,
+        );
       }
     }
   }

@@ -66,7 +66,10 @@ export interface AttentionCall {
   readonly inputs: Record<"q" | "k" | "v", Operand> & Record<"mask" | "bias" | "sinks", Operand | undefined>;
   readonly results: Record<"out" | "logSumExp" | "weights" | "scores", Operand | undefined>;
   readonly strides: Record<"mask" | "bias", BroadcastStrides | undefined>;
-  readonly numbers: Pick<AttentionParams, "scale" | "softcap" | "causal" | "windowLeft" | "windowRight" | "sinkTokens" | "scoresStage">;
+  readonly numbers: Pick<
+    AttentionParams,
+    "scale" | "softcap" | "causal" | "windowLeft" | "windowRight" | "sinkTokens" | "scoresStage"
+  >;
   /** Three numbers a sequence: see SequenceParams. */
   readonly sequences: Int32Array;
   /** What the caller gave as `out`. */
@@ -81,7 +84,14 @@ export interface AttentionCall {
  */
 export function readCall(runtime: Runtime, q: TensorLike, k: TensorLike, v: TensorLike, options: AttentionOptions): AttentionCall {
   knownOptions(OPERATION, options, OPTIONS);
-  const { layout: layoutOption = "bshd", scale, softcap = 0, causal: causalOption = false, sinkTokens = 0, scoresStage = "biased" } = options;
+  const {
+    layout: layoutOption = "bshd",
+    scale,
+    softcap = 0,
+    causal: causalOption = false,
+    sinkTokens = 0,
+    scoresStage = "biased",
+  } = options;
   const layout = oneOf(OPERATION, "layout", layoutOption, LAYOUTS);
   const causal = oneOf(OPERATION, "causal", causalOption, [false, true, "lower-right", "upper-left"]);
   const numbers = (name: string, value: unknown): Operand => readNumbers(runtime, OPERATION, name, value);
@@ -132,7 +142,12 @@ export function readCall(runtime: Runtime, q: TensorLike, k: TensorLike, v: Tens
       sinkTokens: Math.min(integer(OPERATION, "sinkTokens", sinkTokens, 0, MAX_POSITION), kvLen),
       scoresStage: SCORES_STAGES.indexOf(oneOf(OPERATION, "scoresStage", scoresStage, SCORES_STAGES)),
     },
-    sequences: sequencesOf(options, shape, causal === "upper-left", Math.min(strides.mask?.keys ?? kvLen, strides.bias?.keys ?? kvLen)),
+    sequences: sequencesOf(
+      options,
+      shape,
+      causal === "upper-left",
+      Math.min(strides.mask?.keys ?? kvLen, strides.bias?.keys ?? kvLen),
+    ),
     returned,
   };
 }
@@ -148,7 +163,8 @@ function sinksOf(sinks: Operand, { numHeads }: AttentionShape): Operand {
 
 /** The window as [left, right], −1 for unlimited. */
 function windowOf(window: unknown, isCausal: boolean): [number, number] {
-  const side = (name: string, value: unknown): number => (value === undefined ? -1 : integer(OPERATION, name, value, -1, MAX_POSITION));
+  const side = (name: string, value: unknown): number =>
+    value === undefined ? -1 : integer(OPERATION, name, value, -1, MAX_POSITION);
   if (Array.isArray(window)) {
     if (window.length !== 2) throw wrongValue(OPERATION, `"window" must be n or [left, right], got ${describe(window)}`);
     return [side("window[0]", window[0]), side("window[1]", window[1])];
@@ -182,7 +198,9 @@ function sequencesOf(options: AttentionOptions, shape: AttentionShape, isUpperLe
 
 function integersOf(name: string, values: unknown, batchSize: number, least: number, most: number): number[] {
   const length = typeof values === "object" ? (values as { length?: unknown } | null)?.length : undefined;
-  if (typeof length !== "number") throw wrongKind(OPERATION, `"${name}" must be an array of ${batchSize} integers, got ${describe(values)}`);
-  if (length !== batchSize) throw wrongValue(OPERATION, `"${name}" holds ${length} elements, expected ${batchSize}, one for each sequence`);
+  if (typeof length !== "number")
+    throw wrongKind(OPERATION, `"${name}" must be an array of ${batchSize} integers, got ${describe(values)}`);
+  if (length !== batchSize)
+    throw wrongValue(OPERATION, `"${name}" holds ${length} elements, expected ${batchSize}, one for each sequence`);
   return Array.from(values as ArrayLike<unknown>, (value, index) => integer(OPERATION, `${name}[${index}]`, value, least, most));
 }

@@ -55,7 +55,12 @@ function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
 }
 
 /** The struct of the call; the pointers of operands from outside are 0 until they are placed. */
-function paramsOf(runtime: Runtime, { inputs, results, shape, strides, numbers, layout }: AttentionCall, out: Operand, sequences: number): AttentionParams {
+function paramsOf(
+  runtime: Runtime,
+  { inputs, results, shape, strides, numbers, layout }: AttentionCall,
+  out: Operand,
+  sequences: number,
+): AttentionParams {
   const { seqLen, kvLen, numHeads, numKvHeads, headDim, valueDim } = shape;
   const qStrides = stridesOf(layout, seqLen, numHeads, headDim);
   const kStrides = stridesOf(layout, kvLen, numKvHeads, headDim);

@@ -47,8 +47,23 @@ export interface ReferenceOptions {
  * const v = { data: [1, 2], dims: [2, 1] };
  * console.log(scaledDotProductAttention(q, k, v, { scale: 100 }).data[0]); // 1
  */
-export function scaledDotProductAttention(q: ReferenceTensor, k: ReferenceTensor, v: ReferenceTensor, options: ReferenceOptions = {}) {
-  const { layout = "bshd", softcap = 0, causal = false, sinkTokens = 0, sinks, logSumExp, weights, scores, scoresStage = "biased" } = options;
+export function scaledDotProductAttention(
+  q: ReferenceTensor,
+  k: ReferenceTensor,
+  v: ReferenceTensor,
+  options: ReferenceOptions = {},
+) {
+  const {
+    layout = "bshd",
+    softcap = 0,
+    causal = false,
+    sinkTokens = 0,
+    sinks,
+    logSumExp,
+    weights,
+    scores,
+    scoresStage = "biased",
+  } = options;
   const [batchSize, seqLen, numHeads, headDim] = sizes(q, layout);
   const [, kvLen, numKvHeads, valueDim] = sizes(v, layout);
   const { scale = 1 / Math.sqrt(headDim), window = -1 } = options;
@@ -68,7 +83,10 @@ export function scaledDotProductAttention(q: ReferenceTensor, k: ReferenceTensor
         const qRow = at(layout, b, i, h, seqLen, numHeads) * headDim;
         const row = (b * numHeads + h) * seqLen + i; // of logSumExp, weights and scores
         const isVisible = (j: number): boolean =>
-          (i < queryLength && j < keyLength && !(causal && j > position) && broadcast(options.mask, b, h, i, j, 1, 0) !== 0) &&
+          i < queryLength &&
+          j < keyLength &&
+          !(causal && j > position) &&
+          broadcast(options.mask, b, h, i, j, 1, 0) !== 0 &&
           (((left < 0 || j >= position - left) && (right < 0 || j <= position + right)) || j < sinkTokens);
 
         const rowScores = new Float64Array(kvLen);
@@ -119,7 +137,15 @@ const dot = (a: ArrayLike<number>, aStart: number, b: ArrayLike<number>, bStart:
 };
 
 /** Element of a mask or bias aligned to the right of [batch, heads, seq, keys]; `beyond` where its last axis is too short. */
-function broadcast(tensor: ReferenceTensor | undefined, b: number, h: number, i: number, j: number, absent: number, beyond: number): number {
+function broadcast(
+  tensor: ReferenceTensor | undefined,
+  b: number,
+  h: number,
+  i: number,
+  j: number,
+  absent: number,
+  beyond: number,
+): number {
   if (!tensor) return absent;
   const index = [b, h, i, j].slice(4 - tensor.dims.length);
   let flat = 0;

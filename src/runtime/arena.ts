@@ -86,6 +86,7 @@ export class Arena {
       const blocks = ptr === this.#base ? "" : ` (${bytes} beyond the ${ptr} that static data and tensors take)`;
       throw wrongValue(operation, `needs ${end} bytes of memory${blocks}, but maximumMemory is ${this.#limit}`);
     }
-    if (!this.#memory.growTo(end)) throw wrongValue(operation, `needs ${end} bytes of memory, and the host refused to grow it so far`);
+    if (!this.#memory.growTo(end))
+      throw wrongValue(operation, `needs ${end} bytes of memory, and the host refused to grow it so far`);
   }
 }

@@ -4,7 +4,10 @@
 
 type FieldType = "usize" | "i32" | "f32";
 
-export const SEQUENCE_PARAMS = { queryLength: "i32", keyLength: "i32", queryOffset: "i32" } as const satisfies Record<string, FieldType>;
+export const SEQUENCE_PARAMS = { queryLength: "i32", keyLength: "i32", queryOffset: "i32" } as const satisfies Record<
+  string,
+  FieldType
+>;
 
 export const ATTENTION_PARAMS = {
   q: "usize",

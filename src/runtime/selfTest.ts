@@ -34,12 +34,19 @@ export function selfTest(runtime: Runtime): string | undefined {
     expected.every((value, index) => Math.abs(found[index]! - value) <= TOLERANCE);
 
   if (!near(scaledDotProductAttention(runtime, q, k, v).data, FULL)) return "full attention gave wrong numbers";
-  if (!near(scaledDotProductAttention(runtime, q, k, v, { causal: true }).data, CAUSAL)) return "causal attention gave wrong numbers";
+  if (!near(scaledDotProductAttention(runtime, q, k, v, { causal: true }).data, CAUSAL))
+    return "causal attention gave wrong numbers";
 
   // One query that finds its key among 600, across a block's border: a large score picks one value exactly.
   const keys = 600;
-  const kIdentity = tensor(Array.from({ length: keys }, (_, j) => (j === 555 ? 1 : -1)), 1);
-  const vIndex = tensor(Array.from({ length: keys * 9 }, (_, j) => j), 9);
+  const kIdentity = tensor(
+    Array.from({ length: keys }, (_, j) => (j === 555 ? 1 : -1)),
+    1,
+  );
+  const vIndex = tensor(
+    Array.from({ length: keys * 9 }, (_, j) => j),
+    9,
+  );
   const found = scaledDotProductAttention(runtime, tensor([100], 1), kIdentity, vIndex).data;
   if (found.some((value, column) => value !== 555 * 9 + column)) return "a lookup among 600 keys missed";
   return undefined;
