@@ -41,15 +41,12 @@ export interface Plan {
 
 export function readOptions(operation: string, options: EngineOptions): Plan {
   knownOptions(operation, options, OPTIONS);
-  const { build = "auto", wasm, initialMemory = DEFAULT_INITIAL_BYTES, maximumMemory = MAX_BYTES } = options;
+  const { build = "auto", wasm, initialMemory, maximumMemory = MAX_BYTES } = options;
   const maximumBytes = integer(operation, "maximumMemory", maximumMemory, PAGE_BYTES, MAX_BYTES);
-  const initialBytes = integer(
-    operation,
-    "initialMemory",
-    Math.min(initialMemory, initialMemory === DEFAULT_INITIAL_BYTES ? maximumBytes : Infinity),
-    0,
-    maximumBytes,
-  );
+  const initialBytes =
+    initialMemory === undefined
+      ? Math.min(DEFAULT_INITIAL_BYTES, maximumBytes)
+      : integer(operation, "initialMemory", initialMemory, 0, maximumBytes);
   return {
     build: oneOf(operation, "build", build, ["auto", "simd", "relaxed"]),
     wasm,
@@ -128,13 +125,13 @@ const loadBinary = async (build: PackagedBuild): Promise<Uint8Array<ArrayBuffer>
 
 /** Bytes or a module from whatever the caller has. */
 async function fetchWasm(wasm: object | string): Promise<BufferSource | WebAssembly.Module> {
-  if (wasm instanceof WebAssembly.Module || wasm instanceof ArrayBuffer || ArrayBuffer.isView(wasm)) return wasm as BufferSource;
+  if (wasm instanceof WebAssembly.Module || wasm instanceof ArrayBuffer || ArrayBuffer.isView(wasm)) return wasm;
   if (typeof Response === "function" && wasm instanceof Response) return await bytesOf(wasm);
   if (typeof wasm === "string" || wasm instanceof URL) {
     const base = (globalThis as { location?: { href: string } }).location?.href;
     const url = new URL(wasm, base);
     if (url.protocol === "file:" && typeof process === "object") {
-      return (await process.getBuiltinModule("node:fs/promises").readFile(url)) as Uint8Array<ArrayBuffer>;
+      return await process.getBuiltinModule("node:fs/promises").readFile(url);
     }
     return await bytesOf(await fetch(url));
   }

@@ -27,7 +27,7 @@ export function createEngineSync(options: EngineOptions = {}): Engine {
   const { wasm } = plan;
   if (wasm !== undefined) {
     if (wasm instanceof WebAssembly.Module || wasm instanceof ArrayBuffer || ArrayBuffer.isView(wasm)) {
-      return openEngine("createEngineSync", plan, wasm as BufferSource);
+      return openEngine("createEngineSync", plan, wasm);
     }
     throw wrongKind("createEngineSync", `"wasm" must be a WebAssembly.Module or bytes, got ${describe(wasm)}`);
   }

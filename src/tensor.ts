@@ -107,7 +107,7 @@ export class EngineTensor<T extends ElementType = ElementType> {
           : new Uint8Array(buffer, ptr, countOf(this.dims));
       this.#view = view as ElementArrays[T];
     }
-    return this.#view!;
+    return this.#view;
   }
 
   /**

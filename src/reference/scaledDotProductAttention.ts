@@ -91,10 +91,12 @@ export function scaledDotProductAttention(
 
         const rowScores = new Float64Array(kvLen);
         for (let j = 0; j < kvLen; j++) {
+          rowScores[j] = -Infinity;
+          if (!isVisible(j) && !scores) continue;
           const scaled = scale * dot(q.data, qRow, k.data, at(layout, b, j, kvHead, kvLen, numKvHeads) * headDim, headDim);
           const capped = softcap > 0 ? softcap * Math.tanh(scaled / softcap) : scaled;
           const bias = broadcast(options.bias, b, h, i, j, 0, -Infinity);
-          rowScores[j] = isVisible(j) && bias !== -Infinity ? capped + bias : -Infinity;
+          if (isVisible(j) && bias !== -Infinity) rowScores[j] = capped + bias;
           if (scores) scores.data[row * kvLen + j] = { scaled, capped, biased: rowScores[j]! }[scoresStage];
         }
 

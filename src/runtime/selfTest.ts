@@ -37,6 +37,12 @@ export function selfTest(runtime: Runtime): string | undefined {
   if (!near(scaledDotProductAttention(runtime, q, k, v, { causal: true }).data, CAUSAL))
     return "causal attention gave wrong numbers";
 
+  // Scores 0, −3, −10 and −40: the whole range of the exponential.
+  const steep = scaledDotProductAttention(runtime, tensor([1], 1), tensor([0, -3, -10, -40], 1), tensor([0, 1, 1000, 1e15], 1), {
+    scale: 1,
+  });
+  if (!near(steep.data, [0.0947154478])) return "a steep softmax gave wrong numbers";
+
   // One query that finds its key among 600, across a block's border: a large score picks one value exactly.
   const keys = 600;
   const kIdentity = tensor(

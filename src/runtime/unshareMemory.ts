@@ -30,18 +30,22 @@ export function unshareMemory(operation: string, wasm: BufferSource): Uint8Array
     return value;
   };
 
+  const skip = (length: number): void => {
+    at += length;
+  };
+
   while (at < bytes.length) {
     const section = bytes[at++];
-    const end = number() + at;
+    const length = number();
     if (section === IMPORT_SECTION) {
       // The kernels import the memory and nothing else: [1, module name, field name, kind, flags]
       number();
-      at += number();
-      at += number();
+      skip(number());
+      skip(number());
       if (bytes[at] === MEMORY_KIND && bytes[at + 1] === SHARED_WITH_MAXIMUM) bytes[at + 1] = UNSHARED_WITH_MAXIMUM;
       break;
     }
-    at = end;
+    skip(length);
   }
   return bytes;
 }

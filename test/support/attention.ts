@@ -100,7 +100,7 @@ export function naiveFloat32({ q, k, v }: Inputs, shape: Shape, options: Referen
         for (let j = 0; j < kvLen; j++) {
           const index = row * kvLen + j;
           weights.data[index] = visible[j] === -Infinity ? 0 : fround(exp(fround(visible[j]! - rowMax)));
-          rowSum = fround(rowSum + weights.data[index]!);
+          rowSum = fround(rowSum + weights.data[index]);
         }
         logSumExp.data[row] = fround(rowMax + fround(log(rowSum)));
         for (let j = 0; j < kvLen; j++) {
@@ -110,7 +110,7 @@ export function naiveFloat32({ q, k, v }: Inputs, shape: Shape, options: Referen
           const vStart = rowOf(b, j, kvHead, kvLen, numKvHeads) * valueDim;
           const outStart = rowOf(b, i, h, seqLen, numHeads) * valueDim;
           for (let d = 0; d < valueDim; d++) {
-            out.data[outStart + d] = fround(out.data[outStart + d]! + fround(weights.data[index]! * v.data[vStart + d]!));
+            out.data[outStart + d] = fround(out.data[outStart + d]! + fround(weights.data[index] * v.data[vStart + d]!));
           }
         }
       }

@@ -1,0 +1,104 @@
+/** The contract between wrapper and kernels: exports, imports, the structs, and nothing that runs at instantiation. */
+import { main as asc } from "assemblyscript/asc";
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { instantiate } from "../src/runtime/instantiate.js";
+import { ABI_VERSION } from "../src/runtime/kernels.js";
+import { ATTENTION_PARAMS, SEQUENCE_PARAMS, sizeOf } from "../src/runtime/params.js";
+import { unshareMemory } from "../src/runtime/unshareMemory.js";
+import { binaryOf, onEveryBuild } from "./support/builds.js";
+
+const EXPORTS = [
+  ...["abiVersion", "addValues", "attention", "block", "build", "exponentials", "heapBase", "memory", "multiplyAdd", "packKeys"],
+  ...["packValues", "panel", "placeWorkspace", "scoreStrip", "softcapRow", "widenFloat16"],
+];
+const START_SECTION = 8;
+
+/** Numbers of the sections of a binary. */
+function sections(bytes: Uint8Array): number[] {
+  const found: number[] = [];
+  for (let at = 8; at < bytes.length;) {
+    found.push(bytes[at++]!);
+    let size = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[at++]!;
+      size |= (byte & 0x7f) << shift;
+      if (byte < 0x80) break;
+    }
+    at += size;
+  }
+  return found;
+}
+
+onEveryBuild((build) => {
+  const module = new WebAssembly.Module(unshareMemory("test", binaryOf(build)));
+  const instance = instantiate("test", binaryOf(build), 2 ** 16, 2 ** 20);
+
+  test("exports just the kernels and the memory", () => {
+    expect(
+      WebAssembly.Module.exports(module)
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(EXPORTS);
+  });
+
+  test("imports the memory and nothing else", () => {
+    expect(WebAssembly.Module.imports(module)).toEqual([{ module: "env", name: "memory", kind: "memory" }]);
+  });
+
+  test("has no start function: instantiating it changes nothing but its static data, which begin at 1024", () => {
+    expect(sections(binaryOf(build))).not.toContain(START_SECTION);
+    const { memory, kernels } = instantiate("test", binaryOf(build), 2 ** 16, 2 ** 20);
+    expect(memory.u8.subarray(0, 1024).every((byte) => byte === 0)).toBe(true);
+    expect(memory.u8.subarray(kernels.heapBase()).every((byte) => byte === 0)).toBe(true);
+  });
+
+  test("says its ABI, its build, its panels and blocks", () => {
+    const { kernels } = instance;
+    expect([kernels.abiVersion(), instance.build, kernels.panel(), kernels.block()]).toEqual([ABI_VERSION, build, 8, 512]);
+  });
+
+  test("fuses multiply-adds in the relaxed build only, and instance.fused says so", () => {
+    expect(instance.fused).toBe(build === "relaxed"); // on hosts with FMA instructions; without, relaxed rounds twice as well
+  });
+
+  test("is compiled for shared memory, from which unsharing differs in one byte", () => {
+    const shared = binaryOf(build);
+    const unshared = unshareMemory("test", shared);
+    const differing = [...shared.keys()].filter((index) => shared[index] !== unshared[index]);
+    expect(differing.map((index) => [shared[index], unshared[index]])).toEqual([[3, 1]]);
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 16, shared: true });
+    expect(() => new WebAssembly.Instance(new WebAssembly.Module(shared), { env: { memory } })).not.toThrow();
+    expect(instance.memory.buffer).toBeInstanceOf(ArrayBuffer);
+  });
+});
+
+test("the structs have the same fields at the same offsets on both sides", async () => {
+  const structs = { AttentionParams: ATTENTION_PARAMS, SequenceParams: SEQUENCE_PARAMS };
+  const offsets = Object.entries(structs).flatMap(([struct, fields]) => [
+    `export function sizeof_${struct}(): i32 { return offsetof<${struct}>(); }`,
+    ...Object.keys(fields).map((field) => `export function ${struct}_${field}(): i32 { return offsetof<${struct}>("${field}"); }`),
+  ]);
+  const source = `import { AttentionParams, SequenceParams } from "./params";\n${offsets.join("\n")}`;
+  const params = readFileSync(new URL("../assembly/params.ts", import.meta.url), "utf8");
+  const files: Record<string, string> = { "entry.ts": source, "params.ts": params };
+  let binary: Uint8Array<ArrayBuffer> | undefined;
+  const { error, stderr } = await asc(["entry.ts", "--outFile", "out.wasm", "--runtime", "stub", "--use", "abort="], {
+    readFile: (name) => files[name] ?? null,
+    writeFile: (_, contents) => {
+      binary = contents as Uint8Array<ArrayBuffer>;
+    },
+    listFiles: () => [],
+  });
+  expect(error, stderr.toString()).toBeNull();
+  const exports = new WebAssembly.Instance(new WebAssembly.Module(binary!)).exports as Record<string, () => number>;
+  for (const [struct, fields] of Object.entries(structs)) {
+    expect(exports[`sizeof_${struct}`]!(), `size of ${struct}`).toBe(sizeOf(fields));
+    for (const [index, field] of Object.keys(fields).entries())
+      expect(exports[`${struct}_${field}`]!(), `${struct}.${field}`).toBe(4 * index);
+  }
+  // types: an f32 on one side and an integer on the other would have the same offset
+  for (const [field, type] of Object.entries({ ...ATTENTION_PARAMS, ...SEQUENCE_PARAMS })) {
+    expect(params, `${field} is ${type}`).toMatch(new RegExp(`^  ${field}: ${type};$`, "m"));
+  }
+});

@@ -1,0 +1,112 @@
+/** What the compiler made of the inner loops: loads, splats, arithmetic and one counter; no call, no global, no vector literal. */
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+
+const ZERO_OR_ONES = /v128\.const i32x4 (0x00000000( 0x00000000){3}|0xffffffff( 0xffffffff){3})/;
+
+/** Bodies of the functions of a text module by name. */
+function functionsOf(wat: string): Map<string, string[]> {
+  const functions = new Map<string, string[]>();
+  let body: string[] | undefined;
+  for (const line of wat.split("\n")) {
+    const match = /^ \(func \$(\S+)/.exec(line);
+    if (match) functions.set(match[1]!, (body = []));
+    else if (line.startsWith(" )")) body = undefined;
+    else body?.push(line.trim());
+  }
+  return functions;
+}
+
+/** Loops that hold no other loop. Binaryen writes a module flat: `loop … end`. */
+function innermostLoops(body: readonly string[]): string[][] {
+  const open: { kind: string; start: number; hasLoop: boolean }[] = [];
+  const loops: string[][] = [];
+  for (const [index, line] of body.entries()) {
+    const [instruction = ""] = line.split(" ");
+    if (["block", "loop", "if"].includes(instruction)) open.push({ kind: instruction, start: index, hasLoop: false });
+    if (instruction !== "end") continue;
+    const { kind, start, hasLoop } = open.pop()!;
+    const isLoop = kind === "loop";
+    if (isLoop && !hasLoop) loops.push(body.slice(start + 1, index));
+    const outer = open.at(-1);
+    if (outer && (isLoop || hasLoop)) outer.hasLoop = true;
+  }
+  return loops;
+}
+
+const count = (loop: readonly string[], instruction: RegExp): number => loop.filter((line) => instruction.test(line)).length;
+
+describe.each(["simd", "relaxed"])("%s", (build) => {
+  const wat = readFileSync(new URL(`../build/${build}.wat`, import.meta.url), "utf8");
+  const functions = functionsOf(wat);
+  const vectorLoops = [...functions].flatMap(([name, body]) =>
+    innermostLoops(body)
+      .filter((loop) => count(loop, /^v128\.load(8x8_u|16x4_u)?( |$)/) > 0) // more than a splat of constants
+      .map((loop) => ({ name, loop })),
+  );
+  const tiles = vectorLoops.filter(({ name }) => /scoreStrip|addValues$|Tile/.test(name));
+  const isTile = (loop: readonly string[], rows: number): boolean =>
+    count(loop, /^v128\.load32_splat/) === rows &&
+    count(loop, /^v128\.load( |$)/) === 2 &&
+    count(loop, build === "relaxed" ? /^f32x4\.relaxed_madd/ : /^f32x4\.mul/) === 2 * rows;
+
+  test("the loops are found: two tiles of 6, 4 and 1 rows, and the others", () => {
+    for (const rows of [6, 4, 1]) expect(tiles.filter(({ loop }) => isTile(loop, rows)).length).toBe(2);
+    expect(vectorLoops.length).toBeGreaterThanOrEqual(15);
+  });
+
+  test("no inner loop of vectors calls, or touches a global", () => {
+    for (const { name, loop } of vectorLoops) {
+      expect(
+        loop.filter((line) => /^(call|global\.)/.test(line)),
+        name,
+      ).toEqual([]);
+    }
+  });
+
+  test("no function at all builds a vector literal other than zero and all ones", () => {
+    for (const [name, body] of functions) {
+      expect(
+        body.filter((line) => line.startsWith("v128.const") && !ZERO_OR_ONES.test(line)),
+        name,
+      ).toEqual([]);
+    }
+  });
+
+  test("a tile's step is loads, splats, madds and two pointers: no store, no shuffle, one branch", () => {
+    for (const rows of [6, 4, 1]) {
+      for (const { name, loop } of tiles.filter((candidate) => isTile(candidate.loop, rows))) {
+        expect(count(loop, /store|shuffle|^if|^select/), name).toBe(0);
+        expect(count(loop, /^br/), name).toBe(1);
+        expect(count(loop, /^i32\.add/), name).toBeLessThanOrEqual(3);
+      }
+    }
+  });
+});
+
+test("the debug build knows no fused multiply-add, and neither does simd", () => {
+  for (const build of ["debug", "simd"]) {
+    expect(readFileSync(new URL(`../build/${build}.wat`, import.meta.url), "utf8")).not.toContain("relaxed");
+  }
+});
+
+test("one function knows the difference between the builds", () => {
+  const sources = [
+    "attention",
+    "exp",
+    "layout",
+    "mask",
+    "pack",
+    "scores",
+    "softmax",
+    "strip",
+    "values",
+    "workspace",
+    "float16",
+    "simd",
+  ];
+  const knowing = sources.filter((name) =>
+    /ASC_FEATURE|relaxed_/.test(readFileSync(new URL(`../assembly/${name}.ts`, import.meta.url), "utf8")),
+  );
+  expect(knowing).toEqual(["simd"]);
+});

@@ -1,0 +1,260 @@
+/** Every refusal, word for word; and what a refused call leaves behind: memory, `out` and the engine as before. */
+import { describe, expect, test } from "vitest";
+import { createEngine, type AttentionOptions, type TensorLike } from "headwise";
+import { createEngineSync } from "headwise/sync";
+import { openBuild } from "./support/builds.js";
+import { normal } from "./support/random.js";
+
+const engine = openBuild("simd");
+const q = normal([2, 5, 4, 8], 1);
+const kv = normal([2, 7, 2, 8], 2);
+const bytes = (dims: number[]) => ({ data: new Uint8Array(dims.reduce((a, b) => a * b, 1)), dims });
+
+/** Calls with one argument or option that doesn't fit. */
+const attend = (changes: Record<string, unknown> = {}): unknown => {
+  const { q: query = q, k = kv, v = kv, ...options } = changes;
+  return engine.scaledDotProductAttention(query as TensorLike, k as TensorLike, v as TensorLike, options);
+};
+
+const REFUSED: [changes: Record<string, unknown>, kind: typeof TypeError | typeof RangeError, message: string][] = [
+  [{ q: null }, TypeError, '"q" must be a tensor { data, dims } or { shape, dataSync() }, got null'],
+  [{ q: q.data }, TypeError, '"q" must be a tensor { data, dims } or { shape, dataSync() }, got Float32Array(320)'],
+  [{ q: { data: [1, 2], dims: [1, 2] } }, TypeError, '"q" must be a tensor { data, dims } or { shape, dataSync() }, got an object'],
+  [{ q: { data: q.data, dims: "2,5" } }, TypeError, '"q.dims" must be an array of sizes, got "2,5"'],
+  [{ q: { data: q.data, dims: [2, 5, 4, -8] } }, RangeError, '"q.dims[3]" must be an integer from 0 to 4294967296, got -8'],
+  [{ q: { data: q.data, dims: [2, 5, 4, 8.5] } }, RangeError, '"q.dims[3]" must be an integer from 0 to 4294967296, got 8.5'],
+  [{ q: { data: q.data, dims: [2, 5, 4, "8"] } }, TypeError, '"q.dims[3]" must be an integer from 0 to 4294967296, got "8"'],
+  [{ q: { data: q.data, dims: [2, 5, 4, 9] } }, RangeError, '"q" holds 320 elements, expected 2 × 5 × 4 × 9 = 360'],
+  [
+    { q: { data: new Float64Array(320), dims: q.dims } },
+    TypeError,
+    '"q" must hold a Float32Array, or float16 in a Uint16Array or Float16Array with type "float16", got Float64Array(320)',
+  ],
+  [
+    { k: { data: new Uint16Array(224), dims: kv.dims, type: "uint16" } },
+    TypeError,
+    '"k" must hold a Float32Array, or float16 in a Uint16Array or Float16Array with type "float16", got Uint16Array(224) of type "uint16"',
+  ],
+  [{ q: { ...q, location: "gpu-buffer" } }, TypeError, '"q" lies on "gpu-buffer", expected "cpu"; fetch its data first'],
+  [
+    { q: { data: q.data, dims: [2, 5, 32] } },
+    RangeError,
+    '"q" has 3 dims [2, 5, 32], expected 4 [batch, seq, heads, headDim] or 2 [seq, headDim]; ' +
+      "reshape it to [2, 5, heads, 32 / heads] or [1, 2, 5, 32]",
+  ],
+  [
+    { q: { data: q.data, dims: [2, 5, 32] }, layout: "bhsd" },
+    RangeError,
+    '"q" has 3 dims [2, 5, 32], expected 4 [batch, heads, seq, headDim] or 2 [seq, headDim]; reshape it to [1, 2, 5, 32]',
+  ],
+  [
+    { q: { data: q.data, dims: [320] } },
+    RangeError,
+    '"q" has 1 dims [320], expected 4 [batch, seq, heads, headDim] or 2 [seq, headDim]',
+  ],
+  [{ k: { data: kv.data, dims: [28, 8] } }, RangeError, '"k" has rank 2, expected 4 (q has dims [2, 5, 4, 8])'],
+  [{ k: { data: kv.data, dims: [2, 7, 4, 4] } }, RangeError, '"k" has headDim 4, expected 8 (q has dims [2, 5, 4, 8])'],
+  [{ k: { data: kv.data, dims: [1, 14, 2, 8] } }, RangeError, '"k" has batch 1, expected 2 (q has dims [2, 5, 4, 8])'],
+  [{ v: { data: kv.data, dims: [1, 14, 2, 8] } }, RangeError, '"v" has batch 1, expected 2 (q has dims [2, 5, 4, 8])'],
+  [{ v: { data: kv.data, dims: [2, 14, 1, 8] } }, RangeError, '"v" has kvLen 14, expected 7 (k has dims [2, 7, 2, 8])'],
+  [{ v: { data: kv.data, dims: [2, 7, 1, 16] } }, RangeError, '"v" has heads 1, expected 2 (k has dims [2, 7, 2, 8])'],
+  [
+    { k: normal([2, 7, 3, 8], 1), v: normal([2, 7, 3, 8], 1) },
+    RangeError,
+    '"q" has 4 heads, expected a multiple of the 3 that k has (k has dims [2, 7, 3, 8])',
+  ],
+  [{ q: normal([2, 5, 0, 8], 1) }, RangeError, '"q" has no heads (dims [2, 5, 0, 8]), expected at least 1'],
+  [{ v: normal([2, 7, 2, 0], 1) }, RangeError, '"v" has 0 elements a head (dims [2, 7, 2, 0]), expected at least 1'],
+  [{ layout: "sbhd" }, RangeError, '"layout" must be "bshd" or "bhsd", got "sbhd"'],
+  [{ causal: 1 }, TypeError, '"causal" must be false or true or "lower-right" or "upper-left", got 1'],
+  [{ scale: NaN }, RangeError, '"scale" must be a finite number, got NaN'],
+  [{ scale: "0.5" }, TypeError, '"scale" must be a finite number, got "0.5"'],
+  [{ softcap: -1 }, RangeError, '"softcap" must be a finite number ≥ 0, got -1'],
+  [{ window: -2 }, RangeError, '"window" must be an integer from -1 to 536870912, got -2'],
+  [{ window: [1, 2.5] }, RangeError, '"window[1]" must be an integer from -1 to 536870912, got 2.5'],
+  [{ window: [1, 2, 3] }, RangeError, '"window" must be n or [left, right], got an array of 3'],
+  [{ window: "4" }, TypeError, '"window" must be n or [left, right], got "4"'],
+  [{ sinkTokens: -1 }, RangeError, '"sinkTokens" must be an integer from 0 to 536870912, got -1'],
+  [{ queryOffset: 0.5 }, RangeError, '"queryOffset" must be an integer from -536870912 to 536870912, got 0.5'],
+  [{ queryOffset: [1] }, RangeError, '"queryOffset" holds 1 elements, expected 2, one for each sequence'],
+  [{ keyLengths: [7, 8] }, RangeError, '"keyLengths[1]" must be an integer from 0 to 7, got 8'],
+  [{ queryLengths: 5 }, TypeError, '"queryLengths" must be an array of 2 integers, got 5'],
+  [{ mask: normal([7], 1) }, TypeError, '"mask" must hold a Uint8Array, 1 where a query may attend, got Float32Array(7)'],
+  [
+    { mask: bytes([5, 8]) },
+    RangeError,
+    '"mask" has dims [5, 8], expected at most 7 for kvLen instead of 8 (it must broadcast to [batch, numHeads, seqLen, kvLen] = [2, 4, 5, 7])',
+  ],
+  [
+    { mask: bytes([3, 5, 7]) },
+    RangeError,
+    '"mask" has dims [3, 5, 7], expected 1 or 4 for numHeads instead of 3 (it must broadcast to [batch, numHeads, seqLen, kvLen] = [2, 4, 5, 7])',
+  ],
+  [
+    { bias: normal([1, 1, 1, 1, 7], 1) },
+    RangeError,
+    '"bias" has dims [1, 1, 1, 1, 7], expected at most 4 (it must broadcast to [batch, numHeads, seqLen, kvLen] = [2, 4, 5, 7])',
+  ],
+  [{ sinks: normal([2], 1) }, RangeError, '"sinks" holds 2 elements, expected 4, one for each query head'],
+  [
+    { out: normal([2, 4, 5, 8], 1) },
+    RangeError,
+    '"out" has dims [2, 4, 5, 8], expected [2, 5, 4, 8] (the sizes of q with valueDim 8)',
+  ],
+  [
+    { out: { data: new Uint16Array(320), dims: q.dims, type: "float16" } },
+    TypeError,
+    '"out" must hold a Float32Array, got float16',
+  ],
+  [{ logSumExp: normal([2, 5, 4], 1) }, RangeError, '"logSumExp" has dims [2, 5, 4], expected [2, 4, 5] (batch, numHeads, seqLen)'],
+  [
+    { weights: normal([2, 4, 5, 8], 1) },
+    RangeError,
+    '"weights" has dims [2, 4, 5, 8], expected [2, 4, 5, 7] (batch, numHeads, seqLen, kvLen)',
+  ],
+  [{ scoresStage: "raw" }, RangeError, '"scoresStage" must be "scaled" or "capped" or "biased", got "raw"'],
+  [
+    { casual: true },
+    TypeError,
+    'unknown option "casual"; the options are layout, scale, softcap, bias, mask, causal, queryOffset, window, sinkTokens, ' +
+      "queryLengths, keyLengths, sinks, out, logSumExp, weights, scores, scoresStage",
+  ],
+];
+
+describe("scaledDotProductAttention refuses", () => {
+  test.each(REFUSED.map(([changes, kind, message]) => ({ changes, kind, message })))("$message", ({ changes, kind, message }) => {
+    const out = { data: new Float32Array(320).fill(7), dims: q.dims };
+    const before = engine.info.memory;
+    const call = (): unknown => attend({ out, ...changes });
+    expect(call).toThrow(kind);
+    expect(call).toThrow(new kind(`scaledDotProductAttention: ${message}`));
+    expect(engine.info.memory).toEqual(before);
+    expect(out.data).toEqual(new Float32Array(320).fill(7));
+    expect(attend()).toHaveProperty("dims", q.dims);
+  });
+
+  test("options that are no object", () => {
+    const call = () => engine.scaledDotProductAttention(q, kv, kv, null as unknown as AttentionOptions);
+    expect(call).toThrow(new TypeError('scaledDotProductAttention: "options" must be an object, got null'));
+  });
+
+  test("results that overlap operands or each other in the engine's memory", () => {
+    const place = ({ data, dims }: typeof q) => {
+      const tensor = engine.tensor(dims);
+      tensor.data.set(data);
+      return tensor;
+    };
+    const [a, b] = [place(q), place(kv)];
+    const refusal = (message: string) => new RangeError(`scaledDotProductAttention: ${message}`);
+    const square = place(normal([2, 7, 2, 8], 3));
+    expect(() => engine.scaledDotProductAttention(square, b, b, { out: b })).toThrow(
+      refusal('"out" overlaps "k" in the engine\'s memory; only the tensor "q" itself may be overwritten'),
+    );
+    expect(() => engine.scaledDotProductAttention(b, b, kv, { out: b })).toThrow(
+      refusal('"out" overlaps "k" in the engine\'s memory; only the tensor "q" itself may be overwritten'),
+    );
+    const sameTensor = a.reshape(a.dims);
+    expect(() => engine.scaledDotProductAttention(a, b, b, { out: sameTensor })).not.toThrow();
+    const weights = engine.tensor([2, 4, 5, 7]);
+    expect(() => engine.scaledDotProductAttention(a, b, b, { weights, scores: weights })).toThrow(
+      refusal('"weights" overlaps "scores" in the engine\'s memory'),
+    );
+    const raw = { data: weights.data, dims: weights.dims };
+    expect(() => engine.scaledDotProductAttention(a, b, b, { weights: raw })).toThrow(
+      new TypeError(
+        "scaledDotProductAttention: \"weights\" is a raw view of the engine's memory, which growth would detach; pass the engine's tensor itself",
+      ),
+    );
+  });
+
+  test("tensors and engines that have been disposed of", () => {
+    const other = openBuild("simd");
+    const tensor = other.tensor([2, 2]);
+    tensor.dispose();
+    expect(() => other.scaledDotProductAttention(tensor, tensor, tensor)).toThrow(
+      new Error('scaledDotProductAttention: "q" has been disposed of'),
+    );
+    expect(() => tensor.reshape([4])).toThrow(new Error("reshape: this tensor has been disposed of"));
+    const live = other.tensor([2, 2]);
+    other.dispose();
+    other.dispose();
+    expect(() => live.data).toThrow(new Error("tensor.data: the engine has been disposed of"));
+    expect(() => other.tensor([1])).toThrow(new Error("tensor: the engine has been disposed of"));
+    expect(() => other.scaledDotProductAttention(q, kv, kv)).toThrow(
+      new Error("scaledDotProductAttention: the engine has been disposed of"),
+    );
+    expect(other.info.memory).toMatchObject({ inUse: 0, reserved: 0 });
+    live.dispose();
+  });
+});
+
+describe("memory that ends", () => {
+  const small = createEngineSync({ build: "simd", maximumMemory: 2 ** 20 });
+
+  test("a call that needs more than maximumMemory says how much, and changes nothing", () => {
+    const wide = normal([400, 400], 1);
+    const out = { data: new Float32Array(160_000).fill(7), dims: [400, 400] };
+    const before = small.info.memory;
+    expect(() => small.scaledDotProductAttention(wide, wide, wide, { out })).toThrow(
+      /^scaledDotProductAttention: needs \d+ bytes of memory, but maximumMemory is 1048576$/,
+    );
+    expect(small.info.memory).toEqual(before);
+    expect(out.data).toEqual(new Float32Array(160_000).fill(7));
+    const fits = normal([20, 20], 1);
+    expect(small.scaledDotProductAttention(fits, fits, fits).dims).toEqual([20, 20]);
+  });
+
+  test("so does a tensor", () => {
+    const one = small.tensor([100]);
+    expect(() => small.tensor([2 ** 18])).toThrow(RangeError);
+    expect(() => small.tensor([2 ** 18])).toThrow(
+      /^tensor: needs \d+ bytes of memory \(1048576 beyond the \d+ that .*\), but maximumMemory is 1048576$/,
+    );
+    expect(small.info.memory.inUse).toBe(448);
+    one.dispose();
+  });
+
+  test("sizes whose product wraps 32 bits are refused", () => {
+    expect(() => small.tensor([65536, 65536])).toThrow(RangeError);
+    expect(() => small.tensor([2 ** 30, 2 ** 30, 2 ** 30])).toThrow(RangeError);
+  });
+});
+
+describe("tensor refuses", () => {
+  test.each([
+    [() => engine.tensor("3" as unknown as number[]), new TypeError('tensor: "dims" must be an array of sizes, got "3"')],
+    [() => engine.tensor([-1]), new RangeError('tensor: "dims[0]" must be an integer from 0 to 4294967296, got -1')],
+    [() => engine.tensor([1], "int8" as "uint8"), new RangeError('tensor: "type" must be "float32" or "uint8", got "int8"')],
+    [() => engine.tensor([2, 3]).reshape([4]), new RangeError('reshape: "dims" [4] hold 4 = 4 elements, expected 6 ([2, 3])')],
+  ])("%#", (call, error) => {
+    expect(call).toThrow(error);
+  });
+});
+
+describe("createEngine refuses", () => {
+  test.each([
+    [{ build: "fast" }, RangeError, 'createEngine: "build" must be "auto" or "simd" or "relaxed", got "fast"'],
+    [{ thread: 2 }, TypeError, 'createEngine: unknown option "thread"; the options are build, wasm, initialMemory, maximumMemory'],
+    [{ maximumMemory: 100 }, RangeError, 'createEngine: "maximumMemory" must be an integer from 65536 to 4294967296, got 100'],
+    [
+      { initialMemory: 2 ** 21, maximumMemory: 2 ** 20 },
+      RangeError,
+      'createEngine: "initialMemory" must be an integer from 0 to 1048576, got 2097152',
+    ],
+    [{ initialMemory: "1" }, TypeError, 'createEngine: "initialMemory" must be an integer from 0 to 4294967296, got "1"'],
+    [{ wasm: 7 }, TypeError, 'createEngine: "wasm" must be a WebAssembly.Module, bytes, a Response or a URL, got 7'],
+    [
+      { wasm: Uint8Array.of(1, 2, 3) },
+      TypeError,
+      'createEngine: "wasm" must hold a WebAssembly module, got 3 bytes that don\'t begin as one',
+    ],
+  ])("%o", async (options, kind, message) => {
+    await expect(createEngine(options as never)).rejects.toThrow(new kind(message));
+  });
+
+  test("the sync form takes no URL", () => {
+    expect(() => createEngineSync({ wasm: new URL("file:///x.wasm") })).toThrow(
+      new TypeError('createEngineSync: "wasm" must be a WebAssembly.Module or bytes, got an object of kind URL'),
+    );
+  });
+});

@@ -1,0 +1,54 @@
+/** Published numbers: the six tokens of the numeric example, worked out in float64, to 1e-6. */
+import { expect, test } from "vitest";
+import { scaledDotProductAttention as reference } from "headwise/reference";
+import { SENTENCE } from "../demo/sentence.js";
+import { onEveryBuild } from "./support/builds.js";
+
+const TOLERANCE = 1e-6;
+
+const tensor = (rows: readonly (readonly number[])[]) => ({
+  data: Float32Array.from(rows.flat()),
+  dims: [rows.length, rows[0]!.length],
+});
+
+function expectNear(found: ArrayLike<number>, expected: readonly number[]): void {
+  expect(found.length).toBe(expected.length);
+  for (const [index, value] of expected.entries())
+    expect(Math.abs(found[index]! - value), `element ${index}`).toBeLessThanOrEqual(TOLERANCE);
+}
+
+const [q, k, v] = [tensor(SENTENCE.queries), tensor(SENTENCE.keys), tensor(SENTENCE.values)];
+const SITTING = 3;
+
+onEveryBuild((_, engine) => {
+  test("output, logSumExp and weights of the sentence", () => {
+    const logSumExp = { data: new Float32Array(6), dims: [6] };
+    const weights = { data: new Float32Array(36), dims: [6, 6] };
+    expectNear(engine.scaledDotProductAttention(q, k, v, { logSumExp, weights }).data, SENTENCE.outputs.flat());
+    expectNear(logSumExp.data, SENTENCE.logSumExp);
+    expectNear(weights.data.subarray(SITTING * 6, SITTING * 6 + 6), SENTENCE.weightsOfSitting);
+  });
+
+  test("causal", () => {
+    const out = engine.scaledDotProductAttention(q, k, v, { causal: true });
+    expectNear(out.data.subarray(0, 15), SENTENCE.causalOutputs.flat());
+    expect([...out.data.subarray(0, 3)]).toEqual([...v.data.subarray(0, 3)]); // one key: its value exactly
+  });
+
+  test("scores: sitting·The is 0.21 and sitting·dog 0.29", () => {
+    const scores = { data: new Float32Array(36), dims: [6, 6] };
+    engine.scaledDotProductAttention(q, k, v, { scale: 1, scores });
+    expectNear(scores.data.subarray(SITTING * 6, SITTING * 6 + 2), [0.21, 0.29]);
+  });
+
+  test("a large scale looks an orthonormal key up", () => {
+    const identity = tensor([...Array(8).keys()].map((i) => [...Array(8).keys()].map((j) => (i === j ? 1 : 0))));
+    const values = tensor([...Array(8).keys()].map((i) => [i + 1, -i - 1]));
+    expect([...engine.scaledDotProductAttention(identity, identity, values, { scale: 1000 }).data]).toEqual([...values.data]);
+  });
+});
+
+test("the reference gives the same numbers", () => {
+  expectNear(reference(q, k, v).data, SENTENCE.outputs.flat());
+  expectNear(reference(q, k, v, { causal: true }).data.subarray(0, 15), SENTENCE.causalOutputs.flat());
+});

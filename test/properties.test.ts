@@ -1,0 +1,144 @@
+/** Properties over random shapes, masks and layouts (fast-check): a failure prints its seed and the smallest case. */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { AttentionOptions } from "headwise";
+import { checkAgainstReference, dimsOf, poison, randomInputs, type Shape, showShape } from "./support/attention.js";
+import { onEveryBuild } from "./support/builds.js";
+import { countOf, normal, randomMask } from "./support/random.js";
+
+const shapes: fc.Arbitrary<Shape> = fc
+  .record({
+    batchSize: fc.integer({ min: 1, max: 3 }),
+    seqLen: fc.integer({ min: 1, max: 30 }),
+    kvLen: fc.oneof({ weight: 4, arbitrary: fc.integer({ min: 0, max: 60 }) }, fc.integer({ min: 500, max: 1100 })),
+    numKvHeads: fc.integer({ min: 1, max: 3 }),
+    groupSize: fc.integer({ min: 1, max: 4 }),
+    headDim: fc.integer({ min: 1, max: 37 }),
+    valueDim: fc.integer({ min: 1, max: 37 }),
+  })
+  .map(({ groupSize, ...shape }) => ({ ...shape, numHeads: shape.numKvHeads * groupSize }));
+
+const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
+
+/** Sizes that broadcast: each axis whole or 1, leading axes left out. */
+const broadcastable = ({ batchSize, numHeads, seqLen, kvLen }: Shape): fc.Arbitrary<number[]> =>
+  fc
+    .tuple(fc.integer({ min: 0, max: 4 }), fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }))
+    .map(([rank, whole]) => [batchSize, numHeads, seqLen, kvLen].map((size, axis) => (whole[axis] ? size : 1)).slice(4 - rank));
+
+const optionsFor = (shape: Shape): fc.Arbitrary<AttentionOptions> => {
+  const { batchSize, seqLen, kvLen, numHeads } = shape;
+  const position = fc.integer({ min: -seqLen - 3, max: kvLen + 3 });
+  const reach = fc.integer({ min: -1, max: 40 });
+  const lengths = (most: number) => fc.array(fc.integer({ min: 0, max: most }), { minLength: batchSize, maxLength: batchSize });
+  const seeds = fc.integer({ min: 1, max: 1e6 });
+  return fc.record({
+    layout: fc.constantFrom("bshd" as const, "bhsd" as const),
+    scale: maybe(fc.double({ min: -2, max: 2, noNaN: true })),
+    softcap: maybe(fc.double({ min: 0.1, max: 60, noNaN: true })),
+    causal: fc.constantFrom(false as const, true as const, "lower-right" as const, "upper-left" as const),
+    queryOffset: maybe(fc.oneof(position, fc.array(position, { minLength: batchSize, maxLength: batchSize }))),
+    window: maybe(fc.oneof(reach, fc.tuple(reach, reach))),
+    sinkTokens: maybe(fc.integer({ min: 0, max: 20 })),
+    queryLengths: maybe(lengths(seqLen)),
+    keyLengths: maybe(lengths(kvLen)),
+    sinks: maybe(seeds.map((seed) => normal([numHeads], seed, 3))),
+    mask: maybe(
+      fc
+        .tuple(broadcastable(shape), seeds, fc.double({ min: 0, max: 1, noNaN: true }))
+        .map(([dims, seed, p]) => randomMask(dims, seed, p)),
+    ),
+    bias: maybe(fc.tuple(broadcastable(shape), seeds).map(([dims, seed]) => normal(dims, seed))),
+    scoresStage: fc.constantFrom("scaled" as const, "capped" as const, "biased" as const),
+  });
+};
+
+const calls = shapes.chain((shape) =>
+  fc.record({ shape: fc.constant(shape), options: optionsFor(shape), seed: fc.integer({ min: 1, max: 1e6 }) }),
+);
+
+onEveryBuild((build, engine) => {
+  const numRuns = build === "debug" ? 20 : 50;
+
+  test(`any call agrees with the reference (${numRuns} calls)`, () => {
+    fc.assert(
+      fc.property(calls, ({ shape, options, seed }) => {
+        poison(engine);
+        checkAgainstReference(engine, shape, randomInputs(shape, seed, options.layout), options);
+      }),
+      { numRuns, seed: 20 },
+    );
+  });
+
+  test(`any call in the engine's memory writes its results and nothing else (${numRuns} calls)`, () => {
+    const GUARD = 16;
+    fc.assert(
+      fc.property(calls, ({ shape, options, seed }) => {
+        const { layout = "bshd" } = options;
+        const inputs = randomInputs(shape, seed, layout);
+        const outDims = dimsOf(layout, shape.batchSize, shape.seqLen, shape.numHeads, shape.valueDim);
+        const matrix = [shape.batchSize, shape.numHeads, shape.seqLen, shape.kvLen];
+        const expected = engine.scaledDotProductAttention(inputs.q, inputs.k, inputs.v, options);
+
+        poison(engine);
+        const guards = [guard()];
+        const placed = (dims: readonly number[], data?: Float32Array) => {
+          const tensor = engine.tensor(dims);
+          tensor.data.fill(NaN);
+          if (data) tensor.data.set(data);
+          guards.push(guard());
+          return tensor;
+        };
+        function guard() {
+          const tensor = engine.tensor([GUARD]);
+          tensor.data.fill(12345.678);
+          return tensor;
+        }
+        const { q, k, v } = inputs;
+        const tensors = { q: placed(q.dims, q.data), k: placed(k.dims, k.data), v: placed(v.dims, v.data) };
+        const bias =
+          options.bias && "data" in options.bias ? placed(options.bias.dims, options.bias.data as Float32Array) : undefined;
+        const results = {
+          out: placed(outDims),
+          logSumExp: placed(matrix.slice(0, 3)),
+          weights: placed(matrix),
+          scores: placed(matrix),
+        };
+        try {
+          const returned = engine.scaledDotProductAttention(tensors.q, tensors.k, tensors.v, { ...options, bias, ...results });
+          expect(returned).toBe(results.out);
+          expect(results.out.data).toEqual(expected.data);
+          for (const name of ["q", "k", "v"] as const)
+            expect(tensors[name].data, `${name} is as before`).toEqual(inputs[name].data);
+          for (const [index, { data }] of guards.entries()) {
+            expect(data, `guard ${index} around ${showShape(shape)}`).toEqual(new Float32Array(GUARD).fill(12345.678));
+          }
+          if (countOf(matrix) > 0 && options.scoresStage !== "biased") expect(results.scores.data.some(Number.isNaN)).toBe(false);
+          expect(results.weights.data.some(Number.isNaN), "weights are written whole").toBe(false);
+        } finally {
+          for (const tensor of [...guards, ...Object.values(tensors), ...Object.values(results)]) tensor.dispose();
+          bias?.dispose();
+        }
+      }),
+      { numRuns, seed: 21 },
+    );
+    expect(engine.info.memory.inUse).toBe(0);
+  });
+
+  test("rows of weights sum to 1, less what a sink takes, and to 0 where no key is seen", () => {
+    fc.assert(
+      fc.property(calls, ({ shape, options: { sinks: _, ...options }, seed }) => {
+        const { q, k, v } = randomInputs(shape, seed, options.layout);
+        const { batchSize, numHeads, seqLen, kvLen } = shape;
+        const weights = normal([batchSize, numHeads, seqLen, kvLen], 1);
+        const logSumExp = normal([batchSize, numHeads, seqLen], 1);
+        engine.scaledDotProductAttention(q, k, v, { ...options, weights, logSumExp });
+        for (const [row, lse] of logSumExp.data.entries()) {
+          const sum = weights.data.subarray(row * kvLen, (row + 1) * kvLen).reduce((total, weight) => total + weight, 0);
+          expect(Math.abs(sum - (lse === -Infinity ? 0 : 1))).toBeLessThan(1e-5);
+        }
+      }),
+      { numRuns: 20, seed: 22 },
+    );
+  });
+});
