@@ -1,5 +1,5 @@
 /** What the compiler made of the inner loops: loads, splats, arithmetic and one counter; no call, no global, no vector literal. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 
 const ZERO_OR_ONES = /v128\.const i32x4 (0x00000000( 0x00000000){3}|0xffffffff( 0xffffffff){3})/;
@@ -109,4 +109,20 @@ test("one function knows the difference between the builds", () => {
     /ASC_FEATURE|relaxed_/.test(readFileSync(new URL(`../assembly/${name}.ts`, import.meta.url), "utf8")),
   );
   expect(knowing).toEqual(["simd"]);
+});
+
+test("of the host's Math only sqrt and what is exact feeds a result", () => {
+  const EXACT = ["sqrt", "min", "max", "floor", "ceil"];
+  const sources = readdirSync(new URL("../src", import.meta.url), { recursive: true, encoding: "utf8" }).filter(
+    (name) => name.endsWith(".ts") && !/^(reference|baseline)/.test(name),
+  );
+  expect(sources.length).toBeGreaterThan(15);
+  for (const name of sources) {
+    const text = readFileSync(new URL(`../src/${name}`, import.meta.url), "utf8").replace(/^ *\*.*$/gm, ""); // examples don't count
+    const used = [...text.matchAll(/\bMath\.(\w+)/g)].map(([, member]) => member);
+    expect(
+      used.filter((member) => !EXACT.includes(member!)),
+      name,
+    ).toEqual([]);
+  }
 });

@@ -1,0 +1,96 @@
+// Applies each break to a copy of the sources, rebuilds what it touches and requires the tests to fail. Arguments: texts that a
+// rule must contain to be tried.
+import { execFile, execFileSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { BREAKS } from "./breaks.mjs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const wanted = process.argv.slice(2);
+const breaks = BREAKS.filter(({ rule }) => wanted.every((text) => rule.includes(text)));
+if (breaks.length === 0) {
+  console.error(`no rule contains ${wanted.join(" and ")}`);
+  process.exit(2);
+}
+
+const node = (cwd, ...args) =>
+  new Promise((resolve) =>
+    execFile(process.execPath, args, { cwd, maxBuffer: 2 ** 28 }, (error, stdout, stderr) =>
+      resolve({ failed: error !== null, output: (stdout + stderr).slice(-4000) }),
+    ),
+  );
+
+execFileSync(process.execPath, ["scripts/build.mjs"], { cwd: root, stdio: "inherit" });
+const files = execFileSync("git", ["ls-files", "-co", "--exclude-standard"], { cwd: root, encoding: "utf8" }).trim().split("\n");
+
+/** A copy of the built tree to break things in. */
+function copy() {
+  const folder = mkdtempSync(join(tmpdir(), "headwise-breaks-"));
+  for (const file of [...files, "build", "dist", "src/runtime/binary"])
+    cpSync(join(root, file), join(folder, file), { recursive: true });
+  symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+  return folder;
+}
+
+const TARGETS = ["debug", "simd", "relaxed"];
+const compile = (folder) =>
+  Promise.all(TARGETS.map((target) => node(folder, "node_modules/assemblyscript/bin/asc.js", "--target", target)));
+const test = (folder, names = []) =>
+  node(
+    folder,
+    "node_modules/vitest/vitest.mjs",
+    "run",
+    "--bail",
+    "1",
+    "--reporter",
+    "dot",
+    ...names.map((name) => `test/${name}.test.ts`),
+  );
+
+/** Breaks, tests and mends; returns what is wrong with the break, or undefined if the tests noticed. */
+async function survives(folder, { file, find, replace, tests }) {
+  const path = join(folder, file);
+  const original = readFileSync(path, "utf8");
+  if (original.split(find).length !== 2)
+    return `stands ${original.split(find).length - 1} times in ${file}, expected once: ${find}`;
+  writeFileSync(
+    path,
+    original.replace(find, () => replace),
+  );
+  try {
+    if (file.startsWith("assembly/")) {
+      const failed = (await compile(folder)).find((result) => result.failed);
+      if (failed) return `does not compile, which proves nothing:\n${failed.output}`;
+    }
+    return (await test(folder, tests)).failed ? undefined : "no test noticed";
+  } finally {
+    writeFileSync(path, original);
+    if (file.startsWith("assembly/")) cpSync(join(root, "build"), join(folder, "build"), { recursive: true });
+  }
+}
+
+const folders = cpus().slice(0, 4).map(copy);
+process.on("exit", () => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+process.on("SIGINT", () => process.exit(130));
+
+const whole = await test(folders[0]);
+if (whole.failed) {
+  console.error(`the suite is red before anything is broken:\n${whole.output}`);
+  process.exit(1);
+}
+
+const queue = [...breaks];
+const survivors = [];
+await Promise.all(
+  folders.map(async (folder) => {
+    for (let next = queue.shift(); next; next = queue.shift()) {
+      const problem = await survives(folder, next);
+      console.log(`${problem ? "SURVIVED" : "killed  "} ${next.rule}${problem ? `\n         ${problem}` : ""}`);
+      if (problem) survivors.push(next);
+    }
+  }),
+);
+console.log(`${breaks.length - survivors.length} of ${breaks.length} breaks turn the suite red`);
+process.exitCode = survivors.length > 0 ? 1 : 0;
