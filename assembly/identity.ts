@@ -5,7 +5,7 @@ import { BLOCK, PANEL } from "./layout";
 /** Rises with every change of an export, of a struct or of what they mean. */
 const ABI_VERSION = 1;
 
-/** Names of the builds, as `src/runtime/kernels.ts` lists them. */
+/** Names of the builds, as `src/runtime/builds.ts` lists them. */
 const enum Build {
   DEBUG = 0,
   SIMD = 1,

@@ -2,7 +2,7 @@
 /** The engine: one kernel module over one memory, and every operation in one list. */
 import { type AttentionOptions } from "./ops/attentionCall.js";
 import { scaledDotProductAttention } from "./ops/scaledDotProductAttention.js";
-import type { Build } from "./runtime/kernels.js";
+import type { Build } from "./runtime/builds.js";
 import type { Runtime } from "./runtime/runtime.js";
 import {
   createTensor,
@@ -37,7 +37,7 @@ export interface EngineInfo {
  * import { createEngine } from "headwise";
  *
  * const engine = await createEngine();
- * console.log(engine.info.build); // "relaxed" or "simd"
+ * console.log(engine.info.build); // relaxed or simd
  * engine.dispose();
  */
 export class Engine {

@@ -1,9 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Fast attention for JavaScript without a GPU. */
-export { createEngine, type EngineOptions, type PackagedBuild } from "./createEngine.js";
+export { createEngine } from "./createEngine.js";
 export type { Engine, EngineInfo } from "./engine.js";
+export type { EngineOptions, PackagedBuild } from "./openEngine.js";
 export type { AttentionOptions } from "./ops/attentionCall.js";
-export type { Build } from "./runtime/kernels.js";
+export type { Build } from "./runtime/builds.js";
 export type { ScoresStage } from "./runtime/params.js";
 export type { Layout } from "./shape.js";
 export type { DataTensor, ElementType, EngineTensor, Float32Tensor, ResultTensor, SyncTensor, TensorLike } from "./tensor.js";

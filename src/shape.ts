@@ -54,7 +54,10 @@ function sizesOf(operation: string, { name, dims }: Operand, layout: Layout): Si
 
 const AXES: Record<Layout, string> = { bshd: "[batch, seq, heads, headDim]", bhsd: "[batch, heads, seq, headDim]" };
 
-/** Sizes of q, k and v together; what doesn't fit is a RangeError. */
+/**
+ * Sizes of q, k and v together; what doesn't fit is a RangeError.
+ * @internal
+ */
 export function attentionShape(operation: string, q: Operand, k: Operand, v: Operand, layout: Layout): AttentionShape {
   const query = sizesOf(operation, q, layout);
   const key = sizesOf(operation, k, layout);
@@ -120,7 +123,10 @@ export interface BroadcastStrides extends Strides {
 
 const MASK_AXES = ["batch", "numHeads", "seqLen", "kvLen"] as const;
 
-/** Aligns dims to the right of [batch, numHeads, seqLen, kvLen]; an axis of 1 is broadcast, a shorter last axis hides the rest. */
+/**
+ * Aligns dims to the right of [batch, numHeads, seqLen, kvLen]; an axis of 1 is broadcast, a shorter last axis hides the rest.
+ * @internal
+ */
 export function broadcastStrides(operation: string, { name, dims }: Operand, shape: AttentionShape): BroadcastStrides {
   const full = [shape.batchSize, shape.numHeads, shape.seqLen, shape.kvLen];
   const problem = (what: string): RangeError =>

@@ -1,6 +1,6 @@
 /** Engines for those who can't await: both builds are held statically. */
 import { describe, wrongKind } from "./check.js";
-import { type EngineOptions, openEngine, openFirst, type PackagedBuild, readOptions } from "./createEngine.js";
+import { type EngineOptions, openEngine, openFirst, type PackagedBuild, readOptions } from "./openEngine.js";
 import type { Engine } from "./engine.js";
 import { bytes as relaxed } from "./runtime/binary/relaxed.js";
 import { bytes as simd } from "./runtime/binary/simd.js";

@@ -157,7 +157,10 @@ export class EngineTensor<T extends ElementType = ElementType> {
   }
 }
 
-/** A new tensor of zeros in the engine's memory. */
+/**
+ * A new tensor of zeros in the engine's memory.
+ * @internal
+ */
 export function createTensor<T extends ElementType>(runtime: Runtime, dims: readonly number[], type: T): EngineTensor<T> {
   runtime.assertAlive("tensor");
   const sizes = readDims("tensor", "dims", dims);

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from "vitest";
 import type { AttentionOptions, Engine } from "headwise";
-import { STRIP_ROWS } from "../src/runtime/kernels.js";
+import { STRIP_ROWS } from "../src/runtime/builds.js";
 import { type Inputs, expectSameBits, parseShape, places, poison, randomInputs, type Shape } from "./support/attention.js";
 import { binaryOf, canRun, onEveryBuild, openBuild } from "./support/builds.js";
 import { normal, randomMask, type TestTensor } from "./support/random.js";
@@ -16,6 +16,7 @@ const OPTIONS: Record<string, (shape: Shape) => AttentionOptions> = {
   full: () => ({}),
   causal: () => ({ causal: true }),
   window: () => ({ causal: true, window: 30, sinkTokens: 3 }),
+  "window over the borders of blocks": () => ({ causal: true, window: 600 }),
   mask: ({ seqLen, kvLen }) => ({ mask: randomMask([seqLen, kvLen], 5, 0.5), softcap: 4 }),
   bias: ({ numHeads, seqLen, kvLen }) => ({ bias: normal([numHeads, seqLen, kvLen], 6), sinks: normal([numHeads], 7) }),
 };

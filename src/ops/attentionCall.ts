@@ -59,7 +59,10 @@ const OPTIONS = [
 /** Positions, windows and sink tokens stay below this: sums of three of them fit in 32 bits. */
 const MAX_POSITION = 2 ** 29;
 
-/** Nothing of the caller's is looked at again but the elements of arrays. */
+/**
+ * Nothing of the caller's is looked at again but the elements of arrays.
+ * @internal
+ */
 export interface AttentionCall {
   readonly layout: Layout;
   readonly shape: AttentionShape;
@@ -78,6 +81,7 @@ export interface AttentionCall {
 
 /**
  * Reads a call.
+ * @internal
  * @throws {TypeError} the wrong kind of value
  * @throws {RangeError} sizes or values that don't fit
  * @throws {Error} a tensor that has been disposed of
@@ -126,7 +130,7 @@ export function readCall(runtime: Runtime, q: TensorLike, k: TensorLike, v: Tens
     if (result) refuseOverlap(OPERATION, result, [...inputList, ...resultList], result === results.out ? inputs.q : undefined);
   }
 
-  const [windowLeft, windowRight] = windowOf(options.window, causal !== false);
+  const [windowLeft, windowRight] = windowOf(options.window);
   return {
     layout,
     shape,
@@ -161,8 +165,8 @@ function sinksOf(sinks: Operand, { numHeads }: AttentionShape): Operand {
   throw wrongValue(OPERATION, `"sinks" holds ${sinks.count} elements, expected ${numHeads}, one for each query head`);
 }
 
-/** The window as [left, right], −1 for unlimited. */
-function windowOf(window: unknown, isCausal: boolean): [number, number] {
+/** The window as [left, right], −1 for unlimited. When causal the right end has no effect. */
+function windowOf(window: unknown): [number, number] {
   const side = (name: string, value: unknown): number =>
     value === undefined ? -1 : integer(OPERATION, name, value, -1, MAX_POSITION);
   if (Array.isArray(window)) {
@@ -173,7 +177,7 @@ function windowOf(window: unknown, isCausal: boolean): [number, number] {
     throw wrongKind(OPERATION, `"window" must be n or [left, right], got ${describe(window)}`);
   }
   const reach = side("window", window);
-  return [reach, isCausal && reach >= 0 ? 0 : reach];
+  return [reach, reach];
 }
 
 /** Lengths and position of each sequence, as the kernel takes them. `coveredKeys` is what mask and bias leave. */

@@ -1,7 +1,7 @@
 /** Scaled dot-product attention: validate → place → run → hand back. */
 import { assignScratch, copyIn, copyOut, type Operand, scratchBytes } from "../operand.js";
 import { wholeLines } from "../runtime/arena.js";
-import { STRIP_ROWS } from "../runtime/kernels.js";
+import { STRIP_ROWS } from "../runtime/builds.js";
 import { ATTENTION_PARAMS, type AttentionParams, sizeOf, writeStruct } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { stridesOf } from "../shape.js";

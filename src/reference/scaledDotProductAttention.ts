@@ -52,7 +52,7 @@ export function scaledDotProductAttention(
   k: ReferenceTensor,
   v: ReferenceTensor,
   options: ReferenceOptions = {},
-) {
+): { data: Float64Array; dims: number[] } {
   const {
     layout = "bshd",
     softcap = 0,
@@ -67,7 +67,7 @@ export function scaledDotProductAttention(
   const [batchSize, seqLen, numHeads, headDim] = sizes(q, layout);
   const [, kvLen, numKvHeads, valueDim] = sizes(v, layout);
   const { scale = 1 / Math.sqrt(headDim), window = -1 } = options;
-  const [left = -1, right = -1] = typeof window === "number" ? [window, causal && window >= 0 ? 0 : window] : window;
+  const [left = -1, right = -1] = typeof window === "number" ? [window, window] : window;
   const out = new Float64Array(batchSize * seqLen * numHeads * valueDim);
 
   for (let b = 0; b < batchSize; b++) {

@@ -1,7 +1,8 @@
 /** A kernel module brought to life over a memory of its own. */
 import { instantiateSync } from "@assemblyscript/loader";
 import { wrongMoment, wrongValue } from "../check.js";
-import { ABI_VERSION, BUILDS, type Build, type Kernels } from "./kernels.js";
+import { type Build, BUILDS } from "./builds.js";
+import { ABI_VERSION, type Kernels } from "./kernels.js";
 import { LinearMemory, PAGE_BYTES } from "./memory.js";
 import { unshareMemory } from "./unshareMemory.js";
 

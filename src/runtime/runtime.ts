@@ -2,7 +2,8 @@
 import { wrongMoment } from "../check.js";
 import { Arena, wholeLines } from "./arena.js";
 import type { Instance } from "./instantiate.js";
-import type { Build, Kernels } from "./kernels.js";
+import type { Build } from "./builds.js";
+import type { Kernels } from "./kernels.js";
 import type { LinearMemory } from "./memory.js";
 
 /** Room for the parameters of one call and for the head of a workspace that is measured but not used. */

@@ -1,10 +1,10 @@
 /** The builds that this host can run, each with an engine; and by name those that it can't. */
 import { readFileSync } from "node:fs";
 import { describe, test } from "vitest";
-import { openEngine, readOptions } from "../../src/createEngine.js";
+import { openEngine, readOptions } from "../../src/openEngine.js";
 import type { Engine } from "../../src/engine.js";
 import { hasRelaxedSimd } from "../../src/runtime/features.js";
-import { BUILDS, type Build } from "../../src/runtime/kernels.js";
+import { type Build, BUILDS } from "../../src/runtime/builds.js";
 
 export const canRun = (build: Build): boolean => build !== "relaxed" || hasRelaxedSimd();
 

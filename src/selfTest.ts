@@ -2,8 +2,8 @@
  * A few known answers, asked of the kernels at creation: whether this host computes what it validated.
  * They go through every register tile and both kinds of tail.
  */
-import { scaledDotProductAttention } from "../ops/scaledDotProductAttention.js";
-import type { Runtime } from "./runtime.js";
+import { scaledDotProductAttention } from "./ops/scaledDotProductAttention.js";
+import type { Runtime } from "./runtime/runtime.js";
 
 const TOLERANCE = 1e-6;
 

@@ -1,0 +1,66 @@
+/** The examples in the README and in doc comments run, and print what stands beside them. */
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { format } from "node:util";
+import { afterEach, describe, expect, test, vi } from "vitest";
+
+const root = new URL("../", import.meta.url);
+const read = (path: string): string => readFileSync(new URL(path, root), "utf8");
+
+interface Example {
+  name: string;
+  code: string;
+}
+
+const readmeExamples = (): Example[] =>
+  [...read("README.md").matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code], index) => ({ name: `README ${index + 1}`, code: code! }));
+
+/** The lines of each `@example` up to the end of the comment, without their stars. */
+const commentExamples = (): Example[] =>
+  readdirSync(new URL("src", root), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .flatMap((file) =>
+      [...read(`src/${file}`).matchAll(/@example\n(.*?)\n *\*\//gs)].map(([, lines], index) => ({
+        name: `src/${file} ${index + 1}`,
+        code: lines!.replace(/^ *\* ?/gm, ""),
+      })),
+    );
+
+const compact = (text: string): string => text.replace(/\s+/g, "");
+
+describe.each([...readmeExamples(), ...commentExamples()])("$name", ({ name, code }) => {
+  afterEach(() => vi.restoreAllMocks());
+
+  test("runs, and prints what its comments say", async () => {
+    mkdirSync(new URL("build/examples", root), { recursive: true });
+    const file = new URL(`build/examples/${name.replace(/\W+/g, "-")}.ts`, root);
+    writeFileSync(file, code);
+    const printed: string[] = [];
+    vi.spyOn(console, "log").mockImplementation((...values: unknown[]) => {
+      printed.push(format(...values));
+    });
+    await import(/* @vite-ignore */ file.pathname);
+
+    const promised = [...code.matchAll(/console\.log\(.*\);(?: \/\/ (.*))?$/gm)].map(([, comment]) => comment);
+    expect(printed.length, "an example prints something").toBeGreaterThan(0);
+    expect(printed.length).toBe(promised.length);
+    for (const [index, comment] of promised.entries()) {
+      expect(comment, "each line that prints says what").toBeDefined();
+      expect(comment!.split(" or ").map(compact)).toContain(compact(printed[index]!));
+    }
+  });
+});
+
+test("every function and class that the package exports for use has an example", () => {
+  const examples = [...readmeExamples(), ...commentExamples()].map(({ code }) => code).join("\n");
+  for (const name of ["createEngine(", "createEngineSync(", ".tensor(", ".reshape(", ".scaledDotProductAttention(", ".dispose("]) {
+    expect(examples, name).toContain(name);
+  }
+  expect(examples).toMatch(/from "headwise\/reference"/);
+  expect(examples).toMatch(/from "headwise\/baseline"/);
+});
+
+test("the README's first screen holds both commands", () => {
+  const screen = read("README.md").split("\n").slice(0, 24).join("\n");
+  expect(screen).toContain("npm ci && npm start");
+  expect(screen).toContain("npm ci && npm test");
+});
