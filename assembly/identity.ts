@@ -1,5 +1,5 @@
 /** What a module says about itself, so that a wrapper can refuse one that it was not made for. */
-import { madd } from "./simd";
+import { IS_RELAXED, madd } from "./simd";
 import { BLOCK, PANEL } from "./layout";
 
 /** Rises with every change of an export, of a struct or of what they mean. */
@@ -18,7 +18,7 @@ export function abiVersion(): i32 {
 
 export function build(): i32 {
   if (!ASC_NO_ASSERT) return Build.DEBUG;
-  return ASC_FEATURE_RELAXED_SIMD ? Build.RELAXED : Build.SIMD;
+  return IS_RELAXED ? Build.RELAXED : Build.SIMD;
 }
 
 /** First byte that static data does not take. */

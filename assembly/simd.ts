@@ -1,10 +1,15 @@
 /** The only file that knows which vector instructions a build may use, and the vector's shape. */
 
+/** Whether this build may use relaxed SIMD. */
+// @ts-ignore: decorator
+@inline
+export const IS_RELAXED: bool = ASC_FEATURE_RELAXED_SIMD;
+
 /** a · b + c in each lane: fused in the `relaxed` build, rounded twice elsewhere. */
 // @ts-ignore: decorator
 @inline
 export function madd(a: v128, b: v128, c: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+  if (IS_RELAXED) return f32x4.relaxed_madd(a, b, c);
   return f32x4.add(f32x4.mul(a, b), c);
 }
 

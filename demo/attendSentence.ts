@@ -59,14 +59,14 @@ const SHADES = ["  ", "░░", "▒▒", "▓▓", "██"];
 function printHeatmap(tokens: readonly string[], weights: Float32Array): void {
   const [least, most] = [Math.min(...weights), Math.max(...weights)];
   const label = Math.max(...tokens.map(({ length }) => length)) + 1;
-  console.log(" ".repeat(label + 2) + tokens.map((token) => token.padEnd(9)).join(""));
+  console.log(" ".repeat(label + 2) + tokens.map((token) => token.padEnd(11)).join("").trimEnd());
   for (const [i, token] of tokens.entries()) {
     const cells = tokens.map((_, j) => {
       const weight = weights[i * tokens.length + j]!;
       const level = Math.min(SHADES.length - 1, Math.floor(((weight - least) / (most - least)) * SHADES.length));
       const shade = SHADES[level]!;
-      return `${process.stdout.isTTY ? styleText("cyan", shade) : shade} ${weight.toFixed(4)}`;
+      return `${process.stdout.isTTY ? styleText("cyan", shade) : shade} ${weight.toFixed(4)}  `;
     });
-    console.log(`  ${token.padEnd(label)}${cells.join("")}`);
+    console.log(`  ${token.padEnd(label)}${cells.join("").trimEnd()}`);
   }
 }
