@@ -204,6 +204,15 @@ describe("memory that ends", () => {
     expect(small.scaledDotProductAttention(fits, fits, fits).dims).toEqual([20, 20]);
   });
 
+  test("so does one whose result no array could hold", () => {
+    const q = { data: new Float32Array(2 ** 20), dims: [2 ** 20, 1] };
+    const k = { data: new Float32Array(1), dims: [1, 1] };
+    const v = { data: new Float32Array(2 ** 14), dims: [1, 2 ** 14] };
+    expect(() => engine.scaledDotProductAttention(q, k, v)).toThrow(
+      /^scaledDotProductAttention: needs \d+ bytes of memory.*, but maximumMemory is 4294967296$/,
+    );
+  });
+
   test("so does a tensor", () => {
     const one = small.tensor([100]);
     expect(() => small.tensor([2 ** 18])).toThrow(RangeError);

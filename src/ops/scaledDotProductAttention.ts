@@ -18,13 +18,14 @@ export function scaledDotProductAttention<Out extends Float32Tensor = ResultTens
 ): Out {
   runtime.assertAlive(OPERATION);
   const call = readCall(runtime, q, k, v, options);
-  const out = call.results.out ?? newResult(call.shape.outDims);
+  const out = call.results.out ?? newResult(runtime, call.shape.outDims);
   run(runtime, { ...call, results: { ...call.results, out } }, out);
   return (call.returned ?? { type: "float32", data: out.data, dims: out.dims }) as Out;
 }
 
-const newResult = (dims: readonly number[]): Operand => {
+const newResult = (runtime: Runtime, dims: readonly number[]): Operand => {
   const count = countOf(dims);
+  runtime.arena.assertFits(OPERATION, 4 * count);
   return { name: "out", dims, count, kind: "float32", ptr: 0, data: new Float32Array(count), viewOffset: undefined };
 };
 

@@ -79,14 +79,24 @@ export class Arena {
     this.#scratchBytes = 0;
   }
 
+  /** Throws if the call in work could never have `bytes` bytes, before anything of that size is made. */
+  assertFits(operation: string, bytes: number): void {
+    this.#assertBelowLimit(operation, this.#top, bytes);
+  }
+
   #reserve(operation: string, ptr: number, bytes: number): void {
+    this.#assertBelowLimit(operation, ptr, bytes);
     const end = ptr + bytes + SLACK;
-    if (end <= this.#memory.byteLength) return;
+    if (end > this.#memory.byteLength && !this.#memory.growTo(end)) {
+      throw wrongValue(operation, `needs ${end} bytes of memory, and the host refused to grow it so far`);
+    }
+  }
+
+  #assertBelowLimit(operation: string, ptr: number, bytes: number): void {
+    const end = ptr + bytes + SLACK;
     if (end > this.#limit) {
       const blocks = ptr === this.#base ? "" : ` (${bytes} beyond the ${ptr} that static data and tensors take)`;
       throw wrongValue(operation, `needs ${end} bytes of memory${blocks}, but maximumMemory is ${this.#limit}`);
     }
-    if (!this.#memory.growTo(end))
-      throw wrongValue(operation, `needs ${end} bytes of memory, and the host refused to grow it so far`);
   }
 }
