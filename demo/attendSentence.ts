@@ -59,7 +59,13 @@ const SHADES = ["  ", "░░", "▒▒", "▓▓", "██"];
 function printHeatmap(tokens: readonly string[], weights: Float32Array): void {
   const [least, most] = [Math.min(...weights), Math.max(...weights)];
   const label = Math.max(...tokens.map(({ length }) => length)) + 1;
-  console.log(" ".repeat(label + 2) + tokens.map((token) => token.padEnd(11)).join("").trimEnd());
+  console.log(
+    " ".repeat(label + 2) +
+      tokens
+        .map((token) => token.padEnd(11))
+        .join("")
+        .trimEnd(),
+  );
   for (const [i, token] of tokens.entries()) {
     const cells = tokens.map((_, j) => {
       const weight = weights[i * tokens.length + j]!;
