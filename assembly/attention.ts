@@ -76,7 +76,10 @@ function attendStrip(p: AttentionParams, workspace: Workspace): void {
 
   for (let r: usize = 0; r < strip.numRows; r++) {
     const row = strip.row(r);
-    finishRow(workspace.accumulators + r * PANEL_BYTES, strip.tileRows * PANEL_BYTES, row.out, p.valueDim, reciprocalSum(row));
+    const accPtr = workspace.accumulators + r * PANEL_BYTES;
+    const accBytes = strip.tileRows * PANEL_BYTES;
+    if (p.sinks) addSink(row, accPtr, accBytes, workspace.numValuePanels);
+    finishRow(accPtr, accBytes, row.out, p.valueDim, reciprocalSum(row));
     if (p.logSumExp) store<f32>(row.logSumExp, row.max + Mathf.log(row.sum));
   }
   if (p.weights) writeWeights(p, workspace);
@@ -107,14 +110,7 @@ function attendBlock(p: AttentionParams, workspace: Workspace, block: usize): vo
     const rowScores = scoresPtr + r * SCORE_ROW;
     const accPtr = workspace.accumulators + r * PANEL_BYTES;
     const blockMax = rowMax(rowScores, bytes);
-    if (blockMax > row.max) {
-      if (row.max != -Infinity) {
-        const factor = exp1(row.max - blockMax);
-        row.sum *= factor;
-        rescaleRow(accPtr, accBytes, workspace.numValuePanels, factor);
-      }
-      row.max = blockMax;
-    }
+    raiseMax(row, blockMax, accPtr, accBytes, workspace.numValuePanels);
     if (!isFinite) memory.copy(workspace.spareScores, rowScores, bytes);
     row.sum += exponentials(rowScores, bytes, shiftOf(row));
     if (!isFinite) {
@@ -135,6 +131,30 @@ function attendBlock(p: AttentionParams, workspace: Workspace, block: usize): vo
     const keys = endKey - firstKey;
     addValues(strip.tileRows, scoresPtr, vPtr, workspace.valuePanelBytes, workspace.accumulators, workspace.numValuePanels, keys);
   }
+}
+
+/** Rescales what a row has gathered if `max` exceeds its maximum; the accumulators are those of rescaleRow. */
+// @ts-ignore: decorator
+@inline
+function raiseMax(row: Row, max: f32, accPtr: usize, accBytes: usize, panels: usize): void {
+  if (!(max > row.max)) return;
+  if (row.max != -Infinity) {
+    const factor = exp1(row.max - max);
+    row.sum *= factor;
+    rescaleRow(accPtr, accBytes, panels, factor);
+  }
+  row.max = max;
+}
+
+/** Takes the sink in, last: a row that has seen no key is 0 whatever the sink is, and its logSumExp is the sink. */
+function addSink(row: Row, accPtr: usize, accBytes: usize, panels: usize): void {
+  if (row.sum == 0) {
+    row.max = row.sink;
+    row.sum = row.sink == -Infinity ? 0 : 1;
+    return;
+  }
+  raiseMax(row, row.sink, accPtr, accBytes, panels);
+  row.sum += exp1(row.sink - row.max);
 }
 
 /** What the exponent subtracts: the running maximum, but 0 while that is −∞, since −∞ − (−∞) is NaN. */

@@ -8,7 +8,6 @@
 import { AttentionParams, SequenceParams } from "./params";
 import { BLOCK, floorBlock, floorPanel } from "./layout";
 import { KeyRange } from "./mask";
-import { exp1 } from "./exp";
 
 /** One row: the keys that it sees, where its data lie, and the running state of its softmax. */
 @unmanaged
@@ -21,6 +20,8 @@ export class Row extends KeyRange {
   logSumExp: usize;
   weights: usize;
   scores: usize;
+  /** One more logit, without a value; −∞ for none. */
+  sink: f32;
   /** Running maximum and sum of exponentials. */
   max: f32;
   sum: f32;
@@ -39,10 +40,9 @@ export class Row extends KeyRange {
     if (p.weights) this.weights = p.weights + ((index * p.kvLen) << 2);
     if (p.scores) this.scores = p.scores + ((index * p.kvLen) << 2);
 
-    // A sink is one more logit without a value. Its own exponential is 1, or 0 for −∞, or NaN for +∞ and NaN.
-    const sink: f32 = p.sinks ? load<f32>(p.sinks + (head << 2)) : -Infinity;
-    this.max = sink;
-    this.sum = sink == -Infinity ? 0 : exp1(sink - sink);
+    this.sink = p.sinks ? load<f32>(p.sinks + (head << 2)) : -Infinity;
+    this.max = -Infinity;
+    this.sum = 0;
   }
 }
 

@@ -35,11 +35,13 @@ export function integer(operation: string, name: string, value: unknown, least: 
   throw typeof value === "number" ? wrongValue(operation, problem) : wrongKind(operation, problem);
 }
 
-/** Returns the value if it is a finite number of at least `least`. */
-export function finite(operation: string, name: string, value: unknown, least = -Infinity): number {
-  if (Number.isFinite(value) && (value as number) >= least) return value as number;
-  const expected = least === -Infinity ? "a finite number" : `a finite number ≥ ${least}`;
-  const problem = `"${name}" must be ${expected}, got ${describe(value)}`;
+/** Returns the value as float32 holds it, if it is finite there and at least `least`; a bound of 0 is not reached by rounding. */
+export function float32(operation: string, name: string, value: unknown, least = -Infinity): number {
+  const rounded = Math.fround(typeof value === "number" ? value : NaN);
+  const isRoundedToBound = rounded === least && value !== least;
+  if (Number.isFinite(rounded) && rounded >= least && !isRoundedToBound) return rounded;
+  const range = least === -Infinity ? "" : ` ≥ ${least}`;
+  const problem = `"${name}" must be a number${range} within the range of float32, got ${describe(value)}`;
   throw typeof value === "number" ? wrongValue(operation, problem) : wrongKind(operation, problem);
 }
 
@@ -52,7 +54,7 @@ export function oneOf<T extends string | boolean>(operation: string, name: strin
 
 /** Refuses options that the operation doesn't have: a misspelt one would otherwise go unnoticed. */
 export function knownOptions(operation: string, options: unknown, known: readonly string[]): void {
-  if (typeof options !== "object" || options === null) {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw wrongKind(operation, `"options" must be an object, got ${describe(options)}`);
   }
   for (const name of Object.keys(options)) {

@@ -12,6 +12,8 @@ export interface Operand {
   readonly dims: readonly number[];
   readonly count: number;
   readonly kind: "float32" | "float16" | "uint8";
+  /** The engine's tensor that it is, if it is one. */
+  readonly tensor: EngineTensor | undefined;
   /** Where it lies in the engine's memory, once it does. */
   ptr: number;
   /** What has to be copied in, or out; undefined for the engine's own tensors. */
@@ -28,7 +30,7 @@ const NUMBERS = 'a Float32Array, or float16 in a Uint16Array or Float16Array wit
 
 /** Reads a tensor of numbers. Each getter of the caller's object is read once. */
 export function readNumbers(runtime: Runtime, operation: string, name: string, value: unknown): Operand {
-  const { data, dims, type, ptr } = readTensor(runtime, operation, name, value);
+  const { data, dims, type, tensor } = readTensor(runtime, operation, name, value);
   const array = arrayName(data);
   const isHalf = array === "Float16Array" || (array === "Uint16Array" && type === "float16");
   if (!isHalf && array !== "Float32Array") {
@@ -41,18 +43,18 @@ export function readNumbers(runtime: Runtime, operation: string, name: string, v
     name,
     dims,
     isHalf ? bitsOf(data as Uint16Array) : (data as Float32Array),
-    ptr,
+    tensor,
     isHalf ? "float16" : "float32",
   );
 }
 
 /** Reads a boolean mask: bytes. */
 export function readMask(runtime: Runtime, operation: string, name: string, value: unknown): Operand {
-  const { data, dims, ptr } = readTensor(runtime, operation, name, value);
+  const { data, dims, tensor } = readTensor(runtime, operation, name, value);
   if (arrayName(data) !== "Uint8Array") {
     throw wrongKind(operation, `"${name}" must hold a Uint8Array, 1 where a query may attend, got ${describe(data)}`);
   }
-  return operand(runtime, operation, name, dims, data as Uint8Array, ptr, "uint8");
+  return operand(runtime, operation, name, dims, data as Uint8Array, tensor, "uint8");
 }
 
 /** Reads a place for results: float32 of just these sizes. */
@@ -64,8 +66,9 @@ export function readPlace(
   expected: readonly number[],
   axes: string,
 ): Operand {
-  const place = readNumbers(runtime, operation, name, value);
-  if (place.kind !== "float32") throw wrongKind(operation, `"${name}" must hold a Float32Array, got float16`);
+  const { data, dims, tensor } = readTensor(runtime, operation, name, value);
+  if (arrayName(data) !== "Float32Array") throw wrongKind(operation, `"${name}" must hold a Float32Array, got ${describe(data)}`);
+  const place = operand(runtime, operation, name, dims, data as Float32Array, tensor, "float32");
   if (show(place.dims) !== show(expected)) {
     throw wrongValue(operation, `"${name}" has dims ${show(place.dims)}, expected ${show(expected)} (${axes})`);
   }
@@ -82,27 +85,27 @@ interface ReadTensor {
   data: unknown;
   dims: number[];
   type: unknown;
-  ptr: number | undefined;
+  tensor: EngineTensor | undefined;
 }
 
 function readTensor(runtime: Runtime, operation: string, name: string, value: unknown): ReadTensor {
   if (typeof value !== "object" || value === null) throw notATensor(operation, name, value);
-  const ptr = EngineTensor.addressOf(operation, name, value, runtime);
+  const tensor = EngineTensor.of(operation, name, value, runtime);
+  if (tensor) return { data: tensor.data, dims: [...tensor.dims], type: tensor.type, tensor };
   const { dims, shape, dataSync, type, location } = value as Record<string, unknown>;
-  if (typeof dataSync === "function" && shape !== undefined) {
-    return {
-      data: (dataSync as () => unknown).call(value),
-      dims: readDims(operation, `${name}.shape`, shape),
-      type: undefined,
-      ptr,
-    };
-  }
-  if (location !== undefined && location !== "cpu") {
+  const isSync = typeof dataSync === "function" && shape !== undefined;
+  if (!isSync && location !== undefined && location !== "cpu") {
     throw wrongKind(operation, `"${name}" lies on ${describe(location)}, expected "cpu"; fetch its data first`);
   }
-  const { data } = value as Record<string, unknown>;
-  if (dims === undefined || !ArrayBuffer.isView(data)) throw notATensor(operation, name, value);
-  return { data, dims: readDims(operation, `${name}.dims`, dims), type, ptr };
+  const data = isSync ? (dataSync as () => unknown).call(value) : (value as Record<string, unknown>)["data"];
+  const sizes = isSync ? shape : dims;
+  if (sizes === undefined || !ArrayBuffer.isView(data)) throw notATensor(operation, name, value);
+  return {
+    data,
+    dims: readDims(operation, `${name}.${isSync ? "shape" : "dims"}`, sizes),
+    type: isSync ? undefined : type,
+    tensor,
+  };
 }
 
 const notATensor = (operation: string, name: string, value: unknown): TypeError =>
@@ -114,16 +117,17 @@ function operand(
   name: string,
   dims: readonly number[],
   data: HostArray,
-  ptr: number | undefined,
+  tensor: EngineTensor | undefined,
   kind: Operand["kind"],
 ): Operand {
+  runtime.assertAlive(operation); // a getter may have disposed of the engine
   const count = countOf(dims);
   if (data.length !== count) {
     throw wrongValue(operation, `"${name}" holds ${data.length} elements, expected ${dims.join(" × ") || 1} = ${count}`);
   }
-  if (ptr !== undefined) return { name, dims, count, kind, ptr, data: undefined, viewOffset: undefined };
+  if (tensor) return { name, dims, count, kind, tensor, ptr: tensor.ptr, data: undefined, viewOffset: undefined };
   const viewOffset = data.buffer === runtime.memory.buffer ? data.byteOffset : undefined;
-  return { name, dims, count, kind, ptr: 0, data, viewOffset };
+  return { name, dims, count, kind, tensor, ptr: 0, data, viewOffset };
 }
 
 /** The kind of a typed array. Not by instanceof: arrays of another realm count too. */
@@ -164,20 +168,42 @@ export function copyOut(runtime: Runtime, { data, ptr, count }: Operand): void {
   if (data) (data as Float32Array).set(runtime.memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count));
 }
 
-/** Refuses a result that would be written over an operand, unless it is that very tensor and `mayEqual` says that it may be. */
+/**
+ * Refuses what a getter of the caller's did to an operand that had been read already: disposed of it, or detached its array.
+ * Afterwards no code of the caller's runs until the call is over.
+ */
+export function assertUnchanged(runtime: Runtime, operation: string, operands: readonly Operand[]): void {
+  runtime.assertAlive(operation);
+  for (const { name, count, data, tensor } of operands) {
+    tensor?.assertUsable(operation, `"${name}"`);
+    if (data && data.length !== count) {
+      throw wrongValue(operation, `"${name}" holds ${data.length} elements after the options were read, expected ${count}`);
+    }
+  }
+}
+
+/** Refuses a result that would be written over an operand in the engine's memory, unless it is that very tensor and `mayEqual`. */
 export function refuseOverlap(
   operation: string,
   place: Operand,
   others: readonly (Operand | undefined)[],
   mayEqual?: Operand,
 ): void {
-  if (place.data) return;
   for (const other of others) {
-    if (!other || other === place || other.data) continue;
+    if (!other || other === place || !overlap(place, other)) continue;
     if (other === mayEqual && other.ptr === place.ptr && show(other.dims) === show(place.dims)) continue;
-    if (place.ptr < other.ptr + bytesOf(other) && other.ptr < place.ptr + bytesOf(place)) {
-      const exception = mayEqual ? `; only the tensor "${mayEqual.name}" itself may be overwritten` : "";
-      throw wrongValue(operation, `"${place.name}" overlaps "${other.name}" in the engine's memory${exception}`);
-    }
+    const exception = mayEqual ? `; only the tensor "${mayEqual.name}" itself may be overwritten` : "";
+    throw wrongValue(operation, `"${place.name}" overlaps "${other.name}" in the engine's memory${exception}`);
   }
+}
+
+/** Refuses two results in one place, in JavaScript's memory as in the engine's. */
+export function refuseSharedPlace(operation: string, place: Operand, other: Operand): void {
+  if (overlap(place, other)) throw wrongValue(operation, `"${place.name}" and "${other.name}" overlap, expected a place for each`);
+}
+
+function overlap(a: Operand, b: Operand): boolean {
+  if ((a.data && a.data.buffer) !== (b.data && b.data.buffer)) return false;
+  const [aStart, bStart] = [a.data?.byteOffset ?? a.ptr, b.data?.byteOffset ?? b.ptr];
+  return aStart < bStart + bytesOf(b) && bStart < aStart + bytesOf(a);
 }

@@ -135,6 +135,7 @@ export function broadcastStrides(operation: string, { name, dims }: Operand, sha
       `"${name}" has dims ${show(dims)}, ${what} (it must broadcast to [${MASK_AXES.join(", ")}] = ${show(full)})`,
     );
   if (dims.length > 4) throw problem("expected at most 4");
+  if (dims.at(-1) === 0 && shape.kvLen > 0) throw problem("expected at least 1 for kvLen instead of 0");
 
   const strides = [0, 0, 0, 0];
   let stride = 1;

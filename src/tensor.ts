@@ -1,7 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Tensors: what callers hand over, what they get back, and what lives in the engine's memory. */
 import { describe, integer, oneOf, show, wrongKind, wrongMoment, wrongValue } from "./check.js";
-import { MAX_BYTES } from "./runtime/memory.js";
 import type { Runtime } from "./runtime/runtime.js";
 
 /**
@@ -35,14 +34,18 @@ export interface ResultTensor extends Float32Tensor {
   readonly type: "float32";
 }
 
-/** Element types of tensors in the engine's memory. */
+/** The array that holds the elements of each type. */
 export interface ElementArrays {
   float32: Float32Array;
   uint8: Uint8Array;
 }
+/** Element types of tensors in the engine's memory. */
 export type ElementType = keyof ElementArrays;
 
 const BYTES_PER_ELEMENT: Record<ElementType, number> = { float32: 4, uint8: 1 };
+
+/** No axis is longer: 4 GiB of float32. */
+const MAX_SIZE = 2 ** 30;
 
 /** Elements of a tensor. */
 export const countOf = (dims: readonly number[]): number => dims.reduce((product, size) => product * size, 1);
@@ -58,6 +61,9 @@ function release(block: SharedBlock): void {
   block.users--;
   if (block.users === 0 && !block.runtime.isDisposed) block.runtime.arena.free(block.ptr);
 }
+
+/** Keeps a tensor, and so its memory, as long as one of its views is in use. */
+const owners = new WeakMap<object, object>();
 
 /** The backstop for tensors that were dropped without `dispose`. */
 const dropped = new FinalizationRegistry<SharedBlock>(release);
@@ -77,19 +83,29 @@ const dropped = new FinalizationRegistry<SharedBlock>(release);
  * x.dispose();
  */
 export class EngineTensor<T extends ElementType = ElementType> {
-  readonly type: T;
-  readonly dims: readonly number[];
+  readonly #type: T;
+  readonly #dims: readonly number[];
   readonly #block: SharedBlock;
   #view: ElementArrays[T] | undefined;
   #isDisposed = false;
 
   /** @internal */
   constructor(type: T, dims: readonly number[], block: SharedBlock) {
-    this.type = type;
-    this.dims = Object.freeze([...dims]);
+    this.#type = type;
+    this.#dims = Object.freeze([...dims]);
     this.#block = block;
     block.users++;
     dropped.register(this, block, this);
+  }
+
+  /** Type of the elements. */
+  get type(): T {
+    return this.#type;
+  }
+
+  /** Sizes, outermost first. */
+  get dims(): readonly number[] {
+    return this.#dims;
   }
 
   /**
@@ -97,7 +113,7 @@ export class EngineTensor<T extends ElementType = ElementType> {
    * @throws {Error} after `dispose` of the tensor or of the engine
    */
   get data(): ElementArrays[T] {
-    this.#assertUsable("tensor.data");
+    this.assertUsable("tensor.data");
     const { runtime, ptr } = this.#block;
     const { buffer } = runtime.memory;
     if (this.#view?.buffer !== buffer) {
@@ -106,6 +122,7 @@ export class EngineTensor<T extends ElementType = ElementType> {
           ? new Float32Array(buffer, ptr, countOf(this.dims))
           : new Uint8Array(buffer, ptr, countOf(this.dims));
       this.#view = view as ElementArrays[T];
+      owners.set(view, this);
     }
     return this.#view;
   }
@@ -116,7 +133,7 @@ export class EngineTensor<T extends ElementType = ElementType> {
    * @throws {Error} after `dispose`
    */
   reshape(dims: readonly number[]): EngineTensor<T> {
-    this.#assertUsable("reshape");
+    this.assertUsable("reshape");
     const sizes = readDims("reshape", "dims", dims);
     if (countOf(sizes) !== countOf(this.dims)) {
       const arithmetic = `${sizes.join(" × ")} = ${countOf(sizes)}`;
@@ -141,19 +158,29 @@ export class EngineTensor<T extends ElementType = ElementType> {
     this.dispose();
   }
 
-  #assertUsable(operation: string, name = "this tensor"): void {
+  /** @internal */
+  assertUsable(operation: string, name = "this tensor"): void {
     this.#block.runtime.assertAlive(operation);
     if (this.#isDisposed) throw wrongMoment(operation, `${name} has been disposed of`);
   }
 
   /**
-   * Address of the value if it is a tensor in the memory of this engine, undefined if it is anything else.
+   * The value as a tensor in the memory of this engine, undefined if it is anything else.
    * @internal
    */
-  static addressOf(operation: string, name: string, value: object, runtime: Runtime): number | undefined {
-    if (!(#block in value) || value.#block.runtime !== runtime) return undefined;
-    value.#assertUsable(operation, `"${name}"`);
-    return value.#block.ptr;
+  static of(operation: string, name: string, value: object, runtime: Runtime): EngineTensor | undefined {
+    if (!(#block in value)) {
+      if (!(value instanceof EngineTensor)) return undefined;
+      throw wrongKind(operation, `"${name}" is a proxy of an engine's tensor, expected the tensor itself`);
+    }
+    if (value.#block.runtime !== runtime) return undefined;
+    value.assertUsable(operation, `"${name}"`);
+    return value;
+  }
+
+  /** @internal */
+  get ptr(): number {
+    return this.#block.ptr;
   }
 }
 
@@ -175,5 +202,9 @@ export function createTensor<T extends ElementType>(runtime: Runtime, dims: read
 export function readDims(operation: string, name: string, dims: unknown): number[] {
   if (!Array.isArray(dims) && !ArrayBuffer.isView(dims))
     throw wrongKind(operation, `"${name}" must be an array of sizes, got ${describe(dims)}`);
-  return Array.from(dims as ArrayLike<unknown>, (size, axis) => integer(operation, `${name}[${axis}]`, size, 0, MAX_BYTES));
+  const sizes: number[] = [];
+  const { length } = dims as ArrayLike<unknown>;
+  for (let axis = 0; axis < length; axis++)
+    sizes.push(integer(operation, `${name}[${axis}]`, (dims as ArrayLike<unknown>)[axis], 0, MAX_SIZE));
+  return sizes;
 }

@@ -21,9 +21,9 @@ const REFUSED: [changes: Record<string, unknown>, kind: typeof TypeError | typeo
   [{ q: q.data }, TypeError, '"q" must be a tensor { data, dims } or { shape, dataSync() }, got Float32Array(320)'],
   [{ q: { data: [1, 2], dims: [1, 2] } }, TypeError, '"q" must be a tensor { data, dims } or { shape, dataSync() }, got an object'],
   [{ q: { data: q.data, dims: "2,5" } }, TypeError, '"q.dims" must be an array of sizes, got "2,5"'],
-  [{ q: { data: q.data, dims: [2, 5, 4, -8] } }, RangeError, '"q.dims[3]" must be an integer from 0 to 4294967296, got -8'],
-  [{ q: { data: q.data, dims: [2, 5, 4, 8.5] } }, RangeError, '"q.dims[3]" must be an integer from 0 to 4294967296, got 8.5'],
-  [{ q: { data: q.data, dims: [2, 5, 4, "8"] } }, TypeError, '"q.dims[3]" must be an integer from 0 to 4294967296, got "8"'],
+  [{ q: { data: q.data, dims: [2, 5, 4, -8] } }, RangeError, '"q.dims[3]" must be an integer from 0 to 1073741824, got -8'],
+  [{ q: { data: q.data, dims: [2, 5, 4, 8.5] } }, RangeError, '"q.dims[3]" must be an integer from 0 to 1073741824, got 8.5'],
+  [{ q: { data: q.data, dims: [2, 5, 4, "8"] } }, TypeError, '"q.dims[3]" must be an integer from 0 to 1073741824, got "8"'],
   [{ q: { data: q.data, dims: [2, 5, 4, 9] } }, RangeError, '"q" holds 320 elements, expected 2 × 5 × 4 × 9 = 360'],
   [
     { q: { data: new Float64Array(320), dims: q.dims } },
@@ -67,9 +67,21 @@ const REFUSED: [changes: Record<string, unknown>, kind: typeof TypeError | typeo
   [{ v: normal([2, 7, 2, 0], 1) }, RangeError, '"v" has 0 elements a head (dims [2, 7, 2, 0]), expected at least 1'],
   [{ layout: "sbhd" }, RangeError, '"layout" must be "bshd" or "bhsd", got "sbhd"'],
   [{ causal: 1 }, TypeError, '"causal" must be false or true or "lower-right" or "upper-left", got 1'],
-  [{ scale: NaN }, RangeError, '"scale" must be a finite number, got NaN'],
-  [{ scale: "0.5" }, TypeError, '"scale" must be a finite number, got "0.5"'],
-  [{ softcap: -1 }, RangeError, '"softcap" must be a finite number ≥ 0, got -1'],
+  [{ scale: NaN }, RangeError, '"scale" must be a number within the range of float32, got NaN'],
+  [{ scale: "0.5" }, TypeError, '"scale" must be a number within the range of float32, got "0.5"'],
+  [{ softcap: -1 }, RangeError, '"softcap" must be a number ≥ 0 within the range of float32, got -1'],
+  [{ softcap: 1e-46 }, RangeError, '"softcap" must be a number ≥ 0 within the range of float32, got 1e-46'],
+  [{ scale: 1e39 }, RangeError, '"scale" must be a number within the range of float32, got 1e+39'],
+  [
+    { mask: bytes([5, 0]) },
+    RangeError,
+    '"mask" has dims [5, 0], expected at least 1 for kvLen instead of 0 (it must broadcast to [batch, numHeads, seqLen, kvLen] = [2, 4, 5, 7])',
+  ],
+  [
+    { q: new Proxy(engine.tensor([2, 5, 4, 8]), {}) },
+    TypeError,
+    '"q" is a proxy of an engine\'s tensor, expected the tensor itself',
+  ],
   [{ window: -2 }, RangeError, '"window" must be an integer from -1 to 536870912, got -2'],
   [{ window: [1, 2.5] }, RangeError, '"window[1]" must be an integer from -1 to 536870912, got 2.5'],
   [{ window: [1, 2, 3] }, RangeError, '"window" must be n or [left, right], got an array of 3'],
@@ -104,7 +116,7 @@ const REFUSED: [changes: Record<string, unknown>, kind: typeof TypeError | typeo
   [
     { out: { data: new Uint16Array(320), dims: q.dims, type: "float16" } },
     TypeError,
-    '"out" must hold a Float32Array, got float16',
+    '"out" must hold a Float32Array, got Uint16Array(320)',
   ],
   [{ logSumExp: normal([2, 5, 4], 1) }, RangeError, '"logSumExp" has dims [2, 5, 4], expected [2, 4, 5] (batch, numHeads, seqLen)'],
   [
@@ -157,13 +169,59 @@ describe("scaledDotProductAttention refuses", () => {
     expect(() => engine.scaledDotProductAttention(a, b, b, { out: sameTensor })).not.toThrow();
     const weights = engine.tensor([2, 4, 5, 7]);
     expect(() => engine.scaledDotProductAttention(a, b, b, { weights, scores: weights })).toThrow(
-      refusal('"weights" overlaps "scores" in the engine\'s memory'),
+      refusal('"weights" and "scores" overlap, expected a place for each'),
     );
     const raw = { data: weights.data, dims: weights.dims };
     expect(() => engine.scaledDotProductAttention(a, b, b, { weights: raw })).toThrow(
       new TypeError(
         "scaledDotProductAttention: \"weights\" is a raw view of the engine's memory, which growth would detach; pass the engine's tensor itself",
       ),
+    );
+  });
+
+  test("two results in one array", () => {
+    const place = { data: new Float32Array(1), dims: [1, 1] };
+    const one = { data: Float32Array.of(1), dims: [1, 1] };
+    expect(() => engine.scaledDotProductAttention(one, one, one, { weights: place, scores: { ...place } })).toThrow(
+      new RangeError('scaledDotProductAttention: "weights" and "scores" overlap, expected a place for each'),
+    );
+  });
+
+  test("operands that a getter of the options disposed of, detached, or took the engine from", () => {
+    const other = openBuild("simd");
+    const one = (): { data: Float32Array; dims: number[] } => ({ data: Float32Array.of(1), dims: [1, 1] });
+    const place = other.tensor([1, 1]);
+    const disposing = {
+      out: place,
+      get scale() {
+        place.dispose();
+        return 1;
+      },
+    };
+    expect(() => other.scaledDotProductAttention(one(), one(), one(), disposing)).toThrow(
+      new Error('scaledDotProductAttention: "out" has been disposed of'),
+    );
+    const lost = one();
+    const out = { data: Float32Array.of(7), dims: [1, 1] };
+    const detaching = {
+      out,
+      get keyLengths() {
+        structuredClone(lost.data, { transfer: [lost.data.buffer as ArrayBuffer] });
+        return [1];
+      },
+    };
+    expect(() => other.scaledDotProductAttention(lost, one(), one(), detaching)).toThrow(
+      new RangeError('scaledDotProductAttention: "q" holds 0 elements after the options were read, expected 1'),
+    );
+    expect(out.data[0]).toBe(7);
+    const ending = {
+      get layout() {
+        other.dispose();
+        return "bshd" as const;
+      },
+    };
+    expect(() => other.scaledDotProductAttention(one(), one(), one(), ending)).toThrow(
+      new Error("scaledDotProductAttention: the engine has been disposed of"),
     );
   });
 
@@ -226,13 +284,16 @@ describe("memory that ends", () => {
   test("sizes whose product wraps 32 bits are refused", () => {
     expect(() => small.tensor([65536, 65536])).toThrow(RangeError);
     expect(() => small.tensor([2 ** 30, 2 ** 30, 2 ** 30])).toThrow(RangeError);
+    expect(() => small.tensor([2 ** 31, 0])).toThrow(
+      new RangeError('tensor: "dims[0]" must be an integer from 0 to 1073741824, got 2147483648'),
+    );
   });
 });
 
 describe("tensor refuses", () => {
   test.each([
     [() => engine.tensor("3" as unknown as number[]), new TypeError('tensor: "dims" must be an array of sizes, got "3"')],
-    [() => engine.tensor([-1]), new RangeError('tensor: "dims[0]" must be an integer from 0 to 4294967296, got -1')],
+    [() => engine.tensor([-1]), new RangeError('tensor: "dims[0]" must be an integer from 0 to 1073741824, got -1')],
     [() => engine.tensor([1], "int8" as "uint8"), new RangeError('tensor: "type" must be "float32" or "uint8", got "int8"')],
     [() => engine.tensor([2, 3]).reshape([4]), new RangeError('reshape: "dims" [4] hold 4 = 4 elements, expected 6 ([2, 3])')],
   ])("%#", (call, error) => {

@@ -168,6 +168,26 @@ onEveryBuild((_, engine) => {
     expect(Array.from(out.data, Number.isNaN)).toEqual(Array.from(out.data, (_, index) => Math.floor(index / 4) % 3 !== 1));
   });
 
+  test.each([NaN, Infinity, -Infinity, 2.5])(
+    "a row without keys is 0 and has the sink as its logSumExp, also a sink of %f",
+    (sink) => {
+      const { q, k, v } = randomInputs(parseShape("B1-S5-KV9-H1/1-D4"), 29);
+      const logSumExp = { data: new Float32Array(5), dims: [1, 1, 5] };
+      const weights = { data: new Float32Array(45), dims: [1, 1, 5, 9] };
+      const sinks = { data: Float32Array.of(sink), dims: [1] };
+      const options = { sinks, queryLengths: [3], logSumExp, weights };
+      const out = engine.scaledDotProductAttention(q, k, v, options);
+      expect([...out.data.subarray(12)]).toEqual(new Array(8).fill(0));
+      expect([...logSumExp.data.subarray(3)]).toEqual([sink, sink]);
+      expect([...weights.data.subarray(27)]).toEqual(new Array(18).fill(0));
+      const expected = { data: new Float64Array(5), dims: [1, 1, 5] };
+      expect([...reference(q, k, v, { sinks, queryLengths: [3], logSumExp: expected }).data.subarray(12)]).toEqual(
+        new Array(8).fill(0),
+      );
+      expect([...expected.data.subarray(3)]).toEqual([sink, sink]);
+    },
+  );
+
   test("queries beyond queryLengths give 0, whatever they hold", () => {
     const shape = parseShape("B2-S9-KV9-H1/1-D4");
     const { q, k, v } = randomInputs(shape, 28);

@@ -111,12 +111,14 @@ test("a tensor that is dropped without dispose gives its memory back", () => {
     `import { createEngineSync } from "headwise/sync";
      const engine = createEngineSync();
      for (let i = 0; i < 10; i++) engine.tensor([1000]);
+     const view = engine.tensor([16]).data.fill(42); // a view keeps its tensor
      const before = engine.info.memory.inUse;
-     for (let turn = 0; turn < 50 && engine.info.memory.inUse > 0; turn++) { gc(); await new Promise((resolve) => setTimeout(resolve, 10)); }
-     console.log(before, engine.info.memory.inUse);`,
+     for (let turn = 0; turn < 50 && engine.info.memory.inUse > 64; turn++) { gc(); await new Promise((resolve) => setTimeout(resolve, 10)); }
+     engine.tensor([16]).data.fill(7);
+     console.log(before, engine.info.memory.inUse > 64, view[0]);`,
   );
   const output = execFileSync(process.execPath, ["--expose-gc", join(folder, "use.mjs")], { encoding: "utf8" });
-  expect(output).toBe(`${10 * 4032} 0\n`);
+  expect(output).toBe(`${10 * 4032 + 64} true 42\n`);
 });
 
 test("one runtime dependency, and exact versions of those for development", () => {

@@ -216,6 +216,14 @@ onEveryBuild((build, engine) => {
       tensors[0]!.dispose(); // twice is harmless
     });
 
+    test("have sizes and a type that nobody can change", () => {
+      const x = engine.tensor([2, 2]) as { dims: readonly number[]; type: string; dispose(): void };
+      expect(() => (x.dims = [64, 64])).toThrow(TypeError);
+      expect(() => ((x.dims as number[])[0] = 64)).toThrow(TypeError);
+      expect(() => (x.type = "uint8")).toThrow(TypeError);
+      x.dispose();
+    });
+
     test("are disposed of by `using`", () => {
       const x = engine.tensor([4]);
       x[Symbol.dispose]();

@@ -200,12 +200,18 @@ export const BREAKS = [
     find: "row.max + Mathf.log(row.sum)",
     replace: "row.max - Mathf.log(row.sum)",
   },
-  { rule: "sinks count in the sum", file: "assembly/strip.ts", find: "sink == -Infinity ? 0 : exp1(sink - sink)", replace: "0" },
+  { rule: "sinks count in the sum", file: "assembly/attention.ts", find: "row.sum += exp1(row.sink - row.max);", replace: "" },
   {
-    rule: "a sink of −∞ counts nothing",
-    file: "assembly/strip.ts",
-    find: "sink == -Infinity ? 0 : exp1(sink - sink)",
-    replace: "1",
+    rule: "a sink may be the maximum",
+    file: "assembly/attention.ts",
+    find: "raiseMax(row, row.sink, accPtr, accBytes, panels);",
+    replace: "",
+  },
+  {
+    rule: "a row without keys has the sink as its logSumExp",
+    file: "assembly/attention.ts",
+    find: "row.max = row.sink;",
+    replace: "",
   },
   {
     rule: "sinks belong to heads",

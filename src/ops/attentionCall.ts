@@ -1,6 +1,6 @@
 /** One attention call as the caller describes it, read once and checked: what remains are numbers and operands. */
-import { describe, finite, integer, knownOptions, oneOf, wrongKind, wrongValue } from "../check.js";
-import { type Operand, readMask, readNumbers, readPlace, refuseOverlap } from "../operand.js";
+import { describe, float32, integer, knownOptions, oneOf, wrongKind, wrongValue } from "../check.js";
+import { type Operand, readMask, readNumbers, readPlace, refuseOverlap, refuseSharedPlace } from "../operand.js";
 import { type AttentionParams, SCORES_STAGES, type ScoresStage } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type AttentionShape, attentionShape, type BroadcastStrides, broadcastStrides, type Layout, LAYOUTS } from "../shape.js";
@@ -124,10 +124,10 @@ export function readCall(runtime: Runtime, q: TensorLike, k: TensorLike, v: Tens
     weights: place("weights", options.weights, [...headDims, seqLen, kvLen], `${leading}seqLen, kvLen`),
     scores: place("scores", options.scores, [...headDims, seqLen, kvLen], `${leading}seqLen, kvLen`),
   };
-  const inputList = Object.values(inputs);
-  const resultList = Object.values(results);
-  for (const result of resultList) {
-    if (result) refuseOverlap(OPERATION, result, [...inputList, ...resultList], result === results.out ? inputs.q : undefined);
+  for (const result of Object.values(results)) {
+    if (!result) continue;
+    if (result.tensor) refuseOverlap(OPERATION, result, Object.values(inputs), result === results.out ? inputs.q : undefined);
+    for (const other of Object.values(results)) if (other && other !== result) refuseSharedPlace(OPERATION, result, other);
   }
 
   const [windowLeft, windowRight] = windowOf(options.window);
@@ -138,8 +138,8 @@ export function readCall(runtime: Runtime, q: TensorLike, k: TensorLike, v: Tens
     results,
     strides,
     numbers: {
-      scale: scale === undefined ? 1 / Math.sqrt(shape.headDim) : finite(OPERATION, "scale", scale),
-      softcap: finite(OPERATION, "softcap", softcap, 0),
+      scale: scale === undefined ? 1 / Math.sqrt(shape.headDim) : float32(OPERATION, "scale", scale),
+      softcap: float32(OPERATION, "softcap", softcap, 0),
       causal: causal === false ? 0 : 1,
       windowLeft,
       windowRight,
@@ -206,5 +206,9 @@ function integersOf(name: string, values: unknown, batchSize: number, least: num
     throw wrongKind(OPERATION, `"${name}" must be an array of ${batchSize} integers, got ${describe(values)}`);
   if (length !== batchSize)
     throw wrongValue(OPERATION, `"${name}" holds ${length} elements, expected ${batchSize}, one for each sequence`);
-  return Array.from(values as ArrayLike<unknown>, (value, index) => integer(OPERATION, `${name}[${index}]`, value, least, most));
+  const found: number[] = [];
+  for (let index = 0; index < length; index++) {
+    found.push(integer(OPERATION, `${name}[${index}]`, (values as ArrayLike<unknown>)[index], least, most));
+  }
+  return found;
 }

@@ -1,5 +1,5 @@
 /** Scaled dot-product attention: validate → place → run → hand back. */
-import { assignScratch, copyIn, copyOut, type Operand, scratchBytes } from "../operand.js";
+import { assertUnchanged, assignScratch, copyIn, copyOut, type Operand, scratchBytes } from "../operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
 import { ATTENTION_PARAMS, type AttentionParams, sizeOf, writeStruct } from "../runtime/params.js";
@@ -18,15 +18,27 @@ export function scaledDotProductAttention<Out extends Float32Tensor = ResultTens
 ): Out {
   runtime.assertAlive(OPERATION);
   const call = readCall(runtime, q, k, v, options);
+  const given = [...Object.values(call.inputs), ...Object.values(call.results)].filter((operand) => operand !== undefined);
+  assertUnchanged(runtime, OPERATION, given);
   const out = call.results.out ?? newResult(runtime, call.shape.outDims);
-  run(runtime, { ...call, results: { ...call.results, out } }, out);
+  const isEmpty = call.shape.batchSize === 0 || call.shape.seqLen === 0; // then so is every result
+  if (!isEmpty) run(runtime, { ...call, results: { ...call.results, out } }, out);
   return (call.returned ?? { type: "float32", data: out.data, dims: out.dims }) as Out;
 }
 
 const newResult = (runtime: Runtime, dims: readonly number[]): Operand => {
   const count = countOf(dims);
   runtime.arena.assertFits(OPERATION, 4 * count);
-  return { name: "out", dims, count, kind: "float32", ptr: 0, data: new Float32Array(count), viewOffset: undefined };
+  return {
+    name: "out",
+    dims,
+    count,
+    kind: "float32",
+    tensor: undefined,
+    ptr: 0,
+    data: new Float32Array(count),
+    viewOffset: undefined,
+  };
 };
 
 /** Places the operands in scratch, calls the kernel and copies the results out. */

@@ -104,7 +104,8 @@ export function scaledDotProductAttention(
         const rowMax = rowScores.reduce((max, score) => Math.max(max, score), sink);
         const exponential = (score: number): number => (score === -Infinity ? 0 : Math.exp(score - rowMax));
         const rowSum = rowScores.reduce((sum, score) => sum + exponential(score), exponential(sink));
-        if (logSumExp) logSumExp.data[row] = rowMax + Math.log(rowSum);
+        const seesKey = rowScores.some((score) => score !== -Infinity);
+        if (logSumExp) logSumExp.data[row] = seesKey ? rowMax + Math.log(rowSum) : sink;
 
         const outRow = at(layout, b, i, h, seqLen, numHeads) * valueDim;
         for (let j = 0; j < kvLen; j++) {

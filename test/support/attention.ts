@@ -102,7 +102,8 @@ export function naiveFloat32({ q, k, v }: Inputs, shape: Shape, options: Referen
           weights.data[index] = visible[j] === -Infinity ? 0 : fround(exp(fround(visible[j]! - rowMax)));
           rowSum = fround(rowSum + weights.data[index]);
         }
-        logSumExp.data[row] = fround(rowMax + fround(log(rowSum)));
+        const seesKey = visible.some((score) => score !== -Infinity);
+        logSumExp.data[row] = seesKey ? fround(rowMax + fround(log(rowSum))) : sink;
         for (let j = 0; j < kvLen; j++) {
           const index = row * kvLen + j;
           if (visible[j] === -Infinity) continue;
