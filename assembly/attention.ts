@@ -41,7 +41,7 @@ export function attention(params: usize, workspacePtr: usize, first: usize, end:
 
 /** Packs the keys and values that any row of the head sees, in whole blocks but for the last. */
 function packHead(p: AttentionParams, workspace: Workspace, batch: usize, kvHead: usize): void {
-  const seen = changetype<KeyRange>(workspace.strip);
+  const seen: KeyRange = workspace.strip; // free until the first strip is placed
   seen.setSpan(p, sequenceOf(p, batch), 0, <i32>p.seqLen - 1);
   const isEveryScoreWanted = p.scores && p.scoresStage != ScoresStage.BIASED;
   const to = isEveryScoreWanted ? p.kvLen : seen.to;

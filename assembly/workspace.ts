@@ -32,8 +32,8 @@ function wholeLines(bytes: u64): u64 {
 }
 
 /**
- * Lays out a workspace at `ptr`, 64-byte aligned, and returns the bytes that it takes in all; of these only the first
- * WORKSPACE_HEADER are written. As a float, because the sum may exceed what an address holds: then the workspace is of no use.
+ * Lays out a workspace at `ptr`, 64-byte aligned, and returns the bytes that it takes in all; of these only the structs at its
+ * head, less than 256, are written. As a float, because the sum may exceed what an address holds: then the workspace is of no use.
  */
 export function placeWorkspace(params: usize, ptr: usize): f64 {
   assert((ptr & 63) == 0, "placeWorkspace: ptr must be 64-byte aligned");

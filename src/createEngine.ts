@@ -1,5 +1,5 @@
 /** Making an engine where one can await: the binary is loaded or fetched first. */
-import { describe, wrongKind, wrongMoment } from "./check.js";
+import { describe, wrongKind, wrongMoment, wrongValue } from "./check.js";
 import type { Engine } from "./engine.js";
 import { type EngineOptions, openEngine, openFirst, type PackagedBuild, readOptions } from "./openEngine.js";
 
@@ -37,13 +37,23 @@ async function fetchWasm(wasm: object | string): Promise<BufferSource | WebAssem
   if (typeof Response === "function" && wasm instanceof Response) return await bytesOf(wasm);
   if (typeof wasm === "string" || wasm instanceof URL) {
     const base = (globalThis as { location?: { href: string } }).location?.href;
-    const url = new URL(wasm, base);
+    const url = URL.canParse(wasm, base) ? new URL(wasm, base) : undefined;
+    if (!url) throw wrongValue("createEngine", `"wasm" must be an absolute URL here, got ${describe(wasm)}`);
     if (url.protocol === "file:" && typeof process === "object") {
-      return await process.getBuiltinModule("node:fs/promises").readFile(url);
+      return await reached(url, process.getBuiltinModule("node:fs/promises").readFile(url));
     }
-    return await bytesOf(await fetch(url));
+    return await bytesOf(await reached(url, fetch(url)));
   }
   throw wrongKind("createEngine", `"wasm" must be a WebAssembly.Module, bytes, a Response or a URL, got ${describe(wasm)}`);
+}
+
+/** The promise's value; what keeps it from coming names the URL. */
+async function reached<T>(url: URL, promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (cause) {
+    throw wrongMoment("createEngine", `"wasm" could not be fetched from ${url.href} (${(cause as Error).message})`, cause);
+  }
 }
 
 async function bytesOf(response: Response): Promise<ArrayBuffer> {

@@ -129,6 +129,24 @@ describe("wasm", () => {
     }
   });
 
+  test("that can't be reached, read, compiled or linked says so", async () => {
+    const imports = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 2, 7, 1, 1, 0x61, 1, 0x62, 0, 0);
+    const missing = new URL("../build/none.wasm", import.meta.url);
+    await expect(createEngine({ wasm: "kernels.wasm" })).rejects.toThrow(
+      new RangeError('createEngine: "wasm" must be an absolute URL here, got "kernels.wasm"'),
+    );
+    await expect(createEngine({ wasm: missing })).rejects.toThrow(
+      /^createEngine: "wasm" could not be fetched from file:.*none.wasm \(ENOENT/,
+    );
+    await expect(createEngine({ wasm: "http://127.0.0.1:9/x.wasm" })).rejects.toThrow(
+      /^createEngine: "wasm" could not be fetched from http:\/\/127.0.0.1:9\/x.wasm \(/,
+    );
+    await expect(createEngine({ wasm: binaryOf("simd").slice(0, 500) })).rejects.toThrow(
+      /^createEngine: the kernels don't compile on this host \(WebAssembly.Module\(\): /,
+    );
+    await expect(createEngine({ wasm: imports })).rejects.toThrow(/^createEngine: "wasm" doesn't link as a kernel module \(/);
+  });
+
   test("of another build than the named one, or no kernel module at all, is refused", async () => {
     await expect(createEngine({ wasm: binaryOf("debug"), build: "simd" })).rejects.toThrow(
       new RangeError('createEngine: "wasm" holds build "debug", expected "simd" as in "build"'),

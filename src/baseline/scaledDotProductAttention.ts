@@ -11,18 +11,23 @@ export interface BaselineTensor {
 
 /** A part of the options of `Engine.scaledDotProductAttention`, with the same meanings and defaults. Nothing is checked. */
 export interface BaselineOptions {
+  /** Order of axes. Default "bshd". */
   layout?: "bshd" | "bhsd" | undefined;
+  /** Factor on q·k. Default 1/√headDim. */
   scale?: number | undefined;
-  /** Lower-right, as in the engine. */
+  /** Row i sees no key after its position, the last query beside the last key. Default false. */
   causal?: boolean | undefined;
   /** Receives the output, and is returned. */
   out?: BaselineTensor | undefined;
 }
 
 /**
+ * out_i = Σ_j softmax_j(scale · q_i·k_j) v_j (Vaswani et al. 2017, arXiv:1706.03762), rounded to float32 where it is stored.
+ *
  * @param q  [batch, seqLen, numHeads, headDim] in layout "bshd", or [seqLen, headDim]
  * @param k  [batch, kvLen, numKvHeads, headDim]
  * @param v  [batch, kvLen, numKvHeads, valueDim]
+ * @returns `out` where given, else { data, dims } with dims [batch, seqLen, numHeads, valueDim] in the same layout
  *
  * @example
  * import { scaledDotProductAttention } from "headwise/baseline";

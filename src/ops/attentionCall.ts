@@ -12,11 +12,14 @@ export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {
   layout?: Layout | undefined;
   /** Factor on q·k. Default 1/√headDim. */
   scale?: number | undefined;
-  /** Bounds scores to ±softcap by softcap · tanh(score / softcap). Default 0: off. */
+  /** Bounds scores to ±softcap by softcap · tanh(score / softcap) (Gemma 2, arXiv:2408.00118). Default 0: off. */
   softcap?: number | undefined;
-  /** Added to the scores; broadcasts to [batch, numHeads, seqLen, kvLen]. −∞ hides a key. */
+  /**
+   * Added to the scores; −∞ hides a key. Broadcasts to [batch, numHeads, seqLen, kvLen], aligned to the right; a last axis shorter
+   * than kvLen, but not 1, hides the keys beyond it.
+   */
   bias?: TensorLike | undefined;
-  /** Bytes, other than 0 where a query may attend; broadcasts to [batch, numHeads, seqLen, kvLen]. */
+  /** Bytes, other than 0 where a query may attend. Broadcasts as `bias` does. */
   mask?: TensorLike | undefined;
   /**
    * Row i sees no key after its position: `true` or "lower-right" aligns the last query with the last key, "upper-left" the first
@@ -26,11 +29,11 @@ export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {
   /** Position of query row 0, for all sequences or for each. Default keyLength − queryLength, 0 for "upper-left". */
   queryOffset?: number | ArrayLike<number> | undefined;
   /**
-   * Keys before and after its position that a row sees, both ends included: n is [n, n], and [n, 0] when causal; −1 is unlimited.
-   * Default unlimited.
+   * Keys before and after its position that a row sees, both ends included: n is [n, n], and [n, 0] when causal; −1 is unlimited
+   * (Longformer, arXiv:2004.05150). Default unlimited.
    */
   window?: number | readonly [number | undefined, number | undefined] | undefined;
-  /** First keys that the window doesn't hide. Default 0. */
+  /** First keys that the window doesn't hide (StreamingLLM, arXiv:2309.17453). Default 0. */
   sinkTokens?: number | undefined;
   /** Query rows that count in each sequence [batch]; the rows beyond give 0. Default seqLen. */
   queryLengths?: ArrayLike<number> | undefined;

@@ -38,6 +38,7 @@ export interface ReferenceOptions {
  * @param q  [batch, seqLen, numHeads, headDim] in layout "bshd", or [seqLen, headDim]
  * @param k  [batch, kvLen, numKvHeads, headDim]
  * @param v  [batch, kvLen, numKvHeads, valueDim]
+ * @returns { data, dims } with dims [batch, seqLen, numHeads, valueDim] in the same layout
  *
  * @example
  * import { scaledDotProductAttention } from "headwise/reference";

@@ -20,7 +20,7 @@ export class Arena {
   readonly #memory: LinearMemory;
   readonly #base: number;
   readonly #limit: number;
-  /** Address → bytes of each block, in the order of addresses. */
+  /** Live blocks, in the order of addresses. */
   #blocks: { ptr: number; bytes: number }[] = [];
   #scratchBytes = 0;
 

@@ -1,6 +1,4 @@
-/** The compiled variants of the kernels. */
-
-/** Compiled variants, in the order of their numbers in `assembly/identity.ts`. */
+/** The compiled variants of the kernels, in the order of their numbers in `assembly/identity.ts`. */
 export const BUILDS = ["debug", "simd", "relaxed"] as const;
 export type Build = (typeof BUILDS)[number];
 

@@ -25,7 +25,7 @@ export function instantiate(
   initialBytes: number,
   maximumBytes: number,
 ): Instance {
-  const module = wasm instanceof WebAssembly.Module ? wasm : new WebAssembly.Module(unshareMemory(operation, wasm));
+  const module = wasm instanceof WebAssembly.Module ? wasm : compile(operation, unshareMemory(operation, wasm));
   const kernels = link(operation, module, Math.ceil(initialBytes / PAGE_BYTES), Math.floor(maximumBytes / PAGE_BYTES));
   const { abiVersion } = kernels as Partial<Kernels>; // whatever the module is
   if (abiVersion?.() !== ABI_VERSION) {
@@ -38,6 +38,15 @@ export function instantiate(
   return { build, kernels, memory: new LinearMemory(kernels.memory), fused };
 }
 
+function compile(operation: string, bytes: BufferSource): WebAssembly.Module {
+  try {
+    return new WebAssembly.Module(bytes);
+  } catch (cause) {
+    throw wrongMoment(operation, `the kernels don't compile on this host (${(cause as Error).message})`, cause);
+  }
+}
+
+/** Links with an unshared memory, or with a shared one: a module that a caller compiled may want that. */
 function link(operation: string, module: WebAssembly.Module, initial: number, maximum: number): Kernels {
   const attempt = (shared: boolean): Kernels => {
     const memory = new WebAssembly.Memory({ initial, maximum, shared });
@@ -45,12 +54,11 @@ function link(operation: string, module: WebAssembly.Module, initial: number, ma
   };
   try {
     return attempt(false);
-  } catch (unsharedError) {
-    if (!(unsharedError instanceof WebAssembly.LinkError)) throw unsharedError;
+  } catch {
     try {
-      return attempt(true); // a module compiled elsewhere from the file as it is
+      return attempt(true);
     } catch (cause) {
-      throw wrongMoment(operation, `"wasm" doesn't link as a kernel module (${(cause as Error).message})`, cause);
+      throw wrongValue(operation, `"wasm" doesn't link as a kernel module (${(cause as Error).message})`);
     }
   }
 }

@@ -65,6 +65,7 @@ export const sizeOf = (layout: Record<string, FieldType>): number => 4 * Object.
 
 /** The stages at which scores are handed out, in the order of their numbers. */
 export const SCORES_STAGES = ["scaled", "capped", "biased"] as const;
+/** A stage of the scores: scale · q·k, after the softcap, after bias and masks. */
 export type ScoresStage = (typeof SCORES_STAGES)[number];
 
 /** Writes a struct to the byte address `ptr`. */
