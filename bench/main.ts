@@ -4,9 +4,13 @@ import { parseArgs } from "node:util";
 import { createEngine, type Engine, type EngineTensor, type PackagedBuild } from "headwise";
 import { scaledDotProductAttention as baseline } from "headwise/baseline";
 import { scaledDotProductAttention as reference } from "headwise/reference";
+import { instantiate } from "../src/runtime/instantiate.js";
+import { hasRelaxedSimd } from "../src/runtime/features.js";
+import { Runtime } from "../src/runtime/runtime.js";
+import { selfTest } from "../src/selfTest.js";
 import { inputsOf, type Tensor } from "./data.js";
 import { gigaPerSecond, measure, type Timing } from "./measure.js";
-import { measureAgainstPeak } from "./peak/peak.js";
+import { binaryOf, measureAgainstPeak } from "./peak/peak.js";
 import { type AttentionShape, flopsOf, FORWARD } from "./shapes.js";
 
 const USAGE = `npm run bench -- [--only TEXT] [--build simd|relaxed] [--json]
@@ -25,6 +29,18 @@ interface Row {
   error: number;
   /** Time as a share of the same shape without a causal mask. */
   ofFull?: number;
+}
+
+/** Milliseconds that the first engine of a process takes to instantiate and to test itself. */
+function coldStart(build: PackagedBuild): { instantiate: number; selfTest: number } {
+  const bytes = binaryOf(build);
+  const start = performance.now();
+  const instance = instantiate("bench", bytes, 2 ** 20, 2 ** 32);
+  const instantiated = performance.now();
+  const failure = selfTest(new Runtime(instance, 2 ** 32));
+  const tested = performance.now();
+  if (failure) throw new Error(failure);
+  return { instantiate: instantiated - start, selfTest: tested - instantiated };
 }
 
 const progress = (text: string): void => {
@@ -113,6 +129,7 @@ async function main(): Promise<void> {
   const shapes = FORWARD.filter(({ name }) => name.includes(values.only));
   if (shapes.length === 0)
     throw new TypeError(`--only ${values.only}: no shape has that in its name (${FORWARD.map(({ name }) => name).join(", ")})`);
+  const cold = coldStart(hasRelaxedSimd() ? "relaxed" : "simd");
   const canRelax = (await createEngine()).info.build === "relaxed";
   const builds: PackagedBuild[] = values.build ? [values.build] : canRelax ? ["simd", "relaxed"] : ["simd"];
   const machine = { cpu: cpus()[0]?.model ?? "unknown", node: process.version, v8: process.versions.v8, threads: 1 };
@@ -124,7 +141,7 @@ async function main(): Promise<void> {
   const plain = shapes.filter(({ seqLen }) => seqLen <= 1024).map(benchBaseline);
   progress("");
   if (values.json) {
-    console.log(JSON.stringify({ machine, rows, plain }, null, 2));
+    console.log(JSON.stringify({ machine, cold, rows, plain }, null, 2));
     return;
   }
 
@@ -139,6 +156,9 @@ async function main(): Promise<void> {
       "causal / full": ofFull === undefined ? undefined : round(ofFull, 3),
       "error, 1e-6": round(1e6 * error, 2),
     })),
+  );
+  console.log(
+    `first engine of the process: instantiate ${cold.instantiate.toFixed(1)} ms, self-test ${cold.selfTest.toFixed(1)} ms`,
   );
   console.log("plain JavaScript (headwise/baseline)");
   console.table(plain.map(({ shape, milliseconds }) => ({ shape, ...timingCells(milliseconds) })));

@@ -7,7 +7,8 @@ import { instantiate } from "../../src/runtime/instantiate.js";
 import type { PackagedBuild } from "headwise";
 import { gigaPerSecond, measure, type Timing } from "../measure.js";
 
-const binary = (name: string): Uint8Array<ArrayBuffer> =>
+/** A binary of the build folder. */
+export const binaryOf = (name: string): Uint8Array<ArrayBuffer> =>
   new Uint8Array(readFileSync(new URL(`../../../${name}.wasm`, import.meta.url)));
 
 const STEPS = 100_000;
@@ -26,10 +27,10 @@ export function measureAgainstPeak(build: PackagedBuild, run: () => unknown): { 
 }
 
 function probesOf(build: PackagedBuild): { run: () => unknown; flops: number }[] {
-  const { multiplyAdds } = new WebAssembly.Instance(new WebAssembly.Module(binary(`peak-${build}`))).exports as {
+  const { multiplyAdds } = new WebAssembly.Instance(new WebAssembly.Module(binaryOf(`peak-${build}`))).exports as {
     multiplyAdds: (steps: number) => number;
   };
-  const { kernels } = instantiate("peak", binary(build), 2 ** 17, 2 ** 17);
+  const { kernels } = instantiate("peak", binaryOf(build), 2 ** 17, 2 ** 17);
   const q = 2 ** 15;
   const k = q + 2 ** 14;
   const scores = k + 2 ** 15;

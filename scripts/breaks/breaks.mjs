@@ -191,7 +191,7 @@ export const BREAKS = [
   {
     rule: "earlier values are rescaled",
     file: "assembly/attention.ts",
-    find: "rescaleRow(accPtr, accBytes, workspace.numValuePanels, factor);",
+    find: "rescaleRow(accPtr, accBytes, panels, factor);",
     replace: "",
   },
   {
@@ -446,7 +446,12 @@ export const BREAKS = [
     find: "if (viewOffset !== undefined) memory.u8.copyWithin",
     replace: "if (viewOffset === -1) memory.u8.copyWithin",
   },
-  { rule: "results may not overlap operands", file: "src/operand.ts", find: "if (place.data) return;", replace: "return;" },
+  {
+    rule: "results may not overlap operands",
+    file: "src/operand.ts",
+    find: "!overlap(place, other)) continue;",
+    replace: "true) continue;",
+  },
   { rule: "tensors begin as zeros", file: "src/tensor.ts", find: "runtime.memory.u8.fill(0, ptr, ptr + bytes);", replace: "" },
   {
     rule: "reshaped tensors share their memory's life",
