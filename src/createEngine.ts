@@ -1,7 +1,7 @@
 /** Making an engine where one can await: the binary is loaded or fetched first. */
 import { describe, wrongKind, wrongMoment, wrongValue } from "./check.js";
 import type { Engine } from "./engine.js";
-import { type EngineOptions, openEngine, openFirst, type PackagedBuild, readOptions } from "./openEngine.js";
+import { type EngineOptions, moduleOrBytes, openEngine, openFirst, type PackagedBuild, readOptions } from "./openEngine.js";
 
 /**
  * Makes an engine: on the best build that this host validates, on one thread.
@@ -33,7 +33,8 @@ const loadBinary = async (build: PackagedBuild): Promise<Uint8Array<ArrayBuffer>
 
 /** Bytes or a module from whatever the caller has. */
 async function fetchWasm(wasm: object | string): Promise<BufferSource | WebAssembly.Module> {
-  if (wasm instanceof WebAssembly.Module || wasm instanceof ArrayBuffer || ArrayBuffer.isView(wasm)) return wasm;
+  const ready = moduleOrBytes(wasm);
+  if (ready) return ready;
   if (typeof Response === "function" && wasm instanceof Response) return await bytesOf(wasm);
   if (typeof wasm === "string" || wasm instanceof URL) {
     const base = (globalThis as { location?: { href: string } }).location?.href;

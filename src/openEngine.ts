@@ -59,8 +59,8 @@ export function readOptions(operation: string, options: EngineOptions): Plan {
   };
 }
 
-/** The packaged builds to try, best first. */
-function candidates(operation: string, build: Plan["build"]): PackagedBuild[] {
+/** The packaged build to try, and the one to try after it. */
+function candidates(operation: string, build: Plan["build"]): [PackagedBuild, PackagedBuild?] {
   if (!hasSimd()) throw wrongMoment(operation, "this host's WebAssembly has no 128-bit SIMD, which headwise needs");
   if (build !== "auto") {
     if (build === "relaxed" && !hasRelaxedSimd())
@@ -90,17 +90,22 @@ export function openEngine(operation: string, plan: Plan, wasm: BufferSource | W
  * @internal
  */
 export function* openFirst(operation: string, plan: Plan): Generator<PackagedBuild, Engine, Uint8Array<ArrayBuffer>> {
-  const builds = candidates(operation, plan.build);
-  let reason: string | undefined =
-    builds[0] === "relaxed" || plan.build !== "auto" ? undefined : "this host does not validate relaxed SIMD";
-  for (const build of builds) {
-    const bytes = yield build;
-    try {
-      return openEngine(operation, plan, bytes, reason);
-    } catch (error) {
-      if (build === builds.at(-1)) throw error;
-      reason = (error as Error).message;
-    }
+  const [first, fallback] = candidates(operation, plan.build);
+  const isSecondBest = plan.build === "auto" && first !== "relaxed";
+  const bytes = yield first;
+  try {
+    return openEngine(operation, plan, bytes, isSecondBest ? "this host does not validate relaxed SIMD" : undefined);
+  } catch (error) {
+    if (!fallback) throw error;
+    return openEngine(operation, plan, yield fallback, (error as Error).message);
   }
-  throw wrongMoment(operation, "no build to try");
 }
+
+/**
+ * The value if it is what `openEngine` takes.
+ * @internal
+ */
+export const moduleOrBytes = (wasm: unknown): WebAssembly.Module | BufferSource | undefined =>
+  wasm instanceof WebAssembly.Module || wasm instanceof ArrayBuffer || ArrayBuffer.isView(wasm)
+    ? (wasm)
+    : undefined;

@@ -94,7 +94,7 @@ function readTensor(runtime: Runtime, operation: string, name: string, value: un
   if (tensor) return { data: tensor.data, dims: [...tensor.dims], type: tensor.type, tensor };
   const { dims, shape, dataSync, type, location } = value as Record<string, unknown>;
   const isSync = typeof dataSync === "function" && shape !== undefined;
-  if (!isSync && location !== undefined && location !== "cpu") {
+  if (!isSync && location !== undefined && location !== "cpu" && location !== "cpu-pinned") {
     throw wrongKind(operation, `"${name}" lies on ${describe(location)}, expected "cpu"; fetch its data first`);
   }
   const data = isSync ? (dataSync as () => unknown).call(value) : (value as Record<string, unknown>)["data"];

@@ -1,6 +1,6 @@
 /** Engines for those who can't await: both builds are held statically. */
 import { describe, wrongKind } from "./check.js";
-import { type EngineOptions, openEngine, openFirst, type PackagedBuild, readOptions } from "./openEngine.js";
+import { type EngineOptions, moduleOrBytes, openEngine, openFirst, type PackagedBuild, readOptions } from "./openEngine.js";
 import type { Engine } from "./engine.js";
 import { bytes as relaxed } from "./runtime/binary/relaxed.js";
 import { bytes as simd } from "./runtime/binary/simd.js";
@@ -25,10 +25,9 @@ const BINARIES: Record<PackagedBuild, () => Uint8Array<ArrayBuffer>> = { simd, r
 export function createEngineSync(options: EngineOptions = {}): Engine {
   const plan = readOptions("createEngineSync", options);
   const { wasm } = plan;
+  const ready = moduleOrBytes(wasm);
+  if (ready) return openEngine("createEngineSync", plan, ready);
   if (wasm !== undefined) {
-    if (wasm instanceof WebAssembly.Module || wasm instanceof ArrayBuffer || ArrayBuffer.isView(wasm)) {
-      return openEngine("createEngineSync", plan, wasm);
-    }
     throw wrongKind("createEngineSync", `"wasm" must be a WebAssembly.Module or bytes, got ${describe(wasm)}`);
   }
   const opening = openFirst("createEngineSync", plan);

@@ -1,10 +1,11 @@
 /** The builds that this host can run, each with an engine; and by name those that it can't. */
 import { readFileSync } from "node:fs";
-import { describe, test } from "vitest";
+import { beforeEach, describe, test } from "vitest";
 import { openEngine, readOptions } from "../../src/openEngine.js";
 import type { Engine } from "../../src/engine.js";
 import { hasRelaxedSimd } from "../../src/runtime/features.js";
 import { type Build, BUILDS } from "../../src/runtime/builds.js";
+import { poison } from "./attention.js";
 
 export const canRun = (build: Build): boolean => build !== "relaxed" || hasRelaxedSimd();
 
@@ -14,10 +15,17 @@ export const binaryOf = (build: Build): Uint8Array<ArrayBuffer> =>
 
 export const openBuild = (build: Build): Engine => openEngine("createEngine", readOptions("createEngine", {}), binaryOf(build));
 
-/** The same suite on every build. */
+/** The same suite on every build; before each test the engine's free memory is NaN. */
 export function onEveryBuild(suite: (build: Build, engine: Engine) => void): void {
   for (const build of BUILDS) {
-    if (canRun(build)) describe(build, () => suite(build, openBuild(build)));
-    else describe(build, () => test.skip("not run: this host does not validate relaxed SIMD", () => undefined));
+    describe(build, () => {
+      if (!canRun(build)) {
+        test.skip("not run: this host does not validate relaxed SIMD", () => undefined);
+        return;
+      }
+      const engine = openBuild(build);
+      beforeEach(() => poison(engine));
+      suite(build, engine);
+    });
   }
 }
