@@ -106,6 +106,4 @@ export function* openFirst(operation: string, plan: Plan): Generator<PackagedBui
  * @internal
  */
 export const moduleOrBytes = (wasm: unknown): WebAssembly.Module | BufferSource | undefined =>
-  wasm instanceof WebAssembly.Module || wasm instanceof ArrayBuffer || ArrayBuffer.isView(wasm)
-    ? (wasm)
-    : undefined;
+  wasm instanceof WebAssembly.Module || wasm instanceof ArrayBuffer || ArrayBuffer.isView(wasm) ? wasm : undefined;
