@@ -200,6 +200,7 @@ onEveryBuild((build, engine) => {
       expect([flat.dims, x.dims, flat.type]).toEqual([[15], [3, 5], "float32"]);
       large.dispose();
       x.dispose();
+      expect(fresh.info.memory.inUse, "the memory lives until both are disposed of").toBe(64);
       expect(flat.data[7], "the memory lives until both are disposed of").toBe(42);
       flat.dispose();
       expect(fresh.info.memory.inUse).toBe(0);
