@@ -16,9 +16,8 @@ import { PANEL_BYTES, SCORE_ROW } from "./layout";
  *      8]        …
  *                row 5  acc5x0123    acc5x4567
  *
- * Six rows take 12 accumulators, 2 vectors of K and 1 splat of Q: all 15 registers that V8 has. GFLOP/s of the tile alone on
- * Sapphire Rapids: relaxed, Node 24 and 26: 6×8 56, 4×8 48; relaxed, Node 22: 6×8 37 (spills), 4×8 48;
- * simd, Node 24: 6×8 41, 4×8 42; simd, Node 20: 6×8 33 (spills), 4×8 40.
+ * Six rows take 12 accumulators, 2 vectors of K and 1 splat of Q: all 15 registers that V8 has. Which height wins on which build
+ * stands with STRIP_ROWS in `src/runtime/builds.ts`, and how to measure it in `docs/decisions/0001-blocks-strips-and-tiles.md`.
  *
  * @param rows       rows of the tile, a literal: 1, 4 or 6
  * @param qStripPtr  packed queries [headDim, 8], scale already applied; 16-byte aligned
