@@ -2,9 +2,9 @@
  * Scaled dot-product attention over query strips and key blocks with online softmax: memory grows with the length, never with its
  * square. Dao 2023, arXiv:2307.08691, Alg. 1.
  *
- *     for each key/value head          pack its keys and values into panels
+ *     for each key/value head
  *       for each strip of query rows   pack the rows, scale applied
- *         for each block of 512 keys   scores → maximum → exponentials, sum → weighted values
+ *         for each block of 512 keys   pack keys and values, once a head; scores → maximum → exponentials, sum → weighted values
  *         divide by the sum
  */
 import { AttentionParams, ScoresStage } from "./params";
@@ -14,12 +14,12 @@ import { Workspace } from "./workspace";
 import { scoreStrip } from "./scores";
 import { addValues, addValuesByRow, finishRow, rescaleRow } from "./values";
 import { exponentials, normalizedExponentials, rowMax, softcapRow } from "./softmax";
-import { packKeys, packRows, packValues } from "./pack";
+import { packRows } from "./pack";
 import { exp1 } from "./exp";
-import { BLOCK, ceilBlock, ceilPanel, floorBlock, PANEL_BYTES, SCORE_ROW } from "./layout";
+import { BLOCK, ceilPanel, floorBlock, PANEL_BYTES, SCORE_ROW } from "./layout";
 
 /**
- * Computes the key/value heads `first` to `end` − 1, counted through the batch: batch · numKvHeads + kvHead.
+ * Computes the strips `first` to `end` − 1, counted through the batch's key/value heads: the unit in which threads share a call.
  *
  * @param params        AttentionParams
  * @param workspacePtr  what placeWorkspace laid out for the same parameters; no other thread may use it meanwhile
@@ -28,49 +28,39 @@ export function attention(params: usize, workspacePtr: usize, first: usize, end:
   const p = changetype<AttentionParams>(params);
   const workspace = changetype<Workspace>(workspacePtr);
   const numRows = p.seqLen * (p.numHeads / p.numKvHeads);
-  for (let head = first; head < end; head++) {
-    const batch = head / p.numKvHeads;
-    const kvHead = head % p.numKvHeads;
-    packHead(p, workspace, batch, kvHead);
-    for (let t: usize = 0; t < numRows; t += p.stripRows) {
-      workspace.strip.place(p, batch, kvHead, t, min(p.stripRows, numRows - t));
-      attendStrip(p, workspace);
-    }
+  const stripsPerHead = (numRows + p.stripRows - 1) / p.stripRows;
+  for (let strip = first; strip < end;) {
+    const head = strip / stripsPerHead;
+    const nextHead = (head + 1) * stripsPerHead;
+    const firstRow = (strip - head * stripsPerHead) * p.stripRows;
+    strip = min(end, nextHead);
+    attendRows(p, workspace, head, firstRow, strip == nextHead ? numRows : numRows - (nextHead - strip) * p.stripRows);
   }
 }
 
-/** Packs the keys and values that any row of the head sees, in whole blocks but for the last. */
-function packHead(p: AttentionParams, workspace: Workspace, batch: usize, kvHead: usize): void {
+/** Rows `first` to `end` − 1 of one key/value head, strip by strip. */
+function attendRows(p: AttentionParams, workspace: Workspace, head: usize, first: usize, end: usize): void {
+  const batch = head / p.numKvHeads;
+  const kvHead = head % p.numKvHeads;
+  const groupSize = p.numHeads / p.numKvHeads;
   const seen: KeyRange = workspace.strip; // free until the first strip is placed
-  seen.setSpan(p, sequenceOf(p, batch), 0, <i32>p.seqLen - 1);
+  seen.setSpan(p, sequenceOf(p, batch), <i32>(first / groupSize), <i32>((end - 1) / groupSize));
   const isEveryScoreWanted = p.scores && p.scoresStage != ScoresStage.BIASED;
-  const to = isEveryScoreWanted ? p.kvLen : seen.to;
-  const gapFrom = isEveryScoreWanted ? to : ceilBlock(seen.sinkEnd);
-  const gapTo = isEveryScoreWanted ? to : max(gapFrom, floorBlock(seen.from));
+  workspace.panels.turnTo(p, head, isEveryScoreWanted ? p.kvLen : seen.to);
 
-  packBlocks(p, workspace, batch, kvHead, 0, min(gapFrom, to));
-  packBlocks(p, workspace, batch, kvHead, gapTo, to);
-}
-
-/** Packs keys `from`, the first of a block, to `to` − 1 and notes which blocks have finite values throughout. */
-function packBlocks(p: AttentionParams, workspace: Workspace, batch: usize, kvHead: usize, from: usize, to: usize): void {
-  const kPtr = p.k + ((batch * p.kBatchStride + kvHead * p.kHeadStride) << 2);
-  const vPtr = p.v + ((batch * p.vBatchStride + kvHead * p.vHeadStride) << 2);
-  const kRowBytes = p.kRowStride << 2;
-  const vRowBytes = p.vRowStride << 2;
-  for (let block = from; block < to; block += BLOCK) {
-    const end = min(block + BLOCK, to);
-    packKeys(kPtr, kRowBytes, block, end, p.headDim, workspace.keyPanels);
-    const isFinite = packValues(vPtr, vRowBytes, block, end, p.valueDim, workspace.valuePanels, workspace.valuePanelBytes);
-    store<u8>(workspace.finiteBlocks + block / BLOCK, isFinite);
+  for (let row = first; row < end; row += p.stripRows) {
+    workspace.strip.place(p, batch, kvHead, row, min(p.stripRows, end - row));
+    attendStrip(p, workspace);
   }
 }
 
 /** All that is wanted of the strip in work. */
 function attendStrip(p: AttentionParams, workspace: Workspace): void {
   const strip = workspace.strip;
+  const panels = workspace.panels;
+  strip.touch(p);
   packRows(strip.rows + offsetof<Row>("q"), offsetof<Row>(), strip.numRows, workspace.queryPanel, p.headDim, p.scale);
-  memory.fill(workspace.accumulators, 0, workspace.numValuePanels * strip.tileRows * PANEL_BYTES);
+  memory.fill(workspace.accumulators, 0, panels.numValuePanels * strip.tileRows * PANEL_BYTES);
 
   for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) attendBlock(p, workspace, block);
 
@@ -78,7 +68,7 @@ function attendStrip(p: AttentionParams, workspace: Workspace): void {
     const row = strip.row(r);
     const accPtr = workspace.accumulators + r * PANEL_BYTES;
     const accBytes = strip.tileRows * PANEL_BYTES;
-    if (p.sinks) addSink(row, accPtr, accBytes, workspace.numValuePanels);
+    if (p.sinks) addSink(row, accPtr, accBytes, panels.numValuePanels);
     finishRow(accPtr, accBytes, row.out, p.valueDim, reciprocalSum(row));
     if (p.logSumExp) store<f32>(row.logSumExp, row.max + Mathf.log(row.sum));
   }
@@ -100,36 +90,28 @@ function attendBlock(p: AttentionParams, workspace: Workspace, block: usize): vo
   const endKey = strip.endKey(block);
   const scoresPtr = workspace.scores;
   const bytes = (ceilPanel(endKey) - firstKey) << 2;
-  const vPtr = workspace.valuePanels + firstKey * PANEL_BYTES;
+  const panels = workspace.panels;
+  const vPtr = panels.values + firstKey * PANEL_BYTES;
   const accBytes = strip.tileRows * PANEL_BYTES;
-  const isFinite = load<u8>(workspace.finiteBlocks + block / BLOCK);
   visibleScores(p, workspace, firstKey, endKey);
+  const isFinite = panels.isFinite(block);
 
   for (let r: usize = 0; r < strip.numRows; r++) {
     const row = strip.row(r);
     const rowScores = scoresPtr + r * SCORE_ROW;
     const accPtr = workspace.accumulators + r * PANEL_BYTES;
     const blockMax = rowMax(rowScores, bytes);
-    raiseMax(row, blockMax, accPtr, accBytes, workspace.numValuePanels);
+    raiseMax(row, blockMax, accPtr, accBytes, panels.numValuePanels);
     if (!isFinite) memory.copy(workspace.spareScores, rowScores, bytes);
     row.sum += exponentials(rowScores, bytes, shiftOf(row));
     if (!isFinite) {
       const keys = endKey - firstKey;
-      addValuesByRow(
-        workspace.spareScores,
-        rowScores,
-        vPtr,
-        workspace.valuePanelBytes,
-        accPtr,
-        accBytes,
-        workspace.numValuePanels,
-        keys,
-      );
+      addValuesByRow(workspace.spareScores, rowScores, vPtr, panels.valuePanelBytes, accPtr, accBytes, panels.numValuePanels, keys);
     }
   }
   if (isFinite) {
     const keys = endKey - firstKey;
-    addValues(strip.tileRows, scoresPtr, vPtr, workspace.valuePanelBytes, workspace.accumulators, workspace.numValuePanels, keys);
+    addValues(strip.tileRows, scoresPtr, vPtr, panels.valuePanelBytes, workspace.accumulators, panels.numValuePanels, keys);
   }
 }
 
@@ -168,7 +150,8 @@ function shiftOf(row: Row): f32 {
 function rawScores(p: AttentionParams, workspace: Workspace, firstKey: usize, endKey: usize, isCapped: bool): void {
   const strip = workspace.strip;
   const columns = ceilPanel(endKey) - firstKey;
-  const kPtr = workspace.keyPanels + firstKey * (p.headDim << 2);
+  workspace.panels.pack(p, floorBlock(firstKey));
+  const kPtr = workspace.panels.keys + firstKey * (p.headDim << 2);
   scoreStrip(strip.tileRows, workspace.queryPanel, kPtr, workspace.scores, p.headDim, (columns * sizeof<f32>()) / PANEL_BYTES);
   if (!isCapped) return;
   for (let r: usize = 0; r < strip.numRows; r++) softcapRow(workspace.scores + r * SCORE_ROW, columns << 2, p.softcap);

@@ -57,12 +57,15 @@ function remainder(x: v128, shifted: v128): v128 {
   return madd(n, constant(LN2_LOW), madd(n, constant(LN2_HIGH), x));
 }
 
-/** q(r) */
+/** q(r) · r² + r = eʳ − 1. Pairs of terms side by side: a shorter chain of products than one by one (Estrin 1960). */
 // @ts-ignore: decorator
 @inline
-function tailPolynomial(r: v128): v128 {
-  const q = madd(madd(constant(Q4), r, constant(Q3)), r, constant(Q2));
-  return madd(madd(q, r, constant(Q1)), r, constant(Q0));
+function expMinusOne(r: v128): v128 {
+  const r2 = f32x4.mul(r, r);
+  const q01 = madd(constant(Q1), r, constant(Q0));
+  const q23 = madd(constant(Q3), r, constant(Q2));
+  const q = madd(madd(constant(Q4), r2, q23), r2, q01);
+  return madd(q, r2, r);
 }
 
 /**
@@ -74,7 +77,7 @@ function tailPolynomial(r: v128): v128 {
 export function exp4(x: v128): v128 {
   const shifted = shiftedExponent(x);
   const r = remainder(x, shifted);
-  const p = madd(madd(tailPolynomial(r), r, constant(ONE)), r, constant(ONE));
+  const p = f32x4.add(expMinusOne(r), constant(ONE));
   return v128.andnot(f32x4.mul(p, powerOfTwo(shifted)), f32x4.lt(x, constant(LOWEST)));
 }
 
@@ -94,7 +97,7 @@ export function tanh4(x: v128): v128 {
   const shifted = shiftedExponent(u);
   const scale = powerOfTwo(shifted);
   const r = remainder(u, shifted);
-  const y = madd(madd(f32x4.mul(tailPolynomial(r), r), r, r), scale, f32x4.sub(scale, constant(ONE)));
+  const y = madd(expMinusOne(r), scale, f32x4.sub(scale, constant(ONE)));
   const magnitude = f32x4.abs(f32x4.div(y, f32x4.add(y, constant(TWO))));
   return v128.bitselect(x, magnitude, constant(SIGN));
 }

@@ -6,7 +6,8 @@
  *     mask.ts        which keys a row may see: bounds of the loops first, −∞ where bounds can't say it
  *     scores.ts      register tile for q·kᵀ           values.ts   register tile for p·v
  *     softmax.ts     maximum, exponentials, sum       exp.ts      vector exp and tanh
- *     pack.ts        panels                           float16.ts  widening
+ *     pack.ts        rows into panels                 panels.ts   what is packed of the head in work
+ *     float16.ts     widening
  *     workspace.ts   scratch of one thread            layout.ts   sizes that all of these share
  *     params.ts      the structs of a call            simd.ts     what the instruction set offers
  *     identity.ts    ABI number and build

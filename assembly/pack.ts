@@ -94,26 +94,27 @@ export function packValues(
   panelsPtr: usize,
   panelBytes: usize,
 ): bool {
-  let zeros0123 = f32x4.splat(0); // 0 · v summed: NaN as soon as one v is not finite
-  let zeros4567 = zeros0123;
-  for (let column: usize = 0; column < valueDim; column += PANEL) {
-    const tail = min(PANEL, valueDim - column) << 2;
-    let rowPtr = vPtr + from * rowBytes + (column << 2);
-    let panelPtr = panelsPtr + from * PANEL_BYTES;
-    const panelEnd = panelsPtr + to * PANEL_BYTES;
-    for (; panelPtr < panelEnd; panelPtr += PANEL_BYTES, rowPtr += rowBytes) {
-      if (tail < PANEL_BYTES) {
-        memory.fill(panelPtr, 0, PANEL_BYTES);
-        for (let byte: usize = 0; byte < tail; byte += 4) store<f32>(panelPtr + byte, load<f32>(rowPtr + byte));
-      } else {
-        v128.store(panelPtr, v128.load(rowPtr));
-        v128.store(panelPtr, v128.load(rowPtr, 16), 16);
-      }
-      const zero = f32x4.splat(0);
-      zeros0123 = madd(v128.load(panelPtr), zero, zeros0123);
-      zeros4567 = madd(v128.load(panelPtr, 16), zero, zeros4567);
+  const zero = f32x4.splat(0);
+  let zeros0123 = zero; // 0 · v summed: NaN as soon as one v is not finite
+  let zeros4567 = zero;
+  const tail = (valueDim % PANEL) << 2;
+  for (let j = from; j < to; j++) {
+    let rowPtr = vPtr + j * rowBytes;
+    let panelPtr = panelsPtr + j * PANEL_BYTES;
+    const wholeEnd = rowPtr + (valueDim << 2) - tail;
+    for (; rowPtr < wholeEnd; rowPtr += PANEL_BYTES, panelPtr += panelBytes) {
+      const v0123 = v128.load(rowPtr);
+      const v4567 = v128.load(rowPtr, 16);
+      v128.store(panelPtr, v0123);
+      v128.store(panelPtr, v4567, 16);
+      zeros0123 = madd(v0123, zero, zeros0123);
+      zeros4567 = madd(v4567, zero, zeros4567);
     }
-    panelsPtr += panelBytes;
+    if (tail == 0) continue;
+    memory.fill(panelPtr, 0, PANEL_BYTES);
+    for (let byte: usize = 0; byte < tail; byte += 4) store<f32>(panelPtr + byte, load<f32>(rowPtr + byte));
+    zeros0123 = madd(v128.load(panelPtr), zero, zeros0123);
+    zeros4567 = madd(v128.load(panelPtr, 16), zero, zeros4567);
   }
   const zeros = f32x4.add(zeros0123, zeros4567);
   return !v128.any_true(f32x4.ne(zeros, zeros));

