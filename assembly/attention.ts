@@ -31,10 +31,10 @@ export function attention(params: usize, workspacePtr: usize, first: usize, end:
   const stripsPerHead = (numRows + p.stripRows - 1) / p.stripRows;
   for (let strip = first; strip < end;) {
     const head = strip / stripsPerHead;
-    const nextHead = (head + 1) * stripsPerHead;
-    const firstRow = (strip - head * stripsPerHead) * p.stripRows;
-    strip = min(end, nextHead);
-    attendRows(p, workspace, head, firstRow, strip == nextHead ? numRows : numRows - (nextHead - strip) * p.stripRows);
+    const firstOfHead = head * stripsPerHead;
+    const next = min(end, firstOfHead + stripsPerHead);
+    attendRows(p, workspace, head, (strip - firstOfHead) * p.stripRows, min(numRows, (next - firstOfHead) * p.stripRows));
+    strip = next;
   }
 }
 

@@ -13,7 +13,7 @@
  *     identity.ts    ABI number and build
  */
 export { attention } from "./attention";
-export { placeWorkspace } from "./workspace";
+export { placeWorkspace, workspaceBytes } from "./workspace";
 export { widenFloat16 } from "./float16";
 export { abiVersion, block, build, heapBase, multiplyAdd, panel } from "./identity";
 

@@ -26,38 +26,54 @@ function wholeLines(bytes: u64): u64 {
 }
 
 /**
- * Lays out a workspace at `ptr`, 64-byte aligned, and returns the bytes that it takes in all; of these only the structs at its
- * head, less than 512, are written. As a float, because the sum may exceed what an address holds: then the workspace is of no use.
+ * The layout of a workspace at `ptr`; returns its end.
+ *
+ * @param isPlaced  a literal: whether the addresses are written to the structs at its head
  */
-export function placeWorkspace(params: usize, ptr: usize): f64 {
-  assert((ptr & 63) == 0, "placeWorkspace: ptr must be 64-byte aligned");
-  const p = changetype<AttentionParams>(params);
+// @ts-ignore: decorator
+@inline
+function layOut(ptr: usize, kvLen: usize, headDim: usize, valueDim: usize, isPlaced: bool): u64 {
   const workspace = changetype<Workspace>(ptr);
-  const columns = <u64>ceilPanel(p.valueDim);
-
   const panels = changetype<Panels>(ptr + offsetof<Workspace>());
   const strip = changetype<Strip>(ptr + offsetof<Workspace>() + offsetof<Panels>());
-  workspace.panels = panels;
-  workspace.strip = strip;
-  strip.rows = ptr + offsetof<Workspace>() + offsetof<Panels>() + offsetof<Strip>();
-  let end = wholeLines(<u64>strip.rows + MAX_STRIP_ROWS * offsetof<Row>());
-  workspace.scores = <usize>end;
-  end += <u64>(MAX_STRIP_ROWS * SCORE_ROW);
-  workspace.spareScores = <usize>end;
-  end += <u64>SCORE_ROW;
-  workspace.accumulators = <usize>end;
-  end += wholeLines(columns * (MAX_STRIP_ROWS << 2));
-  workspace.queryPanel = <usize>end;
-  end += wholeLines(<u64>p.headDim * PANEL_BYTES);
-  panels.states = <usize>end;
-  end += wholeLines(<u64>(ceilBlock(p.kvLen) / BLOCK));
-  panels.keys = <usize>end;
-  end += wholeLines(<u64>ceilPanel(p.kvLen) * p.headDim * 4);
-  panels.values = <usize>end;
-  end += wholeLines(columns * p.kvLen * 4);
+  const rows = ptr + offsetof<Workspace>() + offsetof<Panels>() + offsetof<Strip>();
+  const columns = <u64>ceilPanel(valueDim);
 
-  panels.valuePanelBytes = p.kvLen * PANEL_BYTES;
-  panels.numValuePanels = <usize>columns / PANEL;
-  panels.forget();
-  return <f64>(end - <u64>ptr);
+  const scores = wholeLines(<u64>rows + MAX_STRIP_ROWS * offsetof<Row>());
+  const spareScores = scores + <u64>(MAX_STRIP_ROWS * SCORE_ROW);
+  const accumulators = spareScores + <u64>SCORE_ROW;
+  const queryPanel = accumulators + wholeLines(columns * (MAX_STRIP_ROWS << 2));
+  const states = queryPanel + wholeLines(<u64>headDim * PANEL_BYTES);
+  const keys = states + wholeLines(<u64>(ceilBlock(kvLen) / BLOCK));
+  const values = keys + wholeLines(<u64>ceilPanel(kvLen) * headDim * 4);
+  const end = values + wholeLines(columns * kvLen * 4);
+
+  if (isPlaced) {
+    workspace.panels = panels;
+    workspace.strip = strip;
+    workspace.scores = <usize>scores;
+    workspace.spareScores = <usize>spareScores;
+    workspace.accumulators = <usize>accumulators;
+    workspace.queryPanel = <usize>queryPanel;
+    strip.rows = rows;
+    panels.states = <usize>states;
+    panels.keys = <usize>keys;
+    panels.values = <usize>values;
+    panels.valuePanelBytes = kvLen * PANEL_BYTES;
+    panels.numValuePanels = <usize>columns / PANEL;
+    panels.forget();
+  }
+  return end;
+}
+
+/** Bytes of a workspace. As a float, because the sum may exceed what an address holds: then there can be none. */
+export function workspaceBytes(kvLen: usize, headDim: usize, valueDim: usize): f64 {
+  return <f64>layOut(0, kvLen, headDim, valueDim, false);
+}
+
+/** Prepares a workspace for a call; `ptr` is 64-byte aligned. */
+export function placeWorkspace(params: usize, ptr: usize): void {
+  assert((ptr & 63) == 0, "placeWorkspace: ptr must be 64-byte aligned");
+  const p = changetype<AttentionParams>(params);
+  layOut(ptr, p.kvLen, p.headDim, p.valueDim, true);
 }

@@ -1,7 +1,16 @@
 /** Making an engine where one can await: the binary is loaded or fetched first. */
 import { describe, wrongKind, wrongMoment, wrongValue } from "./check.js";
-import type { Engine } from "./engine.js";
-import { type EngineOptions, moduleOrBytes, openEngine, openFirst, type PackagedBuild, readOptions } from "./openEngine.js";
+import { Engine, type EngineReasons } from "./engine.js";
+import {
+  type EngineOptions,
+  moduleOrBytes,
+  type Opened,
+  openFirst,
+  openRuntime,
+  type PackagedBuild,
+  type Plan,
+  readOptions,
+} from "./openEngine.js";
 
 /**
  * Makes an engine: on the best build that this host validates, on one thread.
@@ -19,12 +28,29 @@ import { type EngineOptions, moduleOrBytes, openEngine, openFirst, type Packaged
  */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
   const plan = readOptions("createEngine", options);
-  if (plan.wasm !== undefined) return openEngine("createEngine", plan, await fetchWasm(plan.wasm));
+  const opened = await open(plan);
+  return new Engine(opened.runtime, await startThreads(opened, plan));
+}
+
+async function open(plan: Plan): Promise<Opened> {
+  if (plan.wasm !== undefined) return openRuntime("createEngine", plan, await fetchWasm(plan.wasm));
 
   const opening = openFirst("createEngine", plan);
   let step = opening.next(new Uint8Array());
   while (!step.done) step = opening.next(await loadBinary(step.value));
   return step.value;
+}
+
+/** Starts the workers, where some are wanted and possible. */
+async function startThreads({ runtime, module, reasons }: Opened, plan: Plan): Promise<EngineReasons> {
+  const { threads, createWorker, stallTimeout } = plan;
+  if (threads === 1 || reasons.threads !== undefined) return reasons;
+  const { memory } = runtime;
+  if (!memory.isShared) return { ...reasons, threads: 'the module in "wasm" is for a memory that threads can\'t share' };
+  const { startPool } = await import("./runtime/pool.js");
+  const { pool, reason } = await startPool({ module, memory: memory.object, threads, createWorker, stallTimeout });
+  runtime.pool = pool;
+  return { ...reasons, threads: reason };
 }
 
 /** Each build lies in a file of its own, so that a caller loads one. */

@@ -3,6 +3,7 @@
 import { type AttentionOptions } from "./ops/attentionCall.js";
 import { scaledDotProductAttention } from "./ops/scaledDotProductAttention.js";
 import type { Build } from "./runtime/builds.js";
+import type { Pool } from "./runtime/pool.js";
 import type { Runtime } from "./runtime/runtime.js";
 import {
   createTensor,
@@ -24,11 +25,25 @@ export interface EngineInfo {
   readonly buildReason: string | undefined;
   /** Whether multiply-adds round once: then results differ from those of build "simd" in their last bits. */
   readonly fused: boolean;
-  /** Threads that compute: 1. */
+  /** Threads that compute, the calling one among them. */
   readonly threads: number;
+  /** Why not as many as asked for. */
+  readonly threadsReason: string | undefined;
   /** Bytes of linear memory: taken by tensors, reserved from the host so far, and where growth ends. */
   readonly memory: { readonly inUse: number; readonly reserved: number; readonly limit: number };
 }
+
+/**
+ * Why an engine is not what it could be.
+ * @internal
+ */
+export interface EngineReasons {
+  readonly build?: string | undefined;
+  readonly threads?: string | undefined;
+}
+
+/** The backstop for engines that were dropped without `dispose`: workers would otherwise stay for good. */
+const dropped = new FinalizationRegistry<Pool>((pool) => pool.end());
 
 /**
  * Attention on WebAssembly kernels; made by `createEngine` or `createEngineSync`. Calls are synchronous.
@@ -42,26 +57,28 @@ export interface EngineInfo {
  */
 export class Engine {
   readonly #runtime: Runtime;
-  readonly #buildReason: string | undefined;
+  readonly #reasons: EngineReasons;
 
   /** @internal */
-  constructor(runtime: Runtime, buildReason?: string) {
+  constructor(runtime: Runtime, reasons: EngineReasons = {}) {
     this.#runtime = runtime;
-    this.#buildReason = buildReason;
+    this.#reasons = reasons;
+    if (runtime.pool) dropped.register(this, runtime.pool, this);
   }
 
   /** What this engine is and uses, as of now. */
   get info(): EngineInfo {
-    const { build, fused, maximumBytes } = this.#runtime;
+    const { build, fused, maximumBytes, pool } = this.#runtime;
     const bytes = this.#runtime.isDisposed
       ? { inUse: 0, reserved: 0 }
       : { inUse: this.#runtime.arena.inUse, reserved: this.#runtime.memory.byteLength };
     return {
       version: VERSION,
       build,
-      buildReason: this.#buildReason,
+      buildReason: this.#reasons.build,
       fused,
-      threads: 1,
+      threads: pool?.threads ?? 1,
+      threadsReason: pool?.failure ?? this.#reasons.threads,
       memory: { ...bytes, limit: maximumBytes },
     };
   }
@@ -115,8 +132,9 @@ export class Engine {
     return scaledDotProductAttention(this.#runtime, q, k, v, options);
   }
 
-  /** Ends the engine: later calls throw, its memory goes back to the host. Disposing twice does nothing. */
+  /** Ends the engine: later calls throw, its workers end, its memory goes back to the host. Disposing twice does nothing. */
   dispose(): void {
+    dropped.unregister(this);
     this.#runtime.dispose();
   }
 

@@ -2,9 +2,10 @@
 /** Fast attention for JavaScript without a GPU. */
 export { createEngine } from "./createEngine.js";
 export type { Engine, EngineInfo } from "./engine.js";
-export type { EngineOptions, PackagedBuild } from "./openEngine.js";
+export type { EngineOptions, PackagedBuild, SyncEngineOptions } from "./openEngine.js";
 export type { AttentionOptions } from "./ops/attentionCall.js";
 export type { Build } from "./runtime/builds.js";
 export type { ScoresStage } from "./runtime/params.js";
+export type { WorkerLike } from "./runtime/workerLike.js";
 export type { Layout } from "./shape.js";
 export type { DataTensor, ElementType, EngineTensor, Float32Tensor, ResultTensor, SyncTensor, TensorLike } from "./tensor.js";

@@ -1,10 +1,11 @@
 /** What opening an engine takes, whoever fetched the kernels: options, builds to try, the self-test. */
-import { integer, knownOptions, oneOf, wrongMoment, wrongValue } from "./check.js";
-import { Engine } from "./engine.js";
-import { hasRelaxedSimd, hasSimd } from "./runtime/features.js";
+import { describe, integer, knownOptions, oneOf, wrongKind, wrongMoment, wrongValue } from "./check.js";
+import type { EngineReasons } from "./engine.js";
+import { availableParallelism, hasRelaxedSimd, hasSimd, whyNoThreads } from "./runtime/features.js";
 import { instantiate } from "./runtime/instantiate.js";
 import { MAX_BYTES, PAGE_BYTES } from "./runtime/memory.js";
 import { Runtime } from "./runtime/runtime.js";
+import type { WorkerLike } from "./runtime/workerLike.js";
 import { selfTest } from "./selfTest.js";
 
 /** Builds that the package carries. */
@@ -22,13 +23,37 @@ export interface EngineOptions {
    * a page is relative to the page). Checked for ABI and, where `build` is named, for build.
    */
   wasm?: object | string | undefined;
+  /**
+   * Threads that share each call, the calling one among them, or "auto" for as many as the host has, at most 16. Where workers are
+   * denied there are fewer, and `info.threadsReason` says why. No bit of a result depends on it. Default 1.
+   */
+  threads?: number | "auto" | undefined;
+  /**
+   * Makes a worker that runs `headwise/worker`, for pages whose policy forbids workers from a blob: a web worker, or one of
+   * `node:worker_threads`. Default: a worker from a source text that the package carries.
+   */
+  createWorker?: (() => WorkerLike) | undefined;
+  /**
+   * Milliseconds after which a call gives up on a worker that makes no progress, and creation on one that doesn't start.
+   * Default 10000.
+   */
+  stallTimeout?: number | undefined;
   /** Bytes of memory to begin with, rounded up to 64 KiB. Default 1 MiB. */
   initialMemory?: number | undefined;
   /** Bytes that the memory may grow to, rounded down to 64 KiB. Default 4 GiB. */
   maximumMemory?: number | undefined;
 }
 
-const OPTIONS = ["build", "wasm", "initialMemory", "maximumMemory"];
+/** Options of `createEngineSync`: starting workers takes a wait. */
+export type SyncEngineOptions = Omit<EngineOptions, "threads" | "createWorker" | "stallTimeout">;
+
+const SYNC_OPTIONS = ["build", "wasm", "initialMemory", "maximumMemory"];
+const OPTIONS = [...SYNC_OPTIONS, "threads", "createWorker", "stallTimeout"];
+const MAX_THREADS = 64;
+const MAX_AUTO_THREADS = 16;
+const DEFAULT_STALL_TIMEOUT = 10_000;
+/** What a timer can wait. */
+const MAX_TIMEOUT = 2 ** 31 - 1;
 const DEFAULT_INITIAL_BYTES = 2 ** 20;
 
 /**
@@ -40,12 +65,29 @@ export interface Plan {
   readonly wasm: object | string | undefined;
   readonly initialBytes: number;
   readonly maximumBytes: number;
+  readonly threads: number;
+  readonly createWorker: (() => WorkerLike) | undefined;
+  readonly stallTimeout: number;
+}
+
+/**
+ * A runtime on one thread that has passed its self-test.
+ * @internal
+ */
+export interface Opened {
+  readonly runtime: Runtime;
+  readonly module: WebAssembly.Module;
+  readonly reasons: EngineReasons;
 }
 
 /** @internal */
-export function readOptions(operation: string, options: EngineOptions): Plan {
-  knownOptions(operation, options, OPTIONS);
-  const { build = "auto", wasm, initialMemory, maximumMemory = MAX_BYTES } = options;
+export function readOptions(operation: string, options: EngineOptions, isSync = false): Plan {
+  knownOptions(operation, options, isSync ? SYNC_OPTIONS : OPTIONS);
+  const { build = "auto", wasm, initialMemory, maximumMemory = MAX_BYTES, threads = 1, createWorker } = options;
+  const { stallTimeout = DEFAULT_STALL_TIMEOUT } = options;
+  if (createWorker !== undefined && typeof createWorker !== "function") {
+    throw wrongKind(operation, `"createWorker" must be a function that returns a worker, got ${describe(createWorker)}`);
+  }
   const maximumBytes = integer(operation, "maximumMemory", maximumMemory, PAGE_BYTES, MAX_BYTES);
   const initialBytes =
     initialMemory === undefined
@@ -56,6 +98,12 @@ export function readOptions(operation: string, options: EngineOptions): Plan {
     wasm,
     initialBytes: Math.max(PAGE_BYTES, initialBytes),
     maximumBytes: maximumBytes - (maximumBytes % PAGE_BYTES),
+    threads:
+      threads === "auto"
+        ? Math.min(MAX_AUTO_THREADS, availableParallelism())
+        : integer(operation, "threads", threads, 1, MAX_THREADS, ' or "auto"'),
+    createWorker,
+    stallTimeout: integer(operation, "stallTimeout", stallTimeout, 1, MAX_TIMEOUT),
   };
 }
 
@@ -71,38 +119,40 @@ function candidates(operation: string, build: Plan["build"]): [PackagedBuild, Pa
 }
 
 /**
- * An engine from a module or its bytes. Throws what went wrong: compiling, linking, the wrong module, a failed self-test.
+ * A runtime from a module or its bytes. Throws what went wrong: compiling, linking, the wrong module, a failed self-test.
  * @internal
  */
-export function openEngine(operation: string, plan: Plan, wasm: BufferSource | WebAssembly.Module, buildReason?: string): Engine {
-  const instance = instantiate(operation, wasm, plan.initialBytes, plan.maximumBytes);
+export function openRuntime(operation: string, plan: Plan, wasm: BufferSource | WebAssembly.Module, buildReason?: string): Opened {
+  const threadsReason = plan.threads > 1 ? whyNoThreads() : undefined;
+  const wantsShared = plan.threads > 1 && threadsReason === undefined;
+  const instance = instantiate(operation, wasm, plan.initialBytes, plan.maximumBytes, wantsShared);
   if (plan.build !== "auto" && instance.build !== plan.build) {
     throw wrongValue(operation, `"wasm" holds build "${instance.build}", expected "${plan.build}" as in "build"`);
   }
   const runtime = new Runtime(instance, plan.maximumBytes);
   const failure = selfTest(runtime);
   if (failure) throw wrongMoment(operation, `build "${instance.build}" failed its self-test: ${failure}`);
-  return new Engine(runtime, buildReason);
+  return { runtime, module: instance.module, reasons: { build: buildReason, threads: threadsReason } };
 }
 
 /**
  * Opens the first candidate that works; the reason why not an earlier one goes into `info.buildReason`.
  * @internal
  */
-export function* openFirst(operation: string, plan: Plan): Generator<PackagedBuild, Engine, Uint8Array<ArrayBuffer>> {
+export function* openFirst(operation: string, plan: Plan): Generator<PackagedBuild, Opened, Uint8Array<ArrayBuffer>> {
   const [first, fallback] = candidates(operation, plan.build);
   const isSecondBest = plan.build === "auto" && first !== "relaxed";
   const bytes = yield first;
   try {
-    return openEngine(operation, plan, bytes, isSecondBest ? "this host does not validate relaxed SIMD" : undefined);
+    return openRuntime(operation, plan, bytes, isSecondBest ? "this host does not validate relaxed SIMD" : undefined);
   } catch (error) {
     if (!fallback) throw error;
-    return openEngine(operation, plan, yield fallback, (error as Error).message);
+    return openRuntime(operation, plan, yield fallback, (error as Error).message);
   }
 }
 
 /**
- * The value if it is what `openEngine` takes.
+ * The value if it is what `openRuntime` takes.
  * @internal
  */
 export const moduleOrBytes = (wasm: unknown): WebAssembly.Module | BufferSource | undefined =>

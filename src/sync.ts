@@ -1,14 +1,22 @@
 /** Engines for those who can't await: both builds are held statically. */
 import { describe, wrongKind } from "./check.js";
-import { type EngineOptions, moduleOrBytes, openEngine, openFirst, type PackagedBuild, readOptions } from "./openEngine.js";
-import type { Engine } from "./engine.js";
+import { Engine } from "./engine.js";
+import {
+  moduleOrBytes,
+  type Opened,
+  openFirst,
+  openRuntime,
+  type PackagedBuild,
+  readOptions,
+  type SyncEngineOptions,
+} from "./openEngine.js";
 import { bytes as relaxed } from "./runtime/binary/relaxed.js";
 import { bytes as simd } from "./runtime/binary/simd.js";
 
 const BINARIES: Record<PackagedBuild, () => Uint8Array<ArrayBuffer>> = { simd, relaxed };
 
 /**
- * Makes an engine at once, like `createEngine`. `wasm` may be a WebAssembly.Module or the bytes of one.
+ * Makes an engine at once, like `createEngine`, on one thread. `wasm` may be a WebAssembly.Module or the bytes of one.
  *
  * @throws {TypeError} the wrong kind of value, or an unknown option
  * @throws {RangeError} a value that doesn't fit, or a module that isn't this version's
@@ -22,11 +30,16 @@ const BINARIES: Record<PackagedBuild, () => Uint8Array<ArrayBuffer>> = { simd, r
  * console.log(engine.scaledDotProductAttention(one, one, one).data[0]); // 1
  * engine.dispose();
  */
-export function createEngineSync(options: EngineOptions = {}): Engine {
-  const plan = readOptions("createEngineSync", options);
+export function createEngineSync(options: SyncEngineOptions = {}): Engine {
+  const { runtime, reasons } = open(options);
+  return new Engine(runtime, reasons);
+}
+
+function open(options: SyncEngineOptions): Opened {
+  const plan = readOptions("createEngineSync", options, true);
   const { wasm } = plan;
   const ready = moduleOrBytes(wasm);
-  if (ready) return openEngine("createEngineSync", plan, ready);
+  if (ready) return openRuntime("createEngineSync", plan, ready);
   if (wasm !== undefined) {
     throw wrongKind("createEngineSync", `"wasm" must be a WebAssembly.Module or bytes, got ${describe(wasm)}`);
   }

@@ -189,7 +189,7 @@ export class EngineTensor<T extends ElementType = ElementType> {
  * @internal
  */
 export function createTensor<T extends ElementType>(runtime: Runtime, dims: readonly number[], type: T): EngineTensor<T> {
-  runtime.assertAlive("tensor");
+  runtime.assertReady("tensor");
   const sizes = readDims("tensor", "dims", dims);
   oneOf<ElementType>("tensor", "type", type, ["float32", "uint8"]);
   const bytes = countOf(sizes) * BYTES_PER_ELEMENT[type];

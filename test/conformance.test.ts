@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import type { AttentionOptions, DataTensor } from "headwise";
-import { onEveryBuild } from "./support/builds.js";
+import { onEveryEngine } from "./support/builds.js";
 import { countOf } from "./support/random.js";
 
 /** The data lie beside the repository, or where HEADWISE_CONFORMANCE says. */
@@ -148,7 +148,7 @@ test.skipIf(!cases)(`onnx › the data hold these ${NAMES.length} cases and no o
   expect(cases?.map(({ name }) => name).sort()).toEqual(NAMES);
 });
 
-onEveryBuild((_, engine) => {
+onEveryEngine((_, engine) => {
   for (const name of NAMES) {
     const onnxCase = cases?.find((candidate) => candidate.name === name);
     if (!onnxCase) {

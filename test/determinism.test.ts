@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import type { AttentionOptions, Engine } from "headwise";
 import { STRIP_ROWS } from "../src/runtime/builds.js";
 import { type Inputs, expectSameBits, parseShape, places, poison, randomInputs, type Shape } from "./support/attention.js";
-import { binaryOf, canRun, onEveryBuild, openBuild } from "./support/builds.js";
+import { binaryOf, canRun, onEveryEngine, openBuild } from "./support/builds.js";
 import { normal, randomMask, type TestTensor } from "./support/random.js";
 
 /** Shapes with several blocks, tails everywhere, and grouped heads. */
@@ -41,7 +41,7 @@ const swapAxes = ({ data, dims: [batch, a, b, channels] }: { data: Float32Array;
 const attend = (engine: Engine, { q, k, v }: Inputs, options: AttentionOptions) =>
   engine.scaledDotProductAttention(q, k, v, options);
 
-onEveryBuild((build, engine) => {
+onEveryEngine((build, engine) => {
   for (const shapeName of SHAPES) {
     const shape = parseShape(shapeName);
     const { batchSize, seqLen, kvLen } = shape;

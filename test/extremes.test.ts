@@ -10,12 +10,12 @@ import {
   poison,
   randomInputs,
 } from "./support/attention.js";
-import { onEveryBuild, openBuild } from "./support/builds.js";
+import { onEveryEngine, openBuild } from "./support/builds.js";
 import { normal } from "./support/random.js";
 
 const empty = (dims: number[]) => ({ data: new Float32Array(0), dims });
 
-onEveryBuild((build, engine) => {
+onEveryEngine((build, engine) => {
   describe("sizes of 0", () => {
     test("no keys: zeros, and logSumExp −∞", () => {
       poison(engine);

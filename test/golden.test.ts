@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { scaledDotProductAttention as reference } from "headwise/reference";
 import { SENTENCE } from "../demo/sentence.js";
-import { onEveryBuild } from "./support/builds.js";
+import { onEveryEngine } from "./support/builds.js";
 
 const TOLERANCE = 1e-6;
 
@@ -20,7 +20,7 @@ function expectNear(found: ArrayLike<number>, expected: readonly number[]): void
 const [q, k, v] = [tensor(SENTENCE.queries), tensor(SENTENCE.keys), tensor(SENTENCE.values)];
 const SITTING = 3;
 
-onEveryBuild((_, engine) => {
+onEveryEngine((_, engine) => {
   test("output, logSumExp and weights of the sentence", () => {
     const logSumExp = { data: new Float32Array(6), dims: [6] };
     const weights = { data: new Float32Array(36), dims: [6, 6] };

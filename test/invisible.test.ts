@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { AttentionOptions } from "headwise";
 import { scaledDotProductAttention as reference, type ReferenceOptions } from "headwise/reference";
 import { expectSameBits, type Inputs, parseShape, randomInputs, type Shape } from "./support/attention.js";
-import { onEveryBuild } from "./support/builds.js";
+import { onEveryEngine } from "./support/builds.js";
 import { normal, randomMask } from "./support/random.js";
 
 const POISONS = [NaN, Infinity, -Infinity, 3e38];
@@ -63,7 +63,7 @@ function poisoned({ q, k, v }: Inputs, { kvLen, numKvHeads }: Shape, hidden: (j:
   return { q, k: spoil(k), v: spoil(v) };
 }
 
-onEveryBuild((_, engine) => {
+onEveryEngine((_, engine) => {
   for (const [name, { shape, options, hidden }] of Object.entries(CASES)) {
     test(`${name}: NaN, ±Infinity and 3e38 in hidden keys change no bit`, () => {
       const inputs = randomInputs(shape, 21);

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { AttentionOptions } from "headwise";
 import { checkAgainstReference, dimsOf, poison, randomInputs, type Shape, showShape } from "./support/attention.js";
-import { onEveryBuild } from "./support/builds.js";
+import { onEveryEngine } from "./support/builds.js";
 import { countOf, normal, randomMask } from "./support/random.js";
 
 const shapes: fc.Arbitrary<Shape> = fc
@@ -57,7 +57,7 @@ const calls = shapes.chain((shape) =>
   fc.record({ shape: fc.constant(shape), options: optionsFor(shape), seed: fc.integer({ min: 1, max: 1e6 }) }),
 );
 
-onEveryBuild((build, engine) => {
+onEveryEngine((build, engine) => {
   const numRuns = build === "debug" ? 20 : 50;
 
   test(`any call agrees with the reference (${numRuns} calls)`, () => {

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { Engine, EngineTensor } from "headwise";
 import { scaledDotProductAttention as reference } from "headwise/reference";
 import { expectSameBits, parseShape, poison, randomInputs } from "./support/attention.js";
-import { onEveryBuild, openBuild } from "./support/builds.js";
+import { onEveryEngine, openBuild } from "./support/builds.js";
 import { normal, randomMask } from "./support/random.js";
 
 const shape = parseShape("B1-S9-KV14-H2/1-D6");
@@ -16,7 +16,7 @@ const place = (engine: Engine, { data, dims }: { data: Float32Array; dims: reado
   return tensor;
 };
 
-onEveryBuild((build, engine) => {
+onEveryEngine((build, engine) => {
   afterEach(() => {
     expect(engine.info.memory.inUse, "every test gives back what it took").toBe(0);
   });

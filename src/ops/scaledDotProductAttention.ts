@@ -2,7 +2,7 @@
 import { assertUnchanged, assignScratch, copyIn, copyOut, type Operand, scratchBytes } from "../operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
-import { ATTENTION_PARAMS, type AttentionParams, sizeOf, writeStruct } from "../runtime/params.js";
+import { ATTENTION_PARAMS, type AttentionParams, writeStruct } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type AttentionShape, stridesOf } from "../shape.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../tensor.js";
@@ -16,7 +16,7 @@ export function scaledDotProductAttention<Out extends Float32Tensor = ResultTens
   v: TensorLike,
   options: AttentionOptions<Out> = {},
 ): Out {
-  runtime.assertAlive(OPERATION);
+  runtime.assertReady(OPERATION);
   const call = readCall(runtime, q, k, v, options);
   const given = [...Object.values(call.inputs), ...Object.values(call.results)].filter((operand) => operand !== undefined);
   assertUnchanged(runtime, OPERATION, given);
@@ -41,33 +41,47 @@ const newResult = (runtime: Runtime, dims: readonly number[]): Operand => {
   };
 };
 
-/** Places the operands in scratch, calls the kernel and copies the results out. */
+/** Places the operands in scratch, runs the kernel and copies the results out. */
 function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
   const { arena, kernels, memory, jobPtr } = runtime;
   const { shape, sequences } = call;
   const inputs = Object.values(call.inputs).filter((operand) => operand !== undefined);
   const results = Object.values(call.results).filter((operand) => operand !== undefined);
-  const workspaceHead = jobPtr + wholeLines(sizeOf(ATTENTION_PARAMS));
-  writeStruct(memory, jobPtr, ATTENTION_PARAMS, paramsOf(runtime, call, out, 0));
-  const workspaceBytes = kernels.placeWorkspace(jobPtr, workspaceHead);
+  const strips = numStrips(runtime, shape);
+  const work = workOf(call);
+  const threads = runtime.threadsFor(work, strips);
+  const workspaceBytes = wholeLines(kernels.workspaceBytes(shape.kvLen, shape.headDim, shape.valueDim));
 
   const operandBytes = scratchBytes(inputs) + scratchBytes(results);
-  const start = arena.openScratch(OPERATION, operandBytes + wholeLines(sequences.byteLength) + workspaceBytes);
+  const start = arena.openScratch(OPERATION, operandBytes + wholeLines(sequences.byteLength) + threads * workspaceBytes);
   try {
     const sequencesPtr = assignScratch(results, assignScratch(inputs, start));
-    const workspacePtr = sequencesPtr + wholeLines(sequences.byteLength);
+    const workspaces = sequencesPtr + wholeLines(sequences.byteLength);
     for (const input of inputs) copyIn(runtime, input);
     memory.i32.set(sequences, sequencesPtr >>> 2);
     writeStruct(memory, jobPtr, ATTENTION_PARAMS, paramsOf(runtime, call, out, sequencesPtr));
-    kernels.placeWorkspace(jobPtr, workspacePtr);
-    kernels.attention(jobPtr, workspacePtr, 0, numStrips(runtime, shape));
+    runtime.run(OPERATION, { params: jobPtr, workspaces, workspaceBytes, strips, work, threads });
     for (const result of results) copyOut(runtime, result);
   } finally {
-    arena.closeScratch();
+    runtime.closeScratch();
   }
 }
 
-/** The struct of the call; the pointers of operands from outside are 0 until they are placed. */
+/** Strips of the call over all key/value heads, see `assembly/strip.ts`. */
+const numStrips = (runtime: Runtime, { batchSize, seqLen, numHeads, numKvHeads }: AttentionShape): number =>
+  batchSize * numKvHeads * Math.ceil((seqLen * numHeads) / numKvHeads / STRIP_ROWS[runtime.build]);
+
+/** Multiply-adds of the call, roughly: a window and the causal mask are counted, lengths and masks are not. */
+function workOf({ shape, numbers }: AttentionCall): number {
+  const { batchSize, numHeads, seqLen, kvLen, headDim, valueDim } = shape;
+  const { causal, windowLeft, windowRight, sinkTokens } = numbers;
+  const left = windowLeft < 0 ? kvLen : windowLeft;
+  const right = causal ? 0 : windowRight < 0 ? kvLen : windowRight;
+  const keys = Math.min(causal ? kvLen - Math.min(seqLen, kvLen) / 2 : kvLen, left + right + 1 + sinkTokens);
+  return batchSize * numHeads * seqLen * keys * (headDim + valueDim);
+}
+
+/** The struct of the call; all operands have their places. */
 function paramsOf(
   runtime: Runtime,
   { inputs, results, shape, strides, numbers, layout }: AttentionCall,
@@ -108,7 +122,3 @@ function paramsOf(
     stripRows: STRIP_ROWS[runtime.build],
   };
 }
-
-/** Strips of the call over all key/value heads, see `assembly/strip.ts`. */
-const numStrips = (runtime: Runtime, { batchSize, seqLen, numHeads, numKvHeads }: AttentionShape): number =>
-  batchSize * numKvHeads * Math.ceil((seqLen * numHeads) / numKvHeads / STRIP_ROWS[runtime.build]);

@@ -1,4 +1,5 @@
-/** What this host's WebAssembly can do, asked by modules of some 30 bytes that are validated and never compiled. */
+/** What this host can do. Its WebAssembly is asked by modules of some 30 bytes that are validated and never compiled. */
+import { hasWorkers } from "./workerHost.js";
 
 const validates = (...sections: number[]): boolean =>
   typeof WebAssembly === "object" && WebAssembly.validate(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...sections]));
@@ -17,3 +18,17 @@ export const hasRelaxedSimd = (): boolean =>
     ...[0x41, 0, 0xfd, 17, 0x41, 0, 0xfd, 17, 0x41, 0, 0xfd, 17],
     ...[0xfd, 0x85, 2, 0x0b],
   );
+
+/** Why this host can't run more than one thread over one memory, or undefined. */
+export function whyNoThreads(): string | undefined {
+  const { crossOriginIsolated } = globalThis as { crossOriginIsolated?: boolean };
+  if (crossOriginIsolated === false) return "the page is not cross-origin isolated";
+  if (typeof SharedArrayBuffer !== "function") return "this host has no SharedArrayBuffer";
+  return hasWorkers() ? undefined : "this host has no workers";
+}
+
+/** Threads that this host runs at once. */
+export const availableParallelism = (): number =>
+  typeof process === "object" && typeof process.getBuiltinModule === "function"
+    ? process.getBuiltinModule("node:os").availableParallelism()
+    : ((globalThis as { navigator?: { hardwareConcurrency?: number } }).navigator?.hardwareConcurrency ?? 1);

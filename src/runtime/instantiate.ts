@@ -10,6 +10,7 @@ export interface Instance {
   readonly build: Build;
   readonly kernels: Kernels;
   readonly memory: LinearMemory;
+  readonly module: WebAssembly.Module;
   /** Whether a product that goes into a sum is not rounded first. */
   readonly fused: boolean;
 }
@@ -17,15 +18,17 @@ export interface Instance {
 /**
  * Instantiates over `initialBytes` of memory that may grow to `maximumBytes`.
  *
- * @param wasm  bytes, whose memory is made unshared, or a module, whose memory can be either
+ * @param wasm    bytes, or a module, whose memory is what it was compiled for
+ * @param shared  whether threads shall see the memory, where the bytes are given
  */
 export function instantiate(
   operation: string,
   wasm: BufferSource | WebAssembly.Module,
   initialBytes: number,
   maximumBytes: number,
+  shared = false,
 ): Instance {
-  const module = wasm instanceof WebAssembly.Module ? wasm : compile(operation, unshareMemory(operation, wasm));
+  const module = wasm instanceof WebAssembly.Module ? wasm : compile(operation, shared ? wasm : unshareMemory(operation, wasm));
   const kernels = link(operation, module, Math.ceil(initialBytes / PAGE_BYTES), Math.floor(maximumBytes / PAGE_BYTES));
   const { abiVersion } = kernels as Partial<Kernels>; // whatever the module is
   if (abiVersion?.() !== ABI_VERSION) {
@@ -35,7 +38,7 @@ export function instantiate(
   const build = BUILDS[kernels.build()]!;
   const step = 1 + 2 ** -12;
   const fused = kernels.multiplyAdd(step, step, -1 - 2 ** -11) !== 0; // the square's last bit, 2⁻²⁴, survives only unrounded
-  return { build, kernels, memory: new LinearMemory(kernels.memory), fused };
+  return { build, kernels, memory: new LinearMemory(kernels.memory), module, fused };
 }
 
 function compile(operation: string, bytes: BufferSource): WebAssembly.Module {

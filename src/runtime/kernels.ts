@@ -7,7 +7,8 @@ export const ABI_VERSION = 2;
 export type Kernels = {
   readonly memory: WebAssembly.Memory;
   attention(params: number, workspace: number, firstStrip: number, endStrip: number): void;
-  placeWorkspace(params: number, ptr: number): number;
+  placeWorkspace(params: number, ptr: number): void;
+  workspaceBytes(kvLen: number, headDim: number, valueDim: number): number;
   widenFloat16(src: number, dst: number, count: number): void;
   abiVersion(): number;
   build(): number;

@@ -1,6 +1,8 @@
 /** Linear memory and the views on it: a view made before the memory grew is of no use afterwards, these are always current. */
 export class LinearMemory {
   readonly #memory: WebAssembly.Memory;
+  /** Whether other threads can see it. */
+  readonly isShared: boolean;
   #buffer!: ArrayBufferLike;
   #f32!: Float32Array;
   #i32!: Int32Array;
@@ -8,6 +10,7 @@ export class LinearMemory {
 
   constructor(memory: WebAssembly.Memory) {
     this.#memory = memory;
+    this.isShared = !(memory.buffer instanceof ArrayBuffer);
     this.#refresh();
   }
 
@@ -21,6 +24,11 @@ export class LinearMemory {
 
   #current(): void {
     if (this.#memory.buffer !== this.#buffer) this.#refresh();
+  }
+
+  /** The object that instances are linked with. */
+  get object(): WebAssembly.Memory {
+    return this.#memory;
   }
 
   get buffer(): ArrayBufferLike {

@@ -1,13 +1,14 @@
-/** What every operation works with: the kernels, the memory that they see, and who may use which part of it. */
+/** What every operation works with: the kernels, the memory that they see, who may use which part of it, and the threads. */
 import { wrongMoment } from "../check.js";
 import { Arena, wholeLines } from "./arena.js";
 import type { Instance } from "./instantiate.js";
 import type { Build } from "./builds.js";
 import type { Kernels } from "./kernels.js";
 import type { LinearMemory } from "./memory.js";
+import type { Job, Pool } from "./pool.js";
 
-/** Room for the parameters of one call and for the head of a workspace that is measured but not used. */
-const JOB_BYTES = 1024;
+/** Room for the parameters of one call. */
+const JOB_BYTES = 256;
 
 export class Runtime {
   readonly build: Build;
@@ -17,6 +18,8 @@ export class Runtime {
   readonly jobPtr: number;
   /** Undefined after `dispose`: what still refers to the runtime keeps no memory alive. */
   #parts: { readonly kernels: Kernels; readonly memory: LinearMemory; readonly arena: Arena } | undefined;
+  /** The workers; undefined on one thread. */
+  pool: Pool | undefined;
 
   constructor({ build, fused, kernels, memory }: Instance, maximumBytes: number) {
     this.build = build;
@@ -44,10 +47,41 @@ export class Runtime {
 
   dispose(): void {
     this.#parts = undefined;
+    this.pool?.end();
   }
 
   /** Throws once the engine has been disposed of. */
   assertAlive(operation: string): void {
     if (this.isDisposed) throw wrongMoment(operation, "the engine has been disposed of");
+  }
+
+  /** Throws unless the engine can compute now. */
+  assertReady(operation: string): void {
+    this.assertAlive(operation);
+    if (this.pool?.isEnding)
+      throw wrongMoment(operation, "the workers of a call that failed are still ending; try again in a moment");
+  }
+
+  /** How many threads a call is worth. */
+  threadsFor(work: number, strips: number): number {
+    return this.pool?.threadsFor(work, strips) ?? 1;
+  }
+
+  /** Runs the strips of one call, whose parameters and room for workspaces are in place. */
+  run(operation: string, job: Job): void {
+    const { kernels } = this;
+    if (this.pool && job.threads > 1) {
+      this.pool.run(operation, kernels, job);
+      return;
+    }
+    kernels.placeWorkspace(job.params, job.workspaces);
+    kernels.attention(job.params, job.workspaces, 0, job.strips);
+  }
+
+  /** Ends a call: its scratch is free again, once no thread writes to it any more. */
+  closeScratch(): void {
+    const { arena } = this;
+    if (this.pool?.isEnding) void this.pool.ended().then(() => arena.closeScratch());
+    else arena.closeScratch();
   }
 }

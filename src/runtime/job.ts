@@ -1,0 +1,82 @@
+/**
+ * A job: one call's strips, shared by the calling thread and the workers. All coordination is in these few words of shared memory,
+ * which the calling thread and every worker see; the kernels know nothing of it.
+ *
+ *     calling thread                        worker
+ *     describe the job, open the gate       spin a little, then park
+ *     announce it, wake who is parked   →   wake, enter the gate if it is open
+ *     claim ranges of strips until          claim ranges of strips until
+ *       none is left                          none is left
+ *     close the gate                        leave the gate
+ *     wait until the last has left      ←
+ *
+ * A worker that wakes late finds the gate closed and parks again, so that a job never waits for one that has not begun.
+ */
+import type { Kernels } from "./kernels.js";
+
+/** Indices of the words; those that different threads write stand on cache lines of their own. */
+export const Word = {
+  /** Rises with every job. */
+  JOB: 0,
+  /** Workers that sleep, or are about to. */
+  PARKED: 1,
+  /** 1: the workers shall end. */
+  QUIT: 2,
+  /** 1: a worker could not finish its part. */
+  FAILED: 3,
+  /** OPEN while workers may enter, plus the number of those that are in. */
+  GATE: 16,
+  /** Workers that have entered, ever. */
+  ENTERED: 17,
+  /** First strip that no thread has claimed. */
+  NEXT: 32,
+  // What the job is; written while the gate is closed.
+  STRIPS: 48,
+  /** Most strips in a range. */
+  MOST: 49,
+  /** Threads that may take part: numbers 0, the calling thread, to THREADS − 1. */
+  THREADS: 50,
+  /** Address of the parameters. */
+  PARAMS: 51,
+  /** Address of the workspace of thread 0; the others' follow, WORKSPACE_BYTES apart. */
+  WORKSPACES: 52,
+  WORKSPACE_BYTES: 53,
+} as const;
+
+export const CONTROL_BYTES = 256;
+export const OPEN = 2 ** 16;
+
+/** What a worker needs to begin. */
+export interface WorkerStart {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly control: Int32Array;
+  /** The worker's number, from 1 on. */
+  readonly thread: number;
+  /** Name of a lock that the worker holds as long as it lives, where the host has locks. */
+  readonly lock: string;
+}
+
+/** What a worker answers: nothing but that it is ready, or why it can't be. */
+export interface WorkerAnswer {
+  readonly problem: string | undefined;
+}
+
+/**
+ * One thread's part of a job. Ranges shrink as strips run out, so that threads finish together and yet rarely meet: each takes
+ * its share of half of what is left (guided self-scheduling, Polychronopoulos & Kuck 1987).
+ */
+export function takePart(control: Int32Array, kernels: Kernels, thread: number): void {
+  const strips = control[Word.STRIPS]!;
+  const most = control[Word.MOST]!;
+  const divisor = 2 * control[Word.THREADS]!;
+  const params = control[Word.PARAMS]! >>> 0;
+  const workspace = (control[Word.WORKSPACES]! >>> 0) + thread * (control[Word.WORKSPACE_BYTES]! >>> 0);
+  kernels.placeWorkspace(params, workspace);
+  for (let first = Atomics.load(control, Word.NEXT); first < strips;) {
+    const end = first + Math.max(1, Math.min(most, Math.floor((strips - first) / divisor)));
+    const found = Atomics.compareExchange(control, Word.NEXT, first, end);
+    if (found === first) kernels.attention(params, workspace, first, end);
+    first = found === first ? Atomics.load(control, Word.NEXT) : found;
+  }
+}

@@ -1,0 +1,21 @@
+/** Web Locks as a sign of life: a worker holds one as long as it lives, and the host gives it free however the worker goes. */
+
+const manager = (): LockManager | undefined => (globalThis as { navigator?: { locks?: LockManager } }).navigator?.locks;
+
+export const hasLocks = (): boolean => manager() !== undefined;
+
+/** Holds the lock from now on; fulfilled once it does, at once where the host has no locks. */
+export const holdLock = (name: string): Promise<void> =>
+  new Promise((resolve) => {
+    const locks = manager();
+    if (!locks) resolve();
+    void locks?.request(name, () => {
+      resolve();
+      return new Promise(() => undefined);
+    });
+  });
+
+/** Calls back when nobody holds the lock any more. */
+export function whenFree(name: string, callback: () => void): void {
+  void manager()?.request(name, callback);
+}

@@ -1,0 +1,198 @@
+/** The workers of one engine, and the jobs that the calling thread shares with them. */
+import { wrongMoment } from "../check.js";
+import { CONTROL_BYTES, OPEN, takePart, Word } from "./job.js";
+import type { Kernels } from "./kernels.js";
+import { createPackagedWorker, WorkerHost } from "./workerHost.js";
+import type { WorkerLike } from "./workerLike.js";
+
+/** What startPool needs. */
+export interface PoolOptions {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  /** Threads in all, the calling one among them. */
+  readonly threads: number;
+  readonly createWorker: (() => WorkerLike) | undefined;
+  /** Milliseconds. */
+  readonly stallTimeout: number;
+}
+
+/** What threads share; addresses in bytes. */
+export interface Job {
+  readonly params: number;
+  readonly workspaces: number;
+  readonly workspaceBytes: number;
+  readonly strips: number;
+  /** Multiply-adds in all, roughly. */
+  readonly work: number;
+  readonly threads: number;
+}
+
+/**
+ * Jobs of less multiply-adds run on the calling thread alone: waking a parked worker takes some 50 µs, in which one thread does
+ * 1.5 million.
+ */
+const BREAK_EVEN = 4e6;
+/** Multiply-adds of a range at most, some 20 ms: a thread that is silent for the stall timeout does not just have much to do. */
+const RANGE = 4e8;
+/** How long the calling thread watches the gate before it sleeps. */
+const SPIN_MILLISECONDS = 0.1;
+/** A sleeping caller looks up this often, in milliseconds. */
+const SLICE_MILLISECONDS = 50;
+
+/** Fewer threads than asked for, and why. */
+export interface PoolStart {
+  readonly pool: Pool | undefined;
+  readonly reason: string | undefined;
+}
+
+/** Starts the workers; those that don't start are left out, and the reason is that of the first of them. */
+export async function startPool({ module, memory, threads, createWorker, stallTimeout }: PoolOptions): Promise<PoolStart> {
+  const control = new Int32Array(new SharedArrayBuffer(CONTROL_BYTES));
+  const hosts: WorkerHost[] = [];
+  const problems: string[] = [];
+  const starts = Array.from({ length: threads - 1 }, async (_, index) => {
+    const lock = `headwise ${Math.random()} ${index}`;
+    try {
+      const host = new WorkerHost(createWorker ? createWorker() : await createPackagedWorker(), lock);
+      const problem = await host.start({ module, memory, control, thread: index + 1, lock }, stallTimeout);
+      if (problem === undefined) hosts.push(host);
+      else {
+        problems.push(problem);
+        host.terminate();
+      }
+    } catch (error) {
+      problems.push((error as Error).message);
+    }
+  });
+  await Promise.all(starts);
+  const [problem] = problems;
+  return {
+    pool: hosts.length > 0 ? new Pool(control, hosts, threads, stallTimeout) : undefined,
+    reason: problem === undefined ? undefined : `${problems.length} of ${threads - 1} workers did not start: ${problem}`,
+  };
+}
+
+export class Pool {
+  readonly #control: Int32Array;
+  readonly #stallTimeout: number;
+  readonly #canSleep: boolean;
+  #hosts: WorkerHost[];
+  #failure: string | undefined;
+  /** Numbers that threads may have; those of workers that didn't start stay unused. */
+  readonly slots: number;
+  /** Jobs of at least this many multiply-adds are shared. */
+  breakEven = BREAK_EVEN;
+  /** For tests: the calling thread begins when all workers have, and strips are claimed one by one. */
+  gathers = false;
+
+  constructor(control: Int32Array, hosts: WorkerHost[], slots: number, stallTimeout: number) {
+    this.#control = control;
+    this.#hosts = hosts;
+    this.#stallTimeout = stallTimeout;
+    this.#canSleep = canSleep();
+    this.slots = slots;
+    for (const host of hosts) void host.ended.then(() => this.#forget(host));
+  }
+
+  /** Threads that compute, the calling one among them. */
+  get threads(): number {
+    return this.#failure === undefined ? 1 + this.#hosts.length : 1;
+  }
+
+  /** Whether workers of a failed job may still be writing. */
+  get isEnding(): boolean {
+    return this.#failure !== undefined && this.#hosts.length > 0;
+  }
+
+  /** Why there are fewer threads than there were. */
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+
+  /** How many threads a job is worth. */
+  threadsFor(work: number, strips: number): number {
+    return this.threads === 1 || work < this.breakEven ? 1 : Math.min(this.slots, strips);
+  }
+
+  /**
+   * Runs a job on the calling thread and the workers; returns when it is done.
+   * @throws {Error} a worker failed or stalled: its results are undefined, and `isEnding` until all workers are gone
+   */
+  run(operation: string, kernels: Kernels, job: Job): void {
+    const control = this.#control;
+    control[Word.STRIPS] = job.strips;
+    control[Word.MOST] = this.gathers ? 1 : Math.max(1, Math.min(job.strips, Math.floor((RANGE / job.work) * job.strips)));
+    control[Word.THREADS] = job.threads;
+    control[Word.PARAMS] = job.params;
+    control[Word.WORKSPACES] = job.workspaces;
+    control[Word.WORKSPACE_BYTES] = job.workspaceBytes;
+    const entered = Atomics.load(control, Word.ENTERED);
+    Atomics.store(control, Word.NEXT, 0);
+    Atomics.add(control, Word.GATE, OPEN);
+    Atomics.add(control, Word.JOB, 1);
+    if (Atomics.load(control, Word.PARKED) > 0) Atomics.notify(control, Word.JOB);
+    if (this.gathers) while (Atomics.load(control, Word.ENTERED) < entered + job.threads - 1);
+
+    let hasAllLeft = false;
+    try {
+      takePart(control, kernels, 0);
+    } finally {
+      Atomics.sub(control, Word.GATE, OPEN);
+      hasAllLeft = this.#awaitWorkers();
+    }
+    if (!hasAllLeft) this.#fail(operation, `a worker made no progress for ${this.#stallTimeout} ms`);
+    if (Atomics.load(control, Word.FAILED)) this.#fail(operation, "a worker could not finish its part");
+  }
+
+  /** Ends the workers; those that compute end after their part. */
+  end(): void {
+    Atomics.store(this.#control, Word.QUIT, 1);
+    Atomics.add(this.#control, Word.JOB, 1);
+    Atomics.notify(this.#control, Word.JOB);
+  }
+
+  /** Fulfilled when all workers are gone. */
+  async ended(): Promise<void> {
+    await Promise.all(this.#hosts.map((host) => host.ended));
+  }
+
+  /** Waits until the gate is empty; false if nothing has changed there for the stall timeout. */
+  #awaitWorkers(): boolean {
+    const control = this.#control;
+    let inside = Atomics.load(control, Word.GATE);
+    let since = performance.now();
+    while (inside > 0) {
+      const waited = performance.now() - since;
+      if (waited > this.#stallTimeout) return false;
+      if (this.#canSleep && waited > SPIN_MILLISECONDS) Atomics.wait(control, Word.GATE, inside, SLICE_MILLISECONDS);
+      const now = Atomics.load(control, Word.GATE);
+      if (now !== inside) since = performance.now();
+      inside = now;
+    }
+    return true;
+  }
+
+  #fail(operation: string, problem: string): never {
+    this.#failure = `${problem}, and the workers were ended`;
+    for (const host of this.#hosts) host.terminate();
+    throw wrongMoment(
+      operation,
+      `${problem}; its results are undefined. The workers are being ended; then this engine computes on one thread`,
+    );
+  }
+
+  #forget(host: WorkerHost): void {
+    this.#hosts = this.#hosts.filter((other) => other !== host);
+    this.#failure ??= this.#hosts.length === 0 ? "the workers have ended" : undefined;
+  }
+}
+
+/** Whether this thread may sleep: the main thread of a page may not. */
+function canSleep(): boolean {
+  try {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,94 @@
+/** A worker as the calling thread sees it, alike for `worker_threads` and for the workers of browsers, Deno and Bun. */
+import type { WorkerAnswer, WorkerStart } from "./job.js";
+import { hasLocks, whenFree } from "./locks.js";
+import type { WorkerLike } from "./workerLike.js";
+
+interface NodeWorker extends WorkerLike {
+  on(event: "message", listener: (answer: WorkerAnswer) => void): unknown;
+  on(event: "error" | "exit", listener: (cause: unknown) => void): unknown;
+  unref(): void;
+}
+
+interface WebWorker extends WorkerLike {
+  addEventListener(type: string, listener: (event: { data?: WorkerAnswer; message?: string }) => void): void;
+}
+
+/** Hosts without locks don't say when a worker is gone; this many milliseconds after `terminate` it counts as gone. */
+const GRACE_MILLISECONDS = 1000;
+
+/** Starts one of the packaged workers: from a source text, so that no bundler and no server needs to know of a file. */
+export async function createPackagedWorker(): Promise<WorkerLike> {
+  const { source } = await import("./binary/worker.js");
+  if (typeof Worker !== "function") {
+    const { Worker: NodeWorker } = process.getBuiltinModule("node:worker_threads");
+    return new NodeWorker(source, { eval: true, execArgv: [], name: "headwise" });
+  }
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  try {
+    return new Worker(url, { type: "module", name: "headwise" });
+  } finally {
+    setTimeout(() => URL.revokeObjectURL(url), 10_000); // the worker fetches it soon, but later
+  }
+}
+
+/** Whether this host has any kind of worker. */
+export const hasWorkers = (): boolean =>
+  typeof Worker === "function" || (typeof process === "object" && typeof process.getBuiltinModule === "function");
+
+export class WorkerHost {
+  readonly #worker: WorkerLike;
+  readonly #lock: string;
+  #hasEnded = false;
+  #onEnd: () => void = () => undefined;
+  /** Fulfilled when the worker is gone, however it went. */
+  readonly ended = new Promise<void>((resolve) => {
+    this.#onEnd = () => {
+      this.#hasEnded = true;
+      resolve();
+    };
+  });
+
+  constructor(worker: WorkerLike, lock: string) {
+    this.#worker = worker;
+    this.#lock = lock;
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /** Sends what the worker needs; the answer is undefined when it is ready, else why it is not. */
+  async start(message: WorkerStart, timeout: number): Promise<string | undefined> {
+    const worker = this.#worker;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const problem = await new Promise<string | undefined>((resolve) => {
+      timer = setTimeout(() => resolve(`no answer within ${timeout} ms`), timeout);
+      const answered = (answer: WorkerAnswer | undefined): void => resolve(answer?.problem);
+      const failed = (cause: unknown): void => resolve((cause as { message?: string }).message ?? "the host refused its script");
+      void this.ended.then(() => resolve("it ended at once"));
+      if ("on" in worker) {
+        const node = worker as NodeWorker;
+        node.on("message", answered);
+        node.on("error", failed);
+        node.on("exit", this.#onEnd);
+      } else {
+        const web = worker as WebWorker;
+        web.addEventListener("message", ({ data }) => answered(data));
+        web.addEventListener("error", failed);
+        web.addEventListener("close", this.#onEnd); // Bun
+      }
+      worker.postMessage(message);
+    });
+    clearTimeout(timer);
+    if (problem === undefined && !("on" in worker)) whenFree(this.#lock, this.#onEnd);
+    if ("unref" in worker) (worker as NodeWorker).unref(); // not before: a process with nothing else to do would end
+    return problem;
+  }
+
+  /** Ends the worker whatever it does. */
+  terminate(): void {
+    if (this.#hasEnded) return;
+    this.#worker.terminate();
+    if (!("on" in this.#worker) && !hasLocks()) setTimeout(this.#onEnd, GRACE_MILLISECONDS);
+  }
+}
