@@ -13,14 +13,15 @@ export async function coldStarts(shape, io, entrants, { rounds, progress }) {
   for (let round = 0; round < rounds; round++) {
     for (const row of rows.filter((row) => !failed.has(row))) {
       progress(`process ${round + 1} of ${rounds}: ${labelOf(row.entrant)}`);
-      const runner = start(row.entrant, shape, io);
+      const [variant] = row.entrant.variants;
+      const runner = start(row.entrant, variant, shape, io);
       try {
         const { cold, note, result } = await runner.ask("prepare");
         const error = largestError(truth, result);
-        if (!(error <= TOLERANCE)) throw new Error(`WRONG: error ${error.toExponential(1)}`);
+        if (!(error <= TOLERANCE)) throw new Error(`WRONG: error ${error.toExponential(1)}, not timed`);
         row.samples.push(cold);
         row.error = Math.max(row.error, error);
-        row.version = [versionOf(row.entrant), note].filter(Boolean).join(" ");
+        row.version = versionOf(row.entrant, variant, note);
       } catch ({ message }) {
         failed.add(row);
         absent.push({ shape: shape.name, entrant: labelOf(row.entrant), reason: message });

@@ -1,5 +1,7 @@
-/** Orders of axes: the bench's inputs are "bshd", some libraries want "bhsd". Both swap the same two axes. */
-const swapped = (data, [, outer, inner, channels]) => {
+/** Orders of axes: the bench's inputs are "bshd", some libraries want "bhsd", or the heads of a row as one axis, "bs(hd)". */
+
+/** Swaps the two axes in the middle. */
+function swapped(data, [, outer, inner, channels]) {
   const copy = new Float32Array(data.length);
   for (let i = 0; i < outer; i++) {
     for (let j = 0; j < inner; j++) {
@@ -8,15 +10,15 @@ const swapped = (data, [, outer, inner, channels]) => {
     }
   }
   return copy;
-};
-
-/** A tensor of one sequence in layout "bshd" in the given one. */
-export function toLayout(layout, { data, dims }) {
-  if (layout === "bshd") return { data, dims };
-  const [batch, seqLen, numHeads, headDim] = dims;
-  return { data: swapped(data, dims), dims: [batch, numHeads, seqLen, headDim] };
 }
 
-/** A result in the given layout as data in "bshd". */
+/** A tensor of layout "bshd" in the given one. */
+export function toLayout(layout, { data, dims }) {
+  const [batch, seqLen, numHeads, headDim] = dims;
+  if (layout === "bhsd") return { data: swapped(data, dims), dims: [batch, numHeads, seqLen, headDim] };
+  return { data, dims: layout === "bs(hd)" ? [batch, seqLen, numHeads * headDim] : dims };
+}
+
+/** The data of a result in the given layout as "bshd". */
 export const fromLayout = (layout, data, { seqLen, numHeads, headDim }) =>
-  layout === "bshd" ? data : swapped(data, [1, numHeads, seqLen, headDim]);
+  layout === "bhsd" ? swapped(data, [1, numHeads, seqLen, headDim]) : data;

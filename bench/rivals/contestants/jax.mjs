@@ -31,8 +31,8 @@ class WebWorker {
 }
 
 export async function prepare({ q, k, v, shape: { causal }, io, threads }) {
-  // Node 20 has no navigator; elsewhere it names all cores.
-  globalThis.navigator ??= { userAgent: "node" };
+  if (!("Iterator" in globalThis)) throw new Error("jax-js needs iterator helpers: Node 22 or newer");
+  // One worker a core, and navigator says how many cores there are.
   Object.defineProperty(globalThis.navigator, "hardwareConcurrency", { value: threads, configurable: true });
   if (threads > 1) globalThis.Worker = WebWorker;
 

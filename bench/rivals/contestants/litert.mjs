@@ -1,7 +1,4 @@
-/**
- * LiteRT.js (XNNPACK) is made for browsers: this file brings what it misses in Node. One model was tried, with operators that it
- * hands to XNNPACK.
- */
+/** LiteRT.js (XNNPACK) is made for browsers: this file brings what it misses in Node. It has no operator for all of attention. */
 import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname } from "node:path";

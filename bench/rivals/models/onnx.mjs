@@ -1,7 +1,4 @@
-/**
- * Attention as an ONNX model: the operator Attention of opset 23. In both onnxruntimes it is as fast as contrib's MultiHeadAttention,
- * or faster; GroupQueryAttention and a graph of MatMul and Softmax are slower, the former eight times in onnxruntime-web where causal.
- */
+/** Attention as an ONNX model of one operator. */
 import protobuf from "protobufjs";
 
 /** The part of onnx.proto that such a model needs. */
@@ -15,7 +12,7 @@ const { root } = protobuf.parse(
   }
   message NodeProto {
     repeated string input = 1; repeated string output = 2; optional string name = 3; optional string op_type = 4;
-    repeated AttributeProto attribute = 5;
+    repeated AttributeProto attribute = 5; optional string domain = 7;
   }
   message AttributeProto { optional string name = 1; optional int64 i = 3; optional int32 type = 20; }
   message TensorProto { repeated int64 dims = 1; optional int32 data_type = 2; optional string name = 8; optional bytes raw_data = 9; }
@@ -29,6 +26,7 @@ const { root } = protobuf.parse(
 const ModelProto = root.lookupType("ModelProto");
 
 const FLOAT = 1;
+const INT32 = 6;
 const INT64 = 7;
 const ATTRIBUTE_INT = 2;
 
@@ -37,7 +35,7 @@ const bytesOf = ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, b
 const initializer = (name, data, dims) => ({
   name,
   dims,
-  data_type: data instanceof Float32Array ? FLOAT : INT64,
+  data_type: data instanceof Float32Array ? FLOAT : data instanceof Int32Array ? INT32 : INT64,
   raw_data: bytesOf(data),
 });
 const value = (name, dims) => ({
@@ -45,32 +43,60 @@ const value = (name, dims) => ({
   type: { tensor_type: { elem_type: FLOAT, shape: dims && { dim: dims.map((size) => ({ dim_value: size })) } } },
 });
 
+const attributes = (values) => Object.entries(values).map(([name, i]) => ({ name, i, type: ATTRIBUTE_INT }));
+
+/** The operators: Attention of opset 23, and two of onnxruntime's own. */
+const OPERATORS = {
+  Attention: ({ causal }) => ({ attribute: attributes({ is_causal: causal ? 1 : 0 }) }),
+  MultiHeadAttention: ({ numHeads, causal }) => ({
+    domain: "com.microsoft",
+    attribute: attributes({ num_heads: numHeads, unidirectional: causal ? 1 : 0 }),
+  }),
+  GroupQueryAttention: ({ numHeads, numKvHeads }) => ({
+    domain: "com.microsoft",
+    input: ["q", "k", "v", "", "", "lastKey", "kvLen"],
+    output: ["out", "presentK", "presentV"],
+    attribute: attributes({ num_heads: numHeads, kv_num_heads: numKvHeads }),
+  }),
+};
+
 /**
  * Copied inputs are fed to q, k and v at each call and "out" is fetched. Resident inputs are part of the model, as nothing else stays
  * in the library's memory, and "corner" is fetched, one element of "out".
  */
-export function writeModel({ q, k, v, shape: { causal }, io }) {
+export function writeModel({ q, k, v, variant, shape, io }) {
   const operands = Object.entries({ q, k, v });
+  const rank = q.dims.length;
   const attention = {
-    name: "attention",
-    op_type: "Attention",
-    input: ["q", "k", "v"],
-    output: ["out"],
-    attribute: causal ? [{ name: "is_causal", i: 1, type: ATTRIBUTE_INT }] : [],
+    ...{ name: "attention", op_type: variant.operator, input: ["q", "k", "v"], output: ["out"] },
+    ...OPERATORS[variant.operator](shape),
   };
   const corner = { name: "slice", op_type: "Slice", input: ["out", "zeros", "ones"], output: ["corner"] };
+  const lengths = [
+    initializer("lastKey", Int32Array.of(shape.seqLen - 1), [1]),
+    initializer("kvLen", Int32Array.of(shape.seqLen), [1]),
+  ].filter(({ name }) => attention.input.includes(name));
   const graph =
     io === "resident"
       ? {
           node: [attention, corner],
           output: [value("out"), value("corner")],
           initializer: [
+            ...lengths,
             ...operands.map(([name, { data, dims }]) => initializer(name, data, dims)),
-            initializer("zeros", BigInt64Array.of(0n, 0n, 0n, 0n), [4]),
-            initializer("ones", BigInt64Array.of(1n, 1n, 1n, 1n), [4]),
+            initializer("zeros", new BigInt64Array(rank), [rank]),
+            initializer("ones", new BigInt64Array(rank).fill(1n), [rank]),
           ],
         }
-      : { node: [attention], input: operands.map(([name, { dims }]) => value(name, dims)), output: [value("out")] };
-  const model = { ir_version: 10, opset_import: [{ domain: "", version: 23 }], graph: { name: "attention", ...graph } };
-  return ModelProto.encode(model).finish();
+      : {
+          node: [attention],
+          input: operands.map(([name, { dims }]) => value(name, dims)),
+          output: [value("out")],
+          initializer: lengths,
+        };
+  const opset_import = [
+    { domain: "", version: 23 },
+    { domain: "com.microsoft", version: 1 },
+  ];
+  return ModelProto.encode({ ir_version: 10, opset_import, graph: { name: "attention", ...graph } }).finish();
 }
