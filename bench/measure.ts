@@ -36,7 +36,7 @@ export function measure(
   return samples.map(summarise);
 }
 
-function summarise(samples: number[]): Timing {
+export function summarise(samples: readonly number[]): Timing {
   const sorted = Float64Array.from(samples).sort();
   const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
   return { median: at(0.5), spread: [at(0.25), at(0.75)], calls: sorted.length };

@@ -27,10 +27,21 @@ export const MODEL_LAYERS: readonly AttentionShape[] = [
   attention("Llama-3.2-1B, 2048 tokens, causal, 32/8 heads", 32, 8, 2048, 64, true),
 ];
 
+const fullAndCausal = (seqLen: number): AttentionShape[] =>
+  [false, true].map((causal) => attention(`12×${seqLen}×64 ${causal ? "causal" : "full"}`, 12, 12, seqLen, 64, causal));
+
 /** 12 heads of 64 at growing length. */
-export const FORWARD: readonly AttentionShape[] = [128, 512, 1024, 2048].flatMap((seqLen) =>
-  [false, true].map((causal) => attention(`12×${seqLen}×64 ${causal ? "causal" : "full"}`, 12, 12, seqLen, 64, causal)),
-);
+export const FORWARD: readonly AttentionShape[] = [128, 512, 1024, 2048].flatMap(fullAndCausal);
+
+/** A length at which the scores of all heads take 0.8 GB, where they are kept. */
+export const LONG: readonly AttentionShape[] = fullAndCausal(4096);
+
+/** Calls so small that what surrounds the arithmetic counts. */
+export const SMALL_CALLS: readonly AttentionShape[] = [
+  attention("1×16×64 full", 1, 1, 16, 64, false),
+  attention("1×32×64 full", 1, 1, 32, 64, false),
+  attention("12×32×64 full", 12, 12, 32, 64, false),
+];
 
 /** Pairs of a query and a key that it sees, over all heads. */
 export function visiblePairs({ numHeads, seqLen, causal }: AttentionShape): number {

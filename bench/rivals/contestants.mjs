@@ -1,0 +1,90 @@
+/** Who takes part. */
+import { readFileSync } from "node:fs";
+
+/**
+ * @typedef {object} Variant  a way to compute attention in a library
+ * @property {"bshd" | "bs(hd)" | "bhsd"} layout  the order of axes that it takes as it is
+ * @property {"onnx" | "tflite"} [model]  the kind of file that says what to compute
+ * @property {string} [operator]          of an ONNX model
+ * @property {boolean} [causalOnly]
+ */
+
+/**
+ * @typedef {object} Contestant
+ * @property {string} name
+ * @property {string} module     the adapter, in contestants/
+ * @property {URL} manifest      the package.json that holds its version
+ * @property {readonly number[]} threads    the numbers of threads on which it can run in Node
+ * @property {readonly Variant[]} variants  all are tried on each shape, the fastest is raced
+ */
+
+const own = new URL("../../package.json", import.meta.url);
+const installed = (name) => new URL(`node_modules/${name}/package.json`, import.meta.url);
+
+const ATTENTION = { layout: "bhsd", model: "onnx", operator: "Attention" };
+const MULTI_HEAD_ATTENTION = { layout: "bs(hd)", model: "onnx", operator: "MultiHeadAttention" };
+const GROUP_QUERY_ATTENTION = { layout: "bs(hd)", model: "onnx", operator: "GroupQueryAttention", causalOnly: true };
+
+/** @type {readonly Contestant[]} */
+export const CONTESTANTS = [
+  {
+    name: "headwise",
+    module: "headwise.mjs",
+    manifest: own,
+    threads: [1, 2],
+    variants: [{ layout: "bshd" }],
+  },
+  {
+    // A graph of MatMul and Softmax is as fast as Attention at best, six times slower at 4096 causal; GroupQueryAttention is slower
+    // where not causal.
+    name: "onnxruntime-node",
+    module: "onnxruntimeNode.mjs",
+    manifest: installed("onnxruntime-node"),
+    threads: [1, 2],
+    variants: [ATTENTION, MULTI_HEAD_ATTENTION, GROUP_QUERY_ATTENTION],
+  },
+  {
+    // MultiHeadAttention and a graph of MatMul and Softmax take 0.96 to 1.13 of its time, causal GroupQueryAttention eight times.
+    name: "onnxruntime-web",
+    module: "onnxruntimeWeb.mjs",
+    manifest: installed("onnxruntime-web"),
+    threads: [1, 2],
+    variants: [ATTENTION],
+  },
+  {
+    name: "LiteRT.js",
+    module: "litert.mjs",
+    manifest: installed("@litertjs/core"),
+    threads: [1, 2],
+    variants: [{ layout: "bhsd", model: "tflite" }],
+  },
+  {
+    name: "tfjs wasm",
+    module: "tfjs.mjs",
+    manifest: installed("@tensorflow/tfjs-backend-wasm"),
+    threads: [1],
+    variants: [{ layout: "bhsd" }],
+  },
+  {
+    name: "jax-js",
+    module: "jax.mjs",
+    manifest: installed("@jax-js/jax"),
+    threads: [1, 2],
+    variants: [{ layout: "bshd" }],
+  },
+  {
+    // Heads side by side ("bshd") take 6 % longer.
+    name: "plain JavaScript",
+    module: "plainJavaScript.mjs",
+    manifest: own,
+    threads: [1],
+    variants: [{ layout: "bhsd" }],
+  },
+];
+
+/** The variants that can compute a shape. */
+export const variantsFor = ({ variants }, { causal }) => variants.filter(({ causalOnly }) => causal || !causalOnly);
+
+/** The version, with what else names the thing that was measured. */
+export const versionOf = ({ manifest }, { operator }, note) =>
+  [JSON.parse(readFileSync(manifest, "utf8")).version, operator, note].filter(Boolean).join(" ");

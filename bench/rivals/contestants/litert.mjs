@@ -1,0 +1,54 @@
+/** LiteRT.js (XNNPACK) is made for browsers: this file brings what it misses in Node. It has no operator for all of attention. */
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { basename, dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const packaged = new URL("../node_modules/@litertjs/core/wasm/", import.meta.url);
+
+/** Runs a classic script, as a web worker's `importScripts` does, and keeps the one name that is wanted of it. */
+let loaded;
+globalThis.self ??= globalThis;
+globalThis.importScripts = (file) => {
+  loaded = basename(file);
+  const script = `${readFileSync(file, "utf8")}\nglobalThis.ModuleFactory = ModuleFactory;`;
+  new Function("require", "__dirname", "__filename", script)(createRequire(import.meta.url), dirname(file), file);
+};
+
+/** The script is CommonJS in a package of modules, which Node's workers refuse: threads start from a copy elsewhere. */
+function copyForThreads() {
+  const copy = new URL("../node_modules/.cache/litert-wasm/", import.meta.url);
+  const manifest = new URL("package.json", copy);
+  if (!existsSync(manifest)) {
+    cpSync(packaged, copy, { recursive: true });
+    writeFileSync(manifest, '{ "type": "commonjs" }');
+  }
+  return copy;
+}
+
+export async function prepare({ q, k, v, model, io, threads }) {
+  const { loadAndCompile, loadLiteRt, Tensor } = await import("@litertjs/core");
+  await loadLiteRt(fileURLToPath(threads > 1 ? copyForThreads() : packaged), { threads: threads > 1 });
+  const compiled = await loadAndCompile(model, { accelerator: "wasm", cpuOptions: { numThreads: threads } });
+  const tensors = () => [q, k, v].map(({ data, dims }) => new Tensor(data, dims));
+  const release = (list) => list.forEach((tensor) => tensor.delete());
+  const note = loaded.includes("compat") ? "without relaxed SIMD" : undefined;
+
+  if (io === "resident") {
+    const inputs = tensors();
+    let outputs = [];
+    const run = async () => {
+      release(outputs);
+      outputs = await compiled.run(inputs);
+    };
+    return { run, result: () => outputs[0].toTypedArray(), note };
+  }
+  let out;
+  const run = async () => {
+    const inputs = tensors();
+    const outputs = await compiled.run(inputs);
+    out = outputs[0].toTypedArray();
+    release([...inputs, ...outputs]);
+  };
+  return { run, result: () => out, note };
+}

@@ -1,0 +1,8 @@
+/** The WebAssembly build; of those in the package, the plain one is what its entry for Node loads. */
+import * as ort from "onnxruntime-web";
+import { prepareSession } from "./onnxruntime.mjs";
+
+export function prepare(call) {
+  ort.env.wasm.numThreads = call.threads;
+  return prepareSession(ort, { executionProviders: ["wasm"] }, call);
+}

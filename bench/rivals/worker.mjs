@@ -1,0 +1,73 @@
+/** A child process: one contestant on one shape. It does what the parent asks, and answers each request. */
+import { inputsOf } from "../../build/tools/bench/data.js";
+import { CONTESTANTS } from "./contestants.mjs";
+import { fromLayout, toLayout } from "./layout.mjs";
+
+const { name, threads, variant, shape, io } = JSON.parse(process.argv[2]);
+const { module } = CONTESTANTS.find((contestant) => contestant.name === name);
+const { layout, model: format } = variant;
+
+/** Calls shorter than this are timed in groups as long. */
+const SHORTEST_SAMPLE_MS = 0.25;
+
+let contestant;
+
+async function call() {
+  const pending = contestant.run();
+  if (pending instanceof Promise) await pending;
+}
+
+const requests = {
+  /** The first result, with the milliseconds from before the import up to it, and those of the call alone. */
+  async prepare() {
+    const inputs = inputsOf(shape);
+    const [q, k, v] = [inputs.q, inputs.k, inputs.v].map((tensor) => toLayout(layout, tensor));
+    // Before the clock starts: whoever uses such a library has the model as a file.
+    const model = format && (await import(`./models/${format}.mjs`)).writeModel({ q, k, v, variant, shape, io });
+
+    const start = performance.now();
+    const { prepare } = await import(`./contestants/${module}`);
+    contestant = await prepare({ q, k, v, model, shape, io, threads });
+    const called = performance.now();
+    await call();
+    const end = performance.now();
+    const result = fromLayout(layout, await contestant.result(), shape);
+    return { cold: end - start, firstCall: end - called, note: contestant.note, result };
+  },
+
+  /** Two calls at least, for the compiler; returns the milliseconds of the fastest. */
+  async warmUp({ milliseconds }) {
+    const start = performance.now();
+    let fastest = Infinity;
+    for (let calls = 0; calls < 2 || performance.now() - start < milliseconds; calls++) {
+      const called = performance.now();
+      await call();
+      fastest = Math.min(fastest, performance.now() - called);
+    }
+    return fastest;
+  },
+
+  /** Milliseconds a call, one call at least. */
+  async turn({ milliseconds }) {
+    const samples = [];
+    const start = performance.now();
+    let calls = 1;
+    do {
+      const called = performance.now();
+      for (let i = 0; i < calls; i++) await call();
+      const sample = (performance.now() - called) / calls;
+      if (sample * calls >= SHORTEST_SAMPLE_MS) samples.push(sample);
+      else calls = Math.ceil((1.5 * SHORTEST_SAMPLE_MS) / sample);
+    } while (performance.now() - start < milliseconds || samples.length === 0);
+    return samples;
+  },
+};
+
+process.on("message", async ({ request, ...options }) => {
+  try {
+    process.send({ answer: await requests[request](options) });
+  } catch (error) {
+    process.send({ failure: String(error?.message ?? error) });
+  }
+});
+process.on("disconnect", () => process.exit());
