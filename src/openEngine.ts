@@ -98,13 +98,18 @@ export function readOptions(operation: string, options: EngineOptions, isSync = 
     wasm,
     initialBytes: Math.max(PAGE_BYTES, initialBytes),
     maximumBytes: maximumBytes - (maximumBytes % PAGE_BYTES),
-    threads:
-      threads === "auto"
-        ? Math.min(MAX_AUTO_THREADS, availableParallelism())
-        : integer(operation, "threads", threads, 1, MAX_THREADS, ' or "auto"'),
+    threads: threadsOf(operation, threads),
     createWorker,
     stallTimeout: integer(operation, "stallTimeout", stallTimeout, 1, MAX_TIMEOUT),
   };
+}
+
+function threadsOf(operation: string, threads: unknown): number {
+  if (threads === "auto") return Math.min(MAX_AUTO_THREADS, availableParallelism());
+  if (typeof threads === "string") {
+    throw wrongValue(operation, `"threads" must be "auto" or an integer from 1 to ${MAX_THREADS}, got ${describe(threads)}`);
+  }
+  return integer(operation, "threads", threads, 1, MAX_THREADS);
 }
 
 /** The packaged build to try, and the one to try after it. */

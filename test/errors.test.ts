@@ -310,7 +310,7 @@ describe("createEngine refuses", () => {
       'createEngine: unknown option "thread"; the options are build, wasm, initialMemory, maximumMemory, threads, createWorker, stallTimeout',
     ],
     [{ threads: 0 }, RangeError, 'createEngine: "threads" must be an integer from 1 to 64, got 0'],
-    [{ threads: "many" }, TypeError, 'createEngine: "threads" must be an integer from 1 to 64, got "many"'],
+    [{ threads: "many" }, RangeError, 'createEngine: "threads" must be "auto" or an integer from 1 to 64, got "many"'],
     [{ createWorker: 3 }, TypeError, 'createEngine: "createWorker" must be a function that returns a worker, got 3'],
     [{ stallTimeout: 0 }, RangeError, 'createEngine: "stallTimeout" must be an integer from 1 to 2147483647, got 0'],
     [{ maximumMemory: 100 }, RangeError, 'createEngine: "maximumMemory" must be an integer from 65536 to 4294967296, got 100'],

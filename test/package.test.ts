@@ -16,6 +16,7 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as
 /** A folder in which `headwise` is installed, and nothing else. */
 function consumer(): string {
   const folder = mkdtempSync(join(tmpdir(), "headwise-consumer-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
   mkdirSync(join(folder, "node_modules"));
   symlinkSync(root, join(folder, "node_modules", "headwise"));
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
