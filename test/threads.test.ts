@@ -1,0 +1,329 @@
+/** Threads: who takes part, what becomes of workers that don't start, die, stall or fail, and when they end. */
+import { spawnSync } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import { afterEach, describe, expect, test } from "vitest";
+import { createEngine, type Engine, type EngineOptions } from "headwise";
+import { createEngineSync } from "headwise/sync";
+import { CONTROL_BYTES, takePart, Word } from "../src/runtime/job.js";
+import { source } from "../src/runtime/binary/worker.js";
+import type { Kernels } from "../src/runtime/kernels.js";
+import { expectSameBits, parseShape, randomInputs } from "./support/attention.js";
+import { binaryOf } from "./support/builds.js";
+
+/** Enough work to be shared: 64 million multiply-adds. */
+const large = randomInputs(parseShape("B1-S500-KV500-H2/1-D64"), 1);
+const truth = createEngineSync({ build: "simd" }).scaledDotProductAttention(large.q, large.k, large.v).data;
+const attend = (engine: Engine): Float32Array => engine.scaledDotProductAttention(large.q, large.k, large.v).data;
+
+const engines: Engine[] = [];
+async function open(options: EngineOptions): Promise<Engine> {
+  const engine = await createEngine({ build: "simd", ...options });
+  engines.push(engine);
+  return engine;
+}
+afterEach(() => {
+  for (const engine of engines.splice(0)) engine.dispose();
+});
+
+const packaged = (): Worker => new Worker(source, { eval: true });
+
+/** A worker that takes part in jobs by its own script; the first of an engine has number 1. */
+const scripted = (part: string): Worker =>
+  new Worker(
+    `const { parentPort } = require("node:worker_threads");
+     parentPort.once("message", ({ control }) => {
+       const [JOB, FAILED, GATE, OPEN] = [${Word.JOB}, ${Word.FAILED}, ${Word.GATE}, 65536];
+       let seen = Atomics.load(control, JOB);
+       parentPort.postMessage({ problem: undefined });
+       for (;;) {
+         while (Atomics.load(control, JOB) === seen);
+         seen = Atomics.load(control, JOB);
+         const gate = Atomics.load(control, GATE);
+         if (gate < OPEN || Atomics.compareExchange(control, GATE, gate, gate + 1) !== gate) continue;
+         ${part}
+         if (Atomics.sub(control, GATE, 1) === 1) Atomics.notify(control, GATE);
+       }
+     });`,
+    { eval: true },
+  );
+
+/** Calls until the engine computes again; every call before that must say why not. */
+async function recovered(engine: Engine): Promise<void> {
+  for (let turn = 0; turn < 200; turn++) {
+    await sleep(10);
+    try {
+      attend(engine);
+      return;
+    } catch (error) {
+      expect((error as Error).message).toBe(
+        "scaledDotProductAttention: the workers of a call that failed are still ending; try again in a moment",
+      );
+    }
+  }
+  throw new Error("the engine did not recover");
+}
+
+describe("workers that work", () => {
+  test.each([2, 3, 5])("%i threads give the bits of one", async (threads) => {
+    const engine = await open({ threads });
+    expect(engine.info).toMatchObject({ threads, threadsReason: undefined });
+    for (let call = 0; call < 20; call++) expectSameBits(attend(engine), truth, `call ${call}`);
+  });
+
+  test('"auto" takes what the host has, at most 16', async () => {
+    const { threads } = (await open({ threads: "auto" })).info;
+    expect(threads).toBeGreaterThanOrEqual(1);
+    expect(threads).toBeLessThanOrEqual(16);
+  });
+
+  test("one thread has no shared memory, several have", async () => {
+    const view = (engine: Engine) => engine.tensor([4]).data.buffer;
+    expect(view(await open({}))).toBeInstanceOf(ArrayBuffer);
+    expect(view(await open({ threads: 2 }))).toBeInstanceOf(SharedArrayBuffer);
+  });
+
+  test("memory grows under the workers", async () => {
+    const engine = await open({ threads: 2, initialMemory: 2 ** 16 });
+    expectSameBits(attend(engine), truth, "after growing");
+    engine.tensor([2 ** 22]);
+    expectSameBits(attend(engine), truth, "after growing again");
+  });
+
+  test("many engines work side by side", async () => {
+    const several = await Promise.all([2, 2, 3].map((threads) => open({ threads })));
+    for (let call = 0; call < 10; call++) for (const engine of several) expectSameBits(attend(engine), truth, `call ${call}`);
+  });
+
+  test("a worker from createWorker does as well", async () => {
+    let made = 0;
+    const createWorker = () => (made++, packaged());
+    const engine = await open({ threads: 3, createWorker });
+    expect(engine.info).toMatchObject({ threads: 3, threadsReason: undefined });
+    expect(made).toBe(2);
+    expectSameBits(attend(engine), truth, "createWorker");
+  });
+});
+
+describe("shares of a job", () => {
+  /** Ranges that one thread after the other claims. */
+  function ranges(strips: number, threads: number, most = strips): [number, number][] {
+    const control = new Int32Array(new SharedArrayBuffer(CONTROL_BYTES));
+    control[Word.STRIPS] = strips;
+    control[Word.THREADS] = threads;
+    control[Word.MOST] = most;
+    control[Word.WORKSPACES] = 1 << 20;
+    control[Word.WORKSPACE_BYTES] = 1 << 10;
+    const claimed: [number, number][] = [];
+    const workspaces = new Set<number>();
+    const kernels = {
+      placeWorkspace: (_: number, workspace: number) => workspaces.add(workspace),
+      attention: (_: number, workspace: number, first: number, end: number) => {
+        expect(workspaces).toContain(workspace);
+        claimed.push([first, end]);
+        if (claimed.length === 1) for (let thread = 1; thread < threads; thread++) takePart(control, kernels, thread);
+      },
+    } as unknown as Kernels;
+    takePart(control, kernels, 0);
+    expect(workspaces.size).toBe(threads);
+    return claimed;
+  }
+
+  test.each([
+    [1, 2],
+    [7, 2],
+    [100, 3],
+    [2052, 2],
+    [100_000, 16],
+  ])("%i strips on %i threads: each strip once, in ranges that shrink to one", (strips, threads) => {
+    const claimed = ranges(strips, threads);
+    let next = 0;
+    for (const [first, end] of claimed) {
+      expect(first).toBe(next);
+      expect(end).toBeGreaterThan(first);
+      next = end;
+    }
+    expect(next).toBe(strips);
+    const sizes = claimed.map(([first, end]) => end - first);
+    expect(sizes).toEqual(sizes.toSorted((a, b) => b - a));
+    expect(sizes[0]).toBe(Math.max(1, Math.floor(strips / (2 * threads))));
+    expect(sizes.at(-1)).toBe(1);
+  });
+
+  test("no range is longer than the job says", () => {
+    for (const [first, end] of ranges(1000, 2, 10)) expect(end - first).toBeLessThanOrEqual(10);
+  });
+});
+
+describe("workers that don't start", () => {
+  test.each<[string, () => Worker, string]>([
+    [
+      "createWorker throws",
+      () => {
+        throw new Error("no workers today");
+      },
+      "1 of 1 workers did not start: no workers today",
+    ],
+    ["its script fails", () => new Worker("throw new Error('broken')", { eval: true }), "1 of 1 workers did not start: broken"],
+    ["it ends at once", () => new Worker("", { eval: true }), "1 of 1 workers did not start: it ended at once"],
+    [
+      "it never answers",
+      () => new Worker("setInterval(() => {}, 1000)", { eval: true }),
+      "1 of 1 workers did not start: no answer within 300 ms",
+    ],
+  ])("%s: one thread, and the reason", async (_, createWorker, reason) => {
+    const engine = await open({ threads: 2, createWorker, stallTimeout: 300 });
+    expect(engine.info).toMatchObject({ threads: 1, threadsReason: reason });
+    expectSameBits(attend(engine), truth, reason);
+  });
+
+  test("some of several: the others work", async () => {
+    let made = 0;
+    const createWorker = () => (made++ === 0 ? new Worker("", { eval: true }) : packaged());
+    const engine = await open({ threads: 4, createWorker });
+    expect(engine.info).toMatchObject({ threads: 3, threadsReason: "1 of 3 workers did not start: it ended at once" });
+    expectSameBits(attend(engine), truth, "two of three workers");
+  });
+
+  test("a module for unshared memory", async () => {
+    const { unshareMemory } = await import("../src/runtime/unshareMemory.js");
+    const module = new WebAssembly.Module(unshareMemory("test", binaryOf("simd")));
+    const engine = await open({ threads: 2, wasm: module });
+    expect(engine.info).toMatchObject({
+      threads: 1,
+      threadsReason: 'the module in "wasm" is for a memory that threads can\'t share',
+    });
+    expectSameBits(attend(engine), truth, "unshared");
+  });
+
+  test("a page that is not cross-origin isolated", async () => {
+    Object.defineProperty(globalThis, "crossOriginIsolated", { value: false, configurable: true });
+    try {
+      const engine = await open({ threads: 2 });
+      expect(engine.info).toMatchObject({ threads: 1, threadsReason: "the page is not cross-origin isolated" });
+    } finally {
+      Reflect.deleteProperty(globalThis, "crossOriginIsolated");
+    }
+  });
+
+  test("Node's permission model", () => {
+    const flag = process.allowedNodeEnvironmentFlags.has("--permission") ? "--permission" : "--experimental-permission";
+    const dist = fileURLToPath(new URL("../dist/index.js", import.meta.url));
+    const script = `import { createEngine } from ${JSON.stringify(dist)};
+      const { info } = await createEngine({ threads: 2 });
+      console.log(info.threads, info.threadsReason);`;
+    const { stdout } = spawnSync(process.execPath, [flag, "--allow-fs-read=*", "--input-type=module", "-e", script], {
+      encoding: "utf8",
+    });
+    expect(stdout).toMatch(/^1 1 of 1 workers did not start: Access to this API has been restricted/);
+  });
+});
+
+describe("workers that fail later", () => {
+  test("one that dies between calls leaves the others", async () => {
+    const made: Worker[] = [];
+    const engine = await open({ threads: 3, createWorker: () => made[made.push(packaged()) - 1]! });
+    expectSameBits(attend(engine), truth, "before");
+    await made[0]!.terminate();
+    expect(engine.info.threads).toBe(2);
+    expectSameBits(attend(engine), truth, "with one");
+    await made[1]!.terminate();
+    expect(engine.info).toMatchObject({ threads: 1, threadsReason: "the workers have ended" });
+    expectSameBits(attend(engine), truth, "alone");
+  });
+
+  test("one that stalls in a job: an Error, then one thread; nothing of the caller's has changed", async () => {
+    const engine = await open({
+      threads: 2,
+      stallTimeout: 200,
+      createWorker: () => scripted("for (;;);"),
+    });
+    const out = { data: new Float32Array(truth.length).fill(7), dims: [1, 500, 2, 64] };
+    const before = [large.q, large.k, large.v].map(({ data }) => data.slice());
+    const inUse = engine.info.memory.inUse;
+    expect(() => engine.scaledDotProductAttention(large.q, large.k, large.v, { out })).toThrow(
+      new Error(
+        "scaledDotProductAttention: a worker made no progress for 200 ms; its results are undefined. " +
+          "The workers are being ended; then this engine computes on one thread",
+      ),
+    );
+    expect(() => engine.tensor([1])).toThrow(
+      new Error("tensor: the workers of a call that failed are still ending; try again in a moment"),
+    );
+    expect(out.data.every((value) => value === 7)).toBe(true);
+    for (const [index, { data }] of [large.q, large.k, large.v].entries()) expectSameBits(data, before[index]!, "inputs");
+    await recovered(engine);
+    expect(engine.info).toMatchObject({
+      threads: 1,
+      threadsReason: "a worker made no progress for 200 ms, and the workers were ended",
+    });
+    expect(engine.info.memory.inUse).toBe(inUse);
+    expectSameBits(attend(engine), truth, "afterwards");
+  });
+
+  test("one that can't finish its part: the same", async () => {
+    const engine = await open({
+      threads: 2,
+      createWorker: () => scripted("Atomics.store(control, FAILED, 1);"),
+    });
+    let failure: unknown;
+    for (let call = 0; call < 1000 && !failure; call++) {
+      try {
+        attend(engine);
+      } catch (error) {
+        failure = error;
+      }
+    }
+    expect(failure).toEqual(
+      new Error(
+        "scaledDotProductAttention: a worker could not finish its part; its results are undefined. " +
+          "The workers are being ended; then this engine computes on one thread",
+      ),
+    );
+    await recovered(engine);
+    expect(engine.info).toMatchObject({
+      threads: 1,
+      threadsReason: "a worker could not finish its part, and the workers were ended",
+    });
+    expectSameBits(attend(engine), truth, "afterwards");
+  });
+});
+
+describe("the end of workers", () => {
+  const ending = (worker: Worker): Promise<unknown> => new Promise((resolve) => worker.once("exit", resolve));
+
+  test("dispose ends them, also while they are parked", async () => {
+    const made: Worker[] = [];
+    const engine = await createEngine({ threads: 3, createWorker: () => made[made.push(packaged()) - 1]! });
+    await sleep(20);
+    const ended = made.map(ending);
+    engine.dispose();
+    expect(await Promise.all(ended)).toEqual([0, 0]);
+  });
+
+  const run = (flags: string[], script: string) => {
+    const dist = fileURLToPath(new URL("../dist/index.js", import.meta.url));
+    const text = `import { createEngine } from ${JSON.stringify(dist)};\n${script}`;
+    return spawnSync(process.execPath, [...flags, "--input-type=module", "-e", text], { encoding: "utf8", timeout: 30_000 });
+  };
+
+  test("a process whose workers are idle ends by itself", () => {
+    const { status, stdout } = run([], "console.log((await createEngine({ threads: 3 })).info.threads);");
+    expect([status, stdout]).toEqual([0, "3\n"]);
+  });
+
+  test("an engine that is dropped ends them", () => {
+    const { status, stdout } = run(
+      ["--expose-gc"],
+      `import { Worker } from "node:worker_threads";
+       import { source } from ${JSON.stringify(fileURLToPath(new URL("../dist/runtime/binary/worker.js", import.meta.url)))};
+       let ended = 0;
+       const createWorker = () => new Worker(source, { eval: true }).on("exit", () => ended++);
+       await (async () => { const engine = await createEngine({ threads: 3, createWorker }); engine.info; })();
+       for (let turn = 0; turn < 100 && ended < 2; turn++) { gc(); await new Promise((resolve) => setTimeout(resolve, 10)); }
+       console.log(ended);`,
+    );
+    expect([status, stdout]).toEqual([0, "2\n"]);
+  });
+});
