@@ -146,7 +146,7 @@ describe("shares of a job", () => {
     }
     expect(next).toBe(strips);
     const sizes = claimed.map(([first, end]) => end - first);
-    expect(sizes).toEqual(sizes.toSorted((a, b) => b - a));
+    expect(sizes).toEqual([...sizes].sort((a, b) => b - a));
     expect(sizes[0]).toBe(Math.max(1, Math.floor(strips / (2 * threads))));
     expect(sizes.at(-1)).toBe(1);
   });
