@@ -12,6 +12,8 @@ export interface Operand {
   readonly dims: readonly number[];
   readonly count: number;
   readonly kind: "float32" | "float16" | "uint8";
+  /** Whether the call writes it; otherwise it reads it. */
+  readonly isResult: boolean;
   /** The engine's tensor that it is, if it is one. */
   readonly tensor: EngineTensor | undefined;
   /** Where it lies in the engine's memory, once it does. */
@@ -45,6 +47,7 @@ export function readNumbers(runtime: Runtime, operation: string, name: string, v
     isHalf ? bitsOf(data as Uint16Array) : (data as Float32Array),
     tensor,
     isHalf ? "float16" : "float32",
+    false,
   );
 }
 
@@ -54,7 +57,7 @@ export function readMask(runtime: Runtime, operation: string, name: string, valu
   if (arrayName(data) !== "Uint8Array") {
     throw wrongKind(operation, `"${name}" must hold a Uint8Array, 1 where a query may attend, got ${describe(data)}`);
   }
-  return operand(runtime, operation, name, dims, data as Uint8Array, tensor, "uint8");
+  return operand(runtime, operation, name, dims, data as Uint8Array, tensor, "uint8", false);
 }
 
 /** Reads a place for results: float32 of just these sizes. */
@@ -68,8 +71,8 @@ export function readPlace(
 ): Operand {
   const { data, dims, tensor } = readTensor(runtime, operation, name, value);
   if (arrayName(data) !== "Float32Array") throw wrongKind(operation, `"${name}" must hold a Float32Array, got ${describe(data)}`);
-  const place = operand(runtime, operation, name, dims, data as Float32Array, tensor, "float32");
-  if (show(place.dims) !== show(expected)) {
+  const place = operand(runtime, operation, name, dims, data as Float32Array, tensor, "float32", true);
+  if (!haveSameSizes(place.dims, expected)) {
     throw wrongValue(operation, `"${name}" has dims ${show(place.dims)}, expected ${show(expected)} (${axes})`);
   }
   if (place.viewOffset !== undefined) {
@@ -83,7 +86,7 @@ export function readPlace(
 
 interface ReadTensor {
   data: unknown;
-  dims: number[];
+  dims: readonly number[];
   type: unknown;
   tensor: EngineTensor | undefined;
 }
@@ -91,7 +94,7 @@ interface ReadTensor {
 function readTensor(runtime: Runtime, operation: string, name: string, value: unknown): ReadTensor {
   if (typeof value !== "object" || value === null) throw notATensor(operation, name, value);
   const tensor = EngineTensor.of(operation, name, value, runtime);
-  if (tensor) return { data: tensor.data, dims: [...tensor.dims], type: tensor.type, tensor };
+  if (tensor) return { data: tensor.data, dims: tensor.dims, type: tensor.type, tensor };
   const { dims, shape, dataSync, type, location } = value as Record<string, unknown>;
   const isSync = typeof dataSync === "function" && shape !== undefined;
   if (!isSync && location !== undefined && location !== "cpu" && location !== "cpu-pinned") {
@@ -102,7 +105,7 @@ function readTensor(runtime: Runtime, operation: string, name: string, value: un
   if (sizes === undefined || !ArrayBuffer.isView(data)) throw notATensor(operation, name, value);
   return {
     data,
-    dims: readDims(operation, `${name}.${isSync ? "shape" : "dims"}`, sizes),
+    dims: readDims(operation, name, isSync ? "shape" : "dims", sizes),
     type: isSync ? undefined : type,
     tensor,
   };
@@ -119,19 +122,21 @@ function operand(
   data: HostArray,
   tensor: EngineTensor | undefined,
   kind: Operand["kind"],
+  isResult: boolean,
 ): Operand {
   runtime.assertAlive(operation); // a getter may have disposed of the engine
   const count = countOf(dims);
   if (data.length !== count) {
     throw wrongValue(operation, `"${name}" holds ${data.length} elements, expected ${dims.join(" × ") || 1} = ${count}`);
   }
-  if (tensor) return { name, dims, count, kind, tensor, ptr: tensor.ptr, data: undefined, viewOffset: undefined };
+  if (tensor) return { name, dims, count, kind, isResult, tensor, ptr: tensor.ptr, data: undefined, viewOffset: undefined };
   const viewOffset = data.buffer === runtime.memory.buffer ? data.byteOffset : undefined;
-  return { name, dims, count, kind, tensor, ptr: 0, data, viewOffset };
+  return { name, dims, count, kind, isResult, tensor, ptr: 0, data, viewOffset };
 }
 
-/** The kind of a typed array. Not by instanceof: arrays of another realm count too. */
-const arrayName = (data: unknown): string => Object.prototype.toString.call(data).slice(8, -1);
+/** The kind of a typed array. By instanceof only at first: arrays of another realm count too. */
+const arrayName = (data: unknown): string =>
+  data instanceof Float32Array ? "Float32Array" : Object.prototype.toString.call(data).slice(8, -1);
 
 /** The bits of float16 data, whatever array they came in. */
 const bitsOf = (data: ArrayBufferView & { length: number }): Uint16Array =>
@@ -159,6 +164,7 @@ export function copyIn(runtime: Runtime, { data, kind, ptr, count, viewOffset }:
   // float16 goes to the end of its place and is widened towards the front
   const to = kind === "float16" ? ptr + bytes : ptr;
   if (viewOffset !== undefined) memory.u8.copyWithin(to, viewOffset, viewOffset + bytes);
+  else if (kind === "float32") memory.f32.set(data, to >>> 2);
   else memory.u8.set(new Uint8Array(data.buffer, data.byteOffset, bytes), to);
   if (kind === "float16") kernels.widenFloat16(to, ptr, count);
 }
@@ -182,25 +188,21 @@ export function assertUnchanged(runtime: Runtime, operation: string, operands: r
   }
 }
 
-/** Refuses a result that would be written over an operand in the engine's memory, unless it is that very tensor and `mayEqual`. */
-export function refuseOverlap(
-  operation: string,
-  place: Operand,
-  others: readonly (Operand | undefined)[],
-  mayEqual?: Operand,
-): void {
-  for (const other of others) {
-    if (!other || other === place || !overlap(place, other)) continue;
-    if (other === mayEqual && other.ptr === place.ptr && show(other.dims) === show(place.dims)) continue;
-    const exception = mayEqual ? `; only the tensor "${mayEqual.name}" itself may be overwritten` : "";
-    throw wrongValue(operation, `"${place.name}" overlaps "${other.name}" in the engine's memory${exception}`);
-  }
+/** Refuses a result that would be written over an input in the engine's memory, unless it is that very tensor and `mayEqual`. */
+export function refuseOverlap(operation: string, place: Operand, input: Operand, mayEqual: Operand | undefined): void {
+  if (!overlap(place, input)) return;
+  if (input === mayEqual && input.ptr === place.ptr && haveSameSizes(input.dims, place.dims)) return;
+  const exception = mayEqual ? `; only the tensor "${mayEqual.name}" itself may be overwritten` : "";
+  throw wrongValue(operation, `"${place.name}" overlaps "${input.name}" in the engine's memory${exception}`);
 }
 
 /** Refuses two results in one place, in JavaScript's memory as in the engine's. */
 export function refuseSharedPlace(operation: string, place: Operand, other: Operand): void {
   if (overlap(place, other)) throw wrongValue(operation, `"${place.name}" and "${other.name}" overlap, expected a place for each`);
 }
+
+const haveSameSizes = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((size, axis) => size === b[axis]);
 
 function overlap(a: Operand, b: Operand): boolean {
   if ((a.data && a.data.buffer) !== (b.data && b.data.buffer)) return false;

@@ -134,7 +134,7 @@ export class EngineTensor<T extends ElementType = ElementType> {
    */
   reshape(dims: readonly number[]): EngineTensor<T> {
     this.assertUsable("reshape");
-    const sizes = readDims("reshape", "dims", dims);
+    const sizes = readDims("reshape", "", "dims", dims);
     if (countOf(sizes) !== countOf(this.dims)) {
       const arithmetic = `${sizes.join(" × ")} = ${countOf(sizes)}`;
       throw wrongValue(
@@ -190,7 +190,7 @@ export class EngineTensor<T extends ElementType = ElementType> {
  */
 export function createTensor<T extends ElementType>(runtime: Runtime, dims: readonly number[], type: T): EngineTensor<T> {
   runtime.assertReady("tensor");
-  const sizes = readDims("tensor", "dims", dims);
+  const sizes = readDims("tensor", "", "dims", dims);
   oneOf<ElementType>("tensor", "type", type, ["float32", "uint8"]);
   const bytes = countOf(sizes) * BYTES_PER_ELEMENT[type];
   const ptr = runtime.arena.allocate("tensor", bytes);
@@ -198,13 +198,21 @@ export function createTensor<T extends ElementType>(runtime: Runtime, dims: read
   return new EngineTensor(type, sizes, { runtime, ptr, users: 0 });
 }
 
-/** Sizes as they came, copied and checked. */
-export function readDims(operation: string, name: string, dims: unknown): number[] {
+const isSize = (value: unknown): value is number =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_SIZE;
+
+/** `q.dims` */
+const fullName = (owner: string, name: string): string => (owner ? `${owner}.${name}` : name);
+
+/** Sizes as they came, copied and checked; `owner` is the tensor that they are of. */
+export function readDims(operation: string, owner: string, name: string, dims: unknown): number[] {
   if (!Array.isArray(dims) && !ArrayBuffer.isView(dims))
-    throw wrongKind(operation, `"${name}" must be an array of sizes, got ${describe(dims)}`);
+    throw wrongKind(operation, `"${fullName(owner, name)}" must be an array of sizes, got ${describe(dims)}`);
   const sizes: number[] = [];
   const { length } = dims as ArrayLike<unknown>;
-  for (let axis = 0; axis < length; axis++)
-    sizes.push(integer(operation, `${name}[${axis}]`, (dims as ArrayLike<unknown>)[axis], 0, MAX_SIZE));
+  for (let axis = 0; axis < length; axis++) {
+    const size = (dims as ArrayLike<unknown>)[axis];
+    sizes.push(isSize(size) ? size : integer(operation, `${fullName(owner, name)}[${axis}]`, size, 0, MAX_SIZE));
+  }
   return sizes;
 }

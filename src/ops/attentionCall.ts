@@ -71,6 +71,8 @@ export interface AttentionCall {
   readonly shape: AttentionShape;
   readonly inputs: Record<"q" | "k" | "v", Operand> & Record<"mask" | "bias" | "sinks", Operand | undefined>;
   readonly results: Record<"out" | "logSumExp" | "weights" | "scores", Operand | undefined>;
+  /** All of them that there are. */
+  readonly given: readonly Operand[];
   readonly strides: Record<"mask" | "bias", BroadcastStrides | undefined>;
   readonly numbers: Pick<
     AttentionParams,
@@ -127,10 +129,17 @@ export function readCall(runtime: Runtime, q: TensorLike, k: TensorLike, v: Tens
     weights: place("weights", options.weights, [...headDims, seqLen, kvLen], `${leading}seqLen, kvLen`),
     scores: place("scores", options.scores, [...headDims, seqLen, kvLen], `${leading}seqLen, kvLen`),
   };
-  for (const result of Object.values(results)) {
-    if (!result) continue;
-    if (result.tensor) refuseOverlap(OPERATION, result, Object.values(inputs), result === results.out ? inputs.q : undefined);
-    for (const other of Object.values(results)) if (other && other !== result) refuseSharedPlace(OPERATION, result, other);
+  const given: Operand[] = [inputs.q, inputs.k, inputs.v];
+  for (const operand of [inputs.mask, inputs.bias, inputs.sinks, results.out, results.logSumExp, results.weights, results.scores]) {
+    if (operand) given.push(operand);
+  }
+  for (const result of given) {
+    if (!result.isResult) continue;
+    for (const other of given) {
+      if (other === result) continue;
+      if (other.isResult) refuseSharedPlace(OPERATION, result, other);
+      else if (result.tensor) refuseOverlap(OPERATION, result, other, result === results.out ? inputs.q : undefined);
+    }
   }
 
   const [windowLeft, windowRight] = windowOf(options.window);
@@ -139,6 +148,7 @@ export function readCall(runtime: Runtime, q: TensorLike, k: TensorLike, v: Tens
     shape,
     inputs,
     results,
+    given,
     strides,
     numbers: {
       scale: scale === undefined ? 1 / Math.sqrt(shape.headDim) : float32(OPERATION, "scale", scale),

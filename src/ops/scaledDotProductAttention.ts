@@ -18,11 +18,10 @@ export function scaledDotProductAttention<Out extends Float32Tensor = ResultTens
 ): Out {
   runtime.assertReady(OPERATION);
   const call = readCall(runtime, q, k, v, options);
-  const given = [...Object.values(call.inputs), ...Object.values(call.results)].filter((operand) => operand !== undefined);
-  assertUnchanged(runtime, OPERATION, given);
+  assertUnchanged(runtime, OPERATION, call.given);
   const out = call.results.out ?? newResult(runtime, call.shape.outDims);
   const isEmpty = call.shape.batchSize === 0 || call.shape.seqLen === 0; // then so is every result
-  if (!isEmpty) run(runtime, { ...call, results: { ...call.results, out } }, out);
+  if (!isEmpty) run(runtime, call, out);
   return (call.returned ?? { type: "float32", data: out.data, dims: out.dims }) as Out;
 }
 
@@ -34,6 +33,7 @@ const newResult = (runtime: Runtime, dims: readonly number[]): Operand => {
     dims,
     count,
     kind: "float32",
+    isResult: true,
     tensor: undefined,
     ptr: 0,
     data: new Float32Array(count),
@@ -44,24 +44,23 @@ const newResult = (runtime: Runtime, dims: readonly number[]): Operand => {
 /** Places the operands in scratch, runs the kernel and copies the results out. */
 function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
   const { arena, kernels, memory, jobPtr } = runtime;
-  const { shape, sequences } = call;
-  const inputs = Object.values(call.inputs).filter((operand) => operand !== undefined);
-  const results = Object.values(call.results).filter((operand) => operand !== undefined);
+  const { shape, sequences, given } = call;
+  const operands = given.includes(out) ? given : [...given, out];
   const strips = numStrips(runtime, shape);
   const work = workOf(call);
   const threads = runtime.threadsFor(work, strips);
   const workspaceBytes = wholeLines(kernels.workspaceBytes(shape.kvLen, shape.headDim, shape.valueDim));
+  const sequencesBytes = wholeLines(sequences.byteLength);
 
-  const operandBytes = scratchBytes(inputs) + scratchBytes(results);
-  const start = arena.openScratch(OPERATION, operandBytes + wholeLines(sequences.byteLength) + threads * workspaceBytes);
+  const start = arena.openScratch(OPERATION, scratchBytes(operands) + sequencesBytes + threads * workspaceBytes);
   try {
-    const sequencesPtr = assignScratch(results, assignScratch(inputs, start));
-    const workspaces = sequencesPtr + wholeLines(sequences.byteLength);
-    for (const input of inputs) copyIn(runtime, input);
+    const sequencesPtr = assignScratch(operands, start);
+    for (const operand of operands) if (!operand.isResult) copyIn(runtime, operand);
     memory.i32.set(sequences, sequencesPtr >>> 2);
     writeStruct(memory, jobPtr, ATTENTION_PARAMS, paramsOf(runtime, call, out, sequencesPtr));
+    const workspaces = sequencesPtr + sequencesBytes;
     runtime.run(OPERATION, { params: jobPtr, workspaces, workspaceBytes, strips, work, threads });
-    for (const result of results) copyOut(runtime, result);
+    for (const operand of operands) if (operand.isResult) copyOut(runtime, operand);
   } finally {
     runtime.closeScratch();
   }
@@ -105,11 +104,24 @@ function paramsOf(
     weights: results.weights?.ptr ?? 0,
     scores: results.scores?.ptr ?? 0,
     sequences,
-    ...{ seqLen, kvLen, numHeads, numKvHeads, headDim, valueDim },
-    ...{ qRowStride: qStrides.row, qHeadStride: qStrides.head, qBatchStride: qStrides.batch },
-    ...{ kRowStride: kStrides.row, kHeadStride: kStrides.head, kBatchStride: kStrides.batch },
-    ...{ vRowStride: vStrides.row, vHeadStride: vStrides.head, vBatchStride: vStrides.batch },
-    ...{ outRowStride: outStrides.row, outHeadStride: outStrides.head, outBatchStride: outStrides.batch },
+    seqLen,
+    kvLen,
+    numHeads,
+    numKvHeads,
+    headDim,
+    valueDim,
+    qRowStride: qStrides.row,
+    qHeadStride: qStrides.head,
+    qBatchStride: qStrides.batch,
+    kRowStride: kStrides.row,
+    kHeadStride: kStrides.head,
+    kBatchStride: kStrides.batch,
+    vRowStride: vStrides.row,
+    vHeadStride: vStrides.head,
+    vBatchStride: vStrides.batch,
+    outRowStride: outStrides.row,
+    outHeadStride: outStrides.head,
+    outBatchStride: outStrides.batch,
     maskKeyStride: strides.mask?.key ?? 0,
     maskRowStride: strides.mask?.row ?? 0,
     maskHeadStride: strides.mask?.head ?? 0,
@@ -118,7 +130,13 @@ function paramsOf(
     biasRowStride: strides.bias?.row ?? 0,
     biasHeadStride: strides.bias?.head ?? 0,
     biasBatchStride: strides.bias?.batch ?? 0,
-    ...numbers,
+    scale: numbers.scale,
+    softcap: numbers.softcap,
+    causal: numbers.causal,
+    windowLeft: numbers.windowLeft,
+    windowRight: numbers.windowRight,
+    sinkTokens: numbers.sinkTokens,
+    scoresStage: numbers.scoresStage,
     stripRows: STRIP_ROWS[runtime.build],
   };
 }

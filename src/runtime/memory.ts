@@ -1,4 +1,4 @@
-/** Linear memory and the views on it: a view made before the memory grew is of no use afterwards, these are always current. */
+/** Linear memory and the views on it. Nobody else makes it grow; then these are made anew, and older views are of no use. */
 export class LinearMemory {
   readonly #memory: WebAssembly.Memory;
   /** Whether other threads can see it. */
@@ -22,43 +22,38 @@ export class LinearMemory {
     this.#u8 = new Uint8Array(buffer);
   }
 
-  #current(): void {
-    if (this.#memory.buffer !== this.#buffer) this.#refresh();
-  }
-
   /** The object that instances are linked with. */
   get object(): WebAssembly.Memory {
     return this.#memory;
   }
 
   get buffer(): ArrayBufferLike {
-    return this.#memory.buffer;
+    return this.#buffer;
   }
 
   get byteLength(): number {
-    return this.#memory.buffer.byteLength;
+    return this.#buffer.byteLength;
   }
 
   get f32(): Float32Array {
-    this.#current();
     return this.#f32;
   }
 
   get i32(): Int32Array {
-    this.#current();
     return this.#i32;
   }
 
   get u8(): Uint8Array {
-    this.#current();
     return this.#u8;
   }
 
   /** Grows to at least `bytes`; false where the host refuses. */
   growTo(bytes: number): boolean {
     const pages = Math.ceil((bytes - this.byteLength) / PAGE_BYTES);
+    if (pages <= 0) return true;
     try {
-      if (pages > 0) this.#memory.grow(pages);
+      this.#memory.grow(pages);
+      this.#refresh();
       return true;
     } catch {
       return false;

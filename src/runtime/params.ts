@@ -75,9 +75,10 @@ export function writeStruct<L extends Record<string, FieldType>>(
   layout: L,
   values: Record<keyof L, number>,
 ): void {
+  const { i32, f32 } = memory;
   let word = ptr >>> 2;
   for (const field in layout) {
-    if (layout[field] === "f32") memory.f32[word++] = values[field];
-    else memory.i32[word++] = values[field]; // an address above 2³¹ keeps its bits
+    if (layout[field] === "f32") f32[word++] = values[field];
+    else i32[word++] = values[field]; // an address above 2³¹ keeps its bits
   }
 }

@@ -51,7 +51,7 @@ export async function startPool({ module, memory, threads, createWorker, stallTi
   const hosts: WorkerHost[] = [];
   const problems: string[] = [];
   const starts = Array.from({ length: threads - 1 }, async (_, index) => {
-    const lock = `headwise ${Math.random()} ${index}`;
+    const lock = `headwise ${crypto.randomUUID()}`;
     try {
       const host = new WorkerHost(createWorker ? createWorker() : await createPackagedWorker(), lock);
       const problem = await host.start({ module, memory, control, thread: index + 1, lock }, stallTimeout);

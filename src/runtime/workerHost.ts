@@ -16,6 +16,9 @@ interface WebWorker extends WorkerLike {
 /** Hosts without locks don't say when a worker is gone; this many milliseconds after `terminate` it counts as gone. */
 const GRACE_MILLISECONDS = 1000;
 
+const REFUSED =
+  "the host refused its script; a Content-Security-Policy must allow worker-src blob:, or else createWorker can use a file";
+
 /** Starts one of the packaged workers: from a source text, so that no bundler and no server needs to know of a file. */
 export async function createPackagedWorker(): Promise<WorkerLike> {
   const { source } = await import("./binary/worker.js");
@@ -64,7 +67,7 @@ export class WorkerHost {
     const problem = await new Promise<string | undefined>((resolve) => {
       timer = setTimeout(() => resolve(`no answer within ${timeout} ms`), timeout);
       const answered = (answer: WorkerAnswer | undefined): void => resolve(answer?.problem);
-      const failed = (cause: unknown): void => resolve((cause as { message?: string }).message ?? "the host refused its script");
+      const failed = (cause: unknown): void => resolve((cause as { message?: string }).message ?? REFUSED);
       void this.ended.then(() => resolve("it ended at once"));
       if ("on" in worker) {
         const node = worker as NodeWorker;
