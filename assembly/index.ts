@@ -20,5 +20,5 @@ export { abiVersion, block, build, heapBase, multiplyAdd, panel } from "./identi
 // The stages of attention one by one, for tests and benches.
 export { scoreStrip } from "./scores";
 export { addValues } from "./values";
-export { exponentials, softcapRow } from "./softmax";
-export { packKeys, packValues } from "./pack";
+export { exponentials, rowMax, softcapRow } from "./softmax";
+export { packKeys, packRows, packValues } from "./pack";

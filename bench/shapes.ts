@@ -7,6 +7,8 @@ export interface AttentionShape {
   readonly seqLen: number;
   readonly headDim: number;
   readonly causal: boolean;
+  /** Keys before its position that a row sees, where that is bounded. */
+  readonly window?: number;
 }
 
 const attention = (
@@ -36,6 +38,12 @@ export const FORWARD: readonly AttentionShape[] = [128, 512, 1024, 2048].flatMap
 /** A length at which the scores of all heads take 0.8 GB, where they are kept. */
 export const LONG: readonly AttentionShape[] = fullAndCausal(4096);
 
+/** The same with a window of 512 keys: the time grows with the length, not with its square. */
+export const windowed = (seqLen: number): AttentionShape => ({
+  ...attention(`12×${seqLen}×64 window 512`, 12, 12, seqLen, 64, true),
+  window: 511,
+});
+
 /** Calls so small that what surrounds the arithmetic counts. */
 export const SMALL_CALLS: readonly AttentionShape[] = [
   attention("1×16×64 full", 1, 1, 16, 64, false),
@@ -43,9 +51,21 @@ export const SMALL_CALLS: readonly AttentionShape[] = [
   attention("12×32×64 full", 12, 12, 32, 64, false),
 ];
 
+/** One head, few rows, every usual headDim. */
+export const ONE_HEAD: readonly AttentionShape[] = [16, 32, 64, 128].flatMap((seqLen) =>
+  [32, 64, 80, 96, 128].map((headDim) => attention(`1×${seqLen}×${headDim} full`, 1, 1, seqLen, headDim, false)),
+);
+
+/** Options of the call that a shape names. */
+export const optionsOf = ({ causal, window }: AttentionShape): { causal: boolean; window?: [number, number] } => ({
+  causal,
+  ...(window === undefined ? {} : { window: [window, 0] }),
+});
+
 /** Pairs of a query and a key that it sees, over all heads. */
-export function visiblePairs({ numHeads, seqLen, causal }: AttentionShape): number {
-  return numHeads * (causal ? (seqLen * (seqLen + 1)) / 2 : seqLen * seqLen);
+export function visiblePairs({ numHeads, seqLen, causal, window = seqLen - 1 }: AttentionShape): number {
+  const hidden = seqLen - 1 - window;
+  return numHeads * (causal ? (seqLen * (seqLen + 1) - hidden * (hidden + 1)) / 2 : seqLen * seqLen);
 }
 
 /** Floating-point operations that the result needs: a product and a sum per channel in q·k and in p·v. */

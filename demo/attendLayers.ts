@@ -5,7 +5,7 @@ import { scaledDotProductAttention as baseline } from "headwise/baseline";
 import { scaledDotProductAttention as reference } from "headwise/reference";
 import { inputsOf } from "../bench/data.js";
 import { gigaPerSecond } from "../bench/measure.js";
-import { measureAgainstPeak } from "../bench/peak/peak.js";
+import { measureAgainstPeak } from "../bench/ceilings/ceilings.js";
 import { type AttentionShape, flopsOf, MODEL_LAYERS } from "../bench/shapes.js";
 
 /** Rows of the reference between two signs of life. */

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The engine: one kernel module over one memory, and every operation in one list. */
 import { type AttentionOptions } from "./ops/attentionCall.js";
-import { scaledDotProductAttention } from "./ops/scaledDotProductAttention.js";
+import { type AttentionPlan, planAttention, scaledDotProductAttention } from "./ops/scaledDotProductAttention.js";
 import type { Build } from "./runtime/builds.js";
 import type { Pool } from "./runtime/pool.js";
 import type { Runtime } from "./runtime/runtime.js";
@@ -130,6 +130,24 @@ export class Engine {
     options?: AttentionOptions<Out>,
   ): Out {
     return scaledDotProductAttention(this.#runtime, q, k, v, options);
+  }
+
+  /**
+   * What a call of `scaledDotProductAttention` with the same arguments takes. Nothing is computed, written or allocated.
+   *
+   * @throws {TypeError} @throws {RangeError} @throws {Error} as the call itself
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const x = engine.tensor([1, 1024, 12, 64]);
+   * const { threads, scratchBytes } = engine.plan(x, x, x, { out: engine.tensor([1, 1024, 12, 64]) });
+   * console.log(threads, scratchBytes < 2 ** 20); // 1 true
+   * engine.dispose();
+   */
+  plan(q: TensorLike, k: TensorLike, v: TensorLike, options?: AttentionOptions): AttentionPlan {
+    return planAttention(this.#runtime, q, k, v, options);
   }
 
   /** Ends the engine: later calls throw, its workers end, its memory goes back to the host. Disposing twice does nothing. */

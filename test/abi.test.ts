@@ -10,7 +10,7 @@ import { binaryOf, onEveryBuild } from "./support/builds.js";
 
 const EXPORTS = [
   ...["abiVersion", "addValues", "attention", "block", "build", "exponentials", "heapBase", "memory", "multiplyAdd", "packKeys"],
-  ...["packValues", "panel", "placeWorkspace", "scoreStrip", "softcapRow", "widenFloat16", "workspaceBytes"],
+  ...["packRows", "packValues", "panel", "placeWorkspace", "rowMax", "scoreStrip", "softcapRow", "widenFloat16", "workspaceBytes"],
 ];
 const START_SECTION = 8;
 

@@ -16,14 +16,45 @@ export function scaledDotProductAttention<Out extends Float32Tensor = ResultTens
   v: TensorLike,
   options: AttentionOptions<Out> = {},
 ): Out {
+  const call = readUnchanged(runtime, q, k, v, options);
+  const out = call.results.out ?? newResult(runtime, call.shape.outDims);
+  if (!isEmpty(call)) run(runtime, call, out);
+  return (call.returned ?? { type: "float32", data: out.data, dims: out.dims }) as Out;
+}
+
+/** What a call takes, see `Engine.plan`. */
+export interface AttentionPlan {
+  /** Threads that share the call. */
+  readonly threads: number;
+  /** Bytes of the engine's memory that it takes while it runs, beside tensors that lie there. */
+  readonly scratchBytes: number;
+}
+
+/** See `Engine.plan`. */
+export function planAttention(
+  runtime: Runtime,
+  q: TensorLike,
+  k: TensorLike,
+  v: TensorLike,
+  options: AttentionOptions = {},
+): AttentionPlan {
+  const call = readUnchanged(runtime, q, k, v, options);
+  if (isEmpty(call)) return { threads: 1, scratchBytes: 0 };
+  const outBytes = call.results.out ? 0 : wholeLines(4 * countOf(call.shape.outDims));
+  const { threads, bytes } = placementOf(runtime, call, call.given);
+  return { threads, scratchBytes: bytes + outBytes };
+}
+
+/** Reads a call; nothing of the caller's runs afterwards. */
+function readUnchanged(runtime: Runtime, q: TensorLike, k: TensorLike, v: TensorLike, options: AttentionOptions): AttentionCall {
   runtime.assertReady(OPERATION);
   const call = readCall(runtime, q, k, v, options);
   assertUnchanged(runtime, OPERATION, call.given);
-  const out = call.results.out ?? newResult(runtime, call.shape.outDims);
-  const isEmpty = call.shape.batchSize === 0 || call.shape.seqLen === 0; // then so is every result
-  if (!isEmpty) run(runtime, call, out);
-  return (call.returned ?? { type: "float32", data: out.data, dims: out.dims }) as Out;
+  return call;
 }
+
+/** Whether it has no query, and so no result. */
+const isEmpty = ({ shape }: AttentionCall): boolean => shape.batchSize === 0 || shape.seqLen === 0;
 
 const newResult = (runtime: Runtime, dims: readonly number[]): Operand => {
   const count = countOf(dims);
@@ -41,22 +72,38 @@ const newResult = (runtime: Runtime, dims: readonly number[]): Operand => {
   };
 };
 
-/** Places the operands in scratch, runs the kernel and copies the results out. */
-function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
-  const { arena, kernels, memory, jobPtr } = runtime;
-  const { shape, sequences, given } = call;
-  const operands = given.includes(out) ? given : [...given, out];
+/** How a call is cut, and the scratch that it needs. */
+interface Placement {
+  readonly strips: number;
+  readonly work: number;
+  readonly threads: number;
+  readonly workspaceBytes: number;
+  readonly sequencesBytes: number;
+  /** In all. */
+  readonly bytes: number;
+}
+
+function placementOf(runtime: Runtime, call: AttentionCall, operands: readonly Operand[]): Placement {
+  const { shape, sequences } = call;
   const strips = numStrips(runtime, shape);
   const work = workOf(call);
   const threads = runtime.threadsFor(work, strips);
-  const workspaceBytes = wholeLines(kernels.workspaceBytes(shape.kvLen, shape.headDim, shape.valueDim));
+  const workspaceBytes = wholeLines(runtime.kernels.workspaceBytes(shape.kvLen, shape.headDim, shape.valueDim));
   const sequencesBytes = wholeLines(sequences.byteLength);
+  const bytes = scratchBytes(operands) + sequencesBytes + threads * workspaceBytes;
+  return { strips, work, threads, workspaceBytes, sequencesBytes, bytes };
+}
 
-  const start = arena.openScratch(OPERATION, scratchBytes(operands) + sequencesBytes + threads * workspaceBytes);
+/** Places the operands in scratch, runs the kernel and copies the results out. */
+function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
+  const { arena, memory, jobPtr } = runtime;
+  const operands = call.results.out ? call.given : [...call.given, out];
+  const { strips, work, threads, workspaceBytes, sequencesBytes, bytes } = placementOf(runtime, call, operands);
+  const start = arena.openScratch(OPERATION, bytes);
   try {
     const sequencesPtr = assignScratch(operands, start);
     for (const operand of operands) if (!operand.isResult) copyIn(runtime, operand);
-    memory.i32.set(sequences, sequencesPtr >>> 2);
+    memory.i32.set(call.sequences, sequencesPtr >>> 2);
     writeStruct(memory, jobPtr, ATTENTION_PARAMS, paramsOf(runtime, call, out, sequencesPtr));
     const workspaces = sequencesPtr + sequencesBytes;
     runtime.run(OPERATION, { params: jobPtr, workspaces, workspaceBytes, strips, work, threads });

@@ -26,8 +26,10 @@ export type Kernels = {
     panels: number,
     keys: number,
   ): void;
+  rowMax(scores: number, bytes: number): number;
   exponentials(scores: number, bytes: number, shift: number): number;
   softcapRow(scores: number, bytes: number, softcap: number): void;
+  packRows(rows: number, rowsStep: number, numRows: number, panel: number, channels: number, scale: number): void;
   packKeys(k: number, rowBytes: number, from: number, to: number, headDim: number, panels: number): void;
   packValues(v: number, rowBytes: number, from: number, to: number, valueDim: number, panels: number, panelBytes: number): number;
 };

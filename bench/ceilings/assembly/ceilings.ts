@@ -1,4 +1,4 @@
-/** How fast this host multiplies and adds, in the form that the kernels use: the ceiling that their speed is a share of. */
+/** How fast this host multiplies and adds, and reads, in the form that the kernels use: the ceilings that their speed is a share of. */
 import { madd } from "../../../assembly/simd";
 
 /** 1 KiB to walk through, so that no product is computed once for all steps; the numbers don't matter. */
@@ -39,4 +39,19 @@ export function multiplyAdds(steps: i32): f32 {
   const sum4567 = f32x4.add(f32x4.add(acc0x4567, acc1x4567), f32x4.add(acc2x4567, acc3x4567));
   const sum = f32x4.add(sum0123, sum4567);
   return f32x4.extract_lane(sum, 0) + f32x4.extract_lane(sum, 1) + f32x4.extract_lane(sum, 2) + f32x4.extract_lane(sum, 3);
+}
+
+/** Reads `bytes` bytes, a multiple of 64, and does nothing with them that takes time. */
+export function readAll(ptr: usize, bytes: usize): i32 {
+  let or0 = i32x4.splat(0);
+  let or1 = or0;
+  let or2 = or0;
+  let or3 = or0;
+  for (const end = ptr + bytes; ptr < end; ptr += 64) {
+    or0 = v128.or(or0, v128.load(ptr));
+    or1 = v128.or(or1, v128.load(ptr, 16));
+    or2 = v128.or(or2, v128.load(ptr, 32));
+    or3 = v128.or(or3, v128.load(ptr, 48));
+  }
+  return i32x4.extract_lane(v128.or(v128.or(or0, or1), v128.or(or2, or3)), 0);
 }

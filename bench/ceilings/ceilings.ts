@@ -1,0 +1,83 @@
+/**
+ * What this host can do at most, on one thread, in a build's instructions.
+ *
+ * The peak of multiply-adds is the best of a probe that lacks nothing but the loading of one operand and of the kernels' own
+ * register tiles on data in L1; the bandwidth is that of a plain read loop.
+ */
+import { readFileSync } from "node:fs";
+import { instantiate } from "../../src/runtime/instantiate.js";
+import type { PackagedBuild } from "headwise";
+import { gigaPerSecond, measure, type Timing } from "../measure.js";
+
+/** A binary of the build folder. */
+export const binaryOf = (name: string): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(readFileSync(new URL(`../../../${name}.wasm`, import.meta.url)));
+
+/** Something to time, and what one run of it does: floating-point operations, or bytes. */
+export interface Probe {
+  readonly run: () => unknown;
+  readonly amount: number;
+}
+
+const STEPS = 100_000;
+
+/** Panels of a tile's run: 8 keys of 256 channels are 8 KiB. */
+const HEAD_DIM = 256;
+const PANELS = 2;
+const REPEATS = 200;
+
+interface Ceilings {
+  readonly memory: WebAssembly.Memory;
+  readonly multiplyAdds: (steps: number) => number;
+  readonly readAll: (ptr: number, bytes: number) => number;
+}
+
+const ceilingsOf = (build: PackagedBuild): Ceilings =>
+  new WebAssembly.Instance(new WebAssembly.Module(binaryOf(`ceilings-${build}`))).exports as unknown as Ceilings;
+
+/** Multiply-adds as fast as they go; the fastest counts. */
+export function peakProbes(build: PackagedBuild): Probe[] {
+  const { multiplyAdds } = ceilingsOf(build);
+  const { kernels } = instantiate("ceilings", binaryOf(build), 2 ** 17, 2 ** 17);
+  const q = 2 ** 15;
+  const k = q + 2 ** 14;
+  const scores = k + 2 ** 15;
+  const tile = (rows: number): Probe => ({
+    run: () => {
+      for (let repeat = 0; repeat < REPEATS; repeat++) kernels.scoreStrip(rows, q, k, scores, HEAD_DIM, PANELS);
+    },
+    amount: REPEATS * PANELS * rows * 8 * HEAD_DIM * 2,
+  });
+  return [{ run: () => multiplyAdds(STEPS), amount: STEPS * 64 }, tile(4), tile(6)];
+}
+
+const LOOP_BYTES = 2 ** 16;
+
+/** Reading `bytes` bytes again and again, at least 4 MiB a run. */
+export function readProbe(build: PackagedBuild, bytes: number): Probe {
+  const { memory, readAll } = ceilingsOf(build);
+  memory.grow(Math.ceil(bytes / LOOP_BYTES));
+  const repeats = Math.ceil(2 ** 22 / bytes);
+  return {
+    run: () => {
+      for (let repeat = 0; repeat < repeats; repeat++) readAll(LOOP_BYTES, bytes);
+    },
+    amount: repeats * bytes,
+  };
+}
+
+/** Times the contestants and, in turn with them, the probes; the ceiling is that of the fastest probe, in billions a second. */
+export function measureAgainst(
+  probes: readonly Probe[],
+  contestants: readonly (() => unknown)[],
+): { timings: Timing[]; ceiling: number } {
+  const timings = measure([...contestants, ...probes.map(({ run }) => run)]);
+  const reached = probes.map(({ amount }, index) => gigaPerSecond(amount, timings[contestants.length + index]!));
+  return { timings: timings.slice(0, contestants.length), ceiling: Math.max(...reached) };
+}
+
+/** Times `run` against the peak of its build, in GFLOP/s. */
+export function measureAgainstPeak(build: PackagedBuild, run: () => unknown): { timing: Timing; peak: number } {
+  const { timings, ceiling } = measureAgainst(peakProbes(build), [run]);
+  return { timing: timings[0]!, peak: ceiling };
+}

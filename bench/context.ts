@@ -1,0 +1,58 @@
+/** What all sections of the bench share: engines, tensors in their memory, and how a row of a table looks. */
+import { createEngine, type Engine, type EngineTensor, type PackagedBuild } from "headwise";
+import { inputsOf, type Tensor } from "./data.js";
+import type { Timing } from "./measure.js";
+import { type AttentionShape, optionsOf } from "./shapes.js";
+
+/** Cells by the names of their columns; numbers are not rounded. */
+export type Row = Record<string, string | number | undefined>;
+
+export interface Context {
+  readonly builds: readonly PackagedBuild[];
+  readonly threads: number;
+  /** Whether a shape's name was asked for. */
+  readonly wants: (name: string) => boolean;
+  /** Says what is being measured. */
+  readonly progress: (text: string) => void;
+}
+
+export interface Section {
+  readonly name: string;
+  readonly title: string;
+  readonly run: (context: Context) => Promise<Row[]> | Row[];
+}
+
+export const timingCells = ({ median, spread: [low, high] }: Timing, unit: "ms" | "µs" = "ms"): Row => {
+  const factor = unit === "µs" ? 1000 : 1;
+  return { [unit]: factor * median, "1st quartile": factor * low, "3rd quartile": factor * high };
+};
+
+/** An engine with as many threads as asked for, or an Error that says why not. */
+export async function openEngine(build: PackagedBuild, threads = 1): Promise<Engine> {
+  const engine = await createEngine({ build, threads });
+  if (engine.info.threads === threads) return engine;
+  throw new Error(`${threads} threads were asked for: ${engine.info.threadsReason}`);
+}
+
+/** A call whose tensors lie in the engine's memory. */
+export interface ResidentCall {
+  readonly run: () => unknown;
+  readonly dispose: () => void;
+}
+
+export function residentCall(engine: Engine, shape: AttentionShape): ResidentCall {
+  const place = ({ data, dims }: Tensor): EngineTensor<"float32"> => {
+    const tensor = engine.tensor(dims);
+    tensor.data.set(data);
+    return tensor;
+  };
+  const inputs = inputsOf(shape);
+  const [q, k, v, out] = [place(inputs.q), place(inputs.k), place(inputs.v), engine.tensor(inputs.q.dims)];
+  const options = { ...optionsOf(shape), out };
+  return {
+    run: () => engine.scaledDotProductAttention(q, k, v, options),
+    dispose: () => {
+      for (const tensor of [q, k, v, out]) tensor.dispose();
+    },
+  };
+}
