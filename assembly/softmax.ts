@@ -11,21 +11,32 @@ import { PANEL_BYTES } from "./layout";
 /** Largest of `bytes / 4` scores, −∞ if all are. NaN does not count: the exponentials carry it on. */
 export function rowMax(scoresPtr: usize, bytes: usize): f32 {
   const end = scoresPtr + bytes;
-  let max0 = minusInfinity(); // four chains: one maximum takes four cycles
+  const wholeEnd = scoresPtr + (bytes & ~(4 * PANEL_BYTES - 1));
+  let max0 = minusInfinity(); // eight chains: one maximum takes four cycles, and two can begin in each
   let max1 = max0;
   let max2 = max0;
   let max3 = max0;
-  for (; scoresPtr + 2 * PANEL_BYTES <= end; scoresPtr += 2 * PANEL_BYTES) {
+  let max4 = max0;
+  let max5 = max0;
+  let max6 = max0;
+  let max7 = max0;
+  for (; scoresPtr < wholeEnd; scoresPtr += 4 * PANEL_BYTES) {
     max0 = f32x4.pmax(max0, v128.load(scoresPtr));
     max1 = f32x4.pmax(max1, v128.load(scoresPtr, 16));
     max2 = f32x4.pmax(max2, v128.load(scoresPtr, 32));
     max3 = f32x4.pmax(max3, v128.load(scoresPtr, 48));
+    max4 = f32x4.pmax(max4, v128.load(scoresPtr, 64));
+    max5 = f32x4.pmax(max5, v128.load(scoresPtr, 80));
+    max6 = f32x4.pmax(max6, v128.load(scoresPtr, 96));
+    max7 = f32x4.pmax(max7, v128.load(scoresPtr, 112));
   }
-  if (scoresPtr < end) {
+  for (; scoresPtr < end; scoresPtr += PANEL_BYTES) {
     max0 = f32x4.pmax(max0, v128.load(scoresPtr));
     max1 = f32x4.pmax(max1, v128.load(scoresPtr, 16));
   }
-  return maxLane(f32x4.pmax(f32x4.pmax(max0, max1), f32x4.pmax(max2, max3)));
+  max0 = f32x4.pmax(f32x4.pmax(max0, max1), f32x4.pmax(max2, max3));
+  max4 = f32x4.pmax(f32x4.pmax(max4, max5), f32x4.pmax(max6, max7));
+  return maxLane(f32x4.pmax(max0, max4));
 }
 
 /** s → e^(s − shift) in place; returns the sum. `shift` is the running maximum, or 0 where that is −∞. */
