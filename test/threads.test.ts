@@ -3,12 +3,14 @@ import { spawnSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { createEngine, type Engine, type EngineOptions } from "headwise";
 import { createEngineSync } from "headwise/sync";
+import { Arena } from "../src/runtime/arena.js";
 import { CONTROL_BYTES, takePart, Word } from "../src/runtime/job.js";
 import { source } from "../src/runtime/binary/worker.js";
 import type { Kernels } from "../src/runtime/kernels.js";
+import { Pool } from "../src/runtime/pool.js";
 import { expectSameBits, parseShape, randomInputs } from "./support/attention.js";
 import { binaryOf } from "./support/builds.js";
 
@@ -82,6 +84,37 @@ describe("workers that work", () => {
     const view = (engine: Engine) => engine.tensor([4]).data.buffer;
     expect(view(await open({}))).toBeInstanceOf(ArrayBuffer);
     expect(view(await open({ threads: 2 }))).toBeInstanceOf(SharedArrayBuffer);
+  });
+
+  test("calls below the break-even run alone", async () => {
+    const engine = await open({ threads: 2 });
+    const run = vi.spyOn(Pool.prototype, "run");
+    try {
+      const small = randomInputs(parseShape("B1-S64-KV64-H2/1-D64"), 1);
+      engine.scaledDotProductAttention(small.q, small.k, small.v);
+      expect(run).not.toHaveBeenCalled();
+      engine.scaledDotProductAttention(large.q, large.k, large.v, { window: 1 });
+      expect(run).not.toHaveBeenCalled();
+      attend(engine);
+      expect(run).toHaveBeenCalledOnce();
+    } finally {
+      run.mockRestore();
+    }
+  });
+
+  test.each([1, 3])("plan says what a call takes on %i threads", async (threads) => {
+    const engine = await open({ threads });
+    const scratch = vi.spyOn(Arena.prototype, "openScratch");
+    try {
+      const plan = engine.plan(large.q, large.k, large.v, { causal: true });
+      expect(scratch).not.toHaveBeenCalled();
+      engine.scaledDotProductAttention(large.q, large.k, large.v, { causal: true });
+      expect(plan).toEqual({ threads, scratchBytes: scratch.mock.calls[0]![1] });
+      const none = { data: new Float32Array(0), dims: [0, 64] };
+      expect(engine.plan(none, none, none)).toEqual({ threads: 1, scratchBytes: 0 });
+    } finally {
+      scratch.mockRestore();
+    }
   });
 
   test("memory grows under the workers", async () => {
@@ -300,12 +333,12 @@ describe("the end of workers", () => {
     const ended = made.map(ending);
     engine.dispose();
     expect(await Promise.all(ended)).toEqual([0, 0]);
-  });
+  }, 10_000);
 
   const run = (flags: string[], script: string) => {
     const dist = fileURLToPath(new URL("../dist/index.js", import.meta.url));
     const text = `import { createEngine } from ${JSON.stringify(dist)};\n${script}`;
-    return spawnSync(process.execPath, [...flags, "--input-type=module", "-e", text], { encoding: "utf8", timeout: 30_000 });
+    return spawnSync(process.execPath, [...flags, "--input-type=module", "-e", text], { encoding: "utf8", timeout: 10_000 });
   };
 
   test("a process whose workers are idle ends by itself", () => {

@@ -1,5 +1,5 @@
-// Applies each break to a copy of the sources, rebuilds what it touches and requires the tests to fail. Arguments: texts that a
-// rule must contain to be tried.
+// Applies each break to a copy of the sources, rebuilds what it touches and requires the tests to fail. Arguments: texts, one of which
+// a rule must contain to be tried.
 import { execFile, execFileSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
@@ -9,9 +9,9 @@ import { BREAKS } from "./breaks.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const wanted = process.argv.slice(2);
-const breaks = BREAKS.filter(({ rule }) => wanted.every((text) => rule.includes(text)));
+const breaks = BREAKS.filter(({ rule }) => wanted.length === 0 || wanted.some((text) => rule.includes(text)));
 if (breaks.length === 0) {
-  console.error(`no rule contains ${wanted.join(" and ")}`);
+  console.error(`no rule contains ${wanted.join(" or ")}`);
   process.exit(2);
 }
 
@@ -50,7 +50,7 @@ const test = (folder, names = []) =>
   );
 
 /** Breaks, tests and mends; returns what is wrong with the break, or undefined if the tests noticed. */
-async function survives(folder, { file, find, replace, tests }) {
+async function survives(folder, { file, find, replace, tests, needsDist }) {
   const path = join(folder, file);
   const original = readFileSync(path, "utf8");
   if (original.split(find).length !== 2)
@@ -64,9 +64,11 @@ async function survives(folder, { file, find, replace, tests }) {
       const failed = (await compile(folder)).find((result) => result.failed);
       if (failed) return `does not compile, which proves nothing:\n${failed.output}`;
     }
+    if (needsDist) await node(folder, "node_modules/typescript/bin/tsc", "-p", ".");
     return (await test(folder, tests)).failed ? undefined : "no test noticed";
   } finally {
     writeFileSync(path, original);
+    if (needsDist) cpSync(join(root, "dist"), join(folder, "dist"), { recursive: true });
     if (file.startsWith("assembly/")) cpSync(join(root, "build"), join(folder, "build"), { recursive: true });
   }
 }
