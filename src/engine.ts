@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The engine: one kernel module over one memory, and every operation in one list. */
-import { type AttentionOptions } from "./ops/attentionCall.js";
-import { type AttentionPlan, planAttention, scaledDotProductAttention } from "./ops/scaledDotProductAttention.js";
+import type { AttentionOptions, AttentionPlan } from "./ops/attentionCall.js";
+import { planAttention, scaledDotProductAttention } from "./ops/scaledDotProductAttention.js";
 import type { Build } from "./runtime/builds.js";
 import type { Pool } from "./runtime/pool.js";
 import type { Runtime } from "./runtime/runtime.js";

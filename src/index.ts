@@ -3,8 +3,7 @@
 export { createEngine } from "./createEngine.js";
 export type { Engine, EngineInfo } from "./engine.js";
 export type { EngineOptions, PackagedBuild, SyncEngineOptions } from "./openEngine.js";
-export type { AttentionOptions } from "./ops/attentionCall.js";
-export type { AttentionPlan } from "./ops/scaledDotProductAttention.js";
+export type { AttentionOptions, AttentionPlan } from "./ops/attentionCall.js";
 export type { Build } from "./runtime/builds.js";
 export type { ScoresStage } from "./runtime/params.js";
 export type { WorkerLike } from "./runtime/workerLike.js";

@@ -53,6 +53,14 @@ export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {
   scoresStage?: ScoresStage | undefined;
 }
 
+/** What a call takes. */
+export interface AttentionPlan {
+  /** Threads that share the call. */
+  readonly threads: number;
+  /** Bytes of the engine's memory that it takes while it runs, beside tensors that lie there. */
+  readonly scratchBytes: number;
+}
+
 export const OPERATION = "scaledDotProductAttention";
 const OPTIONS = [
   ...["layout", "scale", "softcap", "bias", "mask", "causal", "queryOffset", "window", "sinkTokens", "queryLengths", "keyLengths"],

@@ -6,7 +6,7 @@ import { ATTENTION_PARAMS, type AttentionParams, writeStruct } from "../runtime/
 import type { Runtime } from "../runtime/runtime.js";
 import { type AttentionShape, stridesOf } from "../shape.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../tensor.js";
-import { type AttentionCall, type AttentionOptions, OPERATION, readCall } from "./attentionCall.js";
+import { type AttentionCall, type AttentionOptions, type AttentionPlan, OPERATION, readCall } from "./attentionCall.js";
 
 /** See `Engine.scaledDotProductAttention`. */
 export function scaledDotProductAttention<Out extends Float32Tensor = ResultTensor>(
@@ -20,14 +20,6 @@ export function scaledDotProductAttention<Out extends Float32Tensor = ResultTens
   const out = call.results.out ?? newResult(runtime, call.shape.outDims);
   if (!isEmpty(call)) run(runtime, call, out);
   return (call.returned ?? { type: "float32", data: out.data, dims: out.dims }) as Out;
-}
-
-/** What a call takes, see `Engine.plan`. */
-export interface AttentionPlan {
-  /** Threads that share the call. */
-  readonly threads: number;
-  /** Bytes of the engine's memory that it takes while it runs, beside tensors that lie there. */
-  readonly scratchBytes: number;
 }
 
 /** See `Engine.plan`. */
