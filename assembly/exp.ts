@@ -7,7 +7,7 @@
  * with q of degree 4, fitted by Remez' exchange to a relative error of 2.2e-8. Adding MAGIC rounds, and leaves n + 127 in the last
  * bits: shifted to the exponent's place they are 2ⁿ.
  */
-import { madd } from "./simd";
+import { madd, onePlusTimes } from "./simd";
 
 // Byte offsets of the constants, which V8 loads faster from static data than it rebuilds literals.
 const LOWEST = 0; // below, eˣ would be subnormal: it is exactly 0 instead
@@ -77,8 +77,8 @@ function expMinusOne(r: v128): v128 {
 export function exp4(x: v128): v128 {
   const shifted = shiftedExponent(x);
   const r = remainder(x, shifted);
-  const p = f32x4.add(expMinusOne(r), constant(ONE));
-  return v128.andnot(f32x4.mul(p, powerOfTwo(shifted)), f32x4.lt(x, constant(LOWEST)));
+  const power = onePlusTimes(expMinusOne(r), powerOfTwo(shifted), constant(ONE));
+  return v128.andnot(power, f32x4.lt(x, constant(LOWEST)));
 }
 
 /** exp4 of one number, with the same bits as in a vector. */
