@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import type { PackagedBuild } from "headwise";
 import { hasRelaxedSimd } from "../src/runtime/features.js";
 import type { Context, Row, Section } from "./context.js";
+import { printTable, progress } from "./print.js";
 import { coldStart } from "./sections/coldStart.js";
 import { forward } from "./sections/forward.js";
 import { memory } from "./sections/memory.js";
@@ -22,18 +23,6 @@ const USAGE = `npm run bench -- [SECTION …] [--only TEXT] [--build simd|relaxe
   --build NAME   one build; default: each that this host validates
   --threads N    threads of the engines that share calls; default 2
   --json         print one JSON document instead of tables`;
-
-const progress = (text: string): void => {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
-};
-
-/** Three significant digits, and all of those before the point. */
-const rounded = (value: string | number | undefined): string | number => {
-  if (typeof value !== "number") return value ?? "";
-  return Math.abs(value) >= 1000 ? Math.round(value) : Number(value.toPrecision(3));
-};
-
-const printable = (row: Row): Row => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, rounded(value)]));
 
 function buildsOf(wanted: string | undefined): PackagedBuild[] {
   if (wanted === undefined) return hasRelaxedSimd() ? ["simd", "relaxed"] : ["simd"];
@@ -90,7 +79,7 @@ async function main(): Promise<void> {
     results[section.name] = rows;
     if (values.json || rows.length === 0) continue;
     console.log(`\n${section.title}`);
-    console.table(rows.map(printable));
+    printTable(rows);
   }
   if (Object.values(results).every((rows) => rows.length === 0)) {
     throw new TypeError(`--only ${values.only}: no shape of ${sections.map(({ name }) => name).join(", ")} has that in its name`);

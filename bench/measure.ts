@@ -19,23 +19,28 @@ export interface MeasureOptions {
 }
 
 /** Times each contestant; nothing else should run meanwhile. */
-export function measure(
+export const measure = (contestants: readonly (() => unknown)[], options: MeasureOptions = {}): Timing[] =>
+  measureRounds(contestants, options).map((rounds) => summarise(rounds.flat()));
+
+/** The same, sample by sample: [contestant][round]. */
+export function measureRounds(
   contestants: readonly (() => unknown)[],
   { rounds = 9, turn = 60, warmups = 3 }: MeasureOptions = {},
-): Timing[] {
-  const samples = contestants.map((): number[] => []);
+): number[][][] {
+  const samples = contestants.map((): number[][] => []);
   for (const contestant of contestants) for (let call = 0; call < warmups; call++) contestant();
   for (let round = 0; round < rounds; round++) {
     const bench = new Bench({ time: turn, iterations: 1, warmup: false, retainSamples: true });
     for (const [index, contestant] of contestants.entries()) bench.add(String(index), contestant);
     for (const [index, task] of bench.runSync().entries()) {
       if (task.result.state !== "completed") throw new Error(`contestant ${index} did not complete`);
-      samples[index]!.push(...(task.result.latency.samples ?? []));
+      samples[index]!.push([...(task.result.latency.samples ?? [])]);
     }
   }
-  return samples.map(summarise);
+  return samples;
 }
 
+/** Median and quartiles. */
 export function summarise(samples: readonly number[]): Timing {
   const sorted = Float64Array.from(samples).sort();
   const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
