@@ -77,7 +77,7 @@ function expMinusOne(r: v128): v128 {
 export function exp4(x: v128): v128 {
   const shifted = shiftedExponent(x);
   const r = remainder(x, shifted);
-  const power = onePlusTimes(expMinusOne(r), powerOfTwo(shifted), constant(ONE));
+  const power = onePlusTimes(expMinusOne(r), powerOfTwo(shifted));
   return v128.andnot(power, f32x4.lt(x, constant(LOWEST)));
 }
 

@@ -13,12 +13,14 @@ export function madd(a: v128, b: v128, c: v128): v128 {
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
+const ONES = memory.data<f32>([1]);
+
 /** (1 + e) · s for a power of two s: at once where products are fused, elsewhere so that e · s can't become subnormal, which is slow. */
 // @ts-ignore: decorator
 @inline
-export function onePlusTimes(e: v128, s: v128, one: v128): v128 {
+export function onePlusTimes(e: v128, s: v128): v128 {
   if (IS_RELAXED) return f32x4.relaxed_madd(e, s, s);
-  return f32x4.mul(f32x4.add(e, one), s);
+  return f32x4.mul(f32x4.add(e, v128.load32_splat(ONES)), s);
 }
 
 /** Largest lane; −∞ beats NaN, because a maximum here never holds one. */

@@ -503,8 +503,8 @@ export const BREAKS = [
   {
     rule: "the calling thread waits for the workers",
     file: "src/runtime/pool.ts",
-    find: "hasAllLeft = this.#awaitWorkers();",
-    replace: "hasAllLeft = true;",
+    find: "const hasAllLeft = this.#awaitWorkers();",
+    replace: "const hasAllLeft = true as boolean;",
     tests: ["threads"],
   },
   {

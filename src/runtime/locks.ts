@@ -4,18 +4,22 @@ const manager = (): LockManager | undefined => (globalThis as { navigator?: { lo
 
 export const hasLocks = (): boolean => manager() !== undefined;
 
-/** Holds the lock from now on; fulfilled once it does, at once where the host has no locks. */
+/** Holds the lock from now on; fulfilled once it does, at once where the host has none to give. */
 export const holdLock = (name: string): Promise<void> =>
   new Promise((resolve) => {
     const locks = manager();
     if (!locks) resolve();
-    void locks?.request(name, () => {
-      resolve();
-      return new Promise(() => undefined);
-    });
+    locks
+      ?.request(name, () => {
+        resolve();
+        return new Promise(() => undefined);
+      })
+      .catch(resolve); // a host may have locks and deny them
   });
 
 /** Calls back when nobody holds the lock any more. */
 export function whenFree(name: string, callback: () => void): void {
-  void manager()?.request(name, callback);
+  manager()
+    ?.request(name, callback)
+    .catch(() => undefined);
 }

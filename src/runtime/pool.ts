@@ -133,15 +133,17 @@ export class Pool {
     if (Atomics.load(control, Word.PARKED) > 0) Atomics.notify(control, Word.JOB);
     if (this.gathers) while (Atomics.load(control, Word.ENTERED) < entered + job.threads - 1);
 
-    let hasAllLeft = false;
+    let ownError: unknown;
     try {
       takePart(control, kernels, 0);
-    } finally {
-      Atomics.sub(control, Word.GATE, OPEN);
-      hasAllLeft = this.#awaitWorkers();
+    } catch (error) {
+      ownError = error;
     }
+    Atomics.sub(control, Word.GATE, OPEN);
+    const hasAllLeft = this.#awaitWorkers();
     if (!hasAllLeft) this.#fail(operation, `a worker made no progress for ${this.#stallTimeout} ms`);
     if (Atomics.load(control, Word.FAILED)) this.#fail(operation, "a worker could not finish its part");
+    if (ownError) throw ownError as Error;
   }
 
   /** Ends the workers; those that compute end after their part. */

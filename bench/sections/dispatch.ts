@@ -1,0 +1,56 @@
+/** What sharing a call costs: one of a few microseconds, alone, shared in a row, and shared after a pause in which workers park. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { Engine } from "../../src/engine.js";
+import { openRuntime, readOptions } from "../../src/openEngine.js";
+import { startPool } from "../../src/runtime/pool.js";
+import { binaryOf } from "../ceilings/ceilings.js";
+import { type Context, residentCall, type Row, type Section, timingCells } from "../context.js";
+import { summarise } from "../measure.js";
+import { ONE_HEAD } from "../shapes.js";
+
+const SHAPE = ONE_HEAD.find(({ name }) => name === "1×32×64 full")!;
+const CALLS = 400;
+const PAUSE_MILLISECONDS = 2;
+
+/** Milliseconds of each call, `pause` milliseconds apart. */
+async function timed(run: () => unknown, pause: number): Promise<number[]> {
+  const samples: number[] = [];
+  for (let call = 0; call < CALLS; call++) {
+    if (pause > 0) await sleep(pause);
+    const start = performance.now();
+    run();
+    samples.push(performance.now() - start);
+  }
+  return samples;
+}
+
+export const dispatch: Section = {
+  name: "dispatch",
+  title: `Sharing ${SHAPE.name}, far below the size from which calls are shared`,
+  async run({ builds, threads, wants, progress }: Context): Promise<Row[]> {
+    if (threads < 2 || !wants(SHAPE.name)) return [];
+    const rows: Row[] = [];
+    for (const build of builds) {
+      progress(`${build} dispatch`);
+      const plan = readOptions("createEngine", { build, threads });
+      const { runtime, module } = openRuntime("createEngine", plan, binaryOf(build));
+      const { pool } = await startPool({ ...plan, module, memory: runtime.memory.object });
+      runtime.pool = pool;
+      const engine = new Engine(runtime);
+      const { run } = residentCall(engine, SHAPE);
+      const states = [
+        { name: "alone", breakEven: Infinity, pause: 0 },
+        { name: "shared, one after the other", breakEven: 0, pause: 0 },
+        { name: "alone, after a pause", breakEven: Infinity, pause: PAUSE_MILLISECONDS },
+        { name: "shared, after a pause", breakEven: 0, pause: PAUSE_MILLISECONDS },
+      ];
+      for (let warmup = 0; warmup < CALLS; warmup++) run();
+      for (const { name, breakEven, pause } of states) {
+        if (pool) pool.breakEven = breakEven;
+        rows.push({ build, threads, call: name, ...timingCells(summarise(await timed(run, pause)), "µs") });
+      }
+      engine.dispose();
+    }
+    return rows;
+  },
+};
