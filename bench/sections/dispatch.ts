@@ -1,10 +1,12 @@
 /** What sharing a call costs: one of a few microseconds, alone, shared in a row, and shared after a pause in which workers park. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { Engine } from "../../src/engine.js";
 import { openRuntime, readOptions } from "../../src/openEngine.js";
+import { scaledDotProductAttention } from "../../src/ops/scaledDotProductAttention.js";
 import { startPool } from "../../src/runtime/pool.js";
+import { createTensor } from "../../src/tensor.js";
 import { binaryOf } from "../ceilings/ceilings.js";
-import { type Context, residentCall, type Row, type Section, timingCells } from "../context.js";
+import { type Context, type Row, type Section, timingCells } from "../context.js";
+import { inputsOf } from "../data.js";
 import { summarise } from "../measure.js";
 import { ONE_HEAD } from "../shapes.js";
 
@@ -36,8 +38,9 @@ export const dispatch: Section = {
       const { runtime, module } = openRuntime("createEngine", plan, binaryOf(build));
       const { pool } = await startPool({ ...plan, module, memory: runtime.memory.object });
       runtime.pool = pool;
-      const engine = new Engine(runtime);
-      const { run } = residentCall(engine, SHAPE);
+      const { q, k, v } = inputsOf(SHAPE);
+      const out = createTensor(runtime, q.dims, "float32");
+      const run = (): unknown => scaledDotProductAttention(runtime, q, k, v, { out });
       const states = [
         { name: "alone", breakEven: Infinity, pause: 0 },
         { name: "shared, one after the other", breakEven: 0, pause: 0 },
@@ -49,7 +52,7 @@ export const dispatch: Section = {
         if (pool) pool.breakEven = breakEven;
         rows.push({ build, threads, call: name, ...timingCells(summarise(await timed(run, pause)), "µs") });
       }
-      engine.dispose();
+      runtime.dispose();
     }
     return rows;
   },
