@@ -86,10 +86,9 @@ async function main(): Promise<void> {
   const shapes = [...SMALL_CALLS, ...FORWARD].filter(({ name }) => name.includes(values.only));
   if (shapes.length === 0) throw new TypeError(`--only ${values.only}: no shape has that in its name`);
 
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
   progress(`building ${ref}`);
   const worktree = buildRef(ref);
-  process.on("exit", worktree.remove);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
 
   const options = threads === 1 ? { build } : { build, threads };
   const engines = [await engineOf(worktree.folder, options), await engineOf(workingTree, options)];
@@ -108,6 +107,7 @@ async function main(): Promise<void> {
 
 main().catch((error: unknown) => {
   progress("");
+  if ((error as { signal?: unknown }).signal === "SIGINT") process.exit(130); // Ctrl-C while the other version was being built
   console.error(error instanceof TypeError ? `${error.message}\n\n${USAGE}` : error);
   process.exitCode = error instanceof TypeError ? 2 : 1;
 });

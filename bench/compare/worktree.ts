@@ -11,10 +11,9 @@ const git = (...args: string[]): string => execFileSync("git", args, { cwd: root
 export interface Worktree {
   readonly commit: string;
   readonly folder: string;
-  readonly remove: () => void;
 }
 
-/** Checks the ref out into a temporary folder and builds it there. `remove` takes the folder away again. */
+/** Checks the ref out into a temporary folder and builds it there. The folder goes when the process does. */
 export function buildRef(ref: string): Worktree {
   let commit: string;
   try {
@@ -23,21 +22,16 @@ export function buildRef(ref: string): Worktree {
     throw new TypeError(`${ref}: git knows no such commit`);
   }
   const folder = join(mkdtempSync(join(tmpdir(), "headwise-compare-")), "tree");
-  const remove = (): void => {
+  process.on("exit", () => {
     rmSync(join(folder, ".."), { recursive: true, force: true });
     git("worktree", "prune");
-  };
-  try {
-    git("worktree", "add", "--quiet", "--detach", folder, commit);
-    const lock = (path: string): string => readFileSync(join(path, "package-lock.json"), "utf8");
-    if (lock(folder) === lock(root)) symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
-    else execFileSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
-    execFileSync(process.execPath, ["scripts/build.mjs"], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
-  } catch (error) {
-    remove();
-    throw error;
-  }
-  return { commit, folder, remove };
+  });
+  git("worktree", "add", "--quiet", "--detach", folder, commit);
+  const lock = (path: string): string => readFileSync(join(path, "package-lock.json"), "utf8");
+  if (lock(folder) === lock(root)) symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+  else execFileSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync(process.execPath, ["scripts/build.mjs"], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
+  return { commit, folder };
 }
 
 /** The folder that this runs from. */
