@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import type { AttentionOptions, DataTensor } from "headwise";
-import { onEveryEngine } from "./support/builds.js";
+import { onEveryEngine } from "./support/engines.js";
 import { countOf } from "./support/random.js";
 
 /** The data lie beside the repository, or where HEADWISE_CONFORMANCE says. */

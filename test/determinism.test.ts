@@ -6,7 +6,8 @@ import { describe, expect, test } from "vitest";
 import type { AttentionOptions, Engine } from "headwise";
 import { STRIP_ROWS } from "../src/runtime/builds.js";
 import { type Inputs, expectSameBits, parseShape, places, poison, randomInputs, type Shape } from "./support/attention.js";
-import { binaryOf, canRun, onEveryEngine, openBuild } from "./support/builds.js";
+import { binaryOf, canRun, openBuild } from "./support/builds.js";
+import { onEveryEngine } from "./support/engines.js";
 import { normal, randomMask, type TestTensor } from "./support/random.js";
 
 /** Shapes with several blocks, tails everywhere, and grouped heads. */

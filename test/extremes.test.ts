@@ -10,7 +10,8 @@ import {
   poison,
   randomInputs,
 } from "./support/attention.js";
-import { onEveryEngine, openBuild } from "./support/builds.js";
+import { openBuild } from "./support/builds.js";
+import { onEveryEngine } from "./support/engines.js";
 import { normal } from "./support/random.js";
 
 const empty = (dims: number[]) => ({ data: new Float32Array(0), dims });

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { scaledDotProductAttention as reference } from "headwise/reference";
 import { SENTENCE } from "../demo/sentence.js";
-import { onEveryEngine } from "./support/builds.js";
+import { onEveryEngine } from "./support/engines.js";
 
 const TOLERANCE = 1e-6;
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { AttentionOptions } from "headwise";
 import { scaledDotProductAttention as reference, type ReferenceOptions } from "headwise/reference";
 import { expectSameBits, type Inputs, parseShape, randomInputs, type Shape } from "./support/attention.js";
-import { onEveryEngine } from "./support/builds.js";
+import { onEveryEngine } from "./support/engines.js";
 import { normal, randomMask } from "./support/random.js";
 
 const POISONS = [NaN, Infinity, -Infinity, 3e38];

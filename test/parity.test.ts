@@ -1,7 +1,7 @@
 /** Every option against the reference, by the rule: at most twice the error of naive float32, plus 4 ulp of the largest number. */
 import { test } from "vitest";
 import type { AttentionOptions } from "headwise";
-import { onEveryEngine } from "./support/builds.js";
+import { onEveryEngine } from "./support/engines.js";
 import { checkAgainstReference, parseShape, poison, randomInputs, type Shape } from "./support/attention.js";
 import { normal, randomMask } from "./support/random.js";
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { AttentionOptions } from "headwise";
 import { checkAgainstReference, dimsOf, poison, randomInputs, type Shape, showShape } from "./support/attention.js";
-import { onEveryEngine } from "./support/builds.js";
+import { onEveryEngine } from "./support/engines.js";
 import { countOf, normal, randomMask } from "./support/random.js";
 
 const shapes: fc.Arbitrary<Shape> = fc

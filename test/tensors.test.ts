@@ -3,7 +3,8 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { Engine, EngineTensor } from "headwise";
 import { scaledDotProductAttention as reference } from "headwise/reference";
 import { expectSameBits, parseShape, poison, randomInputs } from "./support/attention.js";
-import { onEveryEngine, openBuild } from "./support/builds.js";
+import { openBuild } from "./support/builds.js";
+import { onEveryEngine } from "./support/engines.js";
 import { normal, randomMask } from "./support/random.js";
 
 const shape = parseShape("B1-S9-KV14-H2/1-D6");

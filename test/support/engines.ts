@@ -1,0 +1,37 @@
+/** Engines on one thread and on several, of each build that this host can run. */
+import { beforeEach, describe } from "vitest";
+import { Engine } from "../../src/engine.js";
+import { openRuntime, readOptions } from "../../src/openEngine.js";
+import { type Build, BUILDS } from "../../src/runtime/builds.js";
+import { startPool } from "../../src/runtime/pool.js";
+import { poison } from "./attention.js";
+import { binaryOf, canRun, onEveryBuild } from "./builds.js";
+
+/** Not a power of two, and more than most machines that run tests have to spare. */
+const THREADS = 3;
+
+/** An engine whose threads share every call, however small, strip by strip: none begins before all are there. */
+async function openThreaded(build: Build): Promise<Engine> {
+  const plan = readOptions("createEngine", { threads: THREADS });
+  const { runtime, module } = openRuntime("createEngine", plan, binaryOf(build));
+  const { pool, reason } = await startPool({ ...plan, module, memory: runtime.memory.object });
+  if (pool?.threads !== THREADS) throw new Error(reason);
+  pool.breakEven = 0;
+  pool.gathers = true;
+  runtime.pool = pool;
+  return new Engine(runtime);
+}
+
+const threaded = new Map<Build, Engine>();
+for (const build of BUILDS) if (canRun(build)) threaded.set(build, await openThreaded(build));
+
+/** The same suite on every build, on one thread and on several; before each test the engine's free memory is NaN. */
+export function onEveryEngine(suite: (build: Build, engine: Engine) => void): void {
+  onEveryBuild(suite);
+  for (const [build, engine] of threaded) {
+    describe(`${build}, ${THREADS} threads`, () => {
+      beforeEach(() => poison(engine));
+      suite(build, engine);
+    });
+  }
+}
