@@ -15,9 +15,9 @@ if (breaks.length === 0) {
   process.exit(2);
 }
 
-const node = (cwd, ...args) =>
+const node = (cwd, args, env = {}) =>
   new Promise((resolve) =>
-    execFile(process.execPath, args, { cwd, maxBuffer: 2 ** 28 }, (error, stdout, stderr) =>
+    execFile(process.execPath, args, { cwd, maxBuffer: 2 ** 28, env: { ...process.env, ...env } }, (error, stdout, stderr) =>
       resolve({ failed: error !== null, output: (stdout + stderr).slice(-4000) }),
     ),
   );
@@ -36,21 +36,20 @@ function copy() {
 
 const TARGETS = ["debug", "simd", "relaxed"];
 const compile = (folder) =>
-  Promise.all(TARGETS.map((target) => node(folder, "node_modules/assemblyscript/bin/asc.js", "--target", target)));
-const test = (folder, names = []) =>
+  Promise.all(TARGETS.map((target) => node(folder, ["node_modules/assemblyscript/bin/asc.js", "--target", target])));
+/** Runs test files, all by default; without engines of several threads, which are slow on few cores, unless they are needed. */
+const test = (folder, names = [], needsThreads = false) =>
   node(
     folder,
-    "node_modules/vitest/vitest.mjs",
-    "run",
-    "--bail",
-    "1",
-    "--reporter",
-    "dot",
-    ...names.map((name) => `test/${name}.test.ts`),
+    [
+      ...["node_modules/vitest/vitest.mjs", "run", "--bail", "1", "--reporter", "dot"],
+      ...names.map((name) => `test/${name}.test.ts`),
+    ],
+    needsThreads ? {} : { HEADWISE_TEST_THREADS: "1" },
   );
 
 /** Breaks, tests and mends; returns what is wrong with the break, or undefined if the tests noticed. */
-async function survives(folder, { file, find, replace, tests, needsDist }) {
+async function survives(folder, { file, find, replace, tests, needsDist, needsThreads }) {
   const path = join(folder, file);
   const original = readFileSync(path, "utf8");
   if (original.split(find).length !== 2)
@@ -64,8 +63,8 @@ async function survives(folder, { file, find, replace, tests, needsDist }) {
       const failed = (await compile(folder)).find((result) => result.failed);
       if (failed) return `does not compile, which proves nothing:\n${failed.output}`;
     }
-    if (needsDist) await node(folder, "node_modules/typescript/bin/tsc", "-p", ".");
-    return (await test(folder, tests)).failed ? undefined : "no test noticed";
+    if (needsDist) await node(folder, ["node_modules/typescript/bin/tsc", "-p", "."]);
+    return (await test(folder, tests, needsThreads)).failed ? undefined : "no test noticed";
   } finally {
     writeFileSync(path, original);
     if (needsDist) cpSync(join(root, "dist"), join(folder, "dist"), { recursive: true });
@@ -77,7 +76,7 @@ const folders = cpus().slice(0, 4).map(copy);
 process.on("exit", () => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
 process.on("SIGINT", () => process.exit(130));
 
-const whole = await test(folders[0]);
+const whole = await test(folders[0], [], true);
 if (whole.failed) {
   console.error(`the suite is red before anything is broken:\n${whole.output}`);
   process.exit(1);

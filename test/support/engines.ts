@@ -7,8 +7,8 @@ import { startPool } from "../../src/runtime/pool.js";
 import { poison } from "./attention.js";
 import { binaryOf, canRun, onEveryBuild } from "./builds.js";
 
-/** Not a power of two, and more than most machines that run tests have to spare. */
-const THREADS = 3;
+/** By default not a power of two, and more than most machines that run tests have to spare; 1 leaves these engines out. */
+const THREADS = Number(process.env["HEADWISE_TEST_THREADS"] ?? 3);
 
 /** An engine whose threads share every call, however small, strip by strip: none begins before all are there. */
 async function openThreaded(build: Build): Promise<Engine> {
@@ -23,7 +23,7 @@ async function openThreaded(build: Build): Promise<Engine> {
 }
 
 const threaded = new Map<Build, Engine>();
-for (const build of BUILDS) if (canRun(build)) threaded.set(build, await openThreaded(build));
+for (const build of BUILDS) if (canRun(build) && THREADS > 1) threaded.set(build, await openThreaded(build));
 
 /** The same suite on every build, on one thread and on several; before each test the engine's free memory is NaN. */
 export function onEveryEngine(suite: (build: Build, engine: Engine) => void): void {
