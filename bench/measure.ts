@@ -19,25 +19,30 @@ export interface MeasureOptions {
 }
 
 /** Times each contestant; nothing else should run meanwhile. */
-export const measure = (contestants: readonly (() => unknown)[], options: MeasureOptions = {}): Timing[] =>
-  measureRounds(contestants, options).map((rounds) => summarise(rounds.flat()));
+export function measure(contestants: readonly (() => unknown)[], options: MeasureOptions = {}): Timing[] {
+  const samples = contestants.map((): number[] => []);
+  for (const round of measureRounds(contestants, options))
+    for (const [index, calls] of round.entries()) samples[index]!.push(...calls);
+  return samples.map(summarise);
+}
 
-/** The same, sample by sample: [contestant][round]. */
-export function measureRounds(
+/** The same, round by round: the milliseconds of each contestant's calls. Each time another one begins, so that none is always first. */
+export function* measureRounds(
   contestants: readonly (() => unknown)[],
   { rounds = 9, turn = 60, warmups = 3 }: MeasureOptions = {},
-): number[][][] {
-  const samples = contestants.map((): number[][] => []);
+): Generator<readonly number[][]> {
   for (const contestant of contestants) for (let call = 0; call < warmups; call++) contestant();
   for (let round = 0; round < rounds; round++) {
     const bench = new Bench({ time: turn, iterations: 1, warmup: false, retainSamples: true });
-    for (const [index, contestant] of contestants.entries()) bench.add(String(index), contestant);
-    for (const [index, task] of bench.runSync().entries()) {
-      if (task.result.state !== "completed") throw new Error(`contestant ${index} did not complete`);
-      samples[index]!.push([...(task.result.latency.samples ?? [])]);
+    const order = contestants.map((_, index) => (index + round) % contestants.length);
+    for (const index of order) bench.add(String(index), contestants[index]!);
+    const samples: number[][] = [];
+    for (const { name, result } of bench.runSync()) {
+      if (result.state !== "completed") throw new Error(`contestant ${name} did not complete`);
+      samples[Number(name)] = [...(result.latency.samples ?? [])];
     }
+    yield samples;
   }
-  return samples;
 }
 
 /** Median and quartiles. */

@@ -1,113 +1,106 @@
-/** `npm run bench:compare -- REF`: is the working tree faster than REF? Both in one process, in turn, after both proved right. */
+/** `npm run bench:compare`: the working tree beside another commit, in one process, on the same inputs, in the same seconds. */
+import { cpus } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { parseArgs } from "node:util";
-import type { createEngine, Engine, EngineOptions, PackagedBuild } from "headwise";
-import { hasRelaxedSimd } from "../../src/runtime/features.js";
-import { residentCall, type Row } from "../context.js";
-import { checkedError } from "../correctness.js";
-import { inputsOf } from "../data.js";
-import { measureRounds, summarise } from "../measure.js";
-import { type AttentionShape, FORWARD, optionsOf, SMALL_CALLS } from "../shapes.js";
+import * as tree from "headwise";
 import { printTable, progress } from "../print.js";
-import { buildRef, workingTree } from "./worktree.js";
+import { type AttentionShape, SMALL_CALLS } from "../shapes.js";
+import { type Contender, type Io, open } from "./contender.js";
+import { duel, type Pair, type Row } from "./duel.js";
+import { commitOf, describeWorkingTree } from "./git.js";
+import { type Options, readOptions, USAGE } from "./options.js";
+import { buildCommit } from "./worktree.js";
 
-const USAGE = `npm run bench:compare -- REF [--only TEXT] [--build simd|relaxed] [--threads N] [--rounds N] [--json]
+/** What surrounds the arithmetic is what counts in small calls. */
+const ioOf = (shape: AttentionShape): Io => (SMALL_CALLS.includes(shape) ? "copy" : "resident");
 
-  REF            what to compare with: a branch, a tag, a commit
-  --only TEXT    shapes whose name contains the text
-  --build NAME   one build; default: the fastest that this host validates
-  --threads N    threads of both engines; default 1
-  --rounds N     turns of each; default 15
-  --json         print one JSON document instead of a table`;
-
-/** The engine of another version may lack options. */
-async function engineOf(folder: string, options: EngineOptions): Promise<Engine> {
-  const module = (await import(pathToFileURL(join(folder, "dist/index.js")).href)) as { createEngine: typeof createEngine };
-  return module.createEngine(options);
+/** The build that an engine takes on this host. */
+async function bestBuild(): Promise<tree.PackagedBuild> {
+  const engine = await tree.createEngine();
+  const { build } = engine.info;
+  engine.dispose();
+  return build === "relaxed" ? "relaxed" : "simd";
 }
 
-/** Elements of the results that differ by a bit. */
-function differences(engines: readonly Engine[], shape: AttentionShape): number {
-  const { q, k, v } = inputsOf(shape);
-  const [before, now] = engines.map((engine) => engine.scaledDotProductAttention(q, k, v, optionsOf(shape)).data);
-  return now!.reduce((count, value, index) => count + (value === before![index] ? 0 : 1), 0);
+async function race(contenders: Pair<Contender>, { shapes, rounds }: Options): Promise<Row[]> {
+  const engines = { ref: contenders.ref.engine, tree: contenders.tree.engine };
+  const rows: Row[] = [];
+  for (const shape of shapes) {
+    const step = async (text: string): Promise<void> => {
+      progress(`${shape.name}: ${text}`);
+      await setImmediate();
+    };
+    rows.push(await duel(engines, shape, ioOf(shape), rounds, step));
+  }
+  progress("");
+  return rows;
 }
 
-function compare(engines: readonly Engine[], shape: AttentionShape, rounds: number): Row {
-  for (const engine of engines) checkedError(engine, shape);
-  const calls = engines.map((engine) => residentCall(engine, shape));
-  const [before, now] = measureRounds(
-    calls.map(({ run }) => run),
-    { rounds },
+const print = (rows: readonly Row[]): void =>
+  printTable(
+    rows.map(({ shape, io, milliseconds, ratio, verdict, differing, elements }) => ({
+      ...{ shape, io },
+      "REF, ms": milliseconds.ref.median,
+      "tree, ms": milliseconds.tree.median,
+      "tree / REF": ratio.median.toFixed(3),
+      "1st quartile": ratio.spread[0].toFixed(3),
+      "3rd quartile": ratio.spread[1].toFixed(3),
+      verdict,
+      "bits differ": differing === 0 ? "nowhere" : `in ${differing} of ${elements}`,
+    })),
   );
-  for (const call of calls) call.dispose();
-  const medians = [before!, now!].map((samples) => samples.map((round) => summarise(round).median));
-  const ratios = summarise(medians[1]!.map((median, round) => median / medians[0]![round]!));
-  const [low, high] = ratios.spread;
-  return {
-    shape: shape.name,
-    "REF, ms": summarise(before!.flat()).median,
-    "now, ms": summarise(now!.flat()).median,
-    "now / REF": ratios.median,
-    "1st quartile": low,
-    "3rd quartile": high,
-    verdict: high < 1 ? "faster" : low > 1 ? "slower" : "same",
-    "elements that differ": differences(engines, shape),
+
+async function compare(options: Options, commit: string): Promise<void> {
+  const { ref, rounds, threads, json } = options;
+  const build = options.build ?? (await bestBuild());
+  progress(`builds ${ref}`);
+  const folder = await buildCommit(commit);
+  const other = (await import(pathToFileURL(join(folder, "dist/index.js")).href)) as typeof tree;
+  const contenders: Pair<Contender> = {
+    ref: await open(other.createEngine, build, threads),
+    tree: await open(tree.createEngine, build, threads),
   };
+
+  const machine = { cpu: cpus()[0]?.model ?? "unknown", node: process.version, v8: process.versions.v8 };
+  const names: Pair<string> = { ref: `${ref} (${commit.slice(0, 7)})`, tree: `the working tree (${describeWorkingTree()})` };
+  const notes = (["ref", "tree"] as const).flatMap((side) => {
+    const { note } = contenders[side];
+    return note === undefined ? [] : [`${names[side]} ${note}`];
+  });
+  if (!json) {
+    console.log(
+      `${machine.cpu}, Node ${machine.node} (V8 ${machine.v8}), build ${build}, ${threads ?? 1} thread(s), ${rounds} rounds`,
+    );
+    console.log(`REF is ${names.ref}, tree is ${names.tree}`);
+    for (const note of notes) console.log(note);
+  }
+  const rows = await race(contenders, options);
+  if (json) {
+    const running: Pair<number> = { ref: contenders.ref.threads, tree: contenders.tree.threads };
+    console.log(JSON.stringify({ machine, ...names, build, threads: running, rounds, notes, rows }, null, 2));
+  } else print(rows);
+  for (const { engine } of [contenders.ref, contenders.tree]) engine.dispose();
 }
 
-async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    options: {
-      only: { type: "string", default: "" },
-      build: { type: "string", default: hasRelaxedSimd() ? "relaxed" : "simd" },
-      threads: { type: "string", default: "1" },
-      rounds: { type: "string", default: "15" },
-      json: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-    allowPositionals: true,
-  });
-  if (values.help) {
-    console.log(USAGE);
-    return;
-  }
-  const [ref, ...others] = positionals;
-  if (ref === undefined || others.length > 0) throw new TypeError("one REF is needed");
-  const count = (name: "threads" | "rounds"): number => {
-    const number = Number(values[name]);
-    if (!Number.isInteger(number) || number < 1) throw new TypeError(`--${name} ${values[name]}: not a number from 1 on`);
-    return number;
-  };
-  const [threads, rounds] = [count("threads"), count("rounds")];
-  if (values.build !== "simd" && values.build !== "relaxed") throw new TypeError(`--build ${values.build}: not simd or relaxed`);
-  const build: PackagedBuild = values.build;
-  const shapes = [...SMALL_CALLS, ...FORWARD].filter(({ name }) => name.includes(values.only));
-  if (shapes.length === 0) throw new TypeError(`--only ${values.only}: no shape has that in its name`);
-
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
-  progress(`building ${ref}`);
-  const worktree = buildRef(ref);
-
-  const options = threads === 1 ? { build } : { build, threads };
-  const engines = [await engineOf(worktree.folder, options), await engineOf(workingTree, options)];
-  const rows = shapes.map((shape) => {
-    progress(`${build} ${shape.name}`);
-    return compare(engines, shape, rounds);
-  });
-  progress("");
-  for (const engine of engines) engine.dispose();
-  if (values.json) console.log(JSON.stringify({ ref, commit: worktree.commit, build, threads, rows }, null, 2));
-  else {
-    console.log(`REF ${ref} = ${worktree.commit.slice(0, 10)} against the working tree, build ${build}, threads: ${threads}`);
-    printTable(rows);
+function read(): { options: Options; commit: string } | undefined {
+  try {
+    const options = readOptions();
+    return options && { options, commit: commitOf(options.ref) };
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    console.error(`${error.message}\n\n${USAGE}`);
+    process.exit(2);
   }
 }
 
-main().catch((error: unknown) => {
-  progress("");
-  if ((error as { signal?: unknown }).signal === "SIGINT") process.exit(130); // Ctrl-C while the other version was being built
-  console.error(error instanceof TypeError ? `${error.message}\n\n${USAGE}` : error);
-  process.exitCode = error instanceof TypeError ? 2 : 1;
-});
+const asked = read();
+if (asked) {
+  try {
+    await compare(asked.options, asked.commit);
+  } catch (error) {
+    progress("");
+    console.error(error);
+    process.exit(1); // workers that still run would keep the process
+  }
+} else console.log(USAGE);

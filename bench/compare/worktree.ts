@@ -1,38 +1,51 @@
-/** Another version of the project beside this one, built. */
-import { execFileSync } from "node:child_process";
+/** Another commit, checked out and built in a temporary folder that is gone when this process ends, however it ends. */
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { git, root } from "./git.js";
 
-const root = fileURLToPath(new URL("../../../../", import.meta.url));
-const git = (...args: string[]): string => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
+/** Checks the commit out and builds it; returns its folder. */
+export async function buildCommit(commit: string): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "headwise-compare-"));
+  process.once("exit", () => remove(folder));
+  // A signal would end the process without the event "exit".
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.once(signal, () => process.exit(128 + constants.signals[signal]));
 
-export interface Worktree {
-  readonly commit: string;
-  readonly folder: string;
+  git("worktree", "add", "--detach", folder, commit);
+  const lock = "package-lock.json";
+  if (readFileSync(join(folder, lock)).equals(readFileSync(join(root, lock))))
+    symlinkSync(join(root, "node_modules"), join(folder, "node_modules"), "junction");
+  else await run(folder, "npm", "ci", "--no-audit", "--no-fund");
+  await run(folder, process.execPath, "scripts/build.mjs");
+  return folder;
 }
 
-/** Checks the ref out into a temporary folder and builds it there. The folder goes when the process does. */
-export function buildRef(ref: string): Worktree {
-  let commit: string;
-  try {
-    commit = git("rev-parse", "--verify", "--quiet", `${ref}^{commit}`);
-  } catch {
-    throw new TypeError(`${ref}: git knows no such commit`);
-  }
-  const folder = join(mkdtempSync(join(tmpdir(), "headwise-compare-")), "tree");
-  process.on("exit", () => {
-    rmSync(join(folder, ".."), { recursive: true, force: true });
-    git("worktree", "prune");
+function remove(folder: string): void {
+  if (running?.pid !== undefined) killGroup(running.pid);
+  rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  git("worktree", "prune");
+}
+
+let running: ChildProcess | undefined;
+
+/** Runs a command in a process group of its own, so that nothing of it outlives this process. What it prints goes to standard error. */
+const run = (folder: string, command: string, ...args: string[]): Promise<void> =>
+  new Promise((resolve, reject) => {
+    running = spawn(command, args, { cwd: folder, stdio: ["ignore", 2, 2], detached: true });
+    running.once("error", reject);
+    running.once("exit", (code, signal) => {
+      running = undefined;
+      if (code === 0) resolve();
+      else reject(new Error(`${[command, ...args].join(" ")} ended with ${signal ?? code} in the other commit`));
+    });
   });
-  git("worktree", "add", "--quiet", "--detach", folder, commit);
-  const lock = (path: string): string => readFileSync(join(path, "package-lock.json"), "utf8");
-  if (lock(folder) === lock(root)) symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
-  else execFileSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
-  execFileSync(process.execPath, ["scripts/build.mjs"], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
-  return { commit, folder };
-}
 
-/** The folder that this runs from. */
-export const workingTree = root;
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It has just ended.
+  }
+}

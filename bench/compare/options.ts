@@ -1,0 +1,64 @@
+/** What the command line says. */
+import { parseArgs } from "node:util";
+import type { PackagedBuild } from "headwise";
+import { type AttentionShape, FORWARD, SMALL_CALLS } from "../shapes.js";
+
+export const USAGE = `npm run bench:compare -- REF [options]
+
+  REF            what git calls the code to compare the working tree with, such as HEAD, main~3 or v0.1.0
+
+  --only TEXT    shapes whose name contains the text, such as "1024" or "causal"
+  --build NAME   simd or relaxed; default: what an engine takes on this host
+  --threads N    threads of each engine; default 1
+  --rounds N     how often each one's turn comes; default 20
+  --json         print one JSON document instead of a table
+  --help         this text`;
+
+export interface Options {
+  /** As it was given. */
+  readonly ref: string;
+  readonly shapes: readonly AttentionShape[];
+  readonly build: PackagedBuild | undefined;
+  readonly threads: number | undefined;
+  readonly rounds: number;
+  readonly json: boolean;
+}
+
+const SHAPES: readonly AttentionShape[] = [...SMALL_CALLS, ...FORWARD];
+
+const count = (name: string, text: string): number => {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new TypeError(`--${name} ${text}: not a positive integer`);
+};
+
+/**
+ * Undefined where help is asked for.
+ * @throws {TypeError} an argument is wrong
+ */
+export function readOptions(): Options | undefined {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      only: { type: "string", default: "" },
+      build: { type: "string" },
+      threads: { type: "string" },
+      rounds: { type: "string", default: "20" },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const { only, build, threads, rounds, json } = values;
+  if (values.help) return undefined;
+  const [ref, ...others] = positionals;
+  if (ref === undefined || others.length > 0) throw new TypeError(`one REF is needed, got ${positionals.join(" ") || "none"}`);
+  if (build !== undefined && build !== "simd" && build !== "relaxed") throw new TypeError(`--build ${build}: not simd or relaxed`);
+  const shapes = SHAPES.filter(({ name }) => name.includes(only));
+  if (shapes.length === 0)
+    throw new TypeError(`--only ${only}: no shape has that in its name (${SHAPES.map(({ name }) => name).join(", ")})`);
+  return {
+    ...{ ref, shapes, build, json },
+    threads: threads === undefined ? undefined : count("threads", threads),
+    rounds: count("rounds", rounds),
+  };
+}
