@@ -1,53 +1,128 @@
-/** The chart that the documents show: what was measured stands in it, and nothing else is drawn. */
-import { describe, expect, test } from "vitest";
+/** The chart that the documents show: what was measured stands in it, and nothing is left out unsaid. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, onTestFinished, test } from "vitest";
 // @ts-expect-error a script without types
 import { draw as drawing } from "../bench/chart/draw.mjs";
 
-const draw = drawing as (document: unknown, threads?: number) => string;
+const draw = drawing as (document: unknown, options?: { size?: string; threads?: number }) => string;
+const script = fileURLToPath(new URL("../bench/chart/main.mjs", import.meta.url));
 
 const row = (contestant: string, shape: string, median: number, threads = 1, io = "resident") => ({
   ...{ contestant, shape, threads, io, version: `v-${contestant}` },
   timing: { median, spread: [median, median], calls: 1 },
 });
 const document = {
-  machine: { node: "24.0.0", cpu: "Test CPU" },
+  machine: { node: "24.0.0", cpu: "Test <CPU> & more" },
+  cold: false,
   rows: [
-    row("headwise", "full", 60.25),
-    row("headwise", "causal", 30.5),
-    row("other", "full", 90.75),
-    row("slow", "full", 1234.5),
-    row("slow", "causal", 700.5),
-    row("headwise", "full", 33.125, 2),
-    row("other", "full", 0.0625, 1, "copy"),
+    row("headwise", "1×16×64 full", 0.015625, 1, "copy"),
+    row("headwise", "12×512×64 full", 11.5),
+    row("other", "12×1024×64 full", 90.75),
+    row("headwise", "12×1024×64 full", 60.25),
+    row("slow", "12×1024×64 full", 1234.5),
+    row("headwise", "12×1024×64 causal", 30.5),
+    row("headwise", "12×1024×64 full", 33.125, 2),
+  ],
+  absent: [
+    { shape: "12×1024×64 causal", entrant: "slow, 1 thread", reason: "skipped: 6 s a call" },
+    { shape: "12×1024×64 causal", entrant: "broken, 2 threads", reason: "failed: no memory" },
   ],
 };
 
+/** The texts of an SVG, in the order of the file. */
+const textsOf = (svg: string): string[] => [...svg.matchAll(/<text [^>]*>([^<]*)<\/text>/g)].map(([, text]) => text!);
+
+/** Elements nest, attributes are quoted and named once, and what must be escaped is. */
+function expectWellFormed(svg: string): void {
+  const open: string[] = [];
+  let isOver = false;
+  for (const [, text, closed, name, attributes, isEmpty] of svg
+    .trim()
+    .matchAll(/([^<]*)<(\/?)([a-zA-Z]+)((?:\s+[\w:-]+="[^"<]*")*)\s*(\/?)>|[^]/g)) {
+    expect(name, "a tag").toBeDefined();
+    expect(isOver, "one root").toBe(false);
+    expect(`${text}${attributes}`).not.toMatch(/&(?!(amp|lt|gt|quot|apos|#\d+);)/);
+    const names = [...attributes!.matchAll(/([\w:-]+)="/g)].map(([, attribute]) => attribute);
+    expect(new Set(names).size).toBe(names.length);
+    if (closed) expect(open.pop()).toBe(name);
+    else if (!isEmpty) open.push(name!);
+    isOver = open.length === 0;
+  }
+  expect(isOver).toBe(true);
+}
+
 describe("chart", () => {
-  test("is an SVG that holds names, versions and values", () => {
+  test("is a well-formed SVG 800 pixels wide on a ground of its own", () => {
     const svg = draw(document);
-    for (const text of ["headwise v-headwise", "other v-other", "60.3", "30.5", "90.8", "Test CPU", "Node 24.0.0", "one thread"])
-      expect(svg).toContain(text);
-    expect(svg).toMatch(/^<svg [^>]*width="800"[^>]*>[^]*<\/svg>$/);
-    const opened = [...svg.matchAll(/<([a-z]+)(?=[\s>])[^>]*?(\/?)>/g)].filter(([, , closed]) => !closed).length;
-    expect(opened).toBe([...svg.matchAll(/<\/[a-z]+>/g)].length);
+    expectWellFormed(svg);
+    expect(svg).toMatch(/^<svg width="800" /);
+    expect(svg).toMatch(/<rect width="800" height="\d+" x="0" y="0" fill="#ffffff">/);
   });
 
-  test("names what would hide the others instead of drawing it", () => {
-    const svg = draw(document);
-    expect(svg).toContain("not drawn: slow: 1230 and 701 ms");
-    expect(svg).not.toContain("slow v-slow");
+  test("holds names, versions, values and the circumstances", () => {
+    const texts = textsOf(draw(document));
+    expect(texts).toContain("12 heads × 1024 × 64, float32, one thread: milliseconds, less is better");
+    expect(texts).toContain(
+      "Test &lt;CPU&gt; &amp; more, Node 24.0.0, inputs and result in each library&#39;s memory, → longer than drawn",
+    );
+    for (const text of ["full", "causal", "headwise v-headwise", "other v-other", "60.3", "90.8", "30.5"])
+      expect(texts).toContain(text);
   });
 
-  test("draws one number of threads and one mode", () => {
-    expect(draw(document)).not.toContain(">33.1<");
-    expect(draw(document, 2)).toContain(">33.1<");
-    expect(draw(document)).not.toContain(">0.0625<");
+  test("is the same bytes each time", () => {
+    expect(draw(document)).toBe(draw(document));
+  });
+
+  test("puts the fastest first", () => {
+    const texts = textsOf(draw(document)).filter((text) => / v-/.test(text));
+    expect(texts).toEqual(["headwise v-headwise", "other v-other", "slow v-slow", "headwise v-headwise"]);
+  });
+
+  test("cuts the bar that would hide the others, and names who was not timed", () => {
+    const texts = textsOf(draw(document));
+    expect(texts).toContain("1230 →");
+    expect(texts).toContain("slow");
+    expect(texts).toContain("skipped");
+    expect(texts).not.toContain("broken");
+  });
+
+  test("draws the size and the number of threads that are asked for", () => {
+    expect(textsOf(draw(document))).not.toContain("33.1");
+    expect(textsOf(draw(document, { threads: 2 }))).toContain("33.1");
+    const small = textsOf(draw(document, { size: "1×16×64" }));
+    expect(small).toContain("0.0156");
+    expect(small).toContain("Test &lt;CPU&gt; &amp; more, Node 24.0.0, arrays in and out at each call");
   });
 
   test("refuses other documents", () => {
-    expect(() => draw({ machine: {}, results: {} })).toThrow(
-      new TypeError("not a document of npm run bench:rivals -- --json FILE"),
+    const refusal = new TypeError("not a document of npm run bench:rivals -- --json FILE");
+    for (const other of [null, 7, [], {}, { machine: {}, rows: [{ shape: "12×1024×64 full" }] }])
+      expect(() => draw(other)).toThrow(refusal);
+    expect(() => draw({ ...document, cold: true })).toThrow(
+      new TypeError("the document holds cold starts, which this chart does not show"),
     );
-    expect(() => draw(document, 7)).toThrow(new TypeError("the document holds no rows on 7 thread(s) with resident inputs"));
+    expect(() => draw(document, { threads: 7 })).toThrow(
+      /^no rows of 12×1024×64 on 7 thread\(s\) in the document, which holds 1×16×64/,
+    );
+  });
+
+  test("is a command that writes the same bytes, or says what is wrong", () => {
+    const folder = mkdtempSync(join(tmpdir(), "headwise-chart-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const [input, output] = [join(folder, "input.json"), join(folder, "output.svg")];
+    const run = () => spawnSync(process.execPath, [script, input, output], { encoding: "utf8" });
+
+    writeFileSync(input, JSON.stringify(document));
+    expect(run()).toMatchObject({ status: 0, stderr: "" });
+    expect(readFileSync(output, "utf8")).toBe(draw(document));
+
+    writeFileSync(input, '{ "rows": 1 }');
+    const refused = run();
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toMatch(/^not a document of npm run bench:rivals/);
   });
 });

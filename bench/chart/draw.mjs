@@ -1,83 +1,141 @@
-/** A chart of what `npm run bench:rivals` measured: one bar a contestant and shape, less is better. */
+/** A chart of what `npm run bench:rivals` measured: one group of bars a mask, one bar a contestant, the fastest first. */
 import * as echarts from "echarts";
 
+const GROUPS = ["full", "causal"];
+
+/** Pixels. */
 const WIDTH = 800;
-const BAR_HEIGHT = 17;
-/** Contestants this much slower than headwise are named below the title: their bars would hide all others. */
-const OUTLIER = 10;
+const ROW_HEIGHT = 26;
+const LABEL_WIDTH = 300;
+const VALUE_WIDTH = 72;
+const HEAD_HEIGHT = 56;
+const GROUP_HEAD_HEIGHT = 36;
 
-/** The colour of each shape, for headwise and for the others. */
-const COLOURS = [
-  { own: "#b45309", other: "#64748b" },
-  { own: "#f59e0b", other: "#cbd5e1" },
-];
+/** Bars longer than so many times headwise's are cut: they would hide the differences of all others. */
+const LONGEST = 10;
 
-const milliseconds = (value) => `${Number(value.toPrecision(3))}`;
+const COLOURS = { headwise: "#b45309", others: "#94a3b8", cut: "#cbd5e1", text: "#0f172a", aside: "#64748b" };
+
+const significant = (value) => String(Number(value.toPrecision(3)));
+
+/** @throws {TypeError} it is something else than what `npm run bench:rivals -- --json FILE` writes */
+function check(document) {
+  const isRow = (row) => typeof row?.contestant === "string" && typeof row.timing?.median === "number";
+  if (!document?.machine || !Array.isArray(document.rows) || !document.rows.every(isRow))
+    throw new TypeError("not a document of npm run bench:rivals -- --json FILE");
+  if (document.cold) throw new TypeError("the document holds cold starts, which this chart does not show");
+}
+
+/** Those who were timed, fastest first, then those who were not, with the first word of the reason. */
+function entriesOf({ rows, absent = [] }, shape, threads) {
+  const timed = rows
+    .filter((row) => row.shape === shape && row.threads === threads)
+    .map(({ contestant, version, timing }) => ({ contestant, version, milliseconds: timing.median }))
+    .sort((a, b) => a.milliseconds - b.milliseconds);
+  if (timed.length === 0) return [];
+  const suffix = threads === 1 ? ", 1 thread" : `, ${threads} threads`;
+  const others = absent
+    .filter((one) => one.shape === shape && one.entrant.endsWith(suffix))
+    .map(({ entrant, reason }) => ({ contestant: entrant.slice(0, -suffix.length), version: "", reason: reason.split(":")[0] }));
+  return [...timed, ...others];
+}
 
 /**
- * SVG of the rows with `threads` threads.
+ * SVG of the rows of a size, such as "12×1024×64", on a number of threads. The same document gives the same bytes.
  *
- * @throws {TypeError} the document is not what `npm run bench:rivals -- --json FILE` writes, or holds no such rows
+ * @throws {TypeError} the document is of another kind, or holds no such rows
  */
-export function draw({ machine, rows }, threads = 1) {
-  if (!Array.isArray(rows) || !rows.every((row) => row.contestant && row.timing)) {
-    throw new TypeError("not a document of npm run bench:rivals -- --json FILE");
+export function draw(document, { size = "12×1024×64", threads = 1 } = {}) {
+  check(document);
+  const { rows } = document;
+  const groups = GROUPS.map((name) => ({ name, entries: entriesOf(document, `${size} ${name}`, threads) })).filter(
+    ({ entries }) => entries.length > 0,
+  );
+  if (groups.length === 0) {
+    const held = new Set(rows.map((row) => `${row.shape} on ${row.threads}`));
+    throw new TypeError(
+      `no rows of ${size} on ${threads} thread(s) in the document, which holds ${[...held].join(", ") || "none"}`,
+    );
   }
-  const drawn = rows.filter((row) => row.threads === threads && row.io === "resident");
-  if (drawn.length === 0) throw new TypeError(`the document holds no rows on ${threads} thread(s) with resident inputs`);
-  const shapes = [...new Set(drawn.map(({ shape }) => shape))].slice(0, COLOURS.length);
-  const medianOf = (contestant, shape) => drawn.find((row) => row.contestant === contestant && row.shape === shape)?.timing.median;
-  const own = Math.max(...shapes.map((shape) => medianOf("headwise", shape) ?? 0));
-  const speed = (contestant) => medianOf(contestant, shapes[0]) ?? Infinity;
 
-  const all = [...new Set(drawn.map(({ contestant }) => contestant))].sort((a, b) => speed(b) - speed(a));
-  const isOutlier = (contestant) => own > 0 && speed(contestant) > OUTLIER * own;
-  const contestants = all.filter((contestant) => !isOutlier(contestant));
-  const outliers = all
-    .filter(isOutlier)
-    .map((contestant) => `${contestant}: ${shapes.map((shape) => milliseconds(medianOf(contestant, shape))).join(" and ")} ms`);
-  const versionOf = (contestant) => drawn.find((row) => row.contestant === contestant).version.split(" ")[0]; // without the operator, which may differ by shape
+  const times = groups.flatMap(({ entries }) => entries.flatMap(({ milliseconds = [] }) => milliseconds));
+  const own = groups.flatMap(({ entries }) => entries.filter(({ contestant }) => contestant === "headwise"));
+  const limit = LONGEST * Math.max(...own.map(({ milliseconds = 0 }) => milliseconds));
+  const longest = Math.max(...times.filter((time) => !(limit > 0) || time <= limit));
 
-  const height = 110 + contestants.length * (shapes.length * BAR_HEIGHT + 14);
-  const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height });
+  let top = HEAD_HEIGHT;
+  for (const group of groups) {
+    group.top = top + GROUP_HEAD_HEIGHT;
+    group.height = group.entries.length * ROW_HEIGHT;
+    top = group.top + group.height;
+  }
+  const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height: top + 16 });
   chart.setOption({
     animation: false,
     backgroundColor: "#ffffff",
-    title: {
-      text: `${shapes.join(" and ")}: milliseconds, less is better`,
-      subtext: [
-        `float32, ${threads === 1 ? "one thread" : `${threads} threads`}, Node ${machine.node}, ${machine.cpu}`,
-        ...outliers.map((text) => `not drawn: ${text}`),
-      ].join("; "),
-      left: 10,
-      textStyle: { fontSize: 15 },
-    },
-    legend: { bottom: 4, data: shapes, selectedMode: false },
-    grid: { left: 10, right: 60, top: 64, bottom: 34, containLabel: true },
-    xAxis: { type: "value", splitLine: { lineStyle: { color: "#e5e7eb" } } },
-    yAxis: {
-      type: "category",
-      data: contestants.map((contestant) => `${contestant} ${versionOf(contestant)}`),
-      axisLabel: { width: 250, overflow: "break" },
-      axisTick: { show: false },
-    },
-    series: shapes.map((shape) => {
-      const { own, other } = COLOURS[shapes.indexOf(shape)];
-      return {
-        name: shape,
-        type: "bar",
-        silent: true,
-        color: other,
-        barWidth: BAR_HEIGHT - 3,
-        label: { show: true, position: "right", color: "#111827", formatter: ({ value }) => (value ? milliseconds(value) : "") },
-        data: contestants.map((contestant) => ({
-          value: medianOf(contestant, shape),
-          itemStyle: { color: contestant === "headwise" ? own : other },
-        })),
-      };
-    }),
+    textStyle: { color: COLOURS.text },
+    title: [
+      headOf(
+        document,
+        size,
+        threads,
+        times.some((time) => time > longest),
+      ),
+      ...groups.map(groupHeadOf),
+    ],
+    grid: groups.map(({ top, height }) => ({ left: LABEL_WIDTH, right: VALUE_WIDTH, top, height })),
+    xAxis: groups.map((_, gridIndex) => ({ gridIndex, type: "value", min: 0, max: longest, show: false })),
+    yAxis: groups.map(({ entries }, gridIndex) => axisOf(entries, gridIndex)),
+    series: groups.map(({ entries }, index) => ({
+      ...{ type: "bar", xAxisIndex: index, yAxisIndex: index, silent: true, barWidth: ROW_HEIGHT - 8 },
+      data: entries.map((entry) => barOf(entry, longest)),
+    })),
   });
-  const svg = chart.renderToSVGString();
+  const svg = asImage(chart.renderToSVGString());
   chart.dispose();
   return svg;
 }
+
+function headOf({ machine, rows }, size, threads, isAnyCut) {
+  const [heads, ...others] = size.split("×");
+  const io = rows.find((row) => row.shape.startsWith(`${size} `)).io;
+  const where = io === "copy" ? "arrays in and out at each call" : "inputs and result in each library's memory";
+  const cut = isAnyCut ? ", → longer than drawn" : "";
+  return {
+    text: `${[`${heads} heads`, ...others].join(" × ")}, float32, ${threads === 1 ? "one thread" : `${threads} threads`}: milliseconds, less is better`,
+    subtext: `${machine.cpu}, Node ${machine.node}, ${where}${cut}`,
+    ...{
+      left: 16,
+      top: 14,
+      padding: 0,
+      textStyle: { fontSize: 16, color: COLOURS.text },
+      subtextStyle: { fontSize: 12, color: COLOURS.aside },
+    },
+  };
+}
+
+const groupHeadOf = ({ name, top }) => ({
+  ...{ text: name, left: 16, top: top - 22, padding: 0, textStyle: { fontSize: 14, color: COLOURS.text } },
+});
+
+/** Each label is one piece of text: pieces would stand where the widths of an assumed font put them. */
+const axisOf = (entries, gridIndex) => ({
+  ...{ gridIndex, type: "category", inverse: true, axisLine: { show: false }, axisTick: { show: false } },
+  axisLabel: { interval: 0, fontSize: 13 },
+  data: entries.map(({ contestant, version }) => ({
+    value: `${contestant} ${version}`.trim(),
+    textStyle: contestant === "headwise" ? { color: COLOURS.headwise, fontWeight: "bold" } : { color: COLOURS.text },
+  })),
+});
+
+function barOf({ contestant, milliseconds, reason }, longest) {
+  const color = contestant === "headwise" ? COLOURS.headwise : COLOURS.others;
+  const label = { show: true, position: "right", fontSize: 13, color: COLOURS.text };
+  if (milliseconds === undefined) return { value: 0, label: { ...label, color: COLOURS.aside, formatter: reason } };
+  const formatter = significant(milliseconds);
+  if (milliseconds <= longest) return { value: milliseconds, itemStyle: { color }, label: { ...label, formatter } };
+  return { value: longest, itemStyle: { color: COLOURS.cut }, label: { ...label, formatter: `${formatter} →` } };
+}
+
+/** Without what only a page would need, styles under a pointer and names that hold a counter of the process. */
+const asImage = (svg) => svg.replace(/<style[^]*<\/style>\s*/, "").replace(/ (class|ecmeta_\w+|pointer-events)="[^"]*"/g, "");
