@@ -12,7 +12,10 @@ export const USAGE = `npm run bench:compare -- REF [options]
   --threads N    threads of each engine; default 1
   --rounds N     how often each one's turn comes; default 20
   --json         print one JSON document instead of a table
-  --help         this text`;
+  --help         this text
+
+The verdict is about one process. On calls of microseconds the same code differs from itself by 1 % from process to process, and
+is then called faster or slower: run it more than once before a difference of that size is believed.`;
 
 export interface Options {
   /** As it was given. */
