@@ -1,22 +1,23 @@
 /**
- * Scaled dot-product attention over query strips and key blocks with online softmax: memory grows with the length, never with its
- * square. Dao 2023, arXiv:2307.08691, Alg. 1.
+ * Scaled dot-product attention over strips of queries and blocks of keys with online softmax: memory grows with the length, never
+ * with its square. Dao 2023, arXiv:2307.08691, Alg. 1.
  *
  *     for each key/value head
- *       for each strip of query rows   pack the rows, scale applied
- *         for each block of 512 keys   pack keys and values, once a head; scores → maximum → exponentials, sum → weighted values
- *         divide by the sum
+ *       for each band of 8 strips      pack the query rows, scale applied
+ *         for each block of 512 keys   pack keys and values, once a head
+ *           for each strip             scores → maximum → exponentials, sum → weighted values
+ *         for each strip               divide by the sum
  */
 import { AttentionParams, ScoresStage } from "./params";
-import { KeyRange, addBias, applyMask, applyRange } from "./mask";
-import { Row, sequenceOf, Strip } from "./strip";
+import { addBias, applyMask, applyRange } from "./mask";
+import { Row, Strip } from "./strip";
 import { Workspace } from "./workspace";
 import { scoreStrip } from "./scores";
 import { addValues, addValuesByRow, finishRow, rescaleRow } from "./values";
 import { exponentials, normalizedExponentials, rowMax, softcapRow } from "./softmax";
 import { packRows } from "./pack";
 import { exp1 } from "./exp";
-import { BLOCK, ceilPanel, floorBlock, PANEL_BYTES, SCORE_ROW } from "./layout";
+import { BAND_STRIPS, BLOCK, ceilPanel, floorBlock, PANEL_BYTES, SCORE_ROW } from "./layout";
 
 /**
  * Computes the strips `first` to `end` − 1, counted through the batch's key/value heads: the unit in which threads share a call.
@@ -38,42 +39,51 @@ export function attention(params: usize, workspacePtr: usize, first: usize, end:
   }
 }
 
-/** Rows `first` to `end` − 1 of one key/value head, strip by strip. */
+/** Rows `first` to `end` − 1 of one key/value head, band by band. */
 function attendRows(p: AttentionParams, workspace: Workspace, head: usize, first: usize, end: usize): void {
   const batch = head / p.numKvHeads;
   const kvHead = head % p.numKvHeads;
-  const groupSize = p.numHeads / p.numKvHeads;
-  const seen: KeyRange = workspace.strip; // free until the first strip is placed
-  seen.setSpan(p, sequenceOf(p, batch), <i32>(first / groupSize), <i32>((end - 1) / groupSize));
+  const band = workspace.band;
   const isEveryScoreWanted = p.scores && p.scoresStage != ScoresStage.BIASED;
-  workspace.panels.turnTo(p, head, isEveryScoreWanted ? p.kvLen : seen.to);
+  band.setRows(p, batch, first, end);
+  workspace.panels.turnTo(p, head, isEveryScoreWanted ? p.kvLen : band.to);
 
-  for (let row = first; row < end; row += p.stripRows) {
-    workspace.strip.place(p, batch, kvHead, row, min(p.stripRows, end - row));
-    attendStrip(p, workspace);
+  const bandRows = BAND_STRIPS * p.stripRows;
+  for (let row = first; row < end; row += bandRows) {
+    band.place(p, batch, kvHead, row, min(end, row + bandRows));
+    attendBand(p, workspace);
   }
 }
 
-/** All that is wanted of the strip in work. */
-function attendStrip(p: AttentionParams, workspace: Workspace): void {
-  const strip = workspace.strip;
-  const panels = workspace.panels;
+function attendBand(p: AttentionParams, workspace: Workspace): void {
+  const band = workspace.band;
+  for (let i: usize = 0; i < band.numStrips; i++) beginStrip(p, workspace, band.strip(i));
+  for (let block = band.firstBlock(); block < band.to; block = band.nextBlock(block)) {
+    for (let i: usize = 0; i < band.numStrips; i++) {
+      if (band.strip(i).reaches(block)) attendBlock(p, workspace, band.strip(i), block);
+    }
+  }
+  for (let i: usize = 0; i < band.numStrips; i++) finishStrip(p, workspace, band.strip(i));
+}
+
+function beginStrip(p: AttentionParams, workspace: Workspace, strip: Strip): void {
   strip.touch(p);
-  packRows(strip.rows + offsetof<Row>("q"), offsetof<Row>(), strip.numRows, workspace.queryPanel, p.headDim, p.scale);
-  memory.fill(workspace.accumulators, 0, panels.numValuePanels * strip.tileRows * PANEL_BYTES);
+  packRows(strip.rows + offsetof<Row>("q"), offsetof<Row>(), strip.numRows, strip.queryPanel, p.headDim, p.scale);
+  memory.fill(strip.accumulators, 0, workspace.panels.numValuePanels * strip.tileRows * PANEL_BYTES);
+}
 
-  for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) attendBlock(p, workspace, block);
-
+/** Writes all that is wanted of a strip that has seen its keys. */
+function finishStrip(p: AttentionParams, workspace: Workspace, strip: Strip): void {
+  const accBytes = strip.tileRows * PANEL_BYTES;
   for (let r: usize = 0; r < strip.numRows; r++) {
     const row = strip.row(r);
-    const accPtr = workspace.accumulators + r * PANEL_BYTES;
-    const accBytes = strip.tileRows * PANEL_BYTES;
-    if (p.sinks) addSink(row, accPtr, accBytes, panels.numValuePanels);
+    const accPtr = strip.accumulators + r * PANEL_BYTES;
+    if (p.sinks) addSink(row, accPtr, accBytes, workspace.panels.numValuePanels);
     finishRow(accPtr, accBytes, row.out, p.valueDim, reciprocalSum(row));
     if (p.logSumExp) store<f32>(row.logSumExp, row.max + Mathf.log(row.sum));
   }
-  if (p.weights) writeWeights(p, workspace);
-  if (p.scores) writeScores(p, workspace);
+  if (p.weights) writeWeights(p, workspace, strip);
+  if (p.scores) writeScores(p, workspace, strip);
 }
 
 /** 1 / sum, and 0 for a row that sees no key. */
@@ -84,8 +94,7 @@ function reciprocalSum(row: Row): f32 {
 }
 
 /** Online softmax: takes one block of keys into the strip's running state. */
-function attendBlock(p: AttentionParams, workspace: Workspace, block: usize): void {
-  const strip = workspace.strip;
+function attendBlock(p: AttentionParams, workspace: Workspace, strip: Strip, block: usize): void {
   const firstKey = strip.firstKey(block);
   const endKey = strip.endKey(block);
   const scoresPtr = workspace.scores;
@@ -93,13 +102,13 @@ function attendBlock(p: AttentionParams, workspace: Workspace, block: usize): vo
   const panels = workspace.panels;
   const vPtr = panels.values + firstKey * PANEL_BYTES;
   const accBytes = strip.tileRows * PANEL_BYTES;
-  visibleScores(p, workspace, firstKey, endKey);
+  visibleScores(p, workspace, strip, firstKey, endKey);
   const isFinite = panels.isFinite(block);
 
   for (let r: usize = 0; r < strip.numRows; r++) {
     const row = strip.row(r);
     const rowScores = scoresPtr + r * SCORE_ROW;
-    const accPtr = workspace.accumulators + r * PANEL_BYTES;
+    const accPtr = strip.accumulators + r * PANEL_BYTES;
     const blockMax = rowMax(rowScores, bytes);
     raiseMax(row, blockMax, accPtr, accBytes, panels.numValuePanels);
     if (!isFinite) memory.copy(workspace.spareScores, rowScores, bytes);
@@ -111,7 +120,7 @@ function attendBlock(p: AttentionParams, workspace: Workspace, block: usize): vo
   }
   if (isFinite) {
     const keys = endKey - firstKey;
-    addValues(strip.tileRows, scoresPtr, vPtr, panels.valuePanelBytes, workspace.accumulators, panels.numValuePanels, keys);
+    addValues(strip.tileRows, scoresPtr, vPtr, panels.valuePanelBytes, strip.accumulators, panels.numValuePanels, keys);
   }
 }
 
@@ -147,21 +156,19 @@ function shiftOf(row: Row): f32 {
 }
 
 /** Scores of the strip against keys `firstKey` (a panel's first) to `endKey` − 1, from the first column of the scratch on. */
-function rawScores(p: AttentionParams, workspace: Workspace, firstKey: usize, endKey: usize, isCapped: bool): void {
-  const strip = workspace.strip;
+function rawScores(p: AttentionParams, workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize, isCapped: bool): void {
   const columns = ceilPanel(endKey) - firstKey;
   workspace.panels.pack(p, floorBlock(firstKey));
   const kPtr = workspace.panels.keys + firstKey * (p.headDim << 2);
-  scoreStrip(strip.tileRows, workspace.queryPanel, kPtr, workspace.scores, p.headDim, (columns * sizeof<f32>()) / PANEL_BYTES);
+  scoreStrip(strip.tileRows, strip.queryPanel, kPtr, workspace.scores, p.headDim, (columns * sizeof<f32>()) / PANEL_BYTES);
   if (!isCapped) return;
   for (let r: usize = 0; r < strip.numRows; r++) softcapRow(workspace.scores + r * SCORE_ROW, columns << 2, p.softcap);
 }
 
 /** The same with bias, and −∞ for each key that a row may not see. */
-function visibleScores(p: AttentionParams, workspace: Workspace, firstKey: usize, endKey: usize): void {
-  const strip = workspace.strip;
+function visibleScores(p: AttentionParams, workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
   const columns = ceilPanel(endKey) - firstKey;
-  rawScores(p, workspace, firstKey, endKey, p.softcap != 0);
+  rawScores(p, workspace, strip, firstKey, endKey, p.softcap != 0);
   for (let r: usize = 0; r < strip.numRows; r++) {
     const row = strip.row(r);
     const rowScores = workspace.scores + r * SCORE_ROW;
@@ -172,13 +179,12 @@ function visibleScores(p: AttentionParams, workspace: Workspace, firstKey: usize
 }
 
 /** Weights of the strip, once maximum and sum are known: a second pass over the scores, and only when asked for. */
-function writeWeights(p: AttentionParams, workspace: Workspace): void {
-  const strip = workspace.strip;
+function writeWeights(p: AttentionParams, workspace: Workspace, strip: Strip): void {
   for (let r: usize = 0; r < strip.numRows; r++) memory.fill(strip.row(r).weights, 0, p.kvLen << 2);
   for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) {
     const firstKey = strip.firstKey(block);
     const endKey = strip.endKey(block);
-    visibleScores(p, workspace, firstKey, endKey);
+    visibleScores(p, workspace, strip, firstKey, endKey);
     for (let r: usize = 0; r < strip.numRows; r++) {
       const row = strip.row(r);
       const rowScores = workspace.scores + r * SCORE_ROW;
@@ -189,14 +195,13 @@ function writeWeights(p: AttentionParams, workspace: Workspace): void {
 }
 
 /** Scores of the strip at the stage asked for: every pair, or with −∞ where a key is invisible. */
-function writeScores(p: AttentionParams, workspace: Workspace): void {
-  const strip = workspace.strip;
+function writeScores(p: AttentionParams, workspace: Workspace, strip: Strip): void {
   if (p.scoresStage != ScoresStage.BIASED) {
     const isCapped = p.softcap != 0 && p.scoresStage == ScoresStage.CAPPED;
     for (let block: usize = 0; block < p.kvLen; block += BLOCK) {
       const endKey = min(block + BLOCK, p.kvLen);
-      rawScores(p, workspace, block, endKey, isCapped);
-      copyScores(workspace, block, endKey);
+      rawScores(p, workspace, strip, block, endKey, isCapped);
+      copyScores(workspace, strip, block, endKey);
     }
     return;
   }
@@ -207,13 +212,12 @@ function writeScores(p: AttentionParams, workspace: Workspace): void {
   for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) {
     const firstKey = strip.firstKey(block);
     const endKey = strip.endKey(block);
-    visibleScores(p, workspace, firstKey, endKey);
-    copyScores(workspace, firstKey, endKey);
+    visibleScores(p, workspace, strip, firstKey, endKey);
+    copyScores(workspace, strip, firstKey, endKey);
   }
 }
 
-function copyScores(workspace: Workspace, firstKey: usize, endKey: usize): void {
-  const strip = workspace.strip;
+function copyScores(workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
   for (let r: usize = 0; r < strip.numRows; r++) {
     memory.copy(strip.row(r).scores + (firstKey << 2), workspace.scores + r * SCORE_ROW, (endKey - firstKey) << 2);
   }

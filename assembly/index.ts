@@ -2,8 +2,10 @@
  * The ABI: what TypeScript may call. Pointers are byte addresses in linear memory, which the host owns; nothing here allocates.
  *
  *     attention.ts   many queries: strips × key blocks, online softmax
- *     strip.ts       the query rows that go through the tiles together, and their state
- *     mask.ts        which keys a row may see: bounds of the loops first, −∞ where bounds can't say it
+ *     strip.ts       query rows that go through the tiles together, and their state
+ *     band.ts        strips that go through the keys together
+ *     keyRange.ts    which keys a row may see, as bounds of the loops
+ *     mask.ts        the same on scores: −∞ where bounds can't say it
  *     scores.ts      register tile for q·kᵀ           values.ts   register tile for p·v
  *     softmax.ts     maximum, exponentials, sum       exp.ts      vector exp and tanh
  *     pack.ts        rows into panels                 panels.ts   what is packed of the head in work

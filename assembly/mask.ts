@@ -1,67 +1,7 @@
-/**
- * Which keys a row may see. What bounds can say (causal, window, sink tokens, lengths) is said by bounds, which limit the loops;
- * what they can't say (a boolean mask, a bias of −∞) turns single scores into −∞.
- */
+/** Visibility on scores: what a mask or a bias of −∞ hides, and what bounds hide within a block. */
 import { minusInfinity } from "./simd";
 import { PANEL_BYTES } from "./layout";
-import { AttentionParams, SequenceParams } from "./params";
-
-/** Keys before this one the causal mask and the key length leave to a row at `position`. */
-// @ts-ignore: decorator
-@inline
-function keyLimit(p: AttentionParams, sequence: SequenceParams, position: i32): i32 {
-  return max(0, p.causal ? min(sequence.keyLength, position + 1) : sequence.keyLength);
-}
-
-// @ts-ignore: decorator
-@inline
-function windowFrom(p: AttentionParams, position: i32): i32 {
-  return p.windowLeft < 0 ? 0 : max(0, position - p.windowLeft);
-}
-
-// @ts-ignore: decorator
-@inline
-function windowTo(p: AttentionParams, limit: i32, position: i32): i32 {
-  return p.windowRight < 0 ? limit : min(limit, position + p.windowRight + 1);
-}
-
-/**
- * A set of keys [0, sinkEnd) ∪ [from, to) with sinkEnd < from, or sinkEnd = 0. None: to = 0.
- *
- *     0       sinkEnd        from            to
- *     █████████▒▒▒▒▒▒▒▒▒▒▒▒▒▒█████████████████
- */
-@unmanaged
-export class KeyRange {
-  sinkEnd: usize;
-  from: usize;
-  to: usize;
-
-  /** The keys that row `i` of a sequence may see, as far as bounds say it. */
-  @inline
-  setRow(p: AttentionParams, sequence: SequenceParams, i: i32): void {
-    this.setSpan(p, sequence, i, i);
-  }
-
-  /** The keys that any of the rows `first` to `last` may see: both ends of the window move with the row. */
-  setSpan(p: AttentionParams, sequence: SequenceParams, first: i32, last: i32): void {
-    last = min(last, sequence.queryLength - 1);
-    let limit = 0;
-    let from = 0;
-    let to = 0;
-    if (first <= last) {
-      limit = keyLimit(p, sequence, last + sequence.queryOffset);
-      from = windowFrom(p, first + sequence.queryOffset);
-      to = windowTo(p, limit, last + sequence.queryOffset);
-    }
-    const sinkEnd = min(p.sinkTokens, limit);
-    const windowIsEmpty = from >= to;
-    const isOneRange = windowIsEmpty || sinkEnd >= from;
-    this.sinkEnd = isOneRange ? 0 : sinkEnd;
-    this.from = isOneRange ? 0 : from;
-    this.to = windowIsEmpty ? sinkEnd : max(to, sinkEnd);
-  }
-}
+import { KeyRange } from "./keyRange";
 
 /** Writes −∞ to the scores of keys `from` to `to` − 1; `scoresPtr` is the place of key 0. */
 function hideKeys(scoresPtr: usize, from: usize, to: usize): void {

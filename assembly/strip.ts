@@ -5,9 +5,8 @@
  *
  *     row t of a key/value head = position ⌊t / groupSize⌋ of query head kvHead · groupSize + t mod groupSize
  */
-import { AttentionParams, SequenceParams } from "./params";
-import { BLOCK, floorBlock, floorPanel } from "./layout";
-import { KeyRange } from "./mask";
+import { AttentionParams } from "./params";
+import { KeyRange, sequenceOf } from "./keyRange";
 
 /** One row: the keys that it sees, where its data lie, and the running state of its softmax. */
 @unmanaged
@@ -46,7 +45,7 @@ export class Row extends KeyRange {
   }
 }
 
-/** The strip in work: the keys that any of its rows sees, and its rows. */
+/** A strip in work: the keys that any of its rows sees, its rows, and what it has gathered. */
 @unmanaged
 export class Strip extends KeyRange {
   numRows: usize;
@@ -54,6 +53,10 @@ export class Strip extends KeyRange {
   tileRows: usize;
   /** Row[MAX_STRIP_ROWS] */
   rows: usize;
+  /** [headDim, 8]: the rows' queries, packed and scaled. */
+  queryPanel: usize;
+  /** [⌈valueDim / 8⌉, tileRows, 8]: the weighted sums so far. */
+  accumulators: usize;
 
 
   @inline
@@ -81,36 +84,4 @@ export class Strip extends KeyRange {
       for (let byte: usize = 0; byte < p.valueDim << 2; byte += 64) load<u8>(row.out + byte);
     }
   }
-
-  /** First key of the first block that holds a key of the range. */
-  @inline
-  firstBlock(): usize {
-    return this.sinkEnd ? 0 : floorBlock(this.from);
-  }
-
-  /** The block after `block`, leaving out those that lie between the sink tokens and the window. */
-  @inline
-  nextBlock(block: usize): usize {
-    const next = block + BLOCK;
-    return next < this.sinkEnd ? next : max(next, floorBlock(this.from));
-  }
-
-  /** First key to work on in a block; a panel's first. */
-  @inline
-  firstKey(block: usize): usize {
-    return block < this.sinkEnd ? block : max(block, floorPanel(this.from));
-  }
-
-  /** One past the last key to work on in a block. */
-  @inline
-  endKey(block: usize): usize {
-    return min(block + BLOCK, block + BLOCK > this.from ? this.to : this.sinkEnd);
-  }
-}
-
-/** The lengths and the position of one sequence. */
-// @ts-ignore: decorator
-@inline
-export function sequenceOf(p: AttentionParams, batch: usize): SequenceParams {
-  return changetype<SequenceParams>(p.sequences + batch * offsetof<SequenceParams>());
 }

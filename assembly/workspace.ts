@@ -1,21 +1,18 @@
-/** Where one thread keeps the panels of a head and the state of a strip while it works: one piece of scratch. */
+/** Where one thread keeps the panels of a head and the state of a band while it works: one piece of scratch. */
 import { AttentionParams } from "./params";
 import { Panels } from "./panels";
+import { Band } from "./band";
 import { Row, Strip } from "./strip";
-import { BLOCK, ceilBlock, ceilPanel, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, SCORE_ROW } from "./layout";
+import { BAND_STRIPS, BLOCK, ceilBlock, ceilPanel, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, SCORE_ROW } from "./layout";
 
 /** Addresses of the parts. */
 @unmanaged
 export class Workspace {
-  strip: Strip;
+  band: Band;
   /** [MAX_STRIP_ROWS, BLOCK] */
   scores: usize;
   /** [BLOCK]: a row's scores before the exponential, for blocks whose values are not finite. */
   spareScores: usize;
-  /** [⌈valueDim / 8⌉, tileRows, 8] */
-  accumulators: usize;
-  /** [headDim, 8] */
-  queryPanel: usize;
   panels: Panels;
 }
 
@@ -35,27 +32,35 @@ function wholeLines(bytes: u64): u64 {
 function layOut(ptr: usize, kvLen: usize, headDim: usize, valueDim: usize, isPlaced: bool): u64 {
   const workspace = changetype<Workspace>(ptr);
   const panels = changetype<Panels>(ptr + offsetof<Workspace>());
-  const strip = changetype<Strip>(ptr + offsetof<Workspace>() + offsetof<Panels>());
-  const rows = ptr + offsetof<Workspace>() + offsetof<Panels>() + offsetof<Strip>();
+  const band = changetype<Band>(ptr + offsetof<Workspace>() + offsetof<Panels>());
+  const strips = ptr + offsetof<Workspace>() + offsetof<Panels>() + offsetof<Band>();
+  const rows = strips + BAND_STRIPS * offsetof<Strip>();
   const columns = <u64>ceilPanel(valueDim);
 
-  const scores = wholeLines(<u64>rows + MAX_STRIP_ROWS * offsetof<Row>());
+  const accumulatorBytes = columns * (MAX_STRIP_ROWS << 2);
+  const queryPanelBytes = <u64>headDim * PANEL_BYTES;
+
+  const scores = wholeLines(<u64>rows + BAND_STRIPS * MAX_STRIP_ROWS * offsetof<Row>());
   const spareScores = scores + <u64>(MAX_STRIP_ROWS * SCORE_ROW);
   const accumulators = spareScores + <u64>SCORE_ROW;
-  const queryPanel = accumulators + wholeLines(columns * (MAX_STRIP_ROWS << 2));
-  const states = queryPanel + wholeLines(<u64>headDim * PANEL_BYTES);
+  const queryPanels = accumulators + wholeLines(BAND_STRIPS * accumulatorBytes);
+  const states = queryPanels + wholeLines(BAND_STRIPS * queryPanelBytes);
   const keys = states + wholeLines(<u64>(ceilBlock(kvLen) / BLOCK));
   const values = keys + wholeLines(<u64>ceilPanel(kvLen) * headDim * 4);
   const end = values + wholeLines(columns * kvLen * 4);
 
   if (isPlaced) {
     workspace.panels = panels;
-    workspace.strip = strip;
+    workspace.band = band;
     workspace.scores = <usize>scores;
     workspace.spareScores = <usize>spareScores;
-    workspace.accumulators = <usize>accumulators;
-    workspace.queryPanel = <usize>queryPanel;
-    strip.rows = rows;
+    band.strips = strips;
+    for (let i: usize = 0; i < BAND_STRIPS; i++) {
+      const strip = band.strip(i);
+      strip.rows = rows + i * MAX_STRIP_ROWS * offsetof<Row>();
+      strip.queryPanel = <usize>(queryPanels + i * queryPanelBytes);
+      strip.accumulators = <usize>(accumulators + i * accumulatorBytes);
+    }
     panels.states = <usize>states;
     panels.keys = <usize>keys;
     panels.values = <usize>values;

@@ -129,6 +129,21 @@ describe("workers that work", () => {
     }
   });
 
+  test("a call takes as many threads as maximumMemory has room for", async () => {
+    const alone = (await open({})).plan(large.q, large.k, large.v).scratchBytes;
+    const roomFor = async (bytes: number): Promise<number> => {
+      const engine = await open({ threads: 3, maximumMemory: bytes });
+      expectSameBits(attend(engine), truth, `with ${bytes} bytes`);
+      return engine.plan(large.q, large.k, large.v).threads;
+    };
+    const ample = (await open({ threads: 3 })).plan(large.q, large.k, large.v).scratchBytes;
+    const more = (ample - alone) / 2;
+    const base = 2 ** 16; // static data and the job's parameters
+    expect(await roomFor(base + alone)).toBe(1);
+    expect(await roomFor(base + alone + more)).toBe(2);
+    expect(await roomFor(base + alone + 2 * more)).toBe(3);
+  });
+
   test("memory grows under the workers", async () => {
     const engine = await open({ threads: 2, initialMemory: 2 ** 16 });
     expectSameBits(attend(engine), truth, "after growing");

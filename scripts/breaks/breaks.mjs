@@ -95,7 +95,7 @@ export const BREAKS = [
   },
   {
     rule: "a causal row sees its own position",
-    file: "assembly/mask.ts",
+    file: "assembly/keyRange.ts",
     find: "min(sequence.keyLength, position + 1)",
     replace: "min(sequence.keyLength, position)",
   },
@@ -107,26 +107,36 @@ export const BREAKS = [
   },
   {
     rule: "the window's left end is included",
-    file: "assembly/mask.ts",
+    file: "assembly/keyRange.ts",
     find: "position - p.windowLeft)",
     replace: "position - p.windowLeft + 1)",
   },
   {
     rule: "the window's right end is included",
-    file: "assembly/mask.ts",
+    file: "assembly/keyRange.ts",
     find: "position + p.windowRight + 1",
     replace: "position + p.windowRight",
   },
-  { rule: "window −1 is unlimited", file: "assembly/mask.ts", find: "p.windowLeft < 0 ? 0 :", replace: "p.windowLeft < -1 ? 0 :" },
-  { rule: "sink tokens escape the window", file: "assembly/mask.ts", find: "min(p.sinkTokens, limit)", replace: "min(0, limit)" },
+  {
+    rule: "window −1 is unlimited",
+    file: "assembly/keyRange.ts",
+    find: "p.windowLeft < 0 ? 0 :",
+    replace: "p.windowLeft < -1 ? 0 :",
+  },
+  {
+    rule: "sink tokens escape the window",
+    file: "assembly/keyRange.ts",
+    find: "min(p.sinkTokens, limit)",
+    replace: "min(0, limit)",
+  },
   {
     rule: "sink tokens obey causal and lengths",
-    file: "assembly/mask.ts",
+    file: "assembly/keyRange.ts",
     find: "min(p.sinkTokens, limit)",
     replace: "p.sinkTokens",
   },
   { rule: "keyLengths end the keys", file: "src/ops/attentionCall.ts", find: "keyLengths?.[batch] ?? kvLen", replace: "kvLen" },
-  { rule: "queryLengths end the rows", file: "assembly/mask.ts", find: "min(last, sequence.queryLength - 1)", replace: "last" },
+  { rule: "queryLengths end the rows", file: "assembly/keyRange.ts", find: "min(last, sequence.queryLength - 1)", replace: "last" },
 
   // Invisible means absent
   {
@@ -294,7 +304,7 @@ export const BREAKS = [
   // Determinism
   {
     rule: "determinism 1: blocks begin at multiples of BLOCK of the key's index",
-    file: "assembly/strip.ts",
+    file: "assembly/keyRange.ts",
     find: "return this.sinkEnd ? 0 : floorBlock(this.from);",
     replace: "return this.sinkEnd ? 0 : floorPanel(this.from);",
     tests: DETERMINISM,
@@ -365,9 +375,22 @@ export const BREAKS = [
     tests: ["work"],
   },
   {
+    rule: "a band goes through the keys of all its strips",
+    file: "assembly/band.ts",
+    find: "<i32>((end - 1) / groupSize)",
+    replace: "<i32>(first / groupSize)",
+  },
+  {
+    rule: "a strip passes over the blocks that only others of its band see",
+    file: "assembly/keyRange.ts",
+    find: "return this.firstKey(block) < this.endKey(block);",
+    replace: "return true;",
+    tests: ["parity", "determinism"],
+  },
+  {
     rule: "packing ends at the last key that is seen",
     file: "assembly/attention.ts",
-    find: "isEveryScoreWanted ? p.kvLen : seen.to",
+    find: "isEveryScoreWanted ? p.kvLen : band.to",
     replace: "p.kvLen",
     tests: ["work"],
   },
@@ -494,6 +517,13 @@ export const BREAKS = [
     file: "src/runtime/job.ts",
     find: "Math.floor((strips - first) / divisor)",
     replace: "Math.floor(strips / divisor)",
+    tests: ["threads"],
+  },
+  {
+    rule: "a call takes no more threads than there is memory for",
+    file: "src/ops/scaledDotProductAttention.ts",
+    find: "Math.min(runtime.threadsFor(work, strips), mostThreads)",
+    replace: "runtime.threadsFor(work, strips)",
     tests: ["threads"],
   },
   {

@@ -79,10 +79,12 @@ function placementOf(runtime: Runtime, call: AttentionCall, operands: readonly O
   const { shape, sequences } = call;
   const strips = numStrips(runtime, shape);
   const work = workOf(call);
-  const threads = runtime.threadsFor(work, strips);
   const workspaceBytes = wholeLines(runtime.kernels.workspaceBytes(shape.kvLen, shape.headDim, shape.valueDim));
   const sequencesBytes = wholeLines(sequences.byteLength);
-  const bytes = scratchBytes(operands) + sequencesBytes + threads * workspaceBytes;
+  const sharedBytes = scratchBytes(operands) + sequencesBytes;
+  const mostThreads = Math.floor((runtime.arena.room - sharedBytes) / workspaceBytes); // each has a workspace of its own
+  const threads = Math.max(1, Math.min(runtime.threadsFor(work, strips), mostThreads));
+  const bytes = sharedBytes + threads * workspaceBytes;
   return { strips, work, threads, workspaceBytes, sequencesBytes, bytes };
 }
 

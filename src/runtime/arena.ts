@@ -45,6 +45,11 @@ export class Arena {
     return last ? last.ptr + last.bytes : this.#base;
   }
 
+  /** Bytes that a call may have for its scratch. */
+  get room(): number {
+    return this.#limit - SLACK - this.#top;
+  }
+
   /** Address of `bytes` bytes in the first gap that holds them, or else on top. */
   allocate(operation: string, bytes: number): number {
     if (this.#scratchBytes > 0) throw wrongMoment(operation, "a call is in work");
