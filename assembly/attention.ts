@@ -15,8 +15,8 @@ import { Workspace } from "./workspace";
 import { scoreStrip } from "./scores";
 import { addValues, addValuesByRow, finishRow, rescaleRow } from "./values";
 import { exponentials, normalizedExponentials, rowMax, softcapRow } from "./softmax";
-import { packRows } from "./pack";
-import { exp1 } from "./exp";
+import { exp2x1, LOG2E } from "./exp2";
+import { inUnit } from "./unit";
 import { BAND_STRIPS, BLOCK, ceilPanel, floorBlock, PANEL_BYTES, SCORE_ROW } from "./layout";
 
 /**
@@ -68,7 +68,7 @@ function attendBand(p: AttentionParams, workspace: Workspace): void {
 
 function beginStrip(p: AttentionParams, workspace: Workspace, strip: Strip): void {
   strip.touch(p);
-  packRows(strip.rows + offsetof<Row>("q"), offsetof<Row>(), strip.numRows, strip.queryPanel, p.headDim, p.scale);
+  strip.packQueries(p, LOG2E);
   memory.fill(strip.accumulators, 0, workspace.panels.numValuePanels * strip.tileRows * PANEL_BYTES);
 }
 
@@ -78,12 +78,19 @@ function finishStrip(p: AttentionParams, workspace: Workspace, strip: Strip): vo
   for (let r: usize = 0; r < strip.numRows; r++) {
     const row = strip.row(r);
     const accPtr = strip.accumulators + r * PANEL_BYTES;
-    if (p.sinks) addSink(row, accPtr, accBytes, workspace.panels.numValuePanels);
+    const seesKeys = row.sum != 0;
+    if (p.sinks && seesKeys) addSink(row, accPtr, accBytes, workspace.panels.numValuePanels);
     finishRow(accPtr, accBytes, row.out, p.valueDim, reciprocalSum(row));
-    if (p.logSumExp) store<f32>(row.logSumExp, row.max + Mathf.log(row.sum));
+    if (p.logSumExp) store<f32>(row.logSumExp, seesKeys ? logSumExp(row) : row.sink);
   }
   if (p.weights) writeWeights(p, workspace, strip);
   if (p.scores) writeScores(p, workspace, strip);
+}
+
+// @ts-ignore: decorator
+@inline
+function logSumExp(row: Row): f32 {
+  return <f32>(<f64>row.max / LOG2E + <f64>Mathf.log(row.sum));
 }
 
 /** 1 / sum, and 0 for a row that sees no key. */
@@ -130,22 +137,18 @@ function attendBlock(p: AttentionParams, workspace: Workspace, strip: Strip, blo
 function raiseMax(row: Row, max: f32, accPtr: usize, accBytes: usize, panels: usize): void {
   if (!(max > row.max)) return;
   if (row.max != -Infinity) {
-    const factor = exp1(row.max - max);
+    const factor = exp2x1(row.max - max);
     row.sum *= factor;
     rescaleRow(accPtr, accBytes, panels, factor);
   }
   row.max = max;
 }
 
-/** Takes the sink in, last: a row that has seen no key is 0 whatever the sink is, and its logSumExp is the sink. */
+/** Takes the sink in, last, if the row has seen a key: without one it is 0 whatever the sink is. */
 function addSink(row: Row, accPtr: usize, accBytes: usize, panels: usize): void {
-  if (row.sum == 0) {
-    row.max = row.sink;
-    row.sum = row.sink == -Infinity ? 0 : 1;
-    return;
-  }
-  raiseMax(row, row.sink, accPtr, accBytes, panels);
-  row.sum += exp1(row.sink - row.max);
+  const sink = inUnit(row.sink, LOG2E);
+  raiseMax(row, sink, accPtr, accBytes, panels);
+  row.sum += exp2x1(sink - row.max);
 }
 
 /** What the exponent subtracts: the running maximum, but 0 while that is −∞, since −∞ − (−∞) is NaN. */
@@ -162,7 +165,8 @@ function rawScores(p: AttentionParams, workspace: Workspace, strip: Strip, first
   const kPtr = workspace.panels.keys + firstKey * (p.headDim << 2);
   scoreStrip(strip.tileRows, strip.queryPanel, kPtr, workspace.scores, p.headDim, (columns * sizeof<f32>()) / PANEL_BYTES);
   if (!isCapped) return;
-  for (let r: usize = 0; r < strip.numRows; r++) softcapRow(workspace.scores + r * SCORE_ROW, columns << 2, p.softcap);
+  for (let r: usize = 0; r < strip.numRows; r++)
+    softcapRow(workspace.scores + r * SCORE_ROW, columns << 2, inUnit(p.softcap, strip.unit));
 }
 
 /** The same with bias, and −∞ for each key that a row may not see. */
@@ -172,7 +176,7 @@ function visibleScores(p: AttentionParams, workspace: Workspace, strip: Strip, f
   for (let r: usize = 0; r < strip.numRows; r++) {
     const row = strip.row(r);
     const rowScores = workspace.scores + r * SCORE_ROW;
-    if (p.bias) addBias(rowScores, row.bias + ((firstKey * p.biasKeyStride) << 2), p.biasKeyStride, columns << 2);
+    if (p.bias) addBias(rowScores, row.bias + ((firstKey * p.biasKeyStride) << 2), p.biasKeyStride, columns << 2, strip.unit);
     if (p.mask) applyMask(rowScores, row.mask + firstKey * p.maskKeyStride, p.maskKeyStride, columns << 2);
     applyRange(row, rowScores, firstKey, firstKey + columns);
   }
@@ -196,6 +200,7 @@ function writeWeights(p: AttentionParams, workspace: Workspace, strip: Strip): v
 
 /** Scores of the strip at the stage asked for: every pair, or with −∞ where a key is invisible. */
 function writeScores(p: AttentionParams, workspace: Workspace, strip: Strip): void {
+  strip.packQueries(p, 1);
   if (p.scoresStage != ScoresStage.BIASED) {
     const isCapped = p.softcap != 0 && p.scoresStage == ScoresStage.CAPPED;
     for (let block: usize = 0; block < p.kvLen; block += BLOCK) {

@@ -7,7 +7,8 @@
  *     keyRange.ts    which keys a row may see, as bounds of the loops
  *     mask.ts        the same on scores: −∞ where bounds can't say it
  *     scores.ts      register tile for q·kᵀ           values.ts   register tile for p·v
- *     softmax.ts     maximum, exponentials, sum       exp.ts      vector exp and tanh
+ *     softmax.ts     maximum, exponentials, sum       exp2.ts     powers of two
+ *     tanh.ts        for softcap                      unit.ts     scores in units of log₂e
  *     pack.ts        rows into panels                 panels.ts   what is packed of the head in work
  *     float16.ts     widening
  *     workspace.ts   scratch of one thread            layout.ts   sizes that all of these share

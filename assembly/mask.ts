@@ -2,6 +2,7 @@
 import { minusInfinity } from "./simd";
 import { PANEL_BYTES } from "./layout";
 import { KeyRange } from "./keyRange";
+import { inUnit4 } from "./unit";
 
 /** Writes −∞ to the scores of keys `from` to `to` − 1; `scoresPtr` is the place of key 0. */
 function hideKeys(scoresPtr: usize, from: usize, to: usize): void {
@@ -16,17 +17,19 @@ export function applyRange(range: KeyRange, scoresPtr: usize, first: usize, last
 }
 
 /**
- * s → s + bias, −∞ where the bias is −∞ whatever s is. Reads the bias in whole panels, up to 28 bytes beyond its end.
+ * s → s + bias · unit, −∞ where the bias is −∞ whatever s is. Reads the bias in whole panels, up to 28 bytes beyond its end.
  *
  * @param keyStride  1, or 0 where one number serves every key
+ * @param unit       as in Strip
  */
-export function addBias(scoresPtr: usize, biasPtr: usize, keyStride: usize, bytes: usize): void {
+export function addBias(scoresPtr: usize, biasPtr: usize, keyStride: usize, bytes: usize, unit: f64): void {
   const end = scoresPtr + bytes;
   const step = keyStride << 4;
   const invisible = minusInfinity();
+  const units = f32x4.splat(<f32>unit);
   for (; scoresPtr < end; scoresPtr += 16, biasPtr += step) {
     const bias = keyStride ? v128.load(biasPtr) : v128.load32_splat(biasPtr);
-    const sum = f32x4.add(v128.load(scoresPtr), bias);
+    const sum = f32x4.add(v128.load(scoresPtr), inUnit4(bias, units));
     v128.store(scoresPtr, v128.bitselect(invisible, sum, f32x4.eq(bias, invisible)));
   }
 }

@@ -1,11 +1,13 @@
 /**
  * Softmax over one block of keys, row by row, in place. Milakov & Gimelshein 2018, arXiv:1805.02867, Alg. 3.
+ * The scores come multiplied by log₂e, see `exp2.ts`.
  *
  * A row of scores begins at a panel and ends with one; keys that the row may not see hold −∞. Lane j mod 8 sums keys j, j + 8, …:
  * where a block begins or ends in memory changes no bit, because −∞ adds exactly 0.
  */
 import { maxLane, minusInfinity, sumLanes } from "./simd";
-import { exp4, tanh4 } from "./exp";
+import { exp2x4 } from "./exp2";
+import { tanh4 } from "./tanh";
 import { PANEL_BYTES } from "./layout";
 
 /** Largest of `bytes / 4` scores, −∞ if all are. NaN does not count: the exponentials carry it on. */
@@ -39,15 +41,15 @@ export function rowMax(scoresPtr: usize, bytes: usize): f32 {
   return maxLane(f32x4.pmax(max0, max4));
 }
 
-/** s → e^(s − shift) in place; returns the sum. `shift` is the running maximum, or 0 where that is −∞. */
+/** s → 2^(s − shift) in place; returns the sum. `shift` is the running maximum, or 0 where that is −∞. */
 export function exponentials(scoresPtr: usize, bytes: usize, shift: f32): f32 {
   const end = scoresPtr + bytes;
   const shifts = f32x4.splat(shift);
   let sum0123 = f32x4.splat(0);
   let sum4567 = f32x4.splat(0);
   for (; scoresPtr < end; scoresPtr += PANEL_BYTES) {
-    const p0123 = exp4(f32x4.sub(v128.load(scoresPtr), shifts));
-    const p4567 = exp4(f32x4.sub(v128.load(scoresPtr, 16), shifts));
+    const p0123 = exp2x4(f32x4.sub(v128.load(scoresPtr), shifts));
+    const p4567 = exp2x4(f32x4.sub(v128.load(scoresPtr, 16), shifts));
     v128.store(scoresPtr, p0123);
     v128.store(scoresPtr, p4567, 16);
     sum0123 = f32x4.add(sum0123, p0123);
@@ -56,7 +58,7 @@ export function exponentials(scoresPtr: usize, bytes: usize, shift: f32): f32 {
   return sumLanes(f32x4.add(sum0123, sum4567));
 }
 
-/** s → e^(s − shift) · factor in place, exactly 0 where s is −∞, also in a row that is NaN. */
+/** s → 2^(s − shift) · factor in place, exactly 0 where s is −∞, also in a row that is NaN. */
 export function normalizedExponentials(scoresPtr: usize, bytes: usize, shift: f32, factor: f32): void {
   const end = scoresPtr + bytes;
   const shifts = f32x4.splat(shift);
@@ -64,7 +66,7 @@ export function normalizedExponentials(scoresPtr: usize, bytes: usize, shift: f3
   const invisible = minusInfinity();
   for (; scoresPtr < end; scoresPtr += 16) {
     const s = v128.load(scoresPtr);
-    const w = f32x4.mul(exp4(f32x4.sub(s, shifts)), factors);
+    const w = f32x4.mul(exp2x4(f32x4.sub(s, shifts)), factors);
     v128.store(scoresPtr, v128.andnot(w, f32x4.eq(s, invisible)));
   }
 }

@@ -7,6 +7,8 @@
  */
 import { AttentionParams } from "./params";
 import { KeyRange, sequenceOf } from "./keyRange";
+import { packRows } from "./pack";
+import { inUnit } from "./unit";
 
 /** One row: the keys that it sees, where its data lie, and the running state of its softmax. */
 @unmanaged
@@ -55,6 +57,8 @@ export class Strip extends KeyRange {
   rows: usize;
   /** [headDim, 8]: the rows' queries, packed and scaled. */
   queryPanel: usize;
+  /** What a score of 1 stands as: LOG2E for softmax, 1 for scores that are handed out. */
+  unit: f64;
   /** [⌈valueDim / 8⌉, tileRows, 8]: the weighted sums so far. */
   accumulators: usize;
 
@@ -71,6 +75,12 @@ export class Strip extends KeyRange {
     this.tileRows = numRows == 1 ? 1 : numRows <= 4 ? 4 : 6;
     for (let r: usize = 0; r < numRows; r++, t++) this.row(r).place(p, batch, kvHead * groupSize + (t % groupSize), t / groupSize);
     this.setSpan(p, sequenceOf(p, batch), <i32>((t - numRows) / groupSize), <i32>((t - 1) / groupSize));
+  }
+
+  /** Packs the rows' queries for scores in the given unit. */
+  packQueries(p: AttentionParams, unit: f64): void {
+    this.unit = unit;
+    packRows(this.rows + offsetof<Row>("q"), offsetof<Row>(), this.numRows, this.queryPanel, p.headDim, inUnit(p.scale, unit));
   }
 
   /**

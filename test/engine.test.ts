@@ -20,13 +20,13 @@ import { binaryOf, canRun } from "./support/builds.js";
 const { q, k, v } = randomInputs(parseShape("B1-S9-KV20-H2/1-D6"), 1);
 const works = (engine: Engine): boolean => engine.scaledDotProductAttention(q, k, v).data.every(Number.isFinite);
 
-/** A binary in which a constant of exp is off: it validates, and computes wrong numbers. */
+/** A binary in which a constant of the power of two is off: it validates, and computes wrong numbers. */
 function corrupted(): Uint8Array<ArrayBuffer> {
   const bytes = binaryOf("simd");
-  const ln2High = new Uint8Array(Float32Array.of(-0.693145751953125).buffer);
-  const at = bytes.findIndex((_, index) => ln2High.every((byte, offset) => bytes[index + offset] === byte));
+  const ln2 = new Uint8Array(Float32Array.of(Math.LN2).buffer);
+  const at = bytes.findIndex((_, index) => ln2.every((byte, offset) => bytes[index + offset] === byte));
   expect(at).toBeGreaterThan(0);
-  bytes.set(new Uint8Array(Float32Array.of(-0.69).buffer), at);
+  bytes.set(new Uint8Array(Float32Array.of(0.69).buffer), at);
   return bytes;
 }
 
@@ -65,7 +65,7 @@ describe("build", () => {
       const { runtime, reasons } = last.value as Opened;
       const engine = new Engine(runtime, reasons);
       expect(engine.info.build).toBe("simd");
-      expect(engine.info.buildReason).toBe('createEngine: build "simd" failed its self-test: a steep softmax gave wrong numbers');
+      expect(engine.info.buildReason).toBe('createEngine: build "simd" failed its self-test: causal attention gave wrong numbers');
       expect(works(engine)).toBe(true);
     } finally {
       probe.mockRestore();
@@ -73,7 +73,7 @@ describe("build", () => {
   });
 
   test("a build named outright that fails its self-test throws", async () => {
-    const message = 'createEngine: build "simd" failed its self-test: a steep softmax gave wrong numbers';
+    const message = 'createEngine: build "simd" failed its self-test: causal attention gave wrong numbers';
     await expect(createEngine({ wasm: corrupted() })).rejects.toThrow(new Error(message));
     const opening = openFirst("createEngine", readOptions("createEngine", { build: "simd" }));
     opening.next(new Uint8Array());
@@ -194,7 +194,7 @@ describe("info", () => {
 test("the self-test is clean on good kernels and names what bad ones got wrong", () => {
   const runtime = (wasm: BufferSource) => new Runtime(instantiate("test", wasm, 2 ** 20, 2 ** 22), 2 ** 22);
   expect(selfTest(runtime(binaryOf("simd")))).toBeUndefined();
-  expect(selfTest(runtime(corrupted()))).toBe("a steep softmax gave wrong numbers");
+  expect(selfTest(runtime(corrupted()))).toBe("causal attention gave wrong numbers");
 });
 
 test("importing the package compiles nothing and starts nothing", () => {

@@ -93,6 +93,34 @@ onEveryEngine((build, engine) => {
       expect(out.data.some(Number.isNaN)).toBe(true);
     });
 
+    test("biases and sinks at the ends of float32 are numbers: naive float32 is the truth", () => {
+      const inputs = randomInputs(shape, 8);
+      const numKeys = 530;
+      const lowest = -3.4028234663852886e38;
+      const { scores, logSumExp } = places(shape);
+      const cases = [
+        { bias: { data: new Float32Array(numKeys).fill(lowest), dims: [numKeys] } },
+        { bias: { data: Float32Array.from({ length: numKeys }, (_, j) => (j === 7 ? -2e38 : lowest)), dims: [numKeys] } },
+        { bias: { data: Float32Array.from({ length: numKeys }, (_, j) => (j === 7 ? 3e38 : 0)), dims: [numKeys] } },
+        { sinks: { data: Float32Array.of(lowest), dims: [1] } },
+        { sinks: { data: Float32Array.of(3e38), dims: [1] } },
+        { softcap: 3e38 },
+      ];
+      for (const options of cases) {
+        const out = engine.scaledDotProductAttention(inputs.q, inputs.k, inputs.v, {
+          ...options,
+          scores,
+          scoresStage: "biased",
+          logSumExp,
+        });
+        const truth = naiveFloat32(inputs, shape, options);
+        for (const [index, value] of out.data.entries()) expect(value).toBeCloseTo(truth.out.data[index]!, 5);
+        for (const [index, value] of scores.data.entries()) {
+          expect(Math.abs(value - truth.scores.data[index]!)).toBeLessThanOrEqual(4e-6 + 1e-6 * Math.abs(value));
+        }
+      }
+    });
+
     test("the sum of 70000 equal weights stays exact enough: the mean of v within 4 ulp", () => {
       const keys = 70_000;
       const k = { data: new Float32Array(keys), dims: [keys, 1] };

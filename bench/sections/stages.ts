@@ -13,7 +13,7 @@ const { numHeads, seqLen, headDim } = SHAPE;
 const BLOCK = 512;
 const BLOCKS = seqLen / BLOCK;
 /** Additions and multiplications of an exponential with its subtraction and its sum; comparisons and shifts are not counted. */
-const EXP_FLOPS = 22;
+const EXP_FLOPS = 19;
 
 interface Stage extends Probe {
   readonly name: string;

@@ -1,5 +1,5 @@
 /**
- * Exponential and hyperbolic tangent of four lanes.
+ * Hyperbolic tangent of four lanes, by the exponential.
  *
  *     eˣ = 2ⁿ · eʳ ,   n = round(x · log₂e) ,   r = x − n · ln 2 ∈ [−0.347, 0.347]
  *
@@ -7,10 +7,10 @@
  * with q of degree 4, fitted by Remez' exchange to a relative error of 2.2e-8. Adding MAGIC rounds, and leaves n + 127 in the last
  * bits: shifted to the exponent's place they are 2ⁿ.
  */
-import { madd, onePlusTimes } from "./simd";
+import { madd } from "./simd";
 
 // Byte offsets of the constants, which V8 loads faster from static data than it rebuilds literals.
-const LOWEST = 0; // below, eˣ would be subnormal: it is exactly 0 instead
+const LOWEST = 0; // below, 2ⁿ would be subnormal
 const MAGIC = 4; // 1.5 · 2²³ + 127
 const LOG2E = 8;
 const LN2_HIGH = 12; // negated, 16 bits
@@ -66,24 +66,6 @@ function expMinusOne(r: v128): v128 {
   const q23 = madd(constant(Q3), r, constant(Q2));
   const q = madd(madd(constant(Q4), r2, q23), r2, q01);
   return madd(q, r2, r);
-}
-
-/**
- * eˣ for x ≤ 0, ≤ 1.5 ulp on [−87.33, 0]. exp4(0) is exactly 1; below −87.33, and for −∞, exactly 0; NaN stays NaN.
- * Not clamped first: what a lane below the limit computes is thrown away by the last step, whatever it was.
- */
-// @ts-ignore: decorator
-@inline
-export function exp4(x: v128): v128 {
-  const shifted = shiftedExponent(x);
-  const r = remainder(x, shifted);
-  const power = onePlusTimes(expMinusOne(r), powerOfTwo(shifted));
-  return v128.andnot(power, f32x4.lt(x, constant(LOWEST)));
-}
-
-/** exp4 of one number, with the same bits as in a vector. */
-export function exp1(x: f32): f32 {
-  return f32x4.extract_lane(exp4(f32x4.splat(x)), 0);
 }
 
 /**
