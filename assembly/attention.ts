@@ -46,7 +46,7 @@ function attendRows(p: AttentionParams, workspace: Workspace, head: usize, first
   const band = workspace.band;
   const isEveryScoreWanted = p.scores && p.scoresStage != ScoresStage.BIASED;
   band.setRows(p, batch, first, end);
-  workspace.panels.turnTo(p, head, isEveryScoreWanted ? p.kvLen : band.to);
+  workspace.panels.turnTo(p, batch, kvHead, isEveryScoreWanted ? p.kvLen : band.to);
 
   const bandRows = BAND_STRIPS * p.stripRows;
   for (let row = first; row < end; row += bandRows) {
@@ -69,7 +69,7 @@ function attendBand(p: AttentionParams, workspace: Workspace): void {
 function beginStrip(p: AttentionParams, workspace: Workspace, strip: Strip): void {
   strip.touch(p);
   strip.packQueries(p, LOG2E);
-  memory.fill(strip.accumulators, 0, workspace.panels.numValuePanels * strip.tileRows * PANEL_BYTES);
+  memory.fill(strip.accumulators, 0, workspace.panels.layout.numValuePanels * strip.tileRows * PANEL_BYTES);
 }
 
 /** Writes all that is wanted of a strip that has seen its keys. */
@@ -79,7 +79,7 @@ function finishStrip(p: AttentionParams, workspace: Workspace, strip: Strip): vo
     const row = strip.row(r);
     const accPtr = strip.accumulators + r * PANEL_BYTES;
     const seesKeys = row.sum != 0;
-    if (p.sinks && seesKeys) addSink(row, accPtr, accBytes, workspace.panels.numValuePanels);
+    if (p.sinks && seesKeys) addSink(row, accPtr, accBytes, workspace.panels.layout.numValuePanels);
     finishRow(accPtr, accBytes, row.out, p.valueDim, reciprocalSum(row));
     if (p.logSumExp) store<f32>(row.logSumExp, seesKeys ? logSumExp(row) : row.sink);
   }
@@ -107,7 +107,8 @@ function attendBlock(p: AttentionParams, workspace: Workspace, strip: Strip, blo
   const scoresPtr = workspace.scores;
   const bytes = (ceilPanel(endKey) - firstKey) << 2;
   const panels = workspace.panels;
-  const vPtr = panels.values + firstKey * PANEL_BYTES;
+  const layout = panels.layout;
+  const vPtr = panels.values(firstKey);
   const accBytes = strip.tileRows * PANEL_BYTES;
   visibleScores(p, workspace, strip, firstKey, endKey);
   const isFinite = panels.isFinite(block);
@@ -117,17 +118,17 @@ function attendBlock(p: AttentionParams, workspace: Workspace, strip: Strip, blo
     const rowScores = scoresPtr + r * SCORE_ROW;
     const accPtr = strip.accumulators + r * PANEL_BYTES;
     const blockMax = rowMax(rowScores, bytes);
-    raiseMax(row, blockMax, accPtr, accBytes, panels.numValuePanels);
+    raiseMax(row, blockMax, accPtr, accBytes, layout.numValuePanels);
     if (!isFinite) memory.copy(workspace.spareScores, rowScores, bytes);
     row.sum += exponentials(rowScores, bytes, shiftOf(row));
     if (!isFinite) {
       const keys = endKey - firstKey;
-      addValuesByRow(workspace.spareScores, rowScores, vPtr, panels.valuePanelBytes, accPtr, accBytes, panels.numValuePanels, keys);
+      addValuesByRow(workspace.spareScores, rowScores, vPtr, layout.valuePanelBytes, accPtr, accBytes, layout.numValuePanels, keys);
     }
   }
   if (isFinite) {
     const keys = endKey - firstKey;
-    addValues(strip.tileRows, scoresPtr, vPtr, panels.valuePanelBytes, strip.accumulators, panels.numValuePanels, keys);
+    addValues(strip.tileRows, scoresPtr, vPtr, layout.valuePanelBytes, strip.accumulators, layout.numValuePanels, keys);
   }
 }
 
@@ -162,7 +163,7 @@ function shiftOf(row: Row): f32 {
 function rawScores(p: AttentionParams, workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize, isCapped: bool): void {
   const columns = ceilPanel(endKey) - firstKey;
   workspace.panels.pack(p, floorBlock(firstKey));
-  const kPtr = workspace.panels.keys + firstKey * (p.headDim << 2);
+  const kPtr = workspace.panels.keys(firstKey, p.headDim);
   scoreStrip(strip.tileRows, strip.queryPanel, kPtr, workspace.scores, p.headDim, (columns * sizeof<f32>()) / PANEL_BYTES);
   if (!isCapped) return;
   for (let r: usize = 0; r < strip.numRows; r++)

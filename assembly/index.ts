@@ -9,13 +9,15 @@
  *     scores.ts      register tile for q·kᵀ           values.ts   register tile for p·v
  *     softmax.ts     maximum, exponentials, sum       exp2.ts     powers of two
  *     tanh.ts        for softcap                      unit.ts     scores in units of log₂e
- *     pack.ts        rows into panels                 panels.ts   what is packed of the head in work
+ *     pack.ts        rows into panels                 keyBlock.ts panels of a block of keys
+ *     panels.ts      blocks of the head in work       cache.ts    rows into the blocks of a cache
  *     float16.ts     widening
  *     workspace.ts   scratch of one thread            layout.ts   sizes that all of these share
  *     params.ts      the structs of a call            simd.ts     what the instruction set offers
  *     identity.ts    ABI number and build
  */
 export { attention } from "./attention";
+export { appendKeys, cacheBlockBytes, readKeys } from "./cache";
 export { placeWorkspace, workspaceBytes } from "./workspace";
 export { widenFloat16 } from "./float16";
 export { abiVersion, block, build, heapBase, multiplyAdd, panel } from "./identity";

@@ -37,6 +37,18 @@ export const MAX_STRIP_ROWS: usize = 6;
 @inline
 export const BAND_STRIPS: usize = 8;
 
+/** Bytes of a cache line. */
+// @ts-ignore: decorator
+@inline
+export const LINE: usize = 64;
+
+/** Rounds up to whole cache lines. */
+// @ts-ignore: decorator
+@inline
+export function wholeLines(bytes: u64): u64 {
+  return (bytes + (LINE - 1)) & ~(<u64>(LINE - 1));
+}
+
 /** Rounds up to whole panels. */
 // @ts-ignore: decorator
 @inline

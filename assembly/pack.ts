@@ -2,13 +2,13 @@
  * Panels: rows and columns laid out in the order in which the tiles read them.
  *
  *     queries  [headDim, 8]                       one strip, scale applied
- *     keys     [⌈kvLen / 8⌉, headDim, 8]
- *     values   [⌈valueDim / 8⌉, kvLen, 8]
+ *     keys     [⌈keys / 8⌉, headDim, 8]           one block
+ *     values   [⌈valueDim / 8⌉, keys, 8]          one block
  *
  * Rows that are missing from a last panel repeat the last row, columns that are missing are 0: nothing beyond the end is read.
  */
 import { madd } from "./simd";
-import { PANEL, PANEL_BYTES } from "./layout";
+import { floorPanel, PANEL, PANEL_BYTES } from "./layout";
 
 /** Four rows of `channels` numbers become four neighbouring columns, PANEL_BYTES from channel to channel, times `scale`. */
 function packQuad(row0: usize, row1: usize, row2: usize, row3: usize, panelPtr: usize, channels: usize, scale: f32): void {
@@ -61,19 +61,33 @@ export function packRows(rowsPtr: usize, rowsStep: usize, rows: usize, panelPtr:
   }
 }
 
-/** Keys `from` (a panel's first) to `to` − 1 of one head into their panels. `rowBytes` lie between keys at `kPtr`. */
-export function packKeys(kPtr: usize, rowBytes: usize, from: usize, to: usize, headDim: usize, panelsPtr: usize): void {
-  for (let j = from; j < to; j += PANEL) {
+/** One column of a panel: `channels` numbers, PANEL_BYTES apart. */
+function packColumn(rowPtr: usize, columnPtr: usize, channels: usize): void {
+  for (const end = rowPtr + (channels << 2); rowPtr < end; rowPtr += 4, columnPtr += PANEL_BYTES) {
+    store<f32>(columnPtr, load<f32>(rowPtr));
+  }
+}
+
+/**
+ * `keys` rows, `rowBytes` apart, become the keys from `first` on in the panels at `panelsPtr`. The keys before stay; beyond the last
+ * key its panel is written too.
+ */
+export function packKeys(kPtr: usize, rowBytes: usize, first: usize, keys: usize, headDim: usize, panelsPtr: usize): void {
+  const end = first + keys;
+  const last = kPtr + (keys - 1) * rowBytes;
+  let j = first;
+  for (; j < end && j % PANEL != 0; j++, kPtr += rowBytes) {
+    packColumn(kPtr, panelsPtr + floorPanel(j) * (headDim << 2) + ((j % PANEL) << 2), headDim);
+  }
+  for (; j < end; j += PANEL) {
     const panelPtr = panelsPtr + j * (headDim << 2);
-    const last = kPtr + (to - 1) * rowBytes;
-    for (let quad = j; quad < j + PANEL; quad += 4) {
-      const row = kPtr + quad * rowBytes;
+    for (let column: usize = 0; column < PANEL; column += 4, kPtr += 4 * rowBytes) {
       packQuad(
-        min(row, last),
-        min(row + rowBytes, last),
-        min(row + 2 * rowBytes, last),
-        min(row + 3 * rowBytes, last),
-        panelPtr + ((quad - j) << 2),
+        min(kPtr, last),
+        min(kPtr + rowBytes, last),
+        min(kPtr + 2 * rowBytes, last),
+        min(kPtr + 3 * rowBytes, last),
+        panelPtr + (column << 2),
         headDim,
         1,
       );
@@ -82,14 +96,14 @@ export function packKeys(kPtr: usize, rowBytes: usize, from: usize, to: usize, h
 }
 
 /**
- * Values of keys `from` to `to` − 1 of one head into their panels, `panelBytes` apart; returns whether all of them are finite.
- * `rowBytes` lie between keys at `vPtr`.
+ * `keys` rows, `rowBytes` apart, become the values from `first` on in the panels at `panelsPtr`, `panelBytes` apart; returns whether
+ * all of them are finite.
  */
 export function packValues(
   vPtr: usize,
   rowBytes: usize,
-  from: usize,
-  to: usize,
+  first: usize,
+  keys: usize,
   valueDim: usize,
   panelsPtr: usize,
   panelBytes: usize,
@@ -98,8 +112,9 @@ export function packValues(
   let zeros0123 = zero; // 0 · v summed: NaN as soon as one v is not finite
   let zeros4567 = zero;
   const tail = (valueDim % PANEL) << 2;
-  for (let j = from; j < to; j++) {
-    let rowPtr = vPtr + j * rowBytes;
+  const end = first + keys;
+  for (let j = first; j < end; j++, vPtr += rowBytes) {
+    let rowPtr = vPtr;
     let panelPtr = panelsPtr + j * PANEL_BYTES;
     const wholeEnd = rowPtr + (valueDim << 2) - tail;
     for (; rowPtr < wholeEnd; rowPtr += PANEL_BYTES, panelPtr += panelBytes) {
@@ -118,4 +133,20 @@ export function packValues(
   }
   const zeros = f32x4.add(zeros0123, zeros4567);
   return !v128.any_true(f32x4.ne(zeros, zeros));
+}
+
+/** Key `j` of the panels at `panelsPtr`, as a row again. */
+export function unpackKey(panelsPtr: usize, j: usize, headDim: usize, rowPtr: usize): void {
+  let columnPtr = panelsPtr + floorPanel(j) * (headDim << 2) + ((j % PANEL) << 2);
+  for (const end = rowPtr + (headDim << 2); rowPtr < end; rowPtr += 4, columnPtr += PANEL_BYTES) {
+    store<f32>(rowPtr, load<f32>(columnPtr));
+  }
+}
+
+/** The values of key `j` in the panels at `panelsPtr`, `panelBytes` apart, as a row again. */
+export function unpackValue(panelsPtr: usize, panelBytes: usize, j: usize, valueDim: usize, rowPtr: usize): void {
+  let panelPtr = panelsPtr + j * PANEL_BYTES;
+  for (let column: usize = 0; column < valueDim; column += PANEL, panelPtr += panelBytes, rowPtr += PANEL_BYTES) {
+    memory.copy(rowPtr, panelPtr, min(PANEL, valueDim - column) << 2);
+  }
 }

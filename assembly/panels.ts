@@ -1,16 +1,12 @@
 /**
- * The packed keys and values of the head in work. A block of them is packed when a strip first scores it: what no strip of this
- * thread sees stays unpacked, and what it sees is still in the cache when the tiles come.
+ * The packed keys and values of the head in work, block by block: those of a cache, or else the call's own. A block of its own is
+ * packed when a strip first scores it: what no strip of this thread sees stays unpacked, and what it sees is still in the cache
+ * when the tiles come.
  */
 import { AttentionParams } from "./params";
+import { BlockLayout, FINITE, NOT_FINITE, UNPACKED } from "./keyBlock";
 import { packKeys, packValues } from "./pack";
-import { BLOCK, ceilBlock } from "./layout";
-
-// States of a block of keys.
-const UNPACKED: u8 = 0;
-const FINITE: u8 = 1;
-/** Packed, and a value among them is NaN or infinite. */
-const NOT_FINITE: u8 = 2;
+import { BLOCK, ceilBlock, PANEL_BYTES } from "./layout";
 
 /** No head is packed. */
 const NO_HEAD: usize = -1;
@@ -18,18 +14,19 @@ const NO_HEAD: usize = -1;
 
 @unmanaged
 export class Panels {
-  /** Counted through the batch: batch · numKvHeads + kvHead. */
+  layout: BlockLayout;
+  /** Addresses of the blocks of the sequence in work. */
+  blocks: usize;
+  /** The head in work, counted within a block. */
+  headOfBlock: usize;
+
+  // The call's own blocks, each of one head.
+  /** Their addresses. */
+  ownBlocks: usize;
+  /** The head that is packed there, counted through the batch: batch · numKvHeads + kvHead. */
   head: usize;
   /** No strip in work sees a key from here on. */
   end: usize;
-  /** State of each block of keys, a byte each. */
-  states: usize;
-  /** [⌈kvLen / 8⌉, headDim, 8] */
-  keys: usize;
-  /** [⌈valueDim / 8⌉, kvLen, 8] */
-  values: usize;
-  valuePanelBytes: usize;
-  numValuePanels: usize;
 
 
   @inline
@@ -38,13 +35,21 @@ export class Panels {
   }
 
   /** Turns to a head of which strips will see keys below `end`; what is packed of it already stays. */
-  turnTo(p: AttentionParams, head: usize, end: usize): void {
+  turnTo(p: AttentionParams, batch: usize, kvHead: usize, end: usize): void {
+    if (p.blocks) {
+      this.blocks = p.blocks + batch * blocksOf(p.kvLen) * sizeof<usize>();
+      this.headOfBlock = kvHead;
+      return;
+    }
+    this.blocks = this.ownBlocks;
+    this.headOfBlock = 0;
+    const head = batch * p.numKvHeads + kvHead;
     if (this.head != head) {
-      memory.fill(this.states, UNPACKED, ceilBlock(p.kvLen) / BLOCK);
+      for (let block: usize = 0; block < p.kvLen; block += BLOCK) store<u8>(this.block(block), UNPACKED);
       this.head = head;
       this.end = end;
     } else if (end > this.end) {
-      if (this.end % BLOCK != 0) store<u8>(this.states + this.end / BLOCK, UNPACKED); // its last keys are missing
+      if (this.end % BLOCK != 0) store<u8>(this.block(this.end), UNPACKED); // its last keys are missing
       this.end = end;
     }
   }
@@ -52,23 +57,56 @@ export class Panels {
   /** Packs the block of keys that begins at `block`, once. */
   @inline
   pack(p: AttentionParams, block: usize): void {
-    if (load<u8>(this.states + block / BLOCK) == UNPACKED) this.packBlock(p, block);
+    if (this.state(block) == UNPACKED) this.packBlock(p, block);
   }
 
   /** Whether all values of a packed block are finite. */
   @inline
   isFinite(block: usize): bool {
-    return load<u8>(this.states + block / BLOCK) == FINITE;
+    return this.state(block) == FINITE;
+  }
+
+  /** Key `key`, a panel's first: [⌈keys / 8⌉, headDim, 8] from there on. */
+  @inline
+  keys(key: usize, headDim: usize): usize {
+    return this.layout.keys(this.block(key), this.headOfBlock) + (key % BLOCK) * (headDim << 2);
+  }
+
+  /** The values of key `key` in the first panel of its block. */
+  @inline
+  values(key: usize): usize {
+    return this.layout.values(this.block(key), this.headOfBlock) + (key % BLOCK) * PANEL_BYTES;
+  }
+
+  /** Address of the block that holds a key. */
+  @inline
+  private block(key: usize): usize {
+    return load<usize>(this.blocks + (key / BLOCK) * sizeof<usize>());
+  }
+
+
+  @inline
+  private state(block: usize): u8 {
+    return load<u8>(this.block(block) + this.headOfBlock);
   }
 
   private packBlock(p: AttentionParams, block: usize): void {
     const batch = this.head / p.numKvHeads;
     const kvHead = this.head % p.numKvHeads;
-    const kPtr = p.k + ((batch * p.kBatchStride + kvHead * p.kHeadStride) << 2);
-    const vPtr = p.v + ((batch * p.vBatchStride + kvHead * p.vHeadStride) << 2);
-    const end = min(block + BLOCK, this.end);
-    packKeys(kPtr, p.kRowStride << 2, block, end, p.headDim, this.keys);
-    const isFinite = packValues(vPtr, p.vRowStride << 2, block, end, p.valueDim, this.values, this.valuePanelBytes);
-    store<u8>(this.states + block / BLOCK, isFinite ? FINITE : NOT_FINITE);
+    const kRowBytes = p.kRowStride << 2;
+    const vRowBytes = p.vRowStride << 2;
+    const kPtr = p.k + ((batch * p.kBatchStride + kvHead * p.kHeadStride) << 2) + block * kRowBytes;
+    const vPtr = p.v + ((batch * p.vBatchStride + kvHead * p.vHeadStride) << 2) + block * vRowBytes;
+    const keys = min(BLOCK, this.end - block);
+    packKeys(kPtr, kRowBytes, 0, keys, p.headDim, this.keys(block, p.headDim));
+    const isFinite = packValues(vPtr, vRowBytes, 0, keys, p.valueDim, this.values(block), this.layout.valuePanelBytes);
+    store<u8>(this.block(block), isFinite ? FINITE : NOT_FINITE);
   }
+}
+
+/** Blocks that hold `keys` keys. */
+// @ts-ignore: decorator
+@inline
+export function blocksOf(keys: usize): usize {
+  return ceilBlock(keys) / BLOCK;
 }

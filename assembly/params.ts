@@ -32,6 +32,8 @@ export class AttentionParams {
 
   /** SequenceParams[batchSize] */
   sequences: usize;
+  /** Addresses of the blocks of a cache, [batchSize, ⌈kvLen / BLOCK⌉], instead of k and v; 0 where absent. */
+  blocks: usize;
 
   seqLen: usize;
   kvLen: usize;
@@ -80,6 +82,37 @@ export class AttentionParams {
   scoresStage: i32;
   /** Height of the register tiles, 4 or 6: changes the speed and no bit. */
   stripRows: usize;
+}
+
+/** Rows of keys and values on their way into the blocks of a cache, or out of them. */
+@unmanaged
+export class CacheParams {
+  k: usize;
+  v: usize;
+  /** Addresses of blocks, [batchSize, blocksPerSequence]. */
+  blocks: usize;
+  /** KeySpan[batchSize] */
+  spans: usize;
+
+  batchSize: usize;
+  blocksPerSequence: usize;
+  numKvHeads: usize;
+  headDim: usize;
+  valueDim: usize;
+
+  kRowStride: usize;
+  kHeadStride: usize;
+  kBatchStride: usize;
+  vRowStride: usize;
+  vHeadStride: usize;
+  vBatchStride: usize;
+}
+
+/** The keys `first` to `end` − 1 of a sequence; row 0 of k and v is key `first`. */
+@unmanaged
+export class KeySpan {
+  first: usize;
+  end: usize;
 }
 
 /** The stage at which scores are handed out. */

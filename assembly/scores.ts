@@ -111,6 +111,59 @@ function scoreTile1x8(qStripPtr: usize, kPanelPtr: usize, scoresPtr: usize, head
   scoreTile(1, qStripPtr, kPanelPtr, scoresPtr, headDim, panels);
 }
 
+/**
+ * One row against four panels at a time: a tile of two accumulators would wait for each multiplication, and memory with it. Reads
+ * keys as fast as memory gives them. Parameters as above.
+ */
+function scoreTile1x32(qStripPtr: usize, kPanelPtr: usize, scoresPtr: usize, headDim: usize, panels: usize): void {
+  const panelBytes = headDim * PANEL_BYTES;
+  for (; panels >= 4; panels -= 4) {
+    let acc0x0123 = f32x4.splat(0);
+    let acc0x4567 = f32x4.splat(0);
+    let acc1x0123 = f32x4.splat(0); // of panel 1
+    let acc1x4567 = f32x4.splat(0);
+    let acc2x0123 = f32x4.splat(0);
+    let acc2x4567 = f32x4.splat(0);
+    let acc3x0123 = f32x4.splat(0);
+    let acc3x4567 = f32x4.splat(0);
+
+    let qPtr = qStripPtr;
+    let k0Ptr = kPanelPtr;
+    let k1Ptr = k0Ptr + panelBytes;
+    let k2Ptr = k1Ptr + panelBytes;
+    let k3Ptr = k2Ptr + panelBytes;
+    const panelEnd = k1Ptr;
+    do {
+      const q = v128.load32_splat(qPtr);
+      acc0x0123 = madd(q, v128.load(k0Ptr), acc0x0123);
+      acc0x4567 = madd(q, v128.load(k0Ptr, 16), acc0x4567);
+      acc1x0123 = madd(q, v128.load(k1Ptr), acc1x0123);
+      acc1x4567 = madd(q, v128.load(k1Ptr, 16), acc1x4567);
+      acc2x0123 = madd(q, v128.load(k2Ptr), acc2x0123);
+      acc2x4567 = madd(q, v128.load(k2Ptr, 16), acc2x4567);
+      acc3x0123 = madd(q, v128.load(k3Ptr), acc3x0123);
+      acc3x4567 = madd(q, v128.load(k3Ptr, 16), acc3x4567);
+      qPtr += PANEL_BYTES;
+      k0Ptr += PANEL_BYTES;
+      k1Ptr += PANEL_BYTES;
+      k2Ptr += PANEL_BYTES;
+      k3Ptr += PANEL_BYTES;
+    } while (k0Ptr < panelEnd);
+
+    v128.store(scoresPtr, acc0x0123);
+    v128.store(scoresPtr, acc0x4567, 16);
+    v128.store(scoresPtr, acc1x0123, 1 * PANEL_BYTES);
+    v128.store(scoresPtr, acc1x4567, 1 * PANEL_BYTES + 16);
+    v128.store(scoresPtr, acc2x0123, 2 * PANEL_BYTES);
+    v128.store(scoresPtr, acc2x4567, 2 * PANEL_BYTES + 16);
+    v128.store(scoresPtr, acc3x0123, 3 * PANEL_BYTES);
+    v128.store(scoresPtr, acc3x4567, 3 * PANEL_BYTES + 16);
+    scoresPtr += 4 * PANEL_BYTES;
+    kPanelPtr += 4 * panelBytes;
+  }
+  if (panels > 0) scoreTile1x8(qStripPtr, kPanelPtr, scoresPtr, headDim, panels);
+}
+
 /** The tile of the given height; parameters as above. */
 export function scoreStrip(
   tileRows: usize,
@@ -122,5 +175,5 @@ export function scoreStrip(
 ): void {
   if (tileRows == 6) scoreTile6x8(qStripPtr, kPanelPtr, scoresPtr, headDim, panels);
   else if (tileRows == 4) scoreTile4x8(qStripPtr, kPanelPtr, scoresPtr, headDim, panels);
-  else scoreTile1x8(qStripPtr, kPanelPtr, scoresPtr, headDim, panels);
+  else scoreTile1x32(qStripPtr, kPanelPtr, scoresPtr, headDim, panels);
 }

@@ -134,6 +134,55 @@ function valueTile1x8(weightsPtr: usize, vPanelPtr: usize, vPanelBytes: usize, a
   valueTile(1, weightsPtr, vPanelPtr, vPanelBytes, accPtr, panels, keys);
 }
 
+/** One row, four panels at a time, for the reason given at scoreTile1x32. Parameters as above. */
+function valueTile1x32(weightsPtr: usize, vPanelPtr: usize, vPanelBytes: usize, accPtr: usize, panels: usize, keys: usize): void {
+  const weightsEnd = weightsPtr + (keys << 2);
+  for (; panels >= 4; panels -= 4) {
+    let acc0x0123 = v128.load(accPtr);
+    let acc0x4567 = v128.load(accPtr, 16);
+    let acc1x0123 = v128.load(accPtr, 1 * PANEL_BYTES); // of panel 1
+    let acc1x4567 = v128.load(accPtr, 1 * PANEL_BYTES + 16);
+    let acc2x0123 = v128.load(accPtr, 2 * PANEL_BYTES);
+    let acc2x4567 = v128.load(accPtr, 2 * PANEL_BYTES + 16);
+    let acc3x0123 = v128.load(accPtr, 3 * PANEL_BYTES);
+    let acc3x4567 = v128.load(accPtr, 3 * PANEL_BYTES + 16);
+
+    let pPtr = weightsPtr;
+    let v0Ptr = vPanelPtr;
+    let v1Ptr = v0Ptr + vPanelBytes;
+    let v2Ptr = v1Ptr + vPanelBytes;
+    let v3Ptr = v2Ptr + vPanelBytes;
+    do {
+      const p = v128.load32_splat(pPtr);
+      acc0x0123 = madd(p, v128.load(v0Ptr), acc0x0123);
+      acc0x4567 = madd(p, v128.load(v0Ptr, 16), acc0x4567);
+      acc1x0123 = madd(p, v128.load(v1Ptr), acc1x0123);
+      acc1x4567 = madd(p, v128.load(v1Ptr, 16), acc1x4567);
+      acc2x0123 = madd(p, v128.load(v2Ptr), acc2x0123);
+      acc2x4567 = madd(p, v128.load(v2Ptr, 16), acc2x4567);
+      acc3x0123 = madd(p, v128.load(v3Ptr), acc3x0123);
+      acc3x4567 = madd(p, v128.load(v3Ptr, 16), acc3x4567);
+      pPtr += 4;
+      v0Ptr += PANEL_BYTES;
+      v1Ptr += PANEL_BYTES;
+      v2Ptr += PANEL_BYTES;
+      v3Ptr += PANEL_BYTES;
+    } while (pPtr < weightsEnd);
+
+    v128.store(accPtr, acc0x0123);
+    v128.store(accPtr, acc0x4567, 16);
+    v128.store(accPtr, acc1x0123, 1 * PANEL_BYTES);
+    v128.store(accPtr, acc1x4567, 1 * PANEL_BYTES + 16);
+    v128.store(accPtr, acc2x0123, 2 * PANEL_BYTES);
+    v128.store(accPtr, acc2x4567, 2 * PANEL_BYTES + 16);
+    v128.store(accPtr, acc3x0123, 3 * PANEL_BYTES);
+    v128.store(accPtr, acc3x4567, 3 * PANEL_BYTES + 16);
+    accPtr += 4 * PANEL_BYTES;
+    vPanelPtr += 4 * vPanelBytes;
+  }
+  if (panels > 0) valueTile1x8(weightsPtr, vPanelPtr, vPanelBytes, accPtr, panels, keys);
+}
+
 /** The tile of the given height; parameters as above. */
 export function addValues(
   tileRows: usize,
@@ -146,7 +195,7 @@ export function addValues(
 ): void {
   if (tileRows == 6) valueTile6x8(weightsPtr, vPanelPtr, vPanelBytes, accPtr, panels, keys);
   else if (tileRows == 4) valueTile4x8(weightsPtr, vPanelPtr, vPanelBytes, accPtr, panels, keys);
-  else valueTile1x8(weightsPtr, vPanelPtr, vPanelBytes, accPtr, panels, keys);
+  else valueTile1x32(weightsPtr, vPanelPtr, vPanelBytes, accPtr, panels, keys);
 }
 
 /**

@@ -1,9 +1,10 @@
 /** Where one thread keeps the panels of a head and the state of a band while it works: one piece of scratch. */
 import { AttentionParams } from "./params";
-import { Panels } from "./panels";
+import { blockBytes, BlockLayout } from "./keyBlock";
+import { blocksOf, Panels } from "./panels";
 import { Band } from "./band";
 import { Row, Strip } from "./strip";
-import { BAND_STRIPS, BLOCK, ceilBlock, ceilPanel, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, SCORE_ROW } from "./layout";
+import { BAND_STRIPS, BLOCK, ceilPanel, MAX_STRIP_ROWS, PANEL_BYTES, SCORE_ROW, wholeLines } from "./layout";
 
 /** Addresses of the parts. */
 @unmanaged
@@ -16,12 +17,6 @@ export class Workspace {
   panels: Panels;
 }
 
-// @ts-ignore: decorator
-@inline
-function wholeLines(bytes: u64): u64 {
-  return (bytes + 63) & ~63;
-}
-
 /**
  * The layout of a workspace at `ptr`; returns its end.
  *
@@ -32,22 +27,22 @@ function wholeLines(bytes: u64): u64 {
 function layOut(ptr: usize, kvLen: usize, headDim: usize, valueDim: usize, isPlaced: bool): u64 {
   const workspace = changetype<Workspace>(ptr);
   const panels = changetype<Panels>(ptr + offsetof<Workspace>());
-  const band = changetype<Band>(ptr + offsetof<Workspace>() + offsetof<Panels>());
-  const strips = ptr + offsetof<Workspace>() + offsetof<Panels>() + offsetof<Band>();
+  const layout = changetype<BlockLayout>(ptr + offsetof<Workspace>() + offsetof<Panels>());
+  const band = changetype<Band>(ptr + offsetof<Workspace>() + offsetof<Panels>() + offsetof<BlockLayout>());
+  const strips = ptr + offsetof<Workspace>() + offsetof<Panels>() + offsetof<BlockLayout>() + offsetof<Band>();
   const rows = strips + BAND_STRIPS * offsetof<Strip>();
-  const columns = <u64>ceilPanel(valueDim);
-
-  const accumulatorBytes = columns * (MAX_STRIP_ROWS << 2);
+  const accumulatorBytes = <u64>ceilPanel(valueDim) * (MAX_STRIP_ROWS << 2);
   const queryPanelBytes = <u64>headDim * PANEL_BYTES;
 
   const scores = wholeLines(<u64>rows + BAND_STRIPS * MAX_STRIP_ROWS * offsetof<Row>());
   const spareScores = scores + <u64>(MAX_STRIP_ROWS * SCORE_ROW);
   const accumulators = spareScores + <u64>SCORE_ROW;
   const queryPanels = accumulators + wholeLines(BAND_STRIPS * accumulatorBytes);
-  const states = queryPanels + wholeLines(BAND_STRIPS * queryPanelBytes);
-  const keys = states + wholeLines(<u64>(ceilBlock(kvLen) / BLOCK));
-  const values = keys + wholeLines(<u64>ceilPanel(kvLen) * headDim * 4);
-  const end = values + wholeLines(columns * kvLen * 4);
+  const blocks = queryPanels + wholeLines(BAND_STRIPS * queryPanelBytes);
+  const numBlocks = blocksOf(kvLen);
+  const firstBlock = blocks + wholeLines(numBlocks * sizeof<usize>());
+  const bytesOfBlock = blockBytes(min(kvLen, BLOCK), 1, headDim, valueDim);
+  const end = firstBlock + numBlocks * bytesOfBlock;
 
   if (isPlaced) {
     workspace.panels = panels;
@@ -61,17 +56,21 @@ function layOut(ptr: usize, kvLen: usize, headDim: usize, valueDim: usize, isPla
       strip.queryPanel = <usize>(queryPanels + i * queryPanelBytes);
       strip.accumulators = <usize>(accumulators + i * accumulatorBytes);
     }
-    panels.states = <usize>states;
-    panels.keys = <usize>keys;
-    panels.values = <usize>values;
-    panels.valuePanelBytes = kvLen * PANEL_BYTES;
-    panels.numValuePanels = <usize>columns / PANEL;
+    panels.layout = layout;
+    panels.ownBlocks = <usize>blocks;
+    for (let i: usize = 0; i < numBlocks; i++) {
+      store<usize>(<usize>blocks + i * sizeof<usize>(), <usize>(firstBlock + i * bytesOfBlock));
+    }
     panels.forget();
   }
   return end;
 }
 
-/** Bytes of a workspace. As a float, because the sum may exceed what an address holds: then there can be none. */
+/**
+ * Bytes of a workspace. As a float, because the sum may exceed what an address holds: then there can be none.
+ *
+ * @param kvLen  keys that the call packs, 0 for those of a cache
+ */
 export function workspaceBytes(kvLen: usize, headDim: usize, valueDim: usize): f64 {
   return <f64>layOut(0, kvLen, headDim, valueDim, false);
 }
@@ -80,5 +79,8 @@ export function workspaceBytes(kvLen: usize, headDim: usize, valueDim: usize): f
 export function placeWorkspace(params: usize, ptr: usize): void {
   assert((ptr & 63) == 0, "placeWorkspace: ptr must be 64-byte aligned");
   const p = changetype<AttentionParams>(params);
-  layOut(ptr, p.kvLen, p.headDim, p.valueDim, true);
+  layOut(ptr, p.blocks ? 0 : p.kvLen, p.headDim, p.valueDim, true);
+  const layout = changetype<Workspace>(ptr).panels.layout;
+  if (p.blocks) layout.place(BLOCK, p.numKvHeads, p.headDim, p.valueDim);
+  else layout.place(min(p.kvLen, BLOCK), 1, p.headDim, p.valueDim);
 }

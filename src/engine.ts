@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The engine: one kernel module over one memory, and every operation in one list. */
+import { KVCache, type KVCacheOptions } from "./layers/kvCache.js";
 import type { AttentionOptions, AttentionPlan } from "./ops/attentionCall.js";
 import { planAttention, scaledDotProductAttention } from "./ops/scaledDotProductAttention.js";
 import type { Build } from "./runtime/builds.js";
@@ -148,6 +149,25 @@ export class Engine {
    */
   plan(q: TensorLike, k: TensorLike, v: TensorLike, options?: AttentionOptions): AttentionPlan {
     return planAttention(this.#runtime, q, k, v, options);
+  }
+
+  /**
+   * An empty cache of keys and values in the engine's memory, for attention on tokens that come bit by bit.
+   *
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} values that don't fit
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const cache = engine.createKVCache({ numKvHeads: 8, headDim: 64, capacity: 2048, policy: "rolling", window: 1023, sinkTokens: 4 });
+   * console.log(cache.length); // 0
+   * engine.dispose();
+   */
+  createKVCache(options: KVCacheOptions): KVCache {
+    return KVCache.create(this.#runtime, options);
   }
 
   /** Ends the engine: later calls throw, its workers end, its memory goes back to the host. Disposing twice does nothing. */

@@ -93,8 +93,71 @@ export function attentionShape(operation: string, q: Operand, k: Operand, v: Ope
       `"q" has ${query.heads} heads, expected a multiple of the ${key.heads} that k has (k has dims ${show(k.dims)})`,
     );
   }
-  const outDims = [...q.dims];
-  outDims[outDims.length - 1] = value.channels;
+  return shapeOf(q.dims, query, key, value.channels);
+}
+
+/** The keys of a cache, as a call sees them. */
+export interface CachedKeys {
+  readonly batchSize: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly valueDim: number;
+  /** Keys of each sequence. */
+  readonly lengths: readonly number[];
+  readonly blocksPerSequence: number;
+  /** Writes the addresses of the blocks [batchSize, blocksPerSequence] from `word` on. */
+  writeBlocks(i32: Int32Array, word: number): void;
+}
+
+/** What a cache is made for. */
+export type CacheSizes = Pick<CachedKeys, "batchSize" | "numKvHeads" | "headDim" | "valueDim">;
+
+/**
+ * Rows that k and v have for each sequence of a cache; what doesn't fit is a RangeError.
+ * @internal
+ */
+export function cachedRows(operation: string, k: Operand, v: Operand, sizes: CacheSizes, layout: Layout): number {
+  const key = sizesOf(operation, k, layout);
+  const value = sizesOf(operation, v, layout);
+  const expect = (tensor: Operand, size: string, found: number, expected: number, whose: string): void => {
+    if (found === expected) return;
+    throw wrongValue(
+      operation,
+      `"${tensor.name}" has ${size} ${found}, expected ${expected}${whose} ("${tensor.name}" has dims ${show(tensor.dims)})`,
+    );
+  };
+  for (const [tensor, { batch, heads }] of [[k, key] as const, [v, value] as const]) {
+    expect(tensor, "batch", batch, sizes.batchSize, ", as the cache");
+    expect(tensor, "heads", heads, sizes.numKvHeads, ", as the cache");
+  }
+  expect(k, "headDim", key.channels, sizes.headDim, ", as the cache");
+  expect(v, "valueDim", value.channels, sizes.valueDim, ", as the cache");
+  expect(v, "rows", value.rows, key.rows, ", as k");
+  return key.rows;
+}
+
+/**
+ * Sizes of q and a cache together; what doesn't fit is a RangeError.
+ * @internal
+ */
+export function cachedShape(operation: string, q: Operand, cache: CachedKeys, layout: Layout): AttentionShape {
+  const { batchSize, numKvHeads, headDim, valueDim, lengths } = cache;
+  const query = sizesOf(operation, q, layout);
+  const problem = (what: string): RangeError => wrongValue(operation, `"q" has ${what} of the cache (q has dims ${show(q.dims)})`);
+  if (query.batch !== batchSize) throw problem(`batch ${query.batch}, expected the ${batchSize}`);
+  if (query.channels !== headDim) throw problem(`headDim ${query.channels}, expected the ${headDim}`);
+  if (query.heads < 1 || query.heads % numKvHeads !== 0) {
+    throw problem(`${query.heads} heads, expected a multiple of the ${numKvHeads} key/value heads`);
+  }
+  return shapeOf(
+    q.dims,
+    query,
+    { batch: batchSize, rows: Math.max(0, ...lengths), heads: numKvHeads, channels: headDim },
+    valueDim,
+  );
+}
+
+function shapeOf(qDims: readonly number[], query: Sizes, key: Sizes, valueDim: number): AttentionShape {
   return {
     batchSize: query.batch,
     seqLen: query.rows,
@@ -102,9 +165,9 @@ export function attentionShape(operation: string, q: Operand, k: Operand, v: Ope
     numHeads: query.heads,
     numKvHeads: key.heads,
     headDim: query.channels,
-    valueDim: value.channels,
-    outDims,
-    headDims: q.dims.length === 2 ? [] : [query.batch, query.heads],
+    valueDim,
+    outDims: [...qDims.slice(0, -1), valueDim],
+    headDims: qDims.length === 2 ? [] : [query.batch, query.heads],
   };
 }
 

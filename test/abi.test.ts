@@ -4,13 +4,37 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { instantiate } from "../src/runtime/instantiate.js";
 import { ABI_VERSION } from "../src/runtime/kernels.js";
-import { ATTENTION_PARAMS, SEQUENCE_PARAMS, sizeOf } from "../src/runtime/params.js";
+import { ATTENTION_PARAMS, CACHE_PARAMS, KEY_SPAN, SEQUENCE_PARAMS, sizeOf } from "../src/runtime/params.js";
 import { unshareMemory } from "../src/runtime/unshareMemory.js";
 import { binaryOf, onEveryBuild } from "./support/builds.js";
 
 const EXPORTS = [
-  ...["abiVersion", "addValues", "attention", "block", "build", "exponentials", "heapBase", "memory", "multiplyAdd", "packKeys"],
-  ...["packRows", "packValues", "panel", "placeWorkspace", "rowMax", "scoreStrip", "softcapRow", "widenFloat16", "workspaceBytes"],
+  ...[
+    "abiVersion",
+    "addValues",
+    "appendKeys",
+    "attention",
+    "block",
+    "build",
+    "cacheBlockBytes",
+    "exponentials",
+    "heapBase",
+    "memory",
+    "multiplyAdd",
+    "packKeys",
+  ],
+  ...[
+    "packRows",
+    "packValues",
+    "panel",
+    "placeWorkspace",
+    "readKeys",
+    "rowMax",
+    "scoreStrip",
+    "softcapRow",
+    "widenFloat16",
+    "workspaceBytes",
+  ],
 ];
 const START_SECTION = 8;
 
@@ -74,12 +98,17 @@ onEveryBuild((build) => {
 });
 
 test("the structs have the same fields at the same offsets on both sides", async () => {
-  const structs = { AttentionParams: ATTENTION_PARAMS, SequenceParams: SEQUENCE_PARAMS };
+  const structs = {
+    AttentionParams: ATTENTION_PARAMS,
+    SequenceParams: SEQUENCE_PARAMS,
+    CacheParams: CACHE_PARAMS,
+    KeySpan: KEY_SPAN,
+  };
   const offsets = Object.entries(structs).flatMap(([struct, fields]) => [
     `export function sizeof_${struct}(): i32 { return offsetof<${struct}>(); }`,
     ...Object.keys(fields).map((field) => `export function ${struct}_${field}(): i32 { return offsetof<${struct}>("${field}"); }`),
   ]);
-  const source = `import { AttentionParams, SequenceParams } from "./params";\n${offsets.join("\n")}`;
+  const source = `import { ${Object.keys(structs).join(", ")} } from "./params";\n${offsets.join("\n")}`;
   const params = readFileSync(new URL("../assembly/params.ts", import.meta.url), "utf8");
   const files: Record<string, string> = { "entry.ts": source, "params.ts": params };
   let binary: Uint8Array<ArrayBuffer> | undefined;
@@ -98,7 +127,7 @@ test("the structs have the same fields at the same offsets on both sides", async
       expect(exports[`${struct}_${field}`]!(), `${struct}.${field}`).toBe(4 * index);
   }
   // types: an f32 on one side and an integer on the other would have the same offset
-  for (const [field, type] of Object.entries({ ...ATTENTION_PARAMS, ...SEQUENCE_PARAMS })) {
+  for (const [field, type] of Object.values(structs).flatMap((fields) => Object.entries(fields))) {
     expect(params, `${field} is ${type}`).toMatch(new RegExp(`^  ${field}: ${type};$`, "m"));
   }
 });

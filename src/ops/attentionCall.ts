@@ -1,9 +1,18 @@
 /** One attention call as the caller describes it, read once and checked: what remains are numbers and operands. */
-import { describe, float32, integer, knownOptions, oneOf, wrongKind, wrongValue } from "../check.js";
+import { describe, float32, integer, oneOf, wrongKind, wrongValue } from "../check.js";
 import { type Operand, readMask, readNumbers, readPlace, refuseOverlap, refuseSharedPlace } from "../operand.js";
 import { type AttentionParams, SCORES_STAGES, type ScoresStage } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { type AttentionShape, attentionShape, type BroadcastStrides, broadcastStrides, type Layout, LAYOUTS } from "../shape.js";
+import {
+  type AttentionShape,
+  attentionShape,
+  type BroadcastStrides,
+  broadcastStrides,
+  type CachedKeys,
+  cachedShape,
+  type Layout,
+  LAYOUTS,
+} from "../shape.js";
 import type { Float32Tensor, TensorLike } from "../tensor.js";
 
 /** Options of scaled dot-product attention. */
@@ -61,23 +70,32 @@ export interface AttentionPlan {
   readonly scratchBytes: number;
 }
 
-export const OPERATION = "scaledDotProductAttention";
-const OPTIONS = [
+export const ATTENTION_OPTIONS: readonly string[] = [
   ...["layout", "scale", "softcap", "bias", "mask", "causal", "queryOffset", "window", "sinkTokens", "queryLengths", "keyLengths"],
   ...["sinks", "out", "logSumExp", "weights", "scores", "scoresStage"],
 ];
 
+/** Keys and values as tensors. */
+interface GivenKeys {
+  readonly k: TensorLike;
+  readonly v: TensorLike;
+}
+
 /** Positions, windows and sink tokens stay below this: sums of three of them fit in 32 bits. */
-const MAX_POSITION = 2 ** 29;
+export const MAX_POSITION = 2 ** 29;
 
 /**
  * Nothing of the caller's is looked at again but the elements of arrays.
  * @internal
  */
 export interface AttentionCall {
+  /** As errors name it. */
+  readonly operation: string;
   readonly layout: Layout;
   readonly shape: AttentionShape;
-  readonly inputs: Record<"q" | "k" | "v", Operand> & Record<"mask" | "bias" | "sinks", Operand | undefined>;
+  readonly inputs: { readonly q: Operand } & Record<"k" | "v" | "mask" | "bias" | "sinks", Operand | undefined>;
+  /** Where keys and values lie if not in k and v. */
+  readonly cache: CachedKeys | undefined;
   readonly results: Record<"out" | "logSumExp" | "weights" | "scores", Operand | undefined>;
   /** All of them that there are. */
   readonly given: readonly Operand[];
@@ -99,8 +117,13 @@ export interface AttentionCall {
  * @throws {RangeError} sizes or values that don't fit
  * @throws {Error} a tensor that has been disposed of
  */
-export function readCall(runtime: Runtime, q: TensorLike, k: TensorLike, v: TensorLike, options: AttentionOptions): AttentionCall {
-  knownOptions(OPERATION, options, OPTIONS);
+export function readCall(
+  runtime: Runtime,
+  operation: string,
+  q: TensorLike,
+  keys: GivenKeys | CachedKeys,
+  options: AttentionOptions,
+): AttentionCall {
   const {
     layout: layoutOption = "bshd",
     scale,
@@ -109,27 +132,31 @@ export function readCall(runtime: Runtime, q: TensorLike, k: TensorLike, v: Tens
     sinkTokens = 0,
     scoresStage = "biased",
   } = options;
-  const layout = oneOf(OPERATION, "layout", layoutOption, LAYOUTS);
-  const causal = oneOf(OPERATION, "causal", causalOption, [false, true, "lower-right", "upper-left"]);
-  const numbers = (name: string, value: unknown): Operand => readNumbers(runtime, OPERATION, name, value);
+  const layout = oneOf(operation, "layout", layoutOption, LAYOUTS);
+  const causal = oneOf(operation, "causal", causalOption, [false, true, "lower-right", "upper-left"]);
+  const numbers = (name: string, value: unknown): Operand => readNumbers(runtime, operation, name, value);
 
-  const operands = { q: numbers("q", q), k: numbers("k", k), v: numbers("v", v) };
-  const shape = attentionShape(OPERATION, operands.q, operands.k, operands.v, layout);
+  const query = numbers("q", q);
+  const cache = "lengths" in keys ? keys : undefined;
+  const rows = "lengths" in keys ? undefined : { k: numbers("k", keys.k), v: numbers("v", keys.v) };
+  const shape = rows ? attentionShape(operation, query, rows.k, rows.v, layout) : cachedShape(operation, query, cache!, layout);
   const inputs = {
-    ...operands,
-    mask: optional(options.mask, (mask) => readMask(runtime, OPERATION, "mask", mask)),
+    q: query,
+    k: rows?.k,
+    v: rows?.v,
+    mask: optional(options.mask, (mask) => readMask(runtime, operation, "mask", mask)),
     bias: optional(options.bias, (bias) => numbers("bias", bias)),
-    sinks: optional(options.sinks, (sinks) => sinksOf(numbers("sinks", sinks), shape)),
+    sinks: optional(options.sinks, (sinks) => sinksOf(operation, numbers("sinks", sinks), shape)),
   };
   const strides = {
-    mask: optional(inputs.mask, (mask) => broadcastStrides(OPERATION, mask, shape)),
-    bias: optional(inputs.bias, (bias) => broadcastStrides(OPERATION, bias, shape)),
+    mask: optional(inputs.mask, (mask) => broadcastStrides(operation, mask, shape)),
+    bias: optional(inputs.bias, (bias) => broadcastStrides(operation, bias, shape)),
   };
 
   const { seqLen, kvLen, headDims } = shape;
   const leading = headDims.length ? "batch, numHeads, " : "";
   const place = (name: "out" | "logSumExp" | "weights" | "scores", value: unknown, dims: readonly number[], axes: string) =>
-    optional(value, (given) => readPlace(runtime, OPERATION, name, given, dims, axes));
+    optional(value, (given) => readPlace(runtime, operation, name, given, dims, axes));
   const { out: returned } = options;
   const results = {
     out: place("out", returned, shape.outDims, `the sizes of q with valueDim ${shape.valueDim}`),
@@ -137,37 +164,50 @@ export function readCall(runtime: Runtime, q: TensorLike, k: TensorLike, v: Tens
     weights: place("weights", options.weights, [...headDims, seqLen, kvLen], `${leading}seqLen, kvLen`),
     scores: place("scores", options.scores, [...headDims, seqLen, kvLen], `${leading}seqLen, kvLen`),
   };
-  const given: Operand[] = [inputs.q, inputs.k, inputs.v];
-  for (const operand of [inputs.mask, inputs.bias, inputs.sinks, results.out, results.logSumExp, results.weights, results.scores]) {
+  const given: Operand[] = [inputs.q];
+  for (const operand of [
+    inputs.k,
+    inputs.v,
+    inputs.mask,
+    inputs.bias,
+    inputs.sinks,
+    results.out,
+    results.logSumExp,
+    results.weights,
+    results.scores,
+  ]) {
     if (operand) given.push(operand);
   }
   for (const result of given) {
     if (!result.isResult) continue;
     for (const other of given) {
       if (other === result) continue;
-      if (other.isResult) refuseSharedPlace(OPERATION, result, other);
-      else if (result.tensor) refuseOverlap(OPERATION, result, other, result === results.out ? inputs.q : undefined);
+      if (other.isResult) refuseSharedPlace(operation, result, other);
+      else if (result.tensor) refuseOverlap(operation, result, other, result === results.out ? inputs.q : undefined);
     }
   }
 
-  const [windowLeft, windowRight] = windowOf(options.window);
+  const [windowLeft, windowRight] = windowOf(operation, options.window);
   return {
+    operation,
     layout,
     shape,
+    cache,
     inputs,
     results,
     given,
     strides,
     numbers: {
-      scale: scale === undefined ? 1 / Math.sqrt(shape.headDim) : float32(OPERATION, "scale", scale),
-      softcap: float32(OPERATION, "softcap", softcap, 0),
+      scale: scale === undefined ? 1 / Math.sqrt(shape.headDim) : float32(operation, "scale", scale),
+      softcap: float32(operation, "softcap", softcap, 0),
       causal: causal === false ? 0 : 1,
       windowLeft,
       windowRight,
-      sinkTokens: Math.min(integer(OPERATION, "sinkTokens", sinkTokens, 0, MAX_POSITION), kvLen),
-      scoresStage: SCORES_STAGES.indexOf(oneOf(OPERATION, "scoresStage", scoresStage, SCORES_STAGES)),
+      sinkTokens: Math.min(integer(operation, "sinkTokens", sinkTokens, 0, MAX_POSITION), kvLen),
+      scoresStage: SCORES_STAGES.indexOf(oneOf(operation, "scoresStage", scoresStage, SCORES_STAGES)),
     },
     sequences: sequencesOf(
+      operation,
       options,
       shape,
       causal === "upper-left",
@@ -181,35 +221,43 @@ export function readCall(runtime: Runtime, q: TensorLike, k: TensorLike, v: Tens
 const optional = <T, R>(value: T | undefined | null, read: (value: T) => R): R | undefined =>
   value === undefined || value === null ? undefined : read(value);
 
-function sinksOf(sinks: Operand, { numHeads }: AttentionShape): Operand {
+function sinksOf(operation: string, sinks: Operand, { numHeads }: AttentionShape): Operand {
   if (sinks.count === numHeads) return sinks;
-  throw wrongValue(OPERATION, `"sinks" holds ${sinks.count} elements, expected ${numHeads}, one for each query head`);
+  throw wrongValue(operation, `"sinks" holds ${sinks.count} elements, expected ${numHeads}, one for each query head`);
 }
 
 /** The window as [left, right], −1 for unlimited. When causal the right end has no effect. */
-function windowOf(window: unknown): [number, number] {
+function windowOf(operation: string, window: unknown): [number, number] {
   const side = (name: string, value: unknown): number =>
-    value === undefined ? -1 : integer(OPERATION, name, value, -1, MAX_POSITION);
+    value === undefined ? -1 : integer(operation, name, value, -1, MAX_POSITION);
   if (Array.isArray(window)) {
-    if (window.length !== 2) throw wrongValue(OPERATION, `"window" must be n or [left, right], got ${describe(window)}`);
+    if (window.length !== 2) throw wrongValue(operation, `"window" must be n or [left, right], got ${describe(window)}`);
     return [side("window[0]", window[0]), side("window[1]", window[1])];
   }
   if (window !== undefined && typeof window !== "number") {
-    throw wrongKind(OPERATION, `"window" must be n or [left, right], got ${describe(window)}`);
+    throw wrongKind(operation, `"window" must be n or [left, right], got ${describe(window)}`);
   }
   const reach = side("window", window);
   return [reach, reach];
 }
 
 /** Lengths and position of each sequence, as the kernel takes them. `coveredKeys` is what mask and bias leave. */
-function sequencesOf(options: AttentionOptions, shape: AttentionShape, isUpperLeft: boolean, coveredKeys: number): Int32Array {
+function sequencesOf(
+  operation: string,
+  options: AttentionOptions,
+  shape: AttentionShape,
+  isUpperLeft: boolean,
+  coveredKeys: number,
+): Int32Array {
   const { batchSize, seqLen, kvLen } = shape;
-  const queryLengths = optional(options.queryLengths, (lengths) => integersOf("queryLengths", lengths, batchSize, 0, seqLen));
-  const keyLengths = optional(options.keyLengths, (lengths) => integersOf("keyLengths", lengths, batchSize, 0, kvLen));
+  const queryLengths = optional(options.queryLengths, (lengths) =>
+    integersOf(operation, "queryLengths", lengths, batchSize, 0, seqLen),
+  );
+  const keyLengths = optional(options.keyLengths, (lengths) => integersOf(operation, "keyLengths", lengths, batchSize, 0, kvLen));
   const queryOffsets = optional(options.queryOffset, (offset) =>
     typeof offset === "number"
-      ? new Array<number>(batchSize).fill(integer(OPERATION, "queryOffset", offset, -MAX_POSITION, MAX_POSITION))
-      : integersOf("queryOffset", offset, batchSize, -MAX_POSITION, MAX_POSITION),
+      ? new Array<number>(batchSize).fill(integer(operation, "queryOffset", offset, -MAX_POSITION, MAX_POSITION))
+      : integersOf(operation, "queryOffset", offset, batchSize, -MAX_POSITION, MAX_POSITION),
   );
   const sequences = new Int32Array(3 * batchSize);
   for (let batch = 0; batch < batchSize; batch++) {
@@ -221,15 +269,23 @@ function sequencesOf(options: AttentionOptions, shape: AttentionShape, isUpperLe
   return sequences;
 }
 
-function integersOf(name: string, values: unknown, batchSize: number, least: number, most: number): number[] {
+/** An array of integers, one for each sequence. */
+export function integersOf(
+  operation: string,
+  name: string,
+  values: unknown,
+  batchSize: number,
+  least: number,
+  most: number,
+): number[] {
   const length = typeof values === "object" ? (values as { length?: unknown } | null)?.length : undefined;
   if (typeof length !== "number")
-    throw wrongKind(OPERATION, `"${name}" must be an array of ${batchSize} integers, got ${describe(values)}`);
+    throw wrongKind(operation, `"${name}" must be an array of ${batchSize} integers, got ${describe(values)}`);
   if (length !== batchSize)
-    throw wrongValue(OPERATION, `"${name}" holds ${length} elements, expected ${batchSize}, one for each sequence`);
+    throw wrongValue(operation, `"${name}" holds ${length} elements, expected ${batchSize}, one for each sequence`);
   const found: number[] = [];
   for (let index = 0; index < length; index++) {
-    found.push(integer(OPERATION, `${name}[${index}]`, (values as ArrayLike<unknown>)[index], least, most));
+    found.push(integer(operation, `${name}[${index}]`, (values as ArrayLike<unknown>)[index], least, most));
   }
   return found;
 }

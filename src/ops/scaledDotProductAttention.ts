@@ -1,4 +1,5 @@
 /** Scaled dot-product attention: validate → place → run → hand back. */
+import { knownOptions } from "../check.js";
 import { assertUnchanged, assignScratch, copyIn, copyOut, type Operand, scratchBytes } from "../operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
@@ -6,7 +7,9 @@ import { ATTENTION_PARAMS, type AttentionParams, writeStruct } from "../runtime/
 import type { Runtime } from "../runtime/runtime.js";
 import { type AttentionShape, stridesOf } from "../shape.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../tensor.js";
-import { type AttentionCall, type AttentionOptions, type AttentionPlan, OPERATION, readCall } from "./attentionCall.js";
+import { ATTENTION_OPTIONS, type AttentionCall, type AttentionOptions, type AttentionPlan, readCall } from "./attentionCall.js";
+
+const OPERATION = "scaledDotProductAttention";
 
 /** See `Engine.scaledDotProductAttention`. */
 export function scaledDotProductAttention<Out extends Float32Tensor = ResultTensor>(
@@ -16,10 +19,8 @@ export function scaledDotProductAttention<Out extends Float32Tensor = ResultTens
   v: TensorLike,
   options: AttentionOptions<Out> = {},
 ): Out {
-  const call = readUnchanged(runtime, q, k, v, options);
-  const out = call.results.out ?? newResult(runtime, call.shape.outDims);
-  if (!isEmpty(call)) run(runtime, call, out);
-  return (call.returned ?? { type: "float32", data: out.data, dims: out.dims }) as Out;
+  knownOptions(OPERATION, options, ATTENTION_OPTIONS);
+  return attend(runtime, readUnchanged(runtime, OPERATION, q, { k, v }, options)) as Out;
 }
 
 /** See `Engine.plan`. */
@@ -30,7 +31,8 @@ export function planAttention(
   v: TensorLike,
   options: AttentionOptions = {},
 ): AttentionPlan {
-  const call = readUnchanged(runtime, q, k, v, options);
+  knownOptions(OPERATION, options, ATTENTION_OPTIONS);
+  const call = readUnchanged(runtime, OPERATION, q, { k, v }, options);
   if (isEmpty(call)) return { threads: 1, scratchBytes: 0 };
   const outBytes = call.results.out ? 0 : wholeLines(4 * countOf(call.shape.outDims));
   const { threads, bytes } = placementOf(runtime, call, call.given);
@@ -38,19 +40,27 @@ export function planAttention(
 }
 
 /** Reads a call; nothing of the caller's runs afterwards. */
-function readUnchanged(runtime: Runtime, q: TensorLike, k: TensorLike, v: TensorLike, options: AttentionOptions): AttentionCall {
-  runtime.assertReady(OPERATION);
-  const call = readCall(runtime, q, k, v, options);
-  assertUnchanged(runtime, OPERATION, call.given);
+export function readUnchanged(runtime: Runtime, ...[operation, ...rest]: ReadArguments): AttentionCall {
+  runtime.assertReady(operation);
+  const call = readCall(runtime, operation, ...rest);
+  assertUnchanged(runtime, operation, call.given);
   return call;
+}
+type ReadArguments = Parameters<typeof readCall> extends [Runtime, ...infer Rest] ? Rest : never;
+
+/** Computes a call that has been read, and returns its output. */
+export function attend(runtime: Runtime, call: AttentionCall): Float32Tensor {
+  const out = call.results.out ?? newResult(runtime, call);
+  if (!isEmpty(call)) run(runtime, call, out);
+  return call.returned ?? ({ type: "float32", data: out.data!, dims: out.dims } as ResultTensor);
 }
 
 /** Whether it has no query, and so no result. */
 const isEmpty = ({ shape }: AttentionCall): boolean => shape.batchSize === 0 || shape.seqLen === 0;
 
-const newResult = (runtime: Runtime, dims: readonly number[]): Operand => {
+const newResult = (runtime: Runtime, { operation, shape: { outDims: dims } }: AttentionCall): Operand => {
   const count = countOf(dims);
-  runtime.arena.assertFits(OPERATION, 4 * count);
+  runtime.arena.assertFits(operation, 4 * count);
   return {
     name: "out",
     dims,
@@ -71,36 +81,41 @@ interface Placement {
   readonly threads: number;
   readonly workspaceBytes: number;
   readonly sequencesBytes: number;
+  /** Of the addresses of the blocks of a cache. */
+  readonly blocksBytes: number;
   /** In all. */
   readonly bytes: number;
 }
 
 function placementOf(runtime: Runtime, call: AttentionCall, operands: readonly Operand[]): Placement {
-  const { shape, sequences } = call;
+  const { shape, sequences, cache } = call;
   const strips = numStrips(runtime, shape);
   const work = workOf(call);
-  const workspaceBytes = wholeLines(runtime.kernels.workspaceBytes(shape.kvLen, shape.headDim, shape.valueDim));
+  const workspaceBytes = wholeLines(runtime.kernels.workspaceBytes(cache ? 0 : shape.kvLen, shape.headDim, shape.valueDim));
   const sequencesBytes = wholeLines(sequences.byteLength);
-  const sharedBytes = scratchBytes(operands) + sequencesBytes;
+  const blocksBytes = cache ? wholeLines(4 * shape.batchSize * cache.blocksPerSequence) : 0;
+  const sharedBytes = scratchBytes(operands) + sequencesBytes + blocksBytes;
   const mostThreads = Math.floor((runtime.arena.room - sharedBytes) / workspaceBytes); // each has a workspace of its own
   const threads = Math.max(1, Math.min(runtime.threadsFor(work, strips), mostThreads));
   const bytes = sharedBytes + threads * workspaceBytes;
-  return { strips, work, threads, workspaceBytes, sequencesBytes, bytes };
+  return { strips, work, threads, workspaceBytes, sequencesBytes, blocksBytes, bytes };
 }
 
 /** Places the operands in scratch, runs the kernel and copies the results out. */
 function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
   const { arena, memory, jobPtr } = runtime;
   const operands = call.results.out ? call.given : [...call.given, out];
-  const { strips, work, threads, workspaceBytes, sequencesBytes, bytes } = placementOf(runtime, call, operands);
-  const start = arena.openScratch(OPERATION, bytes);
+  const { strips, work, threads, workspaceBytes, sequencesBytes, blocksBytes, bytes } = placementOf(runtime, call, operands);
+  const start = arena.openScratch(call.operation, bytes);
   try {
     const sequencesPtr = assignScratch(operands, start);
     for (const operand of operands) if (!operand.isResult) copyIn(runtime, operand);
     memory.i32.set(call.sequences, sequencesPtr >>> 2);
-    writeStruct(memory, jobPtr, ATTENTION_PARAMS, paramsOf(runtime, call, out, sequencesPtr));
-    const workspaces = sequencesPtr + sequencesBytes;
-    runtime.run(OPERATION, { params: jobPtr, workspaces, workspaceBytes, strips, work, threads });
+    const blocksPtr = sequencesPtr + sequencesBytes;
+    call.cache?.writeBlocks(memory.i32, blocksPtr >>> 2);
+    writeStruct(memory, jobPtr, ATTENTION_PARAMS, paramsOf(runtime, call, out, sequencesPtr, call.cache ? blocksPtr : 0));
+    const workspaces = blocksPtr + blocksBytes;
+    runtime.run(call.operation, { params: jobPtr, workspaces, workspaceBytes, strips, work, threads });
     for (const operand of operands) if (operand.isResult) copyOut(runtime, operand);
   } finally {
     runtime.closeScratch();
@@ -127,6 +142,7 @@ function paramsOf(
   { inputs, results, shape, strides, numbers, layout }: AttentionCall,
   out: Operand,
   sequences: number,
+  blocks: number,
 ): AttentionParams {
   const { seqLen, kvLen, numHeads, numKvHeads, headDim, valueDim } = shape;
   const qStrides = stridesOf(layout, seqLen, numHeads, headDim);
@@ -135,8 +151,8 @@ function paramsOf(
   const outStrides = stridesOf(layout, seqLen, numHeads, valueDim);
   return {
     q: inputs.q.ptr,
-    k: inputs.k.ptr,
-    v: inputs.v.ptr,
+    k: inputs.k?.ptr ?? 0,
+    v: inputs.v?.ptr ?? 0,
     out: out.ptr,
     mask: inputs.mask?.ptr ?? 0,
     bias: inputs.bias?.ptr ?? 0,
@@ -145,6 +161,7 @@ function paramsOf(
     weights: results.weights?.ptr ?? 0,
     scores: results.scores?.ptr ?? 0,
     sequences,
+    blocks,
     seqLen,
     kvLen,
     numHeads,

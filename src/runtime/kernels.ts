@@ -1,13 +1,16 @@
 /** The ABI of `assembly/index.ts`, as TypeScript sees it. Pointers are byte addresses. */
 
 /** Must equal ABI_VERSION in `assembly/identity.ts`. */
-export const ABI_VERSION = 2;
+export const ABI_VERSION = 3;
 
 // A type, not an interface: the loader wants an index signature.
 export type Kernels = {
   readonly memory: WebAssembly.Memory;
   attention(params: number, workspace: number, firstStrip: number, endStrip: number): void;
   placeWorkspace(params: number, ptr: number): void;
+  cacheBlockBytes(numKvHeads: number, headDim: number, valueDim: number): number;
+  appendKeys(params: number, layout: number): void;
+  readKeys(params: number, layout: number): void;
   workspaceBytes(kvLen: number, headDim: number, valueDim: number): number;
   widenFloat16(src: number, dst: number, count: number): void;
   abiVersion(): number;
@@ -30,6 +33,14 @@ export type Kernels = {
   exponentials(scores: number, bytes: number, shift: number): number;
   softcapRow(scores: number, bytes: number, softcap: number): void;
   packRows(rows: number, rowsStep: number, numRows: number, panel: number, channels: number, scale: number): void;
-  packKeys(k: number, rowBytes: number, from: number, to: number, headDim: number, panels: number): void;
-  packValues(v: number, rowBytes: number, from: number, to: number, valueDim: number, panels: number, panelBytes: number): number;
+  packKeys(k: number, rowBytes: number, first: number, keys: number, headDim: number, panels: number): void;
+  packValues(
+    v: number,
+    rowBytes: number,
+    first: number,
+    keys: number,
+    valueDim: number,
+    panels: number,
+    panelBytes: number,
+  ): number;
 };

@@ -21,6 +21,7 @@ export const ATTENTION_PARAMS = {
   weights: "usize",
   scores: "usize",
   sequences: "usize",
+  blocks: "usize",
   seqLen: "usize",
   kvLen: "usize",
   numHeads: "usize",
@@ -57,8 +58,30 @@ export const ATTENTION_PARAMS = {
   stripRows: "usize",
 } as const satisfies Record<string, FieldType>;
 
+export const CACHE_PARAMS = {
+  k: "usize",
+  v: "usize",
+  blocks: "usize",
+  spans: "usize",
+  batchSize: "usize",
+  blocksPerSequence: "usize",
+  numKvHeads: "usize",
+  headDim: "usize",
+  valueDim: "usize",
+  kRowStride: "usize",
+  kHeadStride: "usize",
+  kBatchStride: "usize",
+  vRowStride: "usize",
+  vHeadStride: "usize",
+  vBatchStride: "usize",
+} as const satisfies Record<string, FieldType>;
+
+export const KEY_SPAN = { first: "usize", end: "usize" } as const satisfies Record<string, FieldType>;
+
 export type SequenceParams = Record<keyof typeof SEQUENCE_PARAMS, number>;
 export type AttentionParams = Record<keyof typeof ATTENTION_PARAMS, number>;
+
+export type CacheParams = Record<keyof typeof CACHE_PARAMS, number>;
 
 /** Bytes of a struct. */
 export const sizeOf = (layout: Record<string, FieldType>): number => 4 * Object.keys(layout).length;

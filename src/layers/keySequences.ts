@@ -1,0 +1,124 @@
+/**
+ * The keys of each sequence of a cache, as lists of blocks in the arena. Sequences may share blocks, also with forks: a block has
+ * users, and whoever writes to one that others use writes to a copy.
+ */
+import type { Runtime } from "../runtime/runtime.js";
+
+/** Keys in a block, as the kernels have it; see `assembly/keyBlock.ts`. */
+export const BLOCK = 512;
+
+/** Blocks that hold `keys` keys. */
+export const blocksOf = (keys: number): number => Math.ceil(keys / BLOCK);
+
+interface KeyBlock {
+  readonly ptr: number;
+  users: number;
+}
+
+export interface KeySequence {
+  /** Keys that it has seen, evicted ones counted. */
+  length: number;
+  /** By number: the block of key j is ⌊j / BLOCK⌋. Evicted ones are missing. */
+  readonly blocks: (KeyBlock | undefined)[];
+  /** Keys before this one are evicted, except for the sink tokens' blocks. A multiple of BLOCK. */
+  evicted: number;
+}
+
+/** Keys `first` to `end` − 1 of a sequence. */
+export interface KeySpan {
+  readonly sequence: KeySequence;
+  readonly first: number;
+  readonly end: number;
+}
+
+/** Addresses of a sequence's blocks, for the kernels; the places of evicted ones stay as they are, as no row looks there. */
+export function writeBlocks({ blocks, evicted }: KeySequence, i32: Int32Array, word: number): void {
+  for (let index = 0; index < blocks.length; index++) {
+    const block = blocks[index];
+    if (block) i32[word + index] = block.ptr;
+    else index = Math.max(index, evicted / BLOCK - 1); // none until there
+  }
+}
+
+export class KeySequences {
+  readonly runtime: Runtime;
+  readonly blockBytes: number;
+  list: KeySequence[];
+
+  constructor(runtime: Runtime, blockBytes: number, list: KeySequence[]) {
+    this.runtime = runtime;
+    this.blockBytes = blockBytes;
+    this.list = list;
+  }
+
+  static empty(runtime: Runtime, blockBytes: number, batchSize: number): KeySequences {
+    return new KeySequences(
+      runtime,
+      blockBytes,
+      Array.from({ length: batchSize }, () => ({ length: 0, blocks: [], evicted: 0 })),
+    );
+  }
+
+  /** Sequences `indices` of these, block by block the same. */
+  share(indices: readonly number[]): KeySequences {
+    const list = indices.map((index) => {
+      const { length, blocks, evicted } = this.list[index]!;
+      for (const block of blocks) if (block) block.users++;
+      return { length, blocks: [...blocks], evicted };
+    });
+    return new KeySequences(this.runtime, this.blockBytes, list);
+  }
+
+  /**
+   * Makes blocks to write the spans to: new ones, and copies of those that others use. On failure nothing has changed.
+   * @throws {RangeError} not enough memory
+   */
+  makeRoom(operation: string, spans: readonly KeySpan[]): void {
+    const made: { readonly sequence: KeySequence; readonly index: number; readonly block: KeyBlock }[] = [];
+    try {
+      for (const { sequence, first, end } of spans) {
+        for (let index = Math.floor(first / BLOCK); index * BLOCK < end; index++) {
+          if (sequence.blocks[index]?.users === 1) continue;
+          made.push({ sequence, index, block: { ptr: this.runtime.arena.allocate(operation, this.blockBytes), users: 1 } });
+        }
+      }
+    } catch (error) {
+      for (const { block } of made) this.#release(block);
+      throw error;
+    }
+    for (const { sequence, index, block } of made) {
+      const shared = sequence.blocks[index];
+      if (shared) {
+        this.runtime.memory.u8.copyWithin(block.ptr, shared.ptr, shared.ptr + this.blockBytes);
+        this.#release(shared);
+      }
+      sequence.blocks[index] = block;
+    }
+  }
+
+  /** Ends a sequence at `length` keys. */
+  truncate(sequence: KeySequence, length: number): void {
+    for (const block of sequence.blocks.splice(blocksOf(length))) this.#release(block);
+    sequence.length = length;
+  }
+
+  /** Gives up the blocks whose keys all lie from `sinkTokens` on and before `from`. */
+  evict(sequence: KeySequence, sinkTokens: number, from: number): void {
+    for (let index = Math.max(blocksOf(sinkTokens), sequence.evicted / BLOCK); (index + 1) * BLOCK <= from; index++) {
+      this.#release(sequence.blocks[index]);
+      sequence.blocks[index] = undefined;
+      sequence.evicted = (index + 1) * BLOCK;
+    }
+  }
+
+  /** Gives all blocks up. */
+  release(): void {
+    for (const { blocks } of this.list.splice(0)) for (const block of blocks) this.#release(block);
+  }
+
+  #release(block: KeyBlock | undefined): void {
+    if (!block) return;
+    block.users--;
+    if (block.users === 0 && !this.runtime.isDisposed) this.runtime.arena.free(block.ptr);
+  }
+}

@@ -1,0 +1,524 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/** A cache of keys and values: what was computed for earlier tokens, kept as the kernels read it. */
+import { integer, knownOptions, oneOf, wrongMoment, wrongValue } from "../check.js";
+import type { Engine } from "../engine.js";
+import { assertUnchanged, assignScratch, copyIn, copyOut, type Operand, readNumbers, readPlace, scratchBytes } from "../operand.js";
+import { ATTENTION_OPTIONS, type AttentionOptions, integersOf, MAX_POSITION } from "../ops/attentionCall.js";
+import { attend, readUnchanged } from "../ops/scaledDotProductAttention.js";
+import { wholeLines } from "../runtime/arena.js";
+import { CACHE_PARAMS, writeStruct } from "../runtime/params.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { type CachedKeys, cachedRows, type Layout, LAYOUTS, stridesOf } from "../shape.js";
+import type { DataTensor, Float32Tensor, ResultTensor, TensorLike } from "../tensor.js";
+import { readImage, type RowArrays, writeImage } from "./cacheImage.js";
+import { blocksOf, KeySequences, type KeySpan, writeBlocks } from "./keySequences.js";
+
+/** What a cache is made for. */
+export interface KVCacheOptions {
+  /** Sequences. Default 1. */
+  batchSize?: number | undefined;
+  /** Key/value heads. */
+  numKvHeads: number;
+  /** Elements of a key. */
+  headDim: number;
+  /** Elements of a value. Default headDim. */
+  valueDim?: number | undefined;
+  /** Most keys of a sequence; with policy "rolling" those of the window and of one append. */
+  capacity: number;
+  /** What happens when it is full: "append" throws a RangeError, "rolling" gives up keys that the window has left. Default "append". */
+  policy?: "append" | "rolling" | undefined;
+  /** Keys before its own that a row sees, and itself. Needed for "rolling", otherwise the default of `attend`, unlimited. */
+  window?: number | undefined;
+  /** First keys that the window doesn't hide and that are never given up (StreamingLLM, arXiv:2309.17453). Default 0. */
+  sinkTokens?: number | undefined;
+}
+
+/** Options of `append`. */
+export interface AppendOptions {
+  /** Order of axes of k and v, as in attention. Default "bshd". */
+  layout?: Layout | undefined;
+  /** Rows that each sequence [batch] receives; those beyond are left out. Default all. */
+  keyLengths?: ArrayLike<number> | undefined;
+}
+
+/** Options of `attend`: those of attention, but for what the cache knows. */
+export type CachedAttentionOptions<Out extends Float32Tensor = Float32Tensor> = Omit<
+  AttentionOptions<Out>,
+  "causal" | "queryOffset" | "keyLengths"
+> & {
+  /** Whether a row sees no key after its own. Default true. */
+  causal?: boolean | "lower-right" | undefined;
+};
+
+type Policy = "append" | "rolling";
+/** @internal */
+export type CacheConfig = Required<{ [K in keyof Omit<KVCacheOptions, "policy" | "window">]: number }> & {
+  readonly policy: Policy;
+  readonly window: number | undefined;
+};
+
+const CREATE = "createKVCache";
+const OPTIONS = ["batchSize", "numKvHeads", "headDim", "valueDim", "capacity", "policy", "window", "sinkTokens"];
+const POLICIES = ["append", "rolling"] as const;
+const MAX_SIZE = 2 ** 20;
+/** Scratch of the kernels that write and read blocks. */
+const LAYOUT_BYTES = 64;
+
+/**
+ * Checks what a cache shall be.
+ * @internal
+ */
+export function readCacheConfig(options: KVCacheOptions): CacheConfig {
+  knownOptions(CREATE, options, OPTIONS);
+  const { batchSize = 1, numKvHeads, headDim, valueDim = headDim, capacity, policy = "append", window, sinkTokens = 0 } = options;
+  const size = (name: string, value: unknown, least = 1, most = MAX_SIZE): number => integer(CREATE, name, value, least, most);
+  const config = {
+    batchSize: size("batchSize", batchSize),
+    numKvHeads: size("numKvHeads", numKvHeads),
+    headDim: size("headDim", headDim),
+    valueDim: size("valueDim", valueDim),
+    capacity: size("capacity", capacity, 1, MAX_POSITION),
+    policy: oneOf<Policy>(CREATE, "policy", policy, POLICIES),
+    window: window === undefined ? undefined : size("window", window, 0, MAX_POSITION),
+    sinkTokens: size("sinkTokens", sinkTokens, 0, MAX_POSITION),
+  };
+  if (config.policy === "rolling") {
+    if (config.window === undefined) throw wrongValue(CREATE, '"window" is missing, which policy "rolling" needs');
+    if (config.window >= config.capacity) {
+      throw wrongValue(CREATE, `"capacity" is ${config.capacity}, expected at least window + 1 = ${config.window + 1}`);
+    }
+  }
+  return config;
+}
+
+/** The backstop for caches that were dropped without `dispose`. */
+const dropped = new FinalizationRegistry<KeySequences>((sequences) => sequences.release());
+
+/**
+ * Keys and values of earlier tokens, for attention on them; made by `engine.createKVCache`. Prefill in any pieces and decoding give
+ * the bits of one causal call over the whole sequence. Positions count from the first token ever appended.
+ *
+ * @example
+ * import { createEngine } from "headwise";
+ *
+ * const engine = await createEngine();
+ * const cache = engine.createKVCache({ numKvHeads: 2, headDim: 64, capacity: 4096 });
+ * const rows = (count, heads) => ({ data: new Float32Array(count * heads * 64).fill(0.1), dims: [1, count, heads, 64] });
+ * cache.append(rows(100, 2), rows(100, 2)); // prefill
+ * cache.attend(rows(100, 8)); // 8 query heads on 2 key/value heads
+ * cache.append(rows(1, 2), rows(1, 2)); // and token by token
+ * console.log(cache.attend(rows(1, 8)).dims, cache.length); // [1, 1, 8, 64] 101
+ * cache.dispose();
+ * engine.dispose();
+ */
+export class KVCache {
+  readonly #runtime: Runtime;
+  readonly #config: CacheConfig;
+  #sequences: KeySequences;
+  #isDisposed = false;
+
+  /** @internal */
+  constructor(runtime: Runtime, config: CacheConfig, sequences: KeySequences) {
+    this.#runtime = runtime;
+    this.#config = config;
+    this.#sequences = sequences;
+    dropped.register(this, sequences, this);
+  }
+
+  /**
+   * An empty cache.
+   * @internal
+   */
+  static create(runtime: Runtime, options: KVCacheOptions): KVCache {
+    runtime.assertReady(CREATE);
+    const config = readCacheConfig(options);
+    const { numKvHeads, headDim, valueDim, batchSize } = config;
+    const blockBytes = runtime.kernels.cacheBlockBytes(numKvHeads, headDim, valueDim);
+    return new KVCache(runtime, config, KeySequences.empty(runtime, blockBytes, batchSize));
+  }
+
+  /** Keys of the longest sequence, those included that were given up. */
+  get length(): number {
+    return Math.max(0, ...this.lengths);
+  }
+
+  /** Keys of each sequence [batch]. */
+  get lengths(): number[] {
+    return this.#sequences.list.map(({ length }) => length);
+  }
+
+  /**
+   * Adds keys and values to the end of each sequence.
+   *
+   * @param k  [batch, rows, numKvHeads, headDim], or [batch, numKvHeads, rows, headDim] with layout "bhsd"
+   * @param v  [batch, rows, numKvHeads, valueDim] in the same layout
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes that don't fit, more keys than `capacity`, or not enough memory; the cache is as it was
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const cache = engine.createKVCache({ batchSize: 2, numKvHeads: 1, headDim: 4, capacity: 100 });
+   * const x = engine.tensor([2, 3, 1, 4]);
+   * cache.append(x, x, { keyLengths: [3, 1] });
+   * console.log(cache.lengths); // [3, 1]
+   * engine.dispose();
+   */
+  append(k: TensorLike, v: TensorLike, options: AppendOptions = {}): void {
+    const operation = "KVCache.append";
+    this.#assertReady(operation);
+    knownOptions(operation, options, ["layout", "keyLengths"]);
+    const { batchSize, capacity, policy, window, sinkTokens } = this.#config;
+    const layout = oneOf(operation, "layout", options.layout ?? "bshd", LAYOUTS);
+    const operands = {
+      k: readNumbers(this.#runtime, operation, "k", k),
+      v: readNumbers(this.#runtime, operation, "v", v),
+    };
+    const rows = cachedRows(operation, operands.k, operands.v, this.#config, layout);
+    const given = options.keyLengths;
+    const counts = given ? integersOf(operation, "keyLengths", given, batchSize, 0, rows) : new Array<number>(batchSize).fill(rows);
+    this.#assertReady(operation); // a getter may have disposed of the cache
+    assertUnchanged(this.#runtime, operation, [operands.k, operands.v]);
+
+    const spans = this.#sequences.list.map((sequence, batch): KeySpan => {
+      const { length } = sequence;
+      const count = counts[batch]!;
+      const kept = policy === "rolling" ? window! : length;
+      const what = policy === "rolling" ? "window" : "length";
+      if (kept + count > capacity) {
+        throw wrongValue(
+          operation,
+          `sequence ${batch} would need ${what} ${kept} + ${count} rows = ${kept + count} keys, but capacity is ${capacity}`,
+        );
+      }
+      if (length + count > MAX_POSITION) throw wrongValue(operation, `sequence ${batch} would pass position ${MAX_POSITION}`);
+      return { sequence, first: length, end: length + count };
+    });
+    this.#write(operation, spans, { ...operands, count: rows, layout });
+    for (const { sequence, first, end } of spans) {
+      sequence.length = end;
+      if (policy === "rolling") this.#sequences.evict(sequence, sinkTokens, first - window!);
+    }
+  }
+
+  /**
+   * Attention of the last rows of each sequence on its keys: row i stands at position lengths[b] − queryLengths[b] + i, also without
+   * `causal`.
+   *
+   * @param q  [batch, seqLen, numHeads, headDim], or [batch, numHeads, seqLen, headDim] with layout "bhsd"; numHeads is a multiple of
+   *           numKvHeads
+   * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, numHeads, valueDim] in the same layout
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes or values that don't fit, more rows than the sequence has keys, rows whose window holds keys that were
+   *   given up, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const cache = engine.createKVCache({ numKvHeads: 1, headDim: 1, capacity: 10 });
+   * const column = (...data) => ({ data: Float32Array.from(data), dims: [data.length, 1] });
+   * cache.append(column(0, 0), column(1, 3));
+   * console.log([...cache.attend(column(5, 5)).data]); // [1, 2]
+   * engine.dispose();
+   */
+  attend<Out extends Float32Tensor = ResultTensor>(q: TensorLike, options: CachedAttentionOptions<Out> = {}): Out {
+    const operation = "KVCache.attend";
+    this.#assertReady(operation);
+    const isRolling = this.#config.policy === "rolling";
+    const fixed = ["queryOffset", "keyLengths", ...(isRolling ? ["window", "sinkTokens"] : [])];
+    const known = ATTENTION_OPTIONS.filter((name) => !fixed.includes(name));
+    knownOptions(operation, options, known);
+    const { window, sinkTokens } = this.#config;
+    const given = { window, sinkTokens, ...options };
+    const call = readUnchanged(this.#runtime, operation, q, this.#keys(), {
+      ...given,
+      causal: oneOf(operation, "causal", given.causal ?? true, [true, false, "lower-right" as const]),
+      keyLengths: this.lengths,
+    });
+    this.#assertReady(operation); // a getter may have disposed of the cache
+    this.#assertKept(operation, call.sequences);
+    return attend(this.#runtime, call) as Out;
+  }
+
+  /**
+   * Cuts sequences off, as when tokens that were guessed turn out wrong.
+   *
+   * @param lengths  keys that stay, for all sequences or for each
+   * @throws {TypeError} the wrong kind of value
+   * @throws {RangeError} more keys than there are, or a length whose next row would see keys that were given up
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const cache = engine.createKVCache({ numKvHeads: 1, headDim: 4, capacity: 100 });
+   * const x = engine.tensor([1, 8, 1, 4]);
+   * cache.append(x, x);
+   * cache.truncate(5);
+   * console.log(cache.length); // 5
+   * engine.dispose();
+   */
+  truncate(lengths: number | ArrayLike<number>): void {
+    const operation = "KVCache.truncate";
+    this.#assertReady(operation);
+    const { batchSize, window, policy } = this.#config;
+    const wanted =
+      typeof lengths === "number"
+        ? new Array<number>(batchSize).fill(integer(operation, "lengths", lengths, 0, MAX_POSITION))
+        : integersOf(operation, "lengths", lengths, batchSize, 0, MAX_POSITION);
+    for (const [batch, sequence] of this.#sequences.list.entries()) {
+      const length = wanted[batch]!;
+      if (length > sequence.length) {
+        throw wrongValue(operation, `sequence ${batch} has ${sequence.length} keys, and can't be cut to ${length}`);
+      }
+      if (policy === "rolling" && length !== sequence.length && length - window! < sequence.evicted && sequence.evicted > 0) {
+        throw wrongValue(
+          operation,
+          `sequence ${batch} has given up the keys before ${sequence.evicted}, which the window of row ${length} begins with`,
+        );
+      }
+    }
+    for (const [batch, sequence] of this.#sequences.list.entries()) this.#sequences.truncate(sequence, wanted[batch]!);
+  }
+
+  /**
+   * A cache with the same content that goes its own way. Blocks are shared until one of the two writes to them.
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const cache = engine.createKVCache({ numKvHeads: 1, headDim: 4, capacity: 100 });
+   * const x = engine.tensor([1, 8, 1, 4]);
+   * cache.append(x, x);
+   * const twin = cache.fork();
+   * twin.append(x, x);
+   * console.log(cache.length, twin.length); // 8 16
+   * engine.dispose();
+   */
+  fork(): KVCache {
+    this.#assertReady("KVCache.fork");
+    return new KVCache(this.#runtime, this.#config, this.#sequences.share([...this.#sequences.list.keys()]));
+  }
+
+  /**
+   * Replaces sequence b by sequence indices[b], for beam search. Blocks are shared until one writes to them.
+   *
+   * @param indices  [batch], each from 0 to batchSize − 1; they may repeat
+   * @throws {TypeError} the wrong kind of value
+   * @throws {RangeError} another number of indices, or one that is no sequence
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const cache = engine.createKVCache({ batchSize: 2, numKvHeads: 1, headDim: 4, capacity: 100 });
+   * const x = engine.tensor([2, 3, 1, 4]);
+   * cache.append(x, x, { keyLengths: [3, 1] });
+   * cache.reorder([0, 0]);
+   * console.log(cache.lengths); // [3, 3]
+   * engine.dispose();
+   */
+  reorder(indices: ArrayLike<number>): void {
+    const operation = "KVCache.reorder";
+    this.#assertReady(operation);
+    const { batchSize } = this.#config;
+    const reordered = this.#sequences.share(integersOf(operation, "indices", indices, batchSize, 0, batchSize - 1));
+    const old = this.#sequences;
+    dropped.unregister(this);
+    dropped.register(this, reordered, this);
+    this.#sequences = reordered;
+    old.release();
+  }
+
+  /**
+   * The content as bytes: rows of keys and values, the same on every build.
+   * @throws {RangeError} not enough memory
+   * @throws {Error} after `dispose`
+   */
+  serialize(): Uint8Array {
+    const operation = "KVCache.serialize";
+    this.#assertReady(operation);
+    return writeImage(this.#config, this.#sequences.list, (span, place) => {
+      const { k, v } = this.#tensorsOf(span, place);
+      const rows = {
+        k: readPlace(this.#runtime, operation, "k", k, k.dims, "rows"),
+        v: readPlace(this.#runtime, operation, "v", v, v.dims, "rows"),
+      };
+      this.#transfer(operation, "readKeys", [span], { ...rows, count: span.end - span.first, layout: "bshd" });
+    });
+  }
+
+  /**
+   * The cache that `serialize` wrote, on this engine.
+   *
+   * @throws {TypeError} not a Uint8Array
+   * @throws {RangeError} bytes that `serialize` did not write, or of another version; not enough memory
+   * @throws {Error} after `dispose` of the engine
+   *
+   * @example
+   * import { createEngine, KVCache } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const cache = engine.createKVCache({ numKvHeads: 1, headDim: 4, capacity: 100 });
+   * const x = engine.tensor([1, 8, 1, 4]);
+   * cache.append(x, x);
+   * const again = KVCache.restore(engine, cache.serialize());
+   * console.log(again.length); // 8
+   * engine.dispose();
+   */
+  static restore(engine: Engine, bytes: Uint8Array): KVCache {
+    const operation = "KVCache.restore";
+    const image = readImage(operation, bytes);
+    const cache = engine.createKVCache(image.config);
+    try {
+      for (const [index, { length, evicted, pieces }] of image.sequences.entries()) {
+        const sequence = cache.#sequences.list[index]!;
+        sequence.evicted = evicted;
+        for (const { first, end, rows } of pieces) {
+          const span = { sequence, first, end };
+          const { k, v } = cache.#tensorsOf(span, rows);
+          const operands = {
+            k: readNumbers(cache.#runtime, operation, "k", k),
+            v: readNumbers(cache.#runtime, operation, "v", v),
+          };
+          cache.#write(operation, [span], { ...operands, count: end - first, layout: "bshd" });
+          sequence.length = end;
+        }
+        sequence.length = length;
+      }
+    } catch (error) {
+      cache.dispose();
+      throw error;
+    }
+    return cache;
+  }
+
+  /** Gives the memory back, but for what forks still use. Disposing twice does nothing. */
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    dropped.unregister(this);
+    this.#sequences.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #assertReady(operation: string): void {
+    this.#runtime.assertReady(operation);
+    if (this.#isDisposed) throw wrongMoment(operation, "this cache has been disposed of");
+  }
+
+  #keys(): CachedKeys {
+    const { batchSize, numKvHeads, headDim, valueDim } = this.#config;
+    const { list } = this.#sequences;
+    const blocksPerSequence = blocksOf(this.length);
+    return {
+      ...{ batchSize, numKvHeads, headDim, valueDim, blocksPerSequence },
+      lengths: this.lengths,
+      writeBlocks: (i32, word) => {
+        for (const [batch, sequence] of list.entries()) writeBlocks(sequence, i32, word + batch * blocksPerSequence);
+      },
+    };
+  }
+
+  /** Refuses rows that would see keys which are not there any more. */
+  #assertKept(operation: string, sequences: Int32Array): void {
+    const { policy, window } = this.#config;
+    for (const [batch, { length, evicted }] of this.#sequences.list.entries()) {
+      const queryLength = sequences[3 * batch]!;
+      const position = length - queryLength;
+      if (position < 0) {
+        throw wrongValue(
+          operation,
+          `"q" has ${queryLength} rows of sequence ${batch}, which has ${length} keys; append them first`,
+        );
+      }
+      if (policy === "rolling" && evicted > 0 && queryLength > 0 && position - window! < evicted) {
+        throw wrongValue(
+          operation,
+          `the window of row 0 of sequence ${batch} begins with key ${position - window!}, but those before ${evicted} were given up`,
+        );
+      }
+    }
+  }
+
+  /** Writes rows to the blocks of spans. On failure nothing has changed. */
+  #write(operation: string, spans: readonly KeySpan[], rows: Rows): void {
+    this.#sequences.makeRoom(operation, spans);
+    try {
+      this.#transfer(operation, "appendKeys", spans, rows);
+    } catch (error) {
+      for (const { sequence } of spans) this.#sequences.truncate(sequence, sequence.length);
+      throw error;
+    }
+  }
+
+  /** Rows of a span as tensors [1, rows, numKvHeads, …]. */
+  #tensorsOf({ first, end }: KeySpan, { k, v }: RowArrays): { k: DataTensor; v: DataTensor } {
+    const { numKvHeads, headDim, valueDim } = this.#config;
+    return {
+      k: { data: k, dims: [1, end - first, numKvHeads, headDim] },
+      v: { data: v, dims: [1, end - first, numKvHeads, valueDim] },
+    };
+  }
+
+  /** Runs a kernel between rows and the blocks of spans. */
+  #transfer(operation: string, kernel: "appendKeys" | "readKeys", spans: readonly KeySpan[], { k, v, count, layout }: Rows): void {
+    const { arena, memory, kernels, jobPtr } = this.#runtime;
+    const { numKvHeads, headDim, valueDim } = this.#config;
+    const blocksPerSequence = Math.max(0, ...spans.map(({ end }) => blocksOf(end)));
+    const spansBytes = wholeLines(8 * spans.length);
+    const blocksBytes = wholeLines(4 * spans.length * blocksPerSequence);
+    const start = arena.openScratch(operation, scratchBytes([k, v]) + spansBytes + blocksBytes + LAYOUT_BYTES);
+    try {
+      const spansPtr = assignScratch([k, v], start);
+      const blocksPtr = spansPtr + spansBytes;
+      for (const operand of [k, v]) if (!operand.isResult) copyIn(this.#runtime, operand);
+      for (const [index, { sequence, first, end }] of spans.entries()) {
+        memory.i32.set([first, end], (spansPtr >>> 2) + 2 * index);
+        writeBlocks(sequence, memory.i32, (blocksPtr >>> 2) + index * blocksPerSequence);
+      }
+      const kStrides = stridesOf(layout, count, numKvHeads, headDim);
+      const vStrides = stridesOf(layout, count, numKvHeads, valueDim);
+      writeStruct(memory, jobPtr, CACHE_PARAMS, {
+        k: k.ptr,
+        v: v.ptr,
+        blocks: blocksPtr,
+        spans: spansPtr,
+        batchSize: spans.length,
+        blocksPerSequence,
+        numKvHeads,
+        headDim,
+        valueDim,
+        kRowStride: kStrides.row,
+        kHeadStride: kStrides.head,
+        kBatchStride: kStrides.batch,
+        vRowStride: vStrides.row,
+        vHeadStride: vStrides.head,
+        vBatchStride: vStrides.batch,
+      });
+      kernels[kernel](jobPtr, blocksPtr + blocksBytes);
+      for (const operand of [k, v]) if (operand.isResult) copyOut(this.#runtime, operand);
+    } finally {
+      this.#runtime.closeScratch();
+    }
+  }
+}
+
+/** Keys and values of `count` rows a sequence. */
+interface Rows {
+  readonly k: Operand;
+  readonly v: Operand;
+  readonly count: number;
+  readonly layout: Layout;
+}
