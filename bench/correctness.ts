@@ -5,7 +5,7 @@ import { inputsOf } from "./data.js";
 import { type AttentionShape, optionsOf } from "./shapes.js";
 
 /** Absolute, for values of about 1: far below any wrong result, above every rounding. */
-const TOLERANCE = 5e-6;
+export const TOLERANCE = 5e-6;
 
 /** Largest error of a few rows before each quarter of the sequence, in all heads. */
 export function largestError(engine: Engine, shape: AttentionShape): number {

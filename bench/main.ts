@@ -6,6 +6,7 @@ import { hasRelaxedSimd } from "../src/runtime/features.js";
 import type { Context, Row, Section } from "./context.js";
 import { printTable, progress } from "./print.js";
 import { coldStart } from "./sections/coldStart.js";
+import { decode } from "./sections/decode.js";
 import { dispatch } from "./sections/dispatch.js";
 import { forward } from "./sections/forward.js";
 import { memory } from "./sections/memory.js";
@@ -15,7 +16,7 @@ import { smallCalls } from "./sections/smallCalls.js";
 import { stages } from "./sections/stages.js";
 import { threads } from "./sections/threads.js";
 
-const SECTIONS: readonly Section[] = [forward, stages, slopes, smallCalls, threads, dispatch, memory, coldStart, size];
+const SECTIONS: readonly Section[] = [forward, stages, slopes, smallCalls, threads, dispatch, decode, memory, coldStart, size];
 
 const USAGE = `npm run bench -- [SECTION …] [--only TEXT] [--build simd|relaxed] [--threads N] [--json]
 

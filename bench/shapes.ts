@@ -56,6 +56,20 @@ export const ONE_HEAD: readonly AttentionShape[] = [16, 32, 64, 128].flatMap((se
   [32, 64, 80, 96, 128].map((headDim) => attention(`1×${seqLen}×${headDim} full`, 1, 1, seqLen, headDim, false)),
 );
 
+/** One token that attends to a cache. */
+export interface DecodeShape {
+  readonly name: string;
+  readonly numHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly kvLen: number;
+}
+
+/** Every head with keys of its own, and four query heads to each key/value head as Llama 3 has them. */
+export const DECODE: readonly DecodeShape[] = [512, 2048, 8192, 32768, 131072].flatMap((kvLen) =>
+  [8, 32].map((numHeads) => ({ name: `${numHeads}/8×128 ${kvLen} keys`, numHeads, numKvHeads: 8, headDim: 128, kvLen })),
+);
+
 /** Options of the call that a shape names. */
 export const optionsOf = ({ causal, window }: AttentionShape): { causal: boolean; window?: [number, number] } => ({
   causal,

@@ -192,12 +192,12 @@ describe("operations", () => {
   });
 
   test("no memory: a RangeError, and the cache is as it was", async () => {
-    using engine = await createEngine({ build: "simd", maximumMemory: 2.5 * 2 ** 20 });
+    using engine = await createEngine({ build: "simd", maximumMemory: 3 * 2 ** 20 });
     using cache = engine.createKVCache({ numKvHeads: 8, headDim: 32, capacity: 1e6 });
     const rowsOf = (count: number) => normal([1, count, 8, 32], 1);
     cache.append(rowsOf(100), rowsOf(100));
     const before = [cache.serialize(), engine.info.memory.inUse];
-    expect(() => cache.append(rowsOf(600), rowsOf(600))).toThrow(RangeError);
+    expect(() => cache.append(rowsOf(1200), rowsOf(1200))).toThrow(RangeError); // of two more blocks one fits
     expect([cache.serialize(), engine.info.memory.inUse]).toEqual(before);
   });
 
@@ -244,6 +244,21 @@ describe("operations", () => {
     using again = KVCache.restore(engine, image);
     expect(again.serialize()).toEqual(image);
     expectSameBits(again.attend(piece(3, 5)).data, cache.attend(piece(3, 5)).data, "restored");
+  });
+
+  test("a window that reaches into what was given up is refused, also from a row after it", async () => {
+    using engine = await open();
+    using cache = engine.createKVCache({ ...shape, policy: "rolling", window: 600 });
+    cache.append(piece(1112, 1), piece(1112, 2));
+    cache.append(piece(8, 3), piece(8, 4)); // row 1112 sees keys from 512 on
+    expect(cache.attend(piece(8, 5)).dims).toEqual([1, 8, 1, 4]);
+    expect(() => cache.attend(piece(9, 5))).toThrow(
+      "KVCache.attend: the window of row 0 of sequence 0 begins with key 511, but those before 512 were given up",
+    );
+    expect(() => cache.truncate(1111)).toThrow(
+      "KVCache.truncate: sequence 0 has given up the keys before 512, which the window of row 1111 begins with",
+    );
+    cache.truncate(1112);
   });
 
   test("forks share blocks, and neither disturbs the other", async () => {

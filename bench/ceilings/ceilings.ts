@@ -57,6 +57,7 @@ const LOOP_BYTES = 2 ** 16;
 export function readProbe(build: PackagedBuild, bytes: number): Probe {
   const { memory, readAll } = ceilingsOf(build);
   memory.grow(Math.ceil(bytes / LOOP_BYTES));
+  new Uint8Array(memory.buffer).fill(1); // pages that nobody has written are all one page, in L1
   const repeats = Math.ceil(2 ** 22 / bytes);
   return {
     run: () => {

@@ -1,0 +1,80 @@
+/** One new token on a cache, against a plain read loop over as many bytes as keys and values take. */
+import type { Engine, EngineTensor, KVCache } from "headwise";
+import { scaledDotProductAttention as reference } from "headwise/reference";
+import { measureAgainst, readProbe } from "../ceilings/ceilings.js";
+import { type Context, openEngine, type Row, type Section, timingCells } from "../context.js";
+import { TOLERANCE } from "../correctness.js";
+import { normal, type Tensor } from "../data.js";
+import { gigaPerSecond } from "../measure.js";
+import { DECODE, type DecodeShape } from "../shapes.js";
+
+/** Keys that are random; longer caches repeat them, which changes no result. */
+const PERIOD = 512;
+
+const cachedBytes = ({ numKvHeads, headDim, kvLen }: DecodeShape): number => 4 * 2 * numKvHeads * headDim * kvLen;
+
+interface Decoding {
+  readonly run: () => EngineTensor;
+  readonly dispose: () => void;
+}
+
+function decodingOf(engine: Engine, { numHeads, numKvHeads, headDim, kvLen }: DecodeShape): Decoding {
+  const place = ({ data, dims }: Tensor): EngineTensor<"float32"> => {
+    const tensor = engine.tensor(dims);
+    tensor.data.set(data);
+    return tensor;
+  };
+  const period = Math.min(PERIOD, kvLen);
+  const [k, v] = [normal([1, period, numKvHeads, headDim], 2), normal([1, period, numKvHeads, headDim], 3)];
+  const q = normal([1, 1, numHeads, headDim], 1);
+  const cache: KVCache = engine.createKVCache({ numKvHeads, headDim, capacity: kvLen });
+  for (let key = 0; key < kvLen; key += period) cache.append(k, v);
+  const [query, out] = [place(q), engine.tensor(q.dims)];
+
+  cache.attend(query, { out });
+  const truth = reference(q, k, v);
+  const error = truth.data.reduce((largest, value, index) => Math.max(largest, Math.abs(value - out.data[index]!)), 0);
+  const tolerance = TOLERANCE * Math.sqrt(kvLen / period); // rounding errors add up like a random walk
+  if (!(error <= tolerance)) throw new Error(`decode: error ${error}, no speed is reported on a wrong result`);
+  return {
+    run: () => cache.attend(query, { out }),
+    dispose: () => {
+      for (const held of [cache, query, out]) held.dispose();
+    },
+  };
+}
+
+export const decode: Section = {
+  name: "decode",
+  title: "Decode: one token on a cache; the share is of a plain read loop over the same bytes, on one thread",
+  async run({ builds, threads, wants, progress }: Context): Promise<Row[]> {
+    const rows: Row[] = [];
+    for (const build of builds) {
+      const counts = threads > 1 ? [1, threads] : [1];
+      const engines = await Promise.all(counts.map(async (count) => openEngine(build, count)));
+      for (const shape of DECODE.filter(({ name }) => wants(name))) {
+        progress(`${build} decode ${shape.name}`);
+        const bytes = cachedBytes(shape);
+        const decodings = engines.map((engine) => decodingOf(engine, shape));
+        const { timings, ceiling } = measureAgainst(
+          [readProbe(build, bytes)],
+          decodings.map(({ run }) => run),
+        );
+        for (const { dispose } of decodings) dispose();
+        for (const [index, timing] of timings.entries()) {
+          const rate = gigaPerSecond(bytes, timing);
+          rows.push({
+            ...{ build, shape: shape.name, threads: counts[index] },
+            ...timingCells(timing),
+            "GB/s": rate,
+            "read loop GB/s": ceiling,
+            "% of it": (100 * rate) / ceiling,
+            "times as fast": index === 0 ? undefined : timings[0]!.median / timing.median,
+          });
+        }
+      }
+      for (const engine of engines) engine.dispose();
+    }
+    return rows;
+  },
+};
