@@ -2,8 +2,12 @@
  * The ABI: what TypeScript may call. Pointers are byte addresses in linear memory, which the host owns; nothing here allocates.
  *
  *     attention.ts   many queries: strips × key blocks, online softmax
+ *     split.ts       few queries: the keys of one strip shared by threads
  *     strip.ts       query rows that go through the tiles together, and their state
  *     band.ts        strips that go through the keys together
+ *     blockScores.ts the scores of a strip and a block
+ *     onlineSoftmax.ts  what a strip gathers from block to block
+ *     handOut.ts     weights and scores, for who asks for them
  *     keyRange.ts    which keys a row may see, as bounds of the loops
  *     mask.ts        the same on scores: −∞ where bounds can't say it
  *     scores.ts      register tile for q·kᵀ           values.ts   register tile for p·v
@@ -17,6 +21,7 @@
  *     identity.ts    ABI number and build
  */
 export { attention } from "./attention";
+export { sharedScoresBytes, splitScores, splitValues } from "./split";
 export { appendKeys, cacheBlockBytes, readKeys } from "./cache";
 export { placeWorkspace, workspaceBytes } from "./workspace";
 export { widenFloat16 } from "./float16";

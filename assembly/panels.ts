@@ -60,10 +60,10 @@ export class Panels {
     if (this.state(block) == UNPACKED) this.packBlock(p, block);
   }
 
-  /** Whether all values of a packed block are finite. */
+  /** Whether all values of a key's block, which is packed, are finite. */
   @inline
-  isFinite(block: usize): bool {
-    return this.state(block) == FINITE;
+  isFinite(key: usize): bool {
+    return this.state(key) == FINITE;
   }
 
   /** Key `key`, a panel's first: [⌈keys / 8⌉, headDim, 8] from there on. */
@@ -86,8 +86,8 @@ export class Panels {
 
 
   @inline
-  private state(block: usize): u8 {
-    return load<u8>(this.block(block) + this.headOfBlock);
+  private state(key: usize): u8 {
+    return load<u8>(this.block(key) + this.headOfBlock);
   }
 
   private packBlock(p: AttentionParams, block: usize): void {

@@ -82,6 +82,12 @@ export class AttentionParams {
   scoresStage: i32;
   /** Height of the register tiles, 4 or 6: changes the speed and no bit. */
   stripRows: usize;
+
+  // Of split.ts only
+  /** [strips, ⌈kvLen / BLOCK⌉, MAX_STRIP_ROWS, BLOCK] */
+  sharedScores: usize;
+  /** Ranges of value columns into which a strip is cut, at most ⌈valueDim / 8⌉. */
+  columnRanges: usize;
 }
 
 /** Rows of keys and values on their way into the blocks of a cache, or out of them. */

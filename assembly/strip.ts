@@ -9,6 +9,7 @@ import { AttentionParams } from "./params";
 import { KeyRange, sequenceOf } from "./keyRange";
 import { packRows } from "./pack";
 import { inUnit } from "./unit";
+import { PANEL_BYTES } from "./layout";
 
 /** One row: the keys that it sees, where its data lie, and the running state of its softmax. */
 @unmanaged
@@ -59,7 +60,10 @@ export class Strip extends KeyRange {
   queryPanel: usize;
   /** What a score of 1 stands as: LOG2E for softmax, 1 for scores that are handed out. */
   unit: f64;
-  /** [⌈valueDim / 8⌉, tileRows, 8]: the weighted sums so far. */
+  // The weighted sums so far, in panels of value columns.
+  firstPanel: usize;
+  numPanels: usize;
+  /** [numPanels, tileRows, 8] */
   accumulators: usize;
 
 
@@ -75,6 +79,25 @@ export class Strip extends KeyRange {
     this.tileRows = numRows == 1 ? 1 : numRows <= 4 ? 4 : 6;
     for (let r: usize = 0; r < numRows; r++, t++) this.row(r).place(p, batch, kvHead * groupSize + (t % groupSize), t / groupSize);
     this.setSpan(p, sequenceOf(p, batch), <i32>((t - numRows) / groupSize), <i32>((t - 1) / groupSize));
+  }
+
+  /** Begins the weighted sums of a range of panels. */
+  clear(firstPanel: usize, numPanels: usize): void {
+    this.firstPanel = firstPanel;
+    this.numPanels = numPanels;
+    memory.fill(this.accumulators, 0, numPanels * this.accBytes);
+  }
+
+  /** Bytes from the weighted sums of one panel to those of the next. */
+  @inline
+  get accBytes(): usize {
+    return this.tileRows * PANEL_BYTES;
+  }
+
+  /** Row `index`'s weighted sums in the first panel. */
+  @inline
+  accumulator(index: usize): usize {
+    return this.accumulators + index * PANEL_BYTES;
   }
 
   /** Packs the rows' queries for scores in the given unit. */

@@ -65,9 +65,19 @@ export interface DecodeShape {
   readonly kvLen: number;
 }
 
-/** Every head with keys of its own, and four query heads to each key/value head as Llama 3 has them. */
+/** Every head with keys of its own, four query heads to each key/value head as Llama 3 has them, and a single head. */
 export const DECODE: readonly DecodeShape[] = [512, 2048, 8192, 32768, 131072].flatMap((kvLen) =>
-  [8, 32].map((numHeads) => ({ name: `${numHeads}/8×128 ${kvLen} keys`, numHeads, numKvHeads: 8, headDim: 128, kvLen })),
+  [
+    [8, 8],
+    [32, 8],
+    [1, 1],
+  ].map(([numHeads, numKvHeads]) => ({
+    name: `${numHeads}/${numKvHeads}×128 ${kvLen} keys`,
+    numHeads: numHeads!,
+    numKvHeads: numKvHeads!,
+    headDim: 128,
+    kvLen,
+  })),
 );
 
 /** Options of the call that a shape names. */

@@ -168,9 +168,9 @@ describe("workers that work", () => {
 
 describe("shares of a job", () => {
   /** Ranges that one thread after the other claims. */
-  function ranges(strips: number, threads: number, most = strips): [number, number][] {
+  function ranges(units: number, threads: number, most = units): [number, number][] {
     const control = new Int32Array(new SharedArrayBuffer(CONTROL_BYTES));
-    control[Word.STRIPS] = strips;
+    control[Word.UNITS] = units;
     control[Word.THREADS] = threads;
     control[Word.MOST] = most;
     control[Word.WORKSPACES] = 1 << 20;
@@ -196,18 +196,18 @@ describe("shares of a job", () => {
     [100, 3],
     [2052, 2],
     [100_000, 16],
-  ])("%i strips on %i threads: each strip once, in ranges that shrink to one", (strips, threads) => {
-    const claimed = ranges(strips, threads);
+  ])("%i units on %i threads: each unit once, in ranges that shrink to one", (units, threads) => {
+    const claimed = ranges(units, threads);
     let next = 0;
     for (const [first, end] of claimed) {
       expect(first).toBe(next);
       expect(end).toBeGreaterThan(first);
       next = end;
     }
-    expect(next).toBe(strips);
+    expect(next).toBe(units);
     const sizes = claimed.map(([first, end]) => end - first);
     expect(sizes).toEqual([...sizes].sort((a, b) => b - a));
-    expect(sizes[0]).toBe(Math.max(1, Math.floor(strips / (2 * threads))));
+    expect(sizes[0]).toBe(Math.max(1, Math.floor(units / (2 * threads))));
     expect(sizes.at(-1)).toBe(1);
   });
 

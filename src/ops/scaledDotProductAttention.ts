@@ -4,6 +4,7 @@ import { assertUnchanged, assignScratch, copyIn, copyOut, type Operand, scratchB
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
 import { ATTENTION_PARAMS, type AttentionParams, writeStruct } from "../runtime/params.js";
+import type { SharedKernel } from "../runtime/kernels.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type AttentionShape, stridesOf } from "../shape.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../tensor.js";
@@ -74,11 +75,20 @@ const newResult = (runtime: Runtime, { operation, shape: { outDims: dims } }: At
   };
 };
 
+/** A kernel's share of a call, and the units in which threads take it. */
+interface Pass {
+  readonly kernel: SharedKernel;
+  readonly units: number;
+}
+
 /** How a call is cut, and the scratch that it needs. */
 interface Placement {
-  readonly strips: number;
+  readonly passes: readonly Pass[];
+  /** Multiply-adds of a pass. */
   readonly work: number;
   readonly threads: number;
+  readonly columnRanges: number;
+  readonly sharedScoresBytes: number;
   readonly workspaceBytes: number;
   readonly sequencesBytes: number;
   /** Of the addresses of the blocks of a cache. */
@@ -87,53 +97,90 @@ interface Placement {
   readonly bytes: number;
 }
 
-function placementOf(runtime: Runtime, call: AttentionCall, operands: readonly Operand[]): Placement {
-  const { shape, sequences, cache } = call;
+/** @param isSplit  whether strips may be split where there are fewer than threads */
+function placementOf(runtime: Runtime, call: AttentionCall, operands: readonly Operand[], isSplit = true): Placement {
+  const { shape, sequences, cache, results } = call;
   const strips = numStrips(runtime, shape);
   const work = workOf(call);
+  const wantedThreads = runtime.threadsFor(work);
+  if (!cache || cache.blocksPerSequence < 2 || results.weights || results.scores || strips >= wantedThreads) isSplit = false;
+  const columnRanges = Math.min(Math.ceil(shape.valueDim / PANEL), Math.ceil(wantedThreads / strips));
+  const passes: Pass[] = isSplit
+    ? [
+        { kernel: "splitScores", units: strips * cache!.blocksPerSequence },
+        { kernel: "splitValues", units: strips * columnRanges },
+      ]
+    : [{ kernel: "attention", units: strips }];
+  const sharedScoresBytes = isSplit ? runtime.kernels.sharedScoresBytes(strips, shape.kvLen) : 0;
   const workspaceBytes = wholeLines(runtime.kernels.workspaceBytes(cache ? 0 : shape.kvLen, shape.headDim, shape.valueDim));
   const sequencesBytes = wholeLines(sequences.byteLength);
   const blocksBytes = cache ? wholeLines(4 * shape.batchSize * cache.blocksPerSequence) : 0;
-  const sharedBytes = scratchBytes(operands) + sequencesBytes + blocksBytes;
+  const sharedBytes = scratchBytes(operands) + sequencesBytes + blocksBytes + sharedScoresBytes;
   const mostThreads = Math.floor((runtime.arena.room - sharedBytes) / workspaceBytes); // each has a workspace of its own
-  const threads = Math.max(1, Math.min(runtime.threadsFor(work, strips), mostThreads));
-  const bytes = sharedBytes + threads * workspaceBytes;
-  return { strips, work, threads, workspaceBytes, sequencesBytes, blocksBytes, bytes };
+  if (isSplit && mostThreads < 2) return placementOf(runtime, call, operands, false);
+  const mostUnits = Math.max(...passes.map(({ units }) => units));
+  const threads = Math.max(1, Math.min(wantedThreads, mostUnits, mostThreads));
+  return {
+    passes,
+    work: work / passes.length,
+    threads,
+    columnRanges,
+    sharedScoresBytes,
+    workspaceBytes,
+    sequencesBytes,
+    blocksBytes,
+    bytes: sharedBytes + threads * workspaceBytes,
+  };
 }
 
 /** Places the operands in scratch, runs the kernel and copies the results out. */
 function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
   const { arena, memory, jobPtr } = runtime;
   const operands = call.results.out ? call.given : [...call.given, out];
-  const { strips, work, threads, workspaceBytes, sequencesBytes, blocksBytes, bytes } = placementOf(runtime, call, operands);
-  const start = arena.openScratch(call.operation, bytes);
+  const placement = placementOf(runtime, call, operands);
+  const { passes, work, threads, workspaceBytes } = placement;
+  const start = arena.openScratch(call.operation, placement.bytes);
   try {
     const sequencesPtr = assignScratch(operands, start);
     for (const operand of operands) if (!operand.isResult) copyIn(runtime, operand);
     memory.i32.set(call.sequences, sequencesPtr >>> 2);
-    const blocksPtr = sequencesPtr + sequencesBytes;
+    const blocksPtr = sequencesPtr + placement.sequencesBytes;
     call.cache?.writeBlocks(memory.i32, blocksPtr >>> 2);
-    writeStruct(memory, jobPtr, ATTENTION_PARAMS, paramsOf(runtime, call, out, sequencesPtr, call.cache ? blocksPtr : 0));
-    const workspaces = blocksPtr + blocksBytes;
-    runtime.run(call.operation, { params: jobPtr, workspaces, workspaceBytes, strips, work, threads });
+    const sharedScores = blocksPtr + placement.blocksBytes;
+    const workspaces = sharedScores + placement.sharedScoresBytes;
+    writeStruct(memory, jobPtr, ATTENTION_PARAMS, {
+      ...paramsOf(runtime, call, out, sequencesPtr, call.cache ? blocksPtr : 0),
+      sharedScores,
+      columnRanges: placement.columnRanges,
+    });
+    for (const { kernel, units } of passes) {
+      runtime.run(call.operation, { kernel, params: jobPtr, workspaces, workspaceBytes, units, work, threads });
+    }
     for (const operand of operands) if (operand.isResult) copyOut(runtime, operand);
   } finally {
     runtime.closeScratch();
   }
 }
 
+/** Columns in a panel, as the kernels have it; see `assembly/layout.ts`. */
+const PANEL = 8;
+
 /** Strips of the call over all key/value heads, see `assembly/strip.ts`. */
 const numStrips = (runtime: Runtime, { batchSize, seqLen, numHeads, numKvHeads }: AttentionShape): number =>
   batchSize * numKvHeads * Math.ceil((seqLen * numHeads) / numKvHeads / STRIP_ROWS[runtime.build]);
 
+/** Multiply-adds in the time that it takes to read one element of a key or a value. */
+const READ_WORK = 4;
+
 /** Multiply-adds of the call, roughly: a window and the causal mask are counted, lengths and masks are not. */
 function workOf({ shape, numbers }: AttentionCall): number {
-  const { batchSize, numHeads, seqLen, kvLen, headDim, valueDim } = shape;
+  const { batchSize, numHeads, numKvHeads, seqLen, kvLen, headDim, valueDim } = shape;
   const { causal, windowLeft, windowRight, sinkTokens } = numbers;
   const left = windowLeft < 0 ? kvLen : windowLeft;
   const right = causal ? 0 : windowRight < 0 ? kvLen : windowRight;
   const keys = Math.min(causal ? kvLen - Math.min(seqLen, kvLen) / 2 : kvLen, left + right + 1 + sinkTokens);
-  return batchSize * numHeads * seqLen * keys * (headDim + valueDim);
+  const rows = Math.max(READ_WORK, (seqLen * numHeads) / numKvHeads); // that share a key
+  return batchSize * numKvHeads * rows * keys * (headDim + valueDim);
 }
 
 /** The struct of the call; all operands have their places. */
@@ -143,7 +190,7 @@ function paramsOf(
   out: Operand,
   sequences: number,
   blocks: number,
-): AttentionParams {
+): Omit<AttentionParams, "sharedScores" | "columnRanges"> {
   const { seqLen, kvLen, numHeads, numKvHeads, headDim, valueDim } = shape;
   const qStrides = stridesOf(layout, seqLen, numHeads, headDim);
   const kStrides = stridesOf(layout, kvLen, numKvHeads, headDim);

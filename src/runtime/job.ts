@@ -1,18 +1,18 @@
 /**
- * A job: one call's strips, shared by the calling thread and the workers. All coordination is in these few words of shared memory,
+ * A job: units of one call's work, shared by the calling thread and the workers. All coordination is in these few words of shared memory,
  * which the calling thread and every worker see; the kernels know nothing of it.
  *
  *     calling thread                        worker
  *     describe the job, open the gate       spin a little, then park
  *     announce it, wake who is parked   →   wake, enter the gate if it is open
- *     claim ranges of strips until          claim ranges of strips until
+ *     claim ranges of units until           claim ranges of units until
  *       none is left                          none is left
  *     close the gate                        leave the gate
  *     wait until the last has left      ←
  *
  * A worker that wakes late finds the gate closed and parks again, so that a job never waits for one that has not begun.
  */
-import type { Kernels } from "./kernels.js";
+import { type Kernels, SHARED_KERNELS } from "./kernels.js";
 
 /** Indices of the words; those that different threads write stand on cache lines of their own. */
 export const Word = {
@@ -28,11 +28,11 @@ export const Word = {
   GATE: 16,
   /** Workers that have entered, ever. */
   ENTERED: 17,
-  /** First strip that no thread has claimed. */
+  /** First unit that no thread has claimed. */
   NEXT: 32,
   // What the job is; written while the gate is closed.
-  STRIPS: 48,
-  /** Most strips in a range. */
+  UNITS: 48,
+  /** Most units in a range. */
   MOST: 49,
   /** Threads that may take part: numbers 0, the calling thread, to THREADS − 1. */
   THREADS: 50,
@@ -41,6 +41,8 @@ export const Word = {
   /** Address of the workspace of thread 0; the others' follow, WORKSPACE_BYTES apart. */
   WORKSPACES: 52,
   WORKSPACE_BYTES: 53,
+  /** Index in SHARED_KERNELS. */
+  KERNEL: 54,
 } as const;
 
 export const CONTROL_BYTES = 256;
@@ -63,20 +65,21 @@ export interface WorkerAnswer {
 }
 
 /**
- * One thread's part of a job. Ranges shrink as strips run out, so that threads finish together and yet rarely meet: each takes
+ * One thread's part of a job. Ranges shrink as units run out, so that threads finish together and yet rarely meet: each takes
  * its share of half of what is left (guided self-scheduling, Polychronopoulos & Kuck 1987).
  */
 export function takePart(control: Int32Array, kernels: Kernels, thread: number): void {
-  const strips = control[Word.STRIPS]!;
+  const units = control[Word.UNITS]!;
   const most = control[Word.MOST]!;
   const divisor = 2 * control[Word.THREADS]!;
   const params = control[Word.PARAMS]! >>> 0;
   const workspace = (control[Word.WORKSPACES]! >>> 0) + thread * (control[Word.WORKSPACE_BYTES]! >>> 0);
+  const kernel = SHARED_KERNELS[control[Word.KERNEL]!]!;
   kernels.placeWorkspace(params, workspace);
-  for (let first = Atomics.load(control, Word.NEXT); first < strips;) {
-    const end = first + Math.max(1, Math.min(most, Math.floor((strips - first) / divisor)));
+  for (let first = Atomics.load(control, Word.NEXT); first < units;) {
+    const end = first + Math.max(1, Math.min(most, Math.floor((units - first) / divisor)));
     const found = Atomics.compareExchange(control, Word.NEXT, first, end);
-    if (found === first) kernels.attention(params, workspace, first, end);
+    if (found === first) kernels[kernel](params, workspace, first, end);
     first = found === first ? Atomics.load(control, Word.NEXT) : found;
   }
 }

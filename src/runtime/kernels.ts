@@ -1,12 +1,19 @@
 /** The ABI of `assembly/index.ts`, as TypeScript sees it. Pointers are byte addresses. */
 
 /** Must equal ABI_VERSION in `assembly/identity.ts`. */
-export const ABI_VERSION = 3;
+export const ABI_VERSION = 4;
+
+/** Kernels whose work threads may share: units `first` to `end` − 1 at a time. By number in a job. */
+export const SHARED_KERNELS = ["attention", "splitScores", "splitValues"] as const;
+export type SharedKernel = (typeof SHARED_KERNELS)[number];
 
 // A type, not an interface: the loader wants an index signature.
 export type Kernels = {
   readonly memory: WebAssembly.Memory;
   attention(params: number, workspace: number, firstStrip: number, endStrip: number): void;
+  splitScores(params: number, workspace: number, firstUnit: number, endUnit: number): void;
+  splitValues(params: number, workspace: number, firstUnit: number, endUnit: number): void;
+  sharedScoresBytes(strips: number, kvLen: number): number;
   placeWorkspace(params: number, ptr: number): void;
   cacheBlockBytes(numKvHeads: number, headDim: number, valueDim: number): number;
   appendKeys(params: number, layout: number): void;

@@ -56,6 +56,8 @@ export const ATTENTION_PARAMS = {
   sinkTokens: "i32",
   scoresStage: "i32",
   stripRows: "usize",
+  sharedScores: "usize",
+  columnRanges: "usize",
 } as const satisfies Record<string, FieldType>;
 
 export const CACHE_PARAMS = {

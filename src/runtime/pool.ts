@@ -1,7 +1,7 @@
 /** The workers of one engine, and the jobs that the calling thread shares with them. */
 import { wrongMoment } from "../check.js";
 import { CONTROL_BYTES, OPEN, takePart, Word } from "./job.js";
-import type { Kernels } from "./kernels.js";
+import { type Kernels, SHARED_KERNELS, type SharedKernel } from "./kernels.js";
 import { createPackagedWorker, WorkerHost } from "./workerHost.js";
 import type { WorkerLike } from "./workerLike.js";
 
@@ -21,7 +21,8 @@ export interface Job {
   readonly params: number;
   readonly workspaces: number;
   readonly workspaceBytes: number;
-  readonly strips: number;
+  readonly kernel: SharedKernel;
+  readonly units: number;
   /** Multiply-adds in all, roughly. */
   readonly work: number;
   readonly threads: number;
@@ -82,7 +83,7 @@ export class Pool {
   readonly slots: number;
   /** Jobs of at least this many multiply-adds are shared. */
   breakEven = BREAK_EVEN;
-  /** For tests: the calling thread begins when all workers have, and strips are claimed one by one. */
+  /** For tests: the calling thread begins when all workers have, and units are claimed one by one. */
   gathers = false;
 
   constructor(control: Int32Array, hosts: WorkerHost[], slots: number, stallTimeout: number) {
@@ -110,8 +111,8 @@ export class Pool {
   }
 
   /** How many threads a job is worth. */
-  threadsFor(work: number, strips: number): number {
-    return this.threads === 1 || work < this.breakEven ? 1 : Math.min(this.slots, strips);
+  threadsFor(work: number): number {
+    return this.threads === 1 || work < this.breakEven ? 1 : this.slots;
   }
 
   /**
@@ -120,8 +121,9 @@ export class Pool {
    */
   run(operation: string, kernels: Kernels, job: Job): void {
     const control = this.#control;
-    control[Word.STRIPS] = job.strips;
-    control[Word.MOST] = this.gathers ? 1 : Math.max(1, Math.min(job.strips, Math.floor((RANGE / job.work) * job.strips)));
+    control[Word.KERNEL] = SHARED_KERNELS.indexOf(job.kernel);
+    control[Word.UNITS] = job.units;
+    control[Word.MOST] = this.gathers ? 1 : Math.max(1, Math.min(job.units, Math.floor((RANGE / job.work) * job.units)));
     control[Word.THREADS] = job.threads;
     control[Word.PARAMS] = job.params;
     control[Word.WORKSPACES] = job.workspaces;

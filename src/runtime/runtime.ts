@@ -63,11 +63,11 @@ export class Runtime {
   }
 
   /** How many threads a call is worth. */
-  threadsFor(work: number, strips: number): number {
-    return this.pool?.threadsFor(work, strips) ?? 1;
+  threadsFor(work: number): number {
+    return this.pool?.threadsFor(work) ?? 1;
   }
 
-  /** Runs the strips of one call, whose parameters and room for workspaces are in place. */
+  /** Runs the units of one job, whose parameters and room for workspaces are in place. */
   run(operation: string, job: Job): void {
     const { kernels } = this;
     if (this.pool && job.threads > 1) {
@@ -75,7 +75,7 @@ export class Runtime {
       return;
     }
     kernels.placeWorkspace(job.params, job.workspaces);
-    kernels.attention(job.params, job.workspaces, 0, job.strips);
+    kernels[job.kernel](job.params, job.workspaces, 0, job.units);
   }
 
   /** Ends a call: its scratch is free again, once no thread writes to it any more. */

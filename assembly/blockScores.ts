@@ -1,0 +1,48 @@
+/** Scores of a strip against the keys of one block: row r from `scoresPtr + r · SCORE_ROW` on. */
+import { AttentionParams } from "./params";
+import { addBias, applyMask, applyRange } from "./mask";
+import { Panels } from "./panels";
+import { Strip } from "./strip";
+import { scoreStrip } from "./scores";
+import { softcapRow } from "./softmax";
+import { inUnit } from "./unit";
+import { ceilPanel, floorBlock, PANEL, SCORE_ROW } from "./layout";
+
+/** q·k of keys `firstKey` (a panel's first) to `endKey` − 1, capped if asked for. */
+export function rawScores(
+  p: AttentionParams,
+  panels: Panels,
+  strip: Strip,
+  firstKey: usize,
+  endKey: usize,
+  isCapped: bool,
+  scoresPtr: usize,
+): void {
+  const columns = ceilPanel(endKey) - firstKey;
+  panels.pack(p, floorBlock(firstKey));
+  scoreStrip(strip.tileRows, strip.queryPanel, panels.keys(firstKey, p.headDim), scoresPtr, p.headDim, columns / PANEL);
+  if (!isCapped) return;
+  for (let r: usize = 0; r < strip.numRows; r++) {
+    softcapRow(scoresPtr + r * SCORE_ROW, columns << 2, inUnit(p.softcap, strip.unit));
+  }
+}
+
+/** The same with bias, and −∞ for each key that a row may not see. */
+export function visibleScores(
+  p: AttentionParams,
+  panels: Panels,
+  strip: Strip,
+  firstKey: usize,
+  endKey: usize,
+  scoresPtr: usize,
+): void {
+  const columns = ceilPanel(endKey) - firstKey;
+  rawScores(p, panels, strip, firstKey, endKey, p.softcap != 0, scoresPtr);
+  for (let r: usize = 0; r < strip.numRows; r++) {
+    const row = strip.row(r);
+    const rowScores = scoresPtr + r * SCORE_ROW;
+    if (p.bias) addBias(rowScores, row.bias + ((firstKey * p.biasKeyStride) << 2), p.biasKeyStride, columns << 2, strip.unit);
+    if (p.mask) applyMask(rowScores, row.mask + firstKey * p.maskKeyStride, p.maskKeyStride, columns << 2);
+    applyRange(row, rowScores, firstKey, firstKey + columns);
+  }
+}

@@ -1,0 +1,54 @@
+/** Weights and scores of a strip that has seen its keys: a second pass over them, and only when asked for. */
+import { AttentionParams, ScoresStage } from "./params";
+import { rawScores, visibleScores } from "./blockScores";
+import { reciprocalSum, shiftOf } from "./onlineSoftmax";
+import { normalizedExponentials } from "./softmax";
+import { Strip } from "./strip";
+import { Workspace } from "./workspace";
+import { BLOCK, ceilPanel, SCORE_ROW } from "./layout";
+
+/** Weights: maximum and sum are known. */
+export function writeWeights(p: AttentionParams, workspace: Workspace, strip: Strip): void {
+  for (let r: usize = 0; r < strip.numRows; r++) memory.fill(strip.row(r).weights, 0, p.kvLen << 2);
+  for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) {
+    const firstKey = strip.firstKey(block);
+    const endKey = strip.endKey(block);
+    visibleScores(p, workspace.panels, strip, firstKey, endKey, workspace.scores);
+    for (let r: usize = 0; r < strip.numRows; r++) {
+      const row = strip.row(r);
+      const rowScores = workspace.scores + r * SCORE_ROW;
+      normalizedExponentials(rowScores, (ceilPanel(endKey) - firstKey) << 2, shiftOf(row), reciprocalSum(row));
+      memory.copy(row.weights + (firstKey << 2), rowScores, (endKey - firstKey) << 2);
+    }
+  }
+}
+
+/** Scores at the stage asked for: every pair, or with −∞ where a key is invisible. */
+export function writeScores(p: AttentionParams, workspace: Workspace, strip: Strip): void {
+  strip.packQueries(p, 1);
+  if (p.scoresStage != ScoresStage.BIASED) {
+    const isCapped = p.softcap != 0 && p.scoresStage == ScoresStage.CAPPED;
+    for (let block: usize = 0; block < p.kvLen; block += BLOCK) {
+      const endKey = min(block + BLOCK, p.kvLen);
+      rawScores(p, workspace.panels, strip, block, endKey, isCapped, workspace.scores);
+      copyScores(workspace, strip, block, endKey);
+    }
+    return;
+  }
+  for (let r: usize = 0; r < strip.numRows; r++) {
+    const scoresPtr = strip.row(r).scores;
+    for (let j: usize = 0; j < p.kvLen; j++) store<f32>(scoresPtr + (j << 2), -Infinity);
+  }
+  for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) {
+    const firstKey = strip.firstKey(block);
+    const endKey = strip.endKey(block);
+    visibleScores(p, workspace.panels, strip, firstKey, endKey, workspace.scores);
+    copyScores(workspace, strip, firstKey, endKey);
+  }
+}
+
+function copyScores(workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
+  for (let r: usize = 0; r < strip.numRows; r++) {
+    memory.copy(strip.row(r).scores + (firstKey << 2), workspace.scores + r * SCORE_ROW, (endKey - firstKey) << 2);
+  }
+}
