@@ -81,7 +81,7 @@ function attendBlock(p: AttentionParams, workspace: Workspace, strip: Strip, blo
 
 /** Writes all that is wanted of a strip that has seen its keys. */
 function endStrip(p: AttentionParams, workspace: Workspace, strip: Strip): void {
-  finishStrip(p, strip);
-  if (p.weights) writeWeights(p, workspace, strip);
   if (p.scores) writeScores(p, workspace, strip);
+  finishStrip(p, strip); // may overwrite the queries
+  if (p.weights) writeWeights(p, workspace, strip);
 }

@@ -3,6 +3,7 @@ import { AttentionParams, ScoresStage } from "./params";
 import { rawScores, visibleScores } from "./blockScores";
 import { reciprocalSum, shiftOf } from "./onlineSoftmax";
 import { normalizedExponentials } from "./softmax";
+import { LOG2E } from "./exp2";
 import { Strip } from "./strip";
 import { Workspace } from "./workspace";
 import { BLOCK, ceilPanel, SCORE_ROW } from "./layout";
@@ -23,22 +24,30 @@ export function writeWeights(p: AttentionParams, workspace: Workspace, strip: St
   }
 }
 
-/** Scores at the stage asked for: every pair, or with −∞ where a key is invisible. */
+/** Scores at the stage asked for: every pair, or with −∞ where a key is invisible. −∞ too where a cache has no key. */
 export function writeScores(p: AttentionParams, workspace: Workspace, strip: Strip): void {
-  strip.packQueries(p, 1);
-  if (p.scoresStage != ScoresStage.BIASED) {
-    const isCapped = p.softcap != 0 && p.scoresStage == ScoresStage.CAPPED;
-    for (let block: usize = 0; block < p.kvLen; block += BLOCK) {
-      const endKey = min(block + BLOCK, p.kvLen);
-      rawScores(p, workspace.panels, strip, block, endKey, isCapped, workspace.scores);
-      copyScores(workspace, strip, block, endKey);
-    }
-    return;
-  }
   for (let r: usize = 0; r < strip.numRows; r++) {
     const scoresPtr = strip.row(r).scores;
     for (let j: usize = 0; j < p.kvLen; j++) store<f32>(scoresPtr + (j << 2), -Infinity);
   }
+  strip.packQueries(p, 1);
+  if (p.scoresStage == ScoresStage.BIASED) writeVisibleScores(p, workspace, strip);
+  else writeRawScores(p, workspace, strip);
+  if (p.weights) strip.packQueries(p, LOG2E);
+}
+
+function writeRawScores(p: AttentionParams, workspace: Workspace, strip: Strip): void {
+  const isCapped = p.softcap != 0 && p.scoresStage == ScoresStage.CAPPED;
+  const end = min(p.kvLen, workspace.panels.end);
+  for (let block: usize = 0; block < end; block += BLOCK) {
+    if (!workspace.panels.has(block)) continue;
+    const endKey = min(block + BLOCK, end);
+    rawScores(p, workspace.panels, strip, block, endKey, isCapped, workspace.scores);
+    copyScores(workspace, strip, block, endKey);
+  }
+}
+
+function writeVisibleScores(p: AttentionParams, workspace: Workspace, strip: Strip): void {
   for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) {
     const firstKey = strip.firstKey(block);
     const endKey = strip.endKey(block);

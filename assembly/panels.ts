@@ -5,6 +5,7 @@
  */
 import { AttentionParams } from "./params";
 import { BlockLayout, FINITE, NOT_FINITE, UNPACKED } from "./keyBlock";
+import { sequenceOf } from "./keyRange";
 import { packKeys, packValues } from "./pack";
 import { BLOCK, ceilBlock, PANEL_BYTES } from "./layout";
 
@@ -20,13 +21,14 @@ export class Panels {
   /** The head in work, counted within a block. */
   headOfBlock: usize;
 
+  /** No strip in work sees a key from here on. */
+  end: usize;
+
   // The call's own blocks, each of one head.
   /** Their addresses. */
   ownBlocks: usize;
   /** The head that is packed there, counted through the batch: batch · numKvHeads + kvHead. */
   head: usize;
-  /** No strip in work sees a key from here on. */
-  end: usize;
 
 
   @inline
@@ -39,6 +41,7 @@ export class Panels {
     if (p.blocks) {
       this.blocks = p.blocks + batch * blocksOf(p.kvLen) * sizeof<usize>();
       this.headOfBlock = kvHead;
+      this.end = min(end, <usize>sequenceOf(p, batch).keyLength);
       return;
     }
     this.blocks = this.ownBlocks;
@@ -54,7 +57,13 @@ export class Panels {
     }
   }
 
-  /** Packs the block of keys that begins at `block`, once. */
+  /** Whether the block of a key is there: a cache may have given it up. */
+  @inline
+  has(key: usize): bool {
+    return this.block(key) != 0;
+  }
+
+  /** Packs the block of keys that begins at `block`, once; those of a cache are packed. */
   @inline
   pack(p: AttentionParams, block: usize): void {
     if (this.state(block) == UNPACKED) this.packBlock(p, block);

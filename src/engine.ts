@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The engine: one kernel module over one memory, and every operation in one list. */
-import { KVCache, type KVCacheOptions } from "./layers/kvCache.js";
+import type { KVCacheOptions } from "./layers/cacheConfig.js";
+import { KVCache } from "./layers/kvCache.js";
 import type { AttentionOptions, AttentionPlan } from "./ops/attentionCall.js";
 import { planAttention, scaledDotProductAttention } from "./ops/scaledDotProductAttention.js";
 import type { Build } from "./runtime/builds.js";
@@ -43,7 +44,9 @@ export interface EngineReasons {
   readonly threads?: string | undefined;
 }
 
-/** The backstop for engines that were dropped without `dispose`: workers would otherwise stay for good. */
+/**
+ * The backstop for engines that were dropped without `dispose`, with all that was made by them: workers would otherwise stay for good.
+ */
 const dropped = new FinalizationRegistry<Pool>((pool) => pool.end());
 
 /**
@@ -64,7 +67,7 @@ export class Engine {
   constructor(runtime: Runtime, reasons: EngineReasons = {}) {
     this.#runtime = runtime;
     this.#reasons = reasons;
-    if (runtime.pool) dropped.register(this, runtime.pool, this);
+    if (runtime.pool) dropped.register(runtime, runtime.pool, runtime);
   }
 
   /** What this engine is and uses, as of now. */

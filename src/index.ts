@@ -3,7 +3,8 @@
 export { createEngine } from "./createEngine.js";
 export type { Engine, EngineInfo } from "./engine.js";
 export type { EngineOptions, PackagedBuild, SyncEngineOptions } from "./openEngine.js";
-export { type AppendOptions, type CachedAttentionOptions, KVCache, type KVCacheOptions } from "./layers/kvCache.js";
+export type { KVCacheOptions } from "./layers/cacheConfig.js";
+export { type AppendOptions, type CachedAttentionOptions, KVCache } from "./layers/kvCache.js";
 export type { AttentionOptions, AttentionPlan } from "./ops/attentionCall.js";
 export type { Build } from "./runtime/builds.js";
 export type { ScoresStage } from "./runtime/params.js";

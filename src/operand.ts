@@ -126,17 +126,21 @@ function operand(
 ): Operand {
   runtime.assertAlive(operation); // a getter may have disposed of the engine
   const count = countOf(dims);
-  if (data.length !== count) {
-    throw wrongValue(operation, `"${name}" holds ${data.length} elements, expected ${dims.join(" × ") || 1} = ${count}`);
+  if (lengthOf(data) !== count) {
+    throw wrongValue(operation, `"${name}" holds ${lengthOf(data)} elements, expected ${dims.join(" × ") || 1} = ${count}`);
   }
   if (tensor) return { name, dims, count, kind, isResult, tensor, ptr: tensor.ptr, data: undefined, viewOffset: undefined };
-  const viewOffset = data.buffer === runtime.memory.buffer ? data.byteOffset : undefined;
+  const viewOffset = runtime.memory.owns(data.buffer) ? data.byteOffset : undefined;
   return { name, dims, count, kind, isResult, tensor, ptr: 0, data, viewOffset };
 }
 
 /** The kind of a typed array. By instanceof only at first: arrays of another realm count too. */
 const arrayName = (data: unknown): string =>
   data instanceof Float32Array ? "Float32Array" : Object.prototype.toString.call(data).slice(8, -1);
+
+const TypedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
+/** The length that an array has, whatever a property of that name says. */
+const lengthOf = (data: HostArray): number => Reflect.get(TypedArrayPrototype, "length", data) as number;
 
 /** The bits of float16 data, whatever array they came in. */
 const bitsOf = (data: ArrayBufferView & { length: number }): Uint16Array =>
@@ -182,8 +186,8 @@ export function assertUnchanged(runtime: Runtime, operation: string, operands: r
   runtime.assertAlive(operation);
   for (const { name, count, data, tensor } of operands) {
     tensor?.assertUsable(operation, `"${name}"`);
-    if (data && data.length !== count) {
-      throw wrongValue(operation, `"${name}" holds ${data.length} elements after the options were read, expected ${count}`);
+    if (data && lengthOf(data) !== count) {
+      throw wrongValue(operation, `"${name}" holds ${lengthOf(data)} elements after the options were read, expected ${count}`);
     }
   }
 }

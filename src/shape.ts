@@ -152,7 +152,7 @@ export function cachedShape(operation: string, q: Operand, cache: CachedKeys, la
   return shapeOf(
     q.dims,
     query,
-    { batch: batchSize, rows: Math.max(0, ...lengths), heads: numKvHeads, channels: headDim },
+    { batch: batchSize, rows: lengths.reduce((most, length) => Math.max(most, length), 0), heads: numKvHeads, channels: headDim },
     valueDim,
   );
 }

@@ -192,6 +192,7 @@ export function createTensor<T extends ElementType>(runtime: Runtime, dims: read
   runtime.assertReady("tensor");
   const sizes = readDims("tensor", "", "dims", dims);
   oneOf<ElementType>("tensor", "type", type, ["float32", "uint8"]);
+  runtime.assertReady("tensor"); // a getter may have disposed of the engine
   const bytes = countOf(sizes) * BYTES_PER_ELEMENT[type];
   const ptr = runtime.arena.allocate("tensor", bytes);
   runtime.memory.u8.fill(0, ptr, ptr + bytes);

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { createEngine, type Engine, KVCache, type KVCacheOptions } from "headwise";
 import { expectSameBits } from "./support/attention.js";
+import { openBuild } from "./support/builds.js";
 import { onEveryEngine } from "./support/engines.js";
 import { normal, randomMask } from "./support/random.js";
 
@@ -176,7 +177,7 @@ onEveryEngine((build, engine) => {
 describe("operations", () => {
   const shape = { numKvHeads: 1, headDim: 4, capacity: 2000 };
   const piece = (count: number, seed: number) => normal([1, count, 1, 4], seed);
-  const open = async (): Promise<Engine> => createEngine({ build: "simd" });
+  const open = async (): Promise<Engine> => Promise.resolve(openBuild("simd"));
 
   test("a full cache refuses, and is as it was", async () => {
     using engine = await open();
@@ -337,6 +338,88 @@ describe("operations", () => {
     expect(engine.info.memory.inUse).toBe(inUse);
   });
 
+  test("scores of every pair are −∞ where the cache has no key", async () => {
+    using engine = await open();
+    const scoresOf = (batch: number, length: number) => ({
+      data: new Float32Array(batch * length).fill(7),
+      dims: [batch, 1, 1, length],
+    });
+    using ragged = engine.createKVCache({ ...shape, batchSize: 2 });
+    const [k, q] = [normal([2, 600, 1, 4], 1), normal([2, 1, 1, 4], 2)];
+    ragged.append(k, k, { keyLengths: [600, 20] });
+    const [scores, truth] = [scoresOf(2, 600), scoresOf(2, 600)];
+    ragged.attend(q, { scores, scoresStage: "scaled" });
+    engine.scaledDotProductAttention(q, k, k, { scores: truth, scoresStage: "scaled" });
+    truth.data.fill(-Infinity, 620);
+    expectSameBits(scores.data, truth.data, "ragged");
+  });
+
+  test("an option that is undefined is the cache's", async () => {
+    using engine = await open();
+    using cache = engine.createKVCache({ ...shape, window: 5, sinkTokens: 2 });
+    cache.append(piece(30, 1), piece(30, 2));
+    const truth = cache.attend(piece(4, 3));
+    expectSameBits(cache.attend(piece(4, 3), { window: undefined, sinkTokens: undefined }).data, truth.data, "undefined");
+    const inherited = Object.create({ window: -1, sinkTokens: 0 }) as { window: number };
+    const open4 = engine.scaledDotProductAttention(piece(4, 3), piece(30, 1), piece(30, 2), { causal: true });
+    expectSameBits(cache.attend(piece(4, 3), inherited).data, open4.data, "inherited");
+  });
+
+  test("an append that finds no scratch puts shared blocks back; one of no rows copies none", async () => {
+    using engine = await createEngine({ build: "simd", maximumMemory: 4 * 2 ** 20 });
+    const rowsOf = (count: number) => normal([1, count, 8, 32], 1);
+    using cache = engine.createKVCache({ numKvHeads: 8, headDim: 32, capacity: 1e6 });
+    cache.append(rowsOf(100), rowsOf(100));
+    using twin = cache.fork();
+    const before = engine.info.memory.inUse;
+    expect(() => twin.append(rowsOf(900), rowsOf(900))).toThrow(RangeError);
+    expect(engine.info.memory.inUse).toBe(before);
+    twin.append(rowsOf(5), rowsOf(5), { keyLengths: [0] });
+    expect(engine.info.memory.inUse).toBe(before);
+    expect(Buffer.compare(twin.serialize(), cache.serialize())).toBe(0);
+    twin.append(rowsOf(1), rowsOf(1));
+    expect(engine.info.memory.inUse).toBeGreaterThan(before);
+  });
+
+  test("two sequences that shared a block need one copy, not two", async () => {
+    using engine = await open();
+    using cache = engine.createKVCache({ batchSize: 2, numKvHeads: 8, headDim: 32, capacity: 600 });
+    const x = normal([2, 10, 8, 32], 1);
+    cache.append(x, x);
+    const { inUse, reserved } = engine.info.memory;
+    cache.reorder([0, 0]);
+    expect(engine.info.memory.inUse).toBe(inUse / 2);
+    cache.append(x, x);
+    expect(engine.info.memory).toMatchObject({ inUse, reserved });
+  });
+
+  test("restore takes a Buffer that is a part of another, and refuses sizes that can't be", async () => {
+    using engine = await open();
+    using cache = engine.createKVCache(shape);
+    cache.append(piece(3, 1), piece(3, 2));
+    const image = cache.serialize();
+    const part = Buffer.concat([Buffer.from([1, 2, 3]), image]).subarray(3);
+    using again = KVCache.restore(engine, part);
+    expect(again.serialize()).toEqual(image);
+
+    const damaged = (change: (words: Uint32Array) => void): Uint8Array => {
+      const words = new Uint32Array(image.slice().buffer);
+      change(words);
+      return new Uint8Array(words.buffer);
+    };
+    const long = damaged((words) => words.set([0xffffffff, 0], 10));
+    expect(() => KVCache.restore(engine, long)).toThrow(new RangeError('KVCache.restore: "bytes" are damaged'));
+    const wide = damaged((words) => (words[6] = 0xffffffff));
+    expect(() => KVCache.restore(engine, wide)).toThrow(
+      'KVCache.restore: "capacity" must be an integer from 1 to 536870912, got 4294967295',
+    );
+    const past = damaged((words) => {
+      words.set([1, 4, 0], 7); // rolling, window 3
+      words.set([0xfffffe03, 0xfffffe00], 10);
+    });
+    expect(() => KVCache.restore(engine, past)).toThrow("are damaged");
+  });
+
   test("wrong arguments are named", async () => {
     using engine = await open();
     const create = (options: object) => () => engine.createKVCache({ ...shape, ...options });
@@ -391,5 +474,33 @@ describe("operations", () => {
     };
     expect(() => cache.append(trap, piece(1, 1))).toThrow("KVCache.append: this cache has been disposed of");
     expect(engine.info.memory.inUse).toBe(0);
+    expect(() => cache.length).toThrow("KVCache.length: this cache has been disposed of");
+    const dropped = engine.createKVCache(shape);
+    const index = {
+      length: 1,
+      get 0() {
+        dropped.dispose();
+        return 0;
+      },
+    };
+    expect(() => dropped.reorder(index)).toThrow("KVCache.reorder: this cache has been disposed of");
+  });
+
+  test.each<[string, (cache: KVCache) => void]>([
+    ["truncate", (cache) => cache.truncate(3)],
+    ["append", (cache) => cache.append(piece(1, 1), piece(1, 1))],
+    ["reorder", (cache) => cache.reorder([0])],
+  ])("a getter that changes the cache is found out: %s", async (_, change) => {
+    using engine = await open();
+    using cache = engine.createKVCache(shape);
+    cache.append(piece(600, 1), piece(600, 1));
+    const trap = {
+      get data() {
+        change(cache);
+        return new Float32Array(4);
+      },
+      dims: [1, 1, 1, 4],
+    };
+    expect(() => cache.attend(trap)).toThrow("KVCache.attend: this cache was changed while the arguments were read");
   });
 });

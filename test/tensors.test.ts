@@ -179,6 +179,18 @@ onEveryEngine((build, engine) => {
       const a = place(engine, q);
       expect(engine.scaledDotProductAttention(a, k, v, { out: a })).toBe(a);
       expectSameBits(a.data, expected.data, "in place");
+      a.data.set(q.data);
+      const { numHeads, seqLen, kvLen } = { numHeads: q.dims[2]!, seqLen: q.dims[1]!, kvLen: k.dims[1]! };
+      const place4 = () => ({
+        data: new Float32Array(q.dims[0]! * numHeads * seqLen * kvLen),
+        dims: [q.dims[0]!, numHeads, seqLen, kvLen],
+      });
+      const [scores, inPlace, weights, inPlaceWeights] = [place4(), place4(), place4(), place4()];
+      engine.scaledDotProductAttention(q, k, v, { scores });
+      engine.scaledDotProductAttention(q, k, v, { weights });
+      engine.scaledDotProductAttention(a, k, v, { out: a, scores: inPlace, weights: inPlaceWeights });
+      expectSameBits(inPlace.data, scores.data, "scores in place");
+      expectSameBits(inPlaceWeights.data, weights.data, "weights in place");
       a.dispose();
     });
 

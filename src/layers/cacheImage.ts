@@ -8,7 +8,8 @@
  * Pieces are the keys that are there, PIECE at a time: those of the sink tokens' blocks, then those from `evicted` on.
  */
 import { describe, wrongKind, wrongValue } from "../check.js";
-import type { CacheConfig } from "./kvCache.js";
+import { MAX_POSITION } from "../ops/attentionCall.js";
+import { type CacheConfig, readCacheConfig } from "./cacheConfig.js";
 import { BLOCK, blocksOf, type KeySequence, type KeySpan } from "./keySequences.js";
 
 /** "HWKV" */
@@ -63,8 +64,8 @@ function* rowsOf(config: CacheConfig, sequences: readonly Lengths[], words: Floa
 }
 
 const wordsOf = (config: CacheConfig, sequences: readonly Lengths[]): number => {
-  const pieces = sequences.flatMap((sequence) => piecesOf(sequence, config));
-  const rows = pieces.reduce((sum, { first, end }) => sum + end - first, 0);
+  const kept = ({ length, evicted }: Lengths): number => length - (evicted > 0 ? evicted - blocksOf(config.sinkTokens) * BLOCK : 0);
+  const rows = sequences.reduce((sum, sequence) => sum + kept(sequence), 0);
   return CONFIG_WORDS + 2 * sequences.length + rows * rowWords(config);
 };
 
@@ -88,10 +89,11 @@ export function writeImage(
 
 /** @throws {RangeError} anything that writeImage did not write */
 export function readImage(operation: string, bytes: unknown): CacheImage {
-  if (!(bytes instanceof Uint8Array)) throw wrongKind(operation, `"bytes" must be a Uint8Array, got ${describe(bytes)}`);
+  if (Object.prototype.toString.call(bytes) !== "[object Uint8Array]")
+    throw wrongKind(operation, `"bytes" must be a Uint8Array, got ${describe(bytes)}`);
   const problem = (what: string): RangeError => wrongValue(operation, `"bytes" ${what}`);
-  if (bytes.length < 4 * CONFIG_WORDS || bytes.length % 4 !== 0) throw problem(`hold ${bytes.length} bytes, which is no cache`);
-  const { buffer } = bytes.slice(); // aligned, and the caller's no more
+  const { buffer, length: size } = new Uint8Array(bytes as Uint8Array); // a copy: aligned, and the caller's no more
+  if (size < 4 * CONFIG_WORDS || size % 4 !== 0) throw problem(`hold ${size} bytes, which is no cache`);
   const header = new Uint32Array(buffer);
   if (header[0] !== MAGIC) throw problem("do not begin as a cache does");
   if (header[1] !== VERSION) throw problem(`are of version ${header[1]}, expected ${VERSION}`);
@@ -99,7 +101,7 @@ export function readImage(operation: string, bytes: unknown): CacheImage {
   const policy = POLICIES[policyWord!];
   const start = CONFIG_WORDS + 2 * batchSize!;
   if (policy === undefined || start > header.length) throw problem("are damaged");
-  const config: CacheConfig = {
+  const config = readCacheConfig(operation, {
     batchSize: batchSize!,
     numKvHeads: numKvHeads!,
     headDim: headDim!,
@@ -108,12 +110,13 @@ export function readImage(operation: string, bytes: unknown): CacheImage {
     policy,
     window: windowWord === 0 ? undefined : windowWord! - 1,
     sinkTokens: sinkTokens!,
-  };
+  });
   const lengths = Array.from({ length: batchSize! }, (_, index) => ({
     length: header[CONFIG_WORDS + 2 * index]!,
     evicted: header[CONFIG_WORDS + 2 * index + 1]!,
   }));
   const isDamaged = ({ length, evicted }: Lengths): boolean =>
+    length > MAX_POSITION ||
     evicted > length ||
     evicted % BLOCK !== 0 ||
     (policy === "append" && (evicted > 0 || length > config.capacity)) ||

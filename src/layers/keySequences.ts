@@ -31,13 +31,17 @@ export interface KeySpan {
   readonly end: number;
 }
 
-/** Addresses of a sequence's blocks, for the kernels; the places of evicted ones stay as they are, as no row looks there. */
-export function writeBlocks({ blocks, evicted }: KeySequence, i32: Int32Array, word: number): void {
-  for (let index = 0; index < blocks.length; index++) {
-    const block = blocks[index];
-    if (block) i32[word + index] = block.ptr;
-    else index = Math.max(index, evicted / BLOCK - 1); // none until there
-  }
+/** Addresses of a sequence's first `count` blocks, for the kernels; 0 for those that are not there. */
+export function writeBlocks({ blocks }: KeySequence, count: number, i32: Int32Array, word: number): void {
+  for (let index = 0; index < count; index++) i32[word + index] = blocks[index]?.ptr ?? 0;
+}
+
+/** A block that was made to be written to, and the one whose place it takes. */
+interface MadeBlock {
+  readonly sequence: KeySequence;
+  readonly index: number;
+  readonly block: KeyBlock;
+  readonly replaced: KeyBlock | undefined;
 }
 
 export class KeySequences {
@@ -59,6 +63,16 @@ export class KeySequences {
     );
   }
 
+  /** Keys of each sequence. */
+  get lengths(): number[] {
+    return this.list.map(({ length }) => length);
+  }
+
+  /** Keys of the longest sequence. */
+  get longest(): number {
+    return this.list.reduce((most, { length }) => Math.max(most, length), 0);
+  }
+
   /** Sequences `indices` of these, block by block the same. */
   share(indices: readonly number[]): KeySequences {
     const list = indices.map((index) => {
@@ -70,29 +84,49 @@ export class KeySequences {
   }
 
   /**
-   * Makes blocks to write the spans to: new ones, and copies of those that others use. On failure nothing has changed.
+   * Makes blocks to write the spans to: new ones, and copies of those that others use; then `keep` or `undo`. On failure nothing has
+   * changed.
    * @throws {RangeError} not enough memory
    */
-  makeRoom(operation: string, spans: readonly KeySpan[]): void {
-    const made: { readonly sequence: KeySequence; readonly index: number; readonly block: KeyBlock }[] = [];
+  makeRoom(operation: string, spans: readonly KeySpan[]): readonly MadeBlock[] {
+    const made: MadeBlock[] = [];
+    const leaving = new Map<KeyBlock, number>(); // how many users
     try {
       for (const { sequence, first, end } of spans) {
+        if (first === end) continue;
         for (let index = Math.floor(first / BLOCK); index * BLOCK < end; index++) {
-          if (sequence.blocks[index]?.users === 1) continue;
-          made.push({ sequence, index, block: { ptr: this.runtime.arena.allocate(operation, this.blockBytes), users: 1 } });
+          const replaced = sequence.blocks[index];
+          const left = replaced ? (leaving.get(replaced) ?? 0) : 0;
+          if (replaced && replaced.users - left === 1) continue;
+          made.push({
+            ...{ sequence, index, replaced },
+            block: { ptr: this.runtime.arena.allocate(operation, this.blockBytes), users: 1 },
+          });
+          if (replaced) leaving.set(replaced, left + 1);
         }
       }
     } catch (error) {
       for (const { block } of made) this.#release(block);
       throw error;
     }
-    for (const { sequence, index, block } of made) {
-      const shared = sequence.blocks[index];
-      if (shared) {
-        this.runtime.memory.u8.copyWithin(block.ptr, shared.ptr, shared.ptr + this.blockBytes);
-        this.#release(shared);
-      }
+    for (const { sequence, index, block, replaced } of made) {
+      if (replaced) this.runtime.memory.u8.copyWithin(block.ptr, replaced.ptr, replaced.ptr + this.blockBytes);
       sequence.blocks[index] = block;
+    }
+    return made;
+  }
+
+  /** Gives up the blocks that were replaced. */
+  keep(made: readonly MadeBlock[]): void {
+    for (const { replaced } of made) this.#release(replaced);
+  }
+
+  /** Puts the blocks back that were replaced. */
+  undo(made: readonly MadeBlock[]): void {
+    for (const { sequence, index, block, replaced } of made) {
+      if (replaced) sequence.blocks[index] = replaced;
+      else sequence.blocks.length = Math.min(sequence.blocks.length, index);
+      this.#release(block);
     }
   }
 

@@ -2,36 +2,16 @@
 /** A cache of keys and values: what was computed for earlier tokens, kept as the kernels read it. */
 import { integer, knownOptions, oneOf, wrongMoment, wrongValue } from "../check.js";
 import type { Engine } from "../engine.js";
-import { assertUnchanged, assignScratch, copyIn, copyOut, type Operand, readNumbers, readPlace, scratchBytes } from "../operand.js";
+import { assertUnchanged, readNumbers, readPlace } from "../operand.js";
 import { ATTENTION_OPTIONS, type AttentionOptions, integersOf, MAX_POSITION } from "../ops/attentionCall.js";
 import { attend, readUnchanged } from "../ops/scaledDotProductAttention.js";
-import { wholeLines } from "../runtime/arena.js";
-import { CACHE_PARAMS, writeStruct } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { type CachedKeys, cachedRows, type Layout, LAYOUTS, stridesOf } from "../shape.js";
+import { type CachedKeys, cachedRows, type Layout, LAYOUTS } from "../shape.js";
 import type { DataTensor, Float32Tensor, ResultTensor, TensorLike } from "../tensor.js";
+import { type CacheConfig, type KVCacheOptions, readCacheConfig } from "./cacheConfig.js";
 import { readImage, type RowArrays, writeImage } from "./cacheImage.js";
 import { blocksOf, KeySequences, type KeySpan, writeBlocks } from "./keySequences.js";
-
-/** What a cache is made for. */
-export interface KVCacheOptions {
-  /** Sequences. Default 1. */
-  batchSize?: number | undefined;
-  /** Key/value heads. */
-  numKvHeads: number;
-  /** Elements of a key. */
-  headDim: number;
-  /** Elements of a value. Default headDim. */
-  valueDim?: number | undefined;
-  /** Most keys of a sequence; with policy "rolling" those of the window and of one append. */
-  capacity: number;
-  /** What happens when it is full: "append" throws a RangeError, "rolling" gives up keys that the window has left. Default "append". */
-  policy?: "append" | "rolling" | undefined;
-  /** Keys before its own that a row sees, and itself. Needed for "rolling", otherwise the default of `attend`, unlimited. */
-  window?: number | undefined;
-  /** First keys that the window doesn't hide and that are never given up (StreamingLLM, arXiv:2309.17453). Default 0. */
-  sinkTokens?: number | undefined;
-}
+import { type Rows, transferRows } from "./transferRows.js";
 
 /** Options of `append`. */
 export interface AppendOptions {
@@ -50,46 +30,11 @@ export type CachedAttentionOptions<Out extends Float32Tensor = Float32Tensor> = 
   causal?: boolean | "lower-right" | undefined;
 };
 
-type Policy = "append" | "rolling";
-/** @internal */
-export type CacheConfig = Required<{ [K in keyof Omit<KVCacheOptions, "policy" | "window">]: number }> & {
-  readonly policy: Policy;
-  readonly window: number | undefined;
-};
-
-const CREATE = "createKVCache";
-const OPTIONS = ["batchSize", "numKvHeads", "headDim", "valueDim", "capacity", "policy", "window", "sinkTokens"];
-const POLICIES = ["append", "rolling"] as const;
-const MAX_SIZE = 2 ** 20;
-/** Scratch of the kernels that write and read blocks. */
-const LAYOUT_BYTES = 64;
-
-/**
- * Checks what a cache shall be.
- * @internal
- */
-export function readCacheConfig(options: KVCacheOptions): CacheConfig {
-  knownOptions(CREATE, options, OPTIONS);
-  const { batchSize = 1, numKvHeads, headDim, valueDim = headDim, capacity, policy = "append", window, sinkTokens = 0 } = options;
-  const size = (name: string, value: unknown, least = 1, most = MAX_SIZE): number => integer(CREATE, name, value, least, most);
-  const config = {
-    batchSize: size("batchSize", batchSize),
-    numKvHeads: size("numKvHeads", numKvHeads),
-    headDim: size("headDim", headDim),
-    valueDim: size("valueDim", valueDim),
-    capacity: size("capacity", capacity, 1, MAX_POSITION),
-    policy: oneOf<Policy>(CREATE, "policy", policy, POLICIES),
-    window: window === undefined ? undefined : size("window", window, 0, MAX_POSITION),
-    sinkTokens: size("sinkTokens", sinkTokens, 0, MAX_POSITION),
-  };
-  if (config.policy === "rolling") {
-    if (config.window === undefined) throw wrongValue(CREATE, '"window" is missing, which policy "rolling" needs');
-    if (config.window >= config.capacity) {
-      throw wrongValue(CREATE, `"capacity" is ${config.capacity}, expected at least window + 1 = ${config.window + 1}`);
-    }
-  }
-  return config;
-}
+/** What the cache itself says to attention. */
+const OWN_OPTIONS = ["queryOffset", "keyLengths"];
+const OPTIONS = ATTENTION_OPTIONS.filter((name) => !OWN_OPTIONS.includes(name));
+/** With policy "rolling" also these. */
+const ROLLING_OPTIONS = OPTIONS.filter((name) => name !== "window" && name !== "sinkTokens");
 
 /** The backstop for caches that were dropped without `dispose`. */
 const dropped = new FinalizationRegistry<KeySequences>((sequences) => sequences.release());
@@ -116,6 +61,8 @@ export class KVCache {
   readonly #config: CacheConfig;
   #sequences: KeySequences;
   #isDisposed = false;
+  /** Rises with each change of the content. */
+  #changes = 0;
 
   /** @internal */
   constructor(runtime: Runtime, config: CacheConfig, sequences: KeySequences) {
@@ -130,21 +77,31 @@ export class KVCache {
    * @internal
    */
   static create(runtime: Runtime, options: KVCacheOptions): KVCache {
-    runtime.assertReady(CREATE);
-    const config = readCacheConfig(options);
+    const operation = "createKVCache";
+    runtime.assertReady(operation);
+    const config = readCacheConfig(operation, options);
+    runtime.assertReady(operation); // a getter may have disposed of the engine
     const { numKvHeads, headDim, valueDim, batchSize } = config;
     const blockBytes = runtime.kernels.cacheBlockBytes(numKvHeads, headDim, valueDim);
     return new KVCache(runtime, config, KeySequences.empty(runtime, blockBytes, batchSize));
   }
 
-  /** Keys of the longest sequence, those included that were given up. */
+  /**
+   * Keys of the longest sequence, those included that were given up.
+   * @throws {Error} after `dispose`
+   */
   get length(): number {
-    return Math.max(0, ...this.lengths);
+    this.#assertReady("KVCache.length");
+    return this.#sequences.longest;
   }
 
-  /** Keys of each sequence [batch]. */
+  /**
+   * Keys of each sequence [batch].
+   * @throws {Error} after `dispose`
+   */
   get lengths(): number[] {
-    return this.#sequences.list.map(({ length }) => length);
+    this.#assertReady("KVCache.lengths");
+    return this.#sequences.lengths;
   }
 
   /**
@@ -196,6 +153,7 @@ export class KVCache {
       if (length + count > MAX_POSITION) throw wrongValue(operation, `sequence ${batch} would pass position ${MAX_POSITION}`);
       return { sequence, first: length, end: length + count };
     });
+    this.#changes++;
     this.#write(operation, spans, { ...operands, count: rows, layout });
     for (const { sequence, first, end } of spans) {
       sequence.length = end;
@@ -228,18 +186,21 @@ export class KVCache {
   attend<Out extends Float32Tensor = ResultTensor>(q: TensorLike, options: CachedAttentionOptions<Out> = {}): Out {
     const operation = "KVCache.attend";
     this.#assertReady(operation);
-    const isRolling = this.#config.policy === "rolling";
-    const fixed = ["queryOffset", "keyLengths", ...(isRolling ? ["window", "sinkTokens"] : [])];
-    const known = ATTENTION_OPTIONS.filter((name) => !fixed.includes(name));
+    const { policy, window, sinkTokens } = this.#config;
+    const known = policy === "rolling" ? ROLLING_OPTIONS : OPTIONS;
     knownOptions(operation, options, known);
-    const { window, sinkTokens } = this.#config;
-    const given = { window, sinkTokens, ...options };
-    const call = readUnchanged(this.#runtime, operation, q, this.#keys(), {
+    const given: AttentionOptions<Out> = Object.fromEntries(known.map((name) => [name, options[name as keyof typeof options]]));
+    const keys = this.#keys();
+    const changes = this.#changes;
+    const call = readUnchanged(this.#runtime, operation, q, keys, {
       ...given,
+      window: given.window ?? window,
+      sinkTokens: given.sinkTokens ?? sinkTokens,
       causal: oneOf(operation, "causal", given.causal ?? true, [true, false, "lower-right" as const]),
-      keyLengths: this.lengths,
+      keyLengths: keys.lengths,
     });
     this.#assertReady(operation); // a getter may have disposed of the cache
+    if (changes !== this.#changes) throw wrongMoment(operation, "this cache was changed while the arguments were read");
     this.#assertKept(operation, call.sequences);
     return attend(this.#runtime, call) as Out;
   }
@@ -271,6 +232,7 @@ export class KVCache {
       typeof lengths === "number"
         ? new Array<number>(batchSize).fill(integer(operation, "lengths", lengths, 0, MAX_POSITION))
         : integersOf(operation, "lengths", lengths, batchSize, 0, MAX_POSITION);
+    this.#assertReady(operation); // a getter may have disposed of the cache
     for (const [batch, sequence] of this.#sequences.list.entries()) {
       const length = wanted[batch]!;
       if (length > sequence.length) {
@@ -283,6 +245,7 @@ export class KVCache {
         );
       }
     }
+    this.#changes++;
     for (const [batch, sequence] of this.#sequences.list.entries()) this.#sequences.truncate(sequence, wanted[batch]!);
   }
 
@@ -330,8 +293,11 @@ export class KVCache {
     const operation = "KVCache.reorder";
     this.#assertReady(operation);
     const { batchSize } = this.#config;
-    const reordered = this.#sequences.share(integersOf(operation, "indices", indices, batchSize, 0, batchSize - 1));
+    const order = integersOf(operation, "indices", indices, batchSize, 0, batchSize - 1);
+    this.#assertReady(operation); // a getter may have disposed of the cache
+    this.#changes++;
     const old = this.#sequences;
+    const reordered = old.share(order);
     dropped.unregister(this);
     dropped.register(this, reordered, this);
     this.#sequences = reordered;
@@ -352,7 +318,8 @@ export class KVCache {
         k: readPlace(this.#runtime, operation, "k", k, k.dims, "rows"),
         v: readPlace(this.#runtime, operation, "v", v, v.dims, "rows"),
       };
-      this.#transfer(operation, "readKeys", [span], { ...rows, count: span.end - span.first, layout: "bshd" });
+      const { first, end } = span;
+      transferRows(this.#runtime, operation, "readKeys", this.#config, [span], { ...rows, count: end - first, layout: "bshd" });
     });
   }
 
@@ -376,10 +343,10 @@ export class KVCache {
    */
   static restore(engine: Engine, bytes: Uint8Array): KVCache {
     const operation = "KVCache.restore";
-    const image = readImage(operation, bytes);
-    const cache = engine.createKVCache(image.config);
+    const { config, sequences } = readImage(operation, bytes);
+    const cache = engine.createKVCache(config);
     try {
-      for (const [index, { length, evicted, pieces }] of image.sequences.entries()) {
+      for (const [index, { length, evicted, pieces }] of sequences.entries()) {
         const sequence = cache.#sequences.list[index]!;
         sequence.evicted = evicted;
         for (const { first, end, rows } of pieces) {
@@ -420,13 +387,14 @@ export class KVCache {
 
   #keys(): CachedKeys {
     const { batchSize, numKvHeads, headDim, valueDim } = this.#config;
-    const { list } = this.#sequences;
-    const blocksPerSequence = blocksOf(this.length);
+    const { list, lengths, longest } = this.#sequences;
+    const blocksPerSequence = blocksOf(longest);
     return {
-      ...{ batchSize, numKvHeads, headDim, valueDim, blocksPerSequence },
-      lengths: this.lengths,
+      ...{ batchSize, numKvHeads, headDim, valueDim, lengths, blocksPerSequence },
       writeBlocks: (i32, word) => {
-        for (const [batch, sequence] of list.entries()) writeBlocks(sequence, i32, word + batch * blocksPerSequence);
+        for (const [batch, sequence] of list.entries()) {
+          writeBlocks(sequence, blocksPerSequence, i32, word + batch * blocksPerSequence);
+        }
       },
     };
   }
@@ -454,13 +422,14 @@ export class KVCache {
 
   /** Writes rows to the blocks of spans. On failure nothing has changed. */
   #write(operation: string, spans: readonly KeySpan[], rows: Rows): void {
-    this.#sequences.makeRoom(operation, spans);
+    const room = this.#sequences.makeRoom(operation, spans);
     try {
-      this.#transfer(operation, "appendKeys", spans, rows);
+      transferRows(this.#runtime, operation, "appendKeys", this.#config, spans, rows);
     } catch (error) {
-      for (const { sequence } of spans) this.#sequences.truncate(sequence, sequence.length);
+      this.#sequences.undo(room);
       throw error;
     }
+    this.#sequences.keep(room);
   }
 
   /** Rows of a span as tensors [1, rows, numKvHeads, …]. */
@@ -471,54 +440,4 @@ export class KVCache {
       v: { data: v, dims: [1, end - first, numKvHeads, valueDim] },
     };
   }
-
-  /** Runs a kernel between rows and the blocks of spans. */
-  #transfer(operation: string, kernel: "appendKeys" | "readKeys", spans: readonly KeySpan[], { k, v, count, layout }: Rows): void {
-    const { arena, memory, kernels, jobPtr } = this.#runtime;
-    const { numKvHeads, headDim, valueDim } = this.#config;
-    const blocksPerSequence = Math.max(0, ...spans.map(({ end }) => blocksOf(end)));
-    const spansBytes = wholeLines(8 * spans.length);
-    const blocksBytes = wholeLines(4 * spans.length * blocksPerSequence);
-    const start = arena.openScratch(operation, scratchBytes([k, v]) + spansBytes + blocksBytes + LAYOUT_BYTES);
-    try {
-      const spansPtr = assignScratch([k, v], start);
-      const blocksPtr = spansPtr + spansBytes;
-      for (const operand of [k, v]) if (!operand.isResult) copyIn(this.#runtime, operand);
-      for (const [index, { sequence, first, end }] of spans.entries()) {
-        memory.i32.set([first, end], (spansPtr >>> 2) + 2 * index);
-        writeBlocks(sequence, memory.i32, (blocksPtr >>> 2) + index * blocksPerSequence);
-      }
-      const kStrides = stridesOf(layout, count, numKvHeads, headDim);
-      const vStrides = stridesOf(layout, count, numKvHeads, valueDim);
-      writeStruct(memory, jobPtr, CACHE_PARAMS, {
-        k: k.ptr,
-        v: v.ptr,
-        blocks: blocksPtr,
-        spans: spansPtr,
-        batchSize: spans.length,
-        blocksPerSequence,
-        numKvHeads,
-        headDim,
-        valueDim,
-        kRowStride: kStrides.row,
-        kHeadStride: kStrides.head,
-        kBatchStride: kStrides.batch,
-        vRowStride: vStrides.row,
-        vHeadStride: vStrides.head,
-        vBatchStride: vStrides.batch,
-      });
-      kernels[kernel](jobPtr, blocksPtr + blocksBytes);
-      for (const operand of [k, v]) if (operand.isResult) copyOut(this.#runtime, operand);
-    } finally {
-      this.#runtime.closeScratch();
-    }
-  }
-}
-
-/** Keys and values of `count` rows a sequence. */
-interface Rows {
-  readonly k: Operand;
-  readonly v: Operand;
-  readonly count: number;
-  readonly layout: Layout;
 }

@@ -2,7 +2,10 @@
 
 const manager = (): LockManager | undefined => (globalThis as { navigator?: { locks?: LockManager } }).navigator?.locks;
 
-export const hasLocks = (): boolean => manager() !== undefined;
+/** A host may have locks and deny them, as to pages of opaque origin. */
+let isDenied = false;
+
+export const hasLocks = (): boolean => manager() !== undefined && !isDenied;
 
 /** Holds the lock from now on; fulfilled once it does, at once where the host has none to give. */
 export const holdLock = (name: string): Promise<void> =>
@@ -14,12 +17,12 @@ export const holdLock = (name: string): Promise<void> =>
         resolve();
         return new Promise(() => undefined);
       })
-      .catch(resolve); // a host may have locks and deny them
+      .catch(resolve);
   });
 
 /** Calls back when nobody holds the lock any more. */
 export function whenFree(name: string, callback: () => void): void {
   manager()
     ?.request(name, callback)
-    .catch(() => undefined);
+    .catch(() => (isDenied = true));
 }

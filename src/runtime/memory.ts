@@ -4,6 +4,8 @@ export class LinearMemory {
   /** Whether other threads can see it. */
   readonly isShared: boolean;
   #buffer!: ArrayBufferLike;
+  /** Of every size that it has had: shared ones stay in use when it grows. */
+  readonly #buffers = new WeakSet<ArrayBufferLike>();
   #f32!: Float32Array;
   #i32!: Int32Array;
   #u8!: Uint8Array;
@@ -17,6 +19,7 @@ export class LinearMemory {
   #refresh(): void {
     const { buffer } = this.#memory;
     this.#buffer = buffer;
+    this.#buffers.add(buffer);
     this.#f32 = new Float32Array(buffer);
     this.#i32 = new Int32Array(buffer);
     this.#u8 = new Uint8Array(buffer);
@@ -29,6 +32,11 @@ export class LinearMemory {
 
   get buffer(): ArrayBufferLike {
     return this.#buffer;
+  }
+
+  /** Whether a buffer is this memory, of whatever size. */
+  owns(buffer: ArrayBufferLike): boolean {
+    return this.#buffers.has(buffer);
   }
 
   get byteLength(): number {

@@ -53,16 +53,18 @@ export async function startPool({ module, memory, threads, createWorker, stallTi
   const problems: string[] = [];
   const starts = Array.from({ length: threads - 1 }, async (_, index) => {
     const lock = `headwise ${crypto.randomUUID()}`;
+    let host: WorkerHost | undefined;
+    let problem: string | undefined;
     try {
-      const host = new WorkerHost(createWorker ? createWorker() : await createPackagedWorker(), lock);
-      const problem = await host.start({ module, memory, control, thread: index + 1, lock }, stallTimeout);
-      if (problem === undefined) hosts.push(host);
-      else {
-        problems.push(problem);
-        host.terminate();
-      }
+      host = new WorkerHost(createWorker ? createWorker() : await createPackagedWorker(), lock);
+      problem = await host.start({ module, memory, control, thread: index + 1, lock }, stallTimeout);
     } catch (error) {
-      problems.push((error as Error).message);
+      problem = error instanceof Error ? error.message : String(error);
+    }
+    if (problem === undefined) hosts.push(host!);
+    else {
+      problems.push(problem);
+      host?.terminate();
     }
   });
   await Promise.all(starts);

@@ -81,8 +81,7 @@ export class WorkerHost {
         web.addEventListener("close", this.#onEnd); // Bun
       }
       worker.postMessage(message);
-    });
-    clearTimeout(timer);
+    }).finally(() => clearTimeout(timer));
     if (problem === undefined && !("on" in worker)) whenFree(this.#lock, this.#onEnd);
     if ("unref" in worker) (worker as NodeWorker).unref(); // not before: a process with nothing else to do would end
     return problem;
