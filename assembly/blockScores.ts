@@ -3,7 +3,8 @@ import { AttentionParams } from "./params";
 import { addBias, applyMask, applyRange } from "./mask";
 import { Panels } from "./panels";
 import { Strip } from "./strip";
-import { scoreStrip } from "./scores";
+import { pairsOf } from "./element";
+import { scoreStrip, scoreStripInt8 } from "./scores";
 import { softcapRow } from "./softmax";
 import { inUnit } from "./unit";
 import { ceilPanel, floorBlock, PANEL, SCORE_ROW } from "./layout";
@@ -20,7 +21,15 @@ export function rawScores(
 ): void {
   const columns = ceilPanel(endKey) - firstKey;
   panels.pack(p, floorBlock(firstKey));
-  scoreStrip(strip.tileRows, strip.queryPanel, panels.keys(firstKey, p.headDim), scoresPtr, p.headDim, columns / PANEL);
+  const kPtr = panels.keys(firstKey);
+  const numPanels = columns / PANEL;
+  if (p.isInt8) {
+    const pairs = pairsOf(p.headDim);
+    const kScales = panels.keyScales(firstKey);
+    scoreStripInt8(strip.tileRows, strip.queryPanel, strip.queryScales, kPtr, kScales, scoresPtr, pairs, numPanels);
+  } else {
+    scoreStrip(strip.tileRows, strip.queryPanel, kPtr, scoresPtr, p.headDim, numPanels);
+  }
   if (!isCapped) return;
   for (let r: usize = 0; r < strip.numRows; r++) {
     softcapRow(scoresPtr + r * SCORE_ROW, columns << 2, inUnit(p.softcap, strip.unit));

@@ -12,6 +12,8 @@
  *     mask.ts        the same on scores: −∞ where bounds can't say it
  *     scores.ts      register tile for q·kᵀ           values.ts   register tile for p·v
  *     softmax.ts     maximum, exponentials, sum       exp2.ts     powers of two
+ *     quantize.ts    integers for floats            pairPanels.ts   panels of int8
+ *     element.ts     what a tile reads: float32, or pairs of int8
  *     tanh.ts        for softcap                      unit.ts     scores in units of log₂e
  *     pack.ts        rows into panels                 keyBlock.ts panels of a block of keys
  *     panels.ts      blocks of the head in work       cache.ts    rows into the blocks of a cache
@@ -22,7 +24,7 @@
  */
 export { attention } from "./attention";
 export { sharedScoresBytes, splitScores, splitValues } from "./split";
-export { appendKeys, cacheBlockBytes, readKeys } from "./cache";
+export { appendKeys, cacheBlockBytes, readKeys, transferBytes } from "./cache";
 export { placeWorkspace, workspaceBytes } from "./workspace";
 export { widenFloat16 } from "./float16";
 export { abiVersion, block, build, heapBase, multiplyAdd, panel } from "./identity";

@@ -5,10 +5,12 @@
  *     states   u8 a head, on whole cache lines
  *     head 0   keys   [⌈keys / 8⌉, headDim, 8]
  *              values [⌈valueDim / 8⌉, keys, 8], a cache line between panels
+ *              scales of keys [keys], scales of values [keys]; only with int8, whose panels pairPanels.ts describes
  *     head 1   …
  *
  * The line between panels keeps them from the same few places of L1, which their distance of 16 KiB would share.
  */
+import { PAIR_PANEL_BYTES, pairsOf } from "./element";
 import { ceilPanel, LINE, PANEL, PANEL_BYTES, wholeLines } from "./layout";
 
 // States of a head in a block.
@@ -24,18 +26,29 @@ export class BlockLayout {
   /** Where head 0 begins. */
   headsOffset: usize;
   headBytes: usize;
+  /** From one panel's key to the next panel's, an eighth. */
+  keyBytes: usize;
   /** From a head's keys to its values. */
   valuesOffset: usize;
+  /** From a key's values in a panel to those of the next key. */
+  valueBytes: usize;
   valuePanelBytes: usize;
   numValuePanels: usize;
+  /** From a head's keys to their scales, and from those to the scales of the values. */
+  scalesOffset: usize;
+  scalesBytes: usize;
 
   /** @param keys  for which a block has room */
-  place(keys: usize, numHeads: usize, headDim: usize, valueDim: usize): void {
+  place(keys: usize, numHeads: usize, headDim: usize, valueDim: usize, isInt8: bool): void {
     this.headsOffset = <usize>wholeLines(numHeads);
-    this.headBytes = <usize>headBytes(keys, headDim, valueDim);
-    this.valuesOffset = <usize>keysBytes(keys, headDim);
-    this.valuePanelBytes = <usize>valuePanelBytes(keys);
+    this.headBytes = <usize>headBytes(keys, headDim, valueDim, isInt8);
+    this.keyBytes = <usize>keyBytes(headDim, isInt8);
+    this.valuesOffset = <usize>keysBytes(keys, headDim, isInt8);
+    this.valueBytes = <usize>valueBytes(isInt8);
+    this.valuePanelBytes = <usize>valuePanelBytes(keys, isInt8);
     this.numValuePanels = ceilPanel(valueDim) / PANEL;
+    this.scalesBytes = <usize>scalesBytes(keys, isInt8);
+    this.scalesOffset = this.headBytes - 2 * this.scalesBytes;
   }
 
 
@@ -49,29 +62,61 @@ export class BlockLayout {
   values(block: usize, head: usize): usize {
     return this.keys(block, head) + this.valuesOffset;
   }
+
+
+  @inline
+  keyScales(block: usize, head: usize): usize {
+    return this.keys(block, head) + this.scalesOffset;
+  }
+
+
+  @inline
+  valueScales(block: usize, head: usize): usize {
+    return this.keyScales(block, head) + this.scalesBytes;
+  }
 }
 
 // @ts-ignore: decorator
 @inline
-function keysBytes(keys: usize, headDim: usize): u64 {
-  return wholeLines(<u64>ceilPanel(keys) * headDim * 4);
+function keyBytes(headDim: usize, isInt8: bool): u64 {
+  return isInt8 ? 2 * pairsOf(headDim) : headDim << 2;
 }
 
 // @ts-ignore: decorator
 @inline
-function valuePanelBytes(keys: usize): u64 {
-  return wholeLines(<u64>keys * PANEL_BYTES) + LINE;
+function keysBytes(keys: usize, headDim: usize, isInt8: bool): u64 {
+  return wholeLines(ceilPanel(keys) * keyBytes(headDim, isInt8));
 }
 
 // @ts-ignore: decorator
 @inline
-function headBytes(keys: usize, headDim: usize, valueDim: usize): u64 {
-  return keysBytes(keys, headDim) + valuePanelBytes(keys) * (<u64>ceilPanel(valueDim) / PANEL);
+function valueBytes(isInt8: bool): u64 {
+  return isInt8 ? PAIR_PANEL_BYTES >> 1 : PANEL_BYTES;
+}
+
+// @ts-ignore: decorator
+@inline
+function valuePanelBytes(keys: usize, isInt8: bool): u64 {
+  return wholeLines((keys + (keys & 1)) * valueBytes(isInt8)) + LINE;
+}
+
+/** Of keys, or of values. */
+// @ts-ignore: decorator
+@inline
+function scalesBytes(keys: usize, isInt8: bool): u64 {
+  return isInt8 ? wholeLines(keys << 2) : 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function headBytes(keys: usize, headDim: usize, valueDim: usize, isInt8: bool): u64 {
+  const values = valuePanelBytes(keys, isInt8) * (<u64>ceilPanel(valueDim) / PANEL);
+  return keysBytes(keys, headDim, isInt8) + values + 2 * scalesBytes(keys, isInt8);
 }
 
 /** Bytes of a block; more than an address holds, where there can be none. */
 // @ts-ignore: decorator
 @inline
-export function blockBytes(keys: usize, numHeads: usize, headDim: usize, valueDim: usize): u64 {
-  return wholeLines(numHeads) + numHeads * headBytes(keys, headDim, valueDim);
+export function blockBytes(keys: usize, numHeads: usize, headDim: usize, valueDim: usize, isInt8: bool): u64 {
+  return wholeLines(numHeads) + numHeads * headBytes(keys, headDim, valueDim, isInt8);
 }

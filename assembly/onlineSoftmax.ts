@@ -5,7 +5,9 @@
 import { AttentionParams } from "./params";
 import { Panels } from "./panels";
 import { Row, Strip } from "./strip";
-import { addValues, addValuesByRow, finishRow, rescaleRow } from "./values";
+import { pairsOf } from "./element";
+import { quantizeWeights } from "./quantize";
+import { addValues, addValuesByRow, addValuesInt8, finishRow, rescaleRow } from "./values";
 import { exponentials, rowMax } from "./softmax";
 import { exp2x1, LOG2E } from "./exp2";
 import { inUnit } from "./unit";
@@ -38,11 +40,18 @@ export function takeBlock(
     raiseMax(strip, r, rowMax(rowScores, bytes));
     if (!isFinite) memory.copy(sparePtr, rowScores, bytes);
     row.sum += exponentials(rowScores, bytes, shiftOf(row));
-    if (!isFinite) {
+    if (p.isInt8) {
+      store<f32>(sparePtr + (r << 2), quantizeWeights(rowScores, panels.valueScales(firstKey), ceilPanel(keys)));
+    } else if (!isFinite) {
       addValuesByRow(sparePtr, rowScores, vPtr, vPanelBytes, strip.accumulator(r), strip.accBytes, strip.numPanels, keys);
     }
   }
-  if (isFinite) addValues(strip.tileRows, scoresPtr, vPtr, vPanelBytes, strip.accumulators, strip.numPanels, keys);
+  if (p.isInt8) {
+    const pairs = pairsOf(keys);
+    addValuesInt8(strip.tileRows, scoresPtr, sparePtr, vPtr, vPanelBytes, strip.accumulators, strip.numPanels, pairs);
+  } else if (isFinite) {
+    addValues(strip.tileRows, scoresPtr, vPtr, vPanelBytes, strip.accumulators, strip.numPanels, keys);
+  }
 }
 
 /** Rescales what row `r` has gathered if `max` exceeds its maximum. */

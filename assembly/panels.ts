@@ -7,7 +7,7 @@ import { AttentionParams } from "./params";
 import { BlockLayout, FINITE, NOT_FINITE, UNPACKED } from "./keyBlock";
 import { sequenceOf } from "./keyRange";
 import { packKeys, packValues } from "./pack";
-import { BLOCK, ceilBlock, PANEL_BYTES } from "./layout";
+import { BLOCK, ceilBlock } from "./layout";
 
 /** No head is packed. */
 const NO_HEAD: usize = -1;
@@ -77,14 +77,26 @@ export class Panels {
 
   /** Key `key`, a panel's first: [⌈keys / 8⌉, headDim, 8] from there on. */
   @inline
-  keys(key: usize, headDim: usize): usize {
-    return this.layout.keys(this.block(key), this.headOfBlock) + (key % BLOCK) * (headDim << 2);
+  keys(key: usize): usize {
+    return this.layout.keys(this.block(key), this.headOfBlock) + (key % BLOCK) * this.layout.keyBytes;
   }
 
-  /** The values of key `key` in the first panel of its block. */
+  /** The values of key `key`, a panel's first, in the first panel of its block. */
   @inline
   values(key: usize): usize {
-    return this.layout.values(this.block(key), this.headOfBlock) + (key % BLOCK) * PANEL_BYTES;
+    return this.layout.values(this.block(key), this.headOfBlock) + (key % BLOCK) * this.layout.valueBytes;
+  }
+
+  /** Scales of the keys from `key` on. */
+  @inline
+  keyScales(key: usize): usize {
+    return this.layout.keyScales(this.block(key), this.headOfBlock) + ((key % BLOCK) << 2);
+  }
+
+  /** Scales of the values from `key` on. */
+  @inline
+  valueScales(key: usize): usize {
+    return this.layout.valueScales(this.block(key), this.headOfBlock) + ((key % BLOCK) << 2);
   }
 
   /** Address of the block that holds a key. */
@@ -107,7 +119,7 @@ export class Panels {
     const kPtr = p.k + ((batch * p.kBatchStride + kvHead * p.kHeadStride) << 2) + block * kRowBytes;
     const vPtr = p.v + ((batch * p.vBatchStride + kvHead * p.vHeadStride) << 2) + block * vRowBytes;
     const keys = min(BLOCK, this.end - block);
-    packKeys(kPtr, kRowBytes, 0, keys, p.headDim, this.keys(block, p.headDim));
+    packKeys(kPtr, kRowBytes, 0, keys, p.headDim, this.keys(block));
     const isFinite = packValues(vPtr, vRowBytes, 0, keys, p.valueDim, this.values(block), this.layout.valuePanelBytes);
     store<u8>(this.block(block), isFinite ? FINITE : NOT_FINITE);
   }

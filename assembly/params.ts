@@ -34,6 +34,8 @@ export class AttentionParams {
   sequences: usize;
   /** Addresses of the blocks of a cache, [batchSize, ⌈kvLen / BLOCK⌉], instead of k and v; 0 where absent. */
   blocks: usize;
+  /** Whether they hold int8. */
+  isInt8: i32;
 
   seqLen: usize;
   kvLen: usize;
@@ -97,8 +99,14 @@ export class CacheParams {
   v: usize;
   /** Addresses of blocks, [batchSize, blocksPerSequence]. */
   blocks: usize;
+  /** Whether they hold int8. */
+  isInt8: i32;
   /** KeySpan[batchSize] */
   spans: usize;
+
+  // 0 for rows of float32. For rows of int8, of one sequence: [rows, numKvHeads]
+  keyScales: usize;
+  valueScales: usize;
 
   batchSize: usize;
   blocksPerSequence: usize;

@@ -5,8 +5,21 @@
  *
  * The sum over d is never split: a score has the same bits whether its row is computed with five others or alone.
  */
-import { madd } from "./simd";
+import { addProducts, load0123, load4567, stepBytes } from "./element";
 import { PANEL_BYTES, SCORE_ROW } from "./layout";
+
+/** Eight scores of a row, from sums of products. */
+// @ts-ignore: decorator
+@inline
+function storeScores(isInt8: bool, ptr: usize, sum0123: v128, sum4567: v128, qScalePtr: usize, kScalesPtr: usize): void {
+  if (isInt8) {
+    const qScale = v128.load32_splat(qScalePtr);
+    sum0123 = f32x4.mul(f32x4.convert_i32x4_s(sum0123), f32x4.mul(qScale, v128.load(kScalesPtr)));
+    sum4567 = f32x4.mul(f32x4.convert_i32x4_s(sum4567), f32x4.mul(qScale, v128.load(kScalesPtr, 16)));
+  }
+  v128.store(ptr, sum0123);
+  v128.store(ptr, sum4567, 16);
+}
 
 /**
  *                       K panel [headDim, 8]
@@ -19,19 +32,32 @@ import { PANEL_BYTES, SCORE_ROW } from "./layout";
  * Six rows take 12 accumulators, 2 vectors of K and 1 splat of Q: all 15 registers that V8 has. Which height wins on which build
  * stands with STRIP_ROWS in `src/runtime/builds.ts`, and how to measure it in `docs/decisions/0001-blocks-strips-and-tiles.md`.
  *
- * @param rows       rows of the tile, a literal: 1, 4 or 6
- * @param qStripPtr  packed queries [headDim, 8], scale already applied; 16-byte aligned
- * @param kPanelPtr  packed keys [panels, headDim, 8]; 16-byte aligned
- * @param scoresPtr  `rows` rows, SCORE_ROW bytes apart; 8 · panels scores of each are written whole. Must not overlap the inputs.
- * @param headDim    channels, ≥ 1
- * @param panels     key panels, ≥ 1
+ * @param isInt8      a literal: whether keys are pairs of int8 and queries pairs of int16, see element.ts
+ * @param rows        rows of the tile, a literal: 1, 4 or 6
+ * @param qStripPtr   packed queries [steps, 8], scale already applied; 16-byte aligned
+ * @param qScalesPtr  for int8: what a query element of 1 stands for in each row
+ * @param kPanelPtr   packed keys [panels, steps, 8]; 16-byte aligned
+ * @param kScalesPtr  for int8: the same for each key
+ * @param scoresPtr   `rows` rows, SCORE_ROW bytes apart; 8 · panels scores of each are written whole. Must not overlap the inputs.
+ * @param steps       channels, or pairs of them, ≥ 1
+ * @param panels      key panels, ≥ 1
  */
 // @ts-ignore: decorator
 @inline
-function scoreTile(rows: i32, qStripPtr: usize, kPanelPtr: usize, scoresPtr: usize, headDim: usize, panels: usize): void {
-  assert(headDim > 0 && panels > 0, "scoreTile: headDim and panels must be positive");
+function scoreTile(
+  isInt8: bool,
+  rows: i32,
+  qStripPtr: usize,
+  qScalesPtr: usize,
+  kPanelPtr: usize,
+  kScalesPtr: usize,
+  scoresPtr: usize,
+  steps: usize,
+  panels: usize,
+): void {
+  assert(steps > 0 && panels > 0, "scoreTile: steps and panels must be positive");
   assert(((qStripPtr | kPanelPtr | scoresPtr) & 15) == 0, "scoreTile: pointers must be 16-byte aligned");
-  const panelBytes = headDim * PANEL_BYTES;
+  const panelBytes = steps * stepBytes(isInt8);
   const kEnd = kPanelPtr + panels * panelBytes;
 
   while (kPanelPtr < kEnd) {
@@ -51,72 +77,66 @@ function scoreTile(rows: i32, qStripPtr: usize, kPanelPtr: usize, scoresPtr: usi
     let qPtr = qStripPtr;
     const panelEnd = kPanelPtr + panelBytes;
     do {
-      const k0123 = v128.load(kPanelPtr);
-      const k4567 = v128.load(kPanelPtr, 16);
+      const k0123 = load0123(isInt8, kPanelPtr);
+      const k4567 = load4567(isInt8, kPanelPtr);
       let q = v128.load32_splat(qPtr);
-      acc0x0123 = madd(q, k0123, acc0x0123);
-      acc0x4567 = madd(q, k4567, acc0x4567);
+      acc0x0123 = addProducts(isInt8, q, k0123, acc0x0123);
+      acc0x4567 = addProducts(isInt8, q, k4567, acc0x4567);
       if (rows > 1) {
         q = v128.load32_splat(qPtr, 4);
-        acc1x0123 = madd(q, k0123, acc1x0123);
-        acc1x4567 = madd(q, k4567, acc1x4567);
+        acc1x0123 = addProducts(isInt8, q, k0123, acc1x0123);
+        acc1x4567 = addProducts(isInt8, q, k4567, acc1x4567);
         q = v128.load32_splat(qPtr, 8);
-        acc2x0123 = madd(q, k0123, acc2x0123);
-        acc2x4567 = madd(q, k4567, acc2x4567);
+        acc2x0123 = addProducts(isInt8, q, k0123, acc2x0123);
+        acc2x4567 = addProducts(isInt8, q, k4567, acc2x4567);
         q = v128.load32_splat(qPtr, 12);
-        acc3x0123 = madd(q, k0123, acc3x0123);
-        acc3x4567 = madd(q, k4567, acc3x4567);
+        acc3x0123 = addProducts(isInt8, q, k0123, acc3x0123);
+        acc3x4567 = addProducts(isInt8, q, k4567, acc3x4567);
       }
       if (rows > 4) {
         q = v128.load32_splat(qPtr, 16);
-        acc4x0123 = madd(q, k0123, acc4x0123);
-        acc4x4567 = madd(q, k4567, acc4x4567);
+        acc4x0123 = addProducts(isInt8, q, k0123, acc4x0123);
+        acc4x4567 = addProducts(isInt8, q, k4567, acc4x4567);
         q = v128.load32_splat(qPtr, 20);
-        acc5x0123 = madd(q, k0123, acc5x0123);
-        acc5x4567 = madd(q, k4567, acc5x4567);
+        acc5x0123 = addProducts(isInt8, q, k0123, acc5x0123);
+        acc5x4567 = addProducts(isInt8, q, k4567, acc5x4567);
       }
       qPtr += PANEL_BYTES;
-      kPanelPtr += PANEL_BYTES;
+      kPanelPtr += stepBytes(isInt8);
     } while (kPanelPtr < panelEnd);
 
-    v128.store(scoresPtr, acc0x0123);
-    v128.store(scoresPtr, acc0x4567, 16);
+    storeScores(isInt8, scoresPtr, acc0x0123, acc0x4567, qScalesPtr, kScalesPtr);
     if (rows > 1) {
-      v128.store(scoresPtr, acc1x0123, SCORE_ROW);
-      v128.store(scoresPtr, acc1x4567, SCORE_ROW + 16);
-      v128.store(scoresPtr, acc2x0123, 2 * SCORE_ROW);
-      v128.store(scoresPtr, acc2x4567, 2 * SCORE_ROW + 16);
-      v128.store(scoresPtr, acc3x0123, 3 * SCORE_ROW);
-      v128.store(scoresPtr, acc3x4567, 3 * SCORE_ROW + 16);
+      storeScores(isInt8, scoresPtr + 1 * SCORE_ROW, acc1x0123, acc1x4567, qScalesPtr + 4, kScalesPtr);
+      storeScores(isInt8, scoresPtr + 2 * SCORE_ROW, acc2x0123, acc2x4567, qScalesPtr + 8, kScalesPtr);
+      storeScores(isInt8, scoresPtr + 3 * SCORE_ROW, acc3x0123, acc3x4567, qScalesPtr + 12, kScalesPtr);
     }
     if (rows > 4) {
-      v128.store(scoresPtr, acc4x0123, 4 * SCORE_ROW);
-      v128.store(scoresPtr, acc4x4567, 4 * SCORE_ROW + 16);
-      v128.store(scoresPtr, acc5x0123, 5 * SCORE_ROW);
-      v128.store(scoresPtr, acc5x4567, 5 * SCORE_ROW + 16);
+      storeScores(isInt8, scoresPtr + 4 * SCORE_ROW, acc4x0123, acc4x4567, qScalesPtr + 16, kScalesPtr);
+      storeScores(isInt8, scoresPtr + 5 * SCORE_ROW, acc5x0123, acc5x4567, qScalesPtr + 20, kScalesPtr);
     }
     scoresPtr += PANEL_BYTES;
+    kScalesPtr += PANEL_BYTES;
   }
-}
-
-function scoreTile6x8(qStripPtr: usize, kPanelPtr: usize, scoresPtr: usize, headDim: usize, panels: usize): void {
-  scoreTile(6, qStripPtr, kPanelPtr, scoresPtr, headDim, panels);
-}
-
-function scoreTile4x8(qStripPtr: usize, kPanelPtr: usize, scoresPtr: usize, headDim: usize, panels: usize): void {
-  scoreTile(4, qStripPtr, kPanelPtr, scoresPtr, headDim, panels);
-}
-
-function scoreTile1x8(qStripPtr: usize, kPanelPtr: usize, scoresPtr: usize, headDim: usize, panels: usize): void {
-  scoreTile(1, qStripPtr, kPanelPtr, scoresPtr, headDim, panels);
 }
 
 /**
  * One row against four panels at a time: a tile of two accumulators would wait for each multiplication, and memory with it. Reads
  * keys as fast as memory gives them. Parameters as above.
  */
-function scoreTile1x32(qStripPtr: usize, kPanelPtr: usize, scoresPtr: usize, headDim: usize, panels: usize): void {
-  const panelBytes = headDim * PANEL_BYTES;
+// @ts-ignore: decorator
+@inline
+function scoreTile1x32(
+  isInt8: bool,
+  qStripPtr: usize,
+  qScalesPtr: usize,
+  kPanelPtr: usize,
+  kScalesPtr: usize,
+  scoresPtr: usize,
+  steps: usize,
+  panels: usize,
+): void {
+  const panelBytes = steps * stepBytes(isInt8);
   for (; panels >= 4; panels -= 4) {
     let acc0x0123 = f32x4.splat(0);
     let acc0x4567 = f32x4.splat(0);
@@ -135,33 +155,78 @@ function scoreTile1x32(qStripPtr: usize, kPanelPtr: usize, scoresPtr: usize, hea
     const panelEnd = k1Ptr;
     do {
       const q = v128.load32_splat(qPtr);
-      acc0x0123 = madd(q, v128.load(k0Ptr), acc0x0123);
-      acc0x4567 = madd(q, v128.load(k0Ptr, 16), acc0x4567);
-      acc1x0123 = madd(q, v128.load(k1Ptr), acc1x0123);
-      acc1x4567 = madd(q, v128.load(k1Ptr, 16), acc1x4567);
-      acc2x0123 = madd(q, v128.load(k2Ptr), acc2x0123);
-      acc2x4567 = madd(q, v128.load(k2Ptr, 16), acc2x4567);
-      acc3x0123 = madd(q, v128.load(k3Ptr), acc3x0123);
-      acc3x4567 = madd(q, v128.load(k3Ptr, 16), acc3x4567);
+      acc0x0123 = addProducts(isInt8, q, load0123(isInt8, k0Ptr), acc0x0123);
+      acc0x4567 = addProducts(isInt8, q, load4567(isInt8, k0Ptr), acc0x4567);
+      acc1x0123 = addProducts(isInt8, q, load0123(isInt8, k1Ptr), acc1x0123);
+      acc1x4567 = addProducts(isInt8, q, load4567(isInt8, k1Ptr), acc1x4567);
+      acc2x0123 = addProducts(isInt8, q, load0123(isInt8, k2Ptr), acc2x0123);
+      acc2x4567 = addProducts(isInt8, q, load4567(isInt8, k2Ptr), acc2x4567);
+      acc3x0123 = addProducts(isInt8, q, load0123(isInt8, k3Ptr), acc3x0123);
+      acc3x4567 = addProducts(isInt8, q, load4567(isInt8, k3Ptr), acc3x4567);
       qPtr += PANEL_BYTES;
-      k0Ptr += PANEL_BYTES;
-      k1Ptr += PANEL_BYTES;
-      k2Ptr += PANEL_BYTES;
-      k3Ptr += PANEL_BYTES;
+      k0Ptr += stepBytes(isInt8);
+      k1Ptr += stepBytes(isInt8);
+      k2Ptr += stepBytes(isInt8);
+      k3Ptr += stepBytes(isInt8);
     } while (k0Ptr < panelEnd);
 
-    v128.store(scoresPtr, acc0x0123);
-    v128.store(scoresPtr, acc0x4567, 16);
-    v128.store(scoresPtr, acc1x0123, 1 * PANEL_BYTES);
-    v128.store(scoresPtr, acc1x4567, 1 * PANEL_BYTES + 16);
-    v128.store(scoresPtr, acc2x0123, 2 * PANEL_BYTES);
-    v128.store(scoresPtr, acc2x4567, 2 * PANEL_BYTES + 16);
-    v128.store(scoresPtr, acc3x0123, 3 * PANEL_BYTES);
-    v128.store(scoresPtr, acc3x4567, 3 * PANEL_BYTES + 16);
+    storeScores(isInt8, scoresPtr, acc0x0123, acc0x4567, qScalesPtr, kScalesPtr);
+    storeScores(isInt8, scoresPtr + 1 * PANEL_BYTES, acc1x0123, acc1x4567, qScalesPtr, kScalesPtr + 1 * PANEL_BYTES);
+    storeScores(isInt8, scoresPtr + 2 * PANEL_BYTES, acc2x0123, acc2x4567, qScalesPtr, kScalesPtr + 2 * PANEL_BYTES);
+    storeScores(isInt8, scoresPtr + 3 * PANEL_BYTES, acc3x0123, acc3x4567, qScalesPtr, kScalesPtr + 3 * PANEL_BYTES);
     scoresPtr += 4 * PANEL_BYTES;
+    kScalesPtr += 4 * PANEL_BYTES;
     kPanelPtr += 4 * panelBytes;
   }
-  if (panels > 0) scoreTile1x8(qStripPtr, kPanelPtr, scoresPtr, headDim, panels);
+  if (panels > 0) scoreTile(isInt8, 1, qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, steps, panels);
+}
+
+function scoreTile6x8(qStripPtr: usize, kPanelPtr: usize, scoresPtr: usize, headDim: usize, panels: usize): void {
+  scoreTile(false, 6, qStripPtr, 0, kPanelPtr, 0, scoresPtr, headDim, panels);
+}
+
+function scoreTile4x8(qStripPtr: usize, kPanelPtr: usize, scoresPtr: usize, headDim: usize, panels: usize): void {
+  scoreTile(false, 4, qStripPtr, 0, kPanelPtr, 0, scoresPtr, headDim, panels);
+}
+
+function scoreTileOfOne(qStripPtr: usize, kPanelPtr: usize, scoresPtr: usize, headDim: usize, panels: usize): void {
+  scoreTile1x32(false, qStripPtr, 0, kPanelPtr, 0, scoresPtr, headDim, panels);
+}
+
+function scoreTile6x8Int8(
+  qStripPtr: usize,
+  qScalesPtr: usize,
+  kPanelPtr: usize,
+  kScalesPtr: usize,
+  scoresPtr: usize,
+  pairs: usize,
+  panels: usize,
+): void {
+  scoreTile(true, 6, qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, pairs, panels);
+}
+
+function scoreTile4x8Int8(
+  qStripPtr: usize,
+  qScalesPtr: usize,
+  kPanelPtr: usize,
+  kScalesPtr: usize,
+  scoresPtr: usize,
+  pairs: usize,
+  panels: usize,
+): void {
+  scoreTile(true, 4, qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, pairs, panels);
+}
+
+function scoreTileOfOneInt8(
+  qStripPtr: usize,
+  qScalesPtr: usize,
+  kPanelPtr: usize,
+  kScalesPtr: usize,
+  scoresPtr: usize,
+  pairs: usize,
+  panels: usize,
+): void {
+  scoreTile1x32(true, qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, pairs, panels);
 }
 
 /** The tile of the given height; parameters as above. */
@@ -175,5 +240,21 @@ export function scoreStrip(
 ): void {
   if (tileRows == 6) scoreTile6x8(qStripPtr, kPanelPtr, scoresPtr, headDim, panels);
   else if (tileRows == 4) scoreTile4x8(qStripPtr, kPanelPtr, scoresPtr, headDim, panels);
-  else scoreTile1x32(qStripPtr, kPanelPtr, scoresPtr, headDim, panels);
+  else scoreTileOfOne(qStripPtr, kPanelPtr, scoresPtr, headDim, panels);
+}
+
+/** The same for keys in int8. */
+export function scoreStripInt8(
+  tileRows: usize,
+  qStripPtr: usize,
+  qScalesPtr: usize,
+  kPanelPtr: usize,
+  kScalesPtr: usize,
+  scoresPtr: usize,
+  pairs: usize,
+  panels: usize,
+): void {
+  if (tileRows == 6) scoreTile6x8Int8(qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, pairs, panels);
+  else if (tileRows == 4) scoreTile4x8Int8(qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, pairs, panels);
+  else scoreTileOfOneInt8(qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, pairs, panels);
 }

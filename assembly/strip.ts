@@ -8,6 +8,7 @@
 import { AttentionParams } from "./params";
 import { KeyRange, sequenceOf } from "./keyRange";
 import { packRows } from "./pack";
+import { quantizeQueries } from "./quantize";
 import { inUnit } from "./unit";
 import { PANEL_BYTES } from "./layout";
 
@@ -56,8 +57,10 @@ export class Strip extends KeyRange {
   tileRows: usize;
   /** Row[MAX_STRIP_ROWS] */
   rows: usize;
-  /** [headDim, 8]: the rows' queries, packed and scaled. */
+  /** [headDim, 8]: the rows' queries, packed and scaled. For keys of int8 pairs of int16, [⌈headDim / 2⌉, 8]. */
   queryPanel: usize;
+  /** [8]: what 1 stands for in these pairs. */
+  queryScales: usize;
   /** What a score of 1 stands as: LOG2E for softmax, 1 for scores that are handed out. */
   unit: f64;
   // The weighted sums so far, in panels of value columns.
@@ -104,6 +107,9 @@ export class Strip extends KeyRange {
   packQueries(p: AttentionParams, unit: f64): void {
     this.unit = unit;
     packRows(this.rows + offsetof<Row>("q"), offsetof<Row>(), this.numRows, this.queryPanel, p.headDim, inUnit(p.scale, unit));
+    if (!p.isInt8) return;
+    this.queryScales = this.queryPanel + p.headDim * PANEL_BYTES;
+    quantizeQueries(this.queryPanel, p.headDim, this.queryScales);
   }
 
   /**

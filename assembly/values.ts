@@ -5,8 +5,29 @@
  *
  * The accumulators lie as the tile walks them: [⌈valueDim / 8⌉, rows, 8].
  */
+import { addProducts, load0123, load4567, stepBytes } from "./element";
 import { madd } from "./simd";
 import { PANEL, PANEL_BYTES, SCORE_ROW } from "./layout";
+
+/** What the sums of a panel begin with: those so far, or 0 where integers are added to them at the end. */
+// @ts-ignore: decorator
+@inline
+function firstSum(isInt8: bool, accPtr: usize): v128 {
+  return isInt8 ? i32x4.splat(0) : v128.load(accPtr);
+}
+
+/** Eight sums of a row back to their place. */
+// @ts-ignore: decorator
+@inline
+function storeSums(isInt8: bool, accPtr: usize, sum0123: v128, sum4567: v128, scalePtr: usize): void {
+  if (isInt8) {
+    const scale = v128.load32_splat(scalePtr);
+    sum0123 = madd(f32x4.convert_i32x4_s(sum0123), scale, v128.load(accPtr));
+    sum4567 = madd(f32x4.convert_i32x4_s(sum4567), scale, v128.load(accPtr, 16));
+  }
+  v128.store(accPtr, sum0123);
+  v128.store(accPtr, sum4567, 16);
+}
 
 /**
  *                       V panel [keys, 8]
@@ -18,33 +39,37 @@ import { PANEL, PANEL_BYTES, SCORE_ROW } from "./layout";
  *
  * Every key is multiplied, also where its weight is 0: V must be finite, or else `addValuesByRow`.
  *
+ * @param isInt8       a literal: whether values are pairs of int8 and weights pairs of int16, see element.ts
  * @param rows         rows of the tile, a literal: 1, 4 or 6; register use and speed as in the score tile
  * @param weightsPtr   weight of the first key in row 0; rows are SCORE_ROW bytes apart
+ * @param scalesPtr    for int8: what a weight of 1 stands for in each row
  * @param vPanelPtr    first key in panel 0; 16-byte aligned
  * @param vPanelBytes  bytes between panels
  * @param accPtr       accumulators [panels, rows, 8], read and written; 16-byte aligned
  * @param panels       column panels, ≥ 1
- * @param keys         keys, ≥ 1
+ * @param steps        keys, or pairs of them, ≥ 1
  */
 // @ts-ignore: decorator
 @inline
 function valueTile(
+  isInt8: bool,
   rows: i32,
   weightsPtr: usize,
+  scalesPtr: usize,
   vPanelPtr: usize,
   vPanelBytes: usize,
   accPtr: usize,
   panels: usize,
-  keys: usize,
+  steps: usize,
 ): void {
-  assert(panels > 0 && keys > 0, "valueTile: panels and keys must be positive");
+  assert(panels > 0 && steps > 0, "valueTile: panels and steps must be positive");
   assert(((vPanelPtr | accPtr) & 15) == 0, "valueTile: pointers must be 16-byte aligned");
-  const weightsEnd = weightsPtr + (keys << 2);
+  const weightsEnd = weightsPtr + (steps << 2);
   const accEnd = accPtr + panels * (<usize>rows * PANEL_BYTES);
 
   while (accPtr < accEnd) {
-    let acc0x0123 = v128.load(accPtr);
-    let acc0x4567 = v128.load(accPtr, 16);
+    let acc0x0123 = firstSum(isInt8, accPtr);
+    let acc0x4567 = firstSum(isInt8, accPtr + 16);
     let acc1x0123 = f32x4.splat(0);
     let acc1x4567 = f32x4.splat(0);
     let acc2x0123 = f32x4.splat(0);
@@ -56,96 +81,89 @@ function valueTile(
     let acc5x0123 = f32x4.splat(0);
     let acc5x4567 = f32x4.splat(0);
     if (rows > 1) {
-      acc1x0123 = v128.load(accPtr, 1 * PANEL_BYTES);
-      acc1x4567 = v128.load(accPtr, 1 * PANEL_BYTES + 16);
-      acc2x0123 = v128.load(accPtr, 2 * PANEL_BYTES);
-      acc2x4567 = v128.load(accPtr, 2 * PANEL_BYTES + 16);
-      acc3x0123 = v128.load(accPtr, 3 * PANEL_BYTES);
-      acc3x4567 = v128.load(accPtr, 3 * PANEL_BYTES + 16);
+      acc1x0123 = firstSum(isInt8, accPtr + 1 * PANEL_BYTES);
+      acc1x4567 = firstSum(isInt8, accPtr + 1 * PANEL_BYTES + 16);
+      acc2x0123 = firstSum(isInt8, accPtr + 2 * PANEL_BYTES);
+      acc2x4567 = firstSum(isInt8, accPtr + 2 * PANEL_BYTES + 16);
+      acc3x0123 = firstSum(isInt8, accPtr + 3 * PANEL_BYTES);
+      acc3x4567 = firstSum(isInt8, accPtr + 3 * PANEL_BYTES + 16);
     }
     if (rows > 4) {
-      acc4x0123 = v128.load(accPtr, 4 * PANEL_BYTES);
-      acc4x4567 = v128.load(accPtr, 4 * PANEL_BYTES + 16);
-      acc5x0123 = v128.load(accPtr, 5 * PANEL_BYTES);
-      acc5x4567 = v128.load(accPtr, 5 * PANEL_BYTES + 16);
+      acc4x0123 = firstSum(isInt8, accPtr + 4 * PANEL_BYTES);
+      acc4x4567 = firstSum(isInt8, accPtr + 4 * PANEL_BYTES + 16);
+      acc5x0123 = firstSum(isInt8, accPtr + 5 * PANEL_BYTES);
+      acc5x4567 = firstSum(isInt8, accPtr + 5 * PANEL_BYTES + 16);
     }
 
     let pPtr = weightsPtr;
     let vPtr = vPanelPtr;
     do {
-      const v0123 = v128.load(vPtr);
-      const v4567 = v128.load(vPtr, 16);
+      const v0123 = load0123(isInt8, vPtr);
+      const v4567 = load4567(isInt8, vPtr);
       let p = v128.load32_splat(pPtr);
-      acc0x0123 = madd(p, v0123, acc0x0123);
-      acc0x4567 = madd(p, v4567, acc0x4567);
+      acc0x0123 = addProducts(isInt8, p, v0123, acc0x0123);
+      acc0x4567 = addProducts(isInt8, p, v4567, acc0x4567);
       if (rows > 1) {
         p = v128.load32_splat(pPtr, SCORE_ROW);
-        acc1x0123 = madd(p, v0123, acc1x0123);
-        acc1x4567 = madd(p, v4567, acc1x4567);
+        acc1x0123 = addProducts(isInt8, p, v0123, acc1x0123);
+        acc1x4567 = addProducts(isInt8, p, v4567, acc1x4567);
         p = v128.load32_splat(pPtr, 2 * SCORE_ROW);
-        acc2x0123 = madd(p, v0123, acc2x0123);
-        acc2x4567 = madd(p, v4567, acc2x4567);
+        acc2x0123 = addProducts(isInt8, p, v0123, acc2x0123);
+        acc2x4567 = addProducts(isInt8, p, v4567, acc2x4567);
         p = v128.load32_splat(pPtr, 3 * SCORE_ROW);
-        acc3x0123 = madd(p, v0123, acc3x0123);
-        acc3x4567 = madd(p, v4567, acc3x4567);
+        acc3x0123 = addProducts(isInt8, p, v0123, acc3x0123);
+        acc3x4567 = addProducts(isInt8, p, v4567, acc3x4567);
       }
       if (rows > 4) {
         p = v128.load32_splat(pPtr, 4 * SCORE_ROW);
-        acc4x0123 = madd(p, v0123, acc4x0123);
-        acc4x4567 = madd(p, v4567, acc4x4567);
+        acc4x0123 = addProducts(isInt8, p, v0123, acc4x0123);
+        acc4x4567 = addProducts(isInt8, p, v4567, acc4x4567);
         p = v128.load32_splat(pPtr, 5 * SCORE_ROW);
-        acc5x0123 = madd(p, v0123, acc5x0123);
-        acc5x4567 = madd(p, v4567, acc5x4567);
+        acc5x0123 = addProducts(isInt8, p, v0123, acc5x0123);
+        acc5x4567 = addProducts(isInt8, p, v4567, acc5x4567);
       }
       pPtr += 4;
-      vPtr += PANEL_BYTES;
+      vPtr += stepBytes(isInt8);
     } while (pPtr < weightsEnd);
 
-    v128.store(accPtr, acc0x0123);
-    v128.store(accPtr, acc0x4567, 16);
+    storeSums(isInt8, accPtr, acc0x0123, acc0x4567, scalesPtr);
     if (rows > 1) {
-      v128.store(accPtr, acc1x0123, 1 * PANEL_BYTES);
-      v128.store(accPtr, acc1x4567, 1 * PANEL_BYTES + 16);
-      v128.store(accPtr, acc2x0123, 2 * PANEL_BYTES);
-      v128.store(accPtr, acc2x4567, 2 * PANEL_BYTES + 16);
-      v128.store(accPtr, acc3x0123, 3 * PANEL_BYTES);
-      v128.store(accPtr, acc3x4567, 3 * PANEL_BYTES + 16);
+      storeSums(isInt8, accPtr + 1 * PANEL_BYTES, acc1x0123, acc1x4567, scalesPtr + 4);
+      storeSums(isInt8, accPtr + 2 * PANEL_BYTES, acc2x0123, acc2x4567, scalesPtr + 8);
+      storeSums(isInt8, accPtr + 3 * PANEL_BYTES, acc3x0123, acc3x4567, scalesPtr + 12);
     }
     if (rows > 4) {
-      v128.store(accPtr, acc4x0123, 4 * PANEL_BYTES);
-      v128.store(accPtr, acc4x4567, 4 * PANEL_BYTES + 16);
-      v128.store(accPtr, acc5x0123, 5 * PANEL_BYTES);
-      v128.store(accPtr, acc5x4567, 5 * PANEL_BYTES + 16);
+      storeSums(isInt8, accPtr + 4 * PANEL_BYTES, acc4x0123, acc4x4567, scalesPtr + 16);
+      storeSums(isInt8, accPtr + 5 * PANEL_BYTES, acc5x0123, acc5x4567, scalesPtr + 20);
     }
     accPtr += <usize>rows * PANEL_BYTES;
     vPanelPtr += vPanelBytes;
   }
 }
 
-function valueTile6x8(weightsPtr: usize, vPanelPtr: usize, vPanelBytes: usize, accPtr: usize, panels: usize, keys: usize): void {
-  valueTile(6, weightsPtr, vPanelPtr, vPanelBytes, accPtr, panels, keys);
-}
-
-function valueTile4x8(weightsPtr: usize, vPanelPtr: usize, vPanelBytes: usize, accPtr: usize, panels: usize, keys: usize): void {
-  valueTile(4, weightsPtr, vPanelPtr, vPanelBytes, accPtr, panels, keys);
-}
-
-function valueTile1x8(weightsPtr: usize, vPanelPtr: usize, vPanelBytes: usize, accPtr: usize, panels: usize, keys: usize): void {
-  valueTile(1, weightsPtr, vPanelPtr, vPanelBytes, accPtr, panels, keys);
-}
-
 /** One row, four panels at a time, for the reason given at scoreTile1x32. Parameters as above. */
-function valueTile1x32(weightsPtr: usize, vPanelPtr: usize, vPanelBytes: usize, accPtr: usize, panels: usize, keys: usize): void {
-  const weightsEnd = weightsPtr + (keys << 2);
+// @ts-ignore: decorator
+@inline
+function valueTile1x32(
+  isInt8: bool,
+  weightsPtr: usize,
+  scalesPtr: usize,
+  vPanelPtr: usize,
+  vPanelBytes: usize,
+  accPtr: usize,
+  panels: usize,
+  steps: usize,
+): void {
+  const weightsEnd = weightsPtr + (steps << 2);
   for (; panels >= 4; panels -= 4) {
-    let acc0x0123 = v128.load(accPtr);
-    let acc0x4567 = v128.load(accPtr, 16);
-    let acc1x0123 = v128.load(accPtr, 1 * PANEL_BYTES); // of panel 1
-    let acc1x4567 = v128.load(accPtr, 1 * PANEL_BYTES + 16);
-    let acc2x0123 = v128.load(accPtr, 2 * PANEL_BYTES);
-    let acc2x4567 = v128.load(accPtr, 2 * PANEL_BYTES + 16);
-    let acc3x0123 = v128.load(accPtr, 3 * PANEL_BYTES);
-    let acc3x4567 = v128.load(accPtr, 3 * PANEL_BYTES + 16);
+    let acc0x0123 = firstSum(isInt8, accPtr);
+    let acc0x4567 = firstSum(isInt8, accPtr + 16);
+    let acc1x0123 = firstSum(isInt8, accPtr + 1 * PANEL_BYTES); // of panel 1
+    let acc1x4567 = firstSum(isInt8, accPtr + 1 * PANEL_BYTES + 16);
+    let acc2x0123 = firstSum(isInt8, accPtr + 2 * PANEL_BYTES);
+    let acc2x4567 = firstSum(isInt8, accPtr + 2 * PANEL_BYTES + 16);
+    let acc3x0123 = firstSum(isInt8, accPtr + 3 * PANEL_BYTES);
+    let acc3x4567 = firstSum(isInt8, accPtr + 3 * PANEL_BYTES + 16);
 
     let pPtr = weightsPtr;
     let v0Ptr = vPanelPtr;
@@ -154,33 +172,77 @@ function valueTile1x32(weightsPtr: usize, vPanelPtr: usize, vPanelBytes: usize, 
     let v3Ptr = v2Ptr + vPanelBytes;
     do {
       const p = v128.load32_splat(pPtr);
-      acc0x0123 = madd(p, v128.load(v0Ptr), acc0x0123);
-      acc0x4567 = madd(p, v128.load(v0Ptr, 16), acc0x4567);
-      acc1x0123 = madd(p, v128.load(v1Ptr), acc1x0123);
-      acc1x4567 = madd(p, v128.load(v1Ptr, 16), acc1x4567);
-      acc2x0123 = madd(p, v128.load(v2Ptr), acc2x0123);
-      acc2x4567 = madd(p, v128.load(v2Ptr, 16), acc2x4567);
-      acc3x0123 = madd(p, v128.load(v3Ptr), acc3x0123);
-      acc3x4567 = madd(p, v128.load(v3Ptr, 16), acc3x4567);
+      acc0x0123 = addProducts(isInt8, p, load0123(isInt8, v0Ptr), acc0x0123);
+      acc0x4567 = addProducts(isInt8, p, load4567(isInt8, v0Ptr), acc0x4567);
+      acc1x0123 = addProducts(isInt8, p, load0123(isInt8, v1Ptr), acc1x0123);
+      acc1x4567 = addProducts(isInt8, p, load4567(isInt8, v1Ptr), acc1x4567);
+      acc2x0123 = addProducts(isInt8, p, load0123(isInt8, v2Ptr), acc2x0123);
+      acc2x4567 = addProducts(isInt8, p, load4567(isInt8, v2Ptr), acc2x4567);
+      acc3x0123 = addProducts(isInt8, p, load0123(isInt8, v3Ptr), acc3x0123);
+      acc3x4567 = addProducts(isInt8, p, load4567(isInt8, v3Ptr), acc3x4567);
       pPtr += 4;
-      v0Ptr += PANEL_BYTES;
-      v1Ptr += PANEL_BYTES;
-      v2Ptr += PANEL_BYTES;
-      v3Ptr += PANEL_BYTES;
+      v0Ptr += stepBytes(isInt8);
+      v1Ptr += stepBytes(isInt8);
+      v2Ptr += stepBytes(isInt8);
+      v3Ptr += stepBytes(isInt8);
     } while (pPtr < weightsEnd);
 
-    v128.store(accPtr, acc0x0123);
-    v128.store(accPtr, acc0x4567, 16);
-    v128.store(accPtr, acc1x0123, 1 * PANEL_BYTES);
-    v128.store(accPtr, acc1x4567, 1 * PANEL_BYTES + 16);
-    v128.store(accPtr, acc2x0123, 2 * PANEL_BYTES);
-    v128.store(accPtr, acc2x4567, 2 * PANEL_BYTES + 16);
-    v128.store(accPtr, acc3x0123, 3 * PANEL_BYTES);
-    v128.store(accPtr, acc3x4567, 3 * PANEL_BYTES + 16);
+    storeSums(isInt8, accPtr, acc0x0123, acc0x4567, scalesPtr);
+    storeSums(isInt8, accPtr + 1 * PANEL_BYTES, acc1x0123, acc1x4567, scalesPtr);
+    storeSums(isInt8, accPtr + 2 * PANEL_BYTES, acc2x0123, acc2x4567, scalesPtr);
+    storeSums(isInt8, accPtr + 3 * PANEL_BYTES, acc3x0123, acc3x4567, scalesPtr);
     accPtr += 4 * PANEL_BYTES;
     vPanelPtr += 4 * vPanelBytes;
   }
-  if (panels > 0) valueTile1x8(weightsPtr, vPanelPtr, vPanelBytes, accPtr, panels, keys);
+  if (panels > 0) valueTile(isInt8, 1, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, steps);
+}
+
+function valueTile6x8(weightsPtr: usize, vPanelPtr: usize, vPanelBytes: usize, accPtr: usize, panels: usize, keys: usize): void {
+  valueTile(false, 6, weightsPtr, 0, vPanelPtr, vPanelBytes, accPtr, panels, keys);
+}
+
+function valueTile4x8(weightsPtr: usize, vPanelPtr: usize, vPanelBytes: usize, accPtr: usize, panels: usize, keys: usize): void {
+  valueTile(false, 4, weightsPtr, 0, vPanelPtr, vPanelBytes, accPtr, panels, keys);
+}
+
+function valueTileOfOne(weightsPtr: usize, vPanelPtr: usize, vPanelBytes: usize, accPtr: usize, panels: usize, keys: usize): void {
+  valueTile1x32(false, weightsPtr, 0, vPanelPtr, vPanelBytes, accPtr, panels, keys);
+}
+
+function valueTile6x8Int8(
+  weightsPtr: usize,
+  scalesPtr: usize,
+  vPanelPtr: usize,
+  vPanelBytes: usize,
+  accPtr: usize,
+  panels: usize,
+  pairs: usize,
+): void {
+  valueTile(true, 6, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, pairs);
+}
+
+function valueTile4x8Int8(
+  weightsPtr: usize,
+  scalesPtr: usize,
+  vPanelPtr: usize,
+  vPanelBytes: usize,
+  accPtr: usize,
+  panels: usize,
+  pairs: usize,
+): void {
+  valueTile(true, 4, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, pairs);
+}
+
+function valueTileOfOneInt8(
+  weightsPtr: usize,
+  scalesPtr: usize,
+  vPanelPtr: usize,
+  vPanelBytes: usize,
+  accPtr: usize,
+  panels: usize,
+  pairs: usize,
+): void {
+  valueTile1x32(true, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, pairs);
 }
 
 /** The tile of the given height; parameters as above. */
@@ -195,7 +257,23 @@ export function addValues(
 ): void {
   if (tileRows == 6) valueTile6x8(weightsPtr, vPanelPtr, vPanelBytes, accPtr, panels, keys);
   else if (tileRows == 4) valueTile4x8(weightsPtr, vPanelPtr, vPanelBytes, accPtr, panels, keys);
-  else valueTile1x32(weightsPtr, vPanelPtr, vPanelBytes, accPtr, panels, keys);
+  else valueTileOfOne(weightsPtr, vPanelPtr, vPanelBytes, accPtr, panels, keys);
+}
+
+/** The same for values in int8. */
+export function addValuesInt8(
+  tileRows: usize,
+  weightsPtr: usize,
+  scalesPtr: usize,
+  vPanelPtr: usize,
+  vPanelBytes: usize,
+  accPtr: usize,
+  panels: usize,
+  pairs: usize,
+): void {
+  if (tileRows == 6) valueTile6x8Int8(weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, pairs);
+  else if (tileRows == 4) valueTile4x8Int8(weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, pairs);
+  else valueTileOfOneInt8(weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, pairs);
 }
 
 /**

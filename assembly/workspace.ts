@@ -12,7 +12,7 @@ export class Workspace {
   band: Band;
   /** [MAX_STRIP_ROWS, BLOCK] */
   scores: usize;
-  /** [BLOCK]: a row's scores before the exponential, for blocks whose values are not finite. */
+  /** [BLOCK]: a row's scores before the exponential, for blocks whose values are not finite; or the scales of int16 weights. */
   spareScores: usize;
   panels: Panels;
 }
@@ -32,7 +32,7 @@ function layOut(ptr: usize, kvLen: usize, headDim: usize, valueDim: usize, isPla
   const strips = ptr + offsetof<Workspace>() + offsetof<Panels>() + offsetof<BlockLayout>() + offsetof<Band>();
   const rows = strips + BAND_STRIPS * offsetof<Strip>();
   const accumulatorBytes = <u64>ceilPanel(valueDim) * (MAX_STRIP_ROWS << 2);
-  const queryPanelBytes = <u64>headDim * PANEL_BYTES;
+  const queryPanelBytes = (<u64>headDim + 1) * PANEL_BYTES; // and their scales
 
   const scores = wholeLines(<u64>rows + BAND_STRIPS * MAX_STRIP_ROWS * offsetof<Row>());
   const spareScores = scores + <u64>(MAX_STRIP_ROWS * SCORE_ROW);
@@ -41,7 +41,7 @@ function layOut(ptr: usize, kvLen: usize, headDim: usize, valueDim: usize, isPla
   const blocks = queryPanels + wholeLines(BAND_STRIPS * queryPanelBytes);
   const numBlocks = blocksOf(kvLen);
   const firstBlock = blocks + wholeLines(numBlocks * sizeof<usize>());
-  const bytesOfBlock = blockBytes(min(kvLen, BLOCK), 1, headDim, valueDim);
+  const bytesOfBlock = blockBytes(min(kvLen, BLOCK), 1, headDim, valueDim, false);
   const end = firstBlock + numBlocks * bytesOfBlock;
 
   if (isPlaced) {
@@ -81,6 +81,6 @@ export function placeWorkspace(params: usize, ptr: usize): void {
   const p = changetype<AttentionParams>(params);
   layOut(ptr, p.blocks ? 0 : p.kvLen, p.headDim, p.valueDim, true);
   const layout = changetype<Workspace>(ptr).panels.layout;
-  if (p.blocks) layout.place(BLOCK, p.numKvHeads, p.headDim, p.valueDim);
-  else layout.place(min(p.kvLen, BLOCK), 1, p.headDim, p.valueDim);
+  if (p.blocks) layout.place(BLOCK, p.numKvHeads, p.headDim, p.valueDim, p.isInt8 != 0);
+  else layout.place(min(p.kvLen, BLOCK), 1, p.headDim, p.valueDim, false);
 }

@@ -84,6 +84,12 @@ export function readPlace(
   return place;
 }
 
+/** An array of the library's own. */
+export function ownArray(name: string, data: Float32Array | Uint8Array, isResult: boolean): Operand {
+  const kind = data instanceof Uint8Array ? "uint8" : "float32";
+  return { name, dims: [data.length], count: data.length, kind, isResult, tensor: undefined, ptr: 0, data, viewOffset: undefined };
+}
+
 interface ReadTensor {
   data: unknown;
   dims: readonly number[];
@@ -173,9 +179,9 @@ export function copyIn(runtime: Runtime, { data, kind, ptr, count, viewOffset }:
   if (kind === "float16") kernels.widenFloat16(to, ptr, count);
 }
 
-/** Copies a result to the caller's array. */
-export function copyOut(runtime: Runtime, { data, ptr, count }: Operand): void {
-  if (data) (data as Float32Array).set(runtime.memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count));
+/** Copies a result to the array it is for. */
+export function copyOut({ memory }: Runtime, { data, kind, ptr, count }: Operand): void {
+  if (data) data.set(kind === "uint8" ? memory.u8.subarray(ptr, ptr + count) : memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count));
 }
 
 /**

@@ -102,6 +102,7 @@ export interface CachedKeys {
   readonly numKvHeads: number;
   readonly headDim: number;
   readonly valueDim: number;
+  readonly isInt8: boolean;
   /** Keys of each sequence. */
   readonly lengths: readonly number[];
   readonly blocksPerSequence: number;

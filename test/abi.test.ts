@@ -35,6 +35,7 @@ const EXPORTS = [
     "softcapRow",
     "splitScores",
     "splitValues",
+    "transferBytes",
     "widenFloat16",
     "workspaceBytes",
   ],

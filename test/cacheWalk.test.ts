@@ -4,6 +4,7 @@ import { type Engine, KVCache, type KVCacheOptions } from "headwise";
 import { scaledDotProductAttention as reference } from "headwise/reference";
 import { largestError } from "./support/attention.js";
 import { onEveryBuild } from "./support/builds.js";
+import { expectInt8Parity, roundToInt8 } from "./support/int8.js";
 import { uniform } from "./support/random.js";
 
 const STEPS = 10_000;
@@ -111,10 +112,10 @@ class Walk {
       expect(String(error)).toMatch(/were given up/); // rows of before a truncation
       return;
     }
-    const truth = reference(q, tensor("k", HEAD_DIM), tensor("v", VALUE_DIM), {
-      ...{ causal: true, queryLengths, keyLengths, window: [window, 0], sinkTokens },
-    });
-    expect(largestError(out, truth.data)).toBeLessThanOrEqual(2e-6);
+    const options = { causal: true, queryLengths, keyLengths, window: [window, 0] as const, sinkTokens };
+    const [k, v] = [tensor("k", HEAD_DIM), tensor("v", VALUE_DIM)];
+    if (this.#options.dtype === "int8") expectInt8Parity(out, q, roundToInt8(k), roundToInt8(v), options);
+    else expect(largestError(out, reference(q, k, v, options).data)).toBeLessThanOrEqual(2e-6);
     this.attended++;
   }
 
@@ -154,10 +155,13 @@ class Walk {
 
 onEveryBuild((build, engine) => {
   const sizes = { batchSize: BATCH, numKvHeads: KV_HEADS, headDim: HEAD_DIM, valueDim: VALUE_DIM };
-  test.each<[string, Pick<KVCacheOptions, "policy" | "capacity" | "window" | "sinkTokens">]>([
-    ["append", { capacity: 600 }],
-    ["rolling", { policy: "rolling", capacity: 360, window: 60, sinkTokens: 3 }],
-  ])(`${STEPS} random steps on a cache with policy %s › seed 1`, { timeout: 120_000 }, (_, options) => {
+  const rolling = { policy: "rolling", capacity: 360, window: 60, sinkTokens: 3 } as const;
+  test.each<[string, Pick<KVCacheOptions, "policy" | "capacity" | "window" | "sinkTokens" | "dtype">]>([
+    ["float32, append", { capacity: 600 }],
+    ["float32, rolling", rolling],
+    ["int8, append", { capacity: 600, dtype: "int8" }],
+    ["int8, rolling", { ...rolling, dtype: "int8" }],
+  ])(`${STEPS} random steps on a cache of %s › seed 1`, { timeout: 120_000 }, (_, options) => {
     const walk = new Walk(engine, { ...sizes, ...options }, 1);
     for (let step = 0; step < STEPS; step++) walk.step();
     expect(walk.attended).toBeGreaterThan(STEPS / 5);

@@ -41,7 +41,7 @@ describe.each(["simd", "relaxed"])("%s", (build) => {
   const functions = functionsOf(wat);
   const vectorLoops = [...functions].flatMap(([name, body]) =>
     innermostLoops(body)
-      .filter((loop) => count(loop, /^v128\.load(8x8_u|16x4_u)?( |$)/) > 0) // more than a splat of constants
+      .filter((loop) => count(loop, /^v128\.load(8x8_[su]|16x4_u)?( |$)/) > 0) // more than a splat of constants
       .map((loop) => ({ name, loop })),
   );
   const tiles = vectorLoops.filter(({ name }) => /scoreStrip|addValues$|Tile/.test(name));
@@ -49,9 +49,16 @@ describe.each(["simd", "relaxed"])("%s", (build) => {
     count(loop, /^v128\.load32_splat/) === rows &&
     count(loop, /^v128\.load( |$)/) === 2 &&
     count(loop, build === "relaxed" ? /^f32x4\.relaxed_madd/ : /^f32x4\.mul/) === 2 * rows;
+  const isInt8Tile = (loop: readonly string[], rows: number): boolean =>
+    count(loop, /^v128\.load32_splat/) === rows &&
+    count(loop, /^v128\.load8x8_s/) === 2 &&
+    count(loop, /^i32x4\.dot_i16x8_s/) === 2 * rows;
 
-  test("the loops are found: two tiles of 6, 4 and 1 rows, and the others", () => {
-    for (const rows of [6, 4, 1]) expect(tiles.filter(({ loop }) => isTile(loop, rows)).length).toBe(2);
+  test("the loops are found: two tiles of 6, 4 and 1 rows for float32 and for int8, and the others", () => {
+    for (const rows of [6, 4, 1]) {
+      expect(tiles.filter(({ loop }) => isTile(loop, rows)).length).toBe(2);
+      expect(tiles.filter(({ loop }) => isInt8Tile(loop, rows)).length).toBe(2);
+    }
     expect(vectorLoops.length).toBeGreaterThanOrEqual(15);
   });
 
@@ -75,7 +82,7 @@ describe.each(["simd", "relaxed"])("%s", (build) => {
 
   test("a tile's step is loads, splats, madds and two pointers: no store, no shuffle, one branch", () => {
     for (const rows of [6, 4, 1]) {
-      for (const { name, loop } of tiles.filter((candidate) => isTile(candidate.loop, rows))) {
+      for (const { name, loop } of tiles.filter((tile) => isTile(tile.loop, rows) || isInt8Tile(tile.loop, rows))) {
         expect(count(loop, /store|shuffle|^if|^select/), name).toBe(0);
         expect(count(loop, /^br/), name).toBe(1);
         expect(count(loop, /^i32\.add/), name).toBeLessThanOrEqual(3);

@@ -330,8 +330,9 @@ describe("operations", () => {
       [4, 5],
       [6, 3],
       [7, 2],
-      [10, 6],
-      [11, 512],
+      [10, 1],
+      [11, 6],
+      [12, 512],
     ] as const) {
       expect(() => KVCache.restore(engine, changed(word, value)), `word ${word}`).toThrow(/are damaged/);
     }

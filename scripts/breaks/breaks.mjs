@@ -4,6 +4,7 @@
 
 const DETERMINISM = ["determinism"];
 const CACHE = ["kvCache"];
+const INT8 = ["int8"];
 
 export const BREAKS = [
   // Scores
@@ -373,9 +374,9 @@ export const BREAKS = [
   {
     rule: "determinism 5: keys in order, one accumulator per output element",
     file: "assembly/values.ts",
-    find: "else valueTile1x32(weightsPtr, vPanelPtr, vPanelBytes, accPtr, panels, keys);",
+    find: "  valueTile1x32(false, weightsPtr, 0, vPanelPtr, vPanelBytes, accPtr, panels, keys);",
     replace:
-      "else { const half = keys >> 1; valueTile1x32(weightsPtr + (half << 2), vPanelPtr + half * PANEL_BYTES, vPanelBytes, accPtr, panels, keys - half); if (half) valueTile1x32(weightsPtr, vPanelPtr, vPanelBytes, accPtr, panels, half); }",
+      "  const half = keys >> 1; valueTile1x32(false, weightsPtr + (half << 2), 0, vPanelPtr + half * PANEL_BYTES, vPanelBytes, accPtr, panels, keys - half); if (half) valueTile1x32(false, weightsPtr, 0, vPanelPtr, vPanelBytes, accPtr, panels, half);",
     tests: DETERMINISM,
   },
   {
@@ -747,9 +748,79 @@ export const BREAKS = [
   {
     rule: "a cache image is checked whole",
     file: "src/layers/cacheImage.ts",
-    find: "|| wordsOf(config, lengths) !== header.length",
+    find: "|| placesOf(config, lengths).size !== size",
     replace: "",
     tests: CACHE,
+  },
+  {
+    rule: "int8: the largest element becomes 127 steps",
+    file: "assembly/quantize.ts",
+    find: "const scale = most / INT8_LIMIT;",
+    replace: "const scale = most / 128;",
+    tests: INT8,
+  },
+  {
+    rule: "int8: what is not finite is refused",
+    file: "assembly/quantize.ts",
+    find: "if (!(most < Infinity)) return NaN;",
+    replace: "",
+    tests: INT8,
+  },
+  {
+    rule: "int8: sums of a long head fit into int32",
+    file: "assembly/quantize.ts",
+    find: "min(INT16_LIMIT, <f32>(i32.MAX_VALUE / (<i32>INT8_LIMIT * 2 * <i32>pairsOf(headDim))))",
+    replace: "INT16_LIMIT",
+    tests: INT8,
+  },
+  {
+    rule: "int8: queries have 16 bits, not 8",
+    file: "assembly/quantize.ts",
+    find: "const INT16_LIMIT: f32 = 32767;",
+    replace: "const INT16_LIMIT: f32 = 127;",
+    tests: INT8,
+  },
+  {
+    rule: "int8: a row's weights are rounded by themselves",
+    file: "assembly/onlineSoftmax.ts",
+    find: "store<f32>(sparePtr + (r << 2), quantizeWeights(",
+    replace: "store<f32>(sparePtr, quantizeWeights(",
+    tests: INT8,
+  },
+  {
+    rule: "int8: the last key of an odd number counts",
+    file: "assembly/onlineSoftmax.ts",
+    find: "const pairs = pairsOf(keys);",
+    replace: "const pairs = max<usize>(1, keys >> 1);",
+    tests: INT8,
+  },
+  {
+    rule: "int8: the last channel of an odd number counts",
+    file: "assembly/quantize.ts",
+    find: "const isPair = ptr + PANEL_BYTES < end;",
+    replace: "const isPair = ptr + PANEL_BYTES <= end;",
+    tests: INT8,
+  },
+  {
+    rule: "int8: a key's scale is its own",
+    file: "assembly/panels.ts",
+    find: "this.layout.keyScales(this.block(key), this.headOfBlock) + ((key % BLOCK) << 2)",
+    replace: "this.layout.keyScales(this.block(key), this.headOfBlock)",
+    tests: INT8,
+  },
+  {
+    rule: "int8: restore takes bytes and scales as they are",
+    file: "src/layers/kvCache.ts",
+    find: "...(scales && {",
+    replace: "...(scales && areResults && {",
+    tests: INT8,
+  },
+  {
+    rule: "int8: scales of an image are checked",
+    file: "src/layers/cacheImage.ts",
+    find: "if (scales && !(scales.k.every(isScale) && scales.v.every(isScale))) throw",
+    replace: "if (scales && !(scales.k.length && scales.v.length)) throw",
+    tests: INT8,
   },
   {
     rule: "few strips: every column goes through every key",

@@ -2,12 +2,12 @@
 /** A cache of keys and values: what was computed for earlier tokens, kept as the kernels read it. */
 import { integer, knownOptions, oneOf, wrongMoment, wrongValue } from "../check.js";
 import type { Engine } from "../engine.js";
-import { assertUnchanged, readNumbers, readPlace } from "../operand.js";
+import { assertUnchanged, ownArray, readNumbers } from "../operand.js";
 import { ATTENTION_OPTIONS, type AttentionOptions, integersOf, MAX_POSITION } from "../ops/attentionCall.js";
 import { attend, readUnchanged } from "../ops/scaledDotProductAttention.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type CachedKeys, cachedRows, type Layout, LAYOUTS } from "../shape.js";
-import type { DataTensor, Float32Tensor, ResultTensor, TensorLike } from "../tensor.js";
+import type { Float32Tensor, ResultTensor, TensorLike } from "../tensor.js";
 import { type CacheConfig, type KVCacheOptions, readCacheConfig } from "./cacheConfig.js";
 import { readImage, type RowArrays, writeImage } from "./cacheImage.js";
 import { blocksOf, KeySequences, type KeySpan, writeBlocks } from "./keySequences.js";
@@ -81,8 +81,8 @@ export class KVCache {
     runtime.assertReady(operation);
     const config = readCacheConfig(operation, options);
     runtime.assertReady(operation); // a getter may have disposed of the engine
-    const { numKvHeads, headDim, valueDim, batchSize } = config;
-    const blockBytes = runtime.kernels.cacheBlockBytes(numKvHeads, headDim, valueDim);
+    const { numKvHeads, headDim, valueDim, batchSize, dtype } = config;
+    const blockBytes = runtime.kernels.cacheBlockBytes(numKvHeads, headDim, valueDim, dtype === "int8" ? 1 : 0);
     return new KVCache(runtime, config, KeySequences.empty(runtime, blockBytes, batchSize));
   }
 
@@ -110,7 +110,8 @@ export class KVCache {
    * @param k  [batch, rows, numKvHeads, headDim], or [batch, numKvHeads, rows, headDim] with layout "bhsd"
    * @param v  [batch, rows, numKvHeads, valueDim] in the same layout
    * @throws {TypeError} the wrong kind of value, or an unknown option
-   * @throws {RangeError} sizes that don't fit, more keys than `capacity`, or not enough memory; the cache is as it was
+   * @throws {RangeError} sizes that don't fit, more keys than `capacity`, not enough memory, or with dtype "int8" a number that is not
+   *   finite; the cache is as it was
    * @throws {Error} after `dispose`
    *
    * @example
@@ -312,15 +313,9 @@ export class KVCache {
   serialize(): Uint8Array {
     const operation = "KVCache.serialize";
     this.#assertReady(operation);
-    return writeImage(this.#config, this.#sequences.list, (span, place) => {
-      const { k, v } = this.#tensorsOf(span, place);
-      const rows = {
-        k: readPlace(this.#runtime, operation, "k", k, k.dims, "rows"),
-        v: readPlace(this.#runtime, operation, "v", v, v.dims, "rows"),
-      };
-      const { first, end } = span;
-      transferRows(this.#runtime, operation, "readKeys", this.#config, [span], { ...rows, count: end - first, layout: "bshd" });
-    });
+    return writeImage(this.#config, this.#sequences.list, (span, place) =>
+      transferRows(this.#runtime, operation, "readKeys", this.#config, [span], rowsOf(span, place, true)),
+    );
   }
 
   /**
@@ -351,12 +346,7 @@ export class KVCache {
         sequence.evicted = evicted;
         for (const { first, end, rows } of pieces) {
           const span = { sequence, first, end };
-          const { k, v } = cache.#tensorsOf(span, rows);
-          const operands = {
-            k: readNumbers(cache.#runtime, operation, "k", k),
-            v: readNumbers(cache.#runtime, operation, "v", v),
-          };
-          cache.#write(operation, [span], { ...operands, count: end - first, layout: "bshd" });
+          cache.#write(operation, [span], rowsOf(span, rows, false));
           sequence.length = end;
         }
         sequence.length = length;
@@ -386,11 +376,12 @@ export class KVCache {
   }
 
   #keys(): CachedKeys {
-    const { batchSize, numKvHeads, headDim, valueDim } = this.#config;
+    const { batchSize, numKvHeads, headDim, valueDim, dtype } = this.#config;
     const { list, lengths, longest } = this.#sequences;
     const blocksPerSequence = blocksOf(longest);
     return {
       ...{ batchSize, numKvHeads, headDim, valueDim, lengths, blocksPerSequence },
+      isInt8: dtype === "int8",
       writeBlocks: (i32, word) => {
         for (const [batch, sequence] of list.entries()) {
           writeBlocks(sequence, blocksPerSequence, i32, word + batch * blocksPerSequence);
@@ -431,13 +422,18 @@ export class KVCache {
     }
     this.#sequences.keep(room);
   }
+}
 
-  /** Rows of a span as tensors [1, rows, numKvHeads, …]. */
-  #tensorsOf({ first, end }: KeySpan, { k, v }: RowArrays): { k: DataTensor; v: DataTensor } {
-    const { numKvHeads, headDim, valueDim } = this.#config;
-    return {
-      k: { data: k, dims: [1, end - first, numKvHeads, headDim] },
-      v: { data: v, dims: [1, end - first, numKvHeads, valueDim] },
-    };
-  }
+/** The rows of a span in arrays of an image, to be read or to be written. */
+function rowsOf({ first, end }: KeySpan, { k, v, scales }: RowArrays, areResults: boolean): Rows {
+  return {
+    k: ownArray("k", k, areResults),
+    v: ownArray("v", v, areResults),
+    ...(scales && {
+      keyScales: ownArray("keyScales", scales.k, areResults),
+      valueScales: ownArray("valueScales", scales.v, areResults),
+    }),
+    count: end - first,
+    layout: "bshd",
+  };
 }

@@ -1,41 +1,51 @@
 /** Rows of keys and values on their way into blocks, and out of them. */
+import { wrongValue } from "../check.js";
 import { assignScratch, copyIn, copyOut, type Operand, scratchBytes } from "../operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { CACHE_PARAMS, KEY_SPAN, sizeOf, writeStruct } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { type CacheSizes, type Layout, stridesOf } from "../shape.js";
+import { type Layout, stridesOf } from "../shape.js";
+import type { CacheConfig } from "./cacheConfig.js";
 import { blocksOf, type KeySpan, writeBlocks } from "./keySequences.js";
 
-/** Scratch of the kernels: a BlockLayout. */
-const LAYOUT_BYTES = 64;
+/** What `appendKeys` returns where a number is not finite and dtype "int8" can't keep it. */
+const NOT_FINITE = { 1: "k", 2: "v" } as Readonly<Record<number, "k" | "v">>;
 
 /** Keys and values of `count` rows a sequence, operands of a call or places for results. */
 export interface Rows {
   readonly k: Operand;
   readonly v: Operand;
+  /** Where k and v are int8: what 1 stands for, [count, numKvHeads], of one sequence. */
+  readonly keyScales?: Operand;
+  readonly valueScales?: Operand;
   readonly count: number;
   readonly layout: Layout;
 }
 
-/** Runs a kernel between rows and the blocks of spans: `appendKeys` writes the blocks, `readKeys` the rows. */
+/**
+ * Runs a kernel between rows and the blocks of spans: `appendKeys` writes the blocks, `readKeys` the rows.
+ * @throws {RangeError} not enough memory, or a number that the cache's dtype doesn't have
+ */
 export function transferRows(
   runtime: Runtime,
   operation: string,
   kernel: "appendKeys" | "readKeys",
-  { numKvHeads, headDim, valueDim }: CacheSizes,
+  { numKvHeads, headDim, valueDim, dtype }: CacheConfig,
   spans: readonly KeySpan[],
-  { k, v, count, layout }: Rows,
+  { k, v, keyScales, valueScales, count, layout }: Rows,
 ): void {
   const { arena, memory, kernels, jobPtr } = runtime;
   const blocksPerSequence = spans.reduce((most, { end }) => Math.max(most, blocksOf(end)), 0);
   const spanBytes = sizeOf(KEY_SPAN);
   const spansBytes = wholeLines(spanBytes * spans.length);
   const blocksBytes = wholeLines(4 * spans.length * blocksPerSequence);
-  const start = arena.openScratch(operation, scratchBytes([k, v]) + spansBytes + blocksBytes + LAYOUT_BYTES);
+  const operands = [k, v, keyScales, valueScales].filter((operand) => operand !== undefined);
+  const kernelBytes = kernels.transferBytes(headDim, valueDim);
+  const start = arena.openScratch(operation, scratchBytes(operands) + spansBytes + blocksBytes + kernelBytes);
   try {
-    const spansPtr = assignScratch([k, v], start);
+    const spansPtr = assignScratch(operands, start);
     const blocksPtr = spansPtr + spansBytes;
-    for (const operand of [k, v]) if (!operand.isResult) copyIn(runtime, operand);
+    for (const operand of operands) if (!operand.isResult) copyIn(runtime, operand);
     for (const [index, { sequence, first, end }] of spans.entries()) {
       writeStruct(memory, spansPtr + index * spanBytes, KEY_SPAN, { first, end });
       writeBlocks(sequence, blocksPerSequence, memory.i32, (blocksPtr >>> 2) + index * blocksPerSequence);
@@ -46,7 +56,10 @@ export function transferRows(
       k: k.ptr,
       v: v.ptr,
       blocks: blocksPtr,
+      isInt8: dtype === "int8" ? 1 : 0,
       spans: spansPtr,
+      keyScales: keyScales?.ptr ?? 0,
+      valueScales: valueScales?.ptr ?? 0,
       batchSize: spans.length,
       blocksPerSequence,
       numKvHeads,
@@ -59,8 +72,9 @@ export function transferRows(
       vHeadStride: vStrides.head,
       vBatchStride: vStrides.batch,
     });
-    kernels[kernel](jobPtr, blocksPtr + blocksBytes);
-    for (const operand of [k, v]) if (operand.isResult) copyOut(runtime, operand);
+    const notFinite = NOT_FINITE[kernels[kernel](jobPtr, blocksPtr + blocksBytes) ?? 0];
+    if (notFinite) throw wrongValue(operation, `"${notFinite}" holds NaN or infinity, which a cache of dtype "int8" can't keep`);
+    for (const operand of operands) if (operand.isResult) copyOut(runtime, operand);
   } finally {
     runtime.closeScratch();
   }

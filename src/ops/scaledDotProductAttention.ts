@@ -186,7 +186,7 @@ function workOf({ shape, numbers }: AttentionCall): number {
 /** The struct of the call; all operands have their places. */
 function paramsOf(
   runtime: Runtime,
-  { inputs, results, shape, strides, numbers, layout }: AttentionCall,
+  { cache, inputs, results, shape, strides, numbers, layout }: AttentionCall,
   out: Operand,
   sequences: number,
   blocks: number,
@@ -209,6 +209,7 @@ function paramsOf(
     scores: results.scores?.ptr ?? 0,
     sequences,
     blocks,
+    isInt8: cache?.isInt8 ? 1 : 0,
     seqLen,
     kvLen,
     numHeads,

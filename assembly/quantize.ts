@@ -1,0 +1,113 @@
+/**
+ * Integers for floats: x ≈ scale · n, with the scale that takes the largest of a row to the largest integer.
+ *
+ *     keys and values   int8, one scale for a key of a head     when they enter a cache
+ *     queries           int16, one scale a row                  once a call
+ *     weights           int16, one scale a row and block        block by block, the scales of the values multiplied in
+ *
+ * Products of int16 and int8 are summed in int32: 32767 · 127 · 512 keys of a block fit, and queries take fewer bits where headDim is
+ * above 512.
+ */
+import { pairsOf } from "./element";
+import { BLOCK, PANEL, PANEL_BYTES, SCORE_ROW } from "./layout";
+
+const INT8_LIMIT: f32 = 127;
+const INT16_LIMIT: f32 = 32767;
+
+/** Four numbers times `factor`, as int32; NaN becomes 0. */
+// @ts-ignore: decorator
+@inline
+function rounded(x: v128, factor: v128): v128 {
+  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(x, factor)));
+}
+
+/** Largest absolute value of a row; NaN if one is NaN. */
+function largest(ptr: usize, count: usize): f32 {
+  const end = ptr + (count << 2);
+  const wholeEnd = ptr + ((count & ~3) << 2);
+  let most = f32x4.splat(0);
+  for (; ptr < wholeEnd; ptr += 16) most = f32x4.max(most, f32x4.abs(v128.load(ptr)));
+  for (; ptr < end; ptr += 4) most = f32x4.max(most, f32x4.abs(v128.load32_splat(ptr)));
+  most = f32x4.max(most, v128.shuffle<f32>(most, most, 2, 3, 0, 1));
+  return max<f32>(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1));
+}
+
+/** A row of floats as bytes; returns its scale, NaN if a number is not finite. */
+export function quantizeRow(rowPtr: usize, count: usize, bytesPtr: usize): f32 {
+  const most = largest(rowPtr, count);
+  if (!(most < Infinity)) return NaN;
+  const scale = most / INT8_LIMIT;
+  const scales = f32x4.splat(scale);
+  const wholeEnd = bytesPtr + (count & ~3);
+  for (; bytesPtr < wholeEnd; bytesPtr += 4, rowPtr += 16) {
+    const n = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.div(v128.load(rowPtr), scales)));
+    const n16 = i16x8.narrow_i32x4_s(n, n);
+    v128.store32_lane(bytesPtr, i8x16.narrow_i16x8_s(n16, n16), 0);
+  }
+  for (let rest = count & 3; rest > 0; rest--, bytesPtr++, rowPtr += 4) {
+    store<i8>(bytesPtr, <i8>nearest<f32>(scale == 0 ? 0 : load<f32>(rowPtr) / scale));
+  }
+  return scale;
+}
+
+/**
+ * A panel of queries [headDim, 8] becomes pairs [⌈headDim / 2⌉, 8] of int16 in the same place; what 1 stands for in each row goes to
+ * `scalesPtr` [8]. A row with NaN or infinity has a scale that makes all its scores NaN.
+ */
+export function quantizeQueries(panelPtr: usize, headDim: usize, scalesPtr: usize): void {
+  let most0123 = f32x4.splat(0);
+  let most4567 = most0123;
+  const end = panelPtr + headDim * PANEL_BYTES;
+  for (let ptr = panelPtr; ptr < end; ptr += PANEL_BYTES) {
+    most0123 = f32x4.max(most0123, f32x4.abs(v128.load(ptr)));
+    most4567 = f32x4.max(most4567, f32x4.abs(v128.load(ptr, 16)));
+  }
+  const limit = f32x4.splat(min(INT16_LIMIT, <f32>(i32.MAX_VALUE / (<i32>INT8_LIMIT * 2 * <i32>pairsOf(headDim)))));
+  v128.store(scalesPtr, f32x4.div(most0123, limit));
+  v128.store(scalesPtr, f32x4.div(most4567, limit), 16);
+  const factor0123 = f32x4.div(limit, most0123);
+  const factor4567 = f32x4.div(limit, most4567);
+  let pairPtr = panelPtr;
+  for (let ptr = panelPtr; ptr < end; ptr += 2 * PANEL_BYTES, pairPtr += PANEL_BYTES) {
+    const isPair = ptr + PANEL_BYTES < end;
+    const even0123 = rounded(v128.load(ptr), factor0123);
+    const even4567 = rounded(v128.load(ptr, 16), factor4567);
+    const odd0123 = isPair ? rounded(v128.load(ptr, PANEL_BYTES), factor0123) : i32x4.splat(0);
+    const odd4567 = isPair ? rounded(v128.load(ptr, PANEL_BYTES + 16), factor4567) : i32x4.splat(0);
+    v128.store(pairPtr, pairUp(even0123, odd0123));
+    v128.store(pairPtr, pairUp(even4567, odd4567), 16);
+  }
+}
+
+/** Four pairs of int16 from their even and their odd members. */
+// @ts-ignore: decorator
+@inline
+function pairUp(even: v128, odd: v128): v128 {
+  const narrow = i16x8.narrow_i32x4_s(even, odd); // four even, four odd
+  return v128.shuffle<i16>(narrow, narrow, 0, 4, 1, 5, 2, 6, 3, 7);
+}
+
+/**
+ * A row of weights, times the scale of each key's values, becomes int16 in the same place; returns what 1 stands for.
+ *
+ * @param count  a multiple of 8
+ */
+export function quantizeWeights(weightsPtr: usize, valueScalesPtr: usize, count: usize): f32 {
+  const bytes = count << 2;
+  let most = f32x4.splat(0);
+  for (let byte: usize = 0; byte < bytes; byte += 16) {
+    const w = f32x4.mul(v128.load(weightsPtr + byte), v128.load(valueScalesPtr + byte));
+    v128.store(weightsPtr + byte, w);
+    most = f32x4.pmax(most, w);
+  }
+  most = f32x4.pmax(most, v128.shuffle<f32>(most, most, 2, 3, 0, 1));
+  const largest = max<f32>(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1));
+  const factor = f32x4.splat(largest > 0 ? INT16_LIMIT / largest : 0);
+  let outPtr = weightsPtr;
+  for (let byte: usize = 0; byte < bytes; byte += 32, outPtr += 16) {
+    const low = rounded(v128.load(weightsPtr + byte), factor);
+    const high = rounded(v128.load(weightsPtr + byte, 16), factor);
+    v128.store(outPtr, i16x8.narrow_i32x4_s(low, high));
+  }
+  return largest / INT16_LIMIT;
+}
