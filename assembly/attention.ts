@@ -13,12 +13,13 @@ import { visibleScores } from "./blockScores";
 import { finishStrip, takeBlock } from "./onlineSoftmax";
 import { writeScores, writeWeights } from "./handOut";
 import { Strip } from "./strip";
+import { sequenceOf } from "./keyRange";
 import { Workspace } from "./workspace";
 import { LOG2E } from "./exp2";
 import { BAND_STRIPS } from "./layout";
 
 /**
- * Computes the strips `first` to `end` − 1, counted through the batch's key/value heads: the unit in which threads share a call.
+ * Computes the strips `first` to `end` − 1, in the order of stripOrder.ts: the unit in which threads share a call.
  *
  * @param params        AttentionParams
  * @param workspacePtr  what placeWorkspace laid out for the same parameters; no other thread may use it meanwhile
@@ -26,29 +27,27 @@ import { BAND_STRIPS } from "./layout";
 export function attention(params: usize, workspacePtr: usize, first: usize, end: usize): void {
   const p = changetype<AttentionParams>(params);
   const workspace = changetype<Workspace>(workspacePtr);
-  const numRows = p.seqLen * (p.numHeads / p.numKvHeads);
-  const stripsPerHead = (numRows + p.stripRows - 1) / p.stripRows;
+  const order = workspace.order;
   for (let strip = first; strip < end;) {
-    const head = strip / stripsPerHead;
-    const firstOfHead = head * stripsPerHead;
-    const next = min(end, firstOfHead + stripsPerHead);
-    attendRows(p, workspace, head, (strip - firstOfHead) * p.stripRows, min(numRows, (next - firstOfHead) * p.stripRows));
+    order.seek(p, strip);
+    const next = min(end, order.end);
+    attendRows(p, workspace, order.row(p, strip), order.row(p, next));
     strip = next;
   }
 }
 
-/** Rows `first` to `end` − 1 of one key/value head, band by band. */
-function attendRows(p: AttentionParams, workspace: Workspace, head: usize, first: usize, end: usize): void {
-  const batch = head / p.numKvHeads;
-  const kvHead = head % p.numKvHeads;
+/** Rows `first` to `end` − 1 of the key/value head in turn, band by band. */
+function attendRows(p: AttentionParams, workspace: Workspace, first: usize, end: usize): void {
+  const sequence = workspace.order.sequence;
+  const kvHead = workspace.order.kvHead;
   const band = workspace.band;
   const isEveryScoreWanted = p.scores && p.scoresStage != ScoresStage.BIASED;
-  band.setRows(p, batch, first, end);
-  workspace.panels.turnTo(p, batch, kvHead, isEveryScoreWanted ? p.kvLen : band.to);
+  band.setRows(p, sequence, first, end);
+  workspace.panels.turnTo(p, sequence, kvHead, isEveryScoreWanted ? sequenceOf(p, sequence).keyRows : band.to);
 
   const bandRows = BAND_STRIPS * p.stripRows;
   for (let row = first; row < end; row += bandRows) {
-    band.place(p, batch, kvHead, row, min(end, row + bandRows));
+    band.place(p, sequence, kvHead, row, min(end, row + bandRows));
     attendBand(p, workspace);
   }
 }

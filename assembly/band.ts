@@ -20,17 +20,17 @@ export class Band extends KeyRange {
   }
 
   /** Rows `first` to `end` − 1 of a key/value head. */
-  place(p: AttentionParams, batch: usize, kvHead: usize, first: usize, end: usize): void {
+  place(p: AttentionParams, sequence: usize, kvHead: usize, first: usize, end: usize): void {
     this.numStrips = 0;
     for (let row = first; row < end; row += p.stripRows) {
-      this.strip(this.numStrips++).place(p, batch, kvHead, row, min(p.stripRows, end - row));
+      this.strip(this.numStrips++).place(p, sequence, kvHead, row, min(p.stripRows, end - row));
     }
-    this.setRows(p, batch, first, end);
+    this.setRows(p, sequence, first, end);
   }
 
   /** The keys that the rows `first` to `end` − 1 see. */
-  setRows(p: AttentionParams, batch: usize, first: usize, end: usize): void {
+  setRows(p: AttentionParams, sequence: usize, first: usize, end: usize): void {
     const groupSize = p.numHeads / p.numKvHeads;
-    this.setSpan(p, sequenceOf(p, batch), <i32>(first / groupSize), <i32>((end - 1) / groupSize));
+    this.setSpan(p, sequenceOf(p, sequence), <i32>(first / groupSize), <i32>((end - 1) / groupSize));
   }
 }

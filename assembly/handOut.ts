@@ -10,6 +10,7 @@ import { BLOCK, ceilPanel, SCORE_ROW } from "./layout";
 
 /** Weights: maximum and sum are known. */
 export function writeWeights(p: AttentionParams, workspace: Workspace, strip: Strip): void {
+  const firstWeight = strip.sequence.keyStart << 2;
   for (let r: usize = 0; r < strip.numRows; r++) memory.fill(strip.row(r).weights, 0, p.kvLen << 2);
   for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) {
     const firstKey = strip.firstKey(block);
@@ -19,12 +20,12 @@ export function writeWeights(p: AttentionParams, workspace: Workspace, strip: St
       const row = strip.row(r);
       const rowScores = workspace.scores + r * SCORE_ROW;
       normalizedExponentials(rowScores, (ceilPanel(endKey) - firstKey) << 2, shiftOf(row), reciprocalSum(row));
-      memory.copy(row.weights + (firstKey << 2), rowScores, (endKey - firstKey) << 2);
+      memory.copy(row.weights + firstWeight + (firstKey << 2), rowScores, (endKey - firstKey) << 2);
     }
   }
 }
 
-/** Scores at the stage asked for: every pair, or with −∞ where a key is invisible. −∞ too where a cache has no key. */
+/** Scores at the stage asked for: every pair, or with −∞ where a key is invisible. −∞ too where there is no key. */
 export function writeScores(p: AttentionParams, workspace: Workspace, strip: Strip): void {
   for (let r: usize = 0; r < strip.numRows; r++) {
     const scoresPtr = strip.row(r).scores;
@@ -38,7 +39,7 @@ export function writeScores(p: AttentionParams, workspace: Workspace, strip: Str
 
 function writeRawScores(p: AttentionParams, workspace: Workspace, strip: Strip): void {
   const isCapped = p.softcap != 0 && p.scoresStage == ScoresStage.CAPPED;
-  const end = min(p.kvLen, workspace.panels.end);
+  const end = workspace.panels.end;
   for (let block: usize = 0; block < end; block += BLOCK) {
     if (!workspace.panels.has(block)) continue;
     const endKey = min(block + BLOCK, end);
@@ -57,7 +58,8 @@ function writeVisibleScores(p: AttentionParams, workspace: Workspace, strip: Str
 }
 
 function copyScores(workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
+  const firstScore = strip.sequence.keyStart << 2;
   for (let r: usize = 0; r < strip.numRows; r++) {
-    memory.copy(strip.row(r).scores + (firstKey << 2), workspace.scores + r * SCORE_ROW, (endKey - firstKey) << 2);
+    memory.copy(strip.row(r).scores + firstScore + (firstKey << 2), workspace.scores + r * SCORE_ROW, (endKey - firstKey) << 2);
   }
 }

@@ -3,7 +3,7 @@ import { IS_RELAXED, madd } from "./simd";
 import { BLOCK, PANEL } from "./layout";
 
 /** Rises with every change of an export, of a struct or of what they mean. */
-const ABI_VERSION = 5;
+const ABI_VERSION = 6;
 
 /** Names of the builds, as `src/runtime/builds.ts` lists them. */
 const enum Build {

@@ -5,6 +5,7 @@
  *     split.ts       few queries: the keys of one strip shared by threads
  *     strip.ts       query rows that go through the tiles together, and their state
  *     band.ts        strips that go through the keys together
+ *     stripOrder.ts  strips as units that threads share: whose is the next one
  *     blockScores.ts the scores of a strip and a block
  *     onlineSoftmax.ts  what a strip gathers from block to block
  *     handOut.ts     weights and scores, for who asks for them
@@ -12,8 +13,8 @@
  *     mask.ts        the same on scores: −∞ where bounds can't say it
  *     scores.ts      register tile for q·kᵀ           values.ts   register tile for p·v
  *     softmax.ts     maximum, exponentials, sum       exp2.ts     powers of two
- *     quantize.ts    integers for floats            pairPanels.ts   panels of int8
  *     element.ts     what a tile reads: float32, or pairs of int8
+ *     quantize.ts    integers for floats              pairPanels.ts   panels of int8
  *     tanh.ts        for softcap                      unit.ts     scores in units of log₂e
  *     pack.ts        rows into panels                 keyBlock.ts panels of a block of keys
  *     panels.ts      blocks of the head in work       cache.ts    rows into the blocks of a cache

@@ -93,9 +93,9 @@ export class KeyRange {
   }
 }
 
-/** The lengths and the position of one sequence. */
+/** Where one sequence lies, its lengths and its position. */
 // @ts-ignore: decorator
 @inline
-export function sequenceOf(p: AttentionParams, batch: usize): SequenceParams {
-  return changetype<SequenceParams>(p.sequences + batch * offsetof<SequenceParams>());
+export function sequenceOf(p: AttentionParams, sequence: usize): SequenceParams {
+  return changetype<SequenceParams>(p.sequences + sequence * offsetof<SequenceParams>());
 }

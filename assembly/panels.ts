@@ -27,7 +27,7 @@ export class Panels {
   // The call's own blocks, each of one head.
   /** Their addresses. */
   ownBlocks: usize;
-  /** The head that is packed there, counted through the batch: batch · numKvHeads + kvHead. */
+  /** The head that is packed there, counted through the sequences: sequence · numKvHeads + kvHead. */
   head: usize;
 
 
@@ -37,18 +37,19 @@ export class Panels {
   }
 
   /** Turns to a head of which strips will see keys below `end`; what is packed of it already stays. */
-  turnTo(p: AttentionParams, batch: usize, kvHead: usize, end: usize): void {
+  turnTo(p: AttentionParams, sequence: usize, kvHead: usize, end: usize): void {
     if (p.blocks) {
-      this.blocks = p.blocks + batch * blocksOf(p.kvLen) * sizeof<usize>();
+      this.blocks = p.blocks + sequence * blocksOf(p.mostKeys) * sizeof<usize>();
       this.headOfBlock = kvHead;
-      this.end = min(end, <usize>sequenceOf(p, batch).keyLength);
+      this.end = min(end, <usize>sequenceOf(p, sequence).keyLength);
       return;
     }
     this.blocks = this.ownBlocks;
     this.headOfBlock = 0;
-    const head = batch * p.numKvHeads + kvHead;
+    const head = sequence * p.numKvHeads + kvHead;
     if (this.head != head) {
-      for (let block: usize = 0; block < p.kvLen; block += BLOCK) store<u8>(this.block(block), UNPACKED);
+      const keys = sequenceOf(p, sequence).keyRows;
+      for (let block: usize = 0; block < keys; block += BLOCK) store<u8>(this.block(block), UNPACKED);
       this.head = head;
       this.end = end;
     } else if (end > this.end) {
@@ -112,12 +113,13 @@ export class Panels {
   }
 
   private packBlock(p: AttentionParams, block: usize): void {
-    const batch = this.head / p.numKvHeads;
+    const sequence = sequenceOf(p, this.head / p.numKvHeads);
     const kvHead = this.head % p.numKvHeads;
     const kRowBytes = p.kRowStride << 2;
     const vRowBytes = p.vRowStride << 2;
-    const kPtr = p.k + ((batch * p.kBatchStride + kvHead * p.kHeadStride) << 2) + block * kRowBytes;
-    const vPtr = p.v + ((batch * p.vBatchStride + kvHead * p.vHeadStride) << 2) + block * vRowBytes;
+    const row = sequence.keyStart + block;
+    const kPtr = p.k + ((sequence.batch * p.kBatchStride + kvHead * p.kHeadStride) << 2) + row * kRowBytes;
+    const vPtr = p.v + ((sequence.batch * p.vBatchStride + kvHead * p.vHeadStride) << 2) + row * vRowBytes;
     const keys = min(BLOCK, this.end - block);
     packKeys(kPtr, kRowBytes, 0, keys, p.headDim, this.keys(block));
     const isFinite = packValues(vPtr, vRowBytes, 0, keys, p.valueDim, this.values(block), this.layout.valuePanelBytes);

@@ -3,15 +3,27 @@
  * names in the same order, and a test compares the two. Addresses are in bytes, strides in elements.
  */
 
-/** One sequence of the batch. */
+/** One sequence: a batch entry's, or one of several that are packed in one entry. */
 @unmanaged
 export class SequenceParams {
-  /** Query rows that count; the rows beyond see no key. */
+  /** The entry. */
+  batch: usize;
+
+  /** Row of the entry that is its row 0. */
+  queryStart: usize;
+  /** Rows that get a result. */
+  queryRows: usize;
+  /** Rows that count; those beyond see no key. */
   queryLength: i32;
+  /** Position of row 0. */
+  queryOffset: i32;
+
+  /** Key of the entry that is its key 0. Positions count from there too. */
+  keyStart: usize;
+  /** Keys that there are. */
+  keyRows: usize;
   /** Keys that count. */
   keyLength: i32;
-  /** Position of query row 0. */
-  queryOffset: i32;
 }
 
 /** Scaled dot-product attention. */
@@ -30,15 +42,18 @@ export class AttentionParams {
   weights: usize;
   scores: usize;
 
-  /** SequenceParams[batchSize] */
+  /** SequenceParams[] */
   sequences: usize;
-  /** Addresses of the blocks of a cache, [batchSize, ⌈kvLen / BLOCK⌉], instead of k and v; 0 where absent. */
+  /** Addresses of the blocks of a cache, [sequences, ⌈mostKeys / BLOCK⌉], instead of k and v; 0 where absent. */
   blocks: usize;
   /** Whether they hold int8. */
   isInt8: i32;
 
+  // Of a batch entry
   seqLen: usize;
   kvLen: usize;
+  /** Keys of the sequence that has most. */
+  mostKeys: usize;
   numHeads: usize;
   numKvHeads: usize;
   headDim: usize;
@@ -86,7 +101,7 @@ export class AttentionParams {
   stripRows: usize;
 
   // Of split.ts only
-  /** [strips, ⌈kvLen / BLOCK⌉, MAX_STRIP_ROWS, BLOCK] */
+  /** [strips, ⌈mostKeys / BLOCK⌉, MAX_STRIP_ROWS, BLOCK] */
   sharedScores: usize;
   /** Ranges of value columns into which a strip is cut, at most ⌈valueDim / 8⌉. */
   columnRanges: usize;

@@ -16,12 +16,12 @@ import { Workspace } from "./workspace";
 import { LOG2E } from "./exp2";
 import { BLOCK, ceilPanel, MAX_STRIP_ROWS, SCORE_ROW } from "./layout";
 
-/** Units `first` to `end` − 1 of the first pass: unit = strip · ⌈kvLen / BLOCK⌉ + block. */
+/** Units `first` to `end` − 1 of the first pass: unit = strip · ⌈mostKeys / BLOCK⌉ + block. */
 export function splitScores(params: usize, workspacePtr: usize, first: usize, end: usize): void {
   const p = changetype<AttentionParams>(params);
   const workspace = changetype<Workspace>(workspacePtr);
   const strip = workspace.band.strip(0);
-  const numBlocks = blocksOf(p.kvLen);
+  const numBlocks = blocksOf(p.mostKeys);
   for (let unit = first; unit < end; unit++) {
     const index = unit / numBlocks;
     const block = (unit % numBlocks) * BLOCK;
@@ -63,26 +63,23 @@ export function splitValues(params: usize, workspacePtr: usize, first: usize, en
 }
 
 /** Bytes of the scores that the passes share; as a float, see workspaceBytes. */
-export function sharedScoresBytes(strips: usize, kvLen: usize): f64 {
-  return <f64>strips * <f64>blocksOf(kvLen) * <f64>(MAX_STRIP_ROWS * SCORE_ROW);
+export function sharedScoresBytes(strips: usize, mostKeys: usize): f64 {
+  return <f64>strips * <f64>blocksOf(mostKeys) * <f64>(MAX_STRIP_ROWS * SCORE_ROW);
 }
 
-/** Strip `index`, counted through the batch's key/value heads. */
+/** Strip `index`, in the order of stripOrder.ts. */
 function place(p: AttentionParams, workspace: Workspace, index: usize): void {
+  const order = workspace.order;
+  order.seek(p, index);
+  const row = order.row(p, index);
   const strip = workspace.band.strip(0);
-  const numRows = p.seqLen * (p.numHeads / p.numKvHeads);
-  const stripsPerHead = (numRows + p.stripRows - 1) / p.stripRows;
-  const head = index / stripsPerHead;
-  const row = (index % stripsPerHead) * p.stripRows;
-  const batch = head / p.numKvHeads;
-  const kvHead = head % p.numKvHeads;
-  strip.place(p, batch, kvHead, row, min(p.stripRows, numRows - row));
-  workspace.panels.turnTo(p, batch, kvHead, strip.to);
+  strip.place(p, order.sequence, order.kvHead, row, order.row(p, index + 1) - row);
+  workspace.panels.turnTo(p, order.sequence, order.kvHead, strip.to);
 }
 
 /** Scores of a strip against a block: [MAX_STRIP_ROWS, BLOCK]. */
 // @ts-ignore: decorator
 @inline
 function sharedScores(p: AttentionParams, index: usize, block: usize): usize {
-  return p.sharedScores + (index * blocksOf(p.kvLen) + block / BLOCK) * (MAX_STRIP_ROWS * SCORE_ROW);
+  return p.sharedScores + (index * blocksOf(p.mostKeys) + block / BLOCK) * (MAX_STRIP_ROWS * SCORE_ROW);
 }

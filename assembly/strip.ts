@@ -5,7 +5,7 @@
  *
  *     row t of a key/value head = position ⌊t / groupSize⌋ of query head kvHead · groupSize + t mod groupSize
  */
-import { AttentionParams } from "./params";
+import { AttentionParams, SequenceParams } from "./params";
 import { KeyRange, sequenceOf } from "./keyRange";
 import { packRows } from "./pack";
 import { quantizeQueries } from "./quantize";
@@ -29,14 +29,17 @@ export class Row extends KeyRange {
   max: f32;
   sum: f32;
 
-  /** Row `i` of query head `head` in sequence `batch`, before its first key. */
-  place(p: AttentionParams, batch: usize, head: usize, i: usize): void {
-    this.setRow(p, sequenceOf(p, batch), <i32>i);
+  /** Row `i` of a sequence in query head `head`, before its first key. */
+  place(p: AttentionParams, sequence: SequenceParams, head: usize, i: usize): void {
+    this.setRow(p, sequence, <i32>i);
 
+    const batch = sequence.batch;
+    const keyStart = sequence.keyStart;
+    i += sequence.queryStart;
     this.q = p.q + ((batch * p.qBatchStride + head * p.qHeadStride + i * p.qRowStride) << 2);
     this.out = p.out + ((batch * p.outBatchStride + head * p.outHeadStride + i * p.outRowStride) << 2);
-    if (p.mask) this.mask = p.mask + batch * p.maskBatchStride + head * p.maskHeadStride + i * p.maskRowStride;
-    if (p.bias) this.bias = p.bias + ((batch * p.biasBatchStride + head * p.biasHeadStride + i * p.biasRowStride) << 2);
+    if (p.mask) this.mask = p.mask + batch * p.maskBatchStride + head * p.maskHeadStride + i * p.maskRowStride + keyStart * p.maskKeyStride;
+    if (p.bias) this.bias = p.bias + ((batch * p.biasBatchStride + head * p.biasHeadStride + i * p.biasRowStride + keyStart * p.biasKeyStride) << 2);
 
     const index = (batch * p.numHeads + head) * p.seqLen + i;
     if (p.logSumExp) this.logSumExp = p.logSumExp + (index << 2);
@@ -52,6 +55,7 @@ export class Row extends KeyRange {
 /** A strip in work: the keys that any of its rows sees, its rows, and what it has gathered. */
 @unmanaged
 export class Strip extends KeyRange {
+  sequence: SequenceParams;
   numRows: usize;
   /** Height of the register tile, at least numRows. */
   tileRows: usize;
@@ -76,12 +80,15 @@ export class Strip extends KeyRange {
   }
 
   /** Rows `t` to `t + numRows − 1` of a key/value head. */
-  place(p: AttentionParams, batch: usize, kvHead: usize, t: usize, numRows: usize): void {
+  place(p: AttentionParams, sequence: usize, kvHead: usize, t: usize, numRows: usize): void {
     const groupSize = p.numHeads / p.numKvHeads;
     this.numRows = numRows;
     this.tileRows = numRows == 1 ? 1 : numRows <= 4 ? 4 : 6;
-    for (let r: usize = 0; r < numRows; r++, t++) this.row(r).place(p, batch, kvHead * groupSize + (t % groupSize), t / groupSize);
-    this.setSpan(p, sequenceOf(p, batch), <i32>((t - numRows) / groupSize), <i32>((t - 1) / groupSize));
+    this.sequence = sequenceOf(p, sequence);
+    for (let r: usize = 0; r < numRows; r++, t++) {
+      this.row(r).place(p, this.sequence, kvHead * groupSize + (t % groupSize), t / groupSize);
+    }
+    this.setSpan(p, this.sequence, <i32>((t - numRows) / groupSize), <i32>((t - 1) / groupSize));
   }
 
   /** Begins the weighted sums of a range of panels. */

@@ -4,11 +4,13 @@ import { blockBytes, BlockLayout } from "./keyBlock";
 import { blocksOf, Panels } from "./panels";
 import { Band } from "./band";
 import { Row, Strip } from "./strip";
+import { StripOrder } from "./stripOrder";
 import { BAND_STRIPS, BLOCK, ceilPanel, MAX_STRIP_ROWS, PANEL_BYTES, SCORE_ROW, wholeLines } from "./layout";
 
 /** Addresses of the parts. */
 @unmanaged
 export class Workspace {
+  order: StripOrder;
   band: Band;
   /** [MAX_STRIP_ROWS, BLOCK] */
   scores: usize;
@@ -24,12 +26,13 @@ export class Workspace {
  */
 // @ts-ignore: decorator
 @inline
-function layOut(ptr: usize, kvLen: usize, headDim: usize, valueDim: usize, isPlaced: bool): u64 {
+function layOut(ptr: usize, mostKeys: usize, headDim: usize, valueDim: usize, isPlaced: bool): u64 {
   const workspace = changetype<Workspace>(ptr);
   const panels = changetype<Panels>(ptr + offsetof<Workspace>());
   const layout = changetype<BlockLayout>(ptr + offsetof<Workspace>() + offsetof<Panels>());
   const band = changetype<Band>(ptr + offsetof<Workspace>() + offsetof<Panels>() + offsetof<BlockLayout>());
-  const strips = ptr + offsetof<Workspace>() + offsetof<Panels>() + offsetof<BlockLayout>() + offsetof<Band>();
+  const order = changetype<StripOrder>(changetype<usize>(band) + offsetof<Band>());
+  const strips = changetype<usize>(order) + offsetof<StripOrder>();
   const rows = strips + BAND_STRIPS * offsetof<Strip>();
   const accumulatorBytes = <u64>ceilPanel(valueDim) * (MAX_STRIP_ROWS << 2);
   const queryPanelBytes = (<u64>headDim + 1) * PANEL_BYTES; // and their scales
@@ -39,13 +42,14 @@ function layOut(ptr: usize, kvLen: usize, headDim: usize, valueDim: usize, isPla
   const accumulators = spareScores + <u64>SCORE_ROW;
   const queryPanels = accumulators + wholeLines(BAND_STRIPS * accumulatorBytes);
   const blocks = queryPanels + wholeLines(BAND_STRIPS * queryPanelBytes);
-  const numBlocks = blocksOf(kvLen);
+  const numBlocks = blocksOf(mostKeys);
   const firstBlock = blocks + wholeLines(numBlocks * sizeof<usize>());
-  const bytesOfBlock = blockBytes(min(kvLen, BLOCK), 1, headDim, valueDim, false);
+  const bytesOfBlock = blockBytes(min(mostKeys, BLOCK), 1, headDim, valueDim, false);
   const end = firstBlock + numBlocks * bytesOfBlock;
 
   if (isPlaced) {
     workspace.panels = panels;
+    workspace.order = order;
     workspace.band = band;
     workspace.scores = <usize>scores;
     workspace.spareScores = <usize>spareScores;
@@ -62,6 +66,7 @@ function layOut(ptr: usize, kvLen: usize, headDim: usize, valueDim: usize, isPla
       store<usize>(<usize>blocks + i * sizeof<usize>(), <usize>(firstBlock + i * bytesOfBlock));
     }
     panels.forget();
+    order.restart();
   }
   return end;
 }
@@ -69,18 +74,18 @@ function layOut(ptr: usize, kvLen: usize, headDim: usize, valueDim: usize, isPla
 /**
  * Bytes of a workspace. As a float, because the sum may exceed what an address holds: then there can be none.
  *
- * @param kvLen  keys that the call packs, 0 for those of a cache
+ * @param mostKeys  keys of the longest sequence, 0 for those of a cache
  */
-export function workspaceBytes(kvLen: usize, headDim: usize, valueDim: usize): f64 {
-  return <f64>layOut(0, kvLen, headDim, valueDim, false);
+export function workspaceBytes(mostKeys: usize, headDim: usize, valueDim: usize): f64 {
+  return <f64>layOut(0, mostKeys, headDim, valueDim, false);
 }
 
 /** Prepares a workspace for a call; `ptr` is 64-byte aligned. */
 export function placeWorkspace(params: usize, ptr: usize): void {
   assert((ptr & 63) == 0, "placeWorkspace: ptr must be 64-byte aligned");
   const p = changetype<AttentionParams>(params);
-  layOut(ptr, p.blocks ? 0 : p.kvLen, p.headDim, p.valueDim, true);
+  layOut(ptr, p.blocks ? 0 : p.mostKeys, p.headDim, p.valueDim, true);
   const layout = changetype<Workspace>(ptr).panels.layout;
   if (p.blocks) layout.place(BLOCK, p.numKvHeads, p.headDim, p.valueDim, p.isInt8 != 0);
-  else layout.place(min(p.kvLen, BLOCK), 1, p.headDim, p.valueDim, false);
+  else layout.place(min(p.mostKeys, BLOCK), 1, p.headDim, p.valueDim, false);
 }

@@ -129,7 +129,7 @@ const REFUSED: [changes: Record<string, unknown>, kind: typeof TypeError | typeo
     { casual: true },
     TypeError,
     'unknown option "casual"; the options are layout, scale, softcap, bias, mask, causal, queryOffset, window, sinkTokens, ' +
-      "queryLengths, keyLengths, sinks, out, logSumExp, weights, scores, scoresStage",
+      "queryLengths, keyLengths, keyStarts, cuSeqlensQ, cuSeqlensK, sinks, out, logSumExp, weights, scores, scoresStage",
   ],
 ];
 

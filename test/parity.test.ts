@@ -100,6 +100,44 @@ const CASES: Record<string, [shape: string, options: Options][]> = {
     ["B3-S12-KV30-H2/2-D16", () => ({ queryLengths: [0, 12, 5], keyLengths: [30, 29, 7], causal: true, window: 3 })],
     ["B3-S12-KV30-H2/2-D16", () => ({ queryLengths: [3, 12, 5], scoresStage: "scaled" })],
   ],
+  "left padding": [
+    ["B3-S12-KV30-H2/2-D16", () => ({ keyStarts: [0, 5, 30] })],
+    ["B3-S12-KV30-H2/2-D16", () => ({ keyStarts: Int32Array.of(3, 29, 9), causal: true, scoresStage: "scaled" })],
+    [
+      "B3-S12-KV30-H2/2-D16",
+      () => ({ keyStarts: [4, 9, 6], keyLengths: [30, 7, 20], causal: "upper-left", window: 4, sinkTokens: 2 }),
+    ],
+    [
+      "B2-S20-KV1100-H4/2-D16",
+      ({ seqLen, kvLen }, seed) => ({
+        ...{ keyStarts: [3, 600], causal: true, queryOffset: [1050, 1080] },
+        mask: randomMask([seqLen, kvLen], seed, 0.5),
+        bias: bias([kvLen - 20], seed),
+      }),
+    ],
+  ],
+  packed: [
+    ["B1-S30-KV30-H4/2-D16", () => ({ cuSeqlensQ: [0, 7, 7, 30], causal: true })],
+    ["B1-S30-KV30-H2/2-D16", () => ({ cuSeqlensQ: [0, 30], scoresStage: "scaled" })],
+    [
+      "B1-S30-KV50-H4/2-D16",
+      () => ({ cuSeqlensQ: [0, 7, 20, 30], cuSeqlensK: [0, 21, 21, 50], scoresStage: "capped", softcap: 2 }),
+    ],
+    [
+      "B1-S30-KV50-H4/1-D16",
+      () => ({ cuSeqlensQ: [0, 9, 20, 30], cuSeqlensK: [0, 3, 40, 50], causal: "upper-left", layout: "bhsd" }),
+    ],
+    ["B1-S640-KV640-H1/1-D8", () => ({ cuSeqlensQ: Int32Array.of(0, 530, 640), causal: true, window: 90, sinkTokens: 3 })],
+    [
+      "B1-S30-KV1050-H4/2-D16",
+      ({ seqLen, kvLen, numHeads }, seed) => ({
+        ...{ cuSeqlensQ: [0, 5, 30], cuSeqlensK: [0, 13, 1050], queryOffset: [2, 900], causal: true },
+        mask: randomMask([seqLen, kvLen], seed, 0.5),
+        bias: bias([numHeads, 1, kvLen - 20], seed),
+        sinks: normal([numHeads], seed),
+      }),
+    ],
+  ],
   sinks: [
     ["B2-S9-KV21-H4/2-D8", (_, seed) => ({ sinks: normal([4], seed) })],
     ["B2-S9-KV21-H4/2-D8", (_, seed) => ({ sinks: normal([4], seed, 20), causal: "upper-left", softcap: 3 })],

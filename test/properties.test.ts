@@ -26,22 +26,44 @@ const broadcastable = ({ batchSize, numHeads, seqLen, kvLen }: Shape): fc.Arbitr
     .tuple(fc.integer({ min: 0, max: 4 }), fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }))
     .map(([rank, whole]) => [batchSize, numHeads, seqLen, kvLen].map((size, axis) => (whole[axis] ? size : 1)).slice(4 - rank));
 
-const optionsFor = (shape: Shape): fc.Arbitrary<AttentionOptions> => {
-  const { batchSize, seqLen, kvLen, numHeads } = shape;
+type Lengths = Pick<AttentionOptions, "queryLengths" | "keyLengths" | "keyStarts" | "cuSeqlensQ" | "cuSeqlensK" | "queryOffset">;
+
+/** Sequences of their own lengths: padded, or packed where the batch is 1. */
+const lengthsFor = ({ batchSize, seqLen, kvLen }: Shape): fc.Arbitrary<Lengths> => {
   const position = fc.integer({ min: -seqLen - 3, max: kvLen + 3 });
-  const reach = fc.integer({ min: -1, max: 40 });
+  const positions = (count: number) => maybe(fc.oneof(position, fc.array(position, { minLength: count, maxLength: count })));
   const lengths = (most: number) => fc.array(fc.integer({ min: 0, max: most }), { minLength: batchSize, maxLength: batchSize });
+  const padded = fc.record({
+    queryOffset: positions(batchSize),
+    queryLengths: maybe(lengths(seqLen)),
+    keyLengths: maybe(lengths(kvLen)),
+    keyStarts: maybe(lengths(kvLen)),
+  });
+  const boundaries = (total: number, count: number) =>
+    fc
+      .array(fc.integer({ min: 0, max: total }), { minLength: count - 1, maxLength: count - 1 })
+      .map((inner) => [0, ...inner.sort((a, b) => a - b), total]);
+  const packed = fc.integer({ min: 1, max: 4 }).chain((count) =>
+    fc.record({
+      queryOffset: positions(count),
+      cuSeqlensQ: boundaries(seqLen, count),
+      cuSeqlensK: boundaries(kvLen, count),
+    }),
+  );
+  return batchSize === 1 ? fc.oneof<fc.Arbitrary<Lengths>[]>(padded, packed) : padded;
+};
+
+const optionsFor = (shape: Shape): fc.Arbitrary<AttentionOptions> => {
+  const { numHeads } = shape;
+  const reach = fc.integer({ min: -1, max: 40 });
   const seeds = fc.integer({ min: 1, max: 1e6 });
-  return fc.record({
+  const others = fc.record({
     layout: fc.constantFrom("bshd" as const, "bhsd" as const),
     scale: maybe(fc.double({ min: -2, max: 2, noNaN: true })),
     softcap: maybe(fc.double({ min: 0.1, max: 60, noNaN: true })),
     causal: fc.constantFrom(false as const, true as const, "lower-right" as const, "upper-left" as const),
-    queryOffset: maybe(fc.oneof(position, fc.array(position, { minLength: batchSize, maxLength: batchSize }))),
     window: maybe(fc.oneof(reach, fc.tuple(reach, reach))),
     sinkTokens: maybe(fc.integer({ min: 0, max: 20 })),
-    queryLengths: maybe(lengths(seqLen)),
-    keyLengths: maybe(lengths(kvLen)),
     sinks: maybe(seeds.map((seed) => normal([numHeads], seed, 3))),
     mask: maybe(
       fc
@@ -51,6 +73,7 @@ const optionsFor = (shape: Shape): fc.Arbitrary<AttentionOptions> => {
     bias: maybe(fc.tuple(broadcastable(shape), seeds).map(([dims, seed]) => normal(dims, seed))),
     scoresStage: fc.constantFrom("scaled" as const, "capped" as const, "biased" as const),
   });
+  return fc.tuple(lengthsFor(shape), others).map(([lengths, rest]) => ({ ...lengths, ...rest }));
 };
 
 const calls = shapes.chain((shape) =>

@@ -1,6 +1,6 @@
 /** What a cache is made for: its options, read once and checked. */
 import { integer, knownOptions, oneOf, wrongValue } from "../check.js";
-import { MAX_POSITION } from "../ops/attentionCall.js";
+import { MAX_POSITION } from "../ops/sequences.js";
 
 /** What a cache is made for. */
 export interface KVCacheOptions {

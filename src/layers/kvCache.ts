@@ -3,8 +3,10 @@
 import { integer, knownOptions, oneOf, wrongMoment, wrongValue } from "../check.js";
 import type { Engine } from "../engine.js";
 import { assertUnchanged, ownArray, readNumbers } from "../operand.js";
-import { ATTENTION_OPTIONS, type AttentionOptions, integersOf, MAX_POSITION } from "../ops/attentionCall.js";
+import { ATTENTION_OPTIONS, type AttentionOptions } from "../ops/attentionCall.js";
 import { attend, readUnchanged } from "../ops/scaledDotProductAttention.js";
+import { integersOf, MAX_POSITION } from "../ops/sequences.js";
+import type { SequenceParams } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type CachedKeys, cachedRows, type Layout, LAYOUTS } from "../shape.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../tensor.js";
@@ -21,18 +23,20 @@ export interface AppendOptions {
   keyLengths?: ArrayLike<number> | undefined;
 }
 
+/** What the cache itself says to attention. */
+const OWN_OPTIONS = ["queryOffset", "keyLengths", "keyStarts", "cuSeqlensQ", "cuSeqlensK"] as const;
+type OwnOption = (typeof OWN_OPTIONS)[number];
+
 /** Options of `attend`: those of attention, but for what the cache knows. */
 export type CachedAttentionOptions<Out extends Float32Tensor = Float32Tensor> = Omit<
   AttentionOptions<Out>,
-  "causal" | "queryOffset" | "keyLengths"
+  "causal" | OwnOption
 > & {
   /** Whether a row sees no key after its own. Default true. */
   causal?: boolean | "lower-right" | undefined;
 };
 
-/** What the cache itself says to attention. */
-const OWN_OPTIONS = ["queryOffset", "keyLengths"];
-const OPTIONS = ATTENTION_OPTIONS.filter((name) => !OWN_OPTIONS.includes(name));
+const OPTIONS = ATTENTION_OPTIONS.filter((name) => !OWN_OPTIONS.includes(name as OwnOption));
 /** With policy "rolling" also these. */
 const ROLLING_OPTIONS = OPTIONS.filter((name) => name !== "window" && name !== "sinkTokens");
 
@@ -391,10 +395,10 @@ export class KVCache {
   }
 
   /** Refuses rows that would see keys which are not there any more. */
-  #assertKept(operation: string, sequences: Int32Array): void {
+  #assertKept(operation: string, sequences: readonly SequenceParams[]): void {
     const { policy, window } = this.#config;
     for (const [batch, { length, evicted }] of this.#sequences.list.entries()) {
-      const queryLength = sequences[3 * batch]!;
+      const { queryLength } = sequences[batch]!;
       const position = length - queryLength;
       if (position < 0) {
         throw wrongValue(

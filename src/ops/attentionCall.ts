@@ -1,7 +1,7 @@
 /** One attention call as the caller describes it, read once and checked: what remains are numbers and operands. */
 import { describe, float32, integer, oneOf, wrongKind, wrongValue } from "../check.js";
 import { type Operand, readMask, readNumbers, readPlace, refuseOverlap, refuseSharedPlace } from "../operand.js";
-import { type AttentionParams, SCORES_STAGES, type ScoresStage } from "../runtime/params.js";
+import { type AttentionParams, SCORES_STAGES, type ScoresStage, type SequenceParams } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
 import {
   type AttentionShape,
@@ -14,6 +14,7 @@ import {
   LAYOUTS,
 } from "../shape.js";
 import type { Float32Tensor, TensorLike } from "../tensor.js";
+import { MAX_POSITION, sequencesOf } from "./sequences.js";
 
 /** Options of scaled dot-product attention. */
 export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {
@@ -35,7 +36,7 @@ export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {
    * with the first. Default false.
    */
   causal?: boolean | "lower-right" | "upper-left" | undefined;
-  /** Position of query row 0, for all sequences or for each. Default keyLength − queryLength, 0 for "upper-left". */
+  /** Position of a sequence's query row 0, for all sequences or for each. Default keyLength − queryLength, 0 for "upper-left". */
   queryOffset?: number | ArrayLike<number> | undefined;
   /**
    * Keys before and after its position that a row sees, both ends included: n is [n, n], and [n, 0] when causal; −1 is unlimited
@@ -46,8 +47,17 @@ export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {
   sinkTokens?: number | undefined;
   /** Query rows that count in each sequence [batch]; the rows beyond give 0. Default seqLen. */
   queryLengths?: ArrayLike<number> | undefined;
-  /** Keys that count in each sequence [batch]. Default kvLen. */
+  /** Keys that count in each sequence [batch]; those beyond are hidden. Default kvLen. */
   keyLengths?: ArrayLike<number> | undefined;
+  /** First key that counts in each sequence [batch], for padding on the left; sinkTokens count from there. Default 0. */
+  keyStarts?: ArrayLike<number> | undefined;
+  /**
+   * Several sequences one after the other in a batch of 1: where each begins, and where the last one ends [sequences + 1], so from 0
+   * to seqLen. Each sees its own keys only, and has positions of its own. Default one sequence.
+   */
+  cuSeqlensQ?: ArrayLike<number> | undefined;
+  /** The same of their keys, from 0 to kvLen. Default cuSeqlensQ. */
+  cuSeqlensK?: ArrayLike<number> | undefined;
   /** One more logit a head [numHeads], without scale, softcap, bias or value. */
   sinks?: TensorLike | undefined;
   /** Receives the output, and is returned: [batch, seq, heads, valueDim] in the layout of q. */
@@ -72,7 +82,7 @@ export interface AttentionPlan {
 
 export const ATTENTION_OPTIONS: readonly string[] = [
   ...["layout", "scale", "softcap", "bias", "mask", "causal", "queryOffset", "window", "sinkTokens", "queryLengths", "keyLengths"],
-  ...["sinks", "out", "logSumExp", "weights", "scores", "scoresStage"],
+  ...["keyStarts", "cuSeqlensQ", "cuSeqlensK", "sinks", "out", "logSumExp", "weights", "scores", "scoresStage"],
 ];
 
 /** Keys and values as tensors. */
@@ -80,9 +90,6 @@ interface GivenKeys {
   readonly k: TensorLike;
   readonly v: TensorLike;
 }
-
-/** Positions, windows and sink tokens stay below this: sums of three of them fit in 32 bits. */
-export const MAX_POSITION = 2 ** 29;
 
 /**
  * Nothing of the caller's is looked at again but the elements of arrays.
@@ -104,8 +111,8 @@ export interface AttentionCall {
     AttentionParams,
     "scale" | "softcap" | "causal" | "windowLeft" | "windowRight" | "sinkTokens" | "scoresStage"
   >;
-  /** Three numbers a sequence: see SequenceParams. */
-  readonly sequences: Int32Array;
+  /** One for each batch entry, or as many as are packed. */
+  readonly sequences: readonly SequenceParams[];
   /** What the caller gave as `out`. */
   readonly returned: Float32Tensor | undefined;
 }
@@ -239,53 +246,4 @@ function windowOf(operation: string, window: unknown): [number, number] {
   }
   const reach = side("window", window);
   return [reach, reach];
-}
-
-/** Lengths and position of each sequence, as the kernel takes them. `coveredKeys` is what mask and bias leave. */
-function sequencesOf(
-  operation: string,
-  options: AttentionOptions,
-  shape: AttentionShape,
-  isUpperLeft: boolean,
-  coveredKeys: number,
-): Int32Array {
-  const { batchSize, seqLen, kvLen } = shape;
-  const queryLengths = optional(options.queryLengths, (lengths) =>
-    integersOf(operation, "queryLengths", lengths, batchSize, 0, seqLen),
-  );
-  const keyLengths = optional(options.keyLengths, (lengths) => integersOf(operation, "keyLengths", lengths, batchSize, 0, kvLen));
-  const queryOffsets = optional(options.queryOffset, (offset) =>
-    typeof offset === "number"
-      ? new Array<number>(batchSize).fill(integer(operation, "queryOffset", offset, -MAX_POSITION, MAX_POSITION))
-      : integersOf(operation, "queryOffset", offset, batchSize, -MAX_POSITION, MAX_POSITION),
-  );
-  const sequences = new Int32Array(3 * batchSize);
-  for (let batch = 0; batch < batchSize; batch++) {
-    const queryLength = queryLengths?.[batch] ?? seqLen;
-    const keyLength = keyLengths?.[batch] ?? kvLen;
-    const queryOffset = queryOffsets?.[batch] ?? (isUpperLeft ? 0 : keyLength - queryLength);
-    sequences.set([queryLength, Math.min(keyLength, coveredKeys), queryOffset], 3 * batch);
-  }
-  return sequences;
-}
-
-/** An array of integers, one for each sequence. */
-export function integersOf(
-  operation: string,
-  name: string,
-  values: unknown,
-  batchSize: number,
-  least: number,
-  most: number,
-): number[] {
-  const length = typeof values === "object" ? (values as { length?: unknown } | null)?.length : undefined;
-  if (typeof length !== "number")
-    throw wrongKind(operation, `"${name}" must be an array of ${batchSize} integers, got ${describe(values)}`);
-  if (length !== batchSize)
-    throw wrongValue(operation, `"${name}" holds ${length} elements, expected ${batchSize}, one for each sequence`);
-  const found: number[] = [];
-  for (let index = 0; index < length; index++) {
-    found.push(integer(operation, `${name}[${index}]`, (values as ArrayLike<unknown>)[index], least, most));
-  }
-  return found;
 }

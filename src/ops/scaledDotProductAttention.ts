@@ -3,10 +3,10 @@ import { knownOptions } from "../check.js";
 import { assertUnchanged, assignScratch, copyIn, copyOut, type Operand, scratchBytes } from "../operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
-import { ATTENTION_PARAMS, type AttentionParams, writeStruct } from "../runtime/params.js";
+import { ATTENTION_PARAMS, type AttentionParams, SEQUENCE_PARAMS, sizeOf, writeStruct } from "../runtime/params.js";
 import type { SharedKernel } from "../runtime/kernels.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { type AttentionShape, stridesOf } from "../shape.js";
+import { stridesOf } from "../shape.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../tensor.js";
 import { ATTENTION_OPTIONS, type AttentionCall, type AttentionOptions, type AttentionPlan, readCall } from "./attentionCall.js";
 
@@ -100,7 +100,8 @@ interface Placement {
 /** @param isSplit  whether strips may be split where there are fewer than threads */
 function placementOf(runtime: Runtime, call: AttentionCall, operands: readonly Operand[], isSplit = true): Placement {
   const { shape, sequences, cache, results } = call;
-  const strips = numStrips(runtime, shape);
+  const strips = numStrips(runtime, call);
+  const mostKeys = mostKeysOf(call);
   const work = workOf(call);
   const wantedThreads = runtime.threadsFor(work);
   if (!cache || cache.blocksPerSequence < 2 || results.weights || results.scores || strips >= wantedThreads) isSplit = false;
@@ -111,9 +112,9 @@ function placementOf(runtime: Runtime, call: AttentionCall, operands: readonly O
         { kernel: "splitValues", units: strips * columnRanges },
       ]
     : [{ kernel: "attention", units: strips }];
-  const sharedScoresBytes = isSplit ? runtime.kernels.sharedScoresBytes(strips, shape.kvLen) : 0;
-  const workspaceBytes = wholeLines(runtime.kernels.workspaceBytes(cache ? 0 : shape.kvLen, shape.headDim, shape.valueDim));
-  const sequencesBytes = wholeLines(sequences.byteLength);
+  const sharedScoresBytes = isSplit ? runtime.kernels.sharedScoresBytes(strips, mostKeys) : 0;
+  const workspaceBytes = wholeLines(runtime.kernels.workspaceBytes(cache ? 0 : mostKeys, shape.headDim, shape.valueDim));
+  const sequencesBytes = wholeLines(sizeOf(SEQUENCE_PARAMS) * sequences.length);
   const blocksBytes = cache ? wholeLines(4 * shape.batchSize * cache.blocksPerSequence) : 0;
   const sharedBytes = scratchBytes(operands) + sequencesBytes + blocksBytes + sharedScoresBytes;
   const mostThreads = Math.floor((runtime.arena.room - sharedBytes) / workspaceBytes); // each has a workspace of its own
@@ -143,7 +144,9 @@ function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
   try {
     const sequencesPtr = assignScratch(operands, start);
     for (const operand of operands) if (!operand.isResult) copyIn(runtime, operand);
-    memory.i32.set(call.sequences, sequencesPtr >>> 2);
+    for (const [index, sequence] of call.sequences.entries()) {
+      writeStruct(memory, sequencesPtr + index * sizeOf(SEQUENCE_PARAMS), SEQUENCE_PARAMS, sequence);
+    }
     const blocksPtr = sequencesPtr + placement.sequencesBytes;
     call.cache?.writeBlocks(memory.i32, blocksPtr >>> 2);
     const sharedScores = blocksPtr + placement.blocksBytes;
@@ -165,32 +168,41 @@ function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
 /** Columns in a panel, as the kernels have it; see `assembly/layout.ts`. */
 const PANEL = 8;
 
-/** Strips of the call over all key/value heads, see `assembly/strip.ts`. */
-const numStrips = (runtime: Runtime, { batchSize, seqLen, numHeads, numKvHeads }: AttentionShape): number =>
-  batchSize * numKvHeads * Math.ceil((seqLen * numHeads) / numKvHeads / STRIP_ROWS[runtime.build]);
+/** Strips of the call, see `assembly/stripOrder.ts`. */
+function numStrips({ build }: Runtime, { sequences, shape: { numHeads, numKvHeads } }: AttentionCall): number {
+  const stripsOf = (rows: number): number => numKvHeads * Math.ceil((rows * numHeads) / numKvHeads / STRIP_ROWS[build]);
+  return sequences.reduce((sum, { queryRows }) => sum + stripsOf(queryRows), 0);
+}
+
+/** Keys of the sequence that has most. */
+const mostKeysOf = ({ sequences }: AttentionCall): number => sequences.reduce((most, { keyRows }) => Math.max(most, keyRows), 0);
 
 /** Multiply-adds in the time that it takes to read one element of a key or a value. */
 const READ_WORK = 4;
 
-/** Multiply-adds of the call, roughly: a window and the causal mask are counted, lengths and masks are not. */
-function workOf({ shape, numbers }: AttentionCall): number {
-  const { batchSize, numHeads, numKvHeads, seqLen, kvLen, headDim, valueDim } = shape;
+/** Multiply-adds of the call, roughly: lengths, a window and the causal mask are counted, masks are not. */
+function workOf({ sequences, shape: { numHeads, numKvHeads, headDim, valueDim }, numbers }: AttentionCall): number {
   const { causal, windowLeft, windowRight, sinkTokens } = numbers;
-  const left = windowLeft < 0 ? kvLen : windowLeft;
-  const right = causal ? 0 : windowRight < 0 ? kvLen : windowRight;
-  const keys = Math.min(causal ? kvLen - Math.min(seqLen, kvLen) / 2 : kvLen, left + right + 1 + sinkTokens);
-  const rows = Math.max(READ_WORK, (seqLen * numHeads) / numKvHeads); // that share a key
-  return batchSize * numKvHeads * rows * keys * (headDim + valueDim);
+  let pairs = 0;
+  for (const { queryLength, keyLength } of sequences) {
+    const left = windowLeft < 0 ? keyLength : windowLeft;
+    const right = causal ? 0 : windowRight < 0 ? keyLength : windowRight;
+    const reach = causal ? keyLength - Math.min(queryLength, keyLength) / 2 : keyLength;
+    const rows = Math.max(READ_WORK, (queryLength * numHeads) / numKvHeads); // that share a key
+    pairs += rows * Math.min(reach, left + right + 1 + sinkTokens);
+  }
+  return numKvHeads * pairs * (headDim + valueDim);
 }
 
 /** The struct of the call; all operands have their places. */
 function paramsOf(
   runtime: Runtime,
-  { cache, inputs, results, shape, strides, numbers, layout }: AttentionCall,
+  call: AttentionCall,
   out: Operand,
   sequences: number,
   blocks: number,
 ): Omit<AttentionParams, "sharedScores" | "columnRanges"> {
+  const { cache, inputs, results, shape, strides, numbers, layout } = call;
   const { seqLen, kvLen, numHeads, numKvHeads, headDim, valueDim } = shape;
   const qStrides = stridesOf(layout, seqLen, numHeads, headDim);
   const kStrides = stridesOf(layout, kvLen, numKvHeads, headDim);
@@ -212,6 +224,7 @@ function paramsOf(
     isInt8: cache?.isInt8 ? 1 : 0,
     seqLen,
     kvLen,
+    mostKeys: mostKeysOf(call),
     numHeads,
     numKvHeads,
     headDim,

@@ -25,6 +25,9 @@ export interface ReferenceOptions {
   sinkTokens?: number | undefined;
   queryLengths?: ArrayLike<number> | undefined;
   keyLengths?: ArrayLike<number> | undefined;
+  keyStarts?: ArrayLike<number> | undefined;
+  cuSeqlensQ?: ArrayLike<number> | undefined;
+  cuSeqlensK?: ArrayLike<number> | undefined;
   sinks?: ReferenceTensor | undefined;
   logSumExp?: Place | undefined;
   weights?: Place | undefined;
@@ -72,23 +75,21 @@ export function scaledDotProductAttention(
   const out = new Float64Array(batchSize * seqLen * numHeads * valueDim);
 
   for (let b = 0; b < batchSize; b++) {
-    const queryLength = options.queryLengths?.[b] ?? seqLen;
-    const keyLength = options.keyLengths?.[b] ?? kvLen;
-    const { queryOffset = causal === "upper-left" ? 0 : keyLength - queryLength } = options;
-    const offset = typeof queryOffset === "number" ? queryOffset : queryOffset[b]!;
-
     for (let h = 0; h < numHeads; h++) {
       const kvHead = Math.floor((h * numKvHeads) / numHeads);
       for (let i = 0; i < seqLen; i++) {
-        const position = i + offset;
+        const { index, queryStart, queryEnd, keyStart, keyEnd, lastKey, origin } = sequenceOf(options, b, i, seqLen, kvLen);
+        const { queryOffset = causal === "upper-left" ? 0 : keyEnd - origin - (queryEnd - queryStart) } = options;
+        const position = origin + i - queryStart + (typeof queryOffset === "number" ? queryOffset : queryOffset[index]!);
         const qRow = at(layout, b, i, h, seqLen, numHeads) * headDim;
         const row = (b * numHeads + h) * seqLen + i; // of logSumExp, weights and scores
         const isVisible = (j: number): boolean =>
-          i < queryLength &&
-          j < keyLength &&
+          i < queryEnd &&
+          j >= keyStart &&
+          j < keyEnd &&
           !(causal && j > position) &&
           broadcast(options.mask, b, h, i, j, 1, 0) !== 0 &&
-          (((left < 0 || j >= position - left) && (right < 0 || j <= position + right)) || j < sinkTokens);
+          (((left < 0 || j >= position - left) && (right < 0 || j <= position + right)) || j < keyStart + sinkTokens);
 
         const rowScores = new Float64Array(kvLen);
         for (let j = 0; j < kvLen; j++) {
@@ -98,7 +99,8 @@ export function scaledDotProductAttention(
           const capped = softcap > 0 ? softcap * Math.tanh(scaled / softcap) : scaled;
           const bias = broadcast(options.bias, b, h, i, j, 0, -Infinity);
           if (isVisible(j) && bias !== -Infinity) rowScores[j] = capped + bias;
-          if (scores) scores.data[row * kvLen + j] = { scaled, capped, biased: rowScores[j]! }[scoresStage];
+          const isKey = j >= keyStart && j <= lastKey;
+          if (scores) scores.data[row * kvLen + j] = isKey ? { scaled, capped, biased: rowScores[j]! }[scoresStage] : -Infinity;
         }
 
         const sink = sinks ? sinks.data[h]! : -Infinity;
@@ -121,6 +123,25 @@ export function scaledDotProductAttention(
     }
   }
   return { data: out, dims: [...q.dims.slice(0, -1), valueDim] };
+}
+
+/** Rows, and keys, of the sequence that row `i` belongs to: up to the ends they count. Positions count from key `origin`. */
+function sequenceOf(
+  { cuSeqlensQ, cuSeqlensK = cuSeqlensQ, ...options }: ReferenceOptions,
+  b: number,
+  i: number,
+  seqLen: number,
+  kvLen: number,
+) {
+  if (!cuSeqlensQ) {
+    const [queryEnd, keyEnd] = [options.queryLengths?.[b] ?? seqLen, options.keyLengths?.[b] ?? kvLen];
+    return { index: b, queryStart: 0, queryEnd, keyStart: options.keyStarts?.[b] ?? 0, keyEnd, lastKey: kvLen - 1, origin: 0 };
+  }
+  let index = 0;
+  while (cuSeqlensQ[index + 1]! <= i) index++;
+  const [keyStart, keyEnd] = [cuSeqlensK![index]!, cuSeqlensK![index + 1]!];
+  const [queryStart, queryEnd] = [cuSeqlensQ[index]!, cuSeqlensQ[index + 1]!];
+  return { index, queryStart, queryEnd, keyStart, keyEnd, lastKey: keyEnd - 1, origin: keyStart };
 }
 
 /** [batch, rows, heads, channels] of a tensor in either layout or of rank 2. */

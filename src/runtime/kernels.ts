@@ -1,7 +1,7 @@
 /** The ABI of `assembly/index.ts`, as TypeScript sees it. Pointers are byte addresses. */
 
 /** Must equal ABI_VERSION in `assembly/identity.ts`. */
-export const ABI_VERSION = 5;
+export const ABI_VERSION = 6;
 
 /** Kernels whose work threads may share: units `first` to `end` − 1 at a time. By number in a job. */
 export const SHARED_KERNELS = ["attention", "splitScores", "splitValues"] as const;
@@ -13,13 +13,13 @@ export type Kernels = {
   attention(params: number, workspace: number, firstStrip: number, endStrip: number): void;
   splitScores(params: number, workspace: number, firstUnit: number, endUnit: number): void;
   splitValues(params: number, workspace: number, firstUnit: number, endUnit: number): void;
-  sharedScoresBytes(strips: number, kvLen: number): number;
+  sharedScoresBytes(strips: number, mostKeys: number): number;
   placeWorkspace(params: number, ptr: number): void;
   cacheBlockBytes(numKvHeads: number, headDim: number, valueDim: number, isInt8: number): number;
   transferBytes(headDim: number, valueDim: number): number;
   appendKeys(params: number, scratch: number): number;
   readKeys(params: number, scratch: number): void;
-  workspaceBytes(kvLen: number, headDim: number, valueDim: number): number;
+  workspaceBytes(mostKeys: number, headDim: number, valueDim: number): number;
   widenFloat16(src: number, dst: number, count: number): void;
   abiVersion(): number;
   build(): number;

@@ -4,10 +4,16 @@
 
 type FieldType = "usize" | "i32" | "f32";
 
-export const SEQUENCE_PARAMS = { queryLength: "i32", keyLength: "i32", queryOffset: "i32" } as const satisfies Record<
-  string,
-  FieldType
->;
+export const SEQUENCE_PARAMS = {
+  batch: "usize",
+  queryStart: "usize",
+  queryRows: "usize",
+  queryLength: "i32",
+  queryOffset: "i32",
+  keyStart: "usize",
+  keyRows: "usize",
+  keyLength: "i32",
+} as const satisfies Record<string, FieldType>;
 
 export const ATTENTION_PARAMS = {
   q: "usize",
@@ -25,6 +31,7 @@ export const ATTENTION_PARAMS = {
   isInt8: "i32",
   seqLen: "usize",
   kvLen: "usize",
+  mostKeys: "usize",
   numHeads: "usize",
   numKvHeads: "usize",
   headDim: "usize",

@@ -82,6 +82,10 @@ export function naiveFloat32({ q, k, v }: Inputs, shape: Shape, options: Referen
         const visible = new Float32Array(kvLen);
         for (let j = 0; j < kvLen; j++) {
           const index = row * kvLen + j;
+          if (capped.data[index] === -Infinity) {
+            visible[j] = scores.data[index] = -Infinity; // no key of this sequence
+            continue;
+          }
           let score = 0;
           const qStart = rowOf(b, i, h, seqLen, numHeads) * headDim;
           const kStart = rowOf(b, j, kvHead, kvLen, numKvHeads) * headDim;

@@ -1,0 +1,153 @@
+/** The sequences of a call: where their rows and keys lie, how many count, and at which positions they stand. */
+import { describe, integer, wrongKind, wrongValue } from "../check.js";
+import type { SequenceParams } from "../runtime/params.js";
+import type { AttentionShape } from "../shape.js";
+
+/** Positions, windows and sink tokens stay below this: sums of three of them fit in 32 bits. */
+export const MAX_POSITION = 2 ** 29;
+
+type Integers = ArrayLike<number> | null | undefined;
+
+/** The options that say it; see AttentionOptions. */
+interface SequenceOptions {
+  readonly queryOffset?: number | Integers;
+  readonly queryLengths?: Integers;
+  readonly keyLengths?: Integers;
+  readonly keyStarts?: Integers;
+  readonly cuSeqlensQ?: Integers;
+  readonly cuSeqlensK?: Integers;
+}
+
+/** One sequence: `rows` of a batch entry from `start` on, of which `length` count; its keys likewise. */
+interface Extent {
+  readonly batch: number;
+  readonly query: { readonly start: number; readonly rows: number; readonly length: number };
+  readonly key: { readonly start: number; readonly rows: number; readonly length: number };
+  /** Position of the first key. */
+  readonly origin: number;
+}
+
+/**
+ * Reads the sequences of a call. Mask and bias leave `coveredKeys` of each entry.
+ * @internal
+ */
+export function sequencesOf(
+  operation: string,
+  options: SequenceOptions,
+  shape: AttentionShape,
+  isUpperLeft: boolean,
+  coveredKeys: number,
+): SequenceParams[] {
+  const { queryOffset, queryLengths, keyLengths, keyStarts, cuSeqlensQ, cuSeqlensK } = options; // each getter is read once
+  const lengths = { queryLengths, keyLengths, keyStarts, cuSeqlensQ, cuSeqlensK };
+  const extents = packedExtents(operation, lengths, shape) ?? paddedExtents(operation, lengths, shape);
+  const offset = (value: number): number => integer(operation, "queryOffset", value, -MAX_POSITION, MAX_POSITION);
+  const offsets =
+    typeof queryOffset === "number"
+      ? extents.map(() => offset(queryOffset))
+      : optionalIntegers(operation, "queryOffset", queryOffset, extents.length, -MAX_POSITION, MAX_POSITION);
+
+  return extents.map(({ batch, query, key, origin }, index) => ({
+    batch,
+    queryStart: query.start,
+    queryRows: query.rows,
+    queryLength: query.length,
+    queryOffset: offsets ? offsets[index]! - origin : isUpperLeft ? -origin : key.length - query.length,
+    keyStart: key.start,
+    keyRows: key.rows,
+    keyLength: Math.max(0, Math.min(key.length, coveredKeys - key.start)),
+  }));
+}
+
+/** A sequence for each batch entry. */
+function paddedExtents(operation: string, options: SequenceOptions, { batchSize, seqLen, kvLen }: AttentionShape): Extent[] {
+  const read = (name: "queryLengths" | "keyLengths" | "keyStarts", most: number): number[] | undefined =>
+    optionalIntegers(operation, name, options[name], batchSize, 0, most);
+  const queryLengths = read("queryLengths", seqLen);
+  const keyLengths = read("keyLengths", kvLen);
+  const keyStarts = read("keyStarts", kvLen);
+  return Array.from({ length: batchSize }, (_, batch) => {
+    const start = keyStarts?.[batch] ?? 0;
+    return {
+      batch,
+      query: { start: 0, rows: seqLen, length: queryLengths?.[batch] ?? seqLen },
+      key: { start, rows: kvLen - start, length: Math.max(0, (keyLengths?.[batch] ?? kvLen) - start) },
+      origin: start,
+    };
+  });
+}
+
+/** The sequences that are packed in one batch entry, if they are. */
+function packedExtents(operation: string, options: SequenceOptions, shape: AttentionShape): Extent[] | undefined {
+  const { cuSeqlensQ, cuSeqlensK } = options;
+  if (isAbsent(cuSeqlensQ)) {
+    if (isAbsent(cuSeqlensK)) return undefined;
+    throw wrongValue(operation, '"cuSeqlensK" needs "cuSeqlensQ" beside it');
+  }
+  for (const name of ["queryLengths", "keyLengths", "keyStarts"] as const) {
+    if (!isAbsent(options[name])) throw wrongValue(operation, `"${name}" is for padded sequences, and can't go with "cuSeqlensQ"`);
+  }
+  if (shape.batchSize !== 1) {
+    throw wrongValue(operation, `"cuSeqlensQ" packs sequences into a batch of 1, but q has batch ${shape.batchSize}`);
+  }
+  const queries = boundaries(operation, "cuSeqlensQ", cuSeqlensQ, shape.seqLen, "seqLen");
+  const keys = boundaries(operation, "cuSeqlensK", isAbsent(cuSeqlensK) ? cuSeqlensQ : cuSeqlensK, shape.kvLen, "kvLen");
+  if (keys.length !== queries.length) {
+    throw wrongValue(operation, `"cuSeqlensK" holds ${keys.length} elements, expected ${queries.length}, as cuSeqlensQ`);
+  }
+  const between = (ends: readonly number[], index: number) => {
+    const [start, end] = [ends[index]!, ends[index + 1]!];
+    return { start, rows: end - start, length: end - start };
+  };
+  return queries.slice(1).map((_, index) => ({ batch: 0, query: between(queries, index), key: between(keys, index), origin: 0 }));
+}
+
+/** Where sequences begin and end: from 0 to `total`, never falling. */
+function boundaries(operation: string, name: string, values: ArrayLike<number>, total: number, axis: string): number[] {
+  const found = integersOf(operation, name, values, undefined, 0, total);
+  for (const [index, value] of found.entries()) {
+    const previous = found[index - 1] ?? 0;
+    if (value < previous)
+      throw wrongValue(operation, `"${name}[${index}]" is ${value}, expected at least ${name}[${index - 1}] = ${previous}`);
+  }
+  if (found[0] !== 0) throw wrongValue(operation, `"${name}" begins with ${found[0]}, expected 0`);
+  if (found.at(-1) !== total) throw wrongValue(operation, `"${name}" ends with ${found.at(-1)}, expected ${axis} = ${total}`);
+  return found;
+}
+
+const isAbsent = (value: unknown): value is null | undefined => value === undefined || value === null;
+
+const optionalIntegers = (
+  operation: string,
+  name: string,
+  values: Integers,
+  count: number,
+  least: number,
+  most: number,
+): number[] | undefined => (isAbsent(values) ? undefined : integersOf(operation, name, values, count, least, most));
+
+/** An array of integers, `count` of them, one for each sequence; undefined for any number. */
+export function integersOf(
+  operation: string,
+  name: string,
+  values: unknown,
+  count: number | undefined,
+  least: number,
+  most: number,
+): number[] {
+  const length = typeof values === "object" ? (values as { length?: unknown } | null)?.length : undefined;
+  if (typeof length !== "number") {
+    throw wrongKind(
+      operation,
+      `"${name}" must be an array of ${count === undefined ? "" : `${count} `}integers, got ${describe(values)}`,
+    );
+  }
+  if (count !== undefined && length !== count) {
+    throw wrongValue(operation, `"${name}" holds ${length} elements, expected ${count}, one for each sequence`);
+  }
+  const found: number[] = [];
+  for (let index = 0; index < length; index++) {
+    found.push(integer(operation, `${name}[${index}]`, (values as ArrayLike<unknown>)[index], least, most));
+  }
+  return found;
+}
