@@ -18,7 +18,7 @@
  *     tanh.ts        for softcap                      unit.ts     scores in units of log₂e
  *     pack.ts        rows into panels                 keyBlock.ts panels of a block of keys
  *     panels.ts      blocks of the head in work       cache.ts    rows into the blocks of a cache
- *     float16.ts     widening
+ *     merge.ts       results on parts of the keys     float16.ts  widening
  *     workspace.ts   scratch of one thread            layout.ts   sizes that all of these share
  *     params.ts      the structs of a call            simd.ts     what the instruction set offers
  *     identity.ts    ABI number and build
@@ -27,6 +27,7 @@ export { attention } from "./attention";
 export { sharedScoresBytes, splitScores, splitValues } from "./split";
 export { appendKeys, cacheBlockBytes, readKeys, transferBytes } from "./cache";
 export { placeWorkspace, workspaceBytes } from "./workspace";
+export { merge } from "./merge";
 export { widenFloat16 } from "./float16";
 export { abiVersion, block, build, heapBase, multiplyAdd, panel } from "./identity";
 

@@ -14,6 +14,7 @@ function pairColumn(panelsPtr: usize, j: usize, headDim: usize): usize {
   return panelsPtr + floorPanel(j) * 2 * pairsOf(headDim) + 2 * (j % PANEL);
 }
 
+/** Where headDim is odd, the last pair ends with 0. */
 export function packKeyInt8(bytesPtr: usize, panelsPtr: usize, j: usize, headDim: usize): void {
   let columnPtr = pairColumn(panelsPtr, j, headDim);
   for (let channel: usize = 0; channel < headDim; channel += 2, columnPtr += PAIR_PANEL_BYTES) {

@@ -144,6 +144,35 @@ export class KeySpan {
   end: usize;
 }
 
+/** Results on disjoint sets of keys, to be merged. */
+@unmanaged
+export class MergeParams {
+  /** MergePart[numParts] */
+  parts: usize;
+  numParts: usize;
+  /** May be the first part's. */
+  out: usize;
+  /** 0 where absent. May be the first part's. */
+  logSumExp: usize;
+
+  batchSize: usize;
+  seqLen: usize;
+  numHeads: usize;
+  valueDim: usize;
+
+  rowStride: usize;
+  headStride: usize;
+  batchStride: usize;
+}
+
+/** Results on one set of keys. */
+@unmanaged
+export class MergePart {
+  out: usize;
+  /** [batchSize, numHeads, seqLen] */
+  logSumExp: usize;
+}
+
 /** The stage at which scores are handed out. */
 export const enum ScoresStage {
   SCALED = 0,

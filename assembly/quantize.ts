@@ -52,7 +52,8 @@ export function quantizeRow(rowPtr: usize, count: usize, bytesPtr: usize): f32 {
 
 /**
  * A panel of queries [headDim, 8] becomes pairs [⌈headDim / 2⌉, 8] of int16 in the same place; what 1 stands for in each row goes to
- * `scalesPtr` [8]. A row with NaN or infinity has a scale that makes all its scores NaN.
+ * `scalesPtr` [8]. A row with NaN or infinity has a scale that makes all its scores NaN. Where headDim is odd, the last pairs hold
+ * anything: reads 32 bytes beyond the panel, and keys have 0 there.
  */
 export function quantizeQueries(panelPtr: usize, headDim: usize, scalesPtr: usize): void {
   let most0123 = f32x4.splat(0);
@@ -69,11 +70,10 @@ export function quantizeQueries(panelPtr: usize, headDim: usize, scalesPtr: usiz
   const factor4567 = f32x4.div(limit, most4567);
   let pairPtr = panelPtr;
   for (let ptr = panelPtr; ptr < end; ptr += 2 * PANEL_BYTES, pairPtr += PANEL_BYTES) {
-    const isPair = ptr + PANEL_BYTES < end;
     const even0123 = rounded(v128.load(ptr), factor0123);
     const even4567 = rounded(v128.load(ptr, 16), factor4567);
-    const odd0123 = isPair ? rounded(v128.load(ptr, PANEL_BYTES), factor0123) : i32x4.splat(0);
-    const odd4567 = isPair ? rounded(v128.load(ptr, PANEL_BYTES + 16), factor4567) : i32x4.splat(0);
+    const odd0123 = rounded(v128.load(ptr, PANEL_BYTES), factor0123);
+    const odd4567 = rounded(v128.load(ptr, PANEL_BYTES + 16), factor4567);
     v128.store(pairPtr, pairUp(even0123, odd0123));
     v128.store(pairPtr, pairUp(even4567, odd4567), 16);
   }

@@ -38,8 +38,11 @@ export class Row extends KeyRange {
     i += sequence.queryStart;
     this.q = p.q + ((batch * p.qBatchStride + head * p.qHeadStride + i * p.qRowStride) << 2);
     this.out = p.out + ((batch * p.outBatchStride + head * p.outHeadStride + i * p.outRowStride) << 2);
-    if (p.mask) this.mask = p.mask + batch * p.maskBatchStride + head * p.maskHeadStride + i * p.maskRowStride + keyStart * p.maskKeyStride;
-    if (p.bias) this.bias = p.bias + ((batch * p.biasBatchStride + head * p.biasHeadStride + i * p.biasRowStride + keyStart * p.biasKeyStride) << 2);
+    if (p.mask)
+      this.mask = p.mask + batch * p.maskBatchStride + head * p.maskHeadStride + i * p.maskRowStride + keyStart * p.maskKeyStride;
+    if (p.bias)
+      this.bias =
+        p.bias + ((batch * p.biasBatchStride + head * p.biasHeadStride + i * p.biasRowStride + keyStart * p.biasKeyStride) << 2);
 
     const index = (batch * p.numHeads + head) * p.seqLen + i;
     if (p.logSumExp) this.logSumExp = p.logSumExp + (index << 2);

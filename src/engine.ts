@@ -3,6 +3,7 @@
 import type { KVCacheOptions } from "./layers/cacheConfig.js";
 import { KVCache } from "./layers/kvCache.js";
 import type { AttentionOptions, AttentionPlan } from "./ops/attentionCall.js";
+import { type AttentionPart, mergeAttention, type MergeOptions } from "./ops/mergeAttention.js";
 import { planAttention, scaledDotProductAttention } from "./ops/scaledDotProductAttention.js";
 import type { Build } from "./runtime/builds.js";
 import type { Pool } from "./runtime/pool.js";
@@ -152,6 +153,39 @@ export class Engine {
    */
   plan(q: TensorLike, k: TensorLike, v: TensorLike, options?: AttentionOptions): AttentionPlan {
     return planAttention(this.#runtime, q, k, v, options);
+  }
+
+  /**
+   * Attention on the union of disjoint sets of keys, from the results on each: for keys that lie in different places, or come at
+   * different times (Dao et al. 2023, Flash-Decoding).
+   *
+   *     out = Σ_p exp(logSumExp_p − logSumExp) out_p          logSumExp = ln Σ_p exp(logSumExp_p)
+   *
+   * It is the result of one call on all keys but for rounding. Rows of parts that saw no key, with logSumExp −∞, count for nothing;
+   * where no part saw one, out is 0 and logSumExp −∞. Sinks are keys too: give them to one part.
+   *
+   * @param parts  at least 1, each { out, logSumExp } with out [batch, seqLen, numHeads, valueDim], or [batch, numHeads, seqLen,
+   *               valueDim] with layout "bhsd", or [seqLen, valueDim], and logSumExp [batch, numHeads, seqLen], or [seqLen]
+   * @returns `out` where given, else { type: "float32", data, dims } of the parts' sizes
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes that don't fit, results that overlap operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const column = (...data) => ({ data: Float32Array.from(data), dims: [data.length, 1] });
+   * const on = (k, v) => {
+   *   const logSumExp = engine.tensor([1]);
+   *   return { out: engine.scaledDotProductAttention(column(1), k, v, { logSumExp }), logSumExp };
+   * };
+   * const parts = [on(column(0, 0), column(1, 2)), on(column(0), column(6))];
+   * console.log(engine.mergeAttention(parts).data[0].toFixed(3)); // 3.000
+   * engine.dispose();
+   */
+  mergeAttention<Out extends Float32Tensor = ResultTensor>(parts: readonly AttentionPart[], options?: MergeOptions<Out>): Out {
+    return mergeAttention(this.#runtime, parts, options);
   }
 
   /**

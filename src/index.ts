@@ -6,6 +6,7 @@ export type { EngineOptions, PackagedBuild, SyncEngineOptions } from "./openEngi
 export type { KVCacheOptions } from "./layers/cacheConfig.js";
 export { type AppendOptions, type CachedAttentionOptions, KVCache } from "./layers/kvCache.js";
 export type { AttentionOptions, AttentionPlan } from "./ops/attentionCall.js";
+export type { AttentionPart, MergeOptions } from "./ops/mergeAttention.js";
 export type { Build } from "./runtime/builds.js";
 export type { ScoresStage } from "./runtime/params.js";
 export type { WorkerLike } from "./runtime/workerLike.js";

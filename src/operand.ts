@@ -84,6 +84,13 @@ export function readPlace(
   return place;
 }
 
+/** A new array for a result that the caller brought no place for. */
+export function newResult(runtime: Runtime, operation: string, dims: readonly number[]): Operand {
+  const count = countOf(dims);
+  runtime.arena.assertFits(operation, 4 * count);
+  return { ...ownArray("out", new Float32Array(count), true), dims };
+}
+
 /** An array of the library's own. */
 export function ownArray(name: string, data: Float32Array | Uint8Array, isResult: boolean): Operand {
   const kind = data instanceof Uint8Array ? "uint8" : "float32";

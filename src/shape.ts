@@ -35,7 +35,11 @@ interface Sizes {
   readonly channels: number;
 }
 
-function sizesOf(operation: string, { name, dims }: Operand, layout: Layout): Sizes {
+/**
+ * Sizes of a tensor in a layout; another rank than 4 or 2 is a RangeError.
+ * @internal
+ */
+export function sizesOf(operation: string, { name, dims }: Operand, layout: Layout): Sizes {
   if (dims.length === 2) return { batch: 1, rows: dims[0]!, heads: 1, channels: dims[1]! };
   if (dims.length === 3) {
     const [a, b, c] = dims as [number, number, number];

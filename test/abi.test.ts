@@ -4,7 +4,15 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { instantiate } from "../src/runtime/instantiate.js";
 import { ABI_VERSION } from "../src/runtime/kernels.js";
-import { ATTENTION_PARAMS, CACHE_PARAMS, KEY_SPAN, SEQUENCE_PARAMS, sizeOf } from "../src/runtime/params.js";
+import {
+  ATTENTION_PARAMS,
+  CACHE_PARAMS,
+  KEY_SPAN,
+  MERGE_PARAMS,
+  MERGE_PART,
+  SEQUENCE_PARAMS,
+  sizeOf,
+} from "../src/runtime/params.js";
 import { unshareMemory } from "../src/runtime/unshareMemory.js";
 import { binaryOf, onEveryBuild } from "./support/builds.js";
 
@@ -20,6 +28,7 @@ const EXPORTS = [
     "exponentials",
     "heapBase",
     "memory",
+    "merge",
     "multiplyAdd",
     "packKeys",
   ],
@@ -105,6 +114,8 @@ test("the structs have the same fields at the same offsets on both sides", async
   const structs = {
     AttentionParams: ATTENTION_PARAMS,
     SequenceParams: SEQUENCE_PARAMS,
+    MergeParams: MERGE_PARAMS,
+    MergePart: MERGE_PART,
     CacheParams: CACHE_PARAMS,
     KeySpan: KEY_SPAN,
   };

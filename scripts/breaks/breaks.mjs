@@ -5,6 +5,7 @@
 const DETERMINISM = ["determinism"];
 const CACHE = ["kvCache"];
 const INT8 = ["int8"];
+const SEQUENCES = ["sequences", "parity"];
 
 export const BREAKS = [
   // Scores
@@ -73,27 +74,27 @@ export const BREAKS = [
   },
   {
     rule: "a last axis that is shorter hides the rest",
-    file: "src/ops/attentionCall.ts",
-    find: "Math.min(keyLength, coveredKeys)",
-    replace: "keyLength",
+    file: "src/ops/sequences.ts",
+    find: "Math.min(key.length, coveredKeys - key.start)",
+    replace: "key.length",
   },
   {
     rule: "causal true is lower-right",
-    file: "src/ops/attentionCall.ts",
-    find: "isUpperLeft ? 0 : keyLength - queryLength",
+    file: "src/ops/sequences.ts",
+    find: "isUpperLeft ? -origin : key.length - query.length",
     replace: "0",
   },
   {
     rule: "upper-left starts at 0",
-    file: "src/ops/attentionCall.ts",
-    find: "isUpperLeft ? 0 : keyLength - queryLength",
-    replace: "keyLength - queryLength",
+    file: "src/ops/sequences.ts",
+    find: "isUpperLeft ? -origin : key.length - query.length",
+    replace: "key.length - query.length",
   },
   {
     rule: "the position counts from keyLength − queryLength, not kvLen − seqLen",
-    file: "src/ops/attentionCall.ts",
-    find: "isUpperLeft ? 0 : keyLength - queryLength",
-    replace: "isUpperLeft ? 0 : kvLen - seqLen",
+    file: "src/ops/sequences.ts",
+    find: "isUpperLeft ? -origin : key.length - query.length",
+    replace: "isUpperLeft ? -origin : key.rows - query.rows",
   },
   {
     rule: "a causal row sees its own position",
@@ -103,8 +104,8 @@ export const BREAKS = [
   },
   {
     rule: "queryOffset goes before the alignment",
-    file: "src/ops/attentionCall.ts",
-    find: "queryOffsets?.[batch] ??",
+    file: "src/ops/sequences.ts",
+    find: "offsets ? offsets[index]! - origin : ",
     replace: "",
   },
   {
@@ -137,7 +138,7 @@ export const BREAKS = [
     find: "min(p.sinkTokens, limit)",
     replace: "p.sinkTokens",
   },
-  { rule: "keyLengths end the keys", file: "src/ops/attentionCall.ts", find: "keyLengths?.[batch] ?? kvLen", replace: "kvLen" },
+  { rule: "keyLengths end the keys", file: "src/ops/sequences.ts", find: "keyLengths?.[batch] ?? kvLen", replace: "kvLen" },
   { rule: "queryLengths end the rows", file: "assembly/keyRange.ts", find: "min(last, sequence.queryLength - 1)", replace: "last" },
 
   // Invisible means absent
@@ -424,8 +425,8 @@ export const BREAKS = [
   {
     rule: "packing ends at the last key that is seen",
     file: "assembly/attention.ts",
-    find: "isEveryScoreWanted ? p.kvLen : band.to",
-    replace: "p.kvLen",
+    find: "isEveryScoreWanted ? sequenceOf(p, sequence).keyRows : band.to",
+    replace: "sequenceOf(p, sequence).keyRows",
     tests: ["work"],
   },
   {
@@ -442,9 +443,9 @@ export const BREAKS = [
   },
   {
     rule: "queryOffset may differ by sequence",
-    file: "src/ops/attentionCall.ts",
-    find: "queryOffsets?.[batch] ??",
-    replace: "queryOffsets?.[0] ??",
+    file: "src/ops/sequences.ts",
+    find: "offsets[index]! - origin",
+    replace: "offsets[0]! - origin",
   },
 
   // The wrapper
@@ -535,8 +536,8 @@ export const BREAKS = [
   {
     rule: "a range of strips ends where the next begins",
     file: "assembly/attention.ts",
-    find: "min(numRows, (next - firstOfHead) * p.stripRows)",
-    replace: "numRows - (firstOfHead + stripsPerHead - next) * p.stripRows",
+    find: "order.row(p, next)",
+    replace: "order.numRows - (order.end - next) * p.stripRows",
     needsThreads: true,
   },
   {
@@ -795,10 +796,10 @@ export const BREAKS = [
     tests: INT8,
   },
   {
-    rule: "int8: the last channel of an odd number counts",
-    file: "assembly/quantize.ts",
-    find: "const isPair = ptr + PANEL_BYTES < end;",
-    replace: "const isPair = ptr + PANEL_BYTES <= end;",
+    rule: "int8: the channel after the last of an odd number is 0",
+    file: "assembly/pairPanels.ts",
+    find: "channel + 1 < headDim ? load<u16>(bytesPtr + channel) : <u16>load<u8>(bytesPtr + channel)",
+    replace: "load<u16>(bytesPtr + channel)",
     tests: INT8,
   },
   {
@@ -823,6 +824,69 @@ export const BREAKS = [
     tests: INT8,
   },
   {
+    rule: "packed sequences: a mask's keys are the sequence's own",
+    file: "assembly/strip.ts",
+    find: " + keyStart * p.maskKeyStride",
+    replace: "",
+    tests: SEQUENCES,
+  },
+  {
+    rule: "packed sequences: keys are the sequence's own",
+    file: "assembly/panels.ts",
+    find: "const row = sequence.keyStart + block;",
+    replace: "const row = block;",
+    tests: SEQUENCES,
+  },
+  {
+    rule: "packed sequences: weights stand under the sequence's own keys",
+    file: "assembly/handOut.ts",
+    find: "memory.copy(row.weights + firstWeight + (firstKey << 2)",
+    replace: "memory.copy(row.weights + (firstKey << 2)",
+    tests: SEQUENCES,
+  },
+  {
+    rule: "packed sequences: each head of each sequence has its own strips",
+    file: "assembly/stripOrder.ts",
+    find: "this.end = this.first + strips;",
+    replace: "this.end = this.firstOfSequence + strips * p.numKvHeads;",
+    tests: SEQUENCES,
+  },
+  {
+    rule: "packed sequences: positions count from the sequence's own first key",
+    file: "src/ops/sequences.ts",
+    find: "return { start, rows: end - start, length: end - start };",
+    replace: "return { start, rows: end - start, length: end };",
+    tests: SEQUENCES,
+  },
+  {
+    rule: "left padding: positions count from the first key that counts",
+    file: "src/ops/sequences.ts",
+    find: "queryOffset: offsets ? offsets[index]! - origin : isUpperLeft ? -origin : key.length - query.length,",
+    replace: "queryOffset: offsets ? offsets[index]! : isUpperLeft ? 0 : key.length - query.length,",
+    tests: SEQUENCES,
+  },
+  {
+    rule: "merging: the largest logSumExp becomes 0",
+    file: "assembly/merge.ts",
+    find: "const shift: f32 = most == -Infinity ? 0 : most;",
+    replace: "const shift: f32 = 0;",
+    tests: ["mergeAttention"],
+  },
+  {
+    rule: "merging: a part without keys counts for nothing",
+    file: "assembly/merge.ts",
+    find: "if (weight == 0) {",
+    replace: "if (weight == 0 && isFirst) {",
+    tests: ["mergeAttention"],
+  },
+  {
+    rule: "merging: the layout is that of the outputs",
+    file: "src/ops/mergeAttention.ts",
+    find: "rowStride: strides.row,",
+    replace: "rowStride: heads * channels,",
+    tests: ["mergeAttention"],
+  },
+  {
     rule: "few strips: every column goes through every key",
     file: "assembly/split.ts",
     find: "for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) {",
@@ -833,7 +897,7 @@ export const BREAKS = [
   {
     rule: "few strips: scores of a block have a place of their own",
     file: "assembly/split.ts",
-    find: "(index * blocksOf(p.kvLen) + block / BLOCK)",
+    find: "(index * blocksOf(p.mostKeys) + block / BLOCK)",
     replace: "index",
     tests: CACHE,
     needsThreads: true,
@@ -862,7 +926,7 @@ export const BREAKS = [
   {
     rule: "keys that a cache doesn't have score −∞",
     file: "assembly/handOut.ts",
-    find: "const end = min(p.kvLen, workspace.panels.end);",
+    find: "const end = workspace.panels.end;",
     replace: "const end = p.kvLen;",
     tests: CACHE,
   },

@@ -1,6 +1,6 @@
 /** Scaled dot-product attention: validate → place → run → hand back. */
 import { knownOptions } from "../check.js";
-import { assertUnchanged, assignScratch, copyIn, copyOut, type Operand, scratchBytes } from "../operand.js";
+import { assertUnchanged, assignScratch, copyIn, copyOut, newResult, type Operand, scratchBytes } from "../operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
 import { ATTENTION_PARAMS, type AttentionParams, SEQUENCE_PARAMS, sizeOf, writeStruct } from "../runtime/params.js";
@@ -51,29 +51,13 @@ type ReadArguments = Parameters<typeof readCall> extends [Runtime, ...infer Rest
 
 /** Computes a call that has been read, and returns its output. */
 export function attend(runtime: Runtime, call: AttentionCall): Float32Tensor {
-  const out = call.results.out ?? newResult(runtime, call);
+  const out = call.results.out ?? newResult(runtime, call.operation, call.shape.outDims);
   if (!isEmpty(call)) run(runtime, call, out);
   return call.returned ?? ({ type: "float32", data: out.data!, dims: out.dims } as ResultTensor);
 }
 
 /** Whether it has no query, and so no result. */
 const isEmpty = ({ shape }: AttentionCall): boolean => shape.batchSize === 0 || shape.seqLen === 0;
-
-const newResult = (runtime: Runtime, { operation, shape: { outDims: dims } }: AttentionCall): Operand => {
-  const count = countOf(dims);
-  runtime.arena.assertFits(operation, 4 * count);
-  return {
-    name: "out",
-    dims,
-    count,
-    kind: "float32",
-    isResult: true,
-    tensor: undefined,
-    ptr: 0,
-    data: new Float32Array(count),
-    viewOffset: undefined,
-  };
-};
 
 /** A kernel's share of a call, and the units in which threads take it. */
 interface Pass {

@@ -20,6 +20,7 @@ export type Kernels = {
   appendKeys(params: number, scratch: number): number;
   readKeys(params: number, scratch: number): void;
   workspaceBytes(mostKeys: number, headDim: number, valueDim: number): number;
+  merge(params: number): void;
   widenFloat16(src: number, dst: number, count: number): void;
   abiVersion(): number;
   build(): number;

@@ -89,6 +89,22 @@ export const CACHE_PARAMS = {
   vBatchStride: "usize",
 } as const satisfies Record<string, FieldType>;
 
+export const MERGE_PARAMS = {
+  parts: "usize",
+  numParts: "usize",
+  out: "usize",
+  logSumExp: "usize",
+  batchSize: "usize",
+  seqLen: "usize",
+  numHeads: "usize",
+  valueDim: "usize",
+  rowStride: "usize",
+  headStride: "usize",
+  batchStride: "usize",
+} as const satisfies Record<string, FieldType>;
+
+export const MERGE_PART = { out: "usize", logSumExp: "usize" } as const satisfies Record<string, FieldType>;
+
 export const KEY_SPAN = { first: "usize", end: "usize" } as const satisfies Record<string, FieldType>;
 
 export type SequenceParams = Record<keyof typeof SEQUENCE_PARAMS, number>;
