@@ -1,5 +1,5 @@
 /** What a module says about itself, so that a wrapper can refuse one that it was not made for. */
-import { IS_RELAXED, madd } from "./simd";
+import { IS_RELAXED, IS_WIDE, madd } from "./simd";
 import { BLOCK, PANEL } from "./layout";
 
 /** Rises with every change of an export, of a struct or of what they mean. */
@@ -10,6 +10,7 @@ const enum Build {
   DEBUG = 0,
   SIMD = 1,
   RELAXED = 2,
+  WIDE = 3,
 }
 
 export function abiVersion(): i32 {
@@ -18,6 +19,7 @@ export function abiVersion(): i32 {
 
 export function build(): i32 {
   if (!ASC_NO_ASSERT) return Build.DEBUG;
+  if (IS_WIDE) return Build.WIDE;
   return IS_RELAXED ? Build.RELAXED : Build.SIMD;
 }
 

@@ -12,6 +12,7 @@
  *     keyRange.ts    which keys a row may see, as bounds of the loops
  *     mask.ts        the same on scores: −∞ where bounds can't say it
  *     scores.ts      register tile for q·kᵀ           values.ts   register tile for p·v
+ *     accumulators.ts  the sums of values.ts, row by row
  *     softmax.ts     maximum, exponentials, sum       exp2.ts     powers of two
  *     element.ts     what a tile reads: float32, or pairs of int8
  *     quantize.ts    integers for floats              pairPanels.ts   panels of int8
@@ -21,7 +22,7 @@
  *     merge.ts       results on parts of the keys     float16.ts  widening
  *     workspace.ts   scratch of one thread            layout.ts   sizes that all of these share
  *     params.ts      the structs of a call            simd.ts     what the instruction set offers
- *     identity.ts    ABI number and build
+ *     identity.ts    ABI number and build             peak.ts     what this host can do at most
  */
 export { attention } from "./attention";
 export { sharedScoresBytes, splitScores, splitValues } from "./split";
@@ -29,6 +30,7 @@ export { appendKeys, cacheBlockBytes, readKeys, transferBytes } from "./cache";
 export { placeWorkspace, workspaceBytes } from "./workspace";
 export { merge } from "./merge";
 export { widenFloat16 } from "./float16";
+export { multiplyAdds } from "./peak";
 export { abiVersion, block, build, heapBase, multiplyAdd, panel } from "./identity";
 
 // The stages of attention one by one, for tests and benches.

@@ -6,6 +6,7 @@
  * The sum over d is never split: a score has the same bits whether its row is computed with five others or alone.
  */
 import { addProducts, load0123, load4567, stepBytes } from "./element";
+import { IS_WIDE } from "./simd";
 import { PANEL_BYTES, SCORE_ROW } from "./layout";
 
 /** Eight scores of a row, from sums of products. */
@@ -34,6 +35,7 @@ function storeScores(isInt8: bool, ptr: usize, sum0123: v128, sum4567: v128, qSc
  *
  * @param isInt8      a literal: whether keys are pairs of int8 and queries pairs of int16, see element.ts
  * @param rows        rows of the tile, a literal: 1, 4 or 6
+ * @param isPair      a literal: whether it takes two panels at once, for registers of 256 bits; then `panels` is even
  * @param qStripPtr   packed queries [steps, 8], scale already applied; 16-byte aligned
  * @param qScalesPtr  for int8: what a query element of 1 stands for in each row
  * @param kPanelPtr   packed keys [panels, steps, 8]; 16-byte aligned
@@ -47,6 +49,7 @@ function storeScores(isInt8: bool, ptr: usize, sum0123: v128, sum4567: v128, qSc
 function scoreTile(
   isInt8: bool,
   rows: i32,
+  isPair: bool,
   qStripPtr: usize,
   qScalesPtr: usize,
   kPanelPtr: usize,
@@ -59,6 +62,8 @@ function scoreTile(
   assert(((qStripPtr | kPanelPtr | scoresPtr) & 15) == 0, "scoreTile: pointers must be 16-byte aligned");
   const panelBytes = steps * stepBytes(isInt8);
   const kEnd = kPanelPtr + panels * panelBytes;
+  let pairScoresPtr = scoresPtr + PANEL_BYTES; // walks beside scoresPtr: V8 pairs stores by their address in the code
+  let pairScalesPtr = kScalesPtr + PANEL_BYTES;
 
   while (kPanelPtr < kEnd) {
     let acc0x0123 = f32x4.splat(0);
@@ -73,51 +78,112 @@ function scoreTile(
     let acc4x4567 = f32x4.splat(0);
     let acc5x0123 = f32x4.splat(0);
     let acc5x4567 = f32x4.splat(0);
+    let acc0x89ab = f32x4.splat(0);
+    let acc0xcdef = f32x4.splat(0);
+    let acc1x89ab = f32x4.splat(0);
+    let acc1xcdef = f32x4.splat(0);
+    let acc2x89ab = f32x4.splat(0);
+    let acc2xcdef = f32x4.splat(0);
+    let acc3x89ab = f32x4.splat(0);
+    let acc3xcdef = f32x4.splat(0);
+    let acc4x89ab = f32x4.splat(0);
+    let acc4xcdef = f32x4.splat(0);
+    let acc5x89ab = f32x4.splat(0);
+    let acc5xcdef = f32x4.splat(0);
 
     let qPtr = qStripPtr;
     const panelEnd = kPanelPtr + panelBytes;
     do {
       const k0123 = load0123(isInt8, kPanelPtr);
       const k4567 = load4567(isInt8, kPanelPtr);
+      const k89ab = isPair ? load0123(isInt8, kPanelPtr + panelBytes) : k0123;
+      const kcdef = isPair ? load4567(isInt8, kPanelPtr + panelBytes) : k4567;
       let q = v128.load32_splat(qPtr);
       acc0x0123 = addProducts(isInt8, q, k0123, acc0x0123);
       acc0x4567 = addProducts(isInt8, q, k4567, acc0x4567);
+      if (isPair) acc0x89ab = addProducts(isInt8, q, k89ab, acc0x89ab);
+      if (isPair) acc0xcdef = addProducts(isInt8, q, kcdef, acc0xcdef);
       if (rows > 1) {
         q = v128.load32_splat(qPtr, 4);
         acc1x0123 = addProducts(isInt8, q, k0123, acc1x0123);
         acc1x4567 = addProducts(isInt8, q, k4567, acc1x4567);
+        if (isPair) acc1x89ab = addProducts(isInt8, q, k89ab, acc1x89ab);
+        if (isPair) acc1xcdef = addProducts(isInt8, q, kcdef, acc1xcdef);
         q = v128.load32_splat(qPtr, 8);
         acc2x0123 = addProducts(isInt8, q, k0123, acc2x0123);
         acc2x4567 = addProducts(isInt8, q, k4567, acc2x4567);
+        if (isPair) acc2x89ab = addProducts(isInt8, q, k89ab, acc2x89ab);
+        if (isPair) acc2xcdef = addProducts(isInt8, q, kcdef, acc2xcdef);
         q = v128.load32_splat(qPtr, 12);
         acc3x0123 = addProducts(isInt8, q, k0123, acc3x0123);
         acc3x4567 = addProducts(isInt8, q, k4567, acc3x4567);
+        if (isPair) acc3x89ab = addProducts(isInt8, q, k89ab, acc3x89ab);
+        if (isPair) acc3xcdef = addProducts(isInt8, q, kcdef, acc3xcdef);
       }
       if (rows > 4) {
         q = v128.load32_splat(qPtr, 16);
         acc4x0123 = addProducts(isInt8, q, k0123, acc4x0123);
         acc4x4567 = addProducts(isInt8, q, k4567, acc4x4567);
+        if (isPair) acc4x89ab = addProducts(isInt8, q, k89ab, acc4x89ab);
+        if (isPair) acc4xcdef = addProducts(isInt8, q, kcdef, acc4xcdef);
         q = v128.load32_splat(qPtr, 20);
         acc5x0123 = addProducts(isInt8, q, k0123, acc5x0123);
         acc5x4567 = addProducts(isInt8, q, k4567, acc5x4567);
+        if (isPair) acc5x89ab = addProducts(isInt8, q, k89ab, acc5x89ab);
+        if (isPair) acc5xcdef = addProducts(isInt8, q, kcdef, acc5xcdef);
       }
       qPtr += PANEL_BYTES;
       kPanelPtr += stepBytes(isInt8);
     } while (kPanelPtr < panelEnd);
 
     storeScores(isInt8, scoresPtr, acc0x0123, acc0x4567, qScalesPtr, kScalesPtr);
+    if (isPair) storeScores(isInt8, pairScoresPtr, acc0x89ab, acc0xcdef, qScalesPtr, pairScalesPtr);
     if (rows > 1) {
       storeScores(isInt8, scoresPtr + 1 * SCORE_ROW, acc1x0123, acc1x4567, qScalesPtr + 4, kScalesPtr);
+      if (isPair) storeScores(isInt8, pairScoresPtr + 1 * SCORE_ROW, acc1x89ab, acc1xcdef, qScalesPtr + 4, pairScalesPtr);
       storeScores(isInt8, scoresPtr + 2 * SCORE_ROW, acc2x0123, acc2x4567, qScalesPtr + 8, kScalesPtr);
+      if (isPair) storeScores(isInt8, pairScoresPtr + 2 * SCORE_ROW, acc2x89ab, acc2xcdef, qScalesPtr + 8, pairScalesPtr);
       storeScores(isInt8, scoresPtr + 3 * SCORE_ROW, acc3x0123, acc3x4567, qScalesPtr + 12, kScalesPtr);
+      if (isPair) storeScores(isInt8, pairScoresPtr + 3 * SCORE_ROW, acc3x89ab, acc3xcdef, qScalesPtr + 12, pairScalesPtr);
     }
     if (rows > 4) {
       storeScores(isInt8, scoresPtr + 4 * SCORE_ROW, acc4x0123, acc4x4567, qScalesPtr + 16, kScalesPtr);
+      if (isPair) storeScores(isInt8, pairScoresPtr + 4 * SCORE_ROW, acc4x89ab, acc4xcdef, qScalesPtr + 16, pairScalesPtr);
       storeScores(isInt8, scoresPtr + 5 * SCORE_ROW, acc5x0123, acc5x4567, qScalesPtr + 20, kScalesPtr);
+      if (isPair) storeScores(isInt8, pairScoresPtr + 5 * SCORE_ROW, acc5x89ab, acc5xcdef, qScalesPtr + 20, pairScalesPtr);
     }
-    scoresPtr += PANEL_BYTES;
-    kScalesPtr += PANEL_BYTES;
+    if (isPair) kPanelPtr += panelBytes;
+    scoresPtr += isPair ? 2 * PANEL_BYTES : PANEL_BYTES;
+    kScalesPtr += isPair ? 2 * PANEL_BYTES : PANEL_BYTES;
+    pairScoresPtr += 2 * PANEL_BYTES;
+    pairScalesPtr += 2 * PANEL_BYTES;
   }
+}
+
+/** All panels, in the wide build two at once as long as there are two. Parameters as above. */
+// @ts-ignore: decorator
+@inline
+function scorePanels(
+  isInt8: bool,
+  rows: i32,
+  qStripPtr: usize,
+  qScalesPtr: usize,
+  kPanelPtr: usize,
+  kScalesPtr: usize,
+  scoresPtr: usize,
+  steps: usize,
+  panels: usize,
+): void {
+  if (IS_WIDE) {
+    const paired = panels & ~1;
+    if (paired) scoreTile(isInt8, rows, true, qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, steps, paired);
+    if (paired == panels) return;
+    kPanelPtr += paired * steps * stepBytes(isInt8);
+    kScalesPtr += paired * PANEL_BYTES;
+    scoresPtr += paired * PANEL_BYTES;
+    panels = 1;
+  }
+  scoreTile(isInt8, rows, false, qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, steps, panels);
 }
 
 /**
@@ -178,58 +244,29 @@ function scoreTile1x32(
     kScalesPtr += 4 * PANEL_BYTES;
     kPanelPtr += 4 * panelBytes;
   }
-  if (panels > 0) scoreTile(isInt8, 1, qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, steps, panels);
+  if (panels > 0) scoreTile(isInt8, 1, false, qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, steps, panels);
 }
 
-function scoreTile6x8(qStripPtr: usize, kPanelPtr: usize, scoresPtr: usize, headDim: usize, panels: usize): void {
-  scoreTile(false, 6, qStripPtr, 0, kPanelPtr, 0, scoresPtr, headDim, panels);
-}
-
-function scoreTile4x8(qStripPtr: usize, kPanelPtr: usize, scoresPtr: usize, headDim: usize, panels: usize): void {
-  scoreTile(false, 4, qStripPtr, 0, kPanelPtr, 0, scoresPtr, headDim, panels);
-}
-
-function scoreTileOfOne(qStripPtr: usize, kPanelPtr: usize, scoresPtr: usize, headDim: usize, panels: usize): void {
-  scoreTile1x32(false, qStripPtr, 0, kPanelPtr, 0, scoresPtr, headDim, panels);
-}
-
-function scoreTile6x8Int8(
+/** The tile of the given height. Parameters as above. */
+// @ts-ignore: decorator
+@inline
+function scoreRows(
+  isInt8: bool,
+  tileRows: usize,
   qStripPtr: usize,
   qScalesPtr: usize,
   kPanelPtr: usize,
   kScalesPtr: usize,
   scoresPtr: usize,
-  pairs: usize,
+  steps: usize,
   panels: usize,
 ): void {
-  scoreTile(true, 6, qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, pairs, panels);
+  if (tileRows == 6) scorePanels(isInt8, 6, qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, steps, panels);
+  else if (tileRows == 4) scorePanels(isInt8, 4, qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, steps, panels);
+  else scoreTile1x32(isInt8, qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, steps, panels);
 }
 
-function scoreTile4x8Int8(
-  qStripPtr: usize,
-  qScalesPtr: usize,
-  kPanelPtr: usize,
-  kScalesPtr: usize,
-  scoresPtr: usize,
-  pairs: usize,
-  panels: usize,
-): void {
-  scoreTile(true, 4, qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, pairs, panels);
-}
-
-function scoreTileOfOneInt8(
-  qStripPtr: usize,
-  qScalesPtr: usize,
-  kPanelPtr: usize,
-  kScalesPtr: usize,
-  scoresPtr: usize,
-  pairs: usize,
-  panels: usize,
-): void {
-  scoreTile1x32(true, qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, pairs, panels);
-}
-
-/** The tile of the given height; parameters as above. */
+/** Scores of a strip. Parameters as above. */
 export function scoreStrip(
   tileRows: usize,
   qStripPtr: usize,
@@ -238,9 +275,7 @@ export function scoreStrip(
   headDim: usize,
   panels: usize,
 ): void {
-  if (tileRows == 6) scoreTile6x8(qStripPtr, kPanelPtr, scoresPtr, headDim, panels);
-  else if (tileRows == 4) scoreTile4x8(qStripPtr, kPanelPtr, scoresPtr, headDim, panels);
-  else scoreTileOfOne(qStripPtr, kPanelPtr, scoresPtr, headDim, panels);
+  scoreRows(false, tileRows, qStripPtr, 0, kPanelPtr, 0, scoresPtr, headDim, panels);
 }
 
 /** The same for keys in int8. */
@@ -254,7 +289,5 @@ export function scoreStripInt8(
   pairs: usize,
   panels: usize,
 ): void {
-  if (tileRows == 6) scoreTile6x8Int8(qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, pairs, panels);
-  else if (tileRows == 4) scoreTile4x8Int8(qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, pairs, panels);
-  else scoreTileOfOneInt8(qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, pairs, panels);
+  scoreRows(true, tileRows, qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, pairs, panels);
 }

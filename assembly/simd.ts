@@ -5,6 +5,15 @@
 @inline
 export const IS_RELAXED: bool = ASC_FEATURE_RELAXED_SIMD;
 
+/**
+ * Whether V8 makes one instruction of 256 bits of two neighbouring ones, so that tiles have room for twice as many columns. It
+ * pairs stores to p and p + 16 and what goes into them, where both addresses are the same variable plus a written offset, and where
+ * each pair's loads come before both stores.
+ */
+// @ts-ignore: decorator
+@inline
+export const IS_WIDE: bool = IS_WIDE_BUILD;
+
 /** a · b + c in each lane: fused in the `relaxed` build, rounded twice elsewhere. */
 // @ts-ignore: decorator
 @inline

@@ -1,32 +1,17 @@
 /**
- * Weighted sums of value rows for one strip, and what happens to the accumulators between blocks.
+ * Weighted sums of value rows for one strip.
  *
  *     O[r, c] += Σ_j P[r, j] · V[j, c]          r < rows, j in order, one accumulator per element
- *
- * The accumulators lie as the tile walks them: [⌈valueDim / 8⌉, rows, 8].
  */
 import { addProducts, load0123, load4567, stepBytes } from "./element";
-import { madd } from "./simd";
-import { PANEL, PANEL_BYTES, SCORE_ROW } from "./layout";
+import { IS_WIDE, madd } from "./simd";
+import { PANEL_BYTES, SCORE_ROW } from "./layout";
 
-/** What the sums of a panel begin with: those so far, or 0 where integers are added to them at the end. */
+/** acc + sum · scale, for a sum of integers. */
 // @ts-ignore: decorator
 @inline
-function firstSum(isInt8: bool, accPtr: usize): v128 {
-  return isInt8 ? i32x4.splat(0) : v128.load(accPtr);
-}
-
-/** Eight sums of a row back to their place. */
-// @ts-ignore: decorator
-@inline
-function storeSums(isInt8: bool, accPtr: usize, sum0123: v128, sum4567: v128, scalePtr: usize): void {
-  if (isInt8) {
-    const scale = v128.load32_splat(scalePtr);
-    sum0123 = madd(f32x4.convert_i32x4_s(sum0123), scale, v128.load(accPtr));
-    sum4567 = madd(f32x4.convert_i32x4_s(sum4567), scale, v128.load(accPtr, 16));
-  }
-  v128.store(accPtr, sum0123);
-  v128.store(accPtr, sum4567, 16);
+function addScaled(sum: v128, scalePtr: usize, acc: v128): v128 {
+  return madd(f32x4.convert_i32x4_s(sum), v128.load32_splat(scalePtr), acc);
 }
 
 /**
@@ -41,6 +26,7 @@ function storeSums(isInt8: bool, accPtr: usize, sum0123: v128, sum4567: v128, sc
  *
  * @param isInt8       a literal: whether values are pairs of int8 and weights pairs of int16, see element.ts
  * @param rows         rows of the tile, a literal: 1, 4 or 6; register use and speed as in the score tile
+ * @param isPair       a literal: whether it takes two panels at once, for registers of 256 bits; then `panels` is even
  * @param weightsPtr   weight of the first key in row 0; rows are SCORE_ROW bytes apart
  * @param scalesPtr    for int8: what a weight of 1 stands for in each row
  * @param vPanelPtr    first key in panel 0; 16-byte aligned
@@ -54,6 +40,7 @@ function storeSums(isInt8: bool, accPtr: usize, sum0123: v128, sum4567: v128, sc
 function valueTile(
   isInt8: bool,
   rows: i32,
+  isPair: bool,
   weightsPtr: usize,
   scalesPtr: usize,
   vPanelPtr: usize,
@@ -65,80 +52,170 @@ function valueTile(
   assert(panels > 0 && steps > 0, "valueTile: panels and steps must be positive");
   assert(((vPanelPtr | accPtr) & 15) == 0, "valueTile: pointers must be 16-byte aligned");
   const weightsEnd = weightsPtr + (steps << 2);
-  const accEnd = accPtr + panels * (<usize>rows * PANEL_BYTES);
+  const zero = f32x4.splat(0);
+  const accPanelBytes = <usize>rows * PANEL_BYTES;
+  const accEnd = accPtr + panels * accPanelBytes;
+
+  let pairPtr = accPtr + accPanelBytes; // walks beside accPtr, as in the score tile
 
   while (accPtr < accEnd) {
-    let acc0x0123 = firstSum(isInt8, accPtr);
-    let acc0x4567 = firstSum(isInt8, accPtr + 16);
-    let acc1x0123 = f32x4.splat(0);
-    let acc1x4567 = f32x4.splat(0);
-    let acc2x0123 = f32x4.splat(0);
-    let acc2x4567 = f32x4.splat(0);
-    let acc3x0123 = f32x4.splat(0);
-    let acc3x4567 = f32x4.splat(0);
-    let acc4x0123 = f32x4.splat(0);
-    let acc4x4567 = f32x4.splat(0);
-    let acc5x0123 = f32x4.splat(0);
-    let acc5x4567 = f32x4.splat(0);
-    if (rows > 1) {
-      acc1x0123 = firstSum(isInt8, accPtr + 1 * PANEL_BYTES);
-      acc1x4567 = firstSum(isInt8, accPtr + 1 * PANEL_BYTES + 16);
-      acc2x0123 = firstSum(isInt8, accPtr + 2 * PANEL_BYTES);
-      acc2x4567 = firstSum(isInt8, accPtr + 2 * PANEL_BYTES + 16);
-      acc3x0123 = firstSum(isInt8, accPtr + 3 * PANEL_BYTES);
-      acc3x4567 = firstSum(isInt8, accPtr + 3 * PANEL_BYTES + 16);
-    }
-    if (rows > 4) {
-      acc4x0123 = firstSum(isInt8, accPtr + 4 * PANEL_BYTES);
-      acc4x4567 = firstSum(isInt8, accPtr + 4 * PANEL_BYTES + 16);
-      acc5x0123 = firstSum(isInt8, accPtr + 5 * PANEL_BYTES);
-      acc5x4567 = firstSum(isInt8, accPtr + 5 * PANEL_BYTES + 16);
-    }
+    let acc0x0123 = !isInt8 ? v128.load(accPtr) : zero;
+    let acc0x4567 = !isInt8 ? v128.load(accPtr, 16) : zero;
+    let acc1x0123 = rows > 1 && !isInt8 ? v128.load(accPtr, 1 * PANEL_BYTES) : zero;
+    let acc1x4567 = rows > 1 && !isInt8 ? v128.load(accPtr, 1 * PANEL_BYTES + 16) : zero;
+    let acc2x0123 = rows > 1 && !isInt8 ? v128.load(accPtr, 2 * PANEL_BYTES) : zero;
+    let acc2x4567 = rows > 1 && !isInt8 ? v128.load(accPtr, 2 * PANEL_BYTES + 16) : zero;
+    let acc3x0123 = rows > 1 && !isInt8 ? v128.load(accPtr, 3 * PANEL_BYTES) : zero;
+    let acc3x4567 = rows > 1 && !isInt8 ? v128.load(accPtr, 3 * PANEL_BYTES + 16) : zero;
+    let acc4x0123 = rows > 4 && !isInt8 ? v128.load(accPtr, 4 * PANEL_BYTES) : zero;
+    let acc4x4567 = rows > 4 && !isInt8 ? v128.load(accPtr, 4 * PANEL_BYTES + 16) : zero;
+    let acc5x0123 = rows > 4 && !isInt8 ? v128.load(accPtr, 5 * PANEL_BYTES) : zero;
+    let acc5x4567 = rows > 4 && !isInt8 ? v128.load(accPtr, 5 * PANEL_BYTES + 16) : zero;
+    let acc0x89ab = isPair && !isInt8 ? v128.load(pairPtr) : zero;
+    let acc0xcdef = isPair && !isInt8 ? v128.load(pairPtr, 16) : zero;
+    let acc1x89ab = isPair && rows > 1 && !isInt8 ? v128.load(pairPtr, 1 * PANEL_BYTES) : zero;
+    let acc1xcdef = isPair && rows > 1 && !isInt8 ? v128.load(pairPtr, 1 * PANEL_BYTES + 16) : zero;
+    let acc2x89ab = isPair && rows > 1 && !isInt8 ? v128.load(pairPtr, 2 * PANEL_BYTES) : zero;
+    let acc2xcdef = isPair && rows > 1 && !isInt8 ? v128.load(pairPtr, 2 * PANEL_BYTES + 16) : zero;
+    let acc3x89ab = isPair && rows > 1 && !isInt8 ? v128.load(pairPtr, 3 * PANEL_BYTES) : zero;
+    let acc3xcdef = isPair && rows > 1 && !isInt8 ? v128.load(pairPtr, 3 * PANEL_BYTES + 16) : zero;
+    let acc4x89ab = isPair && rows > 4 && !isInt8 ? v128.load(pairPtr, 4 * PANEL_BYTES) : zero;
+    let acc4xcdef = isPair && rows > 4 && !isInt8 ? v128.load(pairPtr, 4 * PANEL_BYTES + 16) : zero;
+    let acc5x89ab = isPair && rows > 4 && !isInt8 ? v128.load(pairPtr, 5 * PANEL_BYTES) : zero;
+    let acc5xcdef = isPair && rows > 4 && !isInt8 ? v128.load(pairPtr, 5 * PANEL_BYTES + 16) : zero;
 
     let pPtr = weightsPtr;
     let vPtr = vPanelPtr;
     do {
       const v0123 = load0123(isInt8, vPtr);
       const v4567 = load4567(isInt8, vPtr);
+      const v89ab = isPair ? load0123(isInt8, vPtr + vPanelBytes) : v0123;
+      const vcdef = isPair ? load4567(isInt8, vPtr + vPanelBytes) : v4567;
       let p = v128.load32_splat(pPtr);
       acc0x0123 = addProducts(isInt8, p, v0123, acc0x0123);
       acc0x4567 = addProducts(isInt8, p, v4567, acc0x4567);
+      if (isPair) acc0x89ab = addProducts(isInt8, p, v89ab, acc0x89ab);
+      if (isPair) acc0xcdef = addProducts(isInt8, p, vcdef, acc0xcdef);
       if (rows > 1) {
         p = v128.load32_splat(pPtr, SCORE_ROW);
         acc1x0123 = addProducts(isInt8, p, v0123, acc1x0123);
         acc1x4567 = addProducts(isInt8, p, v4567, acc1x4567);
+        if (isPair) acc1x89ab = addProducts(isInt8, p, v89ab, acc1x89ab);
+        if (isPair) acc1xcdef = addProducts(isInt8, p, vcdef, acc1xcdef);
         p = v128.load32_splat(pPtr, 2 * SCORE_ROW);
         acc2x0123 = addProducts(isInt8, p, v0123, acc2x0123);
         acc2x4567 = addProducts(isInt8, p, v4567, acc2x4567);
+        if (isPair) acc2x89ab = addProducts(isInt8, p, v89ab, acc2x89ab);
+        if (isPair) acc2xcdef = addProducts(isInt8, p, vcdef, acc2xcdef);
         p = v128.load32_splat(pPtr, 3 * SCORE_ROW);
         acc3x0123 = addProducts(isInt8, p, v0123, acc3x0123);
         acc3x4567 = addProducts(isInt8, p, v4567, acc3x4567);
+        if (isPair) acc3x89ab = addProducts(isInt8, p, v89ab, acc3x89ab);
+        if (isPair) acc3xcdef = addProducts(isInt8, p, vcdef, acc3xcdef);
       }
       if (rows > 4) {
         p = v128.load32_splat(pPtr, 4 * SCORE_ROW);
         acc4x0123 = addProducts(isInt8, p, v0123, acc4x0123);
         acc4x4567 = addProducts(isInt8, p, v4567, acc4x4567);
+        if (isPair) acc4x89ab = addProducts(isInt8, p, v89ab, acc4x89ab);
+        if (isPair) acc4xcdef = addProducts(isInt8, p, vcdef, acc4xcdef);
         p = v128.load32_splat(pPtr, 5 * SCORE_ROW);
         acc5x0123 = addProducts(isInt8, p, v0123, acc5x0123);
         acc5x4567 = addProducts(isInt8, p, v4567, acc5x4567);
+        if (isPair) acc5x89ab = addProducts(isInt8, p, v89ab, acc5x89ab);
+        if (isPair) acc5xcdef = addProducts(isInt8, p, vcdef, acc5xcdef);
       }
       pPtr += 4;
       vPtr += stepBytes(isInt8);
     } while (pPtr < weightsEnd);
 
-    storeSums(isInt8, accPtr, acc0x0123, acc0x4567, scalesPtr);
+    if (isInt8) acc0x0123 = addScaled(acc0x0123, scalesPtr, v128.load(accPtr));
+    if (isInt8) acc0x4567 = addScaled(acc0x4567, scalesPtr, v128.load(accPtr, 16));
+    v128.store(accPtr, acc0x0123);
+    v128.store(accPtr, acc0x4567, 16);
     if (rows > 1) {
-      storeSums(isInt8, accPtr + 1 * PANEL_BYTES, acc1x0123, acc1x4567, scalesPtr + 4);
-      storeSums(isInt8, accPtr + 2 * PANEL_BYTES, acc2x0123, acc2x4567, scalesPtr + 8);
-      storeSums(isInt8, accPtr + 3 * PANEL_BYTES, acc3x0123, acc3x4567, scalesPtr + 12);
+      if (isInt8) acc1x0123 = addScaled(acc1x0123, scalesPtr + 4, v128.load(accPtr, 1 * PANEL_BYTES));
+      if (isInt8) acc1x4567 = addScaled(acc1x4567, scalesPtr + 4, v128.load(accPtr, 1 * PANEL_BYTES + 16));
+      v128.store(accPtr, acc1x0123, 1 * PANEL_BYTES);
+      v128.store(accPtr, acc1x4567, 1 * PANEL_BYTES + 16);
+      if (isInt8) acc2x0123 = addScaled(acc2x0123, scalesPtr + 8, v128.load(accPtr, 2 * PANEL_BYTES));
+      if (isInt8) acc2x4567 = addScaled(acc2x4567, scalesPtr + 8, v128.load(accPtr, 2 * PANEL_BYTES + 16));
+      v128.store(accPtr, acc2x0123, 2 * PANEL_BYTES);
+      v128.store(accPtr, acc2x4567, 2 * PANEL_BYTES + 16);
+      if (isInt8) acc3x0123 = addScaled(acc3x0123, scalesPtr + 12, v128.load(accPtr, 3 * PANEL_BYTES));
+      if (isInt8) acc3x4567 = addScaled(acc3x4567, scalesPtr + 12, v128.load(accPtr, 3 * PANEL_BYTES + 16));
+      v128.store(accPtr, acc3x0123, 3 * PANEL_BYTES);
+      v128.store(accPtr, acc3x4567, 3 * PANEL_BYTES + 16);
     }
     if (rows > 4) {
-      storeSums(isInt8, accPtr + 4 * PANEL_BYTES, acc4x0123, acc4x4567, scalesPtr + 16);
-      storeSums(isInt8, accPtr + 5 * PANEL_BYTES, acc5x0123, acc5x4567, scalesPtr + 20);
+      if (isInt8) acc4x0123 = addScaled(acc4x0123, scalesPtr + 16, v128.load(accPtr, 4 * PANEL_BYTES));
+      if (isInt8) acc4x4567 = addScaled(acc4x4567, scalesPtr + 16, v128.load(accPtr, 4 * PANEL_BYTES + 16));
+      v128.store(accPtr, acc4x0123, 4 * PANEL_BYTES);
+      v128.store(accPtr, acc4x4567, 4 * PANEL_BYTES + 16);
+      if (isInt8) acc5x0123 = addScaled(acc5x0123, scalesPtr + 20, v128.load(accPtr, 5 * PANEL_BYTES));
+      if (isInt8) acc5x4567 = addScaled(acc5x4567, scalesPtr + 20, v128.load(accPtr, 5 * PANEL_BYTES + 16));
+      v128.store(accPtr, acc5x0123, 5 * PANEL_BYTES);
+      v128.store(accPtr, acc5x4567, 5 * PANEL_BYTES + 16);
     }
-    accPtr += <usize>rows * PANEL_BYTES;
-    vPanelPtr += vPanelBytes;
+    if (isPair) {
+      if (isInt8) acc0x89ab = addScaled(acc0x89ab, scalesPtr, v128.load(pairPtr));
+      if (isInt8) acc0xcdef = addScaled(acc0xcdef, scalesPtr, v128.load(pairPtr, 16));
+      v128.store(pairPtr, acc0x89ab);
+      v128.store(pairPtr, acc0xcdef, 16);
+      if (rows > 1) {
+        if (isInt8) acc1x89ab = addScaled(acc1x89ab, scalesPtr + 4, v128.load(pairPtr, 1 * PANEL_BYTES));
+        if (isInt8) acc1xcdef = addScaled(acc1xcdef, scalesPtr + 4, v128.load(pairPtr, 1 * PANEL_BYTES + 16));
+        v128.store(pairPtr, acc1x89ab, 1 * PANEL_BYTES);
+        v128.store(pairPtr, acc1xcdef, 1 * PANEL_BYTES + 16);
+        if (isInt8) acc2x89ab = addScaled(acc2x89ab, scalesPtr + 8, v128.load(pairPtr, 2 * PANEL_BYTES));
+        if (isInt8) acc2xcdef = addScaled(acc2xcdef, scalesPtr + 8, v128.load(pairPtr, 2 * PANEL_BYTES + 16));
+        v128.store(pairPtr, acc2x89ab, 2 * PANEL_BYTES);
+        v128.store(pairPtr, acc2xcdef, 2 * PANEL_BYTES + 16);
+        if (isInt8) acc3x89ab = addScaled(acc3x89ab, scalesPtr + 12, v128.load(pairPtr, 3 * PANEL_BYTES));
+        if (isInt8) acc3xcdef = addScaled(acc3xcdef, scalesPtr + 12, v128.load(pairPtr, 3 * PANEL_BYTES + 16));
+        v128.store(pairPtr, acc3x89ab, 3 * PANEL_BYTES);
+        v128.store(pairPtr, acc3xcdef, 3 * PANEL_BYTES + 16);
+      }
+      if (rows > 4) {
+        if (isInt8) acc4x89ab = addScaled(acc4x89ab, scalesPtr + 16, v128.load(pairPtr, 4 * PANEL_BYTES));
+        if (isInt8) acc4xcdef = addScaled(acc4xcdef, scalesPtr + 16, v128.load(pairPtr, 4 * PANEL_BYTES + 16));
+        v128.store(pairPtr, acc4x89ab, 4 * PANEL_BYTES);
+        v128.store(pairPtr, acc4xcdef, 4 * PANEL_BYTES + 16);
+        if (isInt8) acc5x89ab = addScaled(acc5x89ab, scalesPtr + 20, v128.load(pairPtr, 5 * PANEL_BYTES));
+        if (isInt8) acc5xcdef = addScaled(acc5xcdef, scalesPtr + 20, v128.load(pairPtr, 5 * PANEL_BYTES + 16));
+        v128.store(pairPtr, acc5x89ab, 5 * PANEL_BYTES);
+        v128.store(pairPtr, acc5xcdef, 5 * PANEL_BYTES + 16);
+      }
+    }
+    accPtr += isPair ? 2 * accPanelBytes : accPanelBytes;
+    vPanelPtr += isPair ? 2 * vPanelBytes : vPanelBytes;
+    pairPtr += 2 * accPanelBytes;
   }
+}
+
+/** All panels, in the wide build two at once as long as there are two. Parameters as above. */
+// @ts-ignore: decorator
+@inline
+function addPanels(
+  isInt8: bool,
+  rows: i32,
+  weightsPtr: usize,
+  scalesPtr: usize,
+  vPanelPtr: usize,
+  vPanelBytes: usize,
+  accPtr: usize,
+  panels: usize,
+  steps: usize,
+): void {
+  if (IS_WIDE) {
+    const paired = panels & ~1;
+    if (paired) valueTile(isInt8, rows, true, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, paired, steps);
+    if (paired == panels) return;
+    vPanelPtr += paired * vPanelBytes;
+    accPtr += paired * (<usize>rows * PANEL_BYTES);
+    panels = 1;
+  }
+  valueTile(isInt8, rows, false, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, steps);
 }
 
 /** One row, four panels at a time, for the reason given at scoreTile1x32. Parameters as above. */
@@ -154,16 +231,17 @@ function valueTile1x32(
   panels: usize,
   steps: usize,
 ): void {
+  const zero = f32x4.splat(0);
   const weightsEnd = weightsPtr + (steps << 2);
   for (; panels >= 4; panels -= 4) {
-    let acc0x0123 = firstSum(isInt8, accPtr);
-    let acc0x4567 = firstSum(isInt8, accPtr + 16);
-    let acc1x0123 = firstSum(isInt8, accPtr + 1 * PANEL_BYTES); // of panel 1
-    let acc1x4567 = firstSum(isInt8, accPtr + 1 * PANEL_BYTES + 16);
-    let acc2x0123 = firstSum(isInt8, accPtr + 2 * PANEL_BYTES);
-    let acc2x4567 = firstSum(isInt8, accPtr + 2 * PANEL_BYTES + 16);
-    let acc3x0123 = firstSum(isInt8, accPtr + 3 * PANEL_BYTES);
-    let acc3x4567 = firstSum(isInt8, accPtr + 3 * PANEL_BYTES + 16);
+    let acc0x0123 = isInt8 ? zero : v128.load(accPtr);
+    let acc0x4567 = isInt8 ? zero : v128.load(accPtr, 16);
+    let acc1x0123 = isInt8 ? zero : v128.load(accPtr, 1 * PANEL_BYTES); // of panel 1
+    let acc1x4567 = isInt8 ? zero : v128.load(accPtr, 1 * PANEL_BYTES + 16);
+    let acc2x0123 = isInt8 ? zero : v128.load(accPtr, 2 * PANEL_BYTES);
+    let acc2x4567 = isInt8 ? zero : v128.load(accPtr, 2 * PANEL_BYTES + 16);
+    let acc3x0123 = isInt8 ? zero : v128.load(accPtr, 3 * PANEL_BYTES);
+    let acc3x4567 = isInt8 ? zero : v128.load(accPtr, 3 * PANEL_BYTES + 16);
 
     let pPtr = weightsPtr;
     let v0Ptr = vPanelPtr;
@@ -187,65 +265,48 @@ function valueTile1x32(
       v3Ptr += stepBytes(isInt8);
     } while (pPtr < weightsEnd);
 
-    storeSums(isInt8, accPtr, acc0x0123, acc0x4567, scalesPtr);
-    storeSums(isInt8, accPtr + 1 * PANEL_BYTES, acc1x0123, acc1x4567, scalesPtr);
-    storeSums(isInt8, accPtr + 2 * PANEL_BYTES, acc2x0123, acc2x4567, scalesPtr);
-    storeSums(isInt8, accPtr + 3 * PANEL_BYTES, acc3x0123, acc3x4567, scalesPtr);
+    if (isInt8) acc0x0123 = addScaled(acc0x0123, scalesPtr, v128.load(accPtr));
+    if (isInt8) acc0x4567 = addScaled(acc0x4567, scalesPtr, v128.load(accPtr, 16));
+    v128.store(accPtr, acc0x0123);
+    v128.store(accPtr, acc0x4567, 16);
+    if (isInt8) acc1x0123 = addScaled(acc1x0123, scalesPtr, v128.load(accPtr, 1 * PANEL_BYTES));
+    if (isInt8) acc1x4567 = addScaled(acc1x4567, scalesPtr, v128.load(accPtr, 1 * PANEL_BYTES + 16));
+    v128.store(accPtr, acc1x0123, 1 * PANEL_BYTES);
+    v128.store(accPtr, acc1x4567, 1 * PANEL_BYTES + 16);
+    if (isInt8) acc2x0123 = addScaled(acc2x0123, scalesPtr, v128.load(accPtr, 2 * PANEL_BYTES));
+    if (isInt8) acc2x4567 = addScaled(acc2x4567, scalesPtr, v128.load(accPtr, 2 * PANEL_BYTES + 16));
+    v128.store(accPtr, acc2x0123, 2 * PANEL_BYTES);
+    v128.store(accPtr, acc2x4567, 2 * PANEL_BYTES + 16);
+    if (isInt8) acc3x0123 = addScaled(acc3x0123, scalesPtr, v128.load(accPtr, 3 * PANEL_BYTES));
+    if (isInt8) acc3x4567 = addScaled(acc3x4567, scalesPtr, v128.load(accPtr, 3 * PANEL_BYTES + 16));
+    v128.store(accPtr, acc3x0123, 3 * PANEL_BYTES);
+    v128.store(accPtr, acc3x4567, 3 * PANEL_BYTES + 16);
     accPtr += 4 * PANEL_BYTES;
     vPanelPtr += 4 * vPanelBytes;
   }
-  if (panels > 0) valueTile(isInt8, 1, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, steps);
+  if (panels > 0) valueTile(isInt8, 1, false, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, steps);
 }
 
-function valueTile6x8(weightsPtr: usize, vPanelPtr: usize, vPanelBytes: usize, accPtr: usize, panels: usize, keys: usize): void {
-  valueTile(false, 6, weightsPtr, 0, vPanelPtr, vPanelBytes, accPtr, panels, keys);
-}
-
-function valueTile4x8(weightsPtr: usize, vPanelPtr: usize, vPanelBytes: usize, accPtr: usize, panels: usize, keys: usize): void {
-  valueTile(false, 4, weightsPtr, 0, vPanelPtr, vPanelBytes, accPtr, panels, keys);
-}
-
-function valueTileOfOne(weightsPtr: usize, vPanelPtr: usize, vPanelBytes: usize, accPtr: usize, panels: usize, keys: usize): void {
-  valueTile1x32(false, weightsPtr, 0, vPanelPtr, vPanelBytes, accPtr, panels, keys);
-}
-
-function valueTile6x8Int8(
+/** The tile of the given height. Parameters as above. */
+// @ts-ignore: decorator
+@inline
+function addStrip(
+  isInt8: bool,
+  tileRows: usize,
   weightsPtr: usize,
   scalesPtr: usize,
   vPanelPtr: usize,
   vPanelBytes: usize,
   accPtr: usize,
   panels: usize,
-  pairs: usize,
+  steps: usize,
 ): void {
-  valueTile(true, 6, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, pairs);
+  if (tileRows == 6) addPanels(isInt8, 6, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, steps);
+  else if (tileRows == 4) addPanels(isInt8, 4, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, steps);
+  else valueTile1x32(isInt8, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, steps);
 }
 
-function valueTile4x8Int8(
-  weightsPtr: usize,
-  scalesPtr: usize,
-  vPanelPtr: usize,
-  vPanelBytes: usize,
-  accPtr: usize,
-  panels: usize,
-  pairs: usize,
-): void {
-  valueTile(true, 4, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, pairs);
-}
-
-function valueTileOfOneInt8(
-  weightsPtr: usize,
-  scalesPtr: usize,
-  vPanelPtr: usize,
-  vPanelBytes: usize,
-  accPtr: usize,
-  panels: usize,
-  pairs: usize,
-): void {
-  valueTile1x32(true, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, pairs);
-}
-
-/** The tile of the given height; parameters as above. */
+/** Adds the values of `keys` keys. Parameters as above. */
 export function addValues(
   tileRows: usize,
   weightsPtr: usize,
@@ -255,9 +316,7 @@ export function addValues(
   panels: usize,
   keys: usize,
 ): void {
-  if (tileRows == 6) valueTile6x8(weightsPtr, vPanelPtr, vPanelBytes, accPtr, panels, keys);
-  else if (tileRows == 4) valueTile4x8(weightsPtr, vPanelPtr, vPanelBytes, accPtr, panels, keys);
-  else valueTileOfOne(weightsPtr, vPanelPtr, vPanelBytes, accPtr, panels, keys);
+  addStrip(false, tileRows, weightsPtr, 0, vPanelPtr, vPanelBytes, accPtr, panels, keys);
 }
 
 /** The same for values in int8. */
@@ -271,69 +330,5 @@ export function addValuesInt8(
   panels: usize,
   pairs: usize,
 ): void {
-  if (tileRows == 6) valueTile6x8Int8(weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, pairs);
-  else if (tileRows == 4) valueTile4x8Int8(weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, pairs);
-  else valueTileOfOneInt8(weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, pairs);
-}
-
-/**
- * One row of the same sum with the same bits, leaving out each key whose score is −∞: for blocks in which V is not finite, where
- * 0 · NaN would carry an invisible key into the row.
- *
- * @param scoresPtr    the row's scores before the exponential
- * @param weightsPtr   the row's weights
- * @param accPtr       the row's accumulators in panel 0
- * @param accBytes     bytes from a panel's accumulators to the next one's
- */
-export function addValuesByRow(
-  scoresPtr: usize,
-  weightsPtr: usize,
-  vPanelPtr: usize,
-  vPanelBytes: usize,
-  accPtr: usize,
-  accBytes: usize,
-  panels: usize,
-  keys: usize,
-): void {
-  for (let panel: usize = 0; panel < panels; panel++) {
-    let acc0123 = v128.load(accPtr);
-    let acc4567 = v128.load(accPtr, 16);
-    let vPtr = vPanelPtr;
-    for (let j: usize = 0; j < keys; j++, vPtr += PANEL_BYTES) {
-      if (load<f32>(scoresPtr + (j << 2)) == -Infinity) continue;
-      const p = v128.load32_splat(weightsPtr + (j << 2));
-      acc0123 = madd(p, v128.load(vPtr), acc0123);
-      acc4567 = madd(p, v128.load(vPtr, 16), acc4567);
-    }
-    v128.store(accPtr, acc0123);
-    v128.store(accPtr, acc4567, 16);
-    accPtr += accBytes;
-    vPanelPtr += vPanelBytes;
-  }
-}
-
-/** Multiplies one row of accumulators by `factor`: the running maximum has risen. Parameters as above. */
-export function rescaleRow(accPtr: usize, accBytes: usize, panels: usize, factor: f32): void {
-  const factors = f32x4.splat(factor);
-  for (let panel: usize = 0; panel < panels; panel++, accPtr += accBytes) {
-    v128.store(accPtr, f32x4.mul(v128.load(accPtr), factors));
-    v128.store(accPtr, f32x4.mul(v128.load(accPtr, 16), factors), 16);
-  }
-}
-
-/** out[c] = acc[c] · factor + 0 for one row of valueDim columns. The sum turns −0 into +0. Clobbers the accumulators. */
-export function finishRow(accPtr: usize, accBytes: usize, outPtr: usize, valueDim: usize, factor: f32): void {
-  const factors = f32x4.splat(factor);
-  for (let column: usize = 0; column < valueDim; column += PANEL, accPtr += accBytes, outPtr += PANEL_BYTES) {
-    const out0123 = madd(v128.load(accPtr), factors, f32x4.splat(0));
-    const out4567 = madd(v128.load(accPtr, 16), factors, f32x4.splat(0));
-    if (column + PANEL <= valueDim) {
-      v128.store(outPtr, out0123);
-      v128.store(outPtr, out4567, 16);
-    } else {
-      v128.store(accPtr, out0123);
-      v128.store(accPtr, out4567, 16);
-      memory.copy(outPtr, accPtr, (valueDim - column) << 2);
-    }
-  }
+  addStrip(true, tileRows, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, pairs);
 }

@@ -15,11 +15,21 @@ const run = (script, ...args) =>
 const asc = (...args) => run("assemblyscript/bin/asc.js", ...args);
 
 /** Builds that the package carries as base64, because every bundler copies JavaScript and few copy .wasm files. */
-const PACKAGED = ["simd", "relaxed"];
+const PACKAGED = ["simd", "relaxed", "wide"];
 
-await Promise.all([asc("--target", "debug"), asc("--target", "simd"), asc("--target", "relaxed")]);
+await Promise.all(["debug", ...PACKAGED].map((target) => asc("--target", target)));
 // What the benches measure the ceilings with: `--config none` leaves the kernels' entry out.
-const ceilings = ["bench/ceilings/assembly/ceilings.ts", "--config", "none", "-O3", "--runtime", "stub", "--noAssert", "--enable"];
+const ceilings = [
+  "bench/ceilings/assembly/ceilings.ts",
+  "--config",
+  "none",
+  "-O3",
+  "--runtime",
+  "stub",
+  "--noAssert",
+  ...["--use", "IS_WIDE_BUILD=ASC_FEATURE_GC"],
+  "--enable",
+];
 await Promise.all([
   asc(...ceilings, "simd", "--outFile", "build/ceilings-simd.wasm"),
   asc(...ceilings, "simd,relaxed-simd", "--outFile", "build/ceilings-relaxed.wasm"),

@@ -54,8 +54,13 @@ async function startThreads({ runtime, module, reasons }: Opened, plan: Plan): P
 }
 
 /** Each build lies in a file of its own, so that a caller loads one. */
-const loadBinary = async (build: PackagedBuild): Promise<Uint8Array<ArrayBuffer>> =>
-  (build === "relaxed" ? await import("./runtime/binary/relaxed.js") : await import("./runtime/binary/simd.js")).bytes();
+const loadBinary = async (build: PackagedBuild): Promise<Uint8Array<ArrayBuffer>> => (await LOADERS[build]()).bytes();
+
+const LOADERS = {
+  simd: async () => import("./runtime/binary/simd.js"),
+  relaxed: async () => import("./runtime/binary/relaxed.js"),
+  wide: async () => import("./runtime/binary/wide.js"),
+};
 
 /** Bytes or a module from whatever the caller has. */
 async function fetchWasm(wasm: object | string): Promise<BufferSource | WebAssembly.Module> {

@@ -6,16 +6,18 @@ import { instantiate } from "./runtime/instantiate.js";
 import { MAX_BYTES, PAGE_BYTES } from "./runtime/memory.js";
 import { Runtime } from "./runtime/runtime.js";
 import type { WorkerLike } from "./runtime/workerLike.js";
+import { assertWide, enableWide } from "./runtime/wide.js";
 import { selfTest } from "./selfTest.js";
 
 /** Builds that the package carries. */
-export type PackagedBuild = "simd" | "relaxed";
+export type PackagedBuild = "simd" | "relaxed" | "wide";
 
 /** Options of `createEngine`. */
 export interface EngineOptions {
   /**
    * Which kernels: "auto" takes "relaxed" (fused multiply-add) where the host validates it and the self-test passes, else "simd".
-   * A build named outright is taken, or creation fails. Default "auto".
+   * A build named outright is taken, or creation fails. "wide" is for Node on x64 with V8 13.6 or newer: it turns V8's experimental
+   * flag for registers of 256 bits on, for the whole process and for good. Default "auto".
    */
   build?: "auto" | PackagedBuild | undefined;
   /**
@@ -45,8 +47,15 @@ export interface EngineOptions {
 }
 
 /** Options of `createEngineSync`: starting workers takes a wait. */
-export type SyncEngineOptions = Omit<EngineOptions, "threads" | "createWorker" | "stallTimeout">;
+export type SyncEngineOptions = Omit<EngineOptions, "build" | "threads" | "createWorker" | "stallTimeout"> & {
+  /** As in EngineOptions; there is no "wide". */
+  build?: "auto" | SyncBuild | undefined;
+};
+/** Builds that `headwise/sync` holds. */
+export type SyncBuild = Exclude<PackagedBuild, "wide">;
 
+const SYNC_BUILDS = ["auto", "simd", "relaxed"] as const;
+const BUILDS = [...SYNC_BUILDS, "wide"] as const;
 const SYNC_OPTIONS = ["build", "wasm", "initialMemory", "maximumMemory"];
 const OPTIONS = [...SYNC_OPTIONS, "threads", "createWorker", "stallTimeout"];
 const MAX_THREADS = 64;
@@ -94,7 +103,7 @@ export function readOptions(operation: string, options: EngineOptions, isSync = 
       ? Math.min(DEFAULT_INITIAL_BYTES, maximumBytes)
       : integer(operation, "initialMemory", initialMemory, 0, maximumBytes);
   return {
-    build: oneOf(operation, "build", build, ["auto", "simd", "relaxed"]),
+    build: oneOf(operation, "build", build, isSync ? SYNC_BUILDS : BUILDS),
     wasm,
     initialBytes: Math.max(PAGE_BYTES, initialBytes),
     maximumBytes: maximumBytes - (maximumBytes % PAGE_BYTES),
@@ -115,9 +124,10 @@ function threadsOf(operation: string, threads: unknown): number {
 /** The packaged build to try, and the one to try after it. */
 function candidates(operation: string, build: Plan["build"]): [PackagedBuild, PackagedBuild?] {
   if (!hasSimd()) throw wrongMoment(operation, "this host's WebAssembly has no 128-bit SIMD, which headwise needs");
+  if (build === "wide") assertWide(operation);
   if (build !== "auto") {
-    if (build === "relaxed" && !hasRelaxedSimd())
-      throw wrongMoment(operation, 'build "relaxed" needs relaxed SIMD, which this host does not validate');
+    if (build !== "simd" && !hasRelaxedSimd())
+      throw wrongMoment(operation, `build "${build}" needs relaxed SIMD, which this host does not validate`);
     return [build];
   }
   return hasRelaxedSimd() ? ["relaxed", "simd"] : ["simd"];
@@ -128,6 +138,7 @@ function candidates(operation: string, build: Plan["build"]): [PackagedBuild, Pa
  * @internal
  */
 export function openRuntime(operation: string, plan: Plan, wasm: BufferSource | WebAssembly.Module, buildReason?: string): Opened {
+  if (plan.build === "wide") enableWide(operation);
   const threadsReason = plan.threads > 1 ? whyNoThreads() : undefined;
   const wantsShared = plan.threads > 1 && threadsReason === undefined;
   const instance = instantiate(operation, wasm, plan.initialBytes, plan.maximumBytes, wantsShared);

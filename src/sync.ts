@@ -6,14 +6,14 @@ import {
   type Opened,
   openFirst,
   openRuntime,
-  type PackagedBuild,
   readOptions,
+  type SyncBuild,
   type SyncEngineOptions,
 } from "./openEngine.js";
 import { bytes as relaxed } from "./runtime/binary/relaxed.js";
 import { bytes as simd } from "./runtime/binary/simd.js";
 
-const BINARIES: Record<PackagedBuild, () => Uint8Array<ArrayBuffer>> = { simd, relaxed };
+const BINARIES: Record<SyncBuild, () => Uint8Array<ArrayBuffer>> = { simd, relaxed };
 
 /**
  * Makes an engine at once, like `createEngine`, on one thread. `wasm` may be a WebAssembly.Module or the bytes of one.
@@ -45,6 +45,6 @@ function open(options: SyncEngineOptions): Opened {
   }
   const opening = openFirst("createEngineSync", plan);
   let step = opening.next(new Uint8Array());
-  while (!step.done) step = opening.next(BINARIES[step.value]());
+  while (!step.done) step = opening.next(BINARIES[step.value as SyncBuild]());
   return step.value;
 }

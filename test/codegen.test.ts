@@ -36,7 +36,7 @@ function innermostLoops(body: readonly string[]): string[][] {
 
 const count = (loop: readonly string[], instruction: RegExp): number => loop.filter((line) => instruction.test(line)).length;
 
-describe.each(["simd", "relaxed"])("%s", (build) => {
+describe.each(["simd", "relaxed", "wide"])("%s", (build) => {
   const wat = readFileSync(new URL(`../build/${build}.wat`, import.meta.url), "utf8");
   const functions = functionsOf(wat);
   const vectorLoops = [...functions].flatMap(([name, body]) =>
@@ -44,20 +44,24 @@ describe.each(["simd", "relaxed"])("%s", (build) => {
       .filter((loop) => count(loop, /^v128\.load(8x8_[su]|16x4_u)?( |$)/) > 0) // more than a splat of constants
       .map((loop) => ({ name, loop })),
   );
-  const tiles = vectorLoops.filter(({ name }) => /scoreStrip|addValues$|Tile/.test(name));
-  const isTile = (loop: readonly string[], rows: number): boolean =>
+  const tiles = vectorLoops.filter(({ name }) => /scoreStrip|addValues(Int8)?$/.test(name));
+  const isTile = (loop: readonly string[], rows: number, panels = 1): boolean =>
     count(loop, /^v128\.load32_splat/) === rows &&
-    count(loop, /^v128\.load( |$)/) === 2 &&
-    count(loop, build === "relaxed" ? /^f32x4\.relaxed_madd/ : /^f32x4\.mul/) === 2 * rows;
-  const isInt8Tile = (loop: readonly string[], rows: number): boolean =>
+    count(loop, /^v128\.load( |$)/) === 2 * panels &&
+    count(loop, build === "simd" ? /^f32x4\.mul/ : /^f32x4\.relaxed_madd/) === 2 * panels * rows;
+  const isInt8Tile = (loop: readonly string[], rows: number, panels = 1): boolean =>
     count(loop, /^v128\.load32_splat/) === rows &&
-    count(loop, /^v128\.load8x8_s/) === 2 &&
-    count(loop, /^i32x4\.dot_i16x8_s/) === 2 * rows;
+    count(loop, /^v128\.load8x8_s/) === 2 * panels &&
+    count(loop, /^i32x4\.dot_i16x8_s/) === 2 * panels * rows;
 
   test("the loops are found: two tiles of 6, 4 and 1 rows for float32 and for int8, and the others", () => {
     for (const rows of [6, 4, 1]) {
       expect(tiles.filter(({ loop }) => isTile(loop, rows)).length).toBe(2);
       expect(tiles.filter(({ loop }) => isInt8Tile(loop, rows)).length).toBe(2);
+    }
+    for (const rows of [6, 4]) {
+      expect(tiles.filter(({ loop }) => isTile(loop, rows, 2)).length).toBe(build === "wide" ? 2 : 0);
+      expect(tiles.filter(({ loop }) => isInt8Tile(loop, rows, 2)).length).toBe(build === "wide" ? 2 : 0);
     }
     expect(vectorLoops.length).toBeGreaterThanOrEqual(15);
   });
@@ -81,11 +85,18 @@ describe.each(["simd", "relaxed"])("%s", (build) => {
   });
 
   test("a tile's step is loads, splats, madds and two pointers: no store, no shuffle, one branch", () => {
-    for (const rows of [6, 4, 1]) {
-      for (const { name, loop } of tiles.filter((tile) => isTile(tile.loop, rows) || isInt8Tile(tile.loop, rows))) {
+    for (const [rows, panels] of [
+      [6, 1],
+      [4, 1],
+      [1, 1],
+      [6, 2],
+      [4, 2],
+    ] as const) {
+      const isOne = ({ loop }: (typeof tiles)[number]): boolean => isTile(loop, rows, panels) || isInt8Tile(loop, rows, panels);
+      for (const { name, loop } of tiles.filter(isOne)) {
         expect(count(loop, /store|shuffle|^if|^select/), name).toBe(0);
         expect(count(loop, /^br/), name).toBe(1);
-        expect(count(loop, /^i32\.add/), name).toBeLessThanOrEqual(3);
+        expect(count(loop, /^i32\.add/), name).toBeLessThanOrEqual(2 + panels);
       }
     }
   });

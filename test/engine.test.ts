@@ -180,7 +180,16 @@ describe("memory", () => {
 describe("info", () => {
   test("is plain and complete", () => {
     const { info } = createEngineSync();
-    expect(Object.keys(info)).toEqual(["version", "build", "buildReason", "fused", "threads", "threadsReason", "memory"]);
+    expect(Object.keys(info)).toEqual([
+      "version",
+      "build",
+      "buildReason",
+      "fused",
+      "threads",
+      "threadsReason",
+      "wideSpeedup",
+      "memory",
+    ]);
     expect(structuredClone(info)).toEqual(info);
     expect(info.threads).toBe(1);
   });

@@ -303,7 +303,7 @@ describe("tensor refuses", () => {
 
 describe("createEngine refuses", () => {
   test.each([
-    [{ build: "fast" }, RangeError, 'createEngine: "build" must be "auto" or "simd" or "relaxed", got "fast"'],
+    [{ build: "fast" }, RangeError, 'createEngine: "build" must be "auto" or "simd" or "relaxed" or "wide", got "fast"'],
     [
       { thread: 2 },
       TypeError,

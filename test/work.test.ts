@@ -7,6 +7,7 @@ import type { AttentionOptions } from "headwise";
 import { scaledDotProductAttention } from "../src/ops/scaledDotProductAttention.js";
 import { instantiate } from "../src/runtime/instantiate.js";
 import { Runtime } from "../src/runtime/runtime.js";
+import { STRIP_ROWS } from "../src/runtime/builds.js";
 import { binaryOf, onEveryBuild } from "./support/builds.js";
 import { normal } from "./support/random.js";
 
@@ -49,7 +50,7 @@ onEveryBuild((build) => {
 
   test("each strip scores the keys of its own rows, not those of the whole call", () => {
     // The last strip of a narrow window sees one or two panels; 64 rows together see eight.
-    const rows = { debug: 4, simd: 4, relaxed: 6 }[build];
+    const rows = STRIP_ROWS[build];
     const window = written(64 * rows, 64 * rows, { window: 0 });
     const whole = written(64 * rows, 64 * rows, {});
     expect(whole - window).toBeGreaterThan(rows * (64 * rows - 32));

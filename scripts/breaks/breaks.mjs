@@ -1,6 +1,6 @@
 // One-line breaks, at least one for each rule of attention and each rule of determinism that is built. Each must turn the suite red.
 // `find` stands exactly once in `file`. `tests` narrows the suite to the files that have to notice, `needsThreads` widens it to engines
-// of several threads, `needsDist` says that the tests look at what tsc writes.
+// of several threads, `needsDist` says that the tests look at what tsc writes, `needsWide` that only a host for build "wide" notices.
 
 const DETERMINISM = ["determinism"];
 const CACHE = ["kvCache"];
@@ -162,13 +162,13 @@ export const BREAKS = [
   },
   {
     rule: "row by row leaves invisible keys out",
-    file: "assembly/values.ts",
+    file: "assembly/accumulators.ts",
     find: "if (load<f32>(scoresPtr + (j << 2)) == -Infinity) continue;",
     replace: "",
   },
   {
     rule: "a visible weight that underflows still counts",
-    file: "assembly/values.ts",
+    file: "assembly/accumulators.ts",
     find: "if (load<f32>(scoresPtr + (j << 2)) == -Infinity) continue;",
     replace: "if (load<f32>(weightsPtr + (j << 2)) == 0) continue;",
   },
@@ -327,7 +327,12 @@ export const BREAKS = [
     find: "for (; left > 0; left--) {",
     replace: "for (; left > 1; left--) {",
   },
-  { rule: "rows are written up to valueDim", file: "assembly/values.ts", find: "(valueDim - column) << 2", replace: "PANEL_BYTES" },
+  {
+    rule: "rows are written up to valueDim",
+    file: "assembly/accumulators.ts",
+    find: "(valueDim - column) << 2",
+    replace: "PANEL_BYTES",
+  },
   { rule: "float16 subnormals and exponents", file: "assembly/float16.ts", find: "5.192296858534828e33", replace: "5.2e33" },
   {
     rule: "float16 Infinity and NaN",
@@ -375,9 +380,9 @@ export const BREAKS = [
   {
     rule: "determinism 5: keys in order, one accumulator per output element",
     file: "assembly/values.ts",
-    find: "  valueTile1x32(false, weightsPtr, 0, vPanelPtr, vPanelBytes, accPtr, panels, keys);",
+    find: "  addStrip(false, tileRows, weightsPtr, 0, vPanelPtr, vPanelBytes, accPtr, panels, keys);",
     replace:
-      "  const half = keys >> 1; valueTile1x32(false, weightsPtr + (half << 2), 0, vPanelPtr + half * PANEL_BYTES, vPanelBytes, accPtr, panels, keys - half); if (half) valueTile1x32(false, weightsPtr, 0, vPanelPtr, vPanelBytes, accPtr, panels, half);",
+      "  const half = tileRows == 1 ? keys >> 1 : 0; addStrip(false, tileRows, weightsPtr + (half << 2), 0, vPanelPtr + half * PANEL_BYTES, vPanelBytes, accPtr, panels, keys - half); if (half) addStrip(false, tileRows, weightsPtr, 0, vPanelPtr, vPanelBytes, accPtr, panels, half);",
     tests: DETERMINISM,
   },
   {
@@ -885,6 +890,44 @@ export const BREAKS = [
     find: "rowStride: strides.row,",
     replace: "rowStride: heads * channels,",
     tests: ["mergeAttention"],
+  },
+  {
+    rule: "wide: an odd panel comes last",
+    file: "assembly/scores.ts",
+    find: "kPanelPtr += paired * steps * stepBytes(isInt8);",
+    replace: "",
+    tests: ["wide"],
+    needsWide: true,
+  },
+  {
+    rule: "wide: an odd panel of values has sums of its own",
+    file: "assembly/values.ts",
+    find: "accPtr += paired * (<usize>rows * PANEL_BYTES);",
+    replace: "",
+    tests: ["wide"],
+    needsWide: true,
+  },
+  {
+    rule: "wide: the flag stays as it is where the build can't run",
+    file: "src/runtime/wide.ts",
+    find: "  assertWide(operation);\n  process",
+    replace: "  process",
+    tests: ["wide"],
+  },
+  {
+    rule: "wide: V8 before 13.6 gains nothing",
+    file: "src/runtime/wide.ts",
+    find: "(major === 13 && minor >= 6)",
+    replace: "major === 13",
+    tests: ["wide"],
+  },
+  {
+    rule: "wide: bits don't depend on it",
+    file: "assembly/simd.ts",
+    find: "if (IS_RELAXED) return f32x4.relaxed_madd(a, b, c);",
+    replace: "if (IS_RELAXED && !IS_WIDE) return f32x4.relaxed_madd(a, b, c);",
+    tests: ["wide"],
+    needsWide: true,
   },
   {
     rule: "few strips: every column goes through every key",

@@ -25,6 +25,7 @@ export type Kernels = {
   abiVersion(): number;
   build(): number;
   heapBase(): number;
+  multiplyAdds(steps: number): number;
   multiplyAdd(a: number, b: number, c: number): number;
   panel(): number;
   block(): number;

@@ -5,10 +5,11 @@ import type { Instance } from "./instantiate.js";
 import type { Build } from "./builds.js";
 import type { Kernels } from "./kernels.js";
 import type { LinearMemory } from "./memory.js";
+import { ATTENTION_PARAMS, sizeOf } from "./params.js";
 import type { Job, Pool } from "./pool.js";
 
 /** Room for the parameters of one call. */
-const JOB_BYTES = 256;
+const JOB_BYTES = wholeLines(sizeOf(ATTENTION_PARAMS));
 
 export class Runtime {
   readonly build: Build;

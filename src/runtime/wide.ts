@@ -1,0 +1,81 @@
+/**
+ * Registers of 256 bits, which WebAssembly doesn't have: V8's revectorizer, an experiment behind a flag, makes one instruction of two
+ * neighbouring ones of 128 bits. It takes effect from V8 13.6 on, and on x64.
+ */
+import { wrongMoment } from "../check.js";
+import type { Runtime } from "./runtime.js";
+
+const FLAG = "--experimental-wasm-revectorize";
+const NEEDED = "Node on x64 with V8 13.6 or newer";
+
+/** Why this host can't, or undefined. */
+export function whyNotWide(): string | undefined {
+  if (typeof process !== "object" || typeof process.getBuiltinModule !== "function") return "this is no Node, or one before 20.16";
+  if (process.release.name !== "node" || "bun" in process.versions || "deno" in process.versions) return "this is no Node";
+  if (process.arch !== "x64") return `this is ${process.arch}`;
+  const [major = 0, minor = 0] = process.versions.v8.split(".").map(Number);
+  return major > 13 || (major === 13 && minor >= 6) ? undefined : `this is V8 ${process.versions.v8}`;
+}
+
+/** @throws {Error} a host that can't */
+export function assertWide(operation: string): void {
+  const reason = whyNotWide();
+  if (reason) throw wrongMoment(operation, `build "wide" needs ${NEEDED}; ${reason}`);
+}
+
+/**
+ * Turns the flag on, for the whole process and for good: V8 looks at it again when it optimizes the code later.
+ * @throws {Error} a host that can't; its flags are as they were
+ */
+export function enableWide(operation: string): void {
+  assertWide(operation);
+  process.getBuiltinModule("node:v8").setFlagsFromString(FLAG);
+}
+
+const HEAD_DIM = 256;
+const PANELS = 2;
+const ROWS = 6;
+const TILE_FLOPS = 2 * ROWS * PANELS * 8 * HEAD_DIM;
+const LOOP_STEPS = 1000;
+const LOOP_FLOPS = 64 * LOOP_STEPS;
+/** V8 optimizes code that has run for a while. */
+const WARM_UP_MS = 15;
+const MEASURED_MS = 2;
+
+/** How many times as fast as in registers of 128 bits tiles multiply and add; undefined where memory is short. Takes some 40 ms. */
+export function measureWideSpeedup(runtime: Runtime): number | undefined {
+  const { arena, kernels, memory } = runtime;
+  const queryBytes = HEAD_DIM * 32;
+  const keyBytes = PANELS * HEAD_DIM * 32;
+  let q: number;
+  try {
+    q = arena.openScratch("info", queryBytes + keyBytes + ROWS * 2048);
+  } catch {
+    return undefined;
+  }
+  try {
+    const k = q + queryBytes;
+    memory.u8.fill(0, q, k + keyBytes); // subnormal numbers would be slow
+    const tile = rateOf(TILE_FLOPS, () => kernels.scoreStrip(ROWS, q, k, k + keyBytes, HEAD_DIM, PANELS));
+    const loop = rateOf(LOOP_FLOPS, () => kernels.multiplyAdds(LOOP_STEPS));
+    return tile / loop;
+  } finally {
+    runtime.closeScratch();
+  }
+}
+
+/** The best of some runs, in operations a millisecond. */
+function rateOf(flops: number, run: () => unknown): number {
+  const runFor = (milliseconds: number): number => {
+    const start = performance.now();
+    let runs = 0;
+    let elapsed = 0;
+    for (; elapsed < milliseconds; elapsed = performance.now() - start) {
+      for (let repeat = 0; repeat < 16; repeat++) run();
+      runs += 16;
+    }
+    return (runs * flops) / elapsed;
+  };
+  runFor(WARM_UP_MS);
+  return Math.max(runFor(MEASURED_MS), runFor(MEASURED_MS), runFor(MEASURED_MS));
+}

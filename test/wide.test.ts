@@ -1,0 +1,87 @@
+/** The build for registers of 256 bits: the same bits as "relaxed", and a flag that is only touched where it helps. */
+import v8 from "node:v8";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { createEngine } from "headwise";
+import { createEngineSync } from "headwise/sync";
+import { enableWide, whyNotWide } from "../src/runtime/wide.js";
+import { expectSameBits, parseShape, randomInputs } from "./support/attention.js";
+import { canRun, openBuild } from "./support/builds.js";
+import { normal } from "./support/random.js";
+
+/** One panel of values and several, an odd number of them, and tails. */
+const SHAPES = ["B1-S1-KV9-H1/1-D5", "B2-S19-KV1100-H4/2-D20", "B1-S70-KV70-H6/3-D64", "B1-S33-KV521-H2/2-D24:72"];
+
+describe.runIf(canRun("wide"))("the bits of build relaxed", () => {
+  test.each(SHAPES)("%s", (name) => {
+    using wide = openBuild("wide");
+    using relaxed = openBuild("relaxed");
+    const { q, k, v } = randomInputs(parseShape(name), 5);
+    for (const options of [{}, { causal: true, window: 30, sinkTokens: 3 }, { softcap: 3 }]) {
+      const expected = relaxed.scaledDotProductAttention(q, k, v, options).data;
+      expectSameBits(wide.scaledDotProductAttention(q, k, v, options).data, expected, JSON.stringify(options));
+    }
+  });
+
+  test.each(["float32", "int8"] as const)("caches of %s", (dtype) => {
+    const outs = (["wide", "relaxed"] as const).map((build) => {
+      using engine = openBuild(build);
+      using cache = engine.createKVCache({ numKvHeads: 2, headDim: 20, valueDim: 28, capacity: 600, dtype });
+      cache.append(normal([1, 600, 2, 20], 1), normal([1, 600, 2, 28], 2));
+      return { out: cache.attend(normal([1, 17, 8, 20], 3)).data, image: cache.serialize() };
+    });
+    expectSameBits(outs[0]!.out, outs[1]!.out, dtype);
+    expect(Buffer.compare(outs[0]!.image, outs[1]!.image)).toBe(0);
+  });
+});
+
+test.runIf(whyNotWide() === undefined)("an engine that is asked for says how fast it is, and auto does not choose it", async () => {
+  using wide = await createEngine({ build: "wide" });
+  expect(wide.info.build).toBe("wide");
+  expect(wide.info.wideSpeedup).toBeGreaterThan(0);
+  expect(wide.info.wideSpeedup).toBe(wide.info.wideSpeedup);
+  using auto = await createEngine();
+  expect(auto.info.build).toBe("relaxed");
+  expect(auto.info.wideSpeedup).toBeUndefined();
+  using full = await createEngine({ build: "wide", maximumMemory: 65536 });
+  expect(full.info.wideSpeedup).toBeGreaterThan(0);
+  full.tensor([8000]);
+  using tight = await createEngine({ build: "wide", maximumMemory: 65536 });
+  tight.tensor([8000]);
+  expect(tight.info.wideSpeedup).toBeUndefined();
+});
+
+test("headwise/sync doesn't hold it", () => {
+  expect(() => createEngineSync({ build: "wide" as "relaxed" })).toThrow(
+    'createEngineSync: "build" must be "auto" or "simd" or "relaxed", got "wide"',
+  );
+});
+
+describe("a host that can't is told why, and its flags stay as they are", () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  test.each<[string, () => void]>([
+    ["this is arm64", () => vi.spyOn(process, "arch", "get").mockReturnValue("arm64")],
+    ["this is V8 12.4.254.21-node.57", () => mockVersions({ v8: "12.4.254.21-node.57" })],
+    ["this is V8 13.5.1", () => mockVersions({ v8: "13.5.1" })],
+    ["this is no Node", () => mockVersions({ bun: "1.3.0" })],
+    ["this is no Node", () => mockVersions({ deno: "2.5.0" })],
+    ["this is no Node, or one before 20.16", () => vi.stubGlobal("process", undefined)],
+  ])("%s", async (reason, pretend) => {
+    const setFlags = vi.spyOn(v8, "setFlagsFromString");
+    const message = `createEngine: build "wide" needs Node on x64 with V8 13.6 or newer; ${reason}`;
+    pretend();
+    try {
+      await expect(createEngine({ build: "wide" })).rejects.toThrow(message);
+      expect(() => enableWide("createEngine")).toThrow(message);
+    } finally {
+      vi.unstubAllGlobals();
+    }
+    expect(setFlags).not.toHaveBeenCalled();
+  });
+
+  function mockVersions(versions: Record<string, string>): void {
+    const real = process.versions;
+    vi.spyOn(process, "versions", "get").mockReturnValue({ ...real, v8: "13.6.1", ...versions });
+    vi.spyOn(process, "arch", "get").mockReturnValue("x64");
+  }
+});
