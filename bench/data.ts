@@ -16,10 +16,14 @@ export function normal(dims: readonly number[], seed: number): Tensor {
 }
 
 /** q, k and v of one sequence in layout "bshd". */
-export function inputsOf({ seqLen, numHeads, numKvHeads, headDim }: AttentionShape): { q: Tensor; k: Tensor; v: Tensor } {
+export function inputsOf({ seqLen, kvLen = seqLen, numHeads, numKvHeads, headDim }: AttentionShape): {
+  q: Tensor;
+  k: Tensor;
+  v: Tensor;
+} {
   return {
     q: normal([1, seqLen, numHeads, headDim], 1),
-    k: normal([1, seqLen, numKvHeads, headDim], 2),
-    v: normal([1, seqLen, numKvHeads, headDim], 3),
+    k: normal([1, kvLen, numKvHeads, headDim], 2),
+    v: normal([1, kvLen, numKvHeads, headDim], 3),
   };
 }

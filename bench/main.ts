@@ -15,8 +15,21 @@ import { slopes } from "./sections/slopes.js";
 import { smallCalls } from "./sections/smallCalls.js";
 import { stages } from "./sections/stages.js";
 import { threads } from "./sections/threads.js";
+import { wide } from "./sections/wide.js";
 
-const SECTIONS: readonly Section[] = [forward, stages, slopes, smallCalls, threads, dispatch, decode, memory, coldStart, size];
+const SECTIONS: readonly Section[] = [
+  forward,
+  stages,
+  slopes,
+  smallCalls,
+  threads,
+  dispatch,
+  decode,
+  wide,
+  memory,
+  coldStart,
+  size,
+];
 
 const USAGE = `npm run bench -- [SECTION …] [--only TEXT] [--build simd|relaxed] [--threads N] [--json]
 

@@ -5,6 +5,8 @@ export interface AttentionShape {
   readonly numHeads: number;
   readonly numKvHeads: number;
   readonly seqLen: number;
+  /** Where there are more keys than queries. */
+  readonly kvLen?: number;
   readonly headDim: number;
   readonly causal: boolean;
   /** Keys before its position that a row sees, where that is bounded. */
@@ -80,6 +82,16 @@ export const DECODE: readonly DecodeShape[] = [512, 2048, 8192, 32768, 131072].f
   })),
 );
 
+/**
+ * The same as other libraries can compute it: all query heads of a group are rows of one head, which see all keys. One head is left
+ * out, and so are the longest.
+ */
+export const DECODE_ROWS: readonly AttentionShape[] = DECODE.filter(
+  ({ numKvHeads, kvLen }) => numKvHeads > 1 && kvLen >= 2048 && kvLen <= 32768,
+).map(({ name, numHeads, numKvHeads, headDim, kvLen }) => ({
+  ...{ name: `decode ${name}`, numHeads: numKvHeads, numKvHeads, seqLen: numHeads / numKvHeads, kvLen, headDim, causal: false },
+}));
+
 /** Options of the call that a shape names. */
 export const optionsOf = ({ causal, window }: AttentionShape): { causal: boolean; window?: [number, number] } => ({
   causal,
@@ -87,9 +99,9 @@ export const optionsOf = ({ causal, window }: AttentionShape): { causal: boolean
 });
 
 /** Pairs of a query and a key that it sees, over all heads. */
-export function visiblePairs({ numHeads, seqLen, causal, window = seqLen - 1 }: AttentionShape): number {
+export function visiblePairs({ numHeads, seqLen, kvLen = seqLen, causal, window = seqLen - 1 }: AttentionShape): number {
   const hidden = seqLen - 1 - window;
-  return numHeads * (causal ? (seqLen * (seqLen + 1) - hidden * (hidden + 1)) / 2 : seqLen * seqLen);
+  return numHeads * (causal ? (seqLen * (seqLen + 1) - hidden * (hidden + 1)) / 2 : seqLen * kvLen);
 }
 
 /** Floating-point operations that the result needs: a product and a sum per channel in q·k and in p·v. */

@@ -33,7 +33,8 @@ interface Ceilings {
 }
 
 const ceilingsOf = (build: PackagedBuild): Ceilings =>
-  new WebAssembly.Instance(new WebAssembly.Module(binaryOf(`ceilings-${build}`))).exports as unknown as Ceilings;
+  new WebAssembly.Instance(new WebAssembly.Module(binaryOf(`ceilings-${build === "wide" ? "relaxed" : build}`)))
+    .exports as unknown as Ceilings;
 
 /** Multiply-adds as fast as they go; the fastest counts. */
 export function peakProbes(build: PackagedBuild): Probe[] {

@@ -35,6 +35,14 @@ export const CONTESTANTS = [
     variants: [{ layout: "bshd" }],
   },
   {
+    // Node on x64 with V8 13.6 or newer.
+    name: "headwise wide",
+    module: "headwiseWide.mjs",
+    manifest: own,
+    threads: [1, 2],
+    variants: [{ layout: "bshd" }],
+  },
+  {
     // A graph of MatMul and Softmax is as fast as Attention at best, six times slower at 4096 causal; GroupQueryAttention is slower
     // where not causal.
     name: "onnxruntime-node",

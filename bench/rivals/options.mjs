@@ -1,6 +1,6 @@
 /** What the command line says. */
 import { parseArgs } from "node:util";
-import { FORWARD, LONG, SMALL_CALLS } from "../../build/tools/bench/shapes.js";
+import { DECODE_ROWS, FORWARD, LONG, SMALL_CALLS } from "../../build/tools/bench/shapes.js";
 import { CONTESTANTS } from "./contestants.mjs";
 
 export const USAGE = `npm run bench:rivals -- [options]
@@ -16,7 +16,7 @@ export const USAGE = `npm run bench:rivals -- [options]
   --json FILE          also write everything that was measured
   --help               this text`;
 
-const SHAPES = [...SMALL_CALLS, ...FORWARD, ...LONG];
+const SHAPES = [...SMALL_CALLS, ...FORWARD, ...LONG, ...DECODE_ROWS];
 const COLD_SHAPE = FORWARD.find(({ name }) => name === "12×128×64 full");
 
 const oneOf = (name, value, allowed) => {

@@ -14,8 +14,8 @@ const SPIN_MS = 40;
 
 /** Milliseconds of calls by what makes their speed; shapes that come later are predicted with them. */
 const paces = new Map();
-const paceKey = (entrant, { causal }, io) => `${labelOf(entrant)} ${io} ${causal}`;
-const pairs = ({ numHeads, seqLen }) => numHeads * seqLen * seqLen;
+const paceKey = (entrant, { causal, kvLen }, io) => `${labelOf(entrant)} ${io} ${causal} ${kvLen !== undefined}`;
+const pairs = ({ numHeads, seqLen, kvLen = seqLen }) => numHeads * seqLen * kvLen;
 
 /** Prepares one variant and checks it; the reason why it can't take part is thrown. */
 async function tryVariant(entrant, variant, shape, io, truth, limit) {

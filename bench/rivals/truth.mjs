@@ -13,7 +13,7 @@ export function truthOf(shape) {
   const { seqLen, numHeads, headDim, causal } = shape;
   const rowLength = numHeads * headDim;
   return [0.25, 0.5, 0.75, 1].map((quarter) => {
-    const end = seqLen * quarter;
+    const end = Math.ceil(seqLen * quarter);
     const first = Math.max(0, end - BLOCK_ROWS);
     const rows = { data: q.data.subarray(first * rowLength, end * rowLength), dims: [1, end - first, numHeads, headDim] };
     return { start: first * rowLength, values: reference(rows, k, v, { causal, queryOffset: first }).data };

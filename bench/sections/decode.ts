@@ -11,14 +11,24 @@ import { DECODE, type DecodeShape } from "../shapes.js";
 /** Keys that are random; longer caches repeat them, which changes no result. */
 const PERIOD = 512;
 
-const cachedBytes = ({ numKvHeads, headDim, kvLen }: DecodeShape): number => 4 * 2 * numKvHeads * headDim * kvLen;
+const DTYPES = ["float32", "int8"] as const;
+type CacheType = (typeof DTYPES)[number];
+
+/** Absolute, for values of about 1: several times what rounding to 127 steps gives. */
+const INT8_TOLERANCE = 0.02;
+
+/** Of keys and values, with their scales. */
+const cachedBytes = ({ numKvHeads, headDim, kvLen }: DecodeShape, dtype: CacheType): number =>
+  2 * numKvHeads * kvLen * (dtype === "int8" ? headDim + 4 : 4 * headDim);
 
 interface Decoding {
   readonly run: () => EngineTensor;
+  /** Largest absolute error of the result. */
+  readonly error: number;
   readonly dispose: () => void;
 }
 
-function decodingOf(engine: Engine, { numHeads, numKvHeads, headDim, kvLen }: DecodeShape): Decoding {
+function decodingOf(engine: Engine, { numHeads, numKvHeads, headDim, kvLen }: DecodeShape, dtype: CacheType): Decoding {
   const place = ({ data, dims }: Tensor): EngineTensor<"float32"> => {
     const tensor = engine.tensor(dims);
     tensor.data.set(data);
@@ -27,17 +37,18 @@ function decodingOf(engine: Engine, { numHeads, numKvHeads, headDim, kvLen }: De
   const period = Math.min(PERIOD, kvLen);
   const [k, v] = [normal([1, period, numKvHeads, headDim], 2), normal([1, period, numKvHeads, headDim], 3)];
   const q = normal([1, 1, numHeads, headDim], 1);
-  const cache: KVCache = engine.createKVCache({ numKvHeads, headDim, capacity: kvLen });
+  const cache: KVCache = engine.createKVCache({ numKvHeads, headDim, capacity: kvLen, dtype });
   for (let key = 0; key < kvLen; key += period) cache.append(k, v);
   const [query, out] = [place(q), engine.tensor(q.dims)];
 
   cache.attend(query, { out });
   const truth = reference(q, k, v);
   const error = truth.data.reduce((largest, value, index) => Math.max(largest, Math.abs(value - out.data[index]!)), 0);
-  const tolerance = TOLERANCE * Math.sqrt(kvLen / period); // rounding errors add up like a random walk
+  const tolerance = dtype === "int8" ? INT8_TOLERANCE : TOLERANCE * Math.sqrt(kvLen / period); // rounding errors add up like a random walk
   if (!(error <= tolerance)) throw new Error(`decode: error ${error}, no speed is reported on a wrong result`);
   return {
     run: () => cache.attend(query, { out }),
+    error,
     dispose: () => {
       for (const held of [cache, query, out]) held.dispose();
     },
@@ -53,24 +64,31 @@ export const decode: Section = {
       const counts = threads > 1 ? [1, threads] : [1];
       const engines = await Promise.all(counts.map(async (count) => openEngine(build, count)));
       for (const shape of DECODE.filter(({ name }) => wants(name))) {
-        progress(`${build} decode ${shape.name}`);
-        const bytes = cachedBytes(shape);
-        const decodings = engines.map((engine) => decodingOf(engine, shape));
-        const { timings, ceiling } = measureAgainst(
-          [readProbe(build, bytes)],
-          decodings.map(({ run }) => run),
-        );
-        for (const { dispose } of decodings) dispose();
-        for (const [index, timing] of timings.entries()) {
-          const rate = gigaPerSecond(bytes, timing);
-          rows.push({
-            ...{ build, shape: shape.name, threads: counts[index] },
-            ...timingCells(timing),
-            "GB/s": rate,
-            "read loop GB/s": ceiling,
-            "% of it": (100 * rate) / ceiling,
-            "times as fast": index === 0 ? undefined : timings[0]!.median / timing.median,
-          });
+        const medians = new Map<number, number>(); // of float32, by threads
+        for (const dtype of DTYPES) {
+          progress(`${build} decode ${shape.name} ${dtype}`);
+          const bytes = cachedBytes(shape, dtype);
+          const decodings = engines.map((engine) => decodingOf(engine, shape, dtype));
+          const { timings, ceiling } = measureAgainst(
+            [readProbe(build, bytes)],
+            decodings.map(({ run }) => run),
+          );
+          for (const { dispose } of decodings) dispose();
+          for (const [index, timing] of timings.entries()) {
+            const count = counts[index]!;
+            if (dtype === "float32") medians.set(count, timing.median);
+            const rate = gigaPerSecond(bytes, timing);
+            rows.push({
+              ...{ build, shape: shape.name, dtype, threads: count },
+              ...timingCells(timing),
+              "GB/s": rate,
+              "read loop GB/s": ceiling,
+              "% of it": (100 * rate) / ceiling,
+              "× 1 thread": index === 0 ? undefined : timings[0]!.median / timing.median,
+              "× float32": dtype === "float32" ? undefined : medians.get(count)! / timing.median,
+              "error, 1e-6": 1e6 * decodings[index]!.error,
+            });
+          }
         }
       }
       for (const engine of engines) engine.dispose();

@@ -16,9 +16,10 @@ const writeOptions = {
   BATCH_MATMUL: (builder, { transposeB }) => builder.addFieldInt8(1, transposeB ? 1 : 0, 0), // adj_y
 };
 
-export function writeModel({ shape: { numHeads, seqLen, headDim, causal } }) {
+export function writeModel({ shape: { numHeads, seqLen, kvLen = seqLen, headDim, causal } }) {
   const rows = [1, numHeads, seqLen, headDim];
-  const square = [1, numHeads, seqLen, seqLen];
+  const keyRows = [1, numHeads, kvLen, headDim];
+  const square = [1, numHeads, seqLen, kvLen];
   const tensors = [];
   const operators = [];
   const tensor = (shape, data) => tensors.push({ shape, data }) - 1;
@@ -28,7 +29,7 @@ export function writeModel({ shape: { numHeads, seqLen, headDim, causal } }) {
     return output;
   };
 
-  const [q, k, v] = [tensor(rows), tensor(rows), tensor(rows)];
+  const [q, k, v] = [tensor(rows), tensor(keyRows), tensor(keyRows)];
   const scaled = apply("MUL", [q, tensor([1], Float32Array.of(1 / Math.sqrt(headDim)))], rows);
   let scores = apply("BATCH_MATMUL", [scaled, k], square, { transposeB: true });
   if (causal) scores = apply("ADD", [scores, tensor([1, 1, seqLen, seqLen], causalBias(seqLen))], square);

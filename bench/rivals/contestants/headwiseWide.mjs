@@ -1,0 +1,3 @@
+import { prepareBuild } from "./headwise.mjs";
+
+export const prepare = (call) => prepareBuild("wide", call);
