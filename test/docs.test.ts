@@ -11,8 +11,10 @@ interface Example {
   code: string;
 }
 
-const readmeExamples = (): Example[] =>
-  [...read("README.md").matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code], index) => ({ name: `README ${index + 1}`, code: code! }));
+const pageExamples = (): Example[] =>
+  ["README.md", "docs/long-context.md"].flatMap((page) =>
+    [...read(page).matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code], index) => ({ name: `${page} ${index + 1}`, code: code! })),
+  );
 
 /** The lines of each `@example` up to the end of the comment, without their stars. */
 const commentExamples = (): Example[] =>
@@ -27,7 +29,7 @@ const commentExamples = (): Example[] =>
 
 const compact = (text: string): string => text.replace(/\s+/g, "");
 
-describe.each([...readmeExamples(), ...commentExamples()])("$name", ({ name, code }) => {
+describe.each([...pageExamples(), ...commentExamples()])("$name", ({ name, code }) => {
   afterEach(() => vi.restoreAllMocks());
 
   test("runs, and prints what its comments say", async () => {
@@ -51,8 +53,11 @@ describe.each([...readmeExamples(), ...commentExamples()])("$name", ({ name, cod
 });
 
 test("every function and class that the package exports for use has an example", () => {
-  const examples = [...readmeExamples(), ...commentExamples()].map(({ code }) => code).join("\n");
-  for (const name of ["createEngine(", "createEngineSync(", ".tensor(", ".reshape(", ".scaledDotProductAttention(", ".dispose("]) {
+  const examples = [...pageExamples(), ...commentExamples()].map(({ code }) => code).join("\n");
+  for (const name of [
+    ...["createEngine(", "createEngineSync(", ".tensor(", ".reshape(", ".scaledDotProductAttention(", ".dispose("],
+    ...[".mergeAttention(", ".createKVCache(", ".append(", ".attend(", ".truncate(", ".fork(", ".reorder(", "KVCache.restore("],
+  ]) {
     expect(examples, name).toContain(name);
   }
   expect(examples).toMatch(/from "headwise\/reference"/);

@@ -24,7 +24,7 @@ export const size: Section = {
         "kB gzip": kilobytes(gzipSync(chunk.code, { level: 9 }).byteLength),
       });
     }
-    const used = rows.filter(({ module }) => module !== "simd");
+    const used = rows.filter(({ module }) => module !== "simd" && module !== "wide");
     const total = used.reduce((sum, row) => sum + (row["kB gzip"] as number), 0);
     return [...rows, { module: "in all", loaded: "relaxed build, several threads", "kB gzip": total }];
   },
@@ -33,6 +33,7 @@ export const size: Section = {
 const WHEN: Record<string, string> = {
   relaxed: "for this build",
   simd: "for this build",
+  wide: "for this build, in Node only",
   pool: "for threads",
   worker: "for threads",
 };

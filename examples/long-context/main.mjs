@@ -78,9 +78,13 @@ async function main({ keys, processes, numHeads, numKvHeads, headDim, tokens }) 
   engine.dispose();
 
   const cacheBytes = 8 * numKvHeads * headDim * keys;
-  console.log(`${keys} keys, ${numHeads}/${numKvHeads} heads of ${headDim}: ${Math.round(cacheBytes / 2 ** 20)} MiB of keys and values`);
+  console.log(
+    `${keys} keys, ${numHeads}/${numKvHeads} heads of ${headDim}: ${Math.round(cacheBytes / 2 ** 20)} MiB of keys and values`,
+  );
   console.log(`sent a token: ${4 * numHeads * headDim} bytes to each of ${processes} processes, ${received} bytes back in all`);
-  console.log(`milliseconds a token: one process ${median(times.whole).toFixed(2)}, ${processes} processes ${median(times.split).toFixed(2)}`);
+  console.log(
+    `milliseconds a token: one process ${median(times.whole).toFixed(2)}, ${processes} processes ${median(times.split).toFixed(2)}`,
+  );
   console.log(`largest difference: ${largestError.toExponential(1)}`);
 }
 

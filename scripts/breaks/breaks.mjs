@@ -75,26 +75,26 @@ export const BREAKS = [
   {
     rule: "a last axis that is shorter hides the rest",
     file: "src/ops/sequences.ts",
-    find: "Math.min(key.length, coveredKeys - key.start)",
-    replace: "key.length",
+    find: "Math.min(sequence.keyLength, coveredKeys - sequence.keyStart)",
+    replace: "sequence.keyLength",
   },
   {
     rule: "causal true is lower-right",
     file: "src/ops/sequences.ts",
-    find: "isUpperLeft ? -origin : key.length - query.length",
-    replace: "0",
+    find: "queryOffset: keyLength - queryLength,",
+    replace: "queryOffset: 0,",
   },
   {
     rule: "upper-left starts at 0",
     file: "src/ops/sequences.ts",
-    find: "isUpperLeft ? -origin : key.length - query.length",
-    replace: "key.length - query.length",
+    find: "else if (isUpperLeft) sequence.queryOffset = -origin;",
+    replace: "",
   },
   {
     rule: "the position counts from keyLength − queryLength, not kvLen − seqLen",
     file: "src/ops/sequences.ts",
-    find: "isUpperLeft ? -origin : key.length - query.length",
-    replace: "isUpperLeft ? -origin : key.rows - query.rows",
+    find: "queryOffset: keyLength - queryLength,",
+    replace: "queryOffset: kvLen - keyStart - seqLen,",
   },
   {
     rule: "a causal row sees its own position",
@@ -105,8 +105,8 @@ export const BREAKS = [
   {
     rule: "queryOffset goes before the alignment",
     file: "src/ops/sequences.ts",
-    find: "offsets ? offsets[index]! - origin : ",
-    replace: "",
+    find: "if (offsets) sequence",
+    replace: "if (offsets && !isUpperLeft) sequence",
   },
   {
     rule: "the window's left end is included",
@@ -859,15 +859,15 @@ export const BREAKS = [
   {
     rule: "packed sequences: positions count from the sequence's own first key",
     file: "src/ops/sequences.ts",
-    find: "return { start, rows: end - start, length: end - start };",
-    replace: "return { start, rows: end - start, length: end };",
+    find: "...{ keyStart, keyRows, keyLength: keyRows },",
+    replace: "...{ keyStart, keyRows, keyLength: keyRows + keyStart },",
     tests: SEQUENCES,
   },
   {
     rule: "left padding: positions count from the first key that counts",
     file: "src/ops/sequences.ts",
-    find: "queryOffset: offsets ? offsets[index]! - origin : isUpperLeft ? -origin : key.length - query.length,",
-    replace: "queryOffset: offsets ? offsets[index]! : isUpperLeft ? 0 : key.length - query.length,",
+    find: "const origin = isPacked ? 0 : sequence.keyStart;",
+    replace: "const origin = 0;",
     tests: SEQUENCES,
   },
   {

@@ -3,7 +3,7 @@ import { knownOptions } from "../check.js";
 import { assertUnchanged, assignScratch, copyIn, copyOut, newResult, type Operand, scratchBytes } from "../operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
-import { ATTENTION_PARAMS, type AttentionParams, SEQUENCE_PARAMS, sizeOf, writeStruct } from "../runtime/params.js";
+import { ATTENTION_PARAMS, type AttentionParams, SEQUENCE_BYTES, writeSequences, writeStruct } from "../runtime/params.js";
 import type { SharedKernel } from "../runtime/kernels.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { stridesOf } from "../shape.js";
@@ -98,7 +98,7 @@ function placementOf(runtime: Runtime, call: AttentionCall, operands: readonly O
     : [{ kernel: "attention", units: strips }];
   const sharedScoresBytes = isSplit ? runtime.kernels.sharedScoresBytes(strips, mostKeys) : 0;
   const workspaceBytes = wholeLines(runtime.kernels.workspaceBytes(cache ? 0 : mostKeys, shape.headDim, shape.valueDim));
-  const sequencesBytes = wholeLines(sizeOf(SEQUENCE_PARAMS) * sequences.length);
+  const sequencesBytes = wholeLines(SEQUENCE_BYTES * sequences.length);
   const blocksBytes = cache ? wholeLines(4 * shape.batchSize * cache.blocksPerSequence) : 0;
   const sharedBytes = scratchBytes(operands) + sequencesBytes + blocksBytes + sharedScoresBytes;
   const mostThreads = Math.floor((runtime.arena.room - sharedBytes) / workspaceBytes); // each has a workspace of its own
@@ -128,9 +128,7 @@ function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
   try {
     const sequencesPtr = assignScratch(operands, start);
     for (const operand of operands) if (!operand.isResult) copyIn(runtime, operand);
-    for (const [index, sequence] of call.sequences.entries()) {
-      writeStruct(memory, sequencesPtr + index * sizeOf(SEQUENCE_PARAMS), SEQUENCE_PARAMS, sequence);
-    }
+    writeSequences(memory.i32, sequencesPtr >>> 2, call.sequences);
     const blocksPtr = sequencesPtr + placement.sequencesBytes;
     call.cache?.writeBlocks(memory.i32, blocksPtr >>> 2);
     const sharedScores = blocksPtr + placement.blocksBytes;
@@ -154,12 +152,18 @@ const PANEL = 8;
 
 /** Strips of the call, see `assembly/stripOrder.ts`. */
 function numStrips({ build }: Runtime, { sequences, shape: { numHeads, numKvHeads } }: AttentionCall): number {
-  const stripsOf = (rows: number): number => numKvHeads * Math.ceil((rows * numHeads) / numKvHeads / STRIP_ROWS[build]);
-  return sequences.reduce((sum, { queryRows }) => sum + stripsOf(queryRows), 0);
+  const groupSize = numHeads / numKvHeads;
+  let strips = 0;
+  for (const { queryRows } of sequences) strips += Math.ceil((queryRows * groupSize) / STRIP_ROWS[build]);
+  return strips * numKvHeads;
 }
 
 /** Keys of the sequence that has most. */
-const mostKeysOf = ({ sequences }: AttentionCall): number => sequences.reduce((most, { keyRows }) => Math.max(most, keyRows), 0);
+function mostKeysOf({ sequences }: AttentionCall): number {
+  let most = 0;
+  for (const { keyRows } of sequences) most = Math.max(most, keyRows);
+  return most;
+}
 
 /** Multiply-adds in the time that it takes to read one element of a key or a value. */
 const READ_WORK = 4;

@@ -18,14 +18,7 @@ interface SequenceOptions {
   readonly cuSeqlensK?: Integers;
 }
 
-/** One sequence: `rows` of a batch entry from `start` on, of which `length` count; its keys likewise. */
-interface Extent {
-  readonly batch: number;
-  readonly query: { readonly start: number; readonly rows: number; readonly length: number };
-  readonly key: { readonly start: number; readonly rows: number; readonly length: number };
-  /** Position of the first key. */
-  readonly origin: number;
-}
+type Sequence = { -readonly [Field in keyof SequenceParams]: SequenceParams[Field] };
 
 /**
  * Reads the sequences of a call. Mask and bias leave `coveredKeys` of each entry.
@@ -40,50 +33,54 @@ export function sequencesOf(
 ): SequenceParams[] {
   const { queryOffset, queryLengths, keyLengths, keyStarts, cuSeqlensQ, cuSeqlensK } = options; // each getter is read once
   const lengths = { queryLengths, keyLengths, keyStarts, cuSeqlensQ, cuSeqlensK };
-  const extents = packedExtents(operation, lengths, shape) ?? paddedExtents(operation, lengths, shape);
+  const isPacked = !isAbsent(cuSeqlensQ) || !isAbsent(cuSeqlensK);
+  const sequences = isPacked ? packed(operation, lengths, shape) : padded(operation, lengths, shape);
   const offset = (value: number): number => integer(operation, "queryOffset", value, -MAX_POSITION, MAX_POSITION);
   const offsets =
     typeof queryOffset === "number"
-      ? extents.map(() => offset(queryOffset))
-      : optionalIntegers(operation, "queryOffset", queryOffset, extents.length, -MAX_POSITION, MAX_POSITION);
+      ? sequences.map(() => offset(queryOffset))
+      : optionalIntegers(operation, "queryOffset", queryOffset, sequences.length, -MAX_POSITION, MAX_POSITION);
 
-  return extents.map(({ batch, query, key, origin }, index) => ({
-    batch,
-    queryStart: query.start,
-    queryRows: query.rows,
-    queryLength: query.length,
-    queryOffset: offsets ? offsets[index]! - origin : isUpperLeft ? -origin : key.length - query.length,
-    keyStart: key.start,
-    keyRows: key.rows,
-    keyLength: Math.max(0, Math.min(key.length, coveredKeys - key.start)),
-  }));
+  for (let index = 0; index < sequences.length; index++) {
+    const sequence = sequences[index]!;
+    const origin = isPacked ? 0 : sequence.keyStart; // position of its first key
+    if (offsets) sequence.queryOffset = offsets[index]! - origin;
+    else if (isUpperLeft) sequence.queryOffset = -origin;
+    sequence.keyLength = Math.max(0, Math.min(sequence.keyLength, coveredKeys - sequence.keyStart));
+  }
+  return sequences;
 }
 
-/** A sequence for each batch entry. */
-function paddedExtents(operation: string, options: SequenceOptions, { batchSize, seqLen, kvLen }: AttentionShape): Extent[] {
+/** A sequence for each batch entry; its last row stands beside its last key. */
+function padded(operation: string, options: SequenceOptions, { batchSize, seqLen, kvLen }: AttentionShape): Sequence[] {
   const read = (name: "queryLengths" | "keyLengths" | "keyStarts", most: number): number[] | undefined =>
     optionalIntegers(operation, name, options[name], batchSize, 0, most);
   const queryLengths = read("queryLengths", seqLen);
   const keyLengths = read("keyLengths", kvLen);
   const keyStarts = read("keyStarts", kvLen);
-  return Array.from({ length: batchSize }, (_, batch) => {
-    const start = keyStarts?.[batch] ?? 0;
-    return {
+  const sequences: Sequence[] = [];
+  for (let batch = 0; batch < batchSize; batch++) {
+    const queryLength = queryLengths?.[batch] ?? seqLen;
+    const keyStart = keyStarts?.[batch] ?? 0;
+    const keyLength = Math.max(0, (keyLengths?.[batch] ?? kvLen) - keyStart);
+    sequences.push({
       batch,
-      query: { start: 0, rows: seqLen, length: queryLengths?.[batch] ?? seqLen },
-      key: { start, rows: kvLen - start, length: Math.max(0, (keyLengths?.[batch] ?? kvLen) - start) },
-      origin: start,
-    };
-  });
+      queryStart: 0,
+      queryRows: seqLen,
+      queryLength,
+      queryOffset: keyLength - queryLength,
+      keyStart,
+      keyRows: kvLen - keyStart,
+      keyLength,
+    });
+  }
+  return sequences;
 }
 
-/** The sequences that are packed in one batch entry, if they are. */
-function packedExtents(operation: string, options: SequenceOptions, shape: AttentionShape): Extent[] | undefined {
+/** The sequences that are packed in one batch entry. */
+function packed(operation: string, options: SequenceOptions, shape: AttentionShape): Sequence[] {
   const { cuSeqlensQ, cuSeqlensK } = options;
-  if (isAbsent(cuSeqlensQ)) {
-    if (isAbsent(cuSeqlensK)) return undefined;
-    throw wrongValue(operation, '"cuSeqlensK" needs "cuSeqlensQ" beside it');
-  }
+  if (isAbsent(cuSeqlensQ)) throw wrongValue(operation, '"cuSeqlensK" needs "cuSeqlensQ" beside it');
   for (const name of ["queryLengths", "keyLengths", "keyStarts"] as const) {
     if (!isAbsent(options[name])) throw wrongValue(operation, `"${name}" is for padded sequences, and can't go with "cuSeqlensQ"`);
   }
@@ -95,11 +92,14 @@ function packedExtents(operation: string, options: SequenceOptions, shape: Atten
   if (keys.length !== queries.length) {
     throw wrongValue(operation, `"cuSeqlensK" holds ${keys.length} elements, expected ${queries.length}, as cuSeqlensQ`);
   }
-  const between = (ends: readonly number[], index: number) => {
-    const [start, end] = [ends[index]!, ends[index + 1]!];
-    return { start, rows: end - start, length: end - start };
-  };
-  return queries.slice(1).map((_, index) => ({ batch: 0, query: between(queries, index), key: between(keys, index), origin: 0 }));
+  return queries.slice(1).map((queryEnd, index) => {
+    const [queryStart, keyStart] = [queries[index]!, keys[index]!];
+    const [rows, keyRows] = [queryEnd - queryStart, keys[index + 1]! - keyStart];
+    return {
+      ...{ batch: 0, queryStart, queryRows: rows, queryLength: rows, queryOffset: keyRows - rows },
+      ...{ keyStart, keyRows, keyLength: keyRows },
+    };
+  });
 }
 
 /** Where sequences begin and end: from 0 to `total`, never falling. */

@@ -115,6 +115,22 @@ export type CacheParams = Record<keyof typeof CACHE_PARAMS, number>;
 /** Bytes of a struct. */
 export const sizeOf = (layout: Record<string, FieldType>): number => 4 * Object.keys(layout).length;
 
+export const SEQUENCE_BYTES = sizeOf(SEQUENCE_PARAMS);
+
+/** Writes the structs of sequences from `word` on: all fields are integers. Each call does it, so without a loop over fields. */
+export function writeSequences(i32: Int32Array, word: number, sequences: readonly SequenceParams[]): void {
+  for (const { batch, queryStart, queryRows, queryLength, queryOffset, keyStart, keyRows, keyLength } of sequences) {
+    i32[word++] = batch;
+    i32[word++] = queryStart;
+    i32[word++] = queryRows;
+    i32[word++] = queryLength;
+    i32[word++] = queryOffset;
+    i32[word++] = keyStart;
+    i32[word++] = keyRows;
+    i32[word++] = keyLength;
+  }
+}
+
 /** The stages at which scores are handed out, in the order of their numbers. */
 export const SCORES_STAGES = ["scaled", "capped", "biased"] as const;
 /** A stage of the scores: scale · q·k, after the softcap, after bias and masks. */
