@@ -31,8 +31,12 @@ function mergeRow(p: MergeParams, outOffset: usize, lseOffset: usize): void {
 
   const outPtr = p.out + outOffset;
   for (let i: usize = 0; i < p.numParts; i++) {
-    const weight = power(logSumExpOf(p, i, lseOffset), shift);
-    addPart(part(p, i).out + outOffset, outPtr, p.valueDim, weight == 0 ? 0 : weight / sum, i == 0);
+    const logSumExp = logSumExpOf(p, i, lseOffset);
+    if (logSumExp != -Infinity) {
+      addPart(part(p, i).out + outOffset, outPtr, p.valueDim, power(logSumExp, shift) / sum, i == 0);
+    } else if (i == 0) {
+      memory.fill(outPtr, 0, p.valueDim << 2);
+    }
   }
   if (p.logSumExp) store<f32>(p.logSumExp + lseOffset, <f32>(<f64>shift + <f64>Mathf.log(sum)));
 }
@@ -56,12 +60,8 @@ function power(logSumExp: f32, shift: f32): f32 {
   return exp2x1(<f32>((<f64>logSumExp - <f64>shift) * LOG2E));
 }
 
-/** out = weight · part for the first part, + weight · part for the others; nothing is added for a weight of 0. */
+/** out = weight · part for the first part, + weight · part for the others. */
 function addPart(partPtr: usize, outPtr: usize, count: usize, weight: f32, isFirst: bool): void {
-  if (weight == 0) {
-    if (isFirst) memory.fill(outPtr, 0, count << 2);
-    return;
-  }
   const weights = f32x4.splat(weight);
   const wholeEnd = outPtr + ((count & ~3) << 2);
   for (; outPtr < wholeEnd; outPtr += 16, partPtr += 16) {

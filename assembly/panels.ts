@@ -41,7 +41,7 @@ export class Panels {
     if (p.blocks) {
       this.blocks = p.blocks + sequence * blocksOf(p.mostKeys) * sizeof<usize>();
       this.headOfBlock = kvHead;
-      this.end = min(end, <usize>sequenceOf(p, sequence).keyLength);
+      this.end = min(end, sequenceOf(p, sequence).keyRows);
       return;
     }
     this.blocks = this.ownBlocks;

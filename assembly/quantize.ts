@@ -2,7 +2,7 @@
  * Integers for floats: x ≈ scale · n, with the scale that takes the largest of a row to the largest integer.
  *
  *     keys and values   int8, one scale for a key of a head     when they enter a cache
- *     queries           int16, one scale a row                  once a call
+ *     queries           int16, one scale a row                  once a strip
  *     weights           int16, one scale a row and block        block by block, the scales of the values multiplied in
  *
  * Products of int16 and int8 are summed in int32: 32767 · 127 · 512 keys of a block fit, and queries take fewer bits where headDim is
@@ -14,11 +14,19 @@ import { BLOCK, PANEL, PANEL_BYTES, SCORE_ROW } from "./layout";
 const INT8_LIMIT: f32 = 127;
 const INT16_LIMIT: f32 = 32767;
 
-/** Four numbers times `factor`, as int32; NaN becomes 0. */
+/** Four numbers in steps, as int32; 0 / 0 becomes 0. Divided, because 1 / step may be infinite. */
 // @ts-ignore: decorator
 @inline
-function rounded(x: v128, factor: v128): v128 {
-  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(x, factor)));
+function inSteps(x: v128, step: v128): v128 {
+  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.div(x, step)));
+}
+
+/** The same, within ±limit: subnormal steps are inexact. */
+// @ts-ignore: decorator
+@inline
+function inStepsWithin(limit: v128, x: v128, step: v128): v128 {
+  const n = f32x4.nearest(f32x4.div(x, step));
+  return i32x4.trunc_sat_f32x4_s(f32x4.max(f32x4.min(n, limit), f32x4.neg(limit)));
 }
 
 /** Largest absolute value of a row; NaN if one is NaN. */
@@ -32,20 +40,27 @@ function largest(ptr: usize, count: usize): f32 {
   return max<f32>(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1));
 }
 
+/** Four int32 as the first four bytes. */
+// @ts-ignore: decorator
+@inline
+function asBytes(n: v128): v128 {
+  const n16 = i16x8.narrow_i32x4_s(n, n);
+  return i8x16.narrow_i16x8_s(n16, n16);
+}
+
 /** A row of floats as bytes; returns its scale, NaN if a number is not finite. */
 export function quantizeRow(rowPtr: usize, count: usize, bytesPtr: usize): f32 {
   const most = largest(rowPtr, count);
   if (!(most < Infinity)) return NaN;
   const scale = most / INT8_LIMIT;
   const scales = f32x4.splat(scale);
+  const limits = f32x4.splat(INT8_LIMIT);
   const wholeEnd = bytesPtr + (count & ~3);
   for (; bytesPtr < wholeEnd; bytesPtr += 4, rowPtr += 16) {
-    const n = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.div(v128.load(rowPtr), scales)));
-    const n16 = i16x8.narrow_i32x4_s(n, n);
-    v128.store32_lane(bytesPtr, i8x16.narrow_i16x8_s(n16, n16), 0);
+    v128.store32_lane(bytesPtr, asBytes(inStepsWithin(limits, v128.load(rowPtr), scales)), 0);
   }
   for (let rest = count & 3; rest > 0; rest--, bytesPtr++, rowPtr += 4) {
-    store<i8>(bytesPtr, <i8>nearest<f32>(scale == 0 ? 0 : load<f32>(rowPtr) / scale));
+    v128.store8_lane(bytesPtr, asBytes(inStepsWithin(limits, v128.load32_splat(rowPtr), scales)), 0);
   }
   return scale;
 }
@@ -64,16 +79,16 @@ export function quantizeQueries(panelPtr: usize, headDim: usize, scalesPtr: usiz
     most4567 = f32x4.max(most4567, f32x4.abs(v128.load(ptr, 16)));
   }
   const limit = f32x4.splat(min(INT16_LIMIT, <f32>(i32.MAX_VALUE / (<i32>INT8_LIMIT * 2 * <i32>pairsOf(headDim)))));
-  v128.store(scalesPtr, f32x4.div(most0123, limit));
-  v128.store(scalesPtr, f32x4.div(most4567, limit), 16);
-  const factor0123 = f32x4.div(limit, most0123);
-  const factor4567 = f32x4.div(limit, most4567);
+  const step0123 = f32x4.div(most0123, limit);
+  const step4567 = f32x4.div(most4567, limit);
+  v128.store(scalesPtr, step0123);
+  v128.store(scalesPtr, step4567, 16);
   let pairPtr = panelPtr;
   for (let ptr = panelPtr; ptr < end; ptr += 2 * PANEL_BYTES, pairPtr += PANEL_BYTES) {
-    const even0123 = rounded(v128.load(ptr), factor0123);
-    const even4567 = rounded(v128.load(ptr, 16), factor4567);
-    const odd0123 = rounded(v128.load(ptr, PANEL_BYTES), factor0123);
-    const odd4567 = rounded(v128.load(ptr, PANEL_BYTES + 16), factor4567);
+    const even0123 = inStepsWithin(limit, v128.load(ptr), step0123);
+    const even4567 = inStepsWithin(limit, v128.load(ptr, 16), step4567);
+    const odd0123 = inStepsWithin(limit, v128.load(ptr, PANEL_BYTES), step0123);
+    const odd4567 = inStepsWithin(limit, v128.load(ptr, PANEL_BYTES + 16), step4567);
     v128.store(pairPtr, pairUp(even0123, odd0123));
     v128.store(pairPtr, pairUp(even4567, odd4567), 16);
   }
@@ -101,13 +116,13 @@ export function quantizeWeights(weightsPtr: usize, valueScalesPtr: usize, count:
     most = f32x4.pmax(most, w);
   }
   most = f32x4.pmax(most, v128.shuffle<f32>(most, most, 2, 3, 0, 1));
-  const largest = max<f32>(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1));
-  const factor = f32x4.splat(largest > 0 ? INT16_LIMIT / largest : 0);
+  const scale = max<f32>(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1)) / INT16_LIMIT;
+  const step = f32x4.splat(scale);
   let outPtr = weightsPtr;
   for (let byte: usize = 0; byte < bytes; byte += 32, outPtr += 16) {
-    const low = rounded(v128.load(weightsPtr + byte), factor);
-    const high = rounded(v128.load(weightsPtr + byte, 16), factor);
+    const low = inSteps(v128.load(weightsPtr + byte), step);
+    const high = inSteps(v128.load(weightsPtr + byte, 16), step);
     v128.store(outPtr, i16x8.narrow_i32x4_s(low, high));
   }
-  return largest / INT16_LIMIT;
+  return scale;
 }

@@ -15,8 +15,9 @@ import { PANEL_BYTES, SCORE_ROW } from "./layout";
 function storeScores(isInt8: bool, ptr: usize, sum0123: v128, sum4567: v128, qScalePtr: usize, kScalesPtr: usize): void {
   if (isInt8) {
     const qScale = v128.load32_splat(qScalePtr);
-    sum0123 = f32x4.mul(f32x4.convert_i32x4_s(sum0123), f32x4.mul(qScale, v128.load(kScalesPtr)));
-    sum4567 = f32x4.mul(f32x4.convert_i32x4_s(sum4567), f32x4.mul(qScale, v128.load(kScalesPtr, 16)));
+    // the product of the scales may be infinite
+    sum0123 = f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(sum0123), qScale), v128.load(kScalesPtr));
+    sum4567 = f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(sum4567), qScale), v128.load(kScalesPtr, 16));
   }
   v128.store(ptr, sum0123);
   v128.store(ptr, sum4567, 16);

@@ -98,7 +98,8 @@ export class Engine {
 
   /** Measured once. */
   #wideSpeedup(): number | undefined {
-    if (this.#runtime.build === "wide" && !this.#runtime.isDisposed) this.#measuredSpeedup ??= measureWideSpeedup(this.#runtime);
+    if (this.#runtime.build === "wide" && !this.#runtime.isDisposed)
+      this.#measuredSpeedup ??= measureWideSpeedup(this.#runtime.module);
     return this.#measuredSpeedup;
   }
 

@@ -138,13 +138,14 @@ function candidates(operation: string, build: Plan["build"]): [PackagedBuild, Pa
  * @internal
  */
 export function openRuntime(operation: string, plan: Plan, wasm: BufferSource | WebAssembly.Module, buildReason?: string): Opened {
-  if (plan.build === "wide") enableWide(operation);
+  if (plan.build === "wide") assertWide(operation);
   const threadsReason = plan.threads > 1 ? whyNoThreads() : undefined;
   const wantsShared = plan.threads > 1 && threadsReason === undefined;
   const instance = instantiate(operation, wasm, plan.initialBytes, plan.maximumBytes, wantsShared);
   if (plan.build !== "auto" && instance.build !== plan.build) {
     throw wrongValue(operation, `"wasm" holds build "${instance.build}", expected "${plan.build}" as in "build"`);
   }
+  if (plan.build === "wide") enableWide(operation); // before any of its code is optimized
   const runtime = new Runtime(instance, plan.maximumBytes);
   const failure = selfTest(runtime);
   if (failure) throw wrongMoment(operation, `build "${instance.build}" failed its self-test: ${failure}`);

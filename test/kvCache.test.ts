@@ -355,6 +355,18 @@ describe("operations", () => {
     expectSameBits(scores.data, truth.data, "ragged");
   });
 
+  test("scores of every pair are all there where a mask is shorter", async () => {
+    using engine = await open();
+    using cache = engine.createKVCache(shape);
+    cache.append(piece(12, 1), piece(12, 2));
+    const scores = () => ({ data: new Float32Array(24), dims: [1, 1, 2, 12] });
+    const mask = { data: new Uint8Array(8).fill(1), dims: [8] };
+    const [found, truth] = [scores(), scores()];
+    cache.attend(piece(2, 3), { mask, scores: found, scoresStage: "scaled" });
+    engine.scaledDotProductAttention(piece(2, 3), piece(12, 1), piece(12, 2), { mask, scores: truth, scoresStage: "scaled" });
+    expectSameBits(found.data, truth.data, "scaled");
+  });
+
   test("an option that is undefined is the cache's", async () => {
     using engine = await open();
     using cache = engine.createKVCache({ ...shape, window: 5, sinkTokens: 2 });
@@ -438,6 +450,9 @@ describe("operations", () => {
     expect(() => cache.append(piece(2, 1), piece(3, 1))).toThrow('KVCache.append: "v" has rows 3, expected 2, as k');
     expect(() => cache.append(piece(2, 1), piece(2, 1), { keyLengths: [3] })).toThrow(
       'KVCache.append: "keyLengths[0]" must be an integer from 0 to 2, got 3',
+    );
+    expect(() => cache.append(piece(2, 1), piece(2, 1), { keyLengths: 0 } as object)).toThrow(
+      new TypeError('KVCache.append: "keyLengths" must be an array of 1 integers, got 0'),
     );
     cache.append(piece(2, 1), piece(2, 1));
     expect(() => cache.attend(piece(3, 1))).toThrow(

@@ -83,6 +83,14 @@ onEveryBuild((_, engine) => {
     expect([...logSumExp.data]).toEqual([1000, -Infinity]);
   });
 
+  test("a part that saw keys counts, however little it weighs", () => {
+    const merged = engine.mergeAttention([
+      { out: column(1), logSumExp: row(0) },
+      { out: column(NaN), logSumExp: row(-200) },
+    ]);
+    expect(merged.data[0]).toBeNaN();
+  });
+
   test("NaN and +∞ stay in their rows", () => {
     const merged = engine.mergeAttention([
       { out: column(1, 2, 3, NaN), logSumExp: row(0, NaN, Infinity, 0) },
@@ -142,6 +150,11 @@ describe("what doesn't fit is named", () => {
       '"parts[1].out" has dims [2, 3, 4, 6], expected [2, 3, 4, 5] (as parts[0].out)',
     ],
     [[part], { out: normal([2, 3, 4, 6], 1) }, '"out" has dims [2, 3, 4, 6], expected [2, 3, 4, 5] (as the parts have it)'],
+    [
+      [{ out: { data: new Float32Array(0), dims: [1, 0] }, logSumExp: { data: new Float32Array(1), dims: [1] } }],
+      {},
+      '"parts[0].out" has 1 heads of 0, expected at least 1 of each',
+    ],
     [[part], { outs: 1 }, 'unknown option "outs"; the options are layout, out, logSumExp'],
     [[part], { layout: "shbd" }, '"layout" must be "bshd" or "bhsd", got "shbd"'],
   ])("%#: %j", (parts, options, message) => {

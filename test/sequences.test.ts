@@ -106,10 +106,10 @@ describe("what doesn't fit is named", () => {
   test.each<[object, string]>([
     [{ cuSeqlensK: [0, 12] }, '"cuSeqlensK" needs "cuSeqlensQ" beside it'],
     [{ cuSeqlensQ: 3 }, '"cuSeqlensQ" must be an array of integers, got 3'],
-    [{ cuSeqlensQ: [], cuSeqlensK: [] }, '"cuSeqlensQ" begins with undefined, expected 0'],
+    [{ cuSeqlensQ: [], cuSeqlensK: [] }, '"cuSeqlensQ" is empty, expected [0, …, 10]'],
     [{ cuSeqlensQ: [1, 10], cuSeqlensK: [0, 12] }, '"cuSeqlensQ" begins with 1, expected 0'],
     [{ cuSeqlensQ: [0, 9], cuSeqlensK: [0, 12] }, '"cuSeqlensQ" ends with 9, expected seqLen = 10'],
-    [{ cuSeqlensQ: [0, 10] }, '"cuSeqlensK" ends with 10, expected kvLen = 12'],
+    [{ cuSeqlensQ: [0, 10] }, '"cuSeqlensK" is missing: k has 12 rows, and q 10'],
     [{ cuSeqlensQ: [0, 11] }, '"cuSeqlensQ[1]" must be an integer from 0 to 10, got 11'],
     [{ cuSeqlensQ: [0, 6, 5, 10] }, '"cuSeqlensQ[2]" is 5, expected at least cuSeqlensQ[1] = 6'],
     [{ cuSeqlensQ: [0, 5, 10], cuSeqlensK: [0, 12] }, '"cuSeqlensK" holds 2 elements, expected 3, as cuSeqlensQ'],

@@ -5,7 +5,7 @@ import { createEngine } from "headwise";
 import { createEngineSync } from "headwise/sync";
 import { enableWide, whyNotWide } from "../src/runtime/wide.js";
 import { expectSameBits, parseShape, randomInputs } from "./support/attention.js";
-import { canRun, openBuild } from "./support/builds.js";
+import { binaryOf, canRun, openBuild } from "./support/builds.js";
 import { normal } from "./support/random.js";
 
 /** One panel of values and several, an odd number of them, and tails. */
@@ -42,12 +42,18 @@ test.runIf(whyNotWide() === undefined)("an engine that is asked for says how fas
   using auto = await createEngine();
   expect(auto.info.build).toBe("relaxed");
   expect(auto.info.wideSpeedup).toBeUndefined();
-  using full = await createEngine({ build: "wide", maximumMemory: 65536 });
-  expect(full.info.wideSpeedup).toBeGreaterThan(0);
-  full.tensor([8000]);
-  using tight = await createEngine({ build: "wide", maximumMemory: 65536 });
-  tight.tensor([8000]);
-  expect(tight.info.wideSpeedup).toBeUndefined();
+  using tight = await createEngine({ build: "wide", initialMemory: 65536, maximumMemory: 65536 });
+  const { data } = tight.tensor([10_000]);
+  expect(tight.info.wideSpeedup).toBeGreaterThan(0);
+  expect(data.length).toBe(10_000); // no memory grew
+});
+
+test.runIf(whyNotWide() === undefined)("an engine that can't be made leaves the flags as they are", async () => {
+  const setFlags = vi.spyOn(v8, "setFlagsFromString");
+  await expect(createEngine({ build: "wide", wasm: new Uint8Array(8) })).rejects.toThrow('"wasm" must hold a WebAssembly module');
+  await expect(createEngine({ build: "wide", wasm: binaryOf("relaxed") })).rejects.toThrow('"wasm" holds build "relaxed"');
+  expect(setFlags).not.toHaveBeenCalled();
+  vi.restoreAllMocks();
 });
 
 test("headwise/sync doesn't hold it", () => {

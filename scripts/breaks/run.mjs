@@ -11,7 +11,8 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const isCheck = process.argv[2] === "--check";
 const wanted = isCheck ? [] : process.argv.slice(2);
 const isWanted = ({ rule }) => wanted.length === 0 || wanted.some((text) => rule.includes(text));
-const canRunWide = Number.parseFloat(process.versions.v8) >= 13.6 && process.arch === "x64";
+const [major, minor] = process.versions.v8.split(".").map(Number);
+const canRunWide = process.arch === "x64" && (major > 13 || (major === 13 && minor >= 6));
 const canRun = ({ needsWide }) => !needsWide || canRunWide;
 const breaks = BREAKS.filter(isWanted).filter(canRun);
 if (breaks.length === 0) {

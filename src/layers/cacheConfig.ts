@@ -8,7 +8,7 @@ export interface KVCacheOptions {
   batchSize?: number | undefined;
   /** Key/value heads. */
   numKvHeads: number;
-  /** Elements of a key. */
+  /** Elements of a key; at most 4096 with dtype "int8". */
   headDim: number;
   /** Elements of a value. Default headDim. */
   valueDim?: number | undefined;
@@ -39,7 +39,7 @@ const OPTIONS = ["batchSize", "numKvHeads", "headDim", "valueDim", "capacity", "
 export const POLICIES = ["append", "rolling"] as const;
 export const CACHE_TYPES = ["float32", "int8"] as const;
 type CacheType = (typeof CACHE_TYPES)[number];
-/** Beyond, queries in int16 would lose more than int8 does. */
+/** At that size queries still have 32 times as many steps as keys: sums of products must fit into 32 bits. */
 const MAX_INT8_HEAD_DIM = 4096;
 const MAX_SIZE = 2 ** 20;
 

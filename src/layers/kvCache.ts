@@ -5,7 +5,7 @@ import type { Engine } from "../engine.js";
 import { assertUnchanged, ownArray, readNumbers } from "../operand.js";
 import { ATTENTION_OPTIONS, type AttentionOptions } from "../ops/attentionCall.js";
 import { attend, readUnchanged } from "../ops/scaledDotProductAttention.js";
-import { integersOf, MAX_POSITION } from "../ops/sequences.js";
+import { integersOf, isAbsent, MAX_POSITION } from "../ops/sequences.js";
 import type { SequenceParams } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type CachedKeys, cachedRows, type Layout, LAYOUTS } from "../shape.js";
@@ -140,7 +140,9 @@ export class KVCache {
     };
     const rows = cachedRows(operation, operands.k, operands.v, this.#config, layout);
     const given = options.keyLengths;
-    const counts = given ? integersOf(operation, "keyLengths", given, batchSize, 0, rows) : new Array<number>(batchSize).fill(rows);
+    const counts = isAbsent(given)
+      ? new Array<number>(batchSize).fill(rows)
+      : integersOf(operation, "keyLengths", given, batchSize, 0, rows);
     this.#assertReady(operation); // a getter may have disposed of the cache
     assertUnchanged(this.#runtime, operation, [operands.k, operands.v]);
 

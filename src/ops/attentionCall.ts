@@ -219,6 +219,7 @@ export function readCall(
       shape,
       causal === "upper-left",
       Math.min(strides.mask?.keys ?? kvLen, strides.bias?.keys ?? kvLen),
+      cache?.lengths,
     ),
     returned,
   };

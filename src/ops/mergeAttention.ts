@@ -89,7 +89,10 @@ function readParts(runtime: Runtime, parts: readonly AttentionPart[], layout: La
       out: readNumbers(runtime, OPERATION, `${name}.out`, out),
       logSumExp: readNumbers(runtime, OPERATION, `${name}.logSumExp`, logSumExp),
     };
-    const { batch, heads, rows } = sizesOf(OPERATION, operands.out, layout);
+    const { batch, heads, rows, channels } = sizesOf(OPERATION, operands.out, layout);
+    if (heads < 1 || channels < 1) {
+      throw wrongValue(OPERATION, `"${name}.out" has ${heads} heads of ${channels}, expected at least 1 of each`);
+    }
     const isFlat = operands.out.dims.length === 2;
     const axes = isFlat ? "seqLen" : "batch, numHeads, seqLen";
     expectDims(operands.logSumExp, isFlat ? [rows] : [batch, heads, rows], `${axes} of ${name}.out`);

@@ -21,7 +21,10 @@ interface SequenceOptions {
 type Sequence = { -readonly [Field in keyof SequenceParams]: SequenceParams[Field] };
 
 /**
- * Reads the sequences of a call. Mask and bias leave `coveredKeys` of each entry.
+ * Reads the sequences of a call.
+ *
+ * @param coveredKeys   keys of each entry that mask and bias leave
+ * @param cachedLengths  keys that a cache has of each sequence
  * @internal
  */
 export function sequencesOf(
@@ -30,11 +33,12 @@ export function sequencesOf(
   shape: AttentionShape,
   isUpperLeft: boolean,
   coveredKeys: number,
+  cachedLengths: readonly number[] | undefined,
 ): SequenceParams[] {
   const { queryOffset, queryLengths, keyLengths, keyStarts, cuSeqlensQ, cuSeqlensK } = options; // each getter is read once
   const lengths = { queryLengths, keyLengths, keyStarts, cuSeqlensQ, cuSeqlensK };
   const isPacked = !isAbsent(cuSeqlensQ) || !isAbsent(cuSeqlensK);
-  const sequences = isPacked ? packed(operation, lengths, shape) : padded(operation, lengths, shape);
+  const sequences = isPacked ? packed(operation, lengths, shape) : padded(operation, lengths, shape, cachedLengths);
   const offset = (value: number): number => integer(operation, "queryOffset", value, -MAX_POSITION, MAX_POSITION);
   const offsets =
     typeof queryOffset === "number"
@@ -52,7 +56,12 @@ export function sequencesOf(
 }
 
 /** A sequence for each batch entry; its last row stands beside its last key. */
-function padded(operation: string, options: SequenceOptions, { batchSize, seqLen, kvLen }: AttentionShape): Sequence[] {
+function padded(
+  operation: string,
+  options: SequenceOptions,
+  { batchSize, seqLen, kvLen }: AttentionShape,
+  cachedLengths: readonly number[] | undefined,
+): Sequence[] {
   const read = (name: "queryLengths" | "keyLengths" | "keyStarts", most: number): number[] | undefined =>
     optionalIntegers(operation, name, options[name], batchSize, 0, most);
   const queryLengths = read("queryLengths", seqLen);
@@ -70,7 +79,7 @@ function padded(operation: string, options: SequenceOptions, { batchSize, seqLen
       queryLength,
       queryOffset: keyLength - queryLength,
       keyStart,
-      keyRows: kvLen - keyStart,
+      keyRows: (cachedLengths?.[batch] ?? kvLen) - keyStart,
       keyLength,
     });
   }
@@ -88,7 +97,10 @@ function packed(operation: string, options: SequenceOptions, shape: AttentionSha
     throw wrongValue(operation, `"cuSeqlensQ" packs sequences into a batch of 1, but q has batch ${shape.batchSize}`);
   }
   const queries = boundaries(operation, "cuSeqlensQ", cuSeqlensQ, shape.seqLen, "seqLen");
-  const keys = boundaries(operation, "cuSeqlensK", isAbsent(cuSeqlensK) ? cuSeqlensQ : cuSeqlensK, shape.kvLen, "kvLen");
+  const keys = isAbsent(cuSeqlensK) ? queries : boundaries(operation, "cuSeqlensK", cuSeqlensK, shape.kvLen, "kvLen");
+  if (isAbsent(cuSeqlensK) && shape.kvLen !== shape.seqLen) {
+    throw wrongValue(operation, `"cuSeqlensK" is missing: k has ${shape.kvLen} rows, and q ${shape.seqLen}`);
+  }
   if (keys.length !== queries.length) {
     throw wrongValue(operation, `"cuSeqlensK" holds ${keys.length} elements, expected ${queries.length}, as cuSeqlensQ`);
   }
@@ -110,12 +122,13 @@ function boundaries(operation: string, name: string, values: ArrayLike<number>, 
     if (value < previous)
       throw wrongValue(operation, `"${name}[${index}]" is ${value}, expected at least ${name}[${index - 1}] = ${previous}`);
   }
+  if (found.length === 0) throw wrongValue(operation, `"${name}" is empty, expected [0, …, ${total}]`);
   if (found[0] !== 0) throw wrongValue(operation, `"${name}" begins with ${found[0]}, expected 0`);
   if (found.at(-1) !== total) throw wrongValue(operation, `"${name}" ends with ${found.at(-1)}, expected ${axis} = ${total}`);
   return found;
 }
 
-const isAbsent = (value: unknown): value is null | undefined => value === undefined || value === null;
+export const isAbsent = (value: unknown): value is null | undefined => value === undefined || value === null;
 
 const optionalIntegers = (
   operation: string,

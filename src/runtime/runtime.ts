@@ -13,6 +13,7 @@ const JOB_BYTES = wholeLines(sizeOf(ATTENTION_PARAMS));
 
 export class Runtime {
   readonly build: Build;
+  readonly module: WebAssembly.Module;
   readonly fused: boolean;
   readonly maximumBytes: number;
   /** Address of JOB_BYTES bytes that belong to the call in work. */
@@ -22,8 +23,9 @@ export class Runtime {
   /** The workers; undefined on one thread. */
   pool: Pool | undefined;
 
-  constructor({ build, fused, kernels, memory }: Instance, maximumBytes: number) {
+  constructor({ build, fused, kernels, memory, module }: Instance, maximumBytes: number) {
     this.build = build;
+    this.module = module;
     this.fused = fused;
     this.maximumBytes = maximumBytes;
     this.jobPtr = wholeLines(kernels.heapBase());

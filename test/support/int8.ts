@@ -34,24 +34,33 @@ export function roundToInt8({ data, dims }: { data: ArrayLike<number>; dims: rea
   return { data: Float64Array.from(integers, (n, index) => n * scales[Math.floor(index / channels)]!), dims, integers, scales };
 }
 
+/** Results, and how far from each one that is found may be. */
+export interface BoundedTruth {
+  readonly truth: ArrayLike<number>;
+  readonly bounds: ArrayLike<number>;
+}
+
+export function expectWithin(found: ArrayLike<number>, { truth, bounds }: BoundedTruth): void {
+  expect(found.length).toBe(truth.length);
+  for (let index = 0; index < truth.length; index++) {
+    const error = Math.abs(found[index]! - truth[index]!);
+    if (!(error <= bounds[index]!)) expect.fail(`element ${index}: error ${error}, at most ${bounds[index]}`);
+  }
+}
+
 /**
- * Holds attention on a cache of int8 against the definition on the rounded rows. Each result may differ by as much as rounding does:
- * queries to int16, which moves a score by `shift` at most; weights, times the scales of their values, to int16 in each block of
- * keys; and float32.
+ * Attention by its definition on the rounded rows of a cache of int8. Each result may differ by as much as rounding does: queries to
+ * int16, which moves a score by `shift` at most; weights, times the scales of their values, to int16 in each block of keys; and
+ * float32.
  */
-export function expectInt8Parity(
-  found: ArrayLike<number>,
-  q: TestTensor,
-  k: RoundedTensor,
-  v: RoundedTensor,
-  options: ReferenceOptions,
-): void {
+export function int8Truth(q: TestTensor, k: RoundedTensor, v: RoundedTensor, options: ReferenceOptions): BoundedTruth {
   const [batchSize, seqLen, numHeads, headDim] = q.dims as [number, number, number, number];
   const [, kvLen, numKvHeads, valueDim] = v.dims as [number, number, number, number];
   const dims = [batchSize, numHeads, seqLen, kvLen];
   const weights = new Float64Array(countOf(dims));
   const truth = reference(q, k, v, { ...options, weights: { data: weights, dims } }).data;
-  expect(found.length).toBe(truth.length);
+  const bounds = new Float64Array(truth.length);
+  const float32 = 2e-6 * v.data.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
   const { scale = 1 / Math.sqrt(headDim) } = options;
   const queryLimit = Math.min(INT16_LIMIT, Math.floor((2 ** 31 - 1) / (INT8_LIMIT * 2 * Math.ceil(headDim / 2))));
 
@@ -88,9 +97,8 @@ export function expectInt8Parity(
         spread += weights[weightsStart + j]! * Math.abs(v.data[index]! - expected);
         rounding += 0.5001 * weightSteps[Math.floor(j / BLOCK)]! * Math.abs(v.integers[index]!);
       }
-      const bound = Math.expm1(2 * shift) * spread + Math.exp(2 * shift) * rounding + 2e-6;
-      const error = Math.abs(found[row * valueDim + c]! - expected);
-      if (!(error <= bound)) expect.fail(`row ${row}, column ${c}: error ${error}, at most ${bound}`);
+      bounds[row * valueDim + c] = Math.expm1(2 * shift) * spread + Math.exp(2 * shift) * rounding + float32;
     }
   }
+  return { truth, bounds };
 }
