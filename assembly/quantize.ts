@@ -13,6 +13,7 @@ import { BLOCK, PANEL, PANEL_BYTES, SCORE_ROW } from "./layout";
 
 const INT8_LIMIT: f32 = 127;
 const INT16_LIMIT: f32 = 32767;
+const INT8_LIMITS = memory.data<f32>([INT8_LIMIT]);
 
 /** Four numbers in steps, as int32; 0 / 0 becomes 0. Divided, because 1 / step may be infinite. */
 // @ts-ignore: decorator
@@ -54,7 +55,7 @@ export function quantizeRow(rowPtr: usize, count: usize, bytesPtr: usize): f32 {
   if (!(most < Infinity)) return NaN;
   const scale = most / INT8_LIMIT;
   const scales = f32x4.splat(scale);
-  const limits = f32x4.splat(INT8_LIMIT);
+  const limits = v128.load32_splat(INT8_LIMITS);
   const wholeEnd = bytesPtr + (count & ~3);
   for (; bytesPtr < wholeEnd; bytesPtr += 4, rowPtr += 16) {
     v128.store32_lane(bytesPtr, asBytes(inStepsWithin(limits, v128.load(rowPtr), scales)), 0);
