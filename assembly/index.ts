@@ -21,6 +21,7 @@
  *     panels.ts      blocks of the head in work       cache.ts    rows into the blocks of a cache
  *     merge.ts       results on parts of the keys     float16.ts  widening
  *     workspace.ts   scratch of one thread            layout.ts   sizes that all of these share
+ *     touch.ts       cache lines, many at once
  *     params.ts      the structs of a call            simd.ts     what the instruction set offers
  *     identity.ts    ABI number and build             peak.ts     what this host can do at most
  */

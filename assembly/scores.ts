@@ -8,6 +8,7 @@
 import { addProducts, load0123, load4567, stepBytes } from "./element";
 import { IS_WIDE } from "./simd";
 import { PANEL_BYTES, SCORE_ROW } from "./layout";
+import { touchLines } from "./touch";
 
 /** Eight scores of a row, from sums of products. */
 // @ts-ignore: decorator
@@ -92,6 +93,7 @@ function scoreTile(
     let acc5x89ab = f32x4.splat(0);
     let acc5xcdef = f32x4.splat(0);
 
+    if (isInt8) touchLines(kPanelPtr, isPair ? 2 * panelBytes : panelBytes);
     let qPtr = qStripPtr;
     const panelEnd = kPanelPtr + panelBytes;
     do {

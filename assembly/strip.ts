@@ -11,6 +11,7 @@ import { packRows } from "./pack";
 import { quantizeQueries } from "./quantize";
 import { inUnit } from "./unit";
 import { PANEL_BYTES } from "./layout";
+import { touchLines } from "./touch";
 
 /** One row: the keys that it sees, where its data lie, and the running state of its softmax. */
 @unmanaged
@@ -123,14 +124,13 @@ export class Strip extends KeyRange {
   }
 
   /**
-   * Reads a byte of each cache line of the rows' queries and results. They come from far away, once: asked for at once, they come
-   * together. 1.5 % faster at 12 × 1024 × 64 on Granite Rapids.
+   * Asks for the rows' queries and results, which come from far away, once. 1.5 % faster at 12 × 1024 × 64 on Granite Rapids.
    */
   touch(p: AttentionParams): void {
     for (let r: usize = 0; r < this.numRows; r++) {
       const row = this.row(r);
-      for (let byte: usize = 0; byte < p.headDim << 2; byte += 64) load<u8>(row.q + byte);
-      for (let byte: usize = 0; byte < p.valueDim << 2; byte += 64) load<u8>(row.out + byte);
+      touchLines(row.q, p.headDim << 2);
+      touchLines(row.out, p.valueDim << 2);
     }
   }
 }

@@ -6,6 +6,7 @@
 import { addProducts, load0123, load4567, stepBytes } from "./element";
 import { IS_WIDE, madd } from "./simd";
 import { PANEL_BYTES, SCORE_ROW } from "./layout";
+import { touchLines } from "./touch";
 
 /** acc + sum · scale, for a sum of integers. */
 // @ts-ignore: decorator
@@ -84,6 +85,8 @@ function valueTile(
     let acc5x89ab = isPair && rows > 4 && !isInt8 ? v128.load(pairPtr, 5 * PANEL_BYTES) : zero;
     let acc5xcdef = isPair && rows > 4 && !isInt8 ? v128.load(pairPtr, 5 * PANEL_BYTES + 16) : zero;
 
+    if (isInt8) touchLines(vPanelPtr, steps * stepBytes(isInt8));
+    if (isInt8 && isPair) touchLines(vPanelPtr + vPanelBytes, steps * stepBytes(isInt8));
     let pPtr = weightsPtr;
     let vPtr = vPanelPtr;
     do {
