@@ -6,7 +6,8 @@ import { type Context, openEngine, type Row, type Section, timingCells } from ".
 import { TOLERANCE } from "../correctness.js";
 import { normal, type Tensor } from "../data.js";
 import { gigaPerSecond } from "../measure.js";
-import { DECODE, type DecodeShape } from "../shapes.js";
+import { areInstalled, raceOn } from "../rivals.js";
+import { DECODE, DECODE_ROWS, type DecodeShape } from "../shapes.js";
 
 /** Keys that are random; longer caches repeat them, which changes no result. */
 const PERIOD = 512;
@@ -55,6 +56,32 @@ function decodingOf(engine: Engine, { numHeads, numKvHeads, headDim, kvLen }: De
   };
 }
 
+const RIVALS = ["onnxruntime-node", "onnxruntime-web", "LiteRT.js", "jax-js", "plain JavaScript"];
+
+/** Other libraries on the same task, with headwise in the same race. */
+async function rivalRows(threads: number, wants: Context["wants"], progress: Context["progress"]): Promise<Row[]> {
+  const shapes = DECODE_ROWS.filter(({ name }) => wants(name));
+  if (shapes.length === 0 || !areInstalled()) return [];
+  const rows: Row[] = [];
+  for (const shape of shapes) {
+    for (const { contestant, version, threads: count, timing, error } of await raceOn(
+      shape,
+      ["headwise", ...RIVALS],
+      threads,
+      progress,
+    )) {
+      const bytes = 8 * shape.numKvHeads * shape.kvLen! * shape.headDim;
+      rows.push({
+        ...{ build: `${contestant} ${version}`, shape: shape.name, dtype: "float32", threads: count },
+        ...timingCells(timing),
+        "GB/s": gigaPerSecond(bytes, timing),
+        "error, 1e-6": 1e6 * error,
+      });
+    }
+  }
+  return rows;
+}
+
 export const decode: Section = {
   name: "decode",
   title: "Decode: one token on a cache; the share is of a plain read loop over the same bytes, on one thread",
@@ -93,6 +120,6 @@ export const decode: Section = {
       }
       for (const engine of engines) engine.dispose();
     }
-    return rows;
+    return [...rows, ...(await rivalRows(threads, wants, progress))];
   },
 };

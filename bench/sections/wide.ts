@@ -3,42 +3,13 @@
  * changes what V8 makes of "relaxed" too.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { whyNotWide } from "../../src/runtime/wide.js";
 import { type Context, type Row, type Section, timingCells } from "../context.js";
-import type { Timing } from "../measure.js";
-import { type AttentionShape, FORWARD } from "../shapes.js";
+import { areInstalled, raceOn } from "../rivals.js";
+import { FORWARD } from "../shapes.js";
 
-const ROUNDS = 5;
-const LIMIT_MS = 5000;
-
-/** What `bench/rivals` offers, which is JavaScript. */
-interface Rivals {
-  readonly CONTESTANTS: readonly { readonly name: string; readonly threads: readonly number[] }[];
-  readonly race: (
-    shape: AttentionShape,
-    io: "resident",
-    entrants: readonly { readonly name: string; readonly threads: number }[],
-    options: { rounds: number; limit: number; progress: (text: string) => void },
-  ) => Promise<{ rows: readonly RaceRow[]; absent: readonly { entrant: string; reason: string }[] }>;
-}
-
-interface RaceRow {
-  readonly contestant: string;
-  readonly version: string;
-  readonly threads: number;
-  readonly timing: Timing;
-  readonly gigaflops: number;
-  readonly error: number;
-}
-
-const rivals = new URL("../../../../bench/rivals/", import.meta.url);
-
-async function loadRivals(): Promise<Rivals> {
-  const load = async (file: string): Promise<Partial<Rivals>> => (await import(new URL(file, rivals).href)) as Partial<Rivals>;
-  return { ...(await load("contestants.mjs")), ...(await load("race.mjs")) } as Rivals;
-}
+const CONTESTANTS = ["headwise", "headwise wide", "onnxruntime-node"];
 
 /** GFLOP/s at most, on one thread, of each contestant's build. */
 const peakOf = (build: string): number =>
@@ -55,13 +26,7 @@ export const wide: Section = {
       console.log(`wide: not run, ${reason}`);
       return [];
     }
-    if (!existsSync(new URL("node_modules", rivals))) {
-      console.log("wide: without onnxruntime-node, which is installed by npm ci --ignore-scripts --prefix bench/rivals");
-    }
-    const { CONTESTANTS, race } = await loadRivals();
-    const entrants = CONTESTANTS.filter(({ name }) => ["headwise", "headwise wide", "onnxruntime-node"].includes(name)).flatMap(
-      (contestant) => contestant.threads.filter((count) => count <= threads).map((count) => ({ ...contestant, threads: count })),
-    );
+    areInstalled();
     const rows: Row[] = [];
     for (const shape of shapes) {
       progress(`wide ${shape.name}: peaks`);
@@ -69,8 +34,7 @@ export const wide: Section = {
         ["headwise", peakOf("relaxed")],
         ["headwise wide", peakOf("wide")],
       ]);
-      const { rows: raced, absent } = await race(shape, "resident", entrants, { rounds: ROUNDS, limit: LIMIT_MS, progress });
-      for (const { entrant, reason: why } of absent) console.log(`${shape.name}: ${entrant}: ${why}`);
+      const raced = await raceOn(shape, CONTESTANTS, threads, progress);
       for (const { contestant, version, threads: count, timing, gigaflops, error } of raced) {
         const peak = count === 1 ? peaks.get(contestant) : undefined;
         const native = raced.find((row) => row.contestant === "onnxruntime-node" && row.threads === threads);

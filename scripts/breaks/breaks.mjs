@@ -930,6 +930,27 @@ export const BREAKS = [
     needsWide: true,
   },
   {
+    rule: "int8: small numbers are divided by their step, whose reciprocal may be infinite",
+    file: "assembly/quantize.ts",
+    find: "return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.div(x, step)));",
+    replace: "return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(x, f32x4.div(f32x4.splat(1), step))));",
+    tests: INT8,
+  },
+  {
+    rule: "int8: the scales of a score are not multiplied with each other",
+    file: "assembly/scores.ts",
+    find: "sum0123 = f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(sum0123), qScale), v128.load(kScalesPtr));",
+    replace: "sum0123 = f32x4.mul(f32x4.convert_i32x4_s(sum0123), f32x4.mul(qScale, v128.load(kScalesPtr)));",
+    tests: INT8,
+  },
+  {
+    rule: "int8: no byte of an image is −128",
+    file: "src/layers/cacheImage.ts",
+    find: "if (scales && (k.includes(NEVER) || v.includes(NEVER))) throw",
+    replace: "if (scales && k.length + v.length === NEVER && k.includes(NEVER)) throw",
+    tests: INT8,
+  },
+  {
     rule: "few strips: every column goes through every key",
     file: "assembly/split.ts",
     find: "for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) {",
