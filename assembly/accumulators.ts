@@ -6,8 +6,8 @@ import { madd } from "./simd";
 import { PANEL, PANEL_BYTES } from "./layout";
 
 /**
- * One row of the sum of `addValues` with the same bits, leaving out each key whose score is −∞: for blocks in which V is not finite, where
- * 0 · NaN would carry an invisible key into the row.
+ * One row of the sum of `addValues` with the same bits, leaving out each key whose score is −∞: for blocks in which V is not finite,
+ * where 0 · NaN would carry an invisible key into the row.
  *
  * @param scoresPtr    the row's scores before the exponential
  * @param weightsPtr   the row's weights

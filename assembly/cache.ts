@@ -30,14 +30,18 @@ export function appendKeys(params: usize, scratch: usize): i32 {
   const layout = placeLayout(p, scratch);
   for (let batch: usize = 0; batch < p.batchSize; batch++) {
     for (let head: usize = 0; head < p.numKvHeads; head++) {
-      const appended = p.isInt8 ? appendInt8(p, layout, batch, head) : appendFloats(p, layout, batch, head);
+      if (!p.isInt8) {
+        appendFloats(p, layout, batch, head);
+        continue;
+      }
+      const appended = appendInt8(p, layout, batch, head);
       if (appended != Appended.ALL) return appended;
     }
   }
   return Appended.ALL;
 }
 
-function appendFloats(p: CacheParams, layout: BlockLayout, batch: usize, head: usize): Appended {
+function appendFloats(p: CacheParams, layout: BlockLayout, batch: usize, head: usize): void {
   const span = spanOf(p, batch);
   let kPtr = keyRow(p, batch, head);
   let vPtr = valueRow(p, batch, head);
@@ -54,28 +58,27 @@ function appendFloats(p: CacheParams, layout: BlockLayout, batch: usize, head: u
     vPtr += keys * (p.vRowStride << 2);
     key += keys;
   }
-  return Appended.ALL;
 }
 
 /** Rows of float32 are rounded, key by key; rows of int8 come with their scales. */
 function appendInt8(p: CacheParams, layout: BlockLayout, batch: usize, head: usize): Appended {
   const span = spanOf(p, batch);
   const bytesPtr = rowOfBytes(layout);
-  const isInt8 = p.keyScales != 0;
+  const isRounded = p.keyScales != 0;
   for (let key = span.first, row: usize = 0; key < span.end; key++, row++) {
     const block = blockOf(p, batch, key);
     const j = key % BLOCK;
     const kPtr = keyRow(p, batch, head) + row * p.kRowStride * elementBytes(p);
     const vPtr = valueRow(p, batch, head) + row * p.vRowStride * elementBytes(p);
 
-    const keyScale = isInt8 ? load<f32>(scaleOf(p, p.keyScales, row, head)) : quantizeRow(kPtr, p.headDim, bytesPtr);
+    const keyScale = isRounded ? load<f32>(scaleOf(p, p.keyScales, row, head)) : quantizeRow(kPtr, p.headDim, bytesPtr);
     if (isNaN(keyScale)) return Appended.KEY_NOT_FINITE;
-    packKeyInt8(isInt8 ? kPtr : bytesPtr, layout.keys(block, head), j, p.headDim);
+    packKeyInt8(isRounded ? kPtr : bytesPtr, layout.keys(block, head), j, p.headDim);
     store<f32>(layout.keyScales(block, head) + (j << 2), keyScale);
 
-    const valueScale = isInt8 ? load<f32>(scaleOf(p, p.valueScales, row, head)) : quantizeRow(vPtr, p.valueDim, bytesPtr);
+    const valueScale = isRounded ? load<f32>(scaleOf(p, p.valueScales, row, head)) : quantizeRow(vPtr, p.valueDim, bytesPtr);
     if (isNaN(valueScale)) return Appended.VALUE_NOT_FINITE;
-    packValueInt8(isInt8 ? vPtr : bytesPtr, layout.values(block, head), layout.valuePanelBytes, j, p.valueDim);
+    packValueInt8(isRounded ? vPtr : bytesPtr, layout.values(block, head), layout.valuePanelBytes, j, p.valueDim);
     store<f32>(layout.valueScales(block, head) + (j << 2), valueScale);
     store<u8>(block + head, FINITE);
   }

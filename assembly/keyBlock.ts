@@ -26,11 +26,11 @@ export class BlockLayout {
   /** Where head 0 begins. */
   headsOffset: usize;
   headBytes: usize;
-  /** From one panel's key to the next panel's, an eighth. */
+  /** Bytes that a key takes: an eighth of its panel. */
   keyBytes: usize;
   /** From a head's keys to its values. */
   valuesOffset: usize;
-  /** From a key's values in a panel to those of the next key. */
+  /** Bytes that a key's values take in each panel. */
   valueBytes: usize;
   valuePanelBytes: usize;
   numValuePanels: usize;

@@ -12,7 +12,7 @@ import { addValues, addValuesInt8 } from "./values";
 import { exponentials, rowMax } from "./softmax";
 import { exp2x1, LOG2E } from "./exp2";
 import { inUnit } from "./unit";
-import { ceilPanel, PANEL, PANEL_BYTES, SCORE_ROW } from "./layout";
+import { ceilPanel, PANEL, SCORE_ROW } from "./layout";
 
 /**
  * Takes the keys `firstKey` to `endKey` − 1 of one block in, into the columns of the strip's range.

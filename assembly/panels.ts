@@ -39,7 +39,7 @@ export class Panels {
   /** Turns to a head of which strips will see keys below `end`; what is packed of it already stays. */
   turnTo(p: AttentionParams, sequence: usize, kvHead: usize, end: usize): void {
     if (p.blocks) {
-      this.blocks = p.blocks + sequence * blocksOf(p.mostKeys) * sizeof<usize>();
+      this.blocks = p.blocks + sequence * blocksOf(p.maxKvLen) * sizeof<usize>();
       this.headOfBlock = kvHead;
       this.end = min(end, sequenceOf(p, sequence).keyRows);
       return;

@@ -44,7 +44,7 @@ export class AttentionParams {
 
   /** SequenceParams[] */
   sequences: usize;
-  /** Addresses of the blocks of a cache, [sequences, ⌈mostKeys / BLOCK⌉], instead of k and v; 0 where absent. */
+  /** Addresses of the blocks of a cache, [sequences, ⌈maxKvLen / BLOCK⌉], instead of k and v; 0 where absent. */
   blocks: usize;
   /** Whether they hold int8. */
   isInt8: i32;
@@ -52,8 +52,8 @@ export class AttentionParams {
   // Of a batch entry
   seqLen: usize;
   kvLen: usize;
-  /** Keys of the sequence that has most. */
-  mostKeys: usize;
+  /** Keys of the longest sequence. */
+  maxKvLen: usize;
   numHeads: usize;
   numKvHeads: usize;
   headDim: usize;
@@ -101,7 +101,7 @@ export class AttentionParams {
   stripRows: usize;
 
   // Of split.ts only
-  /** [strips, ⌈mostKeys / BLOCK⌉, MAX_STRIP_ROWS, BLOCK] */
+  /** [strips, ⌈maxKvLen / BLOCK⌉, MAX_STRIP_ROWS, BLOCK] */
   sharedScores: usize;
   /** Ranges of value columns into which a strip is cut, at most ⌈valueDim / 8⌉. */
   columnRanges: usize;

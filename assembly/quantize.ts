@@ -9,23 +9,19 @@
  * above 512.
  */
 import { pairsOf } from "./element";
-import { BLOCK, PANEL, PANEL_BYTES, SCORE_ROW } from "./layout";
+import { PANEL_BYTES } from "./layout";
 
 const INT8_LIMIT: f32 = 127;
 const INT16_LIMIT: f32 = 32767;
-const INT8_LIMITS = memory.data<f32>([INT8_LIMIT]);
+const LIMITS = memory.data<f32>([INT8_LIMIT, INT16_LIMIT]);
 
-/** Four numbers in steps, as int32; 0 / 0 becomes 0. Divided, because 1 / step may be infinite. */
+/**
+ * Four numbers in steps, as int32; 0 / 0 becomes 0. Divided, because 1 / step may be infinite; kept within ±limit, because subnormal
+ * steps are inexact.
+ */
 // @ts-ignore: decorator
 @inline
-function inSteps(x: v128, step: v128): v128 {
-  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.div(x, step)));
-}
-
-/** The same, within ±limit: subnormal steps are inexact. */
-// @ts-ignore: decorator
-@inline
-function inStepsWithin(limit: v128, x: v128, step: v128): v128 {
+function inSteps(x: v128, step: v128, limit: v128): v128 {
   const n = f32x4.nearest(f32x4.div(x, step));
   return i32x4.trunc_sat_f32x4_s(f32x4.max(f32x4.min(n, limit), f32x4.neg(limit)));
 }
@@ -55,13 +51,13 @@ export function quantizeRow(rowPtr: usize, count: usize, bytesPtr: usize): f32 {
   if (!(most < Infinity)) return NaN;
   const scale = most / INT8_LIMIT;
   const scales = f32x4.splat(scale);
-  const limits = v128.load32_splat(INT8_LIMITS);
+  const limit = v128.load32_splat(LIMITS);
   const wholeEnd = bytesPtr + (count & ~3);
   for (; bytesPtr < wholeEnd; bytesPtr += 4, rowPtr += 16) {
-    v128.store32_lane(bytesPtr, asBytes(inStepsWithin(limits, v128.load(rowPtr), scales)), 0);
+    v128.store32_lane(bytesPtr, asBytes(inSteps(v128.load(rowPtr), scales, limit)), 0);
   }
   for (let rest = count & 3; rest > 0; rest--, bytesPtr++, rowPtr += 4) {
-    v128.store8_lane(bytesPtr, asBytes(inStepsWithin(limits, v128.load32_splat(rowPtr), scales)), 0);
+    v128.store8_lane(bytesPtr, asBytes(inSteps(v128.load32_splat(rowPtr), scales, limit)), 0);
   }
   return scale;
 }
@@ -86,10 +82,10 @@ export function quantizeQueries(panelPtr: usize, headDim: usize, scalesPtr: usiz
   v128.store(scalesPtr, step4567, 16);
   let pairPtr = panelPtr;
   for (let ptr = panelPtr; ptr < end; ptr += 2 * PANEL_BYTES, pairPtr += PANEL_BYTES) {
-    const even0123 = inStepsWithin(limit, v128.load(ptr), step0123);
-    const even4567 = inStepsWithin(limit, v128.load(ptr, 16), step4567);
-    const odd0123 = inStepsWithin(limit, v128.load(ptr, PANEL_BYTES), step0123);
-    const odd4567 = inStepsWithin(limit, v128.load(ptr, PANEL_BYTES + 16), step4567);
+    const even0123 = inSteps(v128.load(ptr), step0123, limit);
+    const even4567 = inSteps(v128.load(ptr, 16), step4567, limit);
+    const odd0123 = inSteps(v128.load(ptr, PANEL_BYTES), step0123, limit);
+    const odd4567 = inSteps(v128.load(ptr, PANEL_BYTES + 16), step4567, limit);
     v128.store(pairPtr, pairUp(even0123, odd0123));
     v128.store(pairPtr, pairUp(even4567, odd4567), 16);
   }
@@ -119,10 +115,11 @@ export function quantizeWeights(weightsPtr: usize, valueScalesPtr: usize, count:
   most = f32x4.pmax(most, v128.shuffle<f32>(most, most, 2, 3, 0, 1));
   const scale = max<f32>(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1)) / INT16_LIMIT;
   const step = f32x4.splat(scale);
+  const limit = v128.load32_splat(LIMITS, 4);
   let outPtr = weightsPtr;
   for (let byte: usize = 0; byte < bytes; byte += 32, outPtr += 16) {
-    const low = inSteps(v128.load(weightsPtr + byte), step);
-    const high = inSteps(v128.load(weightsPtr + byte, 16), step);
+    const low = inSteps(v128.load(weightsPtr + byte), step, limit);
+    const high = inSteps(v128.load(weightsPtr + byte, 16), step, limit);
     v128.store(outPtr, i16x8.narrow_i32x4_s(low, high));
   }
   return scale;

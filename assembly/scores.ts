@@ -37,7 +37,7 @@ function storeScores(isInt8: bool, ptr: usize, sum0123: v128, sum4567: v128, qSc
  *
  * @param isInt8      a literal: whether keys are pairs of int8 and queries pairs of int16, see element.ts
  * @param rows        rows of the tile, a literal: 1, 4 or 6
- * @param isPair      a literal: whether it takes two panels at once, for registers of 256 bits; then `panels` is even
+ * @param isWide      a literal: whether it takes two panels at once, in registers of 256 bits; then `panels` is even
  * @param qStripPtr   packed queries [steps, 8], scale already applied; 16-byte aligned
  * @param qScalesPtr  for int8: what a query element of 1 stands for in each row
  * @param kPanelPtr   packed keys [panels, steps, 8]; 16-byte aligned
@@ -51,7 +51,7 @@ function storeScores(isInt8: bool, ptr: usize, sum0123: v128, sum4567: v128, qSc
 function scoreTile(
   isInt8: bool,
   rows: i32,
-  isPair: bool,
+  isWide: bool,
   qStripPtr: usize,
   qScalesPtr: usize,
   kPanelPtr: usize,
@@ -64,8 +64,8 @@ function scoreTile(
   assert(((qStripPtr | kPanelPtr | scoresPtr) & 15) == 0, "scoreTile: pointers must be 16-byte aligned");
   const panelBytes = steps * stepBytes(isInt8);
   const kEnd = kPanelPtr + panels * panelBytes;
-  let pairScoresPtr = scoresPtr + PANEL_BYTES; // walks beside scoresPtr: V8 pairs stores by their address in the code
-  let pairScalesPtr = kScalesPtr + PANEL_BYTES;
+  let secondScoresPtr = scoresPtr + PANEL_BYTES; // walks beside scoresPtr: V8 pairs stores by their address in the code
+  let secondScalesPtr = kScalesPtr + PANEL_BYTES;
 
   while (kPanelPtr < kEnd) {
     let acc0x0123 = f32x4.splat(0);
@@ -93,73 +93,73 @@ function scoreTile(
     let acc5x89ab = f32x4.splat(0);
     let acc5xcdef = f32x4.splat(0);
 
-    if (isInt8) touchLines(kPanelPtr, isPair ? 2 * panelBytes : panelBytes);
+    if (isInt8) touchLines(kPanelPtr, isWide ? 2 * panelBytes : panelBytes);
     let qPtr = qStripPtr;
     const panelEnd = kPanelPtr + panelBytes;
     do {
       const k0123 = load0123(isInt8, kPanelPtr);
       const k4567 = load4567(isInt8, kPanelPtr);
-      const k89ab = isPair ? load0123(isInt8, kPanelPtr + panelBytes) : k0123;
-      const kcdef = isPair ? load4567(isInt8, kPanelPtr + panelBytes) : k4567;
+      const k89ab = isWide ? load0123(isInt8, kPanelPtr + panelBytes) : k0123;
+      const kcdef = isWide ? load4567(isInt8, kPanelPtr + panelBytes) : k4567;
       let q = v128.load32_splat(qPtr);
       acc0x0123 = addProducts(isInt8, q, k0123, acc0x0123);
       acc0x4567 = addProducts(isInt8, q, k4567, acc0x4567);
-      if (isPair) acc0x89ab = addProducts(isInt8, q, k89ab, acc0x89ab);
-      if (isPair) acc0xcdef = addProducts(isInt8, q, kcdef, acc0xcdef);
+      if (isWide) acc0x89ab = addProducts(isInt8, q, k89ab, acc0x89ab);
+      if (isWide) acc0xcdef = addProducts(isInt8, q, kcdef, acc0xcdef);
       if (rows > 1) {
         q = v128.load32_splat(qPtr, 4);
         acc1x0123 = addProducts(isInt8, q, k0123, acc1x0123);
         acc1x4567 = addProducts(isInt8, q, k4567, acc1x4567);
-        if (isPair) acc1x89ab = addProducts(isInt8, q, k89ab, acc1x89ab);
-        if (isPair) acc1xcdef = addProducts(isInt8, q, kcdef, acc1xcdef);
+        if (isWide) acc1x89ab = addProducts(isInt8, q, k89ab, acc1x89ab);
+        if (isWide) acc1xcdef = addProducts(isInt8, q, kcdef, acc1xcdef);
         q = v128.load32_splat(qPtr, 8);
         acc2x0123 = addProducts(isInt8, q, k0123, acc2x0123);
         acc2x4567 = addProducts(isInt8, q, k4567, acc2x4567);
-        if (isPair) acc2x89ab = addProducts(isInt8, q, k89ab, acc2x89ab);
-        if (isPair) acc2xcdef = addProducts(isInt8, q, kcdef, acc2xcdef);
+        if (isWide) acc2x89ab = addProducts(isInt8, q, k89ab, acc2x89ab);
+        if (isWide) acc2xcdef = addProducts(isInt8, q, kcdef, acc2xcdef);
         q = v128.load32_splat(qPtr, 12);
         acc3x0123 = addProducts(isInt8, q, k0123, acc3x0123);
         acc3x4567 = addProducts(isInt8, q, k4567, acc3x4567);
-        if (isPair) acc3x89ab = addProducts(isInt8, q, k89ab, acc3x89ab);
-        if (isPair) acc3xcdef = addProducts(isInt8, q, kcdef, acc3xcdef);
+        if (isWide) acc3x89ab = addProducts(isInt8, q, k89ab, acc3x89ab);
+        if (isWide) acc3xcdef = addProducts(isInt8, q, kcdef, acc3xcdef);
       }
       if (rows > 4) {
         q = v128.load32_splat(qPtr, 16);
         acc4x0123 = addProducts(isInt8, q, k0123, acc4x0123);
         acc4x4567 = addProducts(isInt8, q, k4567, acc4x4567);
-        if (isPair) acc4x89ab = addProducts(isInt8, q, k89ab, acc4x89ab);
-        if (isPair) acc4xcdef = addProducts(isInt8, q, kcdef, acc4xcdef);
+        if (isWide) acc4x89ab = addProducts(isInt8, q, k89ab, acc4x89ab);
+        if (isWide) acc4xcdef = addProducts(isInt8, q, kcdef, acc4xcdef);
         q = v128.load32_splat(qPtr, 20);
         acc5x0123 = addProducts(isInt8, q, k0123, acc5x0123);
         acc5x4567 = addProducts(isInt8, q, k4567, acc5x4567);
-        if (isPair) acc5x89ab = addProducts(isInt8, q, k89ab, acc5x89ab);
-        if (isPair) acc5xcdef = addProducts(isInt8, q, kcdef, acc5xcdef);
+        if (isWide) acc5x89ab = addProducts(isInt8, q, k89ab, acc5x89ab);
+        if (isWide) acc5xcdef = addProducts(isInt8, q, kcdef, acc5xcdef);
       }
       qPtr += PANEL_BYTES;
       kPanelPtr += stepBytes(isInt8);
     } while (kPanelPtr < panelEnd);
 
     storeScores(isInt8, scoresPtr, acc0x0123, acc0x4567, qScalesPtr, kScalesPtr);
-    if (isPair) storeScores(isInt8, pairScoresPtr, acc0x89ab, acc0xcdef, qScalesPtr, pairScalesPtr);
+    if (isWide) storeScores(isInt8, secondScoresPtr, acc0x89ab, acc0xcdef, qScalesPtr, secondScalesPtr);
     if (rows > 1) {
       storeScores(isInt8, scoresPtr + 1 * SCORE_ROW, acc1x0123, acc1x4567, qScalesPtr + 4, kScalesPtr);
-      if (isPair) storeScores(isInt8, pairScoresPtr + 1 * SCORE_ROW, acc1x89ab, acc1xcdef, qScalesPtr + 4, pairScalesPtr);
+      if (isWide) storeScores(isInt8, secondScoresPtr + 1 * SCORE_ROW, acc1x89ab, acc1xcdef, qScalesPtr + 4, secondScalesPtr);
       storeScores(isInt8, scoresPtr + 2 * SCORE_ROW, acc2x0123, acc2x4567, qScalesPtr + 8, kScalesPtr);
-      if (isPair) storeScores(isInt8, pairScoresPtr + 2 * SCORE_ROW, acc2x89ab, acc2xcdef, qScalesPtr + 8, pairScalesPtr);
+      if (isWide) storeScores(isInt8, secondScoresPtr + 2 * SCORE_ROW, acc2x89ab, acc2xcdef, qScalesPtr + 8, secondScalesPtr);
       storeScores(isInt8, scoresPtr + 3 * SCORE_ROW, acc3x0123, acc3x4567, qScalesPtr + 12, kScalesPtr);
-      if (isPair) storeScores(isInt8, pairScoresPtr + 3 * SCORE_ROW, acc3x89ab, acc3xcdef, qScalesPtr + 12, pairScalesPtr);
+      if (isWide) storeScores(isInt8, secondScoresPtr + 3 * SCORE_ROW, acc3x89ab, acc3xcdef, qScalesPtr + 12, secondScalesPtr);
     }
     if (rows > 4) {
       storeScores(isInt8, scoresPtr + 4 * SCORE_ROW, acc4x0123, acc4x4567, qScalesPtr + 16, kScalesPtr);
-      if (isPair) storeScores(isInt8, pairScoresPtr + 4 * SCORE_ROW, acc4x89ab, acc4xcdef, qScalesPtr + 16, pairScalesPtr);
+      if (isWide) storeScores(isInt8, secondScoresPtr + 4 * SCORE_ROW, acc4x89ab, acc4xcdef, qScalesPtr + 16, secondScalesPtr);
       storeScores(isInt8, scoresPtr + 5 * SCORE_ROW, acc5x0123, acc5x4567, qScalesPtr + 20, kScalesPtr);
-      if (isPair) storeScores(isInt8, pairScoresPtr + 5 * SCORE_ROW, acc5x89ab, acc5xcdef, qScalesPtr + 20, pairScalesPtr);
+      if (isWide) storeScores(isInt8, secondScoresPtr + 5 * SCORE_ROW, acc5x89ab, acc5xcdef, qScalesPtr + 20, secondScalesPtr);
     }
-    if (isPair) kPanelPtr += panelBytes;
-    scoresPtr += isPair ? 2 * PANEL_BYTES : PANEL_BYTES;
-    kScalesPtr += isPair ? 2 * PANEL_BYTES : PANEL_BYTES;
-    pairScoresPtr += 2 * PANEL_BYTES;
-    pairScalesPtr += 2 * PANEL_BYTES;
+    if (isWide) kPanelPtr += panelBytes;
+    scoresPtr += isWide ? 2 * PANEL_BYTES : PANEL_BYTES;
+    kScalesPtr += isWide ? 2 * PANEL_BYTES : PANEL_BYTES;
+    secondScoresPtr += 2 * PANEL_BYTES;
+    secondScalesPtr += 2 * PANEL_BYTES;
   }
 }
 
@@ -178,12 +178,12 @@ function scorePanels(
   panels: usize,
 ): void {
   if (IS_WIDE) {
-    const paired = panels & ~1;
-    if (paired) scoreTile(isInt8, rows, true, qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, steps, paired);
-    if (paired == panels) return;
-    kPanelPtr += paired * steps * stepBytes(isInt8);
-    kScalesPtr += paired * PANEL_BYTES;
-    scoresPtr += paired * PANEL_BYTES;
+    const even = panels & ~1;
+    if (even) scoreTile(isInt8, rows, true, qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, steps, even);
+    if (even == panels) return;
+    kPanelPtr += even * steps * stepBytes(isInt8);
+    kScalesPtr += even * PANEL_BYTES;
+    scoresPtr += even * PANEL_BYTES;
     panels = 1;
   }
   scoreTile(isInt8, rows, false, qStripPtr, qScalesPtr, kPanelPtr, kScalesPtr, scoresPtr, steps, panels);

@@ -16,12 +16,12 @@ import { Workspace } from "./workspace";
 import { LOG2E } from "./exp2";
 import { BLOCK, ceilPanel, MAX_STRIP_ROWS, SCORE_ROW } from "./layout";
 
-/** Units `first` to `end` − 1 of the first pass: unit = strip · ⌈mostKeys / BLOCK⌉ + block. */
+/** Units `first` to `end` − 1 of the first pass: unit = strip · ⌈maxKvLen / BLOCK⌉ + block. */
 export function splitScores(params: usize, workspacePtr: usize, first: usize, end: usize): void {
   const p = changetype<AttentionParams>(params);
   const workspace = changetype<Workspace>(workspacePtr);
   const strip = workspace.band.strip(0);
-  const numBlocks = blocksOf(p.mostKeys);
+  const numBlocks = blocksOf(p.maxKvLen);
   for (let unit = first; unit < end; unit++) {
     const index = unit / numBlocks;
     const block = (unit % numBlocks) * BLOCK;
@@ -63,8 +63,8 @@ export function splitValues(params: usize, workspacePtr: usize, first: usize, en
 }
 
 /** Bytes of the scores that the passes share; as a float, see workspaceBytes. */
-export function sharedScoresBytes(strips: usize, mostKeys: usize): f64 {
-  return <f64>strips * <f64>blocksOf(mostKeys) * <f64>(MAX_STRIP_ROWS * SCORE_ROW);
+export function sharedScoresBytes(strips: usize, maxKvLen: usize): f64 {
+  return <f64>strips * <f64>blocksOf(maxKvLen) * <f64>(MAX_STRIP_ROWS * SCORE_ROW);
 }
 
 /** Strip `index`, in the order of stripOrder.ts. */
@@ -81,5 +81,5 @@ function place(p: AttentionParams, workspace: Workspace, index: usize): void {
 // @ts-ignore: decorator
 @inline
 function sharedScores(p: AttentionParams, index: usize, block: usize): usize {
-  return p.sharedScores + (index * blocksOf(p.mostKeys) + block / BLOCK) * (MAX_STRIP_ROWS * SCORE_ROW);
+  return p.sharedScores + (index * blocksOf(p.maxKvLen) + block / BLOCK) * (MAX_STRIP_ROWS * SCORE_ROW);
 }

@@ -27,7 +27,7 @@ function addScaled(sum: v128, scalePtr: usize, acc: v128): v128 {
  *
  * @param isInt8       a literal: whether values are pairs of int8 and weights pairs of int16, see element.ts
  * @param rows         rows of the tile, a literal: 1, 4 or 6; register use and speed as in the score tile
- * @param isPair       a literal: whether it takes two panels at once, for registers of 256 bits; then `panels` is even
+ * @param isWide       a literal: whether it takes two panels at once, in registers of 256 bits; then `panels` is even
  * @param weightsPtr   weight of the first key in row 0; rows are SCORE_ROW bytes apart
  * @param scalesPtr    for int8: what a weight of 1 stands for in each row
  * @param vPanelPtr    first key in panel 0; 16-byte aligned
@@ -41,7 +41,7 @@ function addScaled(sum: v128, scalePtr: usize, acc: v128): v128 {
 function valueTile(
   isInt8: bool,
   rows: i32,
-  isPair: bool,
+  isWide: bool,
   weightsPtr: usize,
   scalesPtr: usize,
   vPanelPtr: usize,
@@ -57,7 +57,7 @@ function valueTile(
   const accPanelBytes = <usize>rows * PANEL_BYTES;
   const accEnd = accPtr + panels * accPanelBytes;
 
-  let pairPtr = accPtr + accPanelBytes; // walks beside accPtr, as in the score tile
+  let secondPtr = accPtr + accPanelBytes; // walks beside accPtr, as in the score tile
 
   while (accPtr < accEnd) {
     let acc0x0123 = !isInt8 ? v128.load(accPtr) : zero;
@@ -72,61 +72,61 @@ function valueTile(
     let acc4x4567 = rows > 4 && !isInt8 ? v128.load(accPtr, 4 * PANEL_BYTES + 16) : zero;
     let acc5x0123 = rows > 4 && !isInt8 ? v128.load(accPtr, 5 * PANEL_BYTES) : zero;
     let acc5x4567 = rows > 4 && !isInt8 ? v128.load(accPtr, 5 * PANEL_BYTES + 16) : zero;
-    let acc0x89ab = isPair && !isInt8 ? v128.load(pairPtr) : zero;
-    let acc0xcdef = isPair && !isInt8 ? v128.load(pairPtr, 16) : zero;
-    let acc1x89ab = isPair && rows > 1 && !isInt8 ? v128.load(pairPtr, 1 * PANEL_BYTES) : zero;
-    let acc1xcdef = isPair && rows > 1 && !isInt8 ? v128.load(pairPtr, 1 * PANEL_BYTES + 16) : zero;
-    let acc2x89ab = isPair && rows > 1 && !isInt8 ? v128.load(pairPtr, 2 * PANEL_BYTES) : zero;
-    let acc2xcdef = isPair && rows > 1 && !isInt8 ? v128.load(pairPtr, 2 * PANEL_BYTES + 16) : zero;
-    let acc3x89ab = isPair && rows > 1 && !isInt8 ? v128.load(pairPtr, 3 * PANEL_BYTES) : zero;
-    let acc3xcdef = isPair && rows > 1 && !isInt8 ? v128.load(pairPtr, 3 * PANEL_BYTES + 16) : zero;
-    let acc4x89ab = isPair && rows > 4 && !isInt8 ? v128.load(pairPtr, 4 * PANEL_BYTES) : zero;
-    let acc4xcdef = isPair && rows > 4 && !isInt8 ? v128.load(pairPtr, 4 * PANEL_BYTES + 16) : zero;
-    let acc5x89ab = isPair && rows > 4 && !isInt8 ? v128.load(pairPtr, 5 * PANEL_BYTES) : zero;
-    let acc5xcdef = isPair && rows > 4 && !isInt8 ? v128.load(pairPtr, 5 * PANEL_BYTES + 16) : zero;
+    let acc0x89ab = isWide && !isInt8 ? v128.load(secondPtr) : zero;
+    let acc0xcdef = isWide && !isInt8 ? v128.load(secondPtr, 16) : zero;
+    let acc1x89ab = isWide && rows > 1 && !isInt8 ? v128.load(secondPtr, 1 * PANEL_BYTES) : zero;
+    let acc1xcdef = isWide && rows > 1 && !isInt8 ? v128.load(secondPtr, 1 * PANEL_BYTES + 16) : zero;
+    let acc2x89ab = isWide && rows > 1 && !isInt8 ? v128.load(secondPtr, 2 * PANEL_BYTES) : zero;
+    let acc2xcdef = isWide && rows > 1 && !isInt8 ? v128.load(secondPtr, 2 * PANEL_BYTES + 16) : zero;
+    let acc3x89ab = isWide && rows > 1 && !isInt8 ? v128.load(secondPtr, 3 * PANEL_BYTES) : zero;
+    let acc3xcdef = isWide && rows > 1 && !isInt8 ? v128.load(secondPtr, 3 * PANEL_BYTES + 16) : zero;
+    let acc4x89ab = isWide && rows > 4 && !isInt8 ? v128.load(secondPtr, 4 * PANEL_BYTES) : zero;
+    let acc4xcdef = isWide && rows > 4 && !isInt8 ? v128.load(secondPtr, 4 * PANEL_BYTES + 16) : zero;
+    let acc5x89ab = isWide && rows > 4 && !isInt8 ? v128.load(secondPtr, 5 * PANEL_BYTES) : zero;
+    let acc5xcdef = isWide && rows > 4 && !isInt8 ? v128.load(secondPtr, 5 * PANEL_BYTES + 16) : zero;
 
     if (isInt8) touchLines(vPanelPtr, steps * stepBytes(isInt8));
-    if (isInt8 && isPair) touchLines(vPanelPtr + vPanelBytes, steps * stepBytes(isInt8));
+    if (isInt8 && isWide) touchLines(vPanelPtr + vPanelBytes, steps * stepBytes(isInt8));
     let pPtr = weightsPtr;
     let vPtr = vPanelPtr;
     do {
       const v0123 = load0123(isInt8, vPtr);
       const v4567 = load4567(isInt8, vPtr);
-      const v89ab = isPair ? load0123(isInt8, vPtr + vPanelBytes) : v0123;
-      const vcdef = isPair ? load4567(isInt8, vPtr + vPanelBytes) : v4567;
+      const v89ab = isWide ? load0123(isInt8, vPtr + vPanelBytes) : v0123;
+      const vcdef = isWide ? load4567(isInt8, vPtr + vPanelBytes) : v4567;
       let p = v128.load32_splat(pPtr);
       acc0x0123 = addProducts(isInt8, p, v0123, acc0x0123);
       acc0x4567 = addProducts(isInt8, p, v4567, acc0x4567);
-      if (isPair) acc0x89ab = addProducts(isInt8, p, v89ab, acc0x89ab);
-      if (isPair) acc0xcdef = addProducts(isInt8, p, vcdef, acc0xcdef);
+      if (isWide) acc0x89ab = addProducts(isInt8, p, v89ab, acc0x89ab);
+      if (isWide) acc0xcdef = addProducts(isInt8, p, vcdef, acc0xcdef);
       if (rows > 1) {
         p = v128.load32_splat(pPtr, SCORE_ROW);
         acc1x0123 = addProducts(isInt8, p, v0123, acc1x0123);
         acc1x4567 = addProducts(isInt8, p, v4567, acc1x4567);
-        if (isPair) acc1x89ab = addProducts(isInt8, p, v89ab, acc1x89ab);
-        if (isPair) acc1xcdef = addProducts(isInt8, p, vcdef, acc1xcdef);
+        if (isWide) acc1x89ab = addProducts(isInt8, p, v89ab, acc1x89ab);
+        if (isWide) acc1xcdef = addProducts(isInt8, p, vcdef, acc1xcdef);
         p = v128.load32_splat(pPtr, 2 * SCORE_ROW);
         acc2x0123 = addProducts(isInt8, p, v0123, acc2x0123);
         acc2x4567 = addProducts(isInt8, p, v4567, acc2x4567);
-        if (isPair) acc2x89ab = addProducts(isInt8, p, v89ab, acc2x89ab);
-        if (isPair) acc2xcdef = addProducts(isInt8, p, vcdef, acc2xcdef);
+        if (isWide) acc2x89ab = addProducts(isInt8, p, v89ab, acc2x89ab);
+        if (isWide) acc2xcdef = addProducts(isInt8, p, vcdef, acc2xcdef);
         p = v128.load32_splat(pPtr, 3 * SCORE_ROW);
         acc3x0123 = addProducts(isInt8, p, v0123, acc3x0123);
         acc3x4567 = addProducts(isInt8, p, v4567, acc3x4567);
-        if (isPair) acc3x89ab = addProducts(isInt8, p, v89ab, acc3x89ab);
-        if (isPair) acc3xcdef = addProducts(isInt8, p, vcdef, acc3xcdef);
+        if (isWide) acc3x89ab = addProducts(isInt8, p, v89ab, acc3x89ab);
+        if (isWide) acc3xcdef = addProducts(isInt8, p, vcdef, acc3xcdef);
       }
       if (rows > 4) {
         p = v128.load32_splat(pPtr, 4 * SCORE_ROW);
         acc4x0123 = addProducts(isInt8, p, v0123, acc4x0123);
         acc4x4567 = addProducts(isInt8, p, v4567, acc4x4567);
-        if (isPair) acc4x89ab = addProducts(isInt8, p, v89ab, acc4x89ab);
-        if (isPair) acc4xcdef = addProducts(isInt8, p, vcdef, acc4xcdef);
+        if (isWide) acc4x89ab = addProducts(isInt8, p, v89ab, acc4x89ab);
+        if (isWide) acc4xcdef = addProducts(isInt8, p, vcdef, acc4xcdef);
         p = v128.load32_splat(pPtr, 5 * SCORE_ROW);
         acc5x0123 = addProducts(isInt8, p, v0123, acc5x0123);
         acc5x4567 = addProducts(isInt8, p, v4567, acc5x4567);
-        if (isPair) acc5x89ab = addProducts(isInt8, p, v89ab, acc5x89ab);
-        if (isPair) acc5xcdef = addProducts(isInt8, p, vcdef, acc5xcdef);
+        if (isWide) acc5x89ab = addProducts(isInt8, p, v89ab, acc5x89ab);
+        if (isWide) acc5xcdef = addProducts(isInt8, p, vcdef, acc5xcdef);
       }
       pPtr += 4;
       vPtr += stepBytes(isInt8);
@@ -160,39 +160,39 @@ function valueTile(
       v128.store(accPtr, acc5x0123, 5 * PANEL_BYTES);
       v128.store(accPtr, acc5x4567, 5 * PANEL_BYTES + 16);
     }
-    if (isPair) {
-      if (isInt8) acc0x89ab = addScaled(acc0x89ab, scalesPtr, v128.load(pairPtr));
-      if (isInt8) acc0xcdef = addScaled(acc0xcdef, scalesPtr, v128.load(pairPtr, 16));
-      v128.store(pairPtr, acc0x89ab);
-      v128.store(pairPtr, acc0xcdef, 16);
+    if (isWide) {
+      if (isInt8) acc0x89ab = addScaled(acc0x89ab, scalesPtr, v128.load(secondPtr));
+      if (isInt8) acc0xcdef = addScaled(acc0xcdef, scalesPtr, v128.load(secondPtr, 16));
+      v128.store(secondPtr, acc0x89ab);
+      v128.store(secondPtr, acc0xcdef, 16);
       if (rows > 1) {
-        if (isInt8) acc1x89ab = addScaled(acc1x89ab, scalesPtr + 4, v128.load(pairPtr, 1 * PANEL_BYTES));
-        if (isInt8) acc1xcdef = addScaled(acc1xcdef, scalesPtr + 4, v128.load(pairPtr, 1 * PANEL_BYTES + 16));
-        v128.store(pairPtr, acc1x89ab, 1 * PANEL_BYTES);
-        v128.store(pairPtr, acc1xcdef, 1 * PANEL_BYTES + 16);
-        if (isInt8) acc2x89ab = addScaled(acc2x89ab, scalesPtr + 8, v128.load(pairPtr, 2 * PANEL_BYTES));
-        if (isInt8) acc2xcdef = addScaled(acc2xcdef, scalesPtr + 8, v128.load(pairPtr, 2 * PANEL_BYTES + 16));
-        v128.store(pairPtr, acc2x89ab, 2 * PANEL_BYTES);
-        v128.store(pairPtr, acc2xcdef, 2 * PANEL_BYTES + 16);
-        if (isInt8) acc3x89ab = addScaled(acc3x89ab, scalesPtr + 12, v128.load(pairPtr, 3 * PANEL_BYTES));
-        if (isInt8) acc3xcdef = addScaled(acc3xcdef, scalesPtr + 12, v128.load(pairPtr, 3 * PANEL_BYTES + 16));
-        v128.store(pairPtr, acc3x89ab, 3 * PANEL_BYTES);
-        v128.store(pairPtr, acc3xcdef, 3 * PANEL_BYTES + 16);
+        if (isInt8) acc1x89ab = addScaled(acc1x89ab, scalesPtr + 4, v128.load(secondPtr, 1 * PANEL_BYTES));
+        if (isInt8) acc1xcdef = addScaled(acc1xcdef, scalesPtr + 4, v128.load(secondPtr, 1 * PANEL_BYTES + 16));
+        v128.store(secondPtr, acc1x89ab, 1 * PANEL_BYTES);
+        v128.store(secondPtr, acc1xcdef, 1 * PANEL_BYTES + 16);
+        if (isInt8) acc2x89ab = addScaled(acc2x89ab, scalesPtr + 8, v128.load(secondPtr, 2 * PANEL_BYTES));
+        if (isInt8) acc2xcdef = addScaled(acc2xcdef, scalesPtr + 8, v128.load(secondPtr, 2 * PANEL_BYTES + 16));
+        v128.store(secondPtr, acc2x89ab, 2 * PANEL_BYTES);
+        v128.store(secondPtr, acc2xcdef, 2 * PANEL_BYTES + 16);
+        if (isInt8) acc3x89ab = addScaled(acc3x89ab, scalesPtr + 12, v128.load(secondPtr, 3 * PANEL_BYTES));
+        if (isInt8) acc3xcdef = addScaled(acc3xcdef, scalesPtr + 12, v128.load(secondPtr, 3 * PANEL_BYTES + 16));
+        v128.store(secondPtr, acc3x89ab, 3 * PANEL_BYTES);
+        v128.store(secondPtr, acc3xcdef, 3 * PANEL_BYTES + 16);
       }
       if (rows > 4) {
-        if (isInt8) acc4x89ab = addScaled(acc4x89ab, scalesPtr + 16, v128.load(pairPtr, 4 * PANEL_BYTES));
-        if (isInt8) acc4xcdef = addScaled(acc4xcdef, scalesPtr + 16, v128.load(pairPtr, 4 * PANEL_BYTES + 16));
-        v128.store(pairPtr, acc4x89ab, 4 * PANEL_BYTES);
-        v128.store(pairPtr, acc4xcdef, 4 * PANEL_BYTES + 16);
-        if (isInt8) acc5x89ab = addScaled(acc5x89ab, scalesPtr + 20, v128.load(pairPtr, 5 * PANEL_BYTES));
-        if (isInt8) acc5xcdef = addScaled(acc5xcdef, scalesPtr + 20, v128.load(pairPtr, 5 * PANEL_BYTES + 16));
-        v128.store(pairPtr, acc5x89ab, 5 * PANEL_BYTES);
-        v128.store(pairPtr, acc5xcdef, 5 * PANEL_BYTES + 16);
+        if (isInt8) acc4x89ab = addScaled(acc4x89ab, scalesPtr + 16, v128.load(secondPtr, 4 * PANEL_BYTES));
+        if (isInt8) acc4xcdef = addScaled(acc4xcdef, scalesPtr + 16, v128.load(secondPtr, 4 * PANEL_BYTES + 16));
+        v128.store(secondPtr, acc4x89ab, 4 * PANEL_BYTES);
+        v128.store(secondPtr, acc4xcdef, 4 * PANEL_BYTES + 16);
+        if (isInt8) acc5x89ab = addScaled(acc5x89ab, scalesPtr + 20, v128.load(secondPtr, 5 * PANEL_BYTES));
+        if (isInt8) acc5xcdef = addScaled(acc5xcdef, scalesPtr + 20, v128.load(secondPtr, 5 * PANEL_BYTES + 16));
+        v128.store(secondPtr, acc5x89ab, 5 * PANEL_BYTES);
+        v128.store(secondPtr, acc5xcdef, 5 * PANEL_BYTES + 16);
       }
     }
-    accPtr += isPair ? 2 * accPanelBytes : accPanelBytes;
-    vPanelPtr += isPair ? 2 * vPanelBytes : vPanelBytes;
-    pairPtr += 2 * accPanelBytes;
+    accPtr += isWide ? 2 * accPanelBytes : accPanelBytes;
+    vPanelPtr += isWide ? 2 * vPanelBytes : vPanelBytes;
+    secondPtr += 2 * accPanelBytes;
   }
 }
 
@@ -211,11 +211,11 @@ function addPanels(
   steps: usize,
 ): void {
   if (IS_WIDE) {
-    const paired = panels & ~1;
-    if (paired) valueTile(isInt8, rows, true, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, paired, steps);
-    if (paired == panels) return;
-    vPanelPtr += paired * vPanelBytes;
-    accPtr += paired * (<usize>rows * PANEL_BYTES);
+    const even = panels & ~1;
+    if (even) valueTile(isInt8, rows, true, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, even, steps);
+    if (even == panels) return;
+    vPanelPtr += even * vPanelBytes;
+    accPtr += even * (<usize>rows * PANEL_BYTES);
     panels = 1;
   }
   valueTile(isInt8, rows, false, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, steps);

@@ -26,7 +26,7 @@ export class Workspace {
  */
 // @ts-ignore: decorator
 @inline
-function layOut(ptr: usize, mostKeys: usize, headDim: usize, valueDim: usize, isPlaced: bool): u64 {
+function layOut(ptr: usize, maxKvLen: usize, headDim: usize, valueDim: usize, isPlaced: bool): u64 {
   const workspace = changetype<Workspace>(ptr);
   const panels = changetype<Panels>(ptr + offsetof<Workspace>());
   const layout = changetype<BlockLayout>(ptr + offsetof<Workspace>() + offsetof<Panels>());
@@ -42,9 +42,9 @@ function layOut(ptr: usize, mostKeys: usize, headDim: usize, valueDim: usize, is
   const accumulators = spareScores + <u64>SCORE_ROW;
   const queryPanels = accumulators + wholeLines(BAND_STRIPS * accumulatorBytes);
   const blocks = queryPanels + wholeLines(BAND_STRIPS * queryPanelBytes);
-  const numBlocks = blocksOf(mostKeys);
+  const numBlocks = blocksOf(maxKvLen);
   const firstBlock = blocks + wholeLines(numBlocks * sizeof<usize>());
-  const bytesOfBlock = blockBytes(min(mostKeys, BLOCK), 1, headDim, valueDim, false);
+  const bytesOfBlock = blockBytes(min(maxKvLen, BLOCK), 1, headDim, valueDim, false);
   const end = firstBlock + numBlocks * bytesOfBlock;
 
   if (isPlaced) {
@@ -74,18 +74,18 @@ function layOut(ptr: usize, mostKeys: usize, headDim: usize, valueDim: usize, is
 /**
  * Bytes of a workspace. As a float, because the sum may exceed what an address holds: then there can be none.
  *
- * @param mostKeys  keys of the longest sequence, 0 for those of a cache
+ * @param maxKvLen  keys of the longest sequence, 0 for those of a cache
  */
-export function workspaceBytes(mostKeys: usize, headDim: usize, valueDim: usize): f64 {
-  return <f64>layOut(0, mostKeys, headDim, valueDim, false);
+export function workspaceBytes(maxKvLen: usize, headDim: usize, valueDim: usize): f64 {
+  return <f64>layOut(0, maxKvLen, headDim, valueDim, false);
 }
 
 /** Prepares a workspace for a call; `ptr` is 64-byte aligned. */
 export function placeWorkspace(params: usize, ptr: usize): void {
   assert((ptr & 63) == 0, "placeWorkspace: ptr must be 64-byte aligned");
   const p = changetype<AttentionParams>(params);
-  layOut(ptr, p.blocks ? 0 : p.mostKeys, p.headDim, p.valueDim, true);
+  layOut(ptr, p.blocks ? 0 : p.maxKvLen, p.headDim, p.valueDim, true);
   const layout = changetype<Workspace>(ptr).panels.layout;
   if (p.blocks) layout.place(BLOCK, p.numKvHeads, p.headDim, p.valueDim, p.isInt8 != 0);
-  else layout.place(min(p.mostKeys, BLOCK), 1, p.headDim, p.valueDim, false);
+  else layout.place(min(p.maxKvLen, BLOCK), 1, p.headDim, p.valueDim, false);
 }

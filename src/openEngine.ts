@@ -102,8 +102,10 @@ export function readOptions(operation: string, options: EngineOptions, isSync = 
     initialMemory === undefined
       ? Math.min(DEFAULT_INITIAL_BYTES, maximumBytes)
       : integer(operation, "initialMemory", initialMemory, 0, maximumBytes);
+  const wantedBuild = oneOf(operation, "build", build, isSync ? SYNC_BUILDS : BUILDS);
+  if (wantedBuild === "wide") assertWide(operation);
   return {
-    build: oneOf(operation, "build", build, isSync ? SYNC_BUILDS : BUILDS),
+    build: wantedBuild,
     wasm,
     initialBytes: Math.max(PAGE_BYTES, initialBytes),
     maximumBytes: maximumBytes - (maximumBytes % PAGE_BYTES),
@@ -124,7 +126,6 @@ function threadsOf(operation: string, threads: unknown): number {
 /** The packaged build to try, and the one to try after it. */
 function candidates(operation: string, build: Plan["build"]): [PackagedBuild, PackagedBuild?] {
   if (!hasSimd()) throw wrongMoment(operation, "this host's WebAssembly has no 128-bit SIMD, which headwise needs");
-  if (build === "wide") assertWide(operation);
   if (build !== "auto") {
     if (build !== "simd" && !hasRelaxedSimd())
       throw wrongMoment(operation, `build "${build}" needs relaxed SIMD, which this host does not validate`);
@@ -138,7 +139,6 @@ function candidates(operation: string, build: Plan["build"]): [PackagedBuild, Pa
  * @internal
  */
 export function openRuntime(operation: string, plan: Plan, wasm: BufferSource | WebAssembly.Module, buildReason?: string): Opened {
-  if (plan.build === "wide") assertWide(operation);
   const threadsReason = plan.threads > 1 ? whyNoThreads() : undefined;
   const wantsShared = plan.threads > 1 && threadsReason === undefined;
   const instance = instantiate(operation, wasm, plan.initialBytes, plan.maximumBytes, wantsShared);

@@ -138,7 +138,7 @@ export const BREAKS = [
     find: "min(p.sinkTokens, limit)",
     replace: "p.sinkTokens",
   },
-  { rule: "keyLengths end the keys", file: "src/ops/sequences.ts", find: "keyLengths?.[batch] ?? kvLen", replace: "kvLen" },
+  { rule: "keyLengths end the keys", file: "src/ops/sequences.ts", find: "keyLengths?.[batch] ?? keyEnd", replace: "kvLen" },
   { rule: "queryLengths end the rows", file: "assembly/keyRange.ts", find: "min(last, sequence.queryLength - 1)", replace: "last" },
 
   // Invisible means absent
@@ -894,7 +894,7 @@ export const BREAKS = [
   {
     rule: "wide: an odd panel comes last",
     file: "assembly/scores.ts",
-    find: "kPanelPtr += paired * steps * stepBytes(isInt8);",
+    find: "kPanelPtr += even * steps * stepBytes(isInt8);",
     replace: "",
     tests: ["wide"],
     needsWide: true,
@@ -902,7 +902,7 @@ export const BREAKS = [
   {
     rule: "wide: an odd panel of values has sums of its own",
     file: "assembly/values.ts",
-    find: "accPtr += paired * (<usize>rows * PANEL_BYTES);",
+    find: "accPtr += even * (<usize>rows * PANEL_BYTES);",
     replace: "",
     tests: ["wide"],
     needsWide: true,
@@ -932,8 +932,8 @@ export const BREAKS = [
   {
     rule: "int8: small numbers are divided by their step, whose reciprocal may be infinite",
     file: "assembly/quantize.ts",
-    find: "return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.div(x, step)));",
-    replace: "return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(x, f32x4.div(f32x4.splat(1), step))));",
+    find: "const n = f32x4.nearest(f32x4.div(x, step));",
+    replace: "const n = f32x4.nearest(f32x4.mul(x, f32x4.div(f32x4.splat(1), step)));",
     tests: INT8,
   },
   {
@@ -946,8 +946,8 @@ export const BREAKS = [
   {
     rule: "int8: no byte of an image is −128",
     file: "src/layers/cacheImage.ts",
-    find: "if (scales && (k.includes(NEVER) || v.includes(NEVER))) throw",
-    replace: "if (scales && k.length + v.length === NEVER && k.includes(NEVER)) throw",
+    find: "if (scales && (k.includes(MINUS_128) || v.includes(MINUS_128))) throw",
+    replace: "if (scales && k.length + v.length === MINUS_128 && k.includes(MINUS_128)) throw",
     tests: INT8,
   },
   {
@@ -961,7 +961,7 @@ export const BREAKS = [
   {
     rule: "few strips: scores of a block have a place of their own",
     file: "assembly/split.ts",
-    find: "(index * blocksOf(p.mostKeys) + block / BLOCK)",
+    find: "(index * blocksOf(p.maxKvLen) + block / BLOCK)",
     replace: "index",
     tests: CACHE,
     needsThreads: true,

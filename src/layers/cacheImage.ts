@@ -17,8 +17,8 @@ import { BLOCK, blocksOf, type KeySequence, type KeySpan } from "./keySequences.
 const MAGIC = 0x564b5748;
 const VERSION = 1;
 const CONFIG_WORDS = 11;
-/** −128, which no element is rounded to: sums of products count on it. */
-const NEVER = 0x80;
+/** What no element is rounded to: sums of products count on it. */
+const MINUS_128 = 0x80;
 /** Keys that are copied at once. */
 const PIECE = 8 * BLOCK;
 
@@ -152,7 +152,7 @@ export function readImage(operation: string, bytes: unknown): CacheImage {
   for (const { index, ...piece } of rowsOf(config, lengths, buffer)) {
     const { k, v, scales } = piece.rows;
     if (scales && !(scales.k.every(isScale) && scales.v.every(isScale))) throw problem("are damaged");
-    if (scales && (k.includes(NEVER) || v.includes(NEVER))) throw problem("are damaged");
+    if (scales && (k.includes(MINUS_128) || v.includes(MINUS_128))) throw problem("are damaged");
     sequences[index]!.pieces.push(piece);
   }
   return { config, sequences };

@@ -204,7 +204,6 @@ export class KVCache {
       window: given.window ?? window,
       sinkTokens: given.sinkTokens ?? sinkTokens,
       causal: oneOf(operation, "causal", given.causal ?? true, [true, false, "lower-right" as const]),
-      keyLengths: keys.lengths,
     });
     this.#assertReady(operation); // a getter may have disposed of the cache
     if (changes !== this.#changes) throw wrongMoment(operation, "this cache was changed while the arguments were read");

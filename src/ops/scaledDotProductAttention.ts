@@ -85,7 +85,7 @@ interface Placement {
 function placementOf(runtime: Runtime, call: AttentionCall, operands: readonly Operand[], isSplit = true): Placement {
   const { shape, sequences, cache, results } = call;
   const strips = numStrips(runtime, call);
-  const mostKeys = mostKeysOf(call);
+  const maxKvLen = maxKvLenOf(call);
   const work = workOf(call);
   const wantedThreads = runtime.threadsFor(work);
   if (!cache || cache.blocksPerSequence < 2 || results.weights || results.scores || strips >= wantedThreads) isSplit = false;
@@ -96,8 +96,8 @@ function placementOf(runtime: Runtime, call: AttentionCall, operands: readonly O
         { kernel: "splitValues", units: strips * columnRanges },
       ]
     : [{ kernel: "attention", units: strips }];
-  const sharedScoresBytes = isSplit ? runtime.kernels.sharedScoresBytes(strips, mostKeys) : 0;
-  const workspaceBytes = wholeLines(runtime.kernels.workspaceBytes(cache ? 0 : mostKeys, shape.headDim, shape.valueDim));
+  const sharedScoresBytes = isSplit ? runtime.kernels.sharedScoresBytes(strips, maxKvLen) : 0;
+  const workspaceBytes = wholeLines(runtime.kernels.workspaceBytes(cache ? 0 : maxKvLen, shape.headDim, shape.valueDim));
   const sequencesBytes = wholeLines(SEQUENCE_BYTES * sequences.length);
   const blocksBytes = cache ? wholeLines(4 * shape.batchSize * cache.blocksPerSequence) : 0;
   const sharedBytes = scratchBytes(operands) + sequencesBytes + blocksBytes + sharedScoresBytes;
@@ -158,11 +158,11 @@ function numStrips({ build }: Runtime, { sequences, shape: { numHeads, numKvHead
   return strips * numKvHeads;
 }
 
-/** Keys of the sequence that has most. */
-function mostKeysOf({ sequences }: AttentionCall): number {
-  let most = 0;
-  for (const { keyRows } of sequences) most = Math.max(most, keyRows);
-  return most;
+/** Keys of the longest sequence. */
+function maxKvLenOf({ sequences }: AttentionCall): number {
+  let longest = 0;
+  for (const { keyRows } of sequences) longest = Math.max(longest, keyRows);
+  return longest;
 }
 
 /** Multiply-adds in the time that it takes to read one element of a key or a value. */
@@ -212,7 +212,7 @@ function paramsOf(
     isInt8: cache?.isInt8 ? 1 : 0,
     seqLen,
     kvLen,
-    mostKeys: mostKeysOf(call),
+    maxKvLen: maxKvLenOf(call),
     numHeads,
     numKvHeads,
     headDim,

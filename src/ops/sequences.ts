@@ -2,28 +2,23 @@
 import { describe, integer, wrongKind, wrongValue } from "../check.js";
 import type { SequenceParams } from "../runtime/params.js";
 import type { AttentionShape } from "../shape.js";
+import type { AttentionOptions } from "./attentionCall.js";
 
 /** Positions, windows and sink tokens stay below this: sums of three of them fit in 32 bits. */
 export const MAX_POSITION = 2 ** 29;
 
-type Integers = ArrayLike<number> | null | undefined;
-
-/** The options that say it; see AttentionOptions. */
-interface SequenceOptions {
-  readonly queryOffset?: number | Integers;
-  readonly queryLengths?: Integers;
-  readonly keyLengths?: Integers;
-  readonly keyStarts?: Integers;
-  readonly cuSeqlensQ?: Integers;
-  readonly cuSeqlensK?: Integers;
-}
+/** The options that say it. */
+type SequenceOptions = Pick<
+  AttentionOptions,
+  "queryOffset" | "queryLengths" | "keyLengths" | "keyStarts" | "cuSeqlensQ" | "cuSeqlensK"
+>;
 
 type Sequence = { -readonly [Field in keyof SequenceParams]: SequenceParams[Field] };
 
 /**
  * Reads the sequences of a call.
  *
- * @param coveredKeys   keys of each entry that mask and bias leave
+ * @param coveredKeys    keys of each entry that mask and bias leave
  * @param cachedLengths  keys that a cache has of each sequence
  * @internal
  */
@@ -71,7 +66,8 @@ function padded(
   for (let batch = 0; batch < batchSize; batch++) {
     const queryLength = queryLengths?.[batch] ?? seqLen;
     const keyStart = keyStarts?.[batch] ?? 0;
-    const keyLength = Math.max(0, (keyLengths?.[batch] ?? kvLen) - keyStart);
+    const keyEnd = cachedLengths?.[batch] ?? kvLen;
+    const keyLength = Math.max(0, (keyLengths?.[batch] ?? keyEnd) - keyStart);
     sequences.push({
       batch,
       queryStart: 0,
@@ -79,7 +75,7 @@ function padded(
       queryLength,
       queryOffset: keyLength - queryLength,
       keyStart,
-      keyRows: (cachedLengths?.[batch] ?? kvLen) - keyStart,
+      keyRows: keyEnd - keyStart,
       keyLength,
     });
   }
@@ -133,7 +129,7 @@ export const isAbsent = (value: unknown): value is null | undefined => value ===
 const optionalIntegers = (
   operation: string,
   name: string,
-  values: Integers,
+  values: ArrayLike<number> | undefined,
   count: number,
   least: number,
   most: number,

@@ -34,7 +34,7 @@ export function mergeAttention(parts: readonly ReferencePart[], layout: "bshd" |
     const sum = powers.reduce((a, b) => a + b, 0);
     logSumExp.data[row] = sum === 0 ? -Infinity : most + Math.log(sum);
     for (const [index, part] of parts.entries()) {
-      if (powers[index] === 0) continue; // not 0 · out: out may be NaN
+      if (lses[index] === -Infinity) continue; // not 0 · out: out may be NaN
       for (let d = 0; d < valueDim; d++) {
         out.data[outRow * valueDim + d]! += (powers[index]! / sum) * part.out.data[outRow * valueDim + d]!;
       }

@@ -1,6 +1,6 @@
 /**
- * A job: units of one call's work, shared by the calling thread and the workers. All coordination is in these few words of shared memory,
- * which the calling thread and every worker see; the kernels know nothing of it.
+ * A job: units of one call's work, shared by the calling thread and the workers. All coordination is in these few words of shared
+ * memory, which the calling thread and every worker see; the kernels know nothing of it.
  *
  *     calling thread                        worker
  *     describe the job, open the gate       spin a little, then park

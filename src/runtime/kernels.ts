@@ -13,13 +13,13 @@ export type Kernels = {
   attention(params: number, workspace: number, firstStrip: number, endStrip: number): void;
   splitScores(params: number, workspace: number, firstUnit: number, endUnit: number): void;
   splitValues(params: number, workspace: number, firstUnit: number, endUnit: number): void;
-  sharedScoresBytes(strips: number, mostKeys: number): number;
+  sharedScoresBytes(strips: number, maxKvLen: number): number;
   placeWorkspace(params: number, ptr: number): void;
   cacheBlockBytes(numKvHeads: number, headDim: number, valueDim: number, isInt8: number): number;
   transferBytes(headDim: number, valueDim: number): number;
   appendKeys(params: number, scratch: number): number;
   readKeys(params: number, scratch: number): void;
-  workspaceBytes(mostKeys: number, headDim: number, valueDim: number): number;
+  workspaceBytes(maxKvLen: number, headDim: number, valueDim: number): number;
   merge(params: number): void;
   widenFloat16(src: number, dst: number, count: number): void;
   abiVersion(): number;

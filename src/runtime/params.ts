@@ -31,7 +31,7 @@ export const ATTENTION_PARAMS = {
   isInt8: "i32",
   seqLen: "usize",
   kvLen: "usize",
-  mostKeys: "usize",
+  maxKvLen: "usize",
   numHeads: "usize",
   numKvHeads: "usize",
   headDim: "usize",
