@@ -5,7 +5,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { BREAKS } from "./breaks.mjs";
+import { BREAKS } from "./index.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const isCheck = process.argv[2] === "--check";

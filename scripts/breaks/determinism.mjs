@@ -1,0 +1,117 @@
+// The rules of determinism, and the form of the inner loops. See index.mjs.
+
+const DETERMINISM = ["determinism"];
+
+export default [
+  // Determinism
+  {
+    rule: "determinism 1: blocks begin at multiples of BLOCK of the key's index",
+    file: "assembly/keyRange.ts",
+    find: "return this.sinkEnd ? 0 : floorBlock(this.from);",
+    replace: "return this.sinkEnd ? 0 : floorPanel(this.from);",
+    tests: DETERMINISM,
+  },
+  {
+    rule: "determinism 2: the scale is applied at one place, whatever the tile",
+    file: "assembly/scores.ts",
+    find: "let q = v128.load32_splat(qPtr);",
+    replace: "let q = v128.load32_splat(qPtr); if (rows == 1) q = f32x4.mul(q, f32x4.splat(1.0000001));",
+    tests: DETERMINISM,
+  },
+  {
+    rule: "determinism 3: the maximum is per row",
+    file: "assembly/onlineSoftmax.ts",
+    find: "raiseMax(strip, r, rowMax(rowScores, bytes));",
+    replace: "raiseMax(strip, r, rowMax(scoresPtr, bytes));",
+    tests: DETERMINISM,
+  },
+  {
+    rule: "determinism 4: lane = index mod 8, a fixed tree",
+    file: "assembly/softmax.ts",
+    find: "sum4567 = f32x4.add(sum4567, p4567);",
+    replace: "sum0123 = f32x4.add(sum0123, p4567);",
+    tests: ["exp"],
+  },
+  {
+    rule: "determinism 4: rescaling is decided per row",
+    file: "assembly/onlineSoftmax.ts",
+    find: "row.max == -Infinity ? 0 : row.max",
+    replace: "row.max == -Infinity ? 0 : row.max + <f32>(row.q & 4096 ? 0.5 : 0)",
+    tests: DETERMINISM,
+  },
+  {
+    rule: "determinism 5: keys in order, one accumulator per output element",
+    file: "assembly/values.ts",
+    find: "  addStrip(false, tileRows, weightsPtr, 0, vPanelPtr, vPanelBytes, accPtr, panels, keys);",
+    replace:
+      "  const half = tileRows == 1 ? keys >> 1 : 0; addStrip(false, tileRows, weightsPtr + (half << 2), 0, vPanelPtr + half * PANEL_BYTES, vPanelBytes, accPtr, panels, keys - half); if (half) addStrip(false, tileRows, weightsPtr, 0, vPanelPtr, vPanelBytes, accPtr, panels, half);",
+    tests: DETERMINISM,
+  },
+  {
+    rule: "determinism 10: asking for weights changes no bit of out",
+    file: "assembly/onlineSoftmax.ts",
+    find: "row.sum += exponentials(rowScores, bytes, shiftOf(row));",
+    replace: "row.sum += exponentials(rowScores, bytes, shiftOf(row)) * <f32>(p.weights ? 1.000001 : 1);",
+    tests: DETERMINISM,
+  },
+  {
+    rule: "determinism 13: of the host's Math only sqrt",
+    file: "src/ops/attentionCall.ts",
+    find: "1 / Math.sqrt(shape.headDim)",
+    replace: "Math.pow(shape.headDim, -0.5)",
+  },
+
+  // The inner loops
+  {
+    rule: "no vector literal in a loop",
+    file: "assembly/softmax.ts",
+    find: "const caps = f32x4.splat(softcap);",
+    replace: "const caps = f32x4.mul(f32x4.splat(softcap), f32x4.splat(1.5));",
+    tests: ["codegen"],
+  },
+  {
+    rule: "a strip works on the keys of its own rows",
+    file: "assembly/strip.ts",
+    find: "<i32>((t - numRows) / groupSize), <i32>((t - 1) / groupSize)",
+    replace: "0, <i32>p.seqLen - 1",
+    tests: ["work"],
+  },
+  {
+    rule: "a band goes through the keys of all its strips",
+    file: "assembly/band.ts",
+    find: "<i32>((end - 1) / groupSize)",
+    replace: "<i32>(first / groupSize)",
+  },
+  {
+    rule: "a strip passes over the blocks that only others of its band see",
+    file: "assembly/keyRange.ts",
+    find: "return this.firstKey(block) < this.endKey(block);",
+    replace: "return true;",
+    tests: ["parity", "determinism"],
+  },
+  {
+    rule: "packing ends at the last key that is seen",
+    file: "assembly/attention.ts",
+    find: "isEveryScoreWanted ? sequenceOf(p, sequence).keyRows : band.to",
+    replace: "sequenceOf(p, sequence).keyRows",
+    tests: ["work"],
+  },
+  {
+    rule: "out may be the very tensor q",
+    file: "src/ops/attentionCall.ts",
+    find: "result === results.out ? inputs.q : undefined",
+    replace: "undefined",
+  },
+  {
+    rule: "a call that fails leaves out as it was: operands are checked after the options are read",
+    file: "src/ops/scaledDotProductAttention.ts",
+    find: "assertUnchanged(runtime, operation, call.given);",
+    replace: "",
+  },
+  {
+    rule: "queryOffset may differ by sequence",
+    file: "src/ops/sequences.ts",
+    find: "offsets[index]! - origin",
+    replace: "offsets[0]! - origin",
+  },
+];

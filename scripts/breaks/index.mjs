@@ -1,0 +1,13 @@
+// One-line breaks, at least one for each rule of attention and each rule of determinism that is built. Each must turn the suite red.
+// `find` stands exactly once in `file`. `tests` narrows the suite to the files that have to notice, `needsThreads` widens it to engines
+// of several threads, `needsDist` says that the tests look at what tsc writes, `needsWide` that only a host for build "wide" notices.
+import attention from "./attention.mjs";
+import determinism from "./determinism.mjs";
+import engine from "./engine.mjs";
+import threads from "./threads.mjs";
+import cache from "./cache.mjs";
+import int8 from "./int8.mjs";
+import sequences from "./sequences.mjs";
+import wide from "./wide.mjs";
+
+export const BREAKS = [...attention, ...determinism, ...engine, ...threads, ...cache, ...int8, ...sequences, ...wide];

@@ -1,0 +1,42 @@
+// The build for registers of 256 bits. See index.mjs.
+
+export default [
+  {
+    rule: "wide: an odd panel comes last",
+    file: "assembly/scores.ts",
+    find: "kPanelPtr += even * steps * stepBytes(isInt8);",
+    replace: "",
+    tests: ["wide"],
+    needsWide: true,
+  },
+  {
+    rule: "wide: an odd panel of values has sums of its own",
+    file: "assembly/values.ts",
+    find: "accPtr += even * (<usize>rows * PANEL_BYTES);",
+    replace: "",
+    tests: ["wide"],
+    needsWide: true,
+  },
+  {
+    rule: "wide: the flag stays as it is where the build can't run",
+    file: "src/runtime/wide.ts",
+    find: "  assertWide(operation);\n  process",
+    replace: "  process",
+    tests: ["wide"],
+  },
+  {
+    rule: "wide: V8 before 13.6 gains nothing",
+    file: "src/runtime/wide.ts",
+    find: "(major === 13 && minor >= 6)",
+    replace: "major === 13",
+    tests: ["wide"],
+  },
+  {
+    rule: "wide: bits don't depend on it",
+    file: "assembly/simd.ts",
+    find: "if (IS_RELAXED) return f32x4.relaxed_madd(a, b, c);",
+    replace: "if (IS_RELAXED && !IS_WIDE) return f32x4.relaxed_madd(a, b, c);",
+    tests: ["wide"],
+    needsWide: true,
+  },
+];
