@@ -1,7 +1,7 @@
 /** Caches of dtype "int8": what they keep, how near attention on them is, and which inputs they refuse. */
 import { describe, expect, test } from "vitest";
 import { createEngine, KVCache, type KVCacheOptions } from "headwise";
-import { expectSameBits } from "./support/attention.js";
+import { cutRows, expectSameBits } from "./support/attention.js";
 import { openBuild } from "./support/builds.js";
 import { onEveryEngine } from "./support/engines.js";
 import { expectWithin, int8Truth, roundToInt8 } from "./support/int8.js";
@@ -16,14 +16,6 @@ const SHAPES = [
   { name: "B1-S33-H4/1-D1:1", batchSize: 1, length: 33, numHeads: 4, numKvHeads: 1, headDim: 1, valueDim: 1 },
   { name: "B1-S20-H1/1-D1030:9", batchSize: 1, length: 20, numHeads: 1, numKvHeads: 1, headDim: 1030, valueDim: 9 },
 ] as const;
-
-/** Rows `from` to `to` − 1 of [batch, rows, heads, channels]. */
-function rows({ data, dims }: TestTensor, from: number, to: number): TestTensor {
-  const [batch, length, heads, channels] = dims as [number, number, number, number];
-  const width = heads * channels;
-  const parts = Array.from({ length: batch }, (_, b) => [...data.subarray((b * length + from) * width, (b * length + to) * width)]);
-  return { data: Float32Array.from(parts.flat()), dims: [batch, to - from, heads, channels] };
-}
 
 onEveryEngine((build, engine) => {
   describe.each(SHAPES)("$name › seed 7", ({ batchSize, length, numHeads, numKvHeads, headDim, valueDim }) => {
@@ -67,14 +59,14 @@ onEveryEngine((build, engine) => {
 
     test("attention on the rounded rows, but for the rounding of queries and weights", () => {
       using cache = filled();
-      const last = rows(q, length - 12, length);
+      const last = cutRows(q, length - 12, length);
       const out = cache.attend(last);
       expectWithin(out.data, int8Truth(last, roundToInt8(k), roundToInt8(v), { causal: true }));
     });
 
     test("every option passes through", () => {
       using cache = filled();
-      const last = rows(q, length - 5, length);
+      const last = cutRows(q, length - 5, length);
       const options = {
         ...{ scale: 0.4, softcap: 3, window: [15, 0] as const, sinkTokens: 2 },
         bias: normal([numHeads, 1, length], 9),
@@ -103,8 +95,8 @@ onEveryEngine((build, engine) => {
       for (let from = 0, index = 0; from < length; index++) {
         const to = Math.min(length, from + sizes[index % sizes.length]!);
         for (const [one, truth] of [[cache, expected] as const, [rolling, windowed] as const]) {
-          one.append(rows(k, from, to), rows(v, from, to));
-          const out = one.attend(rows(q, from, to)).data;
+          one.append(cutRows(k, from, to), cutRows(v, from, to));
+          const out = one.attend(cutRows(q, from, to)).data;
           for (let b = 0; b < batchSize; b++) {
             const start = b * length * width;
             expectSameBits(
@@ -122,7 +114,7 @@ onEveryEngine((build, engine) => {
     test("a restored cache has the same bits", () => {
       using cache = filled();
       using again = KVCache.restore(engine, cache.serialize());
-      const last = rows(q, length - 5, length);
+      const last = cutRows(q, length - 5, length);
       expectSameBits(again.attend(last).data, cache.attend(last).data, build);
     });
   });

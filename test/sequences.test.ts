@@ -1,16 +1,10 @@
 /** Sequences of different lengths in one call: packed one after the other, or padded on the left. */
 import { describe, expect, test } from "vitest";
 import type { AttentionOptions, Engine } from "headwise";
-import { expectSameBits } from "./support/attention.js";
+import { cutRows, expectSameBits } from "./support/attention.js";
 import { openBuild } from "./support/builds.js";
 import { onEveryEngine } from "./support/engines.js";
 import { countOf, normal, type TestTensor } from "./support/random.js";
-
-/** Rows `from` to `to` − 1 of a tensor [1, rows, heads, channels]. */
-const rowsOf = ({ data, dims: [, , heads, channels] }: TestTensor, from: number, to: number): TestTensor => ({
-  data: data.slice(from * heads! * channels!, to * heads! * channels!),
-  dims: [1, to - from, heads!, channels!],
-});
 
 const [QUERY_ENDS, KEY_ENDS] = [
   [0, 1, 40, 40, 53, 90],
@@ -42,9 +36,9 @@ onEveryEngine((_, engine) => {
       const [rows, keys] = [end - first, endKey - firstKey];
       const truth = { logSumExp: place(1, 4, rows), weights: place(1, 4, rows, keys) };
       const alone = engine.scaledDotProductAttention(
-        rowsOf(Q, first, end),
-        rowsOf(K, firstKey, endKey),
-        rowsOf(V, firstKey, endKey),
+        cutRows(Q, first, end),
+        cutRows(K, firstKey, endKey),
+        cutRows(V, firstKey, endKey),
         {
           ...options,
           ...truth,
@@ -76,7 +70,7 @@ onEveryEngine((_, engine) => {
       };
       const out = engine.scaledDotProductAttention(q, k, v, { ...options, keyStarts: starts });
       for (const [b, start] of starts.entries()) {
-        const [keys, values] = [rowsOf(entry(k, b), start, kvLen), rowsOf(entry(v, b), start, kvLen)];
+        const [keys, values] = [cutRows(entry(k, b), start, kvLen), cutRows(entry(v, b), start, kvLen)];
         const alone = engine.scaledDotProductAttention(entry(q, b), keys, values, options);
         expectSameBits(entry(out as TestTensor, b).data, alone.data, `sequence ${b}`);
       }

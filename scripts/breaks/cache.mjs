@@ -1,6 +1,6 @@
 // The cache of keys and values. See index.mjs.
 
-const CACHE = ["kvCache"];
+const CACHE = ["kvCache", "kvCacheOperations"];
 
 export default [
   {

@@ -30,6 +30,16 @@ export const showShape = (s: Shape): string =>
 export const dimsOf = (layout: Layout, batch: number, rows: number, heads: number, channels: number): number[] =>
   layout === "bshd" ? [batch, rows, heads, channels] : [batch, heads, rows, channels];
 
+/** Rows `from` to `to` − 1 of each sequence of [batch, rows, heads, channels]. */
+export function cutRows({ data, dims }: TestTensor, from: number, to: number): TestTensor {
+  const [batch, length, heads, channels] = dims as [number, number, number, number];
+  const width = heads * channels;
+  const cut = new Float32Array(batch * (to - from) * width);
+  for (let b = 0; b < batch; b++)
+    cut.set(data.subarray((b * length + from) * width, (b * length + to) * width), b * (to - from) * width);
+  return { data: cut, dims: [batch, to - from, heads, channels] };
+}
+
 export interface Inputs {
   q: TestTensor;
   k: TestTensor;
