@@ -3,7 +3,7 @@ import { IS_RELAXED, IS_WIDE, madd } from "./simd";
 import { BLOCK, PANEL } from "./layout";
 
 /** Rises with every change of an export, of a struct or of what they mean. */
-const ABI_VERSION = 6;
+const ABI_VERSION = 7;
 
 /** Names of the builds, as `src/runtime/builds.ts` lists them. */
 const enum Build {

@@ -1,6 +1,7 @@
 /** Making an engine where one can await: the binary is loaded or fetched first. */
 import { describe, wrongKind, wrongMoment, wrongValue } from "./check.js";
 import { Engine, type EngineReasons } from "./engine.js";
+import type { FullEngine } from "./fullEngine.js";
 import {
   type EngineOptions,
   moduleOrBytes,
@@ -13,7 +14,8 @@ import {
 } from "./openEngine.js";
 
 /**
- * Makes an engine: on the best build that this host validates, on one thread.
+ * Makes an engine: on the best build that this host validates, on one thread, for attention. With `operations: "all"` it is a
+ * `FullEngine`.
  *
  * @throws {TypeError} the wrong kind of value, or an unknown option
  * @throws {RangeError} a value that doesn't fit, or a module that isn't this version's
@@ -26,11 +28,15 @@ import {
  * console.log(engine.info.memory.limit); // 67108864
  * engine.dispose();
  */
+export async function createEngine(options: EngineOptions & { operations: "all" }): Promise<FullEngine>;
+export async function createEngine(options?: EngineOptions): Promise<Engine>;
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
   const plan = readOptions("createEngine", options);
-  const opened = await open(plan);
-  return new Engine(opened.runtime, await startThreads(opened, plan));
+  const [opened, EngineClass] = await Promise.all([open(plan), plan.hasAllOperations ? loadFullEngine() : Engine]);
+  return new EngineClass(opened.runtime, await startThreads(opened, plan));
 }
+
+const loadFullEngine = async (): Promise<typeof FullEngine> => (await import("./fullEngine.js")).FullEngine;
 
 async function open(plan: Plan): Promise<Opened> {
   if (plan.wasm !== undefined) return openRuntime("createEngine", plan, await fetchWasm(plan.wasm));

@@ -57,7 +57,8 @@ export interface EngineReasons {
 const dropped = new FinalizationRegistry<Pool>((pool) => pool.end());
 
 /**
- * Attention on WebAssembly kernels; made by `createEngine` or `createEngineSync`. Calls are synchronous.
+ * Attention on WebAssembly kernels; made by `createEngine` or `createEngineSync`. Calls are synchronous. `FullEngine` adds the
+ * operations around attention.
  *
  * @example
  * import { createEngine } from "headwise";
@@ -67,23 +68,24 @@ const dropped = new FinalizationRegistry<Pool>((pool) => pool.end());
  * engine.dispose();
  */
 export class Engine {
-  readonly #runtime: Runtime;
+  /** @internal */
+  protected readonly runtime: Runtime;
   readonly #reasons: EngineReasons;
   #measuredSpeedup: number | undefined;
 
   /** @internal */
   constructor(runtime: Runtime, reasons: EngineReasons = {}) {
-    this.#runtime = runtime;
+    this.runtime = runtime;
     this.#reasons = reasons;
     if (runtime.pool) dropped.register(runtime, runtime.pool, runtime);
   }
 
   /** What this engine is and uses, as of now. */
   get info(): EngineInfo {
-    const { build, fused, maximumBytes, pool } = this.#runtime;
-    const bytes = this.#runtime.isDisposed
+    const { build, fused, maximumBytes, pool } = this.runtime;
+    const bytes = this.runtime.isDisposed
       ? { inUse: 0, reserved: 0 }
-      : { inUse: this.#runtime.arena.inUse, reserved: this.#runtime.memory.byteLength };
+      : { inUse: this.runtime.arena.inUse, reserved: this.runtime.memory.byteLength };
     return {
       version: VERSION,
       build,
@@ -98,8 +100,8 @@ export class Engine {
 
   /** Measured once. */
   #wideSpeedup(): number | undefined {
-    if (this.#runtime.build === "wide" && !this.#runtime.isDisposed)
-      this.#measuredSpeedup ??= measureWideSpeedup(this.#runtime.module);
+    if (this.runtime.build === "wide" && !this.runtime.isDisposed)
+      this.#measuredSpeedup ??= measureWideSpeedup(this.runtime.module);
     return this.#measuredSpeedup;
   }
 
@@ -113,7 +115,7 @@ export class Engine {
   tensor(dims: readonly number[], type?: "float32"): EngineTensor<"float32">;
   tensor(dims: readonly number[], type: "uint8"): EngineTensor<"uint8">;
   tensor(dims: readonly number[], type: ElementType = "float32"): EngineTensor {
-    return createTensor(this.#runtime, dims, type);
+    return createTensor(this.runtime, dims, type);
   }
 
   /**
@@ -149,7 +151,7 @@ export class Engine {
     v: TensorLike,
     options?: AttentionOptions<Out>,
   ): Out {
-    return scaledDotProductAttention(this.#runtime, q, k, v, options);
+    return scaledDotProductAttention(this.runtime, q, k, v, options);
   }
 
   /**
@@ -167,7 +169,7 @@ export class Engine {
    * engine.dispose();
    */
   plan(q: TensorLike, k: TensorLike, v: TensorLike, options?: AttentionOptions): AttentionPlan {
-    return planAttention(this.#runtime, q, k, v, options);
+    return planAttention(this.runtime, q, k, v, options);
   }
 
   /**
@@ -200,7 +202,7 @@ export class Engine {
    * engine.dispose();
    */
   mergeAttention<Out extends Float32Tensor = ResultTensor>(parts: readonly AttentionPart[], options?: MergeOptions<Out>): Out {
-    return mergeAttention(this.#runtime, parts, options);
+    return mergeAttention(this.runtime, parts, options);
   }
 
   /**
@@ -219,13 +221,13 @@ export class Engine {
    * engine.dispose();
    */
   createKVCache(options: KVCacheOptions): KVCache {
-    return KVCache.create(this.#runtime, options);
+    return KVCache.create(this.runtime, options);
   }
 
   /** Ends the engine: later calls throw, its workers end, its memory goes back to the host. Disposing twice does nothing. */
   dispose(): void {
     dropped.unregister(this);
-    this.#runtime.dispose();
+    this.runtime.dispose();
   }
 
   [Symbol.dispose](): void {

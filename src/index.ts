@@ -2,6 +2,7 @@
 /** Fast attention for JavaScript without a GPU. */
 export { createEngine } from "./createEngine.js";
 export type { Engine, EngineInfo } from "./engine.js";
+export type { FullEngine } from "./fullEngine.js";
 export type { EngineOptions, PackagedBuild, SyncBuild, SyncEngineOptions } from "./openEngine.js";
 export type { KVCacheOptions } from "./layers/cacheConfig.js";
 export { type AppendOptions, type CachedAttentionOptions, KVCache } from "./layers/kvCache.js";

@@ -15,6 +15,11 @@ export type PackagedBuild = "simd" | "relaxed" | "wide";
 /** Options of `createEngine`. */
 export interface EngineOptions {
   /**
+   * What the engine can do: "attention", with its caches, or "all", which loads a second module: matrix products, softmax, norms,
+   * activations, rotary embeddings, linear attention and the multi-head layer. Default "attention".
+   */
+  operations?: "attention" | "all" | undefined;
+  /**
    * Which kernels: "auto" takes "relaxed" (fused multiply-add) where the host validates it and the self-test passes, else "simd".
    * A build named outright is taken, or creation fails. "wide" is for Node on x64 with V8 13.6 or newer: it turns V8's experimental
    * flag for registers of 256 bits on, for the whole process and for good. Default "auto".
@@ -47,7 +52,7 @@ export interface EngineOptions {
 }
 
 /** Options of `createEngineSync`: starting workers takes a wait. */
-export type SyncEngineOptions = Omit<EngineOptions, "build" | "threads" | "createWorker" | "stallTimeout"> & {
+export type SyncEngineOptions = Omit<EngineOptions, "build" | "operations" | "threads" | "createWorker" | "stallTimeout"> & {
   /** As in EngineOptions; there is no "wide". */
   build?: "auto" | SyncBuild | undefined;
 };
@@ -57,7 +62,7 @@ export type SyncBuild = Exclude<PackagedBuild, "wide">;
 const SYNC_BUILDS = ["auto", "simd", "relaxed"] as const;
 const BUILDS = [...SYNC_BUILDS, "wide"] as const;
 const SYNC_OPTIONS = ["build", "wasm", "initialMemory", "maximumMemory"];
-const OPTIONS = [...SYNC_OPTIONS, "threads", "createWorker", "stallTimeout"];
+const OPTIONS = [...SYNC_OPTIONS, "operations", "threads", "createWorker", "stallTimeout"];
 const MAX_THREADS = 64;
 const MAX_AUTO_THREADS = 16;
 const DEFAULT_STALL_TIMEOUT = 10_000;
@@ -71,6 +76,7 @@ const DEFAULT_INITIAL_BYTES = 2 ** 20;
  */
 export interface Plan {
   readonly build: "auto" | PackagedBuild;
+  readonly hasAllOperations: boolean;
   readonly wasm: object | string | undefined;
   readonly initialBytes: number;
   readonly maximumBytes: number;
@@ -93,7 +99,7 @@ export interface Opened {
 export function readOptions(operation: string, options: EngineOptions, isSync = false): Plan {
   knownOptions(operation, options, isSync ? SYNC_OPTIONS : OPTIONS);
   const { build = "auto", wasm, initialMemory, maximumMemory = MAX_BYTES, threads = 1, createWorker } = options;
-  const { stallTimeout = DEFAULT_STALL_TIMEOUT } = options;
+  const { stallTimeout = DEFAULT_STALL_TIMEOUT, operations = "attention" } = options;
   if (createWorker !== undefined && typeof createWorker !== "function") {
     throw wrongKind(operation, `"createWorker" must be a function that returns a worker, got ${describe(createWorker)}`);
   }
@@ -106,6 +112,7 @@ export function readOptions(operation: string, options: EngineOptions, isSync = 
   if (wantedBuild === "wide") assertWide(operation);
   return {
     build: wantedBuild,
+    hasAllOperations: oneOf(operation, "operations", operations, ["attention", "all"]) === "all",
     wasm,
     initialBytes: Math.max(PAGE_BYTES, initialBytes),
     maximumBytes: maximumBytes - (maximumBytes % PAGE_BYTES),

@@ -2,7 +2,7 @@
 import { describe, show, wrongKind, wrongValue } from "./check.js";
 import { wholeLines } from "./runtime/arena.js";
 import type { Runtime } from "./runtime/runtime.js";
-import { countOf, EngineTensor, readDims } from "./tensor.js";
+import { countOf, EngineTensor, type Float32Tensor, readDims, type ResultTensor } from "./tensor.js";
 
 type HostArray = Float32Array | Uint16Array | Uint8Array;
 
@@ -97,6 +97,10 @@ export function ownArray(name: string, data: Float32Array | Uint8Array, isResult
   return { name, dims: [data.length], count: data.length, kind, isResult, tensor: undefined, ptr: 0, data, viewOffset: undefined };
 }
 
+/** What a call returns: the place that the caller brought, else its new result. */
+export const handBack = <Out extends Float32Tensor>(returned: Out | undefined | null, out: Operand): Out =>
+  returned ?? ({ type: "float32", data: out.data!, dims: out.dims } as ResultTensor as Float32Tensor as Out);
+
 interface ReadTensor {
   data: unknown;
   dims: readonly number[];
@@ -164,7 +168,7 @@ export const scratchBytes = (operands: readonly Operand[]): number =>
   operands.reduce((sum, operand) => sum + (operand.data ? wholeLines(bytesOf(operand)) : 0), 0);
 
 /** Gives each operand from outside a place from `ptr` on; returns the end. */
-export function assignScratch(operands: readonly Operand[], ptr: number): number {
+function assignScratch(operands: readonly Operand[], ptr: number): number {
   for (const operand of operands) {
     if (!operand.data) continue;
     operand.ptr = ptr;
@@ -173,8 +177,32 @@ export function assignScratch(operands: readonly Operand[], ptr: number): number
   return ptr;
 }
 
+/**
+ * Places the operands in scratch, with `bytes` bytes more, computes, and hands the results out.
+ *
+ * @param compute  gets the address of those bytes
+ * @throws {RangeError} not enough memory
+ */
+export function onScratch(
+  runtime: Runtime,
+  operation: string,
+  operands: readonly Operand[],
+  bytes: number,
+  compute: (ptr: number) => void,
+): void {
+  const start = runtime.arena.openScratch(operation, scratchBytes(operands) + bytes);
+  try {
+    const ptr = assignScratch(operands, start);
+    for (const operand of operands) if (!operand.isResult) copyIn(runtime, operand);
+    compute(ptr);
+    for (const operand of operands) if (operand.isResult) copyOut(runtime, operand);
+  } finally {
+    runtime.closeScratch();
+  }
+}
+
 /** Copies an operand to its place. */
-export function copyIn(runtime: Runtime, { data, kind, ptr, count, viewOffset }: Operand): void {
+function copyIn(runtime: Runtime, { data, kind, ptr, count, viewOffset }: Operand): void {
   if (!data) return;
   const { memory, kernels } = runtime;
   const bytes = count * data.BYTES_PER_ELEMENT;
@@ -187,7 +215,7 @@ export function copyIn(runtime: Runtime, { data, kind, ptr, count, viewOffset }:
 }
 
 /** Copies a result to the array it is for. */
-export function copyOut({ memory }: Runtime, { data, kind, ptr, count }: Operand): void {
+function copyOut({ memory }: Runtime, { data, kind, ptr, count }: Operand): void {
   if (data) data.set(kind === "uint8" ? memory.u8.subarray(ptr, ptr + count) : memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count));
 }
 
@@ -206,15 +234,35 @@ export function assertUnchanged(runtime: Runtime, operation: string, operands: r
 }
 
 /** Refuses a result that would be written over an input in the engine's memory, unless it is that very tensor and `mayEqual`. */
-export function refuseOverlap(operation: string, place: Operand, input: Operand, mayEqual: Operand | undefined): void {
+function refuseOverlap(operation: string, place: Operand, input: Operand, mayEqual: Operand | undefined): void {
   if (!overlap(place, input)) return;
   if (input === mayEqual && input.ptr === place.ptr && haveSameSizes(input.dims, place.dims)) return;
   const exception = mayEqual ? `; only the tensor "${mayEqual.name}" itself may be overwritten` : "";
   throw wrongValue(operation, `"${place.name}" overlaps "${input.name}" in the engine's memory${exception}`);
 }
 
+/**
+ * Refuses results of a call that overlap one another, or its inputs in the engine's memory.
+ *
+ * @param mayEqual  the input whose very tensor a result may be, if any
+ */
+export function refuseOverlaps(
+  operation: string,
+  operands: readonly Operand[],
+  mayEqual: (result: Operand) => Operand | undefined,
+): void {
+  for (const result of operands) {
+    if (!result.isResult) continue;
+    for (const other of operands) {
+      if (other === result) continue;
+      if (other.isResult) refuseSharedPlace(operation, result, other);
+      else if (result.tensor) refuseOverlap(operation, result, other, mayEqual(result));
+    }
+  }
+}
+
 /** Refuses two results in one place, in JavaScript's memory as in the engine's. */
-export function refuseSharedPlace(operation: string, place: Operand, other: Operand): void {
+function refuseSharedPlace(operation: string, place: Operand, other: Operand): void {
   if (overlap(place, other)) throw wrongValue(operation, `"${place.name}" and "${other.name}" overlap, expected a place for each`);
 }
 

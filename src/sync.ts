@@ -1,6 +1,6 @@
-/** Engines for those who can't await: both builds are held statically. */
+/** Engines for those who can't await: both builds and all operations are held statically. */
 import { describe, wrongKind } from "./check.js";
-import { Engine } from "./engine.js";
+import { FullEngine } from "./fullEngine.js";
 import {
   moduleOrBytes,
   type Opened,
@@ -16,7 +16,7 @@ import { bytes as simd } from "./runtime/binary/simd.js";
 const BINARIES: Record<SyncBuild, () => Uint8Array<ArrayBuffer>> = { simd, relaxed };
 
 /**
- * Makes an engine at once, like `createEngine`, on one thread. `wasm` may be a WebAssembly.Module or the bytes of one.
+ * Makes an engine at once, like `createEngine`, on one thread, with all operations. `wasm` may be a WebAssembly.Module or the bytes of one.
  *
  * @throws {TypeError} the wrong kind of value, or an unknown option
  * @throws {RangeError} a value that doesn't fit, or a module that isn't this version's
@@ -30,9 +30,9 @@ const BINARIES: Record<SyncBuild, () => Uint8Array<ArrayBuffer>> = { simd, relax
  * console.log(engine.scaledDotProductAttention(one, one, one).data[0]); // 1
  * engine.dispose();
  */
-export function createEngineSync(options: SyncEngineOptions = {}): Engine {
+export function createEngineSync(options: SyncEngineOptions = {}): FullEngine {
   const { runtime, reasons } = open(options);
-  return new Engine(runtime, reasons);
+  return new FullEngine(runtime, reasons);
 }
 
 function open(options: SyncEngineOptions): Opened {

@@ -22,7 +22,7 @@ export default [
   },
   {
     rule: "scratch is given back after a call",
-    file: "src/ops/scaledDotProductAttention.ts",
+    file: "src/operand.ts",
     find: "runtime.closeScratch();",
     replace: "",
   },

@@ -127,7 +127,7 @@ export default [
   {
     rule: "plan says what the call takes",
     file: "src/ops/scaledDotProductAttention.ts",
-    find: "scratchBytes: bytes + outBytes",
-    replace: "scratchBytes: bytes",
+    find: "+ ownBytes + outBytes",
+    replace: "+ ownBytes",
   },
 ];

@@ -1,6 +1,6 @@
 /** Rows of keys and values on their way into blocks, and out of them. */
 import { wrongValue } from "../check.js";
-import { assignScratch, copyIn, copyOut, type Operand, scratchBytes } from "../operand.js";
+import { onScratch, type Operand } from "../operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { CACHE_PARAMS, KEY_SPAN, sizeOf, writeStruct } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
@@ -34,18 +34,15 @@ export function transferRows(
   spans: readonly KeySpan[],
   { k, v, keyScales, valueScales, count, layout }: Rows,
 ): void {
-  const { arena, memory, kernels, jobPtr } = runtime;
+  const { memory, kernels, jobPtr } = runtime;
   const blocksPerSequence = spans.reduce((most, { end }) => Math.max(most, blocksOf(end)), 0);
   const spanBytes = sizeOf(KEY_SPAN);
   const spansBytes = wholeLines(spanBytes * spans.length);
   const blocksBytes = wholeLines(4 * spans.length * blocksPerSequence);
   const operands = [k, v, keyScales, valueScales].filter((operand) => operand !== undefined);
   const kernelBytes = kernels.transferBytes(headDim, valueDim);
-  const start = arena.openScratch(operation, scratchBytes(operands) + spansBytes + blocksBytes + kernelBytes);
-  try {
-    const spansPtr = assignScratch(operands, start);
+  onScratch(runtime, operation, operands, spansBytes + blocksBytes + kernelBytes, (spansPtr) => {
     const blocksPtr = spansPtr + spansBytes;
-    for (const operand of operands) if (!operand.isResult) copyIn(runtime, operand);
     for (const [index, { sequence, first, end }] of spans.entries()) {
       writeStruct(memory, spansPtr + index * spanBytes, KEY_SPAN, { first, end });
       writeBlocks(sequence, blocksPerSequence, memory.i32, (blocksPtr >>> 2) + index * blocksPerSequence);
@@ -74,8 +71,5 @@ export function transferRows(
     });
     const notFinite = NOT_FINITE[kernels[kernel](jobPtr, blocksPtr + blocksBytes) ?? 0];
     if (notFinite) throw wrongValue(operation, `"${notFinite}" holds NaN or infinity, which a cache of dtype "int8" can't keep`);
-    for (const operand of operands) if (operand.isResult) copyOut(runtime, operand);
-  } finally {
-    runtime.closeScratch();
-  }
+  });
 }

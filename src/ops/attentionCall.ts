@@ -1,6 +1,6 @@
 /** One attention call as the caller describes it, read once and checked: what remains are numbers and operands. */
 import { describe, float32, integer, oneOf, wrongKind, wrongValue } from "../check.js";
-import { type Operand, readMask, readNumbers, readPlace, refuseOverlap, refuseSharedPlace } from "../operand.js";
+import { type Operand, readMask, readNumbers, readPlace, refuseOverlaps } from "../operand.js";
 import { type AttentionParams, SCORES_STAGES, type ScoresStage, type SequenceParams } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
 import {
@@ -185,14 +185,7 @@ export function readCall(
   ]) {
     if (operand) given.push(operand);
   }
-  for (const result of given) {
-    if (!result.isResult) continue;
-    for (const other of given) {
-      if (other === result) continue;
-      if (other.isResult) refuseSharedPlace(operation, result, other);
-      else if (result.tensor) refuseOverlap(operation, result, other, result === results.out ? inputs.q : undefined);
-    }
-  }
+  refuseOverlaps(operation, given, (result) => (result === results.out ? inputs.q : undefined));
 
   const [windowLeft, windowRight] = windowOf(operation, options.window);
   return {

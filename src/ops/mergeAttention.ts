@@ -2,16 +2,13 @@
 import { describe, knownOptions, oneOf, show, wrongKind, wrongValue } from "../check.js";
 import {
   assertUnchanged,
-  assignScratch,
-  copyIn,
-  copyOut,
+  handBack,
   newResult,
+  onScratch,
   type Operand,
   readNumbers,
   readPlace,
-  refuseOverlap,
-  refuseSharedPlace,
-  scratchBytes,
+  refuseOverlaps,
 } from "../operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { MERGE_PARAMS, MERGE_PART, sizeOf, writeStruct } from "../runtime/params.js";
@@ -64,15 +61,15 @@ export function mergeAttention<Out extends Float32Tensor = ResultTensor>(
       ? undefined
       : readPlace(runtime, OPERATION, name, value, first[name].dims, "as the parts have it");
   const results = { out: place("out", returned), logSumExp: place("logSumExp", lsePlace) };
-  refuseOverlaps(inputs, results);
   const given = [...inputs.flatMap(({ out, logSumExp }) => [out, logSumExp]), results.out, results.logSumExp].filter(
     (operand) => operand !== undefined,
   );
+  refuseOverlaps(OPERATION, given, (result) => (result === results.out ? first.out : first.logSumExp));
   assertUnchanged(runtime, OPERATION, given);
 
   const out = results.out ?? newResult(runtime, OPERATION, first.out.dims);
   if (out.count > 0) run(runtime, inputs, out, results.logSumExp, layout, results.out ? given : [...given, out]);
-  return (returned ?? { type: "float32", data: out.data!, dims: out.dims }) as Out;
+  return handBack(returned, out);
 }
 
 function readParts(runtime: Runtime, parts: readonly AttentionPart[], layout: Layout): Part[] {
@@ -107,18 +104,6 @@ function expectDims({ name, dims }: Operand, expected: readonly number[], why: s
   throw wrongValue(OPERATION, `"${name}" has dims ${show(dims)}, expected ${show(expected)} (${why})`);
 }
 
-/** Results may be written over the first part's, and over nothing else. */
-function refuseOverlaps(inputs: readonly Part[], { out, logSumExp }: Record<keyof Part, Operand | undefined>): void {
-  const first = inputs[0]!;
-  for (const { out: partOut, logSumExp: partLse } of inputs) {
-    for (const input of [partOut, partLse]) {
-      if (out?.tensor) refuseOverlap(OPERATION, out, input, first.out);
-      if (logSumExp?.tensor) refuseOverlap(OPERATION, logSumExp, input, first.logSumExp);
-    }
-  }
-  if (out && logSumExp) refuseSharedPlace(OPERATION, out, logSumExp);
-}
-
 function run(
   runtime: Runtime,
   inputs: readonly Part[],
@@ -127,14 +112,11 @@ function run(
   layout: Layout,
   operands: readonly Operand[],
 ): void {
-  const { arena, memory, kernels, jobPtr } = runtime;
+  const { memory, kernels, jobPtr } = runtime;
   const { batch, rows, heads, channels } = sizesOf(OPERATION, out, layout);
   const strides = stridesOf(layout, rows, heads, channels);
   const partBytes = sizeOf(MERGE_PART);
-  const start = arena.openScratch(OPERATION, scratchBytes(operands) + wholeLines(partBytes * inputs.length));
-  try {
-    const parts = assignScratch(operands, start);
-    for (const operand of operands) if (!operand.isResult) copyIn(runtime, operand);
+  onScratch(runtime, OPERATION, operands, wholeLines(partBytes * inputs.length), (parts) => {
     for (const [index, part] of inputs.entries()) {
       writeStruct(memory, parts + index * partBytes, MERGE_PART, { out: part.out.ptr, logSumExp: part.logSumExp.ptr });
     }
@@ -152,8 +134,5 @@ function run(
       batchStride: strides.batch,
     });
     kernels.merge(jobPtr);
-    for (const operand of operands) if (operand.isResult) copyOut(runtime, operand);
-  } finally {
-    runtime.closeScratch();
-  }
+  });
 }

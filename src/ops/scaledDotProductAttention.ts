@@ -1,6 +1,6 @@
 /** Scaled dot-product attention: validate → place → run → hand back. */
 import { knownOptions } from "../check.js";
-import { assertUnchanged, assignScratch, copyIn, copyOut, newResult, type Operand, scratchBytes } from "../operand.js";
+import { assertUnchanged, handBack, newResult, onScratch, type Operand, scratchBytes } from "../operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
 import { ATTENTION_PARAMS, type AttentionParams, SEQUENCE_BYTES, writeSequences, writeStruct } from "../runtime/params.js";
@@ -36,8 +36,8 @@ export function planAttention(
   const call = readUnchanged(runtime, OPERATION, q, { k, v }, options);
   if (isEmpty(call)) return { threads: 1, scratchBytes: 0 };
   const outBytes = call.results.out ? 0 : wholeLines(4 * countOf(call.shape.outDims));
-  const { threads, bytes } = placementOf(runtime, call, call.given);
-  return { threads, scratchBytes: bytes + outBytes };
+  const { threads, ownBytes } = placementOf(runtime, call, call.given);
+  return { threads, scratchBytes: scratchBytes(call.given) + ownBytes + outBytes };
 }
 
 /** Reads a call; nothing of the caller's runs afterwards. */
@@ -53,7 +53,7 @@ type ReadArguments = Parameters<typeof readCall> extends [Runtime, ...infer Rest
 export function attend(runtime: Runtime, call: AttentionCall): Float32Tensor {
   const out = call.results.out ?? newResult(runtime, call.operation, call.shape.outDims);
   if (!isEmpty(call)) run(runtime, call, out);
-  return call.returned ?? ({ type: "float32", data: out.data!, dims: out.dims } as ResultTensor);
+  return handBack(call.returned, out);
 }
 
 /** Whether it has no query, and so no result. */
@@ -77,8 +77,8 @@ interface Placement {
   readonly sequencesBytes: number;
   /** Of the addresses of the blocks of a cache. */
   readonly blocksBytes: number;
-  /** In all. */
-  readonly bytes: number;
+  /** In all, beside the operands. */
+  readonly ownBytes: number;
 }
 
 /** @param isSplit  whether strips may be split where there are fewer than threads */
@@ -100,8 +100,9 @@ function placementOf(runtime: Runtime, call: AttentionCall, operands: readonly O
   const workspaceBytes = wholeLines(runtime.kernels.workspaceBytes(cache ? 0 : maxKvLen, shape.headDim, shape.valueDim));
   const sequencesBytes = wholeLines(SEQUENCE_BYTES * sequences.length);
   const blocksBytes = cache ? wholeLines(4 * shape.batchSize * cache.blocksPerSequence) : 0;
-  const sharedBytes = scratchBytes(operands) + sequencesBytes + blocksBytes + sharedScoresBytes;
-  const mostThreads = Math.floor((runtime.arena.room - sharedBytes) / workspaceBytes); // each has a workspace of its own
+  const sharedBytes = sequencesBytes + blocksBytes + sharedScoresBytes;
+  const room = runtime.arena.room - scratchBytes(operands) - sharedBytes;
+  const mostThreads = Math.floor(room / workspaceBytes); // each has a workspace of its own
   if (isSplit && mostThreads < 2) return placementOf(runtime, call, operands, false);
   const mostUnits = Math.max(...passes.map(({ units }) => units));
   const threads = Math.max(1, Math.min(wantedThreads, mostUnits, mostThreads));
@@ -114,20 +115,17 @@ function placementOf(runtime: Runtime, call: AttentionCall, operands: readonly O
     workspaceBytes,
     sequencesBytes,
     blocksBytes,
-    bytes: sharedBytes + threads * workspaceBytes,
+    ownBytes: sharedBytes + threads * workspaceBytes,
   };
 }
 
 /** Places the operands in scratch, runs the kernel and copies the results out. */
 function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
-  const { arena, memory, jobPtr } = runtime;
+  const { memory, jobPtr } = runtime;
   const operands = call.results.out ? call.given : [...call.given, out];
   const placement = placementOf(runtime, call, operands);
   const { passes, work, threads, workspaceBytes } = placement;
-  const start = arena.openScratch(call.operation, placement.bytes);
-  try {
-    const sequencesPtr = assignScratch(operands, start);
-    for (const operand of operands) if (!operand.isResult) copyIn(runtime, operand);
+  onScratch(runtime, call.operation, operands, placement.ownBytes, (sequencesPtr) => {
     writeSequences(memory.i32, sequencesPtr >>> 2, call.sequences);
     const blocksPtr = sequencesPtr + placement.sequencesBytes;
     call.cache?.writeBlocks(memory.i32, blocksPtr >>> 2);
@@ -141,10 +139,7 @@ function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
     for (const { kernel, units } of passes) {
       runtime.run(call.operation, { kernel, params: jobPtr, workspaces, workspaceBytes, units, work, threads });
     }
-    for (const operand of operands) if (operand.isResult) copyOut(runtime, operand);
-  } finally {
-    runtime.closeScratch();
-  }
+  });
 }
 
 /** Columns in a panel, as the kernels have it; see `assembly/layout.ts`. */

@@ -12,7 +12,7 @@
  *
  * A worker that wakes late finds the gate closed and parks again, so that a job never waits for one that has not begun.
  */
-import { type Kernels, SHARED_KERNELS } from "./kernels.js";
+import { type Kernels, placeWorkspace, SHARED_KERNELS } from "./kernels.js";
 
 /** Indices of the words; those that different threads write stand on cache lines of their own. */
 export const Word = {
@@ -75,7 +75,7 @@ export function takePart(control: Int32Array, kernels: Kernels, thread: number):
   const params = control[Word.PARAMS]! >>> 0;
   const workspace = (control[Word.WORKSPACES]! >>> 0) + thread * (control[Word.WORKSPACE_BYTES]! >>> 0);
   const kernel = SHARED_KERNELS[control[Word.KERNEL]!]!;
-  kernels.placeWorkspace(params, workspace);
+  placeWorkspace(kernels, kernel, params, workspace);
   for (let first = Atomics.load(control, Word.NEXT); first < units;) {
     const end = first + Math.max(1, Math.min(most, Math.floor((units - first) / divisor)));
     const found = Atomics.compareExchange(control, Word.NEXT, first, end);

@@ -1,11 +1,24 @@
 /** The ABI of `assembly/index.ts`, as TypeScript sees it. Pointers are byte addresses. */
 
 /** Must equal ABI_VERSION in `assembly/identity.ts`. */
-export const ABI_VERSION = 6;
+export const ABI_VERSION = 7;
 
 /** Kernels whose work threads may share: units `first` to `end` − 1 at a time. By number in a job. */
 export const SHARED_KERNELS = ["attention", "splitScores", "splitValues"] as const;
 export type SharedKernel = (typeof SHARED_KERNELS)[number];
+
+/** What lays out a thread's workspace before such a kernel runs, where it needs that. */
+const PLACERS: Partial<Record<SharedKernel, "placeWorkspace">> = {
+  attention: "placeWorkspace",
+  splitScores: "placeWorkspace",
+  splitValues: "placeWorkspace",
+};
+
+/** Readies a thread's workspace for a kernel. */
+export function placeWorkspace(kernels: Kernels, kernel: SharedKernel, params: number, workspace: number): void {
+  const placer = PLACERS[kernel];
+  if (placer) kernels[placer](params, workspace);
+}
 
 // A type, not an interface: the loader wants an index signature.
 export type Kernels = {

@@ -3,12 +3,12 @@ import { wrongMoment } from "../check.js";
 import { Arena, wholeLines } from "./arena.js";
 import type { Instance } from "./instantiate.js";
 import type { Build } from "./builds.js";
-import type { Kernels } from "./kernels.js";
+import { type Kernels, placeWorkspace } from "./kernels.js";
 import type { LinearMemory } from "./memory.js";
 import { ATTENTION_PARAMS, sizeOf } from "./params.js";
 import type { Job, Pool } from "./pool.js";
 
-/** Room for the parameters of one call. */
+/** Room for the parameters of one call: no struct is larger. */
 const JOB_BYTES = wholeLines(sizeOf(ATTENTION_PARAMS));
 
 export class Runtime {
@@ -77,7 +77,7 @@ export class Runtime {
       this.pool.run(operation, kernels, job);
       return;
     }
-    kernels.placeWorkspace(job.params, job.workspaces);
+    placeWorkspace(kernels, job.kernel, job.params, job.workspaces);
     kernels[job.kernel](job.params, job.workspaces, 0, job.units);
   }
 

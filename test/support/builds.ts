@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { beforeEach, describe, test } from "vitest";
-import { Engine } from "../../src/engine.js";
+import { FullEngine } from "../../src/fullEngine.js";
 import { openRuntime, readOptions } from "../../src/openEngine.js";
 import { type Build, BUILDS } from "../../src/runtime/builds.js";
 import { hasRelaxedSimd } from "../../src/runtime/features.js";
@@ -25,11 +25,11 @@ if (whyNotWide() === undefined) {
 export const binaryOf = (build: Build): Uint8Array<ArrayBuffer> =>
   new Uint8Array(readFileSync(new URL(`../../build/${build}.wasm`, import.meta.url)));
 
-export const openBuild = (build: Build): Engine =>
-  new Engine(openRuntime("createEngine", readOptions("createEngine", {}), binaryOf(build)).runtime);
+export const openBuild = (build: Build): FullEngine =>
+  new FullEngine(openRuntime("createEngine", readOptions("createEngine", {}), binaryOf(build)).runtime);
 
 /** The same suite on every build; before each test the engine's free memory is NaN. */
-export function onEveryBuild(suite: (build: Build, engine: Engine) => void): void {
+export function onEveryBuild(suite: (build: Build, engine: FullEngine) => void): void {
   for (const build of BUILDS) {
     describe(build, () => {
       if (!canRun(build)) {

@@ -1,6 +1,6 @@
 /** Engines on one thread and on several, of each build that this host can run. */
 import { beforeEach, describe } from "vitest";
-import { Engine } from "../../src/engine.js";
+import { FullEngine } from "../../src/fullEngine.js";
 import { openRuntime, readOptions } from "../../src/openEngine.js";
 import { type Build, BUILDS } from "../../src/runtime/builds.js";
 import { startPool } from "../../src/runtime/pool.js";
@@ -11,7 +11,7 @@ import { binaryOf, canRun, onEveryBuild } from "./builds.js";
 const THREADS = Number(process.env["HEADWISE_TEST_THREADS"] ?? 3);
 
 /** An engine whose threads share every call, however small, strip by strip: none begins before all are there. */
-async function openThreaded(build: Build): Promise<Engine> {
+async function openThreaded(build: Build): Promise<FullEngine> {
   const plan = readOptions("createEngine", { threads: THREADS });
   const { runtime, module } = openRuntime("createEngine", plan, binaryOf(build));
   const { pool, reason } = await startPool({ ...plan, module, memory: runtime.memory.object });
@@ -19,14 +19,14 @@ async function openThreaded(build: Build): Promise<Engine> {
   pool.breakEven = 0;
   pool.gathers = true;
   runtime.pool = pool;
-  return new Engine(runtime);
+  return new FullEngine(runtime);
 }
 
-const threaded = new Map<Build, Engine>();
+const threaded = new Map<Build, FullEngine>();
 for (const build of BUILDS) if (canRun(build) && THREADS > 1) threaded.set(build, await openThreaded(build));
 
 /** The same suite on every build, on one thread and on several; before each test the engine's free memory is NaN. */
-export function onEveryEngine(suite: (build: Build, engine: Engine) => void): void {
+export function onEveryEngine(suite: (build: Build, engine: FullEngine) => void): void {
   onEveryBuild(suite);
   for (const [build, engine] of threaded) {
     describe(`${build}, ${THREADS} threads`, () => {
