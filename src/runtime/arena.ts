@@ -1,9 +1,9 @@
 /**
- * The allocator: blocks on 64-byte lines that live until they are freed (tensors), and above them one stretch of scratch that lives
- * for one call.
+ * The allocator: blocks on 64-byte lines that live until they are freed (tensors), and above them scratch that lives for one
+ * call. A call that is made of others has scratch of its own below theirs.
  *
  *     base      blocks and gaps               top      scratch of the call in work
- *     │ tensor │ gap │ tensor │ … │ tensor │          │█████████████│ slack │
+ *     │ tensor │ gap │ tensor │ … │ tensor │          │█████████│█████│ slack │
  */
 import { wrongMoment, wrongValue } from "../check.js";
 import type { LinearMemory } from "./memory.js";
@@ -22,7 +22,8 @@ export class Arena {
   readonly #limit: number;
   /** Live blocks, in the order of addresses. */
   #blocks: { ptr: number; bytes: number }[] = [];
-  #scratchBytes = 0;
+  /** Bytes of each stretch of scratch in use, outermost first. */
+  #scratch: number[] = [];
 
   /**
    * @param base   first free byte
@@ -39,10 +40,14 @@ export class Arena {
     return this.#blocks.reduce((sum, block) => sum + block.bytes, this.#scratchBytes);
   }
 
-  /** End of the highest block. */
+  get #scratchBytes(): number {
+    return this.#scratch.reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  /** End of the highest block and of the scratch in use. */
   get #top(): number {
     const last = this.#blocks.at(-1);
-    return last ? last.ptr + last.bytes : this.#base;
+    return (last ? last.ptr + last.bytes : this.#base) + this.#scratchBytes;
   }
 
   /** Bytes that a call may have for its scratch. */
@@ -52,7 +57,7 @@ export class Arena {
 
   /** Address of `bytes` bytes in the first gap that holds them, or else on top. */
   allocate(operation: string, bytes: number): number {
-    if (this.#scratchBytes > 0) throw wrongMoment(operation, "a call is in work");
+    if (this.#scratch.length > 0) throw wrongMoment(operation, "a call is in work");
     const size = Math.max(LINE, wholeLines(bytes));
     let ptr = this.#base;
     let index = 0;
@@ -73,15 +78,15 @@ export class Arena {
 
   /** Address of `bytes` bytes for the call in work, until `closeScratch`. On failure nothing has changed. */
   openScratch(operation: string, bytes: number): number {
-    if (this.#scratchBytes > 0) throw wrongMoment(operation, "another call is in work");
     const ptr = this.#top;
     this.#reserve(operation, ptr, bytes);
-    this.#scratchBytes = Math.max(LINE, bytes);
+    this.#scratch.push(wholeLines(bytes));
     return ptr;
   }
 
+  /** Gives back what was opened last. */
   closeScratch(): void {
-    this.#scratchBytes = 0;
+    this.#scratch.pop();
   }
 
   /** Throws if the call in work could never have `bytes` bytes, before anything of that size is made. */
