@@ -14,7 +14,13 @@ type HeadOutputs = TestTensor;
  *
  * @param seen  the key that head h of row i sees, −1 for none
  */
-function lookUp(engine: Engine, x: TestTensor, numRows: number, numHeads: number, seen: (h: number, i: number) => number): HeadOutputs {
+function lookUp(
+  engine: Engine,
+  x: TestTensor,
+  numRows: number,
+  numHeads: number,
+  seen: (h: number, i: number) => number,
+): HeadOutputs {
   const [numKeys, channels] = x.dims as [number, number];
   const mask = { data: new Uint8Array(numHeads * numRows * numKeys), dims: [numHeads, numRows, numKeys] };
   for (let h = 0; h < numHeads; h++) {
