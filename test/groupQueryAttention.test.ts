@@ -1,6 +1,6 @@
 /** onnxruntime's operator GroupQueryAttention: cases of its own test suite, mapped to headwise's options. */
 import { expect, test } from "vitest";
-import type { AttentionOptions, FullEngine, ResultTensor } from "headwise";
+import type { CachedAttentionOptions, FullEngine, ResultTensor } from "headwise";
 import { ABSENT, readConformance } from "./support/conformance.js";
 import { onEveryEngine } from "./support/engines.js";
 import type { TestTensor } from "./support/random.js";
@@ -56,7 +56,7 @@ function mapCase({ attributes, cases }: OrtCase) {
     attributes.map(({ name, data }) => [name, data]),
   );
   const [query, key, value, pastKey, pastValue, , , cos, sin, , , sink] = inputs;
-  const options: AttentionOptions = {
+  const options: CachedAttentionOptions<ResultTensor> = {
     softcap,
     window: local_window_size === undefined ? undefined : local_window_size - 1, // theirs counts the row's own key
     sinks: sink && { data: Float32Array.from(sink.data!), dims: sink.dims! },

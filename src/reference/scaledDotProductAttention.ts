@@ -7,7 +7,7 @@ export interface ReferenceTensor {
 }
 
 /** A place for results that the caller brings. */
-interface Place {
+export interface Place {
   readonly data: { [index: number]: number };
   readonly dims: readonly number[];
 }
