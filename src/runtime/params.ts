@@ -105,6 +105,11 @@ export const MERGE_PARAMS = {
 
 export const MERGE_PART = { out: "usize", logSumExp: "usize" } as const satisfies Record<string, FieldType>;
 
+export const ACTIVATE_PARAMS = { x: "usize", gate: "usize", out: "usize", count: "usize", kind: "i32" } as const satisfies Record<
+  string,
+  FieldType
+>;
+
 export const KEY_SPAN = { first: "usize", end: "usize" } as const satisfies Record<string, FieldType>;
 
 export type SequenceParams = Record<keyof typeof SEQUENCE_PARAMS, number>;
