@@ -10,10 +10,10 @@ export default [
     tests: ["activate"],
   },
   {
-    rule: "activation: NaN passes the bound of gelu and silu",
+    rule: "activation: NaN passes relu",
     file: "assembly/activations.ts",
-    find: "f32x4.pmin(f32x4.abs(x), constant(FAR))",
-    replace: "f32x4.pmin(constant(FAR), f32x4.abs(x))",
+    find: "RELU) return f32x4.pmax(x, f32x4.splat(0));",
+    replace: "RELU) return f32x4.pmax(f32x4.splat(0), x);",
     tests: ["activate"],
   },
   {
