@@ -203,7 +203,7 @@ export class KVCache {
     const known = policy === "rolling" ? ROLLING_OPTIONS : OPTIONS;
     knownOptions(operation, options, known);
     const given: AttentionOptions<Out> = Object.fromEntries(known.map((name) => [name, options[name as keyof typeof options]]));
-    const keys = this.keys;
+    const keys = this.keysWith();
     const changes = this.#changes;
     const call = readUnchanged(this.#runtime, operation, q, keys, {
       ...given,
@@ -390,11 +390,12 @@ export class KVCache {
   }
 
   /**
-   * All keys, as attention sees them.
+   * Its keys as attention sees them once each sequence has `counts` more.
    * @internal
    */
-  get keys(): CachedKeys {
-    return cachedKeys(this.#config, this.#sequences, this.#sequences.lengths);
+  keysWith(counts: readonly number[] = []): CachedKeys {
+    const lengths = this.#sequences.lengths.map((length, batch) => length + (counts[batch] ?? 0));
+    return cachedKeys(this.#config, this.#sequences, lengths);
   }
 
   /**

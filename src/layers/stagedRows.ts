@@ -1,4 +1,4 @@
-/** Rows on their way into a cache: there is room for them, and attention may see them, but they count only once they are kept. */
+/** Rows on their way into a cache: there is room for them, attention may see them, but they count only once they are kept. */
 import type { Runtime } from "../runtime/runtime.js";
 import type { CachedKeys } from "../shape.js";
 import type { CacheConfig } from "./cacheConfig.js";
@@ -26,15 +26,6 @@ export class StagedRows {
     this.#made = sequences.makeRoom(operation, spans);
   }
 
-  /** The keys of the cache with these. */
-  get keys(): CachedKeys {
-    return cachedKeys(
-      this.#config,
-      this.#sequences,
-      this.#spans.map(({ end }) => end),
-    );
-  }
-
   /**
    * Writes them to their blocks; `keep` or `undo` has to follow.
    * @throws {RangeError} not enough memory, or a number that the cache's dtype doesn't have
@@ -59,7 +50,7 @@ export class StagedRows {
   }
 }
 
-/** The first `lengths` keys of sequences, as attention sees them. */
+/** Sequences as attention sees them when they have so many keys. */
 export function cachedKeys(
   { batchSize, numKvHeads, headDim, valueDim, dtype }: CacheConfig,
   { list }: KeySequences,
