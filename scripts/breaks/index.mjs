@@ -8,6 +8,7 @@ import threads from "./threads.mjs";
 import cache from "./cache.mjs";
 import int8 from "./int8.mjs";
 import sequences from "./sequences.mjs";
+import matmul from "./matmul.mjs";
 import wide from "./wide.mjs";
 
-export const BREAKS = [...attention, ...determinism, ...engine, ...threads, ...cache, ...int8, ...sequences, ...wide];
+export const BREAKS = [...attention, ...determinism, ...engine, ...threads, ...cache, ...int8, ...sequences, ...matmul, ...wide];
