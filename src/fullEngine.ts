@@ -1,7 +1,9 @@
 /** An engine with every operation: those of `Engine`, and what models need around attention. */
 import type { Activation } from "./activations.js";
 import { Engine } from "./engine.js";
+import { PackedMatrix, type WeightLayout } from "./layers/packedMatrix.js";
 import { activate, type ActivateOptions } from "./ops/activate.js";
+import { matmul, type MatmulOptions } from "./ops/matmul.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "./tensor.js";
 
 /**
@@ -16,6 +18,56 @@ import type { Float32Tensor, ResultTensor, TensorLike } from "./tensor.js";
  * engine.dispose();
  */
 export class FullEngine extends Engine {
+  /**
+   * Matrix product, blocked for the caches (Goto & van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication").
+   *
+   *     out[…, i, j] = Σ_k a[…, i, k] · b[…, k, j] + bias[j]
+   *
+   * Each sum is taken over k in order: neither the number of rows, nor the batch, nor the threads change a bit of it. Leading axes
+   * broadcast, aligned to the right. Sizes of 0 are allowed; a depth of 0 gives the bias.
+   *
+   * @param a  [..., rows, depth], or [..., depth, rows] with transposeA
+   * @param b  [..., depth, columns], or [..., columns, depth] with transposeB, or a packed matrix
+   * @returns `out` where given, else { type: "float32", data, dims } with dims [..., rows, columns]
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes that don't fit, a result that overlaps an operand, or not enough memory
+   * @throws {Error} after `dispose` of the engine, of a tensor or of the packed matrix
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const a = { data: Float32Array.of(1, 2, 3, 4), dims: [2, 2] };
+   * const b = { data: Float32Array.of(5, 6, 7, 8), dims: [2, 2] };
+   * console.log([...engine.matmul(a, b).data]); // [ 19, 22, 43, 50 ]
+   * engine.dispose();
+   */
+  matmul<Out extends Float32Tensor = ResultTensor>(a: TensorLike, b: TensorLike | PackedMatrix, options?: MatmulOptions<Out>): Out {
+    return matmul(this.runtime, a, b, options);
+  }
+
+  /**
+   * Packs a right-hand side that many products use.
+   *
+   * @param b       W [depth, columns] with layout "inOut", W transposed [columns, depth] with "outIn"
+   * @param layout  how b lies. Default "inOut"
+   * @throws {TypeError} the wrong kind of value
+   * @throws {RangeError} sizes that don't fit, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const weights = engine.packMatrix({ data: Float32Array.of(5, 6, 7, 8), dims: [2, 2] });
+   * const x = { data: Float32Array.of(1, 2), dims: [1, 2] };
+   * console.log([...engine.matmul(x, weights).data]); // [ 19, 22 ]
+   * weights.dispose();
+   */
+  packMatrix(b: TensorLike, layout?: WeightLayout): PackedMatrix {
+    return PackedMatrix.pack(this.runtime, b, layout);
+  }
+
   /**
    * An activation function of each element, times a gate if one is given: what stands between the products of a feed-forward layer
    * (Shazeer 2020, arXiv:2002.05202).

@@ -8,6 +8,8 @@ export type { EngineOptions, PackagedBuild, SyncBuild, SyncEngineOptions } from 
 export type { KVCacheOptions } from "./layers/cacheConfig.js";
 export { type AppendOptions, type CachedAttentionOptions, KVCache } from "./layers/kvCache.js";
 export type { ActivateOptions } from "./ops/activate.js";
+export { PackedMatrix, type WeightLayout } from "./layers/packedMatrix.js";
+export type { MatmulOptions } from "./ops/matmul.js";
 export type { AttentionOptions, AttentionPlan } from "./ops/attentionCall.js";
 export type { AttentionPart, MergeOptions } from "./ops/mergeAttention.js";
 export type { Build } from "./runtime/builds.js";

@@ -14,6 +14,8 @@ export interface Operand {
   readonly kind: "float32" | "float16" | "uint8";
   /** Whether the call writes it; otherwise it reads it. */
   readonly isResult: boolean;
+  /** Whether it reads first what it writes. */
+  isUpdated?: boolean;
   /** The engine's tensor that it is, if it is one. */
   readonly tensor: EngineTensor | undefined;
   /** Where it lies in the engine's memory, once it does. */
@@ -197,7 +199,7 @@ export function onScratch(
   const start = runtime.arena.openScratch(operation, scratchBytes(operands) + bytes);
   try {
     const ptr = assignScratch(operands, start);
-    for (const operand of operands) if (!operand.isResult) copyIn(runtime, operand);
+    for (const operand of operands) if (!operand.isResult || operand.isUpdated) copyIn(runtime, operand);
     compute(ptr);
     for (const operand of operands) if (operand.isResult) copyOut(runtime, operand);
   } finally {

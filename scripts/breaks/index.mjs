@@ -9,6 +9,18 @@ import cache from "./cache.mjs";
 import int8 from "./int8.mjs";
 import rows from "./rows.mjs";
 import sequences from "./sequences.mjs";
+import matmul from "./matmul.mjs";
 import wide from "./wide.mjs";
 
-export const BREAKS = [...attention, ...determinism, ...engine, ...threads, ...cache, ...int8, ...rows, ...sequences, ...wide];
+export const BREAKS = [
+  ...attention,
+  ...determinism,
+  ...engine,
+  ...threads,
+  ...cache,
+  ...int8,
+  ...sequences,
+  ...matmul,
+  ...rows,
+  ...wide,
+];

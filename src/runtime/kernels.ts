@@ -4,14 +4,15 @@
 export const ABI_VERSION = 7;
 
 /** Kernels whose work threads may share: units `first` to `end` − 1 at a time. By number in a job. */
-export const SHARED_KERNELS = ["attention", "splitScores", "splitValues", "activate"] as const;
+export const SHARED_KERNELS = ["attention", "splitScores", "splitValues", "matmul", "activate"] as const;
 export type SharedKernel = (typeof SHARED_KERNELS)[number];
 
 /** What lays out a thread's workspace before such a kernel runs, where it needs that. */
-const PLACERS: Partial<Record<SharedKernel, "placeWorkspace">> = {
+const PLACERS: Partial<Record<SharedKernel, "placeWorkspace" | "placeProduct">> = {
   attention: "placeWorkspace",
   splitScores: "placeWorkspace",
   splitValues: "placeWorkspace",
+  matmul: "placeProduct",
 };
 
 /** Readies a thread's workspace for a kernel. */
@@ -34,6 +35,12 @@ export type Kernels = {
   appendKeys(params: number, scratch: number): number;
   readKeys(params: number, scratch: number): void;
   workspaceBytes(maxKvLen: number, headDim: number, valueDim: number): number;
+  matmul(params: number, workspace: number, firstUnit: number, endUnit: number): void;
+  placeProduct(params: number, ptr: number): void;
+  productUnits(params: number): number;
+  productWorkspaceBytes(params: number): number;
+  packedBytes(depth: number, columns: number): number;
+  packMatrix(b: number, isTransposed: number, depth: number, columns: number, packed: number): void;
   merge(params: number): void;
   widenFloat16(src: number, dst: number, count: number): void;
   abiVersion(): number;

@@ -109,6 +109,26 @@ export const ACTIVATE_PARAMS = { x: "usize", gate: "usize", out: "usize", count:
   string,
   FieldType
 >;
+export const MATMUL_PARAMS = {
+  entries: "usize",
+  numEntries: "usize",
+  bias: "usize",
+  rows: "usize",
+  columns: "usize",
+  depth: "usize",
+  aRowStride: "usize",
+  bRowStride: "usize",
+  outRowStride: "usize",
+  isATransposed: "i32",
+  isBTransposed: "i32",
+  isPacked: "i32",
+  accumulate: "i32",
+  activation: "i32",
+  stripRows: "usize",
+  unitRows: "usize",
+} as const satisfies Record<string, FieldType>;
+
+export const MATMUL_ENTRY = { a: "usize", b: "usize", out: "usize" } as const satisfies Record<string, FieldType>;
 
 export const KEY_SPAN = { first: "usize", end: "usize" } as const satisfies Record<string, FieldType>;
 
