@@ -4,6 +4,7 @@ import { assertUnchanged, hostNumbers, type Operand, readNumbers } from "../oper
 import { isAbsent } from "../ops/sequences.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { TensorLike } from "../tensor.js";
+import type { LinearParameters } from "./linear.js";
 import type { MultiHeadConfig } from "./multiHeadConfig.js";
 import type { WeightLayout } from "./packedMatrix.js";
 
@@ -41,18 +42,6 @@ export interface MultiHeadAttentionParameters {
   qNorm?: TensorLike | undefined;
   /** The same of keys. */
   kNorm?: TensorLike | undefined;
-}
-
-/**
- * y = x W + b, its numbers in JavaScript's memory.
- * @internal
- */
-export interface LinearParameters {
-  readonly matrix: Float32Array;
-  readonly layout: WeightLayout;
-  readonly inDim: number;
-  readonly outDim: number;
-  readonly bias: Float32Array | undefined;
 }
 
 /** @internal */
