@@ -8,6 +8,12 @@ export type { EngineOptions, PackagedBuild, SyncBuild, SyncEngineOptions } from 
 export type { KVCacheOptions } from "./layers/cacheConfig.js";
 export { type AppendOptions, type CachedAttentionOptions, KVCache } from "./layers/kvCache.js";
 export type { ActivateOptions } from "./ops/activate.js";
+export type { CreateMultiHeadAttention } from "./layers/createMultiHeadAttention.js";
+export { type LayerCacheOptions, MultiHeadAttention, type ProjectKeysOptions } from "./layers/multiHeadAttention.js";
+export type { MultiHeadForwardOptions } from "./layers/multiHeadCall.js";
+export type { MultiHeadAttentionConfig } from "./layers/multiHeadConfig.js";
+export type { MultiHeadAttentionParameters } from "./layers/multiHeadParameters.js";
+export type { FromTorchOptions, TorchStateDict } from "./layers/torchStateDict.js";
 export { PackedMatrix, type WeightLayout } from "./layers/packedMatrix.js";
 export type { MatmulOptions } from "./ops/matmul.js";
 export type { AttentionOptions, AttentionPlan } from "./ops/attentionCall.js";

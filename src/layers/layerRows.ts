@@ -71,4 +71,3 @@ export function readSource(
   }
   return { batch: key.batch, rank: key.operand.dims.length, source: { key: key.operand, value: value.operand, rows: key.rows } };
 }
-

@@ -181,4 +181,3 @@ function sourceOf(
   }
   return source;
 }
-

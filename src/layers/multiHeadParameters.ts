@@ -50,45 +50,60 @@ export type MultiHeadParameters = Record<"q" | "k" | "v" | "out", LinearParamete
 
 const MATRICES = ["q", "k", "v", "qkv", "out"] as const;
 const VECTORS = ["qBias", "kBias", "vBias", "qkvBias", "outBias", "biasK", "biasV", "qNorm", "kNorm"] as const;
-type Name = (typeof MATRICES)[number] | (typeof VECTORS)[number];
+/** @internal */
+export type ParameterName = (typeof MATRICES)[number] | (typeof VECTORS)[number];
+
+/** Parameters by name, as they came. */
+export type ParameterOperands = ReadonlyMap<ParameterName, Operand>;
 
 /**
  * Reads parameters. Each getter is read once.
- *
- * @param nameOf  what errors call a parameter
  * @internal
  */
-export function readMultiHeadParameters(
+export function readParameterOperands(
   runtime: Runtime,
   operation: string,
-  config: MultiHeadConfig,
   parameters: MultiHeadAttentionParameters,
-  nameOf: (name: Name) => string = (name) => `parameters.${name}`,
-): MultiHeadParameters {
+): ParameterOperands {
   if (typeof parameters !== "object" || (parameters as unknown) === null) {
     throw wrongKind(operation, `"parameters" must be an object, got ${describe(parameters)}`);
   }
   knownOptions(operation, parameters, [...MATRICES, ...VECTORS]);
-  const given = new Map<Name, unknown>([...MATRICES, ...VECTORS].map((name) => [name, parameters[name]]));
-  assertTogether(operation, config, (name) => !isAbsent(given.get(name)), nameOf);
-
-  const expected = expectedDims(config);
-  const operands = new Map<Name, Operand>();
-  for (const [name, value] of given) {
+  const operands = new Map<ParameterName, Operand>();
+  for (const name of [...MATRICES, ...VECTORS]) {
+    const value: unknown = parameters[name];
     if (isAbsent(value) && name !== "out") continue;
-    const operand = readNumbers(runtime, operation, nameOf(name), value);
+    operands.set(name, readNumbers(runtime, operation, `parameters.${name}`, value));
+  }
+  return operands;
+}
+
+/**
+ * The parameters of a layer.
+ *
+ * @param nameOf  what errors call a parameter
+ * @internal
+ */
+export function multiHeadParameters(
+  runtime: Runtime,
+  operation: string,
+  config: MultiHeadConfig,
+  operands: ParameterOperands,
+  nameOf: (name: ParameterName) => string = (name) => `parameters.${name}`,
+): MultiHeadParameters {
+  assertTogether(operation, config, operands, nameOf);
+  const expected = expectedDims(config);
+  for (const [name, operand] of operands) {
     const { axes, dims } = expected[name];
-    if (!dims.some((sizes) => show(sizes) === show(operand.dims))) {
-      throw wrongValue(
-        operation,
-        `"${operand.name}" has dims ${show(operand.dims)}, expected ${dims.map(show).join(" or ")} (${axes})`,
-      );
-    }
-    operands.set(name, operand);
+    if (dims.some((sizes) => show(sizes) === show(operand.dims))) continue;
+    throw wrongValue(
+      operation,
+      `"${operand.name}" has dims ${show(operand.dims)}, expected ${dims.map(show).join(" or ")} (${axes})`,
+    );
   }
   assertUnchanged(runtime, operation, [...operands.values()]);
 
-  const numbersOf = (name: Name): Float32Array | undefined => {
+  const numbersOf = (name: ParameterName): Float32Array | undefined => {
     const operand = operands.get(name);
     return operand && hostNumbers(runtime, operation, operand);
   };
@@ -99,11 +114,12 @@ export function readMultiHeadParameters(
 function assertTogether(
   operation: string,
   config: MultiHeadConfig,
-  isGiven: (name: Name) => boolean,
-  nameOf: (name: Name) => string,
+  operands: ParameterOperands,
+  nameOf: (name: ParameterName) => string,
 ): void {
-  const quote = (name: Name): string => `"${nameOf(name)}"`;
-  const refuseBoth = (whole: Name, parts: readonly Name[]): void => {
+  const isGiven = (name: ParameterName): boolean => operands.has(name);
+  const quote = (name: ParameterName): string => `"${nameOf(name)}"`;
+  const refuseBoth = (whole: ParameterName, parts: readonly ParameterName[]): void => {
     const part = parts.find(isGiven);
     if (part && isGiven(whole)) throw wrongValue(operation, `${quote(whole)} can't go with ${quote(part)}, which it contains`);
   };
@@ -129,7 +145,7 @@ function assertTogether(
 }
 
 /** The sizes that each may have. */
-function expectedDims(config: MultiHeadConfig): Record<Name, { axes: string; dims: number[][] }> {
+function expectedDims(config: MultiHeadConfig): Record<ParameterName, { axes: string; dims: number[][] }> {
   const { embedDim, kDim, vDim, outDim, numHeads, numKvHeads, headDim, valueDim, weightLayout } = config;
   const isOutIn = weightLayout === "outIn";
   const [qSize, kSize, vSize] = [numHeads * headDim, numKvHeads * headDim, numKvHeads * valueDim];
@@ -176,7 +192,7 @@ function expectedDims(config: MultiHeadConfig): Record<Name, { axes: string; dim
   };
 }
 
-type NumbersOf = (name: Name) => Float32Array | undefined;
+type NumbersOf = (name: ParameterName) => Float32Array | undefined;
 
 function linearsOf(config: MultiHeadConfig, numbersOf: NumbersOf): Record<"q" | "k" | "v" | "out", LinearParameters> {
   const { embedDim, kDim, vDim, outDim, numHeads, numKvHeads, headDim, valueDim, weightLayout: layout } = config;

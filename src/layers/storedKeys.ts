@@ -84,6 +84,9 @@ function assertMemory(operation: string, memory: KVCache, extraKeys: number): vo
     throw wrongValue(operation, '"memory" has policy "rolling", expected "append", which keeps all keys');
   }
   if (extraKeys > 0 && memory.lengths.some((length) => length < extraKeys || length !== memory.length)) {
-    throw wrongValue(operation, `"memory" has sequences of ${memory.lengths.join(", ")} keys, which projectKeys of this layer did not make`);
+    throw wrongValue(
+      operation,
+      `"memory" has sequences of ${memory.lengths.join(", ")} keys, which projectKeys of this layer did not make`,
+    );
   }
 }
