@@ -9,7 +9,7 @@ export type { KVCacheOptions } from "./layers/cacheConfig.js";
 export { type AppendOptions, type CachedAttentionOptions, KVCache } from "./layers/kvCache.js";
 export type { ActivateOptions } from "./ops/activate.js";
 export type { CreateMultiHeadAttention } from "./layers/createMultiHeadAttention.js";
-export { type LayerCacheOptions, MultiHeadAttention, type ProjectKeysOptions } from "./layers/multiHeadAttention.js";
+export type { LayerCacheOptions, MultiHeadAttention, ProjectKeysOptions } from "./layers/multiHeadAttention.js";
 export type { MultiHeadForwardOptions } from "./layers/multiHeadCall.js";
 export type { MultiHeadAttentionConfig } from "./layers/multiHeadConfig.js";
 export type { MultiHeadAttentionParameters } from "./layers/multiHeadParameters.js";
