@@ -20,6 +20,7 @@
  *     pack.ts        rows into panels                 keyBlock.ts panels of a block of keys
  *     panels.ts      blocks of the head in work       cache.ts    rows into the blocks of a cache
  *     matmul.ts      blocked matrix product
+ *     activations.ts gelu, silu and their like        exp.ts      powers of e, for these and tanh
  *     merge.ts       results on parts of the keys     float16.ts  widening
  *     workspace.ts   scratch of one thread            layout.ts   sizes that all of these share
  *     touch.ts       cache lines, many at once
@@ -32,6 +33,7 @@ export { appendKeys, cacheBlockBytes, readKeys, transferBytes } from "./cache";
 export { placeWorkspace, workspaceBytes } from "./workspace";
 export { matmul, packedBytes, packMatrix, placeProduct, productUnits, productWorkspaceBytes } from "./matmul";
 export { merge } from "./merge";
+export { activate } from "./activations";
 export { widenFloat16 } from "./float16";
 export { multiplyAdds } from "./peak";
 export { abiVersion, block, build, heapBase, multiplyAdd, panel } from "./identity";

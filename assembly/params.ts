@@ -173,6 +173,20 @@ export class MergePart {
   logSumExp: usize;
 }
 
+/** An activation function of each element. */
+@unmanaged
+export class ActivateParams {
+  x: usize;
+  /** What each result is multiplied by; 0 where absent. */
+  gate: usize;
+  /** May be x. */
+  out: usize;
+  /** Elements. */
+  count: usize;
+  /** Which function, see `activations.ts`. */
+  kind: i32;
+}
+
 /** The stage at which scores are handed out. */
 export const enum ScoresStage {
   SCALED = 0,

@@ -1,6 +1,8 @@
 /** An engine with every operation: those of `Engine`, and what models need around attention. */
+import type { Activation } from "./activations.js";
 import { Engine } from "./engine.js";
 import { PackedMatrix, type WeightLayout } from "./layers/packedMatrix.js";
+import { activate, type ActivateOptions } from "./ops/activate.js";
 import { matmul, type MatmulOptions } from "./ops/matmul.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "./tensor.js";
 
@@ -19,7 +21,7 @@ export class FullEngine extends Engine {
   /**
    * Matrix product, blocked for the caches (Goto & van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication").
    *
-   *     out[…, i, j] = Σ_k a[…, i, k] · b[…, k, j] + bias[j]
+   *     out[…, i, j] = activation(Σ_k a[…, i, k] · b[…, k, j] + bias[j])
    *
    * Each sum is taken over k in order: neither the number of rows, nor the batch, nor the threads change a bit of it. Leading axes
    * broadcast, aligned to the right. Sizes of 0 are allowed; a depth of 0 gives the bias.
@@ -64,5 +66,33 @@ export class FullEngine extends Engine {
    */
   packMatrix(b: TensorLike, layout?: WeightLayout): PackedMatrix {
     return PackedMatrix.pack(this.runtime, b, layout);
+  }
+
+  /**
+   * An activation function of each element, times a gate if one is given: what stands between the products of a feed-forward layer
+   * (Shazeer 2020, arXiv:2002.05202).
+   *
+   *     out = f(x)   or   f(x) · gate
+   *
+   * f is one of "gelu" (x · Φ(x), by the error function), "gelu-tanh", "silu", "relu", "tanh" and "sigmoid". Limits are results: gelu
+   * and silu of −∞ are 0. NaN stays NaN.
+   *
+   * @param x  of any sizes
+   * @returns `out` where given, else { type: "float32", data, dims } of the sizes of x
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} an unknown function, sizes that don't fit, a result that overlaps operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const x = { data: Float32Array.of(-1, 0, 2), dims: [3] };
+   * const gate = { data: Float32Array.of(10, 10, 10), dims: [3] };
+   * console.log([...engine.activate(x, "relu", { gate }).data]); // [ 0, 0, 20 ]
+   * engine.dispose();
+   */
+  activate<Out extends Float32Tensor = ResultTensor>(x: TensorLike, kind: Activation, options?: ActivateOptions<Out>): Out {
+    return activate(this.runtime, x, kind, options);
   }
 }

@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Fast attention for JavaScript without a GPU. */
+export { type Activation, ACTIVATIONS } from "./activations.js";
 export { createEngine } from "./createEngine.js";
 export type { Engine, EngineInfo } from "./engine.js";
 export type { FullEngine } from "./fullEngine.js";
@@ -8,6 +9,7 @@ export type { KVCacheOptions } from "./layers/cacheConfig.js";
 export { type AppendOptions, type CachedAttentionOptions, KVCache } from "./layers/kvCache.js";
 export { PackedMatrix, type WeightLayout } from "./layers/packedMatrix.js";
 export type { MatmulOptions } from "./ops/matmul.js";
+export type { ActivateOptions } from "./ops/activate.js";
 export type { AttentionOptions, AttentionPlan } from "./ops/attentionCall.js";
 export type { AttentionPart, MergeOptions } from "./ops/mergeAttention.js";
 export type { Build } from "./runtime/builds.js";

@@ -74,9 +74,7 @@ export function readPlace(
   const { data, dims, tensor } = readTensor(runtime, operation, name, value);
   if (arrayName(data) !== "Float32Array") throw wrongKind(operation, `"${name}" must hold a Float32Array, got ${describe(data)}`);
   const place = operand(runtime, operation, name, dims, data as Float32Array, tensor, "float32", true);
-  if (!haveSameSizes(place.dims, expected)) {
-    throw wrongValue(operation, `"${name}" has dims ${show(place.dims)}, expected ${show(expected)} (${axes})`);
-  }
+  expectDims(operation, place, expected, axes);
   if (place.viewOffset !== undefined) {
     throw wrongKind(
       operation,
@@ -84,6 +82,12 @@ export function readPlace(
     );
   }
   return place;
+}
+
+/** Refuses a tensor of other sizes; `axes` says what they are. */
+export function expectDims(operation: string, { name, dims }: Operand, expected: readonly number[], axes: string): void {
+  if (haveSameSizes(dims, expected)) return;
+  throw wrongValue(operation, `"${name}" has dims ${show(dims)}, expected ${show(expected)} (${axes})`);
 }
 
 /** A new array for a result that the caller brought no place for. */

@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { instantiate } from "../src/runtime/instantiate.js";
 import { ABI_VERSION } from "../src/runtime/kernels.js";
 import {
+  ACTIVATE_PARAMS,
   ATTENTION_PARAMS,
   CACHE_PARAMS,
   KEY_SPAN,
@@ -21,6 +22,7 @@ import { binaryOf, onEveryBuild } from "./support/builds.js";
 const EXPORTS = [
   ...[
     "abiVersion",
+    "activate",
     "addValues",
     "appendKeys",
     "attention",
@@ -123,6 +125,7 @@ test("the structs have the same fields at the same offsets on both sides", async
   const structs = {
     AttentionParams: ATTENTION_PARAMS,
     SequenceParams: SEQUENCE_PARAMS,
+    ActivateParams: ACTIVATE_PARAMS,
     MergeParams: MERGE_PARAMS,
     MergePart: MERGE_PART,
     CacheParams: CACHE_PARAMS,

@@ -7,8 +7,20 @@ import engine from "./engine.mjs";
 import threads from "./threads.mjs";
 import cache from "./cache.mjs";
 import int8 from "./int8.mjs";
+import rows from "./rows.mjs";
 import sequences from "./sequences.mjs";
 import matmul from "./matmul.mjs";
 import wide from "./wide.mjs";
 
-export const BREAKS = [...attention, ...determinism, ...engine, ...threads, ...cache, ...int8, ...sequences, ...matmul, ...wide];
+export const BREAKS = [
+  ...attention,
+  ...determinism,
+  ...engine,
+  ...threads,
+  ...cache,
+  ...int8,
+  ...rows,
+  ...sequences,
+  ...matmul,
+  ...wide,
+];
