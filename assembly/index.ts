@@ -19,8 +19,8 @@
  *     tanh.ts        for softcap                      unit.ts     scores in units of log₂e
  *     pack.ts        rows into panels                 keyBlock.ts panels of a block of keys
  *     panels.ts      blocks of the head in work       cache.ts    rows into the blocks of a cache
- *     activations.ts gelu, silu and their like        exp.ts      powers of e, for these and tanh
  *     matmul.ts      blocked matrix product
+ *     activations.ts gelu, silu and their like        exp.ts      powers of e, for these and tanh
  *     merge.ts       results on parts of the keys     float16.ts  widening
  *     workspace.ts   scratch of one thread            layout.ts   sizes that all of these share
  *     touch.ts       cache lines, many at once

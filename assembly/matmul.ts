@@ -14,6 +14,7 @@
  */
 import { MatmulEntry, MatmulParams } from "./params";
 import { addValues } from "./values";
+import { activateRow } from "./activations";
 import { packKeys, packValues, transposeRows } from "./pack";
 import { ceilPanel, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, SCORE_ROW, wholeLines } from "./layout";
 
@@ -252,7 +253,8 @@ function storeStrip(p: MatmulParams, accPtr: usize, outPtr: usize, rows: usize, 
   const panelBytes = tileRowsOf(rows) * PANEL_BYTES;
   for (let r: usize = 0; r < rows; r++) {
     let fromPtr = accPtr + r * PANEL_BYTES;
-    let toPtr = outPtr + ((r * p.outRowStride) << 2);
+    const rowPtr = outPtr + ((r * p.outRowStride) << 2);
+    let toPtr = rowPtr;
     let biasPtr = p.bias + (column << 2);
     const wholeEnd = toPtr + ((columns & ~7) << 2);
     for (; toPtr < wholeEnd; toPtr += PANEL_BYTES, fromPtr += panelBytes, biasPtr += PANEL_BYTES) {
@@ -270,5 +272,6 @@ function storeStrip(p: MatmulParams, accPtr: usize, outPtr: usize, rows: usize, 
       if (p.bias) x += load<f32>(biasPtr);
       store<f32>(toPtr, x);
     }
+    if (p.activation) activateRow(rowPtr, columns, p.activation - 1);
   }
 }

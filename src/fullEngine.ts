@@ -22,7 +22,7 @@ export class FullEngine extends Engine {
   /**
    * Matrix product, blocked for the caches (Goto & van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication").
    *
-   *     out[…, i, j] = Σ_k a[…, i, k] · b[…, k, j] + bias[j]
+   *     out[…, i, j] = activation(Σ_k a[…, i, k] · b[…, k, j] + bias[j])
    *
    * Each sum is taken over k in order: neither the number of rows, nor the batch, nor the threads change a bit of it. Leading axes
    * broadcast, aligned to the right. Sizes of 0 are allowed; a depth of 0 gives the bias.

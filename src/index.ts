@@ -7,7 +7,6 @@ export type { FullEngine } from "./fullEngine.js";
 export type { EngineOptions, PackagedBuild, SyncBuild, SyncEngineOptions } from "./openEngine.js";
 export type { KVCacheOptions } from "./layers/cacheConfig.js";
 export { type AppendOptions, type CachedAttentionOptions, KVCache } from "./layers/kvCache.js";
-export type { ActivateOptions } from "./ops/activate.js";
 export type { CreateMultiHeadAttention } from "./layers/createMultiHeadAttention.js";
 export type { LayerCacheOptions, MultiHeadAttention, ProjectKeysOptions } from "./layers/multiHeadAttention.js";
 export type { MultiHeadForwardOptions } from "./layers/multiHeadCall.js";
@@ -16,6 +15,7 @@ export type { MultiHeadAttentionParameters } from "./layers/multiHeadParameters.
 export type { FromTorchOptions, TorchStateDict } from "./layers/torchStateDict.js";
 export { PackedMatrix, type WeightLayout } from "./layers/packedMatrix.js";
 export type { MatmulOptions } from "./ops/matmul.js";
+export type { ActivateOptions } from "./ops/activate.js";
 export type { AttentionOptions, AttentionPlan } from "./ops/attentionCall.js";
 export type { AttentionPart, MergeOptions } from "./ops/mergeAttention.js";
 export type { Build } from "./runtime/builds.js";

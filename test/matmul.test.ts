@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { createEngine, type FullEngine, type MatmulOptions, type PackedMatrix } from "headwise";
 import { matmul as reference, type ReferenceMatmulOptions } from "headwise/reference";
+import { ACTIVATIONS } from "../src/activations.js";
 import { expectParity, expectSameBits, poison } from "./support/attention.js";
 import { onEveryBuild } from "./support/builds.js";
 import { onEveryEngine } from "./support/engines.js";
@@ -77,6 +78,11 @@ onEveryEngine((_, engine) => {
       resident.data.set(initial.data);
       expectSameBits(engine.matmul(a, b, { bias, accumulate: true, out: resident }).data, out.data, "in the engine's memory");
       resident.dispose();
+    });
+
+    test.each(ACTIVATIONS)("followed by %s, with the bits of activate", (activation) => {
+      const out = engine.matmul(a, b, { bias });
+      expectSameBits(engine.matmul(a, b, { bias, activation }).data, engine.activate(out, activation).data, activation);
     });
 
     test("a row has the same bits alone", () => {
@@ -221,12 +227,18 @@ onEveryBuild((_, engine) => {
       TypeError,
       'matmul: "accumulate" needs "out" to begin with',
     ],
+    [
+      "an activation",
+      (e) => e.matmul(a, b, { activation: "swish" as never }),
+      RangeError,
+      'matmul: "activation" must be "gelu" or "gelu-tanh" or "silu" or "relu" or "tanh" or "sigmoid", got "swish"',
+    ],
     ["a flag", (e) => e.matmul(a, b, { transposeB: 1 as never }), TypeError, 'matmul: "transposeB" must be true or false, got 1'],
     [
       "an option",
       (e) => e.matmul(a, b, { transpose: true } as never),
       TypeError,
-      'matmul: unknown option "transpose"; the options are transposeA, transposeB, bias, accumulate, out',
+      'matmul: unknown option "transpose"; the options are transposeA, transposeB, bias, activation, accumulate, out',
     ],
     [
       "a packed matrix, transposed",

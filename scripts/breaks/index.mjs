@@ -19,8 +19,8 @@ export const BREAKS = [
   ...threads,
   ...cache,
   ...int8,
+  ...rows,
   ...sequences,
   ...matmul,
-  ...rows,
   ...wide,
 ];

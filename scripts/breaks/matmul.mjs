@@ -39,6 +39,13 @@ export default [
     tests: MATMUL,
   },
   {
+    rule: "matmul: the activation is the one asked for",
+    file: "src/ops/multiply.ts",
+    find: "1 + ACTIVATIONS.indexOf(products.activation)",
+    replace: "ACTIVATIONS.indexOf(products.activation)",
+    tests: MATMUL,
+  },
+  {
     rule: "matmul: what accumulates is copied in",
     file: "src/operand.ts",
     find: "if (!operand.isResult || operand.isUpdated) copyIn",

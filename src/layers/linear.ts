@@ -68,6 +68,7 @@ export class Linear {
       isBTransposed: false,
       isPacked: true,
       accumulate: false,
+      activation: undefined,
     });
   }
 

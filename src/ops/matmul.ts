@@ -1,5 +1,6 @@
 /** Matrix product: validate → place → run → hand back. */
-import { describe, knownOptions, show, wrongKind, wrongValue } from "../check.js";
+import { type Activation, ACTIVATIONS } from "../activations.js";
+import { describe, knownOptions, oneOf, show, wrongKind, wrongValue } from "../check.js";
 import { PackedMatrix } from "../layers/packedMatrix.js";
 import {
   assertUnchanged,
@@ -13,6 +14,7 @@ import {
 } from "../operand.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../tensor.js";
+import { optional } from "./attentionCall.js";
 import { broadcastEntries } from "./broadcast.js";
 import { multiply } from "./multiply.js";
 
@@ -24,6 +26,8 @@ export interface MatmulOptions<Out extends Float32Tensor = Float32Tensor> {
   transposeB?: boolean | undefined;
   /** Added to each row: [columns]. */
   bias?: TensorLike | undefined;
+  /** Applied last. Default none. */
+  activation?: Activation | undefined;
   /** Whether the sums begin with what `out` holds. Default false. */
   accumulate?: boolean | undefined;
   /** Receives the product, and is returned: [..., rows, columns]. */
@@ -31,7 +35,7 @@ export interface MatmulOptions<Out extends Float32Tensor = Float32Tensor> {
 }
 
 const OPERATION = "matmul";
-const OPTIONS = ["transposeA", "transposeB", "bias", "accumulate", "out"];
+const OPTIONS = ["transposeA", "transposeB", "bias", "activation", "accumulate", "out"];
 
 /** See `FullEngine.matmul`. */
 export function matmul<Out extends Float32Tensor = ResultTensor>(
@@ -42,11 +46,12 @@ export function matmul<Out extends Float32Tensor = ResultTensor>(
 ): Out {
   runtime.assertReady(OPERATION);
   knownOptions(OPERATION, options, OPTIONS);
-  const { bias: biasOption, out: returned } = options;
+  const { bias: biasOption, activation: activationOption, out: returned } = options;
   const isATransposed = flag("transposeA", options.transposeA);
   const isBTransposed = flag("transposeB", options.transposeB);
   const accumulate = flag("accumulate", options.accumulate);
 
+  const activation = optional(activationOption, (value) => oneOf(OPERATION, "activation", value, ACTIVATIONS));
   const left = readNumbers(runtime, OPERATION, "a", a);
   const [rows, depth] = matrixSizes(left, isATransposed, "rows, depth");
   const right = b instanceof PackedMatrix ? undefined : readNumbers(runtime, OPERATION, "b", b);
@@ -97,6 +102,7 @@ export function matmul<Out extends Float32Tensor = ResultTensor>(
       isBTransposed,
       isPacked: !right,
       accumulate,
+      activation,
     });
   });
   return handBack(returned, out);
@@ -117,6 +123,3 @@ function flag(name: string, value: unknown): boolean {
   if (value === undefined || typeof value === "boolean") return value ?? false;
   throw wrongKind(OPERATION, `"${name}" must be true or false, got ${describe(value)}`);
 }
-
-const optional = <T, R>(value: T | undefined | null, read: (value: T) => R): R | undefined =>
-  value === undefined || value === null ? undefined : read(value);

@@ -1,11 +1,12 @@
 /** Matrix products on what lies in the engine's memory: how they are cut into units, and what scratch they take. */
+import { type Activation, ACTIVATIONS } from "../activations.js";
 import { onScratch } from "../operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
 import { MATMUL_ENTRY, MATMUL_PARAMS, sizeOf, writeStruct } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
 
-/** Products out = a · b + bias of the same sizes. Addresses in bytes, strides in elements. */
+/** Products out = activation(a · b + bias) of the same sizes. Addresses in bytes, strides in elements. */
 export interface Products {
   readonly entries: readonly { readonly a: number; readonly b: number; readonly out: number }[];
   /** [columns], 0 where absent. */
@@ -20,6 +21,7 @@ export interface Products {
   readonly isBTransposed: boolean;
   readonly isPacked: boolean;
   readonly accumulate: boolean;
+  readonly activation: Activation | undefined;
 }
 
 /** Columns of a unit, as the kernels have it; see `assembly/matmul.ts`. */
@@ -58,7 +60,7 @@ export function multiply(runtime: Runtime, operation: string, products: Products
     isBTransposed: products.isBTransposed ? 1 : 0,
     isPacked: products.isPacked ? 1 : 0,
     accumulate: products.accumulate ? 1 : 0,
-    activation: 0,
+    activation: products.activation === undefined ? 0 : 1 + ACTIVATIONS.indexOf(products.activation),
     stripRows: STRIP_ROWS[runtime.build],
     unitRows: unitRows(runtime, products, wantedThreads),
   };

@@ -1,6 +1,6 @@
 /** The operations as they are defined, in float64: the truth that the kernels are held against. */
-export { activate } from "./activate.js";
 export { matmul, type ReferenceMatmulOptions } from "./matmul.js";
+export { activate } from "./activate.js";
 export { mergeAttention, type ReferencePart } from "./mergeAttention.js";
 export { multiHeadAttention, type ReferenceMultiHeadOptions, type ReferenceParameters } from "./multiHeadAttention.js";
 export { type ReferenceOptions, type ReferenceTensor, scaledDotProductAttention } from "./scaledDotProductAttention.js";

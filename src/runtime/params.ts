@@ -105,10 +105,6 @@ export const MERGE_PARAMS = {
 
 export const MERGE_PART = { out: "usize", logSumExp: "usize" } as const satisfies Record<string, FieldType>;
 
-export const ACTIVATE_PARAMS = { x: "usize", gate: "usize", out: "usize", count: "usize", kind: "i32" } as const satisfies Record<
-  string,
-  FieldType
->;
 export const MATMUL_PARAMS = {
   entries: "usize",
   numEntries: "usize",
@@ -129,6 +125,10 @@ export const MATMUL_PARAMS = {
 } as const satisfies Record<string, FieldType>;
 
 export const MATMUL_ENTRY = { a: "usize", b: "usize", out: "usize" } as const satisfies Record<string, FieldType>;
+export const ACTIVATE_PARAMS = { x: "usize", gate: "usize", out: "usize", count: "usize", kind: "i32" } as const satisfies Record<
+  string,
+  FieldType
+>;
 
 export const KEY_SPAN = { first: "usize", end: "usize" } as const satisfies Record<string, FieldType>;
 
