@@ -43,7 +43,10 @@ const OPTIONS = [
   ...["key", "value", "memory", "cache", "headGates", "averageWeights"],
   ...ATTENTION_OPTIONS.filter((name) => name !== "layout"),
 ];
-/** Nothing of the caller's is looked at again but the elements of arrays. */
+/**
+ * Nothing of the caller's is looked at again but the elements of arrays.
+ * @internal
+ */
 export interface MultiHeadCall {
   readonly operation: string;
   readonly x: Operand;
@@ -64,13 +67,17 @@ export interface MultiHeadCall {
   readonly returned: Float32Tensor | undefined;
 }
 
-/** Options, each read once. */
+/**
+ * Options, each read once.
+ * @internal
+ */
 export type Given = { readonly [Name in keyof MultiHeadForwardOptions]: MultiHeadForwardOptions[Name] };
 
 /**
  * Reads a call. Each getter is read once.
  *
  * @param extraKeys  keys that every row sees, behind the others
+ * @internal
  */
 export function readMultiHeadCall(
   runtime: Runtime,

@@ -53,7 +53,10 @@ const VECTORS = ["qBias", "kBias", "vBias", "qkvBias", "outBias", "biasK", "bias
 /** @internal */
 export type ParameterName = (typeof MATRICES)[number] | (typeof VECTORS)[number];
 
-/** Parameters by name, as they came. */
+/**
+ * Parameters by name, as they came.
+ * @internal
+ */
 export type ParameterOperands = ReadonlyMap<ParameterName, Operand>;
 
 /**

@@ -31,13 +31,17 @@ const NAMES: Readonly<Record<string, ParameterName>> = {
 };
 const TORCH_NAMES = new Map(Object.entries(NAMES).map(([name, parameter]) => [parameter, name]));
 
-/** What PyTorch calls a parameter. */
+/**
+ * What PyTorch calls a parameter.
+ * @internal
+ */
 export const torchNameOf = (name: ParameterName): string => TORCH_NAMES.get(name) ?? name;
 
 /**
  * Reads a state dict. Each getter is read once.
  *
  * @returns what the layer is, and its parameters by headwise's names
+ * @internal
  */
 export function readTorchStateDict(
   runtime: Runtime,

@@ -1,0 +1,96 @@
+/** The multi-head layer against its definition in float64, on every build and number of threads. */
+import { describe, test } from "vitest";
+import type { MultiHeadAttentionConfig, MultiHeadForwardOptions } from "headwise";
+import type { ReferenceMultiHeadOptions } from "headwise/reference";
+import { onEveryEngine } from "./support/engines.js";
+import { checkLayer, type Extras, randomParameters, sizesOf } from "./support/layers.js";
+import { normal, randomMask } from "./support/random.js";
+
+interface Case {
+  config: MultiHeadAttentionConfig;
+  x: number[];
+  extras?: Extras;
+  options?: MultiHeadForwardOptions & ReferenceMultiHeadOptions;
+  /** Rows of the other side, for cross-attention. */
+  kvLen?: number;
+}
+
+const CASES: Record<string, Case> = {
+  self: { config: { embedDim: 24, numHeads: 3 }, x: [2, 7, 24] },
+  "one row": { config: { embedDim: 65, numHeads: 5 }, x: [1, 1, 65], extras: { biases: true } },
+  "one sequence": { config: { embedDim: 9, numHeads: 1 }, x: [63, 9], extras: { biases: true }, options: { causal: true } },
+  "causal, inOut, grouped": {
+    config: { embedDim: 40, numHeads: 6, numKvHeads: 2, headDim: 7, weightLayout: "inOut" },
+    x: [2, 65, 40],
+    extras: { biases: true },
+    options: { causal: true },
+  },
+  "valueDim and outDim of their own": {
+    config: { embedDim: 8, numHeads: 2, headDim: 5, valueDim: 3, outDim: 11 },
+    x: [3, 8, 8],
+    options: { window: [3, 1], sinkTokens: 1 },
+  },
+  cross: { config: { embedDim: 16, numHeads: 2, kDim: 9, vDim: 7 }, x: [2, 5, 16], kvLen: 13, extras: { biases: true } },
+  "cross, values of keys": { config: { embedDim: 16, numHeads: 4, kDim: 9, vDim: 9 }, x: [3, 16], kvLen: 64 },
+  norms: { config: { embedDim: 24, numHeads: 3, qkNorm: true }, x: [2, 9, 24], extras: { norms: true } },
+  "norms without parameters": { config: { embedDim: 30, numHeads: 3, qkNorm: { eps: 0.1 } }, x: [2, 9, 30] },
+  gates: { config: { embedDim: 12, numHeads: 4, headGates: [1, 0, -2, 0.3] }, x: [2, 5, 12], extras: { biases: true } },
+  "gates of the call": { config: { embedDim: 12, numHeads: 3 }, x: [2, 5, 12], options: { headGates: [0, 0, 2] } },
+  "mask, bias, softcap, scale, sinks": {
+    config: { embedDim: 12, numHeads: 3 },
+    x: [2, 9, 12],
+    options: {
+      ...{ scale: 0.7, softcap: 3, mask: randomMask([3, 9, 9], 5, 0.7), bias: normal([2, 1, 9, 9], 6), sinks: normal([3], 7) },
+      causal: "upper-left",
+    },
+  },
+  lengths: {
+    config: { embedDim: 12, numHeads: 3 },
+    x: [2, 9, 12],
+    options: { queryLengths: [9, 2], keyLengths: [5, 9], causal: true },
+  },
+  packed: { config: { embedDim: 12, numHeads: 3 }, x: [1, 20, 12], options: { cuSeqlensQ: [0, 3, 3, 20], causal: true } },
+  "an extra key": {
+    config: { embedDim: 12, numHeads: 3 },
+    x: [2, 9, 12],
+    extras: { biasKv: true, biases: true },
+    options: { causal: true },
+  },
+  "zero attention": {
+    config: { embedDim: 12, numHeads: 3, addZeroAttention: true },
+    x: [9, 12],
+    options: { mask: randomMask([9, 9], 5, 0.5) },
+  },
+  "both, queries before all keys": {
+    config: { embedDim: 12, numHeads: 4, numKvHeads: 2, addZeroAttention: true },
+    ...{ x: [2, 9, 12], kvLen: 5, extras: { biasKv: true }, options: { causal: true, sinks: normal([4], 7) } },
+  },
+  "both, lengths, window and a mask of each head": {
+    config: { embedDim: 12, numHeads: 3, addZeroAttention: true },
+    ...{ x: [2, 9, 12], extras: { biasKv: true } },
+    options: {
+      queryLengths: [9, 4],
+      keyLengths: [8, 6],
+      window: [2, 1],
+      sinkTokens: 1,
+      mask: randomMask([2, 3, 9, 9], 4, 0.7),
+      softcap: 2,
+    },
+  },
+  "both, packed": {
+    config: { embedDim: 12, numHeads: 3, addZeroAttention: true },
+    ...{ x: [1, 20, 12], extras: { biasKv: true }, options: { cuSeqlensQ: [0, 3, 3, 20], causal: true } },
+  },
+};
+
+onEveryEngine((_, engine) => {
+  describe("the layer is within twice the error of naive float32, plus 4 ulp", () => {
+    test.each(Object.entries(CASES))("%s › seed 3", (_name, { config, x, extras, options = {}, kvLen }) => {
+      const { kDim, vDim } = sizesOf(config);
+      const rows = (channels: number): number[] => [...x.slice(0, -2), kvLen!, channels];
+      const source =
+        kvLen === undefined ? {} : { key: normal(rows(kDim), 41), ...(vDim !== kDim && { value: normal(rows(vDim), 42) }) };
+      checkLayer(engine, config, randomParameters(config, 3, extras), normal(x, 40), { ...options, ...source });
+    });
+  });
+});
