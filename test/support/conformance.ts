@@ -9,7 +9,7 @@ const FOLDER = process.env["HEADWISE_CONFORMANCE"] ?? fileURLToPath(new URL("../
 export const ABSENT = " › not run: the conformance data are absent";
 
 /** The content of a file of the data, JSON under lines of comment; undefined where they are absent. */
-export function readConformance<T>(path: string): T | undefined {
+export function readConformance(path: string): unknown {
   const file = `${FOLDER}/${path}`;
-  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8").replace(/^\/\/.*$/gm, "")) as T) : undefined;
+  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8").replace(/^\/\/.*$/gm, "")) : undefined;
 }
