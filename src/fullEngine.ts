@@ -2,6 +2,7 @@
 import type { Activation } from "./activations.js";
 import { Engine } from "./engine.js";
 import { activate, type ActivateOptions } from "./ops/activate.js";
+import { softmax, type SoftmaxOptions } from "./ops/softmax.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "./tensor.js";
 
 /**
@@ -42,5 +43,32 @@ export class FullEngine extends Engine {
    */
   activate<Out extends Float32Tensor = ResultTensor>(x: TensorLike, kind: Activation, options?: ActivateOptions<Out>): Out {
     return activate(this.runtime, x, kind, options);
+  }
+
+  /**
+   * Softmax along an axis, or its logarithm (Bridle 1990; by the largest score, so that nothing overflows).
+   *
+   *     out_j = exp(s_j) / Σ exp(s_j')   or, with log,  s_j − ln Σ exp(s_j')      s = scale · x + bias, over what is visible
+   *
+   * What a mask or a bias of −∞ hides has no influence, whatever it holds, and is 0 (log: −∞). Where nothing is visible all is 0
+   * (log: −∞). A visible +∞ or NaN makes its row NaN and no other.
+   *
+   * @param x  of any sizes, at least one axis
+   * @returns `out` where given, else { type: "float32", data, dims } of the sizes of x
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes or values that don't fit, a result that overlaps operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const x = { data: Float32Array.of(1, 9, 1, 2, 2, 2), dims: [2, 3] };
+   * const mask = { data: Uint8Array.of(1, 0, 1), dims: [3] };
+   * console.log([...engine.softmax(x, { mask }).data]); // [ 0.5, 0, 0.5, 0.5, 0, 0.5 ]
+   * engine.dispose();
+   */
+  softmax<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options?: SoftmaxOptions<Out>): Out {
+    return softmax(this.runtime, x, options);
   }
 }

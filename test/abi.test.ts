@@ -7,12 +7,14 @@ import { ABI_VERSION } from "../src/runtime/kernels.js";
 import {
   ACTIVATE_PARAMS,
   ATTENTION_PARAMS,
+  AXIS_PARAMS,
   CACHE_PARAMS,
   KEY_SPAN,
   MERGE_PARAMS,
   MERGE_PART,
   SEQUENCE_PARAMS,
   sizeOf,
+  SOFTMAX_PARAMS,
 } from "../src/runtime/params.js";
 import { unshareMemory } from "../src/runtime/unshareMemory.js";
 import { binaryOf, onEveryBuild } from "./support/builds.js";
@@ -45,6 +47,7 @@ const EXPORTS = [
     "scoreStrip",
     "sharedScoresBytes",
     "softcapRow",
+    "softmax",
     "splitScores",
     "splitValues",
     "transferBytes",
@@ -118,6 +121,8 @@ test("the structs have the same fields at the same offsets on both sides", async
     AttentionParams: ATTENTION_PARAMS,
     SequenceParams: SEQUENCE_PARAMS,
     ActivateParams: ACTIVATE_PARAMS,
+    SoftmaxParams: SOFTMAX_PARAMS,
+    AxisParams: AXIS_PARAMS,
     MergeParams: MERGE_PARAMS,
     MergePart: MERGE_PART,
     CacheParams: CACHE_PARAMS,
