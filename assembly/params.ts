@@ -228,6 +228,23 @@ export class AxisParams {
   biasStride: usize;
 }
 
+/** Normalization of rows. */
+@unmanaged
+export class NormalizeParams {
+  x: usize;
+  /** May be x. */
+  out: usize;
+  // [length], 0 where absent
+  weight: usize;
+  bias: usize;
+  /** Elements of a row. */
+  length: usize;
+  /** Added to the mean square. */
+  eps: f32;
+  /** 1: the mean is subtracted first, as layer norm does. */
+  isCentered: i32;
+}
+
 /** The stage at which scores are handed out. */
 export const enum ScoresStage {
   SCALED = 0,

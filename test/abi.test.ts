@@ -13,6 +13,7 @@ import {
   MERGE_PARAMS,
   MERGE_PART,
   SEQUENCE_PARAMS,
+  NORMALIZE_PARAMS,
   sizeOf,
   SOFTMAX_PARAMS,
 } from "../src/runtime/params.js";
@@ -35,6 +36,7 @@ const EXPORTS = [
     "merge",
     "multiplyAdd",
     "multiplyAdds",
+    "normalize",
     "packKeys",
   ],
   ...[
@@ -123,6 +125,7 @@ test("the structs have the same fields at the same offsets on both sides", async
     ActivateParams: ACTIVATE_PARAMS,
     SoftmaxParams: SOFTMAX_PARAMS,
     AxisParams: AXIS_PARAMS,
+    NormalizeParams: NORMALIZE_PARAMS,
     MergeParams: MERGE_PARAMS,
     MergePart: MERGE_PART,
     CacheParams: CACHE_PARAMS,

@@ -59,6 +59,8 @@ test("every function and class that the package exports for use has an example",
     ...[".mergeAttention(", ".createKVCache(", ".append(", ".attend(", ".truncate(", ".fork(", ".reorder(", "KVCache.restore("],
     ".activate(",
     ".softmax(",
+    ".layerNorm(",
+    ".rmsNorm(",
   ]) {
     expect(examples, name).toContain(name);
   }

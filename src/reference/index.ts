@@ -1,5 +1,6 @@
 /** The operations as they are defined, in float64: the truth that the kernels are held against. */
 export { activate } from "./activate.js";
 export { mergeAttention, type ReferencePart } from "./mergeAttention.js";
+export { layerNorm, type ReferenceNormOptions, rmsNorm } from "./normalize.js";
 export { type ReferenceSoftmaxOptions, softmax } from "./softmax.js";
 export { type ReferenceOptions, type ReferenceTensor, scaledDotProductAttention } from "./scaledDotProductAttention.js";

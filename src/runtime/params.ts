@@ -130,6 +130,16 @@ export const SOFTMAX_PARAMS = {
 
 export const AXIS_PARAMS = { size: "usize", maskStride: "usize", biasStride: "usize" } as const satisfies Record<string, FieldType>;
 
+export const NORMALIZE_PARAMS = {
+  x: "usize",
+  out: "usize",
+  weight: "usize",
+  bias: "usize",
+  length: "usize",
+  eps: "f32",
+  isCentered: "i32",
+} as const satisfies Record<string, FieldType>;
+
 export const KEY_SPAN = { first: "usize", end: "usize" } as const satisfies Record<string, FieldType>;
 
 export type SequenceParams = Record<keyof typeof SEQUENCE_PARAMS, number>;
