@@ -20,6 +20,9 @@
  *     pack.ts        rows into panels                 keyBlock.ts panels of a block of keys
  *     panels.ts      blocks of the head in work       cache.ts    rows into the blocks of a cache
  *     matmul.ts      blocked matrix product
+ *     axisSoftmax.ts softmax along an axis            columnSoftmax.ts  the same where it is not the last one
+ *     visibleScores.ts  its mask and bias             lanes.ts    parts of a vector
+ *     normalize.ts   layer norm and RMS norm
  *     activations.ts gelu, silu and their like        exp.ts      powers of e, for these and tanh
  *     merge.ts       results on parts of the keys     float16.ts  widening
  *     workspace.ts   scratch of one thread            layout.ts   sizes that all of these share
@@ -34,6 +37,8 @@ export { placeWorkspace, workspaceBytes } from "./workspace";
 export { matmul, packedBytes, packMatrix, placeProduct, productUnits, productWorkspaceBytes } from "./matmul";
 export { merge } from "./merge";
 export { activate } from "./activations";
+export { softmax } from "./axisSoftmax";
+export { normalize } from "./normalize";
 export { widenFloat16 } from "./float16";
 export { multiplyAdds } from "./peak";
 export { abiVersion, block, build, heapBase, multiplyAdd, panel } from "./identity";

@@ -187,6 +187,64 @@ export class ActivateParams {
   kind: i32;
 }
 
+/** Softmax along an axis of x [outer axes, length, inner axes]. */
+@unmanaged
+export class SoftmaxParams {
+  x: usize;
+  /** May be x. */
+  out: usize;
+  // 0 where absent
+  mask: usize;
+  bias: usize;
+
+  /** AxisParams[numOuterAxes] */
+  outerAxes: usize;
+  numOuterAxes: usize;
+  /** AxisParams[numInnerAxes] */
+  innerAxes: usize;
+  numInnerAxes: usize;
+
+  /** Elements along the axis. */
+  length: usize;
+  /** How many of them mask and bias reach; those beyond are hidden. */
+  covered: usize;
+  /** Elements from one to the next: the product of the inner axes. */
+  inner: usize;
+  // Along the axis, 0 where it is broadcast
+  maskStride: usize;
+  biasStride: usize;
+
+  /** Factor on x. */
+  scale: f32;
+  /** 1: logarithms. */
+  isLog: i32;
+}
+
+/** One axis of x, as mask and bias have it: strides are 0 where it is broadcast. */
+@unmanaged
+export class AxisParams {
+  size: usize;
+  maskStride: usize;
+  biasStride: usize;
+}
+
+/** Normalization of rows. */
+@unmanaged
+export class NormalizeParams {
+  x: usize;
+  /** May be x. */
+  out: usize;
+  // [length], 0 where absent
+  weight: usize;
+  bias: usize;
+  /** Elements of a row. */
+  length: usize;
+  /** Added to the mean square. */
+  eps: f32;
+  /** 1: the mean is subtracted first, as layer norm does. */
+  isCentered: i32;
+}
+
 /** The stage at which scores are handed out. */
 export const enum ScoresStage {
   SCALED = 0,

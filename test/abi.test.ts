@@ -7,6 +7,7 @@ import { ABI_VERSION } from "../src/runtime/kernels.js";
 import {
   ACTIVATE_PARAMS,
   ATTENTION_PARAMS,
+  AXIS_PARAMS,
   CACHE_PARAMS,
   KEY_SPAN,
   MATMUL_ENTRY,
@@ -14,7 +15,9 @@ import {
   MERGE_PARAMS,
   MERGE_PART,
   SEQUENCE_PARAMS,
+  NORMALIZE_PARAMS,
   sizeOf,
+  SOFTMAX_PARAMS,
 } from "../src/runtime/params.js";
 import { unshareMemory } from "../src/runtime/unshareMemory.js";
 import { binaryOf, onEveryBuild } from "./support/builds.js";
@@ -36,6 +39,7 @@ const EXPORTS = [
     "merge",
     "multiplyAdd",
     "multiplyAdds",
+    "normalize",
     "packKeys",
     "packMatrix",
   ],
@@ -53,6 +57,7 @@ const EXPORTS = [
     "scoreStrip",
     "sharedScoresBytes",
     "softcapRow",
+    "softmax",
     "splitScores",
     "splitValues",
     "transferBytes",
@@ -126,6 +131,9 @@ test("the structs have the same fields at the same offsets on both sides", async
     AttentionParams: ATTENTION_PARAMS,
     SequenceParams: SEQUENCE_PARAMS,
     ActivateParams: ACTIVATE_PARAMS,
+    SoftmaxParams: SOFTMAX_PARAMS,
+    AxisParams: AXIS_PARAMS,
+    NormalizeParams: NORMALIZE_PARAMS,
     MergeParams: MERGE_PARAMS,
     MergePart: MERGE_PART,
     CacheParams: CACHE_PARAMS,

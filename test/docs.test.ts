@@ -58,6 +58,9 @@ test("every function and class that the package exports for use has an example",
     ...["createEngine(", "createEngineSync(", ".tensor(", ".reshape(", ".scaledDotProductAttention(", ".dispose("],
     ...[".mergeAttention(", ".createKVCache(", ".append(", ".attend(", ".truncate(", ".fork(", ".reorder(", "KVCache.restore("],
     ".activate(",
+    ".softmax(",
+    ".layerNorm(",
+    ".rmsNorm(",
   ]) {
     expect(examples, name).toContain(name);
   }
