@@ -3,6 +3,7 @@
  * share, so that nothing is copied between them.
  */
 import { handBack, newResult, onScratch, type Operand } from "../operand.js";
+import { normalizeRows } from "../ops/normalize.js";
 import { attendTo } from "../ops/scaledDotProductAttention.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
@@ -101,6 +102,7 @@ function compute(parts: MultiHeadParts, call: MultiHeadCall, out: Operand, stage
     tensors,
     () => {
       parts.q.apply(operation, x.ptr, q.ptr, { groups: batchSize, rows: seqLen, outRows: seqLen });
+      normalizeHeads(parts, operation, q, parts.qNorm);
       if (source && projected) projectSource(parts, operation, source, projected, batchSize);
       if (staged) staged.write({ ...projected!, count: seqLen, layout: "bshd" });
       attendTo(runtime, attended, heads);
@@ -123,6 +125,7 @@ export function projectSource(
   const outRows = rows + extraKeysOf(parts);
   parts.k.apply(operation, key.ptr, k.ptr, { groups: batchSize, rows, outRows });
   parts.v.apply(operation, value.ptr, v.ptr, { groups: batchSize, rows, outRows });
+  normalizeHeads(parts, operation, k, parts.kNorm);
   for (const [{ ptr }, bias, width] of [[k, biasK, parts.k.outDim] as const, [v, biasV, parts.v.outDim] as const]) {
     const { f32 } = runtime.memory;
     for (let batch = 0; batch < batchSize; batch++) {
@@ -132,6 +135,13 @@ export function projectSource(
       if (bias) f32.set(bias.data, start);
     }
   }
+}
+
+/** Divides the vector of each head by its root mean square, where the layer does so. */
+function normalizeHeads({ runtime, config }: MultiHeadParts, operation: string, x: Operand, weight: MultiHeadParts["qNorm"]): void {
+  const { headDim: length, normEps: eps } = config;
+  if (eps === undefined) return;
+  normalizeRows(runtime, operation, [], { input: x, out: x, weight, bias: undefined, length, eps, isCentered: false });
 }
 
 /** Multiplies the output of each head by its gate; one of 0 leaves nothing of it, NaN neither. */
