@@ -40,6 +40,7 @@ const READ_WORK = 4;
 
 /**
  * Runs the products on the threads that they are worth.
+ * @internal
  * @throws {RangeError} not enough memory
  */
 export function multiply(runtime: Runtime, operation: string, products: Products): void {
