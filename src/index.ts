@@ -13,7 +13,7 @@ export type { MultiHeadForwardOptions } from "./layers/multiHeadCall.js";
 export type { MultiHeadAttentionConfig } from "./layers/multiHeadConfig.js";
 export type { MultiHeadAttentionParameters } from "./layers/multiHeadParameters.js";
 export type { FromTorchOptions, TorchStateDict } from "./layers/torchStateDict.js";
-export { PackedMatrix, type WeightLayout } from "./layers/packedMatrix.js";
+export type { PackedMatrix, WeightLayout } from "./layers/packedMatrix.js";
 export type { MatmulOptions } from "./ops/matmul.js";
 export type { ActivateOptions } from "./ops/activate.js";
 export type { AttentionOptions, AttentionPlan } from "./ops/attentionCall.js";

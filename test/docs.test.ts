@@ -57,10 +57,12 @@ test("every function and class that the package exports for use has an example",
   for (const name of [
     ...["createEngine(", "createEngineSync(", ".tensor(", ".reshape(", ".scaledDotProductAttention(", ".dispose("],
     ...[".mergeAttention(", ".createKVCache(", ".append(", ".attend(", ".truncate(", ".fork(", ".reorder(", "KVCache.restore("],
-    ".activate(",
     ".softmax(",
     ".layerNorm(",
     ".rmsNorm(",
+    ...[".matmul(", ".packMatrix(", ".activate("],
+    ...[".createMultiHeadAttention(", ".createMultiHeadAttention.fromTorch(", ".forward(", ".projectKeys(", ".createCache("],
+    ".pruneHeads(",
   ]) {
     expect(examples, name).toContain(name);
   }
