@@ -132,7 +132,7 @@ describe("forward", () => {
   const options = (make: (opened: Opened) => object): ((opened: Opened) => object) => make;
   test.each<[string, (opened: Opened) => object]>([
     [
-      'unknown option "layout"; the options are key, value, memory, cache, headGates, averageWeights,',
+      'unknown option "layout"; the options are key, value, memory, cache, headGates, accumulate,',
       options(() => ({ layout: "bshd" })),
     ],
     [
@@ -185,6 +185,7 @@ describe("forward", () => {
       '"queryLengths[1]" must be an integer from 0 to 5, got 6',
       options(({ caches }) => ({ cache: caches({ batchSize: 2 }), queryLengths: [5, 6] })),
     ],
+    ['"accumulate" needs "out" to begin with', options(() => ({ accumulate: true }))],
     ['"headGates" holds 1 elements, expected 3, one for each head', options(() => ({ headGates: [1] }))],
     [
       '"mask" has dims [4, 5], expected 1 or 5 for seqLen instead of 4 (it must broadcast to [batch, numHeads, seqLen, kvLen] = [2, 3, 5, 5])',

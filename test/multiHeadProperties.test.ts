@@ -96,6 +96,32 @@ onEveryEngine((build, engine) => {
       expect(engine.info.memory.inUse).toBe(0);
     });
 
+    test("added to what out holds, as matmul adds", () => {
+      const residual = normal(x.dims, 12);
+      const host = { data: residual.data.slice(), dims: x.dims };
+      using layer = engine.createMultiHeadAttention(GROUPED, {
+        ...parameters,
+        out: { ...parameters.out, data: new Float32Array(600) },
+      });
+      layer.forward(x, { out: host, accumulate: true });
+      const bias = parameters.outBias!.data;
+      expectSameBits(
+        host.data,
+        residual.data.map((each, index) => each + bias[index % 20]!),
+        "the bias alone is added",
+      );
+      using real = engine.createMultiHeadAttention(GROUPED, parameters);
+      host.data.set(residual.data);
+      real.forward(x, { out: host, accumulate: true, causal: true });
+      const placed = engine.tensor(x.dims);
+      placed.data.set(residual.data);
+      real.forward(x, { out: placed, accumulate: true, causal: true });
+      expectSameBits(placed.data, host.data, "in the engine's memory");
+      const errors = expected().map((each, index) => Math.abs(each + residual.data[index]! - host.data[index]!));
+      expect(Math.max(...errors)).toBeLessThan(1e-5);
+      placed.dispose();
+    });
+
     test("on one thread", () => {
       using alone = openBuild(build);
       expectSameBits(forward(alone, GROUPED, parameters, x, { causal: true }), expected(), "threads");

@@ -18,6 +18,8 @@ export interface LinearRows {
   readonly groups: number;
   readonly rows: number;
   readonly outRows: number;
+  /** Whether they are added to what y holds. Default false. */
+  readonly accumulate?: boolean;
 }
 
 export class Linear {
@@ -46,7 +48,7 @@ export class Linear {
   }
 
   /** Computes rows from the address `x` on to the address `y`. */
-  apply(operation: string, x: number, y: number, { groups, rows, outRows }: LinearRows): void {
+  apply(operation: string, x: number, y: number, { groups, rows, outRows, accumulate = false }: LinearRows): void {
     if (groups * rows === 0) return;
     const { inDim, outDim } = this;
     const isDense = rows === outRows;
@@ -67,7 +69,7 @@ export class Linear {
       isATransposed: false,
       isBTransposed: false,
       isPacked: true,
-      accumulate: false,
+      accumulate,
       activation: undefined,
     });
   }

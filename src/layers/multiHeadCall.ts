@@ -1,5 +1,5 @@
 /** One forward call of a multi-head layer as the caller describes it, read once and checked. */
-import { knownOptions, show, wrongKind, wrongValue } from "../check.js";
+import { knownOptions, oneOf, show, wrongKind, wrongValue } from "../check.js";
 import { assertUnchanged, type Operand, readPlace, refuseOverlaps } from "../operand.js";
 import { ATTENTION_OPTIONS, type AttentionCall, type AttentionOptions, callOf, optional } from "../ops/attentionCall.js";
 import { isAbsent } from "../ops/sequences.js";
@@ -35,12 +35,14 @@ export interface MultiHeadForwardOptions<Out extends Float32Tensor = Float32Tens
   headGates?: ArrayLike<number> | undefined;
   /** Receives the output, and is returned: [batch, seqLen, outDim]; may be the tensor x. */
   out?: Out | undefined;
+  /** Whether the output is added to what `out` holds, as a residual connection does. Default false. */
+  accumulate?: boolean | undefined;
   /** Receives the mean of the weights over the heads: [batch, seqLen, kvLen]. */
   averageWeights?: Float32Tensor | undefined;
 }
 
 const OPTIONS = [
-  ...["key", "value", "memory", "cache", "headGates", "averageWeights"],
+  ...["key", "value", "memory", "cache", "headGates", "accumulate", "averageWeights"],
   ...ATTENTION_OPTIONS.filter((name) => name !== "layout"),
 ];
 /**
@@ -63,6 +65,7 @@ export interface MultiHeadCall {
   readonly headGates: readonly number[];
   readonly out: Operand | undefined;
   readonly outDims: readonly number[];
+  readonly accumulate: boolean;
   readonly averageWeights: Operand | undefined;
   readonly returned: Float32Tensor | undefined;
 }
@@ -129,6 +132,9 @@ export function readMultiHeadCall(
 
   const outDims = [...input.dims.slice(0, -1), outDim];
   const out = optional(given.out, (place) => readPlace(runtime, operation, "out", place, outDims, "rows of x, outDim"));
+  const accumulate = oneOf(operation, "accumulate", given.accumulate ?? false, [false, true]);
+  if (accumulate && !out) throw wrongKind(operation, '"accumulate" needs "out" to begin with');
+  if (out && accumulate) out.isUpdated = true;
   const headGates = readHeadGates(operation, given.headGates, numHeads) ?? config.headGates;
   const leading = rank === 2 ? [] : [batch];
   const averageWeights = optional(given.averageWeights, (place) =>
@@ -148,7 +154,7 @@ export function readMultiHeadCall(
   assertUnchanged(runtime, operation, callers);
   stored?.assertUnchanged();
   return {
-    ...{ operation, x: input, source, projected, attention, sequences, headGates, out, outDims, averageWeights },
+    ...{ operation, x: input, source, projected, attention, sequences, headGates, out, outDims, accumulate, averageWeights },
     ...{ added: stored?.added, returned: given.out },
   };
 }

@@ -107,7 +107,8 @@ function compute(parts: MultiHeadParts, call: MultiHeadCall, out: Operand, stage
       if (staged) staged.write({ ...projected!, count: seqLen, layout: "bshd" });
       attendTo(runtime, attended, heads);
       gateHeads(runtime, heads, valueDim, call.headGates);
-      parts.out.apply(operation, heads.ptr, out.ptr, { groups: 1, rows: batchSize * seqLen, outRows: batchSize * seqLen });
+      const rows = batchSize * seqLen;
+      parts.out.apply(operation, heads.ptr, out.ptr, { groups: 1, rows, outRows: rows, accumulate: call.accumulate });
       if (averageWeights) averageHeads(runtime, weights!.ptr, averageWeights.ptr, numHeads, batchSize, seqLen * kvLen);
     },
   );
