@@ -61,6 +61,8 @@ test("every function and class that the package exports for use has an example",
     ".softmax(",
     ".layerNorm(",
     ".rmsNorm(",
+    ".rotary(",
+    ".rotaryTables(",
   ]) {
     expect(examples, name).toContain(name);
   }
