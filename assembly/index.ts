@@ -23,6 +23,7 @@
  *     axisSoftmax.ts softmax along an axis            columnSoftmax.ts  the same where it is not the last one
  *     visibleScores.ts  its mask and bias             lanes.ts    parts of a vector
  *     normalize.ts   layer norm and RMS norm
+ *     rotary.ts      rotary embeddings                angles.ts   their cosines and sines
  *     activations.ts gelu, silu and their like        exp.ts      powers of e, for these and tanh
  *     merge.ts       results on parts of the keys     float16.ts  widening
  *     workspace.ts   scratch of one thread            layout.ts   sizes that all of these share
@@ -36,6 +37,8 @@ export { matmul, packedBytes, packMatrix, placeProduct, productUnits, productWor
 export { activate } from "./activations";
 export { softmax } from "./axisSoftmax";
 export { normalize } from "./normalize";
+export { rotary, rotaryTables } from "./rotary";
+export { rotaryFrequencies } from "./angles";
 
 // For tests and benches: sizes, and the stages of attention one by one.
 export { block, panel } from "./identity";

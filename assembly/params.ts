@@ -245,6 +245,51 @@ export class NormalizeParams {
   isCentered: i32;
 }
 
+/** Cosines and sines of rotary embeddings. */
+@unmanaged
+export class RotaryTablesParams {
+  // [rows, pairs]
+  cos: usize;
+  sin: usize;
+  /** i32[rows]; 0 where a row's index is its position. */
+  positions: usize;
+  /** f64[pairs] */
+  frequencies: usize;
+  /** Half of the channels that turn. */
+  pairs: usize;
+}
+
+/** Rotary embeddings of rows. */
+@unmanaged
+export class RotaryParams {
+  x: usize;
+  /** May be x. */
+  out: usize;
+  // [rows of the tables, rotaryDim / 2]
+  cos: usize;
+  sin: usize;
+  /** Which row of the tables each row takes: u32[batchSize, seqLen]. */
+  tableRows: usize;
+
+  seqLen: usize;
+  numHeads: usize;
+  headDim: usize;
+  /** Channels that turn, an even number. */
+  rotaryDim: usize;
+
+  xRowStride: usize;
+  xHeadStride: usize;
+  xBatchStride: usize;
+  outRowStride: usize;
+  outHeadStride: usize;
+  outBatchStride: usize;
+
+  /** 1: pairs are neighbours, otherwise half of rotaryDim apart. */
+  isInterleaved: i32;
+  /** 1: back. */
+  isInverse: i32;
+}
+
 /** The stage at which scores are handed out. */
 export const enum ScoresStage {
   SCALED = 0,

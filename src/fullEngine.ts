@@ -6,6 +6,7 @@ import { PackedMatrix, type WeightLayout } from "./layers/packedMatrix.js";
 import { activate, type ActivateOptions } from "./ops/activate.js";
 import { matmul, type MatmulOptions } from "./ops/matmul.js";
 import { layerNorm, type LayerNormOptions, rmsNorm, type RmsNormOptions } from "./ops/normalize.js";
+import { rotary, type RotaryOptions, rotaryTables, type RotaryTablesOptions } from "./ops/rotary.js";
 import { softmax, type SoftmaxOptions } from "./ops/softmax.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "./tensor.js";
 
@@ -196,5 +197,48 @@ export class FullEngine extends Engine {
    */
   rmsNorm<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options?: RmsNormOptions<Out>): Out {
     return rmsNorm(this.runtime, x, options);
+  }
+
+  /**
+   * Rotary position embedding (Su et al. 2021, arXiv:2104.09864): turns pairs of channels by angles that grow with the position, so
+   * that the score of a query and a key depends on their distance alone.
+   *
+   *     (a, b) → (a cos θ − b sin θ, b cos θ + a sin θ)        θ = position · base^(−2i / rotaryDim) for pair i
+   *
+   * @param x  [batch, seqLen, heads, headDim], or [batch, heads, seqLen, headDim] with layout "bhsd", or [seqLen, headDim]
+   * @returns `out` where given, else { type: "float32", data, dims } of the sizes of x
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes, positions or values that don't fit, a result that overlaps operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const x = { data: Float32Array.of(1, 0, 1, 0), dims: [2, 2] }; // at the positions 0 and 1
+   * console.log([...engine.rotary(x).data].map((y) => y.toFixed(2))); // [ '1.00', '0.00', '0.54', '0.84' ]
+   * engine.dispose();
+   */
+  rotary<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options?: RotaryOptions<Out>): Out {
+    return rotary(this.runtime, x, options);
+  }
+
+  /**
+   * Cosines and sines of the angles of `rotary`, for the positions 0 to length − 1: computed once instead of with every call.
+   *
+   * @returns { cos, sin }, each { type: "float32", data, dims } with dims [length, rotaryDim / 2]
+   * @throws {TypeError} @throws {RangeError} @throws {Error} as `rotary`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const tables = engine.rotaryTables({ length: 128, rotaryDim: 2 });
+   * const x = { data: Float32Array.of(1, 0), dims: [1, 2] };
+   * console.log([...engine.rotary(x, { tables, offset: 1 }).data].map((y) => y.toFixed(2))); // [ '0.54', '0.84' ]
+   * engine.dispose();
+   */
+  rotaryTables(options: RotaryTablesOptions): { cos: ResultTensor; sin: ResultTensor } {
+    return rotaryTables(this.runtime, options);
   }
 }

@@ -19,6 +19,8 @@ export type { ActivateOptions } from "./ops/activate.js";
 export type { AttentionOptions, AttentionPlan } from "./ops/attentionCall.js";
 export type { AttentionPart, MergeOptions } from "./ops/mergeAttention.js";
 export type { LayerNormOptions, RmsNormOptions } from "./ops/normalize.js";
+export type { RotaryOptions, RotaryTablesOptions } from "./ops/rotary.js";
+export type { RotaryConfig, RotaryPositions, RotaryTables } from "./ops/rotaryCall.js";
 export type { SoftmaxOptions } from "./ops/softmax.js";
 export type { Build } from "./runtime/builds.js";
 export type { ScoresStage } from "./runtime/params.js";

@@ -63,6 +63,8 @@ test("every function and class that the package exports for use has an example",
     ...[".matmul(", ".packMatrix(", ".activate("],
     ...[".createMultiHeadAttention(", ".createMultiHeadAttention.fromTorch(", ".forward(", ".projectKeys(", ".createCache("],
     ".pruneHeads(",
+    ".rotary(",
+    ".rotaryTables(",
   ]) {
     expect(examples, name).toContain(name);
   }

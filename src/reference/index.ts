@@ -4,5 +4,6 @@ export { activate } from "./activate.js";
 export { mergeAttention, type ReferencePart } from "./mergeAttention.js";
 export { multiHeadAttention, type ReferenceMultiHeadOptions, type ReferenceParameters } from "./multiHeadAttention.js";
 export { layerNorm, type ReferenceNormOptions, rmsNorm } from "./normalize.js";
+export { type ReferenceRotaryOptions, rotary } from "./rotary.js";
 export { type ReferenceSoftmaxOptions, softmax } from "./softmax.js";
 export { type ReferenceOptions, type ReferenceTensor, scaledDotProductAttention } from "./scaledDotProductAttention.js";

@@ -161,6 +161,34 @@ export const NORMALIZE_PARAMS = {
   isCentered: "i32",
 } as const satisfies Record<string, FieldType>;
 
+export const ROTARY_TABLES_PARAMS = {
+  cos: "usize",
+  sin: "usize",
+  positions: "usize",
+  frequencies: "usize",
+  pairs: "usize",
+} as const satisfies Record<string, FieldType>;
+
+export const ROTARY_PARAMS = {
+  x: "usize",
+  out: "usize",
+  cos: "usize",
+  sin: "usize",
+  tableRows: "usize",
+  seqLen: "usize",
+  numHeads: "usize",
+  headDim: "usize",
+  rotaryDim: "usize",
+  xRowStride: "usize",
+  xHeadStride: "usize",
+  xBatchStride: "usize",
+  outRowStride: "usize",
+  outHeadStride: "usize",
+  outBatchStride: "usize",
+  isInterleaved: "i32",
+  isInverse: "i32",
+} as const satisfies Record<string, FieldType>;
+
 export const KEY_SPAN = { first: "usize", end: "usize" } as const satisfies Record<string, FieldType>;
 
 export type SequenceParams = Record<keyof typeof SEQUENCE_PARAMS, number>;
