@@ -34,6 +34,23 @@ const CASES: Record<string, Case> = {
   "cross, values of keys": { config: { embedDim: 16, numHeads: 4, kDim: 9, vDim: 9 }, x: [3, 16], kvLen: 64 },
   norms: { config: { embedDim: 24, numHeads: 3, qkNorm: true }, x: [2, 9, 24], extras: { norms: true } },
   "norms without parameters": { config: { embedDim: 30, numHeads: 3, qkNorm: { eps: 0.1 } }, x: [2, 9, 30] },
+  rotary: { config: { embedDim: 24, numHeads: 3, rotary: {} }, x: [2, 9, 24], options: { causal: true } },
+  "rotary of some channels, interleaved, after norms": {
+    config: { embedDim: 40, numHeads: 4, numKvHeads: 2, rotary: { base: 500, rotaryDim: 6, interleaved: true }, qkNorm: true },
+    ...{ x: [2, 33, 40], extras: { norms: true, biases: true } },
+  },
+  "rotary by tables, with an offset": {
+    config: { embedDim: 24, numHeads: 3, rotary: { tables: { cos: normal([20, 3], 91), sin: normal([20, 3], 92) } } },
+    ...{ x: [2, 5, 24], options: { causal: true, queryOffset: [3, 15] } },
+  },
+  "rotary of padded sequences": {
+    config: { embedDim: 16, numHeads: 2, rotary: {} },
+    ...{ x: [3, 9, 16], options: { causal: true, keyStarts: [4, 0, 2], keyLengths: [9, 7, 8], queryLengths: [5, 7, 6] } },
+  },
+  "rotary of packed sequences, with an extra key": {
+    config: { embedDim: 16, numHeads: 2, rotary: {}, addZeroAttention: true },
+    ...{ x: [1, 20, 16], options: { cuSeqlensQ: [0, 3, 3, 20], causal: true } },
+  },
   gates: { config: { embedDim: 12, numHeads: 4, headGates: [1, 0, -2, 0.3] }, x: [2, 5, 12], extras: { biases: true } },
   "gates of the call": { config: { embedDim: 12, numHeads: 3 }, x: [2, 5, 12], options: { headGates: [0, 0, 2] } },
   "mask, bias, softcap, scale, sinks": {

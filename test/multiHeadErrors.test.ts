@@ -22,7 +22,7 @@ describe("configs", () => {
     [
       { ...CONFIG, heads: 2 },
       'unknown option "heads"; the options are embedDim, numHeads, numKvHeads, headDim, valueDim, kDim, vDim, outDim, weightLayout, ' +
-        "headGates, qkNorm, addZeroAttention",
+        "headGates, qkNorm, rotary, addZeroAttention",
     ],
     [{ numHeads: 3 }, '"embedDim" must be an integer from 1 to 1048576, got undefined'],
     [{ ...CONFIG, numHeads: 0 }, '"numHeads" must be an integer from 1 to 1048576, got 0'],
@@ -36,6 +36,9 @@ describe("configs", () => {
     [{ ...CONFIG, qkNorm: 1 }, '"qkNorm" must be true, false or { eps }, got 1'],
     [{ ...CONFIG, qkNorm: { epsilon: 1 } }, 'unknown option "qkNorm.epsilon"; there is eps'],
     [{ ...CONFIG, qkNorm: { eps: -1 } }, '"qkNorm.eps" must be a number ≥ 0 within the range of float32, got -1'],
+    [{ ...CONFIG, rotary: true }, '"options" must be an object, got true'],
+    [{ ...CONFIG, rotary: { rotaryDim: 6 } }, '"rotaryDim" must be an integer from 2 to 4, got 6'],
+    [{ ...CONFIG, rotary: { offset: 6 } }, 'unknown option "offset"; the options are base, rotaryDim, interleaved, tables'],
     [{ ...CONFIG, addZeroAttention: 1 }, '"addZeroAttention" must be false or true, got 1'],
   ])("%#", (config, message) => {
     using engine = openBuild("simd");
@@ -253,6 +256,19 @@ describe("forward", () => {
       (layer) => layer.projectKeys(x, { keyLengths: [1, 2] }),
       '"keyLengths" can\'t go with biasK and addZeroAttention, whose keys stand behind all; hide keys by a mask',
     );
+  });
+
+  test("rows stand where rotary has angles", () => {
+    const tables = { cos: normal([6, 2], 1), sin: normal([6, 2], 2) };
+    const opened = open({ ...CONFIG, rotary: { tables } });
+    const cache = opened.caches({ batchSize: 2 });
+    opened.layer.forward(normal([2, 4, 12], 1), { cache });
+    const beyond = "a row would stand at position 6, but the tables of rotary end at 5";
+    expectUnchanged(opened, (layer) => layer.forward(normal([2, 3, 12], 1), { cache }), beyond);
+    expectUnchanged(opened, (layer) => layer.projectKeys(normal([7, 12], 1)), beyond);
+    expect(cache.length).toBe(4);
+    const before = 'a row would stand at position -2, before the first key, where rotary has no angle; give "queryOffset"';
+    expectUnchanged(opened, (layer) => layer.forward(x, { key: normal([2, 3, 12], 1) }), before);
   });
 
   test("out in the engine's memory may be x, but no other operand", () => {

@@ -169,6 +169,41 @@ onEveryEngine((build, engine) => {
       expect(cache.lengths).toEqual([530, 530]);
     });
 
+    test.each<[string, MultiHeadAttentionConfig["rotary"]]>([
+      ["of a base", { base: 100, rotaryDim: 6 }],
+      ["of tables", { tables: { cos: normal([530, 3], 4), sin: normal([530, 3], 5) }, interleaved: true }],
+    ])("rotary %s goes on where the cache ends, to the bit", (_name, rotary) => {
+      const config = { ...GROUPED, rotary, qkNorm: true };
+      using layer = engine.createMultiHeadAttention(config, randomParameters(config, 5, { norms: true }));
+      const whole = layer.forward(x, { causal: true });
+      using cache = layer.createCache({ batchSize: 2, capacity: 600 });
+      for (const [from, to] of [
+        [0, 3],
+        [3, 500],
+        [500, 529],
+        [529, 530],
+      ] as const) {
+        expectSameBits(layer.forward(cut(x, from, to), { cache }).data, cut(whole, from, to).data, `rows from ${from}`);
+      }
+      using memory = layer.projectKeys(x);
+      expectSameBits(layer.forward(x, { memory, causal: true }).data, whole.data, "memory");
+      using smaller = layer.pruneHeads([4, 5]);
+      const gated = layer.forward(x, { causal: true, headGates: [1, 1, 1, 1, 0, 0] });
+      layer.dispose();
+      expectSameBits(smaller.forward(x, { causal: true }).data, gated.data, "pruned");
+    });
+
+    test("padding on the left moves no position, to the bit", () => {
+      const config = { ...GROUPED, rotary: { rotaryDim: 6 } };
+      using layer = engine.createMultiHeadAttention(config, parameters);
+      const rows = cut(x, 0, 9);
+      const padded = { data: new Float32Array(2 * 12 * 20), dims: [2, 12, 20] };
+      for (const batch of [0, 1]) padded.data.set(sequenceOf(rows, batch).data, (batch * 12 + 3) * 20);
+      const expected = layer.forward(rows, { causal: true });
+      const found = layer.forward(rows, { key: padded, keyStarts: [3, 3], causal: true });
+      expectSameBits(found.data, expected.data, "out");
+    });
+
     test("sequences of different lengths: queryLengths says how many rows each receives", () => {
       using layer = engine.createMultiHeadAttention(GROUPED, parameters);
       using cache = layer.createCache({ batchSize: 2, capacity: 20 });

@@ -7,6 +7,7 @@ import type { Runtime } from "../runtime/runtime.js";
 import type { EngineTensor, Float32Tensor, ResultTensor, TensorLike } from "../tensor.js";
 import type { KVCacheOptions } from "./cacheConfig.js";
 import { KVCache } from "./kvCache.js";
+import { placesOf } from "./layerRotary.js";
 import { readSource, scratchTensor } from "./layerRows.js";
 import { Linear, placeNumbers } from "./linear.js";
 import { type MultiHeadForwardOptions, readMultiHeadCall } from "./multiHeadCall.js";
@@ -29,6 +30,14 @@ export interface ProjectKeysOptions {
   keyLengths?: ArrayLike<number> | undefined;
   /** How they are kept, as in `createKVCache`. Default "float32". */
   dtype?: KVCacheOptions["dtype"];
+}
+
+/** What a layer is made for, with the defaults filled in. */
+export interface LayerConfig extends Readonly<Required<Omit<MultiHeadAttentionConfig, "headGates" | "rotary" | "qkNorm">>> {
+  readonly headGates: readonly number[];
+  readonly qkNorm: false | { readonly eps: number };
+  /** Undefined without it; `base` is undefined with tables of its own. */
+  readonly rotary: { readonly rotaryDim: number; readonly interleaved: boolean; readonly base: number | undefined } | undefined;
 }
 
 /** Options of `createCache`: those of `createKVCache` but for what the layer knows. */
@@ -72,7 +81,7 @@ export class MultiHeadAttention {
    */
   static create(runtime: Runtime, config: MultiHeadAttentionConfig, parameters: MultiHeadAttentionParameters): MultiHeadAttention {
     runtime.assertReady(CREATE);
-    const read = readMultiHeadConfig(CREATE, config);
+    const read = readMultiHeadConfig(runtime, CREATE, config);
     const operands = readParameterOperands(runtime, CREATE, parameters);
     return new MultiHeadAttention(runtime, read, multiHeadParameters(runtime, CREATE, read, operands));
   }
@@ -90,9 +99,18 @@ export class MultiHeadAttention {
   }
 
   /** What it is made for, with the defaults filled in. */
-  get config(): Readonly<Required<Omit<MultiHeadAttentionConfig, "headGates">>> & { readonly headGates: readonly number[] } {
-    const { normEps, headGates, ...config } = this.#parts.config;
-    return { ...config, headGates: [...headGates], qkNorm: normEps === undefined ? false : { eps: normEps } };
+  get config(): LayerConfig {
+    const { normEps, headGates, angles, ...config } = this.#parts.config;
+    return {
+      ...config,
+      headGates: [...headGates],
+      qkNorm: normEps === undefined ? false : { eps: normEps },
+      rotary: angles && {
+        rotaryDim: angles.rotaryDim,
+        interleaved: angles.isInterleaved,
+        base: angles.tables ? undefined : angles.base,
+      },
+    };
   }
 
   /**
@@ -173,9 +191,11 @@ export class MultiHeadAttention {
       assertUnchanged(runtime, operation, [source.key, source.value]);
       const k = scratchTensor("k", [batch, rows, numKvHeads, headDim]);
       const v = scratchTensor("v", [batch, rows, numKvHeads, valueDim]);
+      const positions = Array.from({ length: batch * rows }, (_, row) => row % rows);
+      const places = config.angles && placesOf(operation, config.angles, positions);
       const staged = memory.stage(operation, counts);
       onLayerScratch(runtime, operation, [source.key, source.value], [k, v], () => {
-        projectSource(this.#parts, operation, source, { k, v }, batch);
+        projectSource(this.#parts, operation, source, { k, v }, batch, places);
         staged.write({ k, v, count: rows, layout: "bshd" });
       });
       staged.keep();
@@ -275,10 +295,13 @@ function placeParts(runtime: Runtime, config: MultiHeadConfig, parameters: Multi
   const linear = (name: "q" | "k" | "v" | "out"): Linear => keep(new Linear(runtime, parameters[name]));
   const vector = (name: "biasK" | "biasV" | "qNorm" | "kNorm"): EngineTensor<"float32"> | undefined =>
     parameters[name] && keep(placeNumbers(runtime, parameters[name]));
+  const table = (name: "cos" | "sin"): EngineTensor<"float32"> | undefined =>
+    config.angles?.tables && keep(placeNumbers(runtime, config.angles.tables[name]));
   try {
     return {
       ...{ runtime, config, q: linear("q"), k: linear("k"), v: linear("v"), out: linear("out") },
       ...{ biasK: vector("biasK"), biasV: vector("biasV"), qNorm: vector("qNorm"), kNorm: vector("kNorm") },
+      ...{ cos: table("cos"), sin: table("sin") },
     };
   } catch (error) {
     for (const part of made) part?.dispose();
@@ -286,6 +309,6 @@ function placeParts(runtime: Runtime, config: MultiHeadConfig, parameters: Multi
   }
 }
 
-function disposeParts({ q, k, v, out, biasK, biasV, qNorm, kNorm }: MultiHeadParts): void {
-  for (const part of [q, k, v, out, biasK, biasV, qNorm, kNorm]) part?.dispose();
+function disposeParts({ q, k, v, out, biasK, biasV, qNorm, kNorm, cos, sin }: MultiHeadParts): void {
+  for (const part of [q, k, v, out, biasK, biasV, qNorm, kNorm, cos, sin]) part?.dispose();
 }

@@ -2,12 +2,14 @@
 import { knownOptions, oneOf, show, wrongKind, wrongValue } from "../check.js";
 import { assertUnchanged, type Operand, readPlace, refuseOverlaps } from "../operand.js";
 import { ATTENTION_OPTIONS, type AttentionCall, type AttentionOptions, callOf, optional } from "../ops/attentionCall.js";
+import type { RotaryPlaces } from "../ops/rotaryCall.js";
 import { isAbsent } from "../ops/sequences.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { AttentionShape } from "../shape.js";
 import type { Float32Tensor, TensorLike } from "../tensor.js";
 import { extendVisibility } from "./extraKeys.js";
 import type { KVCache } from "./kvCache.js";
+import { keyPositions, placesOf, queryPositions } from "./layerRotary.js";
 import { readRows, readSource, type RowSizes, scratchTensor, type SourceRows } from "./layerRows.js";
 import { type MultiHeadConfig, readHeadGates } from "./multiHeadConfig.js";
 import { type StoredKeys, storedKeys } from "./storedKeys.js";
@@ -60,8 +62,9 @@ export interface MultiHeadCall {
   readonly added: StoredKeys["added"];
   /** Attention of q on them, or on what is stored. */
   readonly attention: AttentionCall;
-  /** Where rows and keys stand; extra keys don't count. */
-  readonly sequences: AttentionCall["sequences"];
+  /** Where rows and keys stand, for layers with rotary; extra keys stand nowhere. */
+  readonly queryPlaces: RotaryPlaces | undefined;
+  readonly keyPlaces: RotaryPlaces | undefined;
   readonly headGates: readonly number[];
   readonly out: Operand | undefined;
   readonly outDims: readonly number[];
@@ -130,6 +133,13 @@ export function readMultiHeadCall(
     attention = call(shape, stored, { ...visibility, sinks, logSumExp, weights, scores, scale, softcap, scoresStage });
   }
 
+  const { angles } = config;
+  const where = { shape, sequences };
+  const queryAt = angles && queryPositions(where);
+  const keysAt = projected && (stored ? queryAt : keyPositions(where, keyRows)); // a cache gets the rows themselves
+  const queryPlaces = angles && placesOf(operation, angles, queryAt!);
+  const keyPlaces = angles && keysAt && placesOf(operation, angles, keysAt);
+
   const outDims = [...input.dims.slice(0, -1), outDim];
   const out = optional(given.out, (place) => readPlace(runtime, operation, "out", place, outDims, "rows of x, outDim"));
   const accumulate = oneOf(operation, "accumulate", given.accumulate ?? false, [false, true]);
@@ -154,7 +164,20 @@ export function readMultiHeadCall(
   assertUnchanged(runtime, operation, callers);
   stored?.assertUnchanged();
   return {
-    ...{ operation, x: input, source, projected, attention, sequences, headGates, out, outDims, accumulate, averageWeights },
+    ...{
+      operation,
+      x: input,
+      source,
+      projected,
+      attention,
+      queryPlaces,
+      keyPlaces,
+      headGates,
+      out,
+      outDims,
+      accumulate,
+      averageWeights,
+    },
     ...{ added: stored?.added, returned: given.out },
   };
 }

@@ -1,6 +1,10 @@
 /** What a multi-head layer is made for: its sizes and options, read once and checked. */
 import { describe, float32, integer, knownOptions, oneOf, wrongKind, wrongValue } from "../check.js";
+import { optional } from "../ops/attentionCall.js";
+import type { RotaryConfig } from "../ops/rotaryCall.js";
 import { isAbsent } from "../ops/sequences.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { type LayerAngles, readAngles } from "./layerRotary.js";
 import { WEIGHT_LAYOUTS, type WeightLayout } from "./packedMatrix.js";
 
 /** What a multi-head layer is made for. */
@@ -30,6 +34,11 @@ export interface MultiHeadAttentionConfig {
    * they are rotated (Henry et al. 2020, arXiv:2010.04245; so Qwen 3 and Gemma 3). `eps` is 1e-6 by default. Default false.
    */
   qkNorm?: boolean | { eps?: number | undefined } | undefined;
+  /**
+   * Turns each head's q and k by angles that depend on their positions (Su et al. 2021, arXiv:2104.09864), as `engine.rotary` does; {}
+   * for its defaults. A key's position counts from the first one of its sequence, also in a cache. Default not at all.
+   */
+  rotary?: RotaryConfig | undefined;
   /** Adds a key and a value of zeros that every row sees (PyTorch's add_zero_attn). Default false. */
   addZeroAttention?: boolean | undefined;
 }
@@ -56,12 +65,14 @@ export interface MultiHeadConfig extends MultiHeadSizes {
   readonly headGates: readonly number[];
   /** Of qkNorm, undefined without it. */
   readonly normEps: number | undefined;
+  /** Of rotary, undefined without it. */
+  readonly angles: LayerAngles | undefined;
   readonly addZeroAttention: boolean;
 }
 
 const OPTIONS = [
   ...["embedDim", "numHeads", "numKvHeads", "headDim", "valueDim", "kDim", "vDim", "outDim", "weightLayout", "headGates", "qkNorm"],
-  ...["addZeroAttention"],
+  ...["rotary", "addZeroAttention"],
 ];
 const MAX_SIZE = 2 ** 20;
 const DEFAULT_EPS = 1e-6;
@@ -70,7 +81,7 @@ const DEFAULT_EPS = 1e-6;
  * Reads what a layer shall be. Each getter is read once.
  * @internal
  */
-export function readMultiHeadConfig(operation: string, config: MultiHeadAttentionConfig): MultiHeadConfig {
+export function readMultiHeadConfig(runtime: Runtime, operation: string, config: MultiHeadAttentionConfig): MultiHeadConfig {
   if (typeof config !== "object" || (config as unknown) === null) {
     throw wrongKind(operation, `"config" must be an object, got ${describe(config)}`);
   }
@@ -87,6 +98,7 @@ export function readMultiHeadConfig(operation: string, config: MultiHeadAttentio
     weightLayout = "outIn",
     headGates,
     qkNorm = false,
+    rotary,
     addZeroAttention = false,
   } = config;
   const size = (name: string, value: unknown): number => integer(operation, name, value, 1, MAX_SIZE);
@@ -112,6 +124,7 @@ export function readMultiHeadConfig(operation: string, config: MultiHeadAttentio
     weightLayout: oneOf(operation, "weightLayout", weightLayout, WEIGHT_LAYOUTS),
     headGates: readHeadGates(operation, headGates, heads.numHeads) ?? new Array<number>(heads.numHeads).fill(1),
     normEps: epsOf(operation, qkNorm),
+    angles: optional(rotary, (given) => readAngles(runtime, operation, given, channels)),
     addZeroAttention: oneOf(operation, "addZeroAttention", addZeroAttention, [false, true]),
   };
 }

@@ -4,10 +4,12 @@
  */
 import { handBack, newResult, onScratch, type Operand } from "../operand.js";
 import { normalizeRows } from "../ops/normalize.js";
+import type { RotaryPlaces } from "../ops/rotaryCall.js";
 import { attendTo } from "../ops/scaledDotProductAttention.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { EngineTensor, Float32Tensor } from "../tensor.js";
+import { placedAngles, turnHeads } from "./layerRotary.js";
 import { scratchTensor, type SourceRows } from "./layerRows.js";
 import type { Linear } from "./linear.js";
 import type { MultiHeadCall } from "./multiHeadCall.js";
@@ -26,6 +28,8 @@ export interface MultiHeadParts {
   readonly biasV: EngineTensor<"float32"> | undefined;
   readonly qNorm: EngineTensor<"float32"> | undefined;
   readonly kNorm: EngineTensor<"float32"> | undefined;
+  readonly cos: EngineTensor<"float32"> | undefined;
+  readonly sin: EngineTensor<"float32"> | undefined;
 }
 
 /** Keys and values that are made of rows, [batch, rows + extra keys, numKvHeads, …]. */
@@ -103,7 +107,8 @@ function compute(parts: MultiHeadParts, call: MultiHeadCall, out: Operand, stage
     () => {
       parts.q.apply(operation, x.ptr, q.ptr, { groups: batchSize, rows: seqLen, outRows: seqLen });
       normalizeHeads(parts, operation, q, parts.qNorm);
-      if (source && projected) projectSource(parts, operation, source, projected, batchSize);
+      placeHeads(parts, operation, q, call.queryPlaces);
+      if (source && projected) projectSource(parts, operation, source, projected, batchSize, call.keyPlaces);
       if (staged) staged.write({ ...projected!, count: seqLen, layout: "bshd" });
       attendTo(runtime, attended, heads);
       gateHeads(runtime, heads, valueDim, call.headGates);
@@ -121,12 +126,14 @@ export function projectSource(
   { key, value, rows }: SourceRows,
   { k, v }: ProjectedKeys,
   batchSize: number,
+  places: RotaryPlaces | undefined,
 ): void {
   const { runtime, biasK, biasV } = parts;
   const outRows = rows + extraKeysOf(parts);
   parts.k.apply(operation, key.ptr, k.ptr, { groups: batchSize, rows, outRows });
   parts.v.apply(operation, value.ptr, v.ptr, { groups: batchSize, rows, outRows });
   normalizeHeads(parts, operation, k, parts.kNorm);
+  placeHeads(parts, operation, k, places);
   for (const [{ ptr }, bias, width] of [[k, biasK, parts.k.outDim] as const, [v, biasV, parts.v.outDim] as const]) {
     const { f32 } = runtime.memory;
     for (let batch = 0; batch < batchSize; batch++) {
@@ -143,6 +150,16 @@ function normalizeHeads({ runtime, config }: MultiHeadParts, operation: string, 
   const { headDim: length, normEps: eps } = config;
   if (eps === undefined) return;
   normalizeRows(runtime, operation, [], { input: x, out: x, weight, bias: undefined, length, eps, isCentered: false });
+}
+
+/** Turns heads to where they stand, where the layer does so. */
+function placeHeads(
+  { runtime, config, cos, sin }: MultiHeadParts,
+  operation: string,
+  x: Operand,
+  places: RotaryPlaces | undefined,
+): void {
+  if (config.angles && places) turnHeads(runtime, operation, placedAngles(config.angles, cos?.ptr, sin?.ptr), places, x);
 }
 
 /** Multiplies the output of each head by its gate; one of 0 leaves nothing of it, NaN neither. */

@@ -76,7 +76,7 @@ export function readTorchStateDict(
   };
   const out = matrix("out");
   if (!out) throw wrongKind(operation, `"${prefix}out_proj.weight" is missing in "stateDict"`);
-  const config = readMultiHeadConfig(operation, {
+  const config = readMultiHeadConfig(runtime, operation, {
     ...{ embedDim: out.dims[0]!, numHeads, headGates, addZeroAttention },
     ...{ kDim: matrix("k")?.dims[1], vDim: matrix("v")?.dims[1] },
   });

@@ -1,7 +1,14 @@
 /** Multi-head attention in float64, head by head as it is defined. Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2. */
 import type { MultiHeadAttentionConfig } from "../layers/multiHeadConfig.js";
 import { mergeAttention } from "./mergeAttention.js";
-import { type Place, type ReferenceOptions, type ReferenceTensor, scaledDotProductAttention } from "./scaledDotProductAttention.js";
+import { type ReferenceRotaryOptions, rotary } from "./rotary.js";
+import {
+  type Place,
+  type ReferenceOptions,
+  type ReferenceTensor,
+  scaledDotProductAttention,
+  sequenceOf,
+} from "./scaledDotProductAttention.js";
 
 /** The parameters of `createMultiHeadAttention`, of the same sizes. */
 export type ReferenceParameters = { readonly out: ReferenceTensor } & {
@@ -58,6 +65,13 @@ export function multiHeadAttention(
     [q, k] = [normalize(q, parameters.qNorm, eps), normalize(k, parameters.kNorm, eps)];
   }
 
+  if (config.rotary) {
+    const { queries, keys } = positionsOf(options, q, k);
+    const angles = config.rotary as ReferenceRotaryOptions; // tables as plain tensors
+    q = rotary(q, { ...angles, positions: queries });
+    k = rotary(k, { ...angles, positions: keys });
+  }
+
   const heads = attendWithExtraKeys(q, k, v, extraKeys(config, parameters, k, v), { ...options, averageWeights });
 
   const rows = heads.data.length / (numHeads * valueDim);
@@ -107,7 +121,7 @@ function apply(linear: Linear, x: ReferenceTensor, [heads, channels]: [number, n
 
 interface Tensor64 {
   readonly data: Float64Array;
-  readonly dims: number[];
+  readonly dims: readonly number[];
 }
 
 /** Each head's vector over the root of its mean square, times the parameters. Zhang & Sennrich 2019, arXiv:1910.07467. */
@@ -119,6 +133,27 @@ function normalize({ data, dims }: Tensor64, parameters: ReferenceTensor | undef
     return (element / Math.sqrt(meanSquare + eps)) * (parameters?.data[index % channels] ?? 1);
   });
   return { data: normalized, dims };
+}
+
+/** Where rows and keys stand, counted from the first key of their sequence. */
+export function positionsOf(
+  options: ReferenceOptions,
+  q: Pick<Tensor64, "dims">,
+  k: Pick<Tensor64, "dims">,
+): { queries: number[]; keys: number[] } {
+  const [batch, seqLen] = q.dims as [number, number];
+  const kvLen = k.dims[1]!;
+  const { cuSeqlensQ, cuSeqlensK = cuSeqlensQ, keyStarts } = options;
+  const queries = Array.from({ length: batch * seqLen }, (_, row) => {
+    const { position, keyStart } = sequenceOf(options, Math.floor(row / seqLen), row % seqLen, seqLen, kvLen);
+    return position - keyStart;
+  });
+  const keys = Array.from({ length: batch * kvLen }, (_, row) => {
+    const [b, j] = [Math.floor(row / kvLen), row % kvLen];
+    const starts = cuSeqlensK ? Array.from(cuSeqlensK) : [keyStarts?.[b] ?? 0];
+    return j - Math.max(starts[0]!, ...starts.filter((start) => start <= j));
+  });
+  return { queries, keys };
 }
 
 /** Keys and values that every row sees: the parameters biasK and biasV, and zeros. */

@@ -5,8 +5,10 @@ import {
   multiHeadAttention as reference,
   type ReferenceMultiHeadOptions,
   type ReferenceParameters,
+  type ReferenceRotaryOptions,
   type ReferenceTensor,
 } from "headwise/reference";
+import { positionsOf } from "../../src/reference/multiHeadAttention.js";
 import { expectParity, expectSameBits, naiveFloat32 } from "./attention.js";
 import { countOf, normal, type TestTensor } from "./random.js";
 
@@ -84,6 +86,32 @@ function naiveNormalize(x: Float32Array, channels: number, parameters: TestTenso
   });
 }
 
+/** Heads turned in naive float32, by angles, cosines and sines that are rounded to it. */
+function naiveRotary(
+  x: Float32Array,
+  options: ReferenceRotaryOptions,
+  heads: number,
+  headDim: number,
+  positions: number[],
+): Float32Array {
+  const { base = 10000, interleaved = false, tables } = options;
+  const { rotaryDim = tables ? 2 * tables.cos.dims[1]! : headDim } = options;
+  const turned = x.slice();
+  for (let row = 0; row < x.length / headDim; row++) {
+    const position = positions[Math.floor(row / heads)]!;
+    for (let pair = 0; pair < rotaryDim / 2; pair++) {
+      const angle = position * base ** ((-2 * pair) / rotaryDim);
+      const at = (position * rotaryDim) / 2 + pair;
+      const [cos, sin] = tables ? [tables.cos.data[at]!, tables.sin.data[at]!] : [fround(Math.cos(angle)), fround(Math.sin(angle))];
+      const first = row * headDim + (interleaved ? 2 * pair : pair);
+      const second = first + (interleaved ? 1 : rotaryDim / 2);
+      turned[first] = fround(fround(x[first]! * cos) - fround(x[second]! * sin));
+      turned[second] = fround(fround(x[second]! * cos) + fround(x[first]! * sin));
+    }
+  }
+  return turned;
+}
+
 /** The layer in naive float32, the yardstick of errors. Which keys are visible comes from the weights of the reference. */
 export function naiveLayer(
   config: MultiHeadAttentionConfig,
@@ -104,6 +132,11 @@ export function naiveLayer(
     const { eps = 1e-6 } = config.qkNorm === true ? {} : config.qkNorm;
     q = naiveNormalize(q, headDim, parameters.qNorm, eps);
     k = naiveNormalize(k, headDim, parameters.kNorm, eps);
+  }
+  if (config.rotary) {
+    const positions = positionsOf(options, { dims: [batchSize, seqLen] }, { dims: [batchSize, key.dims.at(-2)!] });
+    q = naiveRotary(q, config.rotary as ReferenceRotaryOptions, numHeads, headDim, positions.queries);
+    k = naiveRotary(k, config.rotary as ReferenceRotaryOptions, numKvHeads, headDim, positions.keys);
   }
   const withExtra = (rows: Float32Array, extra: TestTensor | undefined, channels: number): TestTensor => {
     const width = numKvHeads * channels;
