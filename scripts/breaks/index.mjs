@@ -9,6 +9,7 @@ import cache from "./cache.mjs";
 import int8 from "./int8.mjs";
 import rows from "./rows.mjs";
 import sequences from "./sequences.mjs";
+import layer from "./layer.mjs";
 import matmul from "./matmul.mjs";
 import wide from "./wide.mjs";
 
@@ -22,5 +23,6 @@ export const BREAKS = [
   ...rows,
   ...sequences,
   ...matmul,
+  ...layer,
   ...wide,
 ];
