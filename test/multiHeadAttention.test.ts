@@ -94,6 +94,10 @@ const CASES: Record<string, Case> = {
       softcap: 2,
     },
   },
+  "both, a bias of each head": {
+    config: { embedDim: 12, numHeads: 3, addZeroAttention: true },
+    ...{ x: [2, 9, 12], extras: { biasKv: true }, options: { bias: normal([3, 9, 9], 4), scale: 0.5 } },
+  },
   "both, packed": {
     config: { embedDim: 12, numHeads: 3, addZeroAttention: true },
     ...{ x: [1, 20, 12], extras: { biasKv: true }, options: { cuSeqlensQ: [0, 3, 3, 20], causal: true } },

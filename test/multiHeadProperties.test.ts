@@ -342,6 +342,25 @@ onEveryEngine((build, engine) => {
       expectParity("out", forward(engine, SQUARE, shuffled, x), expected.out, expected.naive);
     });
 
+    test("the engine's operations one after the other, to the bit", () => {
+      const config = { ...GROUPED, qkNorm: true, rotary: { base: 500, rotaryDim: 4 } };
+      const parameters = randomParameters(config, 4, { biases: true, norms: true });
+      const { q, k, v, qBias, kBias, vBias, qNorm, kNorm, out, outBias } = parameters;
+      const x = normal([2, 9, 20], 5);
+      const project = (rows: Float32Tensor, matrix?: TestTensor, bias?: TestTensor) =>
+        engine.matmul(rows, matrix!, { transposeB: true, bias });
+      const heads = (rows: Float32Tensor, count: number) => ({ ...rows, dims: [2, 9, count, rows.dims[2]! / count] });
+      const turned = (rows: Float32Tensor, weight?: TestTensor) => engine.rotary(engine.rmsNorm(rows, { weight }), config.rotary);
+      const attended = engine.scaledDotProductAttention(
+        turned(heads(project(x, q, qBias), 6), qNorm),
+        turned(heads(project(x, k, kBias), 3), kNorm),
+        heads(project(x, v, vBias), 3),
+        { causal: true },
+      );
+      const expected = project({ ...attended, dims: [2, 9, 30] }, out, outBias);
+      expectSameBits(forward(engine, config, parameters, x, { causal: true }), expected.data, "out");
+    });
+
     test("one head is attention between projections, to the bit", () => {
       const config = { embedDim: 9, numHeads: 1, headDim: 6 };
       const { q, k, v, out } = randomParameters(config, 4);

@@ -39,7 +39,9 @@ export interface RotaryPositions {
   inverse?: boolean | undefined;
 }
 
-/** Rows that turn; `batchStride` and the like in elements. */
+/**
+ * Rows that turn; `batchStride` and the like in elements.
+ */
 export interface RotaryRows {
   readonly batchSize: number;
   readonly seqLen: number;
@@ -47,7 +49,10 @@ export interface RotaryRows {
   readonly headDim: number;
 }
 
-/** Angles, however they come. Nothing of the caller's is looked at again. */
+/**
+ * Angles, however they come. Nothing of the caller's is looked at again.
+ * @internal
+ */
 export interface Rotary {
   readonly rotaryDim: number;
   readonly isInterleaved: boolean;
@@ -56,7 +61,10 @@ export interface Rotary {
   readonly tables: { readonly cos: Operand; readonly sin: Operand } | undefined;
 }
 
-/** Reads how rows are turned. */
+/**
+ * Reads how rows are turned.
+ * @internal
+ */
 export function readRotary(runtime: Runtime, operation: string, config: RotaryConfig, headDim: number): Rotary {
   const { base: givenBase, rotaryDim: givenDim, interleaved = false, tables: givenTables } = config;
   const tables = optional(givenTables, (value) => readTables(runtime, operation, value));
@@ -105,7 +113,10 @@ function readTables(runtime: Runtime, operation: string, tables: unknown): NonNu
   return { cos, sin };
 }
 
-/** Which row of the tables each row takes, and at which position each row of computed tables is. */
+/**
+ * Which row of the tables each row takes, and at which position each row of computed tables is.
+ * @internal
+ */
 export interface RotaryPlaces {
   /** [batchSize, seqLen] */
   readonly tableRows: readonly number[];
@@ -114,7 +125,10 @@ export interface RotaryPlaces {
   readonly isInverse: boolean;
 }
 
-/** Reads where rows stand. Positions that all sequences share share rows of the tables. */
+/**
+ * Reads where rows stand. Positions that all sequences share share rows of the tables.
+ * @internal
+ */
 export function readPlaces(
   operation: string,
   { offset = 0, positions, inverse = false }: RotaryPositions,
@@ -125,7 +139,7 @@ export function readPlaces(
   const last = (tables ? tables.cos.dims[0]! : MAX_POSITION) - 1;
   const tokens = Array.from({ length: batchSize * seqLen }, (_, token) => token);
   let places: number[]; // of one sequence for all, or of each
-  if (positions !== undefined && positions !== null) {
+  if (positions !== undefined) {
     if (offset !== 0) throw wrongKind(operation, '"offset" can\'t go with "positions", which say it all');
     const length = typeof positions === "object" ? positions.length : undefined;
     const isShared = length === seqLen;
@@ -154,7 +168,10 @@ export function readPlaces(
   };
 }
 
-/** Bytes of scratch that `turn` needs, beside operands. */
+/**
+ * Bytes of scratch that `turn` needs, beside operands.
+ * @internal
+ */
 export const rotaryBytes = ({ rotaryDim }: Rotary, { tableRows, positions }: RotaryPlaces): number =>
   wholeLines(4 * tableRows.length) +
   wholeLines(4 * positions.length) +
@@ -173,7 +190,10 @@ export interface RotaryTarget extends RotaryRows {
   readonly outStrides: Strides;
 }
 
-/** Computes the cosines and sines of some positions; `frequencies` is room for rotaryDim / 2 float64. */
+/**
+ * Computes the cosines and sines of some positions; `frequencies` is room for rotaryDim / 2 float64.
+ * @internal
+ */
 export function computeTables(
   runtime: Runtime,
   operation: string,
@@ -200,6 +220,7 @@ export function computeTables(
  * Turns rows that lie in the engine's memory; the tables, where given, have their places.
  *
  * @param ptr  `rotaryBytes` of scratch
+ * @internal
  */
 export function turn(
   runtime: Runtime,

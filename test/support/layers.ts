@@ -112,6 +112,15 @@ function naiveRotary(
   return turned;
 }
 
+/** A bias with zeros for the keys that it has no columns for. */
+function widened({ data, dims }: ReferenceTensor, kvLen: number): ReferenceTensor {
+  const keys = dims.at(-1)!;
+  const numbers = Array.from({ length: (data.length / keys) * kvLen }, (_, index) =>
+    index % kvLen < keys ? data[Math.floor(index / kvLen) * keys + (index % kvLen)]! : 0,
+  );
+  return { data: numbers, dims: [...dims.slice(0, -1), kvLen] };
+}
+
 /** The layer in naive float32, the yardstick of errors. Which keys are visible comes from the weights of the reference. */
 export function naiveLayer(
   config: MultiHeadAttentionConfig,
@@ -158,7 +167,7 @@ export function naiveLayer(
     dims: [batchSize, numHeads, seqLen, kvLen],
   };
   const shape = { batchSize, seqLen, kvLen, numHeads, numKvHeads, headDim, valueDim };
-  const naive = naiveFloat32(inputs, shape, { mask, bias, softcap, scale, sinks });
+  const naive = naiveFloat32(inputs, shape, { mask, bias: bias && widened(bias, kvLen), softcap, scale, sinks });
   const gated = naive.out.data.map((element, index) => element * (headGates?.[Math.floor(index / valueDim) % numHeads] ?? 1));
   const rows = { data: gated, dims: [] };
   return { ...naive, out: naiveProject(rows, parameters.out, parameters.outBias, outDim, isOutIn) };
