@@ -8,9 +8,9 @@ export type { EngineOptions, PackagedBuild, SyncBuild, SyncEngineOptions } from 
 export type { KVCacheOptions } from "./layers/cacheConfig.js";
 export { type AppendOptions, type CachedAttentionOptions, KVCache } from "./layers/kvCache.js";
 export type { CreateMultiHeadAttention } from "./layers/createMultiHeadAttention.js";
-export type { LayerCacheOptions, LayerConfig, MultiHeadAttention, ProjectKeysOptions } from "./layers/multiHeadAttention.js";
+export type { LayerCacheOptions, MultiHeadAttention, ProjectKeysOptions } from "./layers/multiHeadAttention.js";
 export type { MultiHeadForwardOptions } from "./layers/multiHeadCall.js";
-export type { MultiHeadAttentionConfig } from "./layers/multiHeadConfig.js";
+export type { LayerConfig, MultiHeadAttentionConfig } from "./layers/multiHeadConfig.js";
 export type { MultiHeadAttentionParameters } from "./layers/multiHeadParameters.js";
 export type { FromTorchOptions, TorchStateDict } from "./layers/torchStateDict.js";
 export type { PackedMatrix, WeightLayout } from "./layers/packedMatrix.js";

@@ -107,8 +107,8 @@ export default [
   {
     rule: "keys that a layer adds to a cache stand behind those that are there",
     file: "src/layers/multiHeadCall.ts",
-    find: "(stored ? queryAt : keyPositions(where, keyRows))",
-    replace: "keyPositions(where, Math.max(keyRows, seqLen))",
+    find: "const keyPlaces = stored ? queryPlaces : angles &&",
+    replace: "const keyPlaces = angles &&",
     tests: PROPERTIES,
   },
   {

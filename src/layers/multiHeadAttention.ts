@@ -11,7 +11,7 @@ import { placesOf } from "./layerRotary.js";
 import { readSource, scratchTensor } from "./layerRows.js";
 import { Linear, placeNumbers } from "./linear.js";
 import { type MultiHeadForwardOptions, readMultiHeadCall } from "./multiHeadCall.js";
-import { type MultiHeadAttentionConfig, type MultiHeadConfig, readMultiHeadConfig } from "./multiHeadConfig.js";
+import { type LayerConfig, type MultiHeadAttentionConfig, type MultiHeadConfig, readMultiHeadConfig } from "./multiHeadConfig.js";
 import { extraKeysOf, forward, type MultiHeadParts, onLayerScratch, projectSource } from "./multiHeadForward.js";
 import {
   type MultiHeadAttentionParameters,
@@ -30,14 +30,6 @@ export interface ProjectKeysOptions {
   keyLengths?: ArrayLike<number> | undefined;
   /** How they are kept, as in `createKVCache`. Default "float32". */
   dtype?: KVCacheOptions["dtype"];
-}
-
-/** What a layer is made for, with the defaults filled in. */
-export interface LayerConfig extends Readonly<Required<Omit<MultiHeadAttentionConfig, "headGates" | "rotary" | "qkNorm">>> {
-  readonly headGates: readonly number[];
-  readonly qkNorm: false | { readonly eps: number };
-  /** Undefined without it; `base` is undefined with tables of its own. */
-  readonly rotary: { readonly rotaryDim: number; readonly interleaved: boolean; readonly base: number | undefined } | undefined;
 }
 
 /** Options of `createCache`: those of `createKVCache` but for what the layer knows. */

@@ -135,10 +135,9 @@ export function readMultiHeadCall(
 
   const { angles } = config;
   const where = { shape, sequences };
-  const queryAt = angles && queryPositions(where);
-  const keysAt = projected && (stored ? queryAt : keyPositions(where, keyRows)); // a cache gets the rows themselves
-  const queryPlaces = angles && placesOf(operation, angles, queryAt!);
-  const keyPlaces = angles && keysAt && placesOf(operation, angles, keysAt);
+  const queryPlaces = angles && placesOf(operation, angles, queryPositions(where));
+  // what a cache gets are the rows themselves
+  const keyPlaces = stored ? queryPlaces : angles && placesOf(operation, angles, keyPositions(where, keyRows));
 
   const outDims = [...input.dims.slice(0, -1), outDim];
   const out = optional(given.out, (place) => readPlace(runtime, operation, "out", place, outDims, "rows of x, outDim"));

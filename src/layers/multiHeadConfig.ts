@@ -43,11 +43,14 @@ export interface MultiHeadAttentionConfig {
   addZeroAttention?: boolean | undefined;
 }
 
-/**
- * The sizes with their defaults filled in.
- * @internal
- */
-export interface MultiHeadSizes {
+/** What a layer is made for, with the defaults filled in. */
+export interface LayerConfig extends Settings {
+  readonly qkNorm: false | { readonly eps: number };
+  /** Undefined without it; `base` is undefined with tables of its own. */
+  readonly rotary: { readonly rotaryDim: number; readonly interleaved: boolean; readonly base: number | undefined } | undefined;
+}
+
+interface Settings {
   readonly embedDim: number;
   readonly numHeads: number;
   readonly numKvHeads: number;
@@ -56,18 +59,18 @@ export interface MultiHeadSizes {
   readonly kDim: number;
   readonly vDim: number;
   readonly outDim: number;
-}
-
-/** @internal */
-export interface MultiHeadConfig extends MultiHeadSizes {
   readonly weightLayout: WeightLayout;
   /** [numHeads] */
   readonly headGates: readonly number[];
+  readonly addZeroAttention: boolean;
+}
+
+/** @internal */
+export interface MultiHeadConfig extends Settings {
   /** Of qkNorm, undefined without it. */
   readonly normEps: number | undefined;
   /** Of rotary, undefined without it. */
   readonly angles: LayerAngles | undefined;
-  readonly addZeroAttention: boolean;
 }
 
 const OPTIONS = [

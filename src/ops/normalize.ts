@@ -92,7 +92,10 @@ function normalize<Out extends Float32Tensor>(
   return handBack(returned, out);
 }
 
-/** Rows of a call that has been read. */
+/**
+ * Rows of a call that has been read.
+ * @internal
+ */
 interface NormalizedRows {
   readonly input: Operand;
   readonly out: Operand;
@@ -103,7 +106,10 @@ interface NormalizedRows {
   readonly isCentered: boolean;
 }
 
-/** Places operands, if there are any, and normalizes rows. */
+/**
+ * Places operands, if there are any, and normalizes rows.
+ * @internal
+ */
 export function normalizeRows(
   runtime: Runtime,
   operation: string,

@@ -190,18 +190,21 @@ export function checkLayer(
   const zeros = (sizes: number[]) => ({ data: new Float32Array(countOf(sizes)), dims: sizes });
   const zeros64 = (sizes: number[]) => ({ data: new Float64Array(countOf(sizes)), dims: sizes });
   const truth = { logSumExp: zeros64(dims.logSumExp), weights: zeros64(dims.weights), averageWeights: zeros64(averaged) };
+  const truthScores = zeros64(dims.weights);
   const found = { logSumExp: zeros(dims.logSumExp), weights: zeros(dims.weights), averageWeights: zeros(averaged) };
-  const truthOut = reference(config, parameters, x, { ...options, ...truth });
+  const foundScores = zeros(dims.weights);
+  const truthOut = reference(config, parameters, x, { ...options, ...truth, scores: truthScores });
   const naive = naiveLayer(config, parameters, x, options, truth.weights);
 
   using layer = engine.createMultiHeadAttention(config, parameters);
   const out = layer.forward(x, options);
   expect(out.dims).toEqual([...x.dims.slice(0, -1), outDim]);
   expectParity("out", out.data, truthOut.data, naive.out);
-  const again = layer.forward(x, { ...options, ...found });
+  const again = layer.forward(x, { ...options, ...found, scores: foundScores });
   expectSameBits(again.data, out.data, "out when weights and logSumExp are asked for");
   expectParity("weights", found.weights.data, truth.weights.data, naive.weights.data);
   expectParity("logSumExp", found.logSumExp.data, truth.logSumExp.data, naive.logSumExp.data);
+  expectParity("scores", foundScores.data, truthScores.data, naive.scores.data);
   const alone = zeros(averaged);
   layer.forward(x, { ...options, averageWeights: alone });
   expectSameBits(alone.data, found.averageWeights.data, "averageWeights with and without weights");
