@@ -7,6 +7,20 @@ export type { FullEngine } from "./fullEngine.js";
 export type { EngineOptions, PackagedBuild, SyncBuild, SyncEngineOptions } from "./openEngine.js";
 export type { KVCacheOptions } from "./layers/cacheConfig.js";
 export { type AppendOptions, type CachedAttentionOptions, KVCache } from "./layers/kvCache.js";
+export {
+  and,
+  applyMask,
+  causalMask,
+  documentMask,
+  type Mask,
+  type MaskOptions,
+  not,
+  or,
+  paddingMask,
+  prefixMask,
+  windowMask,
+  type WindowMaskOptions,
+} from "./masks.js";
 export type { ActivateOptions } from "./ops/activate.js";
 export type { AttentionOptions, AttentionPlan } from "./ops/attentionCall.js";
 export type { AttentionPart, MergeOptions } from "./ops/mergeAttention.js";

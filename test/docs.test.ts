@@ -63,6 +63,15 @@ test("every function and class that the package exports for use has an example",
     ".rmsNorm(",
     ".rotary(",
     ".rotaryTables(",
+    "causalMask(",
+    "windowMask(",
+    "paddingMask(",
+    "prefixMask(",
+    "documentMask(",
+    "and(",
+    "or(",
+    "not(",
+    "applyMask(",
   ]) {
     expect(examples, name).toContain(name);
   }

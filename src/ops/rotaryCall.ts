@@ -7,7 +7,7 @@ import type { Runtime } from "../runtime/runtime.js";
 import type { Strides } from "../shape.js";
 import type { TensorLike } from "../tensor.js";
 import { optional } from "./attentionCall.js";
-import { integersOf, MAX_POSITION } from "./sequences.js";
+import { integersOf, isAbsent, MAX_POSITION } from "./sequences.js";
 
 /** Cosines and sines, as `rotaryTables` makes them: a row for each position. */
 export interface RotaryTables {
@@ -125,7 +125,7 @@ export function readPlaces(
   const last = (tables ? tables.cos.dims[0]! : MAX_POSITION) - 1;
   const tokens = Array.from({ length: batchSize * seqLen }, (_, token) => token);
   let places: number[]; // of one sequence for all, or of each
-  if (positions !== undefined && positions !== null) {
+  if (!isAbsent(positions)) {
     if (offset !== 0) throw wrongKind(operation, '"offset" can\'t go with "positions", which say it all');
     const length = typeof positions === "object" ? positions.length : undefined;
     const isShared = length === seqLen;
