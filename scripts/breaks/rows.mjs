@@ -284,8 +284,8 @@ export default [
   {
     rule: "rotary: the frequencies of base",
     file: "assembly/angles.ts",
-    find: "(-<f64>(2 * i) / <f64>rotaryDim)",
-    replace: "(-<f64>i / <f64>rotaryDim)",
+    find: "<f64>(2 * i)",
+    replace: "<f64>i",
     tests: ["rotary"],
   },
   {
