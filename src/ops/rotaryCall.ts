@@ -39,7 +39,10 @@ export interface RotaryPositions {
   inverse?: boolean | undefined;
 }
 
-/** Rows that turn; `batchStride` and the like in elements. */
+/**
+ * Rows that turn; `batchStride` and the like in elements.
+ * @internal
+ */
 export interface RotaryRows {
   readonly batchSize: number;
   readonly seqLen: number;
@@ -47,7 +50,10 @@ export interface RotaryRows {
   readonly headDim: number;
 }
 
-/** Angles, however they come. Nothing of the caller's is looked at again. */
+/**
+ * Angles, however they come. Nothing of the caller's is looked at again.
+ * @internal
+ */
 export interface Rotary {
   readonly rotaryDim: number;
   readonly isInterleaved: boolean;
@@ -56,7 +62,10 @@ export interface Rotary {
   readonly tables: { readonly cos: Operand; readonly sin: Operand } | undefined;
 }
 
-/** Reads how rows are turned. */
+/**
+ * Reads how rows are turned.
+ * @internal
+ */
 export function readRotary(runtime: Runtime, operation: string, config: RotaryConfig, headDim: number): Rotary {
   const { base: givenBase, rotaryDim: givenDim, interleaved = false, tables: givenTables } = config;
   const tables = optional(givenTables, (value) => readTables(runtime, operation, value));
@@ -75,14 +84,20 @@ export function readRotary(runtime: Runtime, operation: string, config: RotaryCo
   };
 }
 
-/** @throws {TypeError} not a number @throws {RangeError} below 1, or not finite */
+/**
+ * @throws {TypeError} not a number @throws {RangeError} below 1, or not finite
+ * @internal
+ */
 export function readBase(operation: string, base: unknown): number {
   if (typeof base === "number" && base >= 1 && base < Infinity) return base;
   const problem = `"base" must be a finite number ≥ 1, got ${describe(base)}`;
   throw typeof base === "number" ? wrongValue(operation, problem) : wrongKind(operation, problem);
 }
 
-/** A number of channels that pair up. */
+/**
+ * A number of channels that pair up.
+ * @internal
+ */
 export function evenDim(operation: string, value: unknown, most: number): number {
   const rotaryDim = integer(operation, "rotaryDim", value, 2, most);
   if (rotaryDim % 2 === 0) return rotaryDim;
@@ -105,7 +120,10 @@ function readTables(runtime: Runtime, operation: string, tables: unknown): NonNu
   return { cos, sin };
 }
 
-/** Which row of the tables each row takes, and at which position each row of computed tables is. */
+/**
+ * Which row of the tables each row takes, and at which position each row of computed tables is.
+ * @internal
+ */
 export interface RotaryPlaces {
   /** [batchSize, seqLen] */
   readonly tableRows: readonly number[];
@@ -114,7 +132,10 @@ export interface RotaryPlaces {
   readonly isInverse: boolean;
 }
 
-/** Reads where rows stand. Positions that all sequences share share rows of the tables. */
+/**
+ * Reads where rows stand. Positions that all sequences share share rows of the tables.
+ * @internal
+ */
 export function readPlaces(
   operation: string,
   { offset = 0, positions, inverse = false }: RotaryPositions,
@@ -154,7 +175,10 @@ export function readPlaces(
   };
 }
 
-/** Bytes of scratch that `turn` needs, beside operands. */
+/**
+ * Bytes of scratch that `turn` needs, beside operands.
+ * @internal
+ */
 export const rotaryBytes = ({ rotaryDim }: Rotary, { tableRows, positions }: RotaryPlaces): number =>
   wholeLines(4 * tableRows.length) +
   wholeLines(4 * positions.length) +
@@ -165,7 +189,10 @@ export const rotaryBytes = ({ rotaryDim }: Rotary, { tableRows, positions }: Rot
 const ANGLE_WORK = 40;
 const CHANNEL_WORK = 2;
 
-/** Rows in the engine's memory, at most where they come from. */
+/**
+ * Rows in the engine's memory, at most where they come from.
+ * @internal
+ */
 export interface RotaryTarget extends RotaryRows {
   readonly x: number;
   readonly out: number;
@@ -173,7 +200,10 @@ export interface RotaryTarget extends RotaryRows {
   readonly outStrides: Strides;
 }
 
-/** Computes the cosines and sines of some positions; `frequencies` is room for rotaryDim / 2 float64. */
+/**
+ * Computes the cosines and sines of some positions; `frequencies` is room for rotaryDim / 2 float64.
+ * @internal
+ */
 export function computeTables(
   runtime: Runtime,
   operation: string,
@@ -200,6 +230,7 @@ export function computeTables(
  * Turns rows that lie in the engine's memory; the tables, where given, have their places.
  *
  * @param ptr  `rotaryBytes` of scratch
+ * @internal
  */
 export function turn(
   runtime: Runtime,
