@@ -9,6 +9,20 @@ export type { KVCacheOptions } from "./layers/cacheConfig.js";
 export { type AppendOptions, type CachedAttentionOptions, KVCache } from "./layers/kvCache.js";
 export type { PackedMatrix, WeightLayout } from "./layers/packedMatrix.js";
 export type { MatmulOptions } from "./ops/matmul.js";
+export {
+  and,
+  applyMask,
+  causalMask,
+  documentMask,
+  type Mask,
+  type MaskOptions,
+  not,
+  or,
+  paddingMask,
+  prefixMask,
+  windowMask,
+  type WindowMaskOptions,
+} from "./masks.js";
 export type { ActivateOptions } from "./ops/activate.js";
 export type { AttentionOptions, AttentionPlan } from "./ops/attentionCall.js";
 export type { AttentionPart, MergeOptions } from "./ops/mergeAttention.js";
