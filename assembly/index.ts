@@ -20,6 +20,13 @@
  *     pack.ts        rows into panels                 keyBlock.ts panels of a block of keys
  *     panels.ts      blocks of the head in work       cache.ts    rows into the blocks of a cache
  *     merge.ts       results on parts of the keys     float16.ts  widening
+ *     linear.ts      linear attention: full and in chunks
+ *     linearKeys.ts  keys into a chunk                linearRows.ts  what its rows read
+ *     linearFold.ts  a chunk into the sums            deltaRule.ts   what a delta rule makes of values
+ *     linearRecurrence.ts  step by step               decays.ts      what is left of a position
+ *     linearState.ts what stays of a head             linearWork.ts  scratch of one thread
+ *     featureMaps.ts φ, row by row                    randomFeatures.ts  projections of favor+
+ *     exp.ts         powers of e                      expOfAny.ts    the same for either sign
  *     workspace.ts   scratch of one thread            layout.ts   sizes that all of these share
  *     touch.ts       cache lines, many at once
  *     params.ts      the structs of a call            simd.ts     what the instruction set offers
@@ -30,6 +37,10 @@ export { sharedScoresBytes, splitScores, splitValues } from "./split";
 export { appendKeys, cacheBlockBytes, readKeys, transferBytes } from "./cache";
 export { placeWorkspace, workspaceBytes } from "./workspace";
 export { merge } from "./merge";
+export { linearAttention } from "./linear";
+export { linearStateBytes } from "./linearState";
+export { linearWorkBytes, placeLinearWork } from "./linearWork";
+export { randomProjections } from "./randomFeatures";
 export { widenFloat16 } from "./float16";
 export { multiplyAdds } from "./peak";
 export { abiVersion, block, build, heapBase, multiplyAdd, panel } from "./identity";

@@ -11,7 +11,7 @@ import { madd } from "./simd";
 import { floorPanel, PANEL, PANEL_BYTES } from "./layout";
 
 /** Four rows of `channels` numbers become four neighbouring columns, PANEL_BYTES from channel to channel, times `scale`. */
-function packQuad(row0: usize, row1: usize, row2: usize, row3: usize, panelPtr: usize, channels: usize, scale: f32): void {
+export function packQuad(row0: usize, row1: usize, row2: usize, row3: usize, panelPtr: usize, channels: usize, scale: f32): void {
   const scales = f32x4.splat(scale);
   let left = channels;
   for (; left >= 4; left -= 4) {

@@ -1,71 +1,18 @@
-/**
- * Hyperbolic tangent of four lanes, by the exponential.
- *
- *     eˣ = 2ⁿ · eʳ ,   n = round(x · log₂e) ,   r = x − n · ln 2 ∈ [−0.347, 0.347]
- *
- * ln 2 comes in two parts (Cody & Waite 1980), the first short enough that its product with n is exact. eʳ = 1 + r + r² · q(r)
- * with q of degree 4, fitted by Remez' exchange to a relative error of 2.2e-8. Adding MAGIC rounds, and leaves n + 127 in the last
- * bits: shifted to the exponent's place they are 2ⁿ.
- */
+/** Hyperbolic tangent of four lanes, by the exponential; see `exp.ts`. */
+import { expMinusOne, lowestExponent, powerOfTwo, remainder, shiftedExponent } from "./exp";
 import { madd } from "./simd";
 
 // Byte offsets of the constants, which V8 loads faster from static data than it rebuilds literals.
-const LOWEST = 0; // below, 2ⁿ would be subnormal
-const MAGIC = 4; // 1.5 · 2²³ + 127
-const LOG2E = 8;
-const LN2_HIGH = 12; // negated, 16 bits
-const LN2_LOW = 16; // negated
-const Q4 = 20;
-const Q3 = 24;
-const Q2 = 28;
-const Q1 = 32;
-const Q0 = 36;
-const ONE = 40;
-const TWO = 44;
-const MINUS_TWO = 48;
-const SIGN = 52;
-const CONSTANTS = memory.data<f32>([
-  -87.33, 12583039, 1.44269504088896341, -0.693145751953125, -1.4286068203094172e-6, 0.0013865760993212461, 0.00835834164172411,
-  0.04166702181100845, 0.16666607558727264, 0.5, 1, 2, -2, -0.0,
-]);
+const ONE = 0;
+const TWO = 4;
+const MINUS_TWO = 8;
+const SIGN = 12;
+const CONSTANTS = memory.data<f32>([1, 2, -2, -0.0]);
 
 // @ts-ignore: decorator
 @inline
 function constant(offset: usize): v128 {
   return v128.load32_splat(CONSTANTS + offset);
-}
-
-/** n + MAGIC */
-// @ts-ignore: decorator
-@inline
-function shiftedExponent(x: v128): v128 {
-  return madd(x, constant(LOG2E), constant(MAGIC));
-}
-
-/** 2ⁿ */
-// @ts-ignore: decorator
-@inline
-function powerOfTwo(shifted: v128): v128 {
-  return i32x4.shl(shifted, 23);
-}
-
-/** r */
-// @ts-ignore: decorator
-@inline
-function remainder(x: v128, shifted: v128): v128 {
-  const n = f32x4.sub(shifted, constant(MAGIC));
-  return madd(n, constant(LN2_LOW), madd(n, constant(LN2_HIGH), x));
-}
-
-/** q(r) · r² + r = eʳ − 1. Pairs of terms side by side: a shorter chain of products than one by one (Estrin 1960). */
-// @ts-ignore: decorator
-@inline
-function expMinusOne(r: v128): v128 {
-  const r2 = f32x4.mul(r, r);
-  const q01 = madd(constant(Q1), r, constant(Q0));
-  const q23 = madd(constant(Q3), r, constant(Q2));
-  const q = madd(madd(constant(Q4), r2, q23), r2, q01);
-  return madd(q, r2, r);
 }
 
 /**
@@ -75,7 +22,7 @@ function expMinusOne(r: v128): v128 {
 // @ts-ignore: decorator
 @inline
 export function tanh4(x: v128): v128 {
-  const u = f32x4.pmax(f32x4.mul(f32x4.abs(x), constant(MINUS_TWO)), constant(LOWEST));
+  const u = f32x4.pmax(f32x4.mul(f32x4.abs(x), constant(MINUS_TWO)), lowestExponent());
   const shifted = shiftedExponent(u);
   const scale = powerOfTwo(shifted);
   const r = remainder(u, shifted);

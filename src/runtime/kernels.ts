@@ -4,14 +4,15 @@
 export const ABI_VERSION = 7;
 
 /** Kernels whose work threads may share: units `first` to `end` − 1 at a time. By number in a job. */
-export const SHARED_KERNELS = ["attention", "splitScores", "splitValues"] as const;
+export const SHARED_KERNELS = ["attention", "splitScores", "splitValues", "linearAttention"] as const;
 export type SharedKernel = (typeof SHARED_KERNELS)[number];
 
 /** What lays out a thread's workspace before such a kernel runs, where it needs that. */
-const PLACERS: Partial<Record<SharedKernel, "placeWorkspace">> = {
+const PLACERS: Partial<Record<SharedKernel, "placeWorkspace" | "placeLinearWork">> = {
   attention: "placeWorkspace",
   splitScores: "placeWorkspace",
   splitValues: "placeWorkspace",
+  linearAttention: "placeLinearWork",
 };
 
 /** Readies a thread's workspace for a kernel. */
@@ -34,6 +35,11 @@ export type Kernels = {
   readKeys(params: number, scratch: number): void;
   workspaceBytes(maxKvLen: number, headDim: number, valueDim: number): number;
   merge(params: number): void;
+  linearAttention(params: number, workspace: number, firstUnit: number, endUnit: number): void;
+  linearStateBytes(featureDim: number, valueDim: number, chunkSize: number): number;
+  linearWorkBytes(headDim: number, featureDim: number, valueDim: number, chunkSize: number, stripRows: number): number;
+  placeLinearWork(params: number, ptr: number): void;
+  randomProjections(ptr: number, seed: number, head: number, featureDim: number, headDim: number): void;
   widenFloat16(src: number, dst: number, count: number): void;
   abiVersion(): number;
   build(): number;
