@@ -23,12 +23,14 @@ function uniform(key: u64, index: u64): f64 {
 /** The normally distributed number of a place: points of a square until one is in the circle (Marsaglia & Bray 1964). */
 function normal(key: u64, index: u64): f64 {
   const own = mix(key ^ mix(index));
-  for (let attempt: u64 = 0; ; attempt += 2) {
-    const x = uniform(own, attempt);
+  let x: f64 = 0;
+  let square: f64 = 0;
+  for (let attempt: u64 = 0; square >= 1 || square == 0; attempt += 2) {
+    x = uniform(own, attempt);
     const y = uniform(own, attempt + 1);
-    const square = x * x + y * y;
-    if (square < 1 && square > 0) return x * Math.sqrt((-2 * <f64>Mathf.log(<f32>square)) / square);
+    square = x * x + y * y;
   }
+  return x * Math.sqrt((-2 * <f64>Mathf.log(<f32>square)) / square);
 }
 
 /** What the numbers of a head are drawn with: `stream` 0 for directions, 1 for lengths. */
