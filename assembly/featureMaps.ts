@@ -97,13 +97,13 @@ export function raiseMaxima(maximaPtr: usize, src: usize, count: usize): void {
 function favorRows(p: LinearParams, work: LinearWork, src: usize, rowBytes: usize, rows: usize, dst: usize): void {
   const scale: f32 = <f32>(1 / Math.sqrt(Math.sqrt(<f64>p.headDim)));
   const tileRows = tileRowsFor(rows);
-  const projections = p.projections + work.head * (ceilPanel(p.featureDim) * p.headDim << 2);
+  const projections = p.projections + work.head * ((ceilPanel(p.featureDim) * p.headDim) << 2);
   for (let r: usize = 0; r < rows; r++) store<usize>(work.rowPtrs + r * sizeof<usize>(), src + r * rowBytes);
   packRows(work.rowPtrs, sizeof<usize>(), rows, work.strip, p.headDim, scale);
   const factor = f32x4.splat(<f32>(1 / Math.sqrt(<f64>p.featureDim)));
   for (let first: usize = 0; first < p.featureDim; first += BLOCK) {
     const panels = ceilPanel(min(BLOCK, p.featureDim - first)) / PANEL;
-    scoreStrip(tileRows, work.strip, projections + (first * p.headDim << 2), work.products, p.headDim, panels);
+    scoreStrip(tileRows, work.strip, projections + ((first * p.headDim) << 2), work.products, p.headDim, panels);
     for (let r: usize = 0; r < rows; r++) {
       const half = f32x4.splat(halfSquare(work.strip + (r << 2), p.headDim));
       const row = work.products + r * SCORE_ROW;

@@ -54,7 +54,8 @@ function decaySums(p: LinearParams, work: LinearWork, i: usize): void {
 
 /** Sᵀx · scale in the accumulators. */
 function readSums(p: LinearParams, work: LinearWork, rowPtr: usize, scale: f32): void {
-  for (let byte: usize = 0; byte < p.featureDim << 2; byte += 4) store<f32>(work.queryRows + byte, load<f32>(rowPtr + byte) * scale);
+  for (let byte: usize = 0; byte < p.featureDim << 2; byte += 4)
+    store<f32>(work.queryRows + byte, load<f32>(rowPtr + byte) * scale);
   memory.fill(work.valueSums, 0, work.numPanels * PANEL_BYTES);
   const panelBytes = p.featureDim * PANEL_BYTES;
   addValues(1, work.queryRows, work.sums(p), panelBytes, work.valueSums, work.numPanels, p.featureDim);

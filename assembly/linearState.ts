@@ -42,7 +42,7 @@ function layOut(state: usize, ptr: usize, featureDim: usize, valueDim: usize, ch
   const valuePanels = <u64>ceilPanel(valueDim) / PANEL;
   const sums = <u64>ptr + wholeLines(sizeof<i32>());
   const normalizer = sums + wholeLines(valuePanels * featureDim * PANEL_BYTES);
-  const keys = normalizer + wholeLines(<u64>ceilPanel(featureDim) << 2);
+  const keys = normalizer + wholeLines((<u64>ceilPanel(featureDim)) << 2);
   const values = keys + wholeLines(<u64>featureDim * (ceilPanel(chunkSize) << 2));
   const decays = values + wholeLines(valuePanels * chunkSize * PANEL_BYTES);
   if (isPlaced) {
@@ -54,7 +54,7 @@ function layOut(state: usize, ptr: usize, featureDim: usize, valueDim: usize, ch
     placed.values = <usize>values;
     placed.decays = <usize>decays;
   }
-  return decays + wholeLines(<u64>chunkSize << 2);
+  return decays + wholeLines((<u64>chunkSize) << 2);
 }
 
 /** Bytes of a state. As a float, because they may be more than an address holds: then there can be none. */

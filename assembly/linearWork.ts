@@ -8,6 +8,7 @@ import { ceilPanel, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, SCORE_ROW, wholeLines } 
 @inline
 export const PANEL_GROUP: usize = 64;
 
+
 @unmanaged
 export class LinearWork {
   state: HeadState;
@@ -55,7 +56,6 @@ export class LinearWork {
   /** i32 [chunkSize]: the last position in the chunk, up to this one, that cleared the state; −1 for none. */
   clears: usize;
 
-
   /** Turns to the unit `unit` of a call: a head of a sequence, or a range of its value columns. */
   turnTo(p: LinearParams, unit: usize): void {
     const range = unit % p.columnRanges;
@@ -72,6 +72,7 @@ export class LinearWork {
     this.state.turnTo(p.states ? p.states + index * stateBytes : this.ownState, p.featureDim, p.valueDim, p.chunkSize);
     if (!p.states) this.state.clear();
   }
+
 
   @inline
   get firstColumn(): usize {
@@ -137,10 +138,10 @@ function layOut(
   const normalizers = accumulators + PANEL_GROUP * MAX_STRIP_ROWS * PANEL_BYTES;
   const channels = normalizers + wholeLines(PANEL_BYTES);
   const valueRow = channels + wholeLines(featureBytes);
-  const valueSums = valueRow + wholeLines(<u64>ceilPanel(valueDim) << 2);
-  const decaySums = valueSums + wholeLines(<u64>ceilPanel(valueDim) << 2);
-  const clears = decaySums + wholeLines(<u64>ceilPanel(chunkSize) << 3);
-  const end = clears + wholeLines(<u64>ceilPanel(chunkSize) << 2);
+  const valueSums = valueRow + wholeLines((<u64>ceilPanel(valueDim)) << 2);
+  const decaySums = valueSums + wholeLines((<u64>ceilPanel(valueDim)) << 2);
+  const clears = decaySums + wholeLines((<u64>ceilPanel(chunkSize)) << 3);
+  const end = clears + wholeLines((<u64>ceilPanel(chunkSize)) << 2);
 
   if (isPlaced) {
     const work = changetype<LinearWork>(ptr);

@@ -17,7 +17,7 @@ function mix(counter: u64): u64 {
 /** A number in [−1, 1). */
 function uniform(key: u64, index: u64): f64 {
   const BITS = 53;
-  return <f64>(mix(key + index) >> (64 - BITS)) / <f64>(<u64>1 << (BITS - 1)) - 1;
+  return <f64>(mix(key + index) >> (64 - BITS)) / <f64>((<u64>1) << (BITS - 1)) - 1;
 }
 
 /** The normally distributed number of a place: points of a square until one is in the circle (Marsaglia & Bray 1964). */
@@ -35,7 +35,7 @@ function normal(key: u64, index: u64): f64 {
 
 /** What the numbers of a head are drawn with: `stream` 0 for directions, 1 for lengths. */
 function keyOf(seed: u32, head: usize, stream: u64): u64 {
-  return mix(mix((<u64>seed << 1) | stream) + <u64>head);
+  return mix(mix(((<u64>seed) << 1) | stream) + <u64>head);
 }
 
 /**
