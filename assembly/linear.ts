@@ -15,11 +15,17 @@ import { addDecays, mapKeys, packChunkValues, takeKeys, takeValues } from "./lin
 import { recur } from "./linearRecurrence";
 import { attendRows } from "./linearRows";
 import { LinearParams } from "./params";
-import { LinearWork } from "./linearWork";
+import { LinearWork, slotsFor } from "./linearWork";
 import { PANEL_BYTES } from "./layout";
+
+/** Rows that a head takes before the next one, where rows need no chunks. */
+const ROWS_AT_ONCE: usize = 48;
 
 /**
  * Computes the units `first` to `end` − 1: heads of the sequences, or ranges of their value columns. States are updated.
+ *
+ * Several heads of a sequence go through it together, chunk by chunk: in layout "bshd" their rows lie side by side, and memory gives
+ * them one after the other.
  *
  * @param params        LinearParams
  * @param workspacePtr  what placeLinearWork laid out for the same parameters; no other thread may use it meanwhile
@@ -27,44 +33,78 @@ import { PANEL_BYTES } from "./layout";
 export function linearAttention(params: usize, workspacePtr: usize, first: usize, end: usize): void {
   const p = changetype<LinearParams>(params);
   const work = changetype<LinearWork>(workspacePtr);
-  for (let unit = first; unit < end; unit++) {
-    work.turnTo(p, unit);
-    if (!p.causal) attendFull(p, work);
-    else if (p.decayDim > 1) recur(p, work);
-    else attendChunks(p, work);
+  const slots = slotsFor(p.featureDim, p.valueDim);
+  const unitsOfSequence = p.numKvHeads * p.columnRanges;
+  for (let unit = first; unit < end;) {
+    const next = min(min(end, unit + slots), unit - (unit % unitsOfSequence) + unitsOfSequence);
+    if (!p.states) work.clearSlots(p, next - unit);
+    work.turnTo(p, unit, 0);
+    if (!p.causal) attendFull(p, work, unit, next);
+    else if (p.decayDim > 1) attendSteps(p, work, unit, next);
+    else attendChunks(p, work, unit, next);
+    unit = next;
   }
 }
 
-function attendChunks(p: LinearParams, work: LinearWork): void {
+function attendSteps(p: LinearParams, work: LinearWork, first: usize, end: usize): void {
+  for (let row: usize = 0; row < p.seqLen; row += ROWS_AT_ONCE) {
+    for (let unit = first; unit < end; unit++) {
+      work.turnTo(p, unit, unit - first);
+      recur(p, work, row, min(p.seqLen, row + ROWS_AT_ONCE));
+    }
+  }
+}
+
+function attendChunks(p: LinearParams, work: LinearWork, first: usize, end: usize): void {
   let at: usize = load<u32>(p.openKeys + (work.batch << 2));
-  if (p.decayDim) addDecays(work, 0, at);
   for (let row: usize = 0; row < p.seqLen;) {
     const count = min(p.chunkSize - at, max(work.keyLength, row) - row);
     const isLast = row + count >= work.keyLength;
-    const end = isLast ? p.seqLen : row + count; // rows after the last key read the chunk that it leaves open
-    if (count > 0) {
-      takeKeys(p, work, row, count, at);
-      if (p.isDelta) takeCorrections(p, work, row, count, at);
-      else takeValues(p, work, row, count, at);
+    const endRow = isLast ? p.seqLen : row + count; // rows after the last key read the chunk that it leaves open
+    for (let unit = first; unit < end; unit++) {
+      work.turnTo(p, unit, unit - first);
+      attendChunk(p, work, row, endRow, at, count);
     }
-    attendRows(p, work, row, end, at, at + count, true);
-    at += count;
-    if (at == p.chunkSize) {
-      foldChunk(p, work);
-      at = 0;
-    }
-    row = end;
+    at = at + count == p.chunkSize ? 0 : at + count;
+    row = endRow;
   }
 }
 
-function attendFull(p: LinearParams, work: LinearWork): void {
-  if (p.featureMap == FeatureMap.SOFTMAX) findMaxima(p, work);
-  for (let key: usize = 0; key < work.keyLength; key += p.chunkSize) {
-    foldKeys(p, work, key, min(p.chunkSize, work.keyLength - key));
+/** Takes `count` keys from `row` on into the chunk, which has `at`, computes the rows up to `endRow` − 1, and folds what is complete. */
+function attendChunk(p: LinearParams, work: LinearWork, row: usize, endRow: usize, at: usize, count: usize): void {
+  if (p.decayDim) addDecays(work, 0, at);
+  if (count > 0) {
+    takeKeys(p, work, row, count, at);
+    if (p.isDelta) takeCorrections(p, work, row, count, at);
+    else takeValues(p, work, row, count, at);
   }
-  if (p.featureMap == FeatureMap.SOFTMAX) divideSums(p, work);
+  attendRows(p, work, row, endRow, at, at + count, true);
+  if (at + count == p.chunkSize) foldChunk(p, work);
+}
+
+function attendFull(p: LinearParams, work: LinearWork, first: usize, end: usize): void {
+  const isSoftmax = p.featureMap == FeatureMap.SOFTMAX;
+  const group = isSoftmax ? 1 : end - first; // its maxima are of one head
+  for (let unit = first; unit < end; unit += group) {
+    if (isSoftmax) {
+      work.turnTo(p, unit, unit - first);
+      findMaxima(p, work);
+    }
+    for (let key: usize = 0; key < work.keyLength; key += p.chunkSize) {
+      for (let each = unit; each < unit + group; each++) {
+        work.turnTo(p, each, each - first);
+        foldKeys(p, work, key, min(p.chunkSize, work.keyLength - key));
+      }
+    }
+    if (isSoftmax) divideSums(p, work);
+  }
   store<i32>(work.state.isFinite, 1);
-  attendRows(p, work, 0, p.seqLen, 0, 0, false);
+  for (let row: usize = 0; row < p.seqLen; row += ROWS_AT_ONCE) {
+    for (let unit = first; unit < end; unit++) {
+      work.turnTo(p, unit, unit - first);
+      attendRows(p, work, row, min(p.seqLen, row + ROWS_AT_ONCE), 0, 0, false);
+    }
+  }
 }
 
 /** Folds the keys `first` to `first + count − 1`, which every row sees. */

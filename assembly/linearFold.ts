@@ -13,7 +13,7 @@ import { LinearParams } from "./params";
 import { LinearWork, PANEL_GROUP } from "./linearWork";
 import { scoreStrip } from "./scores";
 import { madd } from "./simd";
-import { PANEL, PANEL_BYTES, SCORE_ROW } from "./layout";
+import { PANEL, PANEL_BYTES, SCORE_ROW, tileRowsFor } from "./layout";
 
 /** Channels from `channel` on as a strip [count, 8] of the positions in the open chunk. */
 function packChannels(p: LinearParams, work: LinearWork, channel: usize): void {
@@ -87,7 +87,7 @@ export function foldStrip(
   if (p.isNormalized || p.featureMap == FeatureMap.SOFTMAX) addToNormalizer(work, stripPtr, steps, channel, channels);
   for (let panel: usize = 0; panel < work.numPanels; panel += PANEL_GROUP) {
     const panels = min(PANEL_GROUP, work.numPanels - panel);
-    scoreStrip(p.stripRows, stripPtr, vPtr + panel * steps * PANEL_BYTES, work.products, steps, panels);
+    scoreStrip(tileRowsFor(channels), stripPtr, vPtr + panel * steps * PANEL_BYTES, work.products, steps, panels);
     for (let i: usize = 0; i < panels; i++) {
       let sumPtr = work.sums(p) + (panel + i) * sumPanelBytes + channel * PANEL_BYTES;
       let ptr = work.products + i * PANEL_BYTES;

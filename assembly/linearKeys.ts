@@ -4,9 +4,19 @@ import { packKeys, packValues } from "./pack";
 import { LinearParams } from "./params";
 import { LinearWork } from "./linearWork";
 import { PANEL_BYTES } from "./layout";
+import { touchLines } from "./touch";
+
+/** Asks for keys and values that come from far away, at once. */
+function touchKeys(p: LinearParams, work: LinearWork, first: usize, count: usize): void {
+  for (let j = first; j < first + count; j++) {
+    touchLines(work.key(p, j), p.headDim << 2);
+    touchLines(work.value(p, j), work.columns << 2);
+  }
+}
 
 /** φ of the keys `first` to `first + count − 1` as rows at `work.keyRows`; those that don't count are 0. */
 export function mapKeys(p: LinearParams, work: LinearWork, first: usize, count: usize): void {
+  touchKeys(p, work, first, count);
   mapRows(p, work, work.key(p, first), p.kRowStride << 2, count, work.keyRows, false);
   if (!p.mask) return;
   for (let j: usize = 0; j < count; j++) {

@@ -14,9 +14,9 @@ import { madd } from "./simd";
 import { addValues } from "./values";
 import { PANEL, PANEL_BYTES } from "./layout";
 
-/** All rows of a head. */
-export function recur(p: LinearParams, work: LinearWork): void {
-  for (let i: usize = 0; i < p.seqLen; i++) {
+/** Rows `first` to `end` − 1 of a head. */
+export function recur(p: LinearParams, work: LinearWork, first: usize, end: usize): void {
+  for (let i = first; i < end; i++) {
     if (i < work.keyLength) {
       decaySums(p, work, i);
       if (work.counts(p, i)) addKey(p, work, i);

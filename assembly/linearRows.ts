@@ -12,6 +12,7 @@ import { LinearWork, PANEL_GROUP } from "./linearWork";
 import { scoreStrip } from "./scores";
 import { madd, sumLanes } from "./simd";
 import { addValues } from "./values";
+import { touchLines } from "./touch";
 import { ceilPanel, PANEL, PANEL_BYTES, SCORE_ROW, tileRowsFor } from "./layout";
 
 /** Address of row `i` of the out head that is number `member` of those that read a state. */
@@ -125,7 +126,7 @@ function attendStrip(
   for (let panel: usize = 0; panel < work.numPanels; panel += PANEL_GROUP) {
     const panels = min(PANEL_GROUP, work.numPanels - panel);
     scoreStrip(tileRows, work.strip, work.sums(p) + panel * p.featureDim * PANEL_BYTES, work.products, p.featureDim, panels);
-    for (let r: usize = 0; r < tileRows; r++) {
+    for (let r: usize = 0; r < tileRows && end > 0; r++) {
       const position = isCausal ? min(at + r + 1, keys) : keys;
       placeProducts(work, tileRows, r, panels, p.decayDim && position > 0 ? factorOfState(work, position - 1) : 1);
     }
@@ -139,8 +140,20 @@ function attendStrip(
       const factor: f32 = p.isNormalized ? <f32>1 / (load<f32>(work.normalizers + (r << 2)) + p.eps) : 1;
       const columns = min(work.columns - panel * PANEL, panels * PANEL);
       const out = outRow(p, work, member, first + r) + ((panel * PANEL) << 2);
-      finishRow(work.accumulators + r * PANEL_BYTES, tileRows * PANEL_BYTES, out, columns, factor);
+      if (end > 0) finishRow(work.accumulators + r * PANEL_BYTES, tileRows * PANEL_BYTES, out, columns, factor);
+      else finishRow(work.products + r * SCORE_ROW, PANEL_BYTES, out, columns, factor);
     }
+  }
+}
+
+/** Rows that are asked for at once: a multiple of any strip's height. */
+const TOUCHED_ROWS: usize = 24;
+
+/** Asks for queries and places of results that come from far away, at once. */
+function touchRows(p: LinearParams, work: LinearWork, member: usize, first: usize, end: usize): void {
+  for (let i = first; i < end; i++) {
+    touchLines(queryRow(p, work, member, i), p.headDim << 2);
+    touchLines(outRow(p, work, member, i), work.columns << 2);
   }
 }
 
@@ -160,6 +173,7 @@ export function attendRows(
   const stripRows = load<i32>(work.state.isFinite) ? p.stripRows : 1;
   for (let member: usize = 0; member < membersOf(p); member++) {
     for (let row = first; row < end; row += stripRows) {
+      if ((row - first) % TOUCHED_ROWS == 0) touchRows(p, work, member, row, min(end, row + TOUCHED_ROWS));
       attendStrip(p, work, member, row, min(stripRows, end - row), at + row - first, keys, isCausal);
     }
   }

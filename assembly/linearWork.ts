@@ -1,6 +1,6 @@
 /** Where one thread keeps the head in work of a call of linear attention: one piece of scratch. */
 import { LinearParams } from "./params";
-import { HeadState, linearStateBytes } from "./linearState";
+import { chunkBytes, HeadState, sumsBytes } from "./linearState";
 import { ceilPanel, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, SCORE_ROW, wholeLines } from "./layout";
 
 /** Panels of value columns that go through a tile at once: what a row of products has room for. */
@@ -8,6 +8,14 @@ import { ceilPanel, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, SCORE_ROW, wholeLines } 
 @inline
 export const PANEL_GROUP: usize = 64;
 
+
+/** Bytes of the sums of the heads that go through a sequence together: a share of L2. */
+const SLOT_BYTES: u64 = 2 ** 18;
+
+/** Heads that go through a sequence together, each with sums of its own. */
+export function slotsFor(featureDim: usize, valueDim: usize): usize {
+  return <usize>max<u64>(1, SLOT_BYTES / sumsBytes(featureDim, valueDim));
+}
 
 @unmanaged
 export class LinearWork {
@@ -23,8 +31,9 @@ export class LinearWork {
   numPanels: usize;
   columns: usize;
 
-  /** Place for a state, for calls that begin without. */
-  ownState: usize;
+  /** For calls that begin without states: sums of as many heads as there are slots, and one chunk, as it is folded before the next. */
+  ownSums: usize;
+  ownChunk: usize;
   /** [chunkSize, featureBytes]: φ of rows. */
   keyRows: usize;
   /** [MAX_STRIP_ROWS, featureBytes] */
@@ -56,8 +65,12 @@ export class LinearWork {
   /** i32 [chunkSize]: the last position in the chunk, up to this one, that cleared the state; −1 for none. */
   clears: usize;
 
-  /** Turns to the unit `unit` of a call: a head of a sequence, or a range of its value columns. */
-  turnTo(p: LinearParams, unit: usize): void {
+  /**
+   * Turns to the unit `unit` of a call: a head of a sequence, or a range of its value columns.
+   *
+   * @param slot  its own sums, where it has no state
+   */
+  turnTo(p: LinearParams, unit: usize, slot: usize): void {
     const range = unit % p.columnRanges;
     const index = unit / p.columnRanges;
     this.batch = index / p.numKvHeads;
@@ -68,9 +81,15 @@ export class LinearWork {
     this.firstPanel = (range * panels) / p.columnRanges;
     this.numPanels = ((range + 1) * panels) / p.columnRanges - this.firstPanel;
     this.columns = min(p.valueDim - this.firstColumn, this.numPanels * PANEL);
-    const stateBytes = <usize>linearStateBytes(p.featureDim, p.valueDim, p.chunkSize);
-    this.state.turnTo(p.states ? p.states + index * stateBytes : this.ownState, p.featureDim, p.valueDim, p.chunkSize);
-    if (!p.states) this.state.clear();
+    const bytes = <usize>sumsBytes(p.featureDim, p.valueDim);
+    const ownBytes = bytes + <usize>chunkBytes(p.featureDim, p.valueDim, p.chunkSize);
+    const sums = p.states ? p.states + index * ownBytes : this.ownSums + slot * bytes;
+    this.state.turnTo(sums, p.states ? sums + bytes : this.ownChunk, p.featureDim, p.valueDim, p.chunkSize);
+  }
+
+  /** Clears the sums of the first slots. */
+  clearSlots(p: LinearParams, slots: usize): void {
+    memory.fill(this.ownSums, 0, slots * <usize>sumsBytes(p.featureDim, p.valueDim));
   }
 
 
@@ -127,8 +146,9 @@ function layOut(
   const numStrips = (featureDim + stripRows - 1) / stripRows;
 
   const rowPtrs = wholeLines(<u64>ptr + offsetof<LinearWork>() + offsetof<HeadState>());
-  const ownState = rowPtrs + wholeLines(MAX_STRIP_ROWS * sizeof<usize>());
-  const keyRows = ownState + <u64>linearStateBytes(featureDim, valueDim, chunkSize);
+  const ownSums = rowPtrs + wholeLines(MAX_STRIP_ROWS * sizeof<usize>());
+  const ownChunk = ownSums + slotsFor(featureDim, valueDim) * sumsBytes(featureDim, valueDim);
+  const keyRows = ownChunk + chunkBytes(featureDim, valueDim, chunkSize);
   const queryRows = keyRows + wholeLines(<u64>chunkSize * featureBytes);
   const strip = queryRows + wholeLines(<u64>MAX_STRIP_ROWS * featureBytes);
   const channelStrips = strip + wholeLines(<u64>stripSteps * PANEL_BYTES);
@@ -147,7 +167,8 @@ function layOut(
     const work = changetype<LinearWork>(ptr);
     work.state = changetype<HeadState>(ptr + offsetof<LinearWork>());
     work.rowPtrs = <usize>rowPtrs;
-    work.ownState = <usize>ownState;
+    work.ownSums = <usize>ownSums;
+    work.ownChunk = <usize>ownChunk;
     work.keyRows = <usize>keyRows;
     work.queryRows = <usize>queryRows;
     work.featureBytes = featureBytes;
