@@ -84,7 +84,7 @@ function attendChunk(p: LinearParams, work: LinearWork, row: usize, endRow: usiz
 
 function attendFull(p: LinearParams, work: LinearWork, first: usize, end: usize): void {
   const isSoftmax = p.featureMap == FeatureMap.SOFTMAX;
-  const group = isSoftmax ? 1 : end - first; // its maxima are of one head
+  const group: usize = isSoftmax ? 1 : end - first; // its maxima are of one head
   for (let unit = first; unit < end; unit += group) {
     if (isSoftmax) {
       work.turnTo(p, unit, unit - first);
