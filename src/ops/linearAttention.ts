@@ -1,14 +1,22 @@
 /** Linear attention: validate → place → run → hand back. */
 import { knownOptions } from "../check.js";
-import { handBack, newResult, onScratch, type Operand } from "../operand.js";
+import { handBack, newResult, onScratch, type Operand, ownArray } from "../operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
 import { LINEAR_PARAMS, type LinearParams, writeStruct } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { stridesOf } from "../shape.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../tensor.js";
-import { LINEAR_OPTIONS, type LinearCall, type LinearOptions, readLinearCall } from "./linearCall.js";
-import { isDelta, readLinearConfig } from "./linearConfig.js";
+import {
+  LINEAR_OPTIONS,
+  type LinearCall,
+  type LinearOptions,
+  type LinearShape,
+  NO_STRIDES,
+  readLinearCall,
+  type StateSizes,
+} from "./linearCall.js";
+import { FEATURE_MAPS, isDelta, type LinearConfig, readLinearConfig } from "./linearConfig.js";
 import { projectionsOf } from "./randomFeatures.js";
 
 const OPERATION = "linearAttention";
@@ -22,6 +30,8 @@ const PANEL = 8;
 export interface PlacedStates {
   readonly ptr: number;
   readonly openKeys: readonly number[];
+  /** Whether a call writes them; still true after one that failed meanwhile. */
+  isBeingWritten: boolean;
 }
 
 /**
@@ -62,49 +72,121 @@ function workOf({ shape, config }: LinearCall): number {
 }
 
 function run(runtime: Runtime, call: LinearCall, out: Operand, states: PlacedStates | undefined): void {
-  const { memory, kernels, jobPtr } = runtime;
   const { operation, config, shape, inputs } = call;
-  const { batchSize, numKvHeads, headDim, featureDim, valueDim } = shape;
-  const chunkSize = config.isCausal ? config.chunkSize : FULL_CHUNK;
-  const stripRows = STRIP_ROWS[runtime.build];
+  const { batchSize, numKvHeads, headDim, valueDim } = shape;
   const work = workOf(call);
-  const threads = runtime.threadsFor(work);
   const heads = batchSize * numKvHeads;
   const mayCut = !states && !(out.tensor && out.ptr === inputs.q.ptr); // a range that is written must not be read by another
-  const columnRanges = mayCut ? Math.min(Math.ceil(valueDim / PANEL), Math.ceil(threads / heads)) : 1;
-  const workspaceBytes = wholeLines(kernels.linearWorkBytes(headDim, featureDim, valueDim, chunkSize, stripRows));
-  const projections = projectionsOf(runtime, operation, config, numKvHeads, headDim);
+  const job = {
+    operation,
+    operands: call.out ? call.given : [...call.given, out],
+    work,
+    columnRanges: mayCut ? Math.min(Math.ceil(valueDim / PANEL), Math.ceil(runtime.threadsFor(work) / heads)) : 1,
+    chunkSize: config.isCausal ? config.chunkSize : FULL_CHUNK,
+    keyLengths: call.keyLengths,
+    projections: projectionsOf(runtime, operation, config, numKvHeads, headDim),
+  };
+  runKernel(runtime, job, shape, states, () => paramsOf(call, out));
+}
 
+interface LinearJob {
+  readonly operation: string;
+  readonly operands: readonly Operand[];
+  readonly work: number;
+  readonly columnRanges: number;
+  readonly chunkSize: number;
+  readonly keyLengths: readonly number[];
+  readonly projections: Float32Array | undefined;
+}
+
+/** @param params  asked for when the operands have their places */
+function runKernel(
+  runtime: Runtime,
+  { operation, operands, work, columnRanges, chunkSize, keyLengths, projections }: LinearJob,
+  { batchSize, numKvHeads, headDim, featureDim, valueDim }: LinearShape,
+  states: PlacedStates | undefined,
+  params: () => Omit<LinearParams, OwnParams>,
+): void {
+  const { memory, kernels, jobPtr } = runtime;
+  const stripRows = STRIP_ROWS[runtime.build];
+  const threads = runtime.threadsFor(work);
+  const workspaceBytes = wholeLines(kernels.linearWorkBytes(headDim, featureDim, valueDim, chunkSize, stripRows));
   const listBytes = wholeLines(4 * batchSize);
   const projectionBytes = wholeLines(projections?.byteLength ?? 0);
-  const ownBytes = 2 * listBytes + projectionBytes + threads * workspaceBytes;
-  const operands = call.out ? call.given : [...call.given, out];
-  onScratch(runtime, operation, operands, ownBytes, (ptr) => {
-    const lists = ptr >>> 2;
-    memory.i32.set(call.keyLengths, lists);
-    memory.i32.set(states?.openKeys ?? new Array<number>(batchSize).fill(0), lists + (listBytes >>> 2));
-    const projectionsPtr = ptr + 2 * listBytes;
+  onScratch(runtime, operation, operands, 2 * listBytes + projectionBytes + threads * workspaceBytes, (lists) => {
+    const projectionsPtr = lists + 2 * listBytes;
+    memory.i32.set(keyLengths, lists >>> 2);
+    memory.i32.set(states?.openKeys ?? new Int32Array(batchSize), (lists + listBytes) >>> 2);
     if (projections) memory.f32.set(projections, projectionsPtr >>> 2);
     writeStruct(memory, jobPtr, LINEAR_PARAMS, {
-      ...paramsOf(call, out),
+      ...params(),
       projections: projections ? projectionsPtr : 0,
       states: states?.ptr ?? 0,
-      keyLengths: ptr,
-      openKeys: ptr + listBytes,
+      keyLengths: lists,
+      openKeys: lists + listBytes,
       chunkSize,
       columnRanges,
       stripRows,
     });
+    if (states) states.isBeingWritten = true;
     runtime.run(operation, {
       kernel: "linearAttention",
       params: jobPtr,
       workspaces: projectionsPtr + projectionBytes,
       workspaceBytes,
-      units: heads * columnRanges,
+      units: batchSize * numKvHeads * columnRanges,
       work,
       threads,
     });
+    if (states) states.isBeingWritten = false;
   });
+}
+
+/**
+ * S of each head: what unit vectors read from the states, without a key of their own.
+ * @internal
+ */
+export function readSums(
+  runtime: Runtime,
+  operation: string,
+  config: LinearConfig,
+  sizes: StateSizes,
+  states: PlacedStates,
+): ResultTensor {
+  const { batchSize, numKvHeads, featureDim, valueDim } = sizes;
+  const dims = [batchSize, numKvHeads, featureDim, valueDim];
+  const units = ownArray("units", new Float32Array(featureDim * featureDim), false);
+  for (let f = 0; f < featureDim; f++) units.data![f * featureDim + f] = 1;
+  const out = newResult(runtime, operation, dims);
+  const job = {
+    operation,
+    operands: [units, out],
+    work: 0,
+    columnRanges: 1,
+    chunkSize: config.chunkSize,
+    keyLengths: new Array<number>(batchSize).fill(0),
+    projections: undefined,
+  };
+  const shape = {
+    ...{ batchSize, seqLen: featureDim, kvLen: featureDim, numHeads: numKvHeads, numKeyHeads: numKvHeads, numKvHeads },
+    ...{ headDim: featureDim, featureDim, valueDim, outDims: dims },
+  };
+  const call: LinearCall = {
+    operation,
+    config: { ...config, map: FEATURE_MAPS.indexOf("identity"), isNormalized: false, scale: 1 },
+    layout: "bhsd",
+    shape,
+    inputs: { q: units, k: units, v: units, decay: undefined, beta: undefined, mask: undefined },
+    decayDim: sizes.decayDim,
+    strides: { decay: NO_STRIDES, beta: NO_STRIDES },
+    maskBatchStride: 0,
+    keyLengths: job.keyLengths,
+    out,
+    returned: undefined,
+    given: job.operands,
+  };
+  runKernel(runtime, job, shape, states, () => ({ ...paramsOf(call, out), qHeadStride: 0, qBatchStride: 0 }));
+  return handBack<ResultTensor>(undefined, out);
 }
 
 type OwnParams = "projections" | "states" | "keyLengths" | "openKeys" | "chunkSize" | "columnRanges" | "stripRows";

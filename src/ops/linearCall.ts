@@ -1,6 +1,7 @@
 /** One call of linear attention as the caller describes it, read once and checked: what remains are numbers and operands. */
 import { oneOf, show, wrongValue } from "../check.js";
 import { assertUnchanged, onScratch, type Operand, readMask, readNumbers, readPlace, refuseOverlaps } from "../operand.js";
+import type { LinearAttentionState } from "../layers/linearAttentionState.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type Layout, LAYOUTS, type Strides, sizesOf, stridesOf } from "../shape.js";
 import type { Float32Tensor, TensorLike } from "../tensor.js";
@@ -31,6 +32,8 @@ export interface LinearInputs<Out extends Float32Tensor = Float32Tensor> {
 export interface LinearOptions<Out extends Float32Tensor = Float32Tensor> extends LinearKind, LinearInputs<Out> {
   /** Whether row i sees the keys up to i, of which there are as many as rows. Default false, with `rule` true. */
   causal?: boolean | undefined;
+  /** What earlier keys have left; takes those of this call in. It says what kind of linear attention it is. */
+  state?: LinearAttentionState | undefined;
 }
 
 const KIND_OPTIONS = [
@@ -239,7 +242,7 @@ function linearShape(
   };
 }
 
-const NO_STRIDES: Strides = { row: 0, head: 0, batch: 0 };
+export const NO_STRIDES: Strides = { row: 0, head: 0, batch: 0 };
 
 /**
  * How a decay or beta lies, and the elements that it has for a head at a position.
