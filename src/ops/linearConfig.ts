@@ -90,7 +90,7 @@ export function readLinearConfig(operation: string, options: LinearKind, causal:
     throw wrongKind(operation, `"causal" false can't go with rule "${rule}", which takes one key after the other`);
   }
   if (isSoftmax && isCausal) {
-    throw wrongKind(operation, 'featureMap "softmax" can\'t be causal: its keys are weighed over all positions');
+    throw wrongKind(operation, '"featureMap" "softmax" can\'t be causal: its keys are weighed over all positions');
   }
   const isNormalized =
     normalize === undefined ? rule === undefined && !isSoftmax : oneOf(operation, "normalize", normalize, [true, false]);
