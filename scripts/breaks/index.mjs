@@ -7,7 +7,8 @@ import engine from "./engine.mjs";
 import threads from "./threads.mjs";
 import cache from "./cache.mjs";
 import int8 from "./int8.mjs";
+import linear from "./linear.mjs";
 import sequences from "./sequences.mjs";
 import wide from "./wide.mjs";
 
-export const BREAKS = [...attention, ...determinism, ...engine, ...threads, ...cache, ...int8, ...sequences, ...wide];
+export const BREAKS = [...attention, ...determinism, ...engine, ...threads, ...cache, ...int8, ...linear, ...sequences, ...wide];
