@@ -19,33 +19,40 @@
  *     tanh.ts        for softcap                      unit.ts     scores in units of log₂e
  *     pack.ts        rows into panels                 keyBlock.ts panels of a block of keys
  *     panels.ts      blocks of the head in work       cache.ts    rows into the blocks of a cache
- *     merge.ts       results on parts of the keys     float16.ts  widening
+ *     matmul.ts      blocked matrix product
+ *     axisSoftmax.ts softmax along an axis            columnSoftmax.ts  the same where it is not the last one
+ *     visibleScores.ts  its mask and bias             lanes.ts    parts of a vector
+ *     normalize.ts   layer norm and RMS norm
+ *     rotary.ts      rotary embeddings                angles.ts   their cosines and sines
+ *     activations.ts gelu, silu and their like        exp.ts      powers of e, for these and tanh
  *     linear.ts      linear attention: full and in chunks
  *     linearKeys.ts  keys into a chunk                linearRows.ts  what its rows read
  *     linearFold.ts  a chunk into the sums            deltaRule.ts   what a delta rule makes of values
  *     linearRecurrence.ts  step by step               decays.ts      what is left of a position
  *     linearState.ts what stays of a head             linearWork.ts  scratch of one thread
  *     featureMaps.ts φ, row by row                    randomFeatures.ts  projections of favor+
- *     exp.ts         powers of e                      expOfAny.ts    the same for either sign
+ *     expOfAny.ts    powers of e for either sign
+ *     merge.ts       results on parts of the keys     float16.ts  widening
  *     workspace.ts   scratch of one thread            layout.ts   sizes that all of these share
  *     touch.ts       cache lines, many at once
  *     params.ts      the structs of a call            simd.ts     what the instruction set offers
  *     identity.ts    ABI number and build             peak.ts     what this host can do at most
+ *     attentionAbi.ts  what the binary for attention alone exports
  */
-export { attention } from "./attention";
-export { sharedScoresBytes, splitScores, splitValues } from "./split";
-export { appendKeys, cacheBlockBytes, readKeys, transferBytes } from "./cache";
-export { placeWorkspace, workspaceBytes } from "./workspace";
-export { merge } from "./merge";
+export * from "./attentionAbi";
+export { matmul, packedBytes, packMatrix, placeProduct, productUnits, productWorkspaceBytes } from "./matmul";
+export { activate } from "./activations";
+export { softmax } from "./axisSoftmax";
+export { normalize } from "./normalize";
+export { rotary, rotaryTables } from "./rotary";
+export { rotaryFrequencies } from "./angles";
 export { linearAttention } from "./linear";
 export { linearStateBytes } from "./linearState";
 export { linearWorkBytes, placeLinearWork } from "./linearWork";
 export { randomProjections } from "./randomFeatures";
-export { widenFloat16 } from "./float16";
-export { multiplyAdds } from "./peak";
-export { abiVersion, block, build, heapBase, multiplyAdd, panel } from "./identity";
 
-// The stages of attention one by one, for tests and benches.
+// For tests and benches: sizes, and the stages of attention one by one.
+export { block, panel } from "./identity";
 export { scoreStrip } from "./scores";
 export { addValues } from "./values";
 export { exponentials, rowMax, softcapRow } from "./softmax";

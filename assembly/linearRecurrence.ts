@@ -22,8 +22,8 @@ export function recur(p: LinearParams, work: LinearWork, first: usize, end: usiz
       if (work.counts(p, i)) addKey(p, work, i);
     }
     for (let member: usize = 0; member < membersOf(p); member++) {
-      readSums(p, work, queryRow(p, work, member, i), p.scale);
-      finish(work, outRow(p, work, member, i));
+      readSums(p, work, queryRow(p, work, member, i));
+      finishRow(work.valueSums, PANEL_BYTES, outRow(p, work, member, i), work.columns, p.scale);
     }
   }
 }
@@ -52,17 +52,11 @@ function decaySums(p: LinearParams, work: LinearWork, i: usize): void {
   }
 }
 
-/** Sᵀx · scale in the accumulators. */
-function readSums(p: LinearParams, work: LinearWork, rowPtr: usize, scale: f32): void {
-  for (let byte: usize = 0; byte < p.featureDim << 2; byte += 4)
-    store<f32>(work.queryRows + byte, load<f32>(rowPtr + byte) * scale);
+/** Sᵀx of a row x. */
+function readSums(p: LinearParams, work: LinearWork, rowPtr: usize): void {
   memory.fill(work.valueSums, 0, work.numPanels * PANEL_BYTES);
   const panelBytes = p.featureDim * PANEL_BYTES;
-  addValues(1, work.queryRows, work.sums(p), panelBytes, work.valueSums, work.numPanels, p.featureDim);
-}
-
-function finish(work: LinearWork, out: usize): void {
-  finishRow(work.valueSums, PANEL_BYTES, out, work.columns, 1);
+  addValues(1, rowPtr, work.sums(p), panelBytes, work.valueSums, work.numPanels, p.featureDim);
 }
 
 /** S ← S + k uᵀ */
@@ -86,7 +80,7 @@ function addKey(p: LinearParams, work: LinearWork, i: usize): void {
 
 /** v → β (v − Sᵀk) */
 function correct(p: LinearParams, work: LinearWork, i: usize): void {
-  readSums(p, work, work.key(p, i), 1);
+  readSums(p, work, work.key(p, i));
   const index = work.batch * p.betaBatchStride + work.head * p.betaHeadStride + i * p.betaRowStride;
   const beta = v128.load32_splat(p.beta + (index << 2));
   for (let byte: usize = 0; byte < work.numPanels * PANEL_BYTES; byte += 16) {

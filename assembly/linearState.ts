@@ -48,12 +48,12 @@ function valueBytes(valueDim: usize, chunkSize: usize): u64 {
 
 /** Bytes of sums and normalizer. */
 export function sumsBytes(featureDim: usize, valueDim: usize): u64 {
-  return sumBytes(featureDim, valueDim) + wholeLines(<u64>ceilPanel(featureDim) << 2);
+  return sumBytes(featureDim, valueDim) + wholeLines((<u64>ceilPanel(featureDim)) << 2);
 }
 
 /** Bytes of an open chunk. */
 export function chunkBytes(featureDim: usize, valueDim: usize, chunkSize: usize): u64 {
-  return LINE + keyBytes(featureDim, chunkSize) + valueBytes(valueDim, chunkSize) + wholeLines(<u64>chunkSize << 2);
+  return LINE + keyBytes(featureDim, chunkSize) + valueBytes(valueDim, chunkSize) + wholeLines((<u64>chunkSize) << 2);
 }
 
 /** Bytes of a state: its sums, then its open chunk. As a float, because they may be more than an address holds: then there can be none. */

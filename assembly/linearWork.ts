@@ -8,14 +8,14 @@ import { ceilPanel, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, SCORE_ROW, wholeLines } 
 @inline
 export const PANEL_GROUP: usize = 64;
 
-
 /** Bytes of the sums of the heads that go through a sequence together: a share of L2. */
-const SLOT_BYTES: u64 = 2 ** 18;
+const SLOT_BYTES: u64 = 256 << 10;
 
 /** Heads that go through a sequence together, each with sums of its own. */
 export function slotsFor(featureDim: usize, valueDim: usize): usize {
   return <usize>max<u64>(1, SLOT_BYTES / sumsBytes(featureDim, valueDim));
 }
+
 
 @unmanaged
 export class LinearWork {

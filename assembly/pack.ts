@@ -8,41 +8,86 @@
  * Rows that are missing from a last panel repeat the last row, columns that are missing are 0: nothing beyond the end is read.
  */
 import { madd } from "./simd";
-import { floorPanel, PANEL, PANEL_BYTES } from "./layout";
+import { floorPanel, PANEL, PANEL_BYTES, SCORE_ROW } from "./layout";
 
-/** Four rows of `channels` numbers become four neighbouring columns, PANEL_BYTES from channel to channel, times `scale`. */
-export function packQuad(row0: usize, row1: usize, row2: usize, row3: usize, panelPtr: usize, channels: usize, scale: f32): void {
+/**
+ * Four rows of `channels` numbers become four neighbouring columns.
+ *
+ * @param stepBytes  a literal: bytes from channel to channel
+ * @param isScaled   a literal: whether all is multiplied by `scale`
+ */
+// @ts-ignore: decorator
+@inline
+function transposeQuad(
+  row0: usize,
+  row1: usize,
+  row2: usize,
+  row3: usize,
+  toPtr: usize,
+  stepBytes: usize,
+  channels: usize,
+  isScaled: bool,
+  scale: f32,
+): void {
   const scales = f32x4.splat(scale);
   let left = channels;
   for (; left >= 4; left -= 4) {
-    const a = f32x4.mul(v128.load(row0), scales);
-    const b = f32x4.mul(v128.load(row1), scales);
-    const c = f32x4.mul(v128.load(row2), scales);
-    const d = f32x4.mul(v128.load(row3), scales);
+    const a = isScaled ? f32x4.mul(v128.load(row0), scales) : v128.load(row0);
+    const b = isScaled ? f32x4.mul(v128.load(row1), scales) : v128.load(row1);
+    const c = isScaled ? f32x4.mul(v128.load(row2), scales) : v128.load(row2);
+    const d = isScaled ? f32x4.mul(v128.load(row3), scales) : v128.load(row3);
     const ab01 = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
     const ab23 = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
     const cd01 = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
     const cd23 = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
-    v128.store(panelPtr, v128.shuffle<f64>(ab01, cd01, 0, 2));
-    v128.store(panelPtr, v128.shuffle<f64>(ab01, cd01, 1, 3), PANEL_BYTES);
-    v128.store(panelPtr, v128.shuffle<f64>(ab23, cd23, 0, 2), 2 * PANEL_BYTES);
-    v128.store(panelPtr, v128.shuffle<f64>(ab23, cd23, 1, 3), 3 * PANEL_BYTES);
+    v128.store(toPtr, v128.shuffle<f64>(ab01, cd01, 0, 2));
+    v128.store(toPtr + stepBytes, v128.shuffle<f64>(ab01, cd01, 1, 3));
+    v128.store(toPtr + 2 * stepBytes, v128.shuffle<f64>(ab23, cd23, 0, 2));
+    v128.store(toPtr + 3 * stepBytes, v128.shuffle<f64>(ab23, cd23, 1, 3));
     row0 += 16;
     row1 += 16;
     row2 += 16;
     row3 += 16;
-    panelPtr += 4 * PANEL_BYTES;
+    toPtr += 4 * stepBytes;
   }
   for (; left > 0; left--) {
-    store<f32>(panelPtr, load<f32>(row0) * scale);
-    store<f32>(panelPtr, load<f32>(row1) * scale, 4);
-    store<f32>(panelPtr, load<f32>(row2) * scale, 8);
-    store<f32>(panelPtr, load<f32>(row3) * scale, 12);
+    store<f32>(toPtr, isScaled ? load<f32>(row0) * scale : load<f32>(row0));
+    store<f32>(toPtr, isScaled ? load<f32>(row1) * scale : load<f32>(row1), 4);
+    store<f32>(toPtr, isScaled ? load<f32>(row2) * scale : load<f32>(row2), 8);
+    store<f32>(toPtr, isScaled ? load<f32>(row3) * scale : load<f32>(row3), 12);
     row0 += 4;
     row1 += 4;
     row2 += 4;
     row3 += 4;
-    panelPtr += PANEL_BYTES;
+    toPtr += stepBytes;
+  }
+}
+
+/** To a panel, times `scale`. */
+export function packQuad(row0: usize, row1: usize, row2: usize, row3: usize, panelPtr: usize, channels: usize, scale: f32): void {
+  transposeQuad(row0, row1, row2, row3, panelPtr, PANEL_BYTES, channels, true, scale);
+}
+
+/**
+ * The rows `rows` of a transposed matrix, as rows SCORE_ROW bytes apart.
+ *
+ * @param fromPtr    first of them in step 0; steps are `stepBytes` apart
+ * @param steps      numbers of a row; up to three more are written
+ */
+export function transposeRows(fromPtr: usize, stepBytes: usize, rows: usize, steps: usize, toPtr: usize): void {
+  const last = fromPtr + (steps - 1) * stepBytes;
+  for (let step: usize = 0; step < steps; step += 4, toPtr += 16, fromPtr += 4 * stepBytes) {
+    transposeQuad(
+      fromPtr,
+      min(fromPtr + stepBytes, last),
+      min(fromPtr + 2 * stepBytes, last),
+      min(fromPtr + 3 * stepBytes, last),
+      toPtr,
+      SCORE_ROW,
+      rows,
+      false,
+      1,
+    );
   }
 }
 

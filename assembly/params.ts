@@ -173,6 +173,123 @@ export class MergePart {
   logSumExp: usize;
 }
 
+/** An activation function of each element. */
+@unmanaged
+export class ActivateParams {
+  x: usize;
+  /** What each result is multiplied by; 0 where absent. */
+  gate: usize;
+  /** May be x. */
+  out: usize;
+  /** Elements. */
+  count: usize;
+  /** Which function, see `activations.ts`. */
+  kind: i32;
+}
+
+/** Softmax along an axis of x [outer axes, length, inner axes]. */
+@unmanaged
+export class SoftmaxParams {
+  x: usize;
+  /** May be x. */
+  out: usize;
+  // 0 where absent
+  mask: usize;
+  bias: usize;
+
+  /** AxisParams[numOuterAxes] */
+  outerAxes: usize;
+  numOuterAxes: usize;
+  /** AxisParams[numInnerAxes] */
+  innerAxes: usize;
+  numInnerAxes: usize;
+
+  /** Elements along the axis. */
+  length: usize;
+  /** How many of them mask and bias reach; those beyond are hidden. */
+  covered: usize;
+  /** Elements from one to the next: the product of the inner axes. */
+  inner: usize;
+  // Along the axis, 0 where it is broadcast
+  maskStride: usize;
+  biasStride: usize;
+
+  /** Factor on x. */
+  scale: f32;
+  /** 1: logarithms. */
+  isLog: i32;
+}
+
+/** One axis of x, as mask and bias have it: strides are 0 where it is broadcast. */
+@unmanaged
+export class AxisParams {
+  size: usize;
+  maskStride: usize;
+  biasStride: usize;
+}
+
+/** Normalization of rows. */
+@unmanaged
+export class NormalizeParams {
+  x: usize;
+  /** May be x. */
+  out: usize;
+  // [length], 0 where absent
+  weight: usize;
+  bias: usize;
+  /** Elements of a row. */
+  length: usize;
+  /** Added to the mean square. */
+  eps: f32;
+  /** 1: the mean is subtracted first, as layer norm does. */
+  isCentered: i32;
+}
+
+/** Cosines and sines of rotary embeddings. */
+@unmanaged
+export class RotaryTablesParams {
+  // [rows, pairs]
+  cos: usize;
+  sin: usize;
+  /** i32[rows]; 0 where a row's index is its position. */
+  positions: usize;
+  /** f64[pairs] */
+  frequencies: usize;
+  /** Half of the channels that turn. */
+  pairs: usize;
+}
+
+/** Rotary embeddings of rows. */
+@unmanaged
+export class RotaryParams {
+  x: usize;
+  /** May be x. */
+  out: usize;
+  // [rows of the tables, rotaryDim / 2]
+  cos: usize;
+  sin: usize;
+  /** Which row of the tables each row takes: u32[batchSize, seqLen]. */
+  tableRows: usize;
+
+  seqLen: usize;
+  numHeads: usize;
+  headDim: usize;
+  /** Channels that turn, an even number. */
+  rotaryDim: usize;
+
+  xRowStride: usize;
+  xHeadStride: usize;
+  xBatchStride: usize;
+  outRowStride: usize;
+  outHeadStride: usize;
+  outBatchStride: usize;
+
+  /** 1: pairs are neighbours, otherwise half of rotaryDim apart. */
+  isInterleaved: i32;
+  /** 1: back. */
+  isInverse: i32;
+}
+
 /** Linear attention. */
 @unmanaged
 export class LinearParams {
@@ -253,4 +370,49 @@ export const enum ScoresStage {
   SCALED = 0,
   CAPPED = 1,
   BIASED = 2,
+}
+
+/** Matrix products out = activation(a · b + bias) of the same sizes. */
+@unmanaged
+export class MatmulParams {
+  /** MatmulEntry[numEntries] */
+  entries: usize;
+  numEntries: usize;
+  /** [columns], 0 where absent */
+  bias: usize;
+
+  rows: usize;
+  columns: usize;
+  /** Steps of each sum. */
+  depth: usize;
+
+  aRowStride: usize;
+  bRowStride: usize;
+  outRowStride: usize;
+
+  /** Whether a lies as [depth, rows]. */
+  isATransposed: i32;
+  /** Whether b lies as [columns, depth]. */
+  isBTransposed: i32;
+  /** Whether b is a packed matrix. */
+  isPacked: i32;
+  /** Whether the sums begin with what out holds. */
+  accumulate: i32;
+  /** Number of the activation plus 1, 0 for none. */
+  activation: i32;
+
+  /** Height of the register tiles, as in AttentionParams. */
+  stripRows: usize;
+  /** Rows of a unit, a multiple of stripRows. */
+  unitRows: usize;
+  /** Columns of a unit, a multiple of 8. */
+  unitColumns: usize;
+}
+
+/** One of them. */
+@unmanaged
+export class MatmulEntry {
+  a: usize;
+  b: usize;
+  out: usize;
 }

@@ -1,5 +1,5 @@
 /** What all sections of the bench share: engines, tensors in their memory, and how a row of a table looks. */
-import { createEngine, type Engine, type EngineTensor, type PackagedBuild } from "headwise";
+import { createEngine, type Engine, type EngineTensor, type FullEngine, type PackagedBuild } from "headwise";
 import { inputsOf, type Tensor } from "./data.js";
 import type { Timing } from "./measure.js";
 import { type AttentionShape, optionsOf } from "./shapes.js";
@@ -28,8 +28,8 @@ export const timingCells = ({ median, spread: [low, high] }: Timing, unit: "ms" 
 };
 
 /** An engine with as many threads as asked for, or an Error that says why not. */
-export async function openEngine(build: PackagedBuild, threads = 1): Promise<Engine> {
-  const engine = await createEngine({ build, threads });
+export async function openEngine(build: PackagedBuild, threads = 1): Promise<FullEngine> {
+  const engine = await createEngine({ build, threads, operations: "all" });
   if (engine.info.threads === threads) return engine;
   throw new Error(`${threads} threads were asked for: ${engine.info.threadsReason}`);
 }
@@ -40,14 +40,17 @@ export interface ResidentCall {
   readonly dispose: () => void;
 }
 
+/** A tensor in the engine's memory. */
+export function resident(engine: Engine, { data, dims }: Tensor): EngineTensor<"float32"> {
+  const tensor = engine.tensor(dims);
+  tensor.data.set(data);
+  return tensor;
+}
+
 export function residentCall(engine: Engine, shape: AttentionShape): ResidentCall {
-  const place = ({ data, dims }: Tensor): EngineTensor<"float32"> => {
-    const tensor = engine.tensor(dims);
-    tensor.data.set(data);
-    return tensor;
-  };
   const inputs = inputsOf(shape);
-  const [q, k, v, out] = [place(inputs.q), place(inputs.k), place(inputs.v), engine.tensor(inputs.q.dims)];
+  const [q, k, v] = [resident(engine, inputs.q), resident(engine, inputs.k), resident(engine, inputs.v)];
+  const out = engine.tensor(inputs.q.dims);
   const options = { ...optionsOf(shape), out };
   return {
     run: () => engine.scaledDotProductAttention(q, k, v, options),

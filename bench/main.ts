@@ -9,6 +9,7 @@ import { coldStart } from "./sections/coldStart.js";
 import { decode } from "./sections/decode.js";
 import { dispatch } from "./sections/dispatch.js";
 import { forward } from "./sections/forward.js";
+import { matmul } from "./sections/matmul.js";
 import { memory } from "./sections/memory.js";
 import { size } from "./sections/size.js";
 import { slopes } from "./sections/slopes.js";
@@ -26,6 +27,7 @@ const SECTIONS: readonly Section[] = [
   dispatch,
   decode,
   wide,
+  matmul,
   memory,
   coldStart,
   size,

@@ -106,3 +106,23 @@ export function visiblePairs({ numHeads, seqLen, kvLen = seqLen, causal, window 
 
 /** Floating-point operations that the result needs: a product and a sum per channel in q·k and in p·v. */
 export const flopsOf = (shape: AttentionShape): number => 4 * visiblePairs(shape) * shape.headDim;
+
+/** A matrix product [rows, depth] · [depth, columns]. */
+export interface MatmulShape {
+  readonly name: string;
+  readonly rows: number;
+  readonly depth: number;
+  readonly columns: number;
+}
+
+/** Squares, the projections of a layer of width 768, and one row, which is bound by reading the matrix. */
+export const MATMUL: readonly MatmulShape[] = [
+  ...[64, 128, 256, 512, 1024, 2048].map((size): [number, number, number] => [size, size, size]),
+  ...([
+    [512, 768, 768],
+    [512, 768, 3072],
+    [1, 768, 3072],
+    [1, 4096, 4096],
+    [8, 4096, 4096],
+  ] as const),
+].map(([rows, depth, columns]) => ({ name: `${rows}×${depth}×${columns}`, rows, depth, columns }));

@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Fast attention for JavaScript without a GPU. */
+export { type Activation, ACTIVATIONS } from "./activations.js";
 export { createEngine } from "./createEngine.js";
 export type { Engine, EngineInfo } from "./engine.js";
 export type { FullEngine } from "./fullEngine.js";
@@ -10,8 +11,15 @@ export type { LinearAttentionStateOptions } from "./layers/linearStateConfig.js"
 export type { LinearInputs, LinearOptions } from "./ops/linearCall.js";
 export type { FeatureFunction, FeatureMap, LinearKind, LinearRule } from "./ops/linearConfig.js";
 export { type AppendOptions, type CachedAttentionOptions, KVCache } from "./layers/kvCache.js";
+export type { PackedMatrix, WeightLayout } from "./layers/packedMatrix.js";
+export type { MatmulOptions } from "./ops/matmul.js";
+export type { ActivateOptions } from "./ops/activate.js";
 export type { AttentionOptions, AttentionPlan } from "./ops/attentionCall.js";
 export type { AttentionPart, MergeOptions } from "./ops/mergeAttention.js";
+export type { LayerNormOptions, RmsNormOptions } from "./ops/normalize.js";
+export type { RotaryOptions, RotaryTablesOptions } from "./ops/rotary.js";
+export type { RotaryConfig, RotaryPositions, RotaryTables } from "./ops/rotaryCall.js";
+export type { SoftmaxOptions } from "./ops/softmax.js";
 export type { Build } from "./runtime/builds.js";
 export type { ScoresStage } from "./runtime/params.js";
 export type { WorkerLike } from "./runtime/workerLike.js";

@@ -14,6 +14,8 @@ export interface Operand {
   readonly kind: "float32" | "float16" | "uint8";
   /** Whether the call writes it; otherwise it reads it. */
   readonly isResult: boolean;
+  /** Whether it reads first what it writes. */
+  isUpdated?: boolean;
   /** The engine's tensor that it is, if it is one. */
   readonly tensor: EngineTensor | undefined;
   /** Where it lies in the engine's memory, once it does. */
@@ -72,9 +74,7 @@ export function readPlace(
   const { data, dims, tensor } = readTensor(runtime, operation, name, value);
   if (arrayName(data) !== "Float32Array") throw wrongKind(operation, `"${name}" must hold a Float32Array, got ${describe(data)}`);
   const place = operand(runtime, operation, name, dims, data as Float32Array, tensor, "float32", true);
-  if (!haveSameSizes(place.dims, expected)) {
-    throw wrongValue(operation, `"${name}" has dims ${show(place.dims)}, expected ${show(expected)} (${axes})`);
-  }
+  expectDims(operation, place, expected, axes);
   if (place.viewOffset !== undefined) {
     throw wrongKind(
       operation,
@@ -82,6 +82,12 @@ export function readPlace(
     );
   }
   return place;
+}
+
+/** Refuses a tensor of other sizes; `axes` says what they are. */
+export function expectDims(operation: string, { name, dims }: Operand, expected: readonly number[], axes: string): void {
+  if (haveSameSizes(dims, expected)) return;
+  throw wrongValue(operation, `"${name}" has dims ${show(dims)}, expected ${show(expected)} (${axes})`);
 }
 
 /** A new array for a result that the caller brought no place for. */
@@ -193,7 +199,7 @@ export function onScratch(
   const start = runtime.arena.openScratch(operation, scratchBytes(operands) + bytes);
   try {
     const ptr = assignScratch(operands, start);
-    for (const operand of operands) if (!operand.isResult) copyIn(runtime, operand);
+    for (const operand of operands) if (!operand.isResult || operand.isUpdated) copyIn(runtime, operand);
     compute(ptr);
     for (const operand of operands) if (operand.isResult) copyOut(runtime, operand);
   } finally {

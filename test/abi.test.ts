@@ -5,21 +5,31 @@ import { expect, test } from "vitest";
 import { instantiate } from "../src/runtime/instantiate.js";
 import { ABI_VERSION } from "../src/runtime/kernels.js";
 import {
+  ACTIVATE_PARAMS,
   ATTENTION_PARAMS,
+  AXIS_PARAMS,
   CACHE_PARAMS,
   KEY_SPAN,
   LINEAR_PARAMS,
+  MATMUL_ENTRY,
+  MATMUL_PARAMS,
   MERGE_PARAMS,
   MERGE_PART,
   SEQUENCE_PARAMS,
+  NORMALIZE_PARAMS,
+  ROTARY_PARAMS,
+  ROTARY_TABLES_PARAMS,
   sizeOf,
+  SOFTMAX_PARAMS,
 } from "../src/runtime/params.js";
 import { unshareMemory } from "../src/runtime/unshareMemory.js";
-import { binaryOf, onEveryBuild } from "./support/builds.js";
+import { openRuntime, readOptions } from "../src/openEngine.js";
+import { attentionBinaryOf, binaryOf, onEveryBuild } from "./support/builds.js";
 
 const EXPORTS = [
   ...[
     "abiVersion",
+    "activate",
     "addValues",
     "appendKeys",
     "attention",
@@ -31,24 +41,35 @@ const EXPORTS = [
     "linearAttention",
     "linearStateBytes",
     "linearWorkBytes",
+    "matmul",
     "memory",
     "merge",
     "multiplyAdd",
     "multiplyAdds",
+    "normalize",
     "packKeys",
+    "packMatrix",
   ],
   ...[
     "packRows",
     "packValues",
+    "packedBytes",
     "panel",
     "placeLinearWork",
+    "placeProduct",
     "placeWorkspace",
+    "productUnits",
+    "productWorkspaceBytes",
     "randomProjections",
     "readKeys",
+    "rotary",
+    "rotaryFrequencies",
+    "rotaryTables",
     "rowMax",
     "scoreStrip",
     "sharedScoresBytes",
     "softcapRow",
+    "softmax",
     "splitScores",
     "splitValues",
     "transferBytes",
@@ -86,6 +107,19 @@ onEveryBuild((build) => {
     ).toEqual(EXPORTS);
   });
 
+  test("the binary for attention alone exports a part of them, and computes with it", () => {
+    if (build === "debug") return; // not packaged
+    const bytes = attentionBinaryOf(build);
+    const exported = WebAssembly.Module.exports(new WebAssembly.Module(bytes)).map(({ name }) => name);
+    expect(EXPORTS).toEqual(expect.arrayContaining(exported));
+    expect(exported).not.toContain("matmul");
+    const { runtime } = openRuntime("test", readOptions("test", {}), bytes); // passes the self-test
+    expect(runtime.build).toBe(build);
+    expect(() => openRuntime("test", readOptions("test", { operations: "all" }), bytes)).toThrow(
+      new RangeError('test: "wasm" holds the kernels of attention alone, expected those of all operations'),
+    );
+  });
+
   test("imports the memory and nothing else", () => {
     expect(WebAssembly.Module.imports(module)).toEqual([{ module: "env", name: "memory", kind: "memory" }]);
   });
@@ -121,11 +155,19 @@ test("the structs have the same fields at the same offsets on both sides", async
   const structs = {
     AttentionParams: ATTENTION_PARAMS,
     SequenceParams: SEQUENCE_PARAMS,
+    ActivateParams: ACTIVATE_PARAMS,
+    SoftmaxParams: SOFTMAX_PARAMS,
+    AxisParams: AXIS_PARAMS,
+    NormalizeParams: NORMALIZE_PARAMS,
+    RotaryParams: ROTARY_PARAMS,
+    RotaryTablesParams: ROTARY_TABLES_PARAMS,
     MergeParams: MERGE_PARAMS,
     MergePart: MERGE_PART,
     CacheParams: CACHE_PARAMS,
     KeySpan: KEY_SPAN,
     LinearParams: LINEAR_PARAMS,
+    MatmulParams: MATMUL_PARAMS,
+    MatmulEntry: MATMUL_ENTRY,
   };
   const offsets = Object.entries(structs).flatMap(([struct, fields]) => [
     `export function sizeof_${struct}(): i32 { return offsetof<${struct}>(); }`,

@@ -2,13 +2,11 @@
 import { expect, test } from "vitest";
 import { instantiate, type Instance } from "../src/runtime/instantiate.js";
 import { binaryOf, onEveryBuild } from "./support/builds.js";
+import { ulp } from "./support/float32.js";
 import { uniform } from "./support/random.js";
 
 const COUNT = 2 ** 16;
 const PTR = 2 ** 16;
-
-/** Distance between neighbouring float32 about a value. */
-const ulp = (value: number): number => 2 ** (Math.max(-126, Math.floor(Math.log2(Math.abs(value)))) - 23);
 
 type Kernel = (instance: Instance, bytes: number) => void;
 

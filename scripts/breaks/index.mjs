@@ -8,7 +8,21 @@ import threads from "./threads.mjs";
 import cache from "./cache.mjs";
 import int8 from "./int8.mjs";
 import linear from "./linear.mjs";
+import rows from "./rows.mjs";
 import sequences from "./sequences.mjs";
+import matmul from "./matmul.mjs";
 import wide from "./wide.mjs";
 
-export const BREAKS = [...attention, ...determinism, ...engine, ...threads, ...cache, ...int8, ...linear, ...sequences, ...wide];
+export const BREAKS = [
+  ...attention,
+  ...determinism,
+  ...engine,
+  ...threads,
+  ...cache,
+  ...int8,
+  ...linear,
+  ...rows,
+  ...sequences,
+  ...matmul,
+  ...wide,
+];

@@ -219,7 +219,7 @@ export function readCall(
 }
 
 /** `read` applied to what is there; null counts as absent, as a missing tensor often does. */
-const optional = <T, R>(value: T | undefined | null, read: (value: T) => R): R | undefined =>
+export const optional = <T, R>(value: T | undefined | null, read: (value: T) => R): R | undefined =>
   value === undefined || value === null ? undefined : read(value);
 
 function sinksOf(operation: string, sinks: Operand, { numHeads }: AttentionShape): Operand {

@@ -1,7 +1,8 @@
 /** Attention on the union of disjoint sets of keys, from the results on each. */
-import { describe, knownOptions, oneOf, show, wrongKind, wrongValue } from "../check.js";
+import { describe, knownOptions, oneOf, wrongKind, wrongValue } from "../check.js";
 import {
   assertUnchanged,
+  expectDims,
   handBack,
   newResult,
   onScratch,
@@ -92,16 +93,11 @@ function readParts(runtime: Runtime, parts: readonly AttentionPart[], layout: La
     }
     const isFlat = operands.out.dims.length === 2;
     const axes = isFlat ? "seqLen" : "batch, numHeads, seqLen";
-    expectDims(operands.logSumExp, isFlat ? [rows] : [batch, heads, rows], `${axes} of ${name}.out`);
-    expectDims(operands.out, (read[0] ?? operands).out.dims, "as parts[0].out");
+    expectDims(OPERATION, operands.logSumExp, isFlat ? [rows] : [batch, heads, rows], `${axes} of ${name}.out`);
+    expectDims(OPERATION, operands.out, (read[0] ?? operands).out.dims, "as parts[0].out");
     read.push(operands);
   }
   return read;
-}
-
-function expectDims({ name, dims }: Operand, expected: readonly number[], why: string): void {
-  if (show(dims) === show(expected)) return;
-  throw wrongValue(OPERATION, `"${name}" has dims ${show(dims)}, expected ${show(expected)} (${why})`);
 }
 
 function run(

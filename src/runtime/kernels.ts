@@ -3,15 +3,30 @@
 /** Must equal ABI_VERSION in `assembly/identity.ts`. */
 export const ABI_VERSION = 7;
 
+/** Columns in a panel, see `assembly/layout.ts`. */
+export const PANEL = 8;
+
 /** Kernels whose work threads may share: units `first` to `end` − 1 at a time. By number in a job. */
-export const SHARED_KERNELS = ["attention", "splitScores", "splitValues", "linearAttention"] as const;
+export const SHARED_KERNELS = [
+  "attention",
+  "splitScores",
+  "splitValues",
+  "matmul",
+  "activate",
+  "softmax",
+  "normalize",
+  "rotary",
+  "rotaryTables",
+  "linearAttention",
+] as const;
 export type SharedKernel = (typeof SHARED_KERNELS)[number];
 
 /** What lays out a thread's workspace before such a kernel runs, where it needs that. */
-const PLACERS: Partial<Record<SharedKernel, "placeWorkspace" | "placeLinearWork">> = {
+const PLACERS: Partial<Record<SharedKernel, "placeWorkspace" | "placeProduct" | "placeLinearWork">> = {
   attention: "placeWorkspace",
   splitScores: "placeWorkspace",
   splitValues: "placeWorkspace",
+  matmul: "placeProduct",
   linearAttention: "placeLinearWork",
 };
 
@@ -27,6 +42,17 @@ export type Kernels = {
   attention(params: number, workspace: number, firstStrip: number, endStrip: number): void;
   splitScores(params: number, workspace: number, firstUnit: number, endUnit: number): void;
   splitValues(params: number, workspace: number, firstUnit: number, endUnit: number): void;
+  activate(params: number, workspace: number, firstUnit: number, endUnit: number): void;
+  softmax(params: number, workspace: number, firstUnit: number, endUnit: number): void;
+  normalize(params: number, workspace: number, firstRow: number, endRow: number): void;
+  rotary(params: number, workspace: number, firstRow: number, endRow: number): void;
+  rotaryTables(params: number, workspace: number, firstRow: number, endRow: number): void;
+  rotaryFrequencies(frequencies: number, rotaryDim: number, base: number): void;
+  linearAttention(params: number, workspace: number, firstUnit: number, endUnit: number): void;
+  linearStateBytes(featureDim: number, valueDim: number, chunkSize: number): number;
+  linearWorkBytes(headDim: number, featureDim: number, valueDim: number, chunkSize: number, stripRows: number): number;
+  placeLinearWork(params: number, ptr: number): void;
+  randomProjections(ptr: number, seed: number, head: number, featureDim: number, headDim: number): void;
   sharedScoresBytes(strips: number, maxKvLen: number): number;
   placeWorkspace(params: number, ptr: number): void;
   cacheBlockBytes(numKvHeads: number, headDim: number, valueDim: number, isInt8: number): number;
@@ -34,12 +60,13 @@ export type Kernels = {
   appendKeys(params: number, scratch: number): number;
   readKeys(params: number, scratch: number): void;
   workspaceBytes(maxKvLen: number, headDim: number, valueDim: number): number;
+  matmul(params: number, workspace: number, firstUnit: number, endUnit: number): void;
+  placeProduct(params: number, ptr: number): void;
+  productUnits(params: number): number;
+  productWorkspaceBytes(params: number): number;
+  packedBytes(depth: number, columns: number): number;
+  packMatrix(b: number, isTransposed: number, depth: number, columns: number, packed: number): void;
   merge(params: number): void;
-  linearAttention(params: number, workspace: number, firstUnit: number, endUnit: number): void;
-  linearStateBytes(featureDim: number, valueDim: number, chunkSize: number): number;
-  linearWorkBytes(headDim: number, featureDim: number, valueDim: number, chunkSize: number, stripRows: number): number;
-  placeLinearWork(params: number, ptr: number): void;
-  randomProjections(ptr: number, seed: number, head: number, featureDim: number, headDim: number): void;
   widenFloat16(src: number, dst: number, count: number): void;
   abiVersion(): number;
   build(): number;

@@ -1,0 +1,97 @@
+// The matrix product. See index.mjs.
+
+const MATMUL = ["matmul"];
+
+export default [
+  {
+    rule: "matmul: the last block of k has fewer steps",
+    file: "assembly/matmul.ts",
+    find: "const steps = min(K_BLOCK, p.depth - k);",
+    replace: "const steps = K_BLOCK;",
+    tests: MATMUL,
+  },
+  {
+    rule: "matmul: sums go on from block to block",
+    file: "assembly/matmul.ts",
+    find: "packed + ((k * ceilPanel(columns)) << 2)",
+    replace: "packed",
+    tests: MATMUL,
+  },
+  {
+    rule: "matmul: nothing beyond the last column is written",
+    file: "assembly/matmul.ts",
+    find: "const wholeEnd = toPtr + ((columns & ~7) << 2);",
+    replace: "const wholeEnd = toPtr + (ceilPanel(columns) << 2);",
+    tests: MATMUL,
+  },
+  {
+    rule: "matmul: the bias is that of the unit's columns",
+    file: "assembly/matmul.ts",
+    find: "let biasPtr = p.bias + (column << 2);",
+    replace: "let biasPtr = p.bias;",
+    tests: MATMUL,
+  },
+  {
+    rule: "matmul: sums begin with what out holds, only where that is asked for",
+    file: "assembly/matmul.ts",
+    find: "if (p.accumulate) loadStrip(",
+    replace: "if (true) loadStrip(",
+    tests: MATMUL,
+  },
+  {
+    rule: "matmul: the activation is the one asked for",
+    file: "src/ops/multiply.ts",
+    find: "1 + ACTIVATIONS.indexOf(products.activation)",
+    replace: "ACTIVATIONS.indexOf(products.activation)",
+    tests: MATMUL,
+  },
+  {
+    rule: "matmul: what accumulates is copied in",
+    file: "src/operand.ts",
+    find: "if (!operand.isResult || operand.isUpdated) copyIn",
+    replace: "if (!operand.isResult) copyIn",
+    tests: MATMUL,
+  },
+  {
+    rule: "matmul: a transposed row ends with its last step",
+    file: "assembly/pack.ts",
+    find: "const last = fromPtr + (steps - 1) * stepBytes;",
+    replace: "const last = fromPtr;",
+    tests: MATMUL,
+  },
+  {
+    rule: "matmul: rows are taken together only where one matrix serves all",
+    file: "src/ops/matmul.ts",
+    find: "&& entries.every(([, ofB]) => ofB === 0)",
+    replace: "",
+    tests: MATMUL,
+  },
+  {
+    rule: "matmul: an axis of 1 stands for any size",
+    file: "src/ops/broadcast.ts",
+    find: "if (own[axis] !== 1) entry += position * stride;",
+    replace: "entry += position * stride;",
+    tests: MATMUL,
+  },
+  {
+    rule: "matmul: fewer threads where memory is short",
+    file: "src/ops/multiply.ts",
+    find: "Math.min(wantedThreads, units, mostThreads)",
+    replace: "Math.min(wantedThreads, units)",
+    tests: MATMUL,
+  },
+  {
+    rule: "matmul: out may not be what is read",
+    file: "src/ops/matmul.ts",
+    find: "refuseOverlaps(OPERATION, given, () => undefined);",
+    replace: "",
+    tests: MATMUL,
+  },
+  {
+    rule: "packMatrix: a failure gives the memory back",
+    file: "src/layers/packedMatrix.ts",
+    find: "arena.free(ptr);\n      throw error;",
+    replace: "throw error;",
+    tests: MATMUL,
+  },
+];

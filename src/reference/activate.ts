@@ -1,0 +1,54 @@
+/** Activation functions in float64, as they are defined. */
+import type { ReferenceTensor } from "./scaledDotProductAttention.js";
+
+/** Each by its name; 0 at −∞ is the limit, where x · 0 would be NaN. */
+const FUNCTIONS = {
+  gelu: (x: number): number => (x === -Infinity ? 0 : x * normalDistribution(x)), // Hendrycks & Gimpel 2016, arXiv:1606.08415
+  "gelu-tanh": (x: number): number => (x === -Infinity ? 0 : x * sigmoid(2 * Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))), // (1 + tanh(u)) / 2 = σ(2u)
+  silu: (x: number): number => (x === -Infinity ? 0 : x * sigmoid(x)), // Elfwing, Uchibe & Doya 2017, arXiv:1702.03118
+  relu: (x: number): number => Math.max(x, 0),
+  tanh: (x: number): number => Math.tanh(x),
+  sigmoid,
+};
+
+/**
+ * activation(x), or activation(x) · gate (Shazeer 2020, arXiv:2002.05202).
+ *
+ * @param gate  of the sizes of x
+ * @returns { data, dims } of the sizes of x
+ *
+ * @example
+ * import { activate } from "headwise/reference";
+ *
+ * console.log(activate({ data: [-1, 2], dims: [2] }, "relu", { gate: { data: [5, 5], dims: [2] } }).data); // Float64Array(2) [0, 10]
+ */
+export function activate(x: ReferenceTensor, kind: keyof typeof FUNCTIONS, { gate }: { gate?: ReferenceTensor | undefined } = {}) {
+  const data = Float64Array.from(x.data, FUNCTIONS[kind]);
+  if (gate) for (let index = 0; index < data.length; index++) data[index]! *= gate.data[index]!;
+  return { data, dims: x.dims };
+}
+
+/** Without cancellation, on either side. */
+function sigmoid(x: number): number {
+  return x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x));
+}
+
+/** Φ(x), by the complement of the error function. */
+function normalDistribution(x: number): number {
+  return x > 0 ? 1 - erfc(x / Math.SQRT2) / 2 : erfc(-x / Math.SQRT2) / 2;
+}
+
+/** 2/√π ∫_z^∞ e^(−t²) dt for z ≥ 0; Abramowitz & Stegun 7.1.6 and 7.1.14. */
+function erfc(z: number): number {
+  if (z === Infinity) return 0;
+  const factor = Math.exp(-z * z) / Math.sqrt(Math.PI);
+  if (z < 2.5) {
+    let term = z;
+    let sum = z;
+    for (let n = 1; n < 80; n++) sum += term *= (2 * z * z) / (2 * n + 1);
+    return 1 - 2 * factor * sum;
+  }
+  let fraction = z;
+  for (let n = 100; n > 0; n--) fraction = z + n / 2 / fraction;
+  return factor / fraction;
+}
