@@ -60,6 +60,7 @@ test("every function and class that the package exports for use has an example",
     ...[".createMultiHeadAttention(", ".createMultiHeadAttention.fromTorch(", ".forward(", ".projectKeys(", ".createCache("],
     ".pruneHeads(",
     ...[".matmul(", ".packMatrix(", ".activate(", ".softmax(", ".layerNorm(", ".rmsNorm(", ".rotary(", ".rotaryTables("],
+    ...["causalMask(", "windowMask(", "paddingMask(", "prefixMask(", "documentMask(", "and(", "or(", "not(", "applyMask("],
   ]) {
     expect(examples, name).toContain(name);
   }
