@@ -4,7 +4,7 @@ import type { MultiHeadAttentionConfig, MultiHeadForwardOptions } from "headwise
 import type { ReferenceMultiHeadOptions } from "headwise/reference";
 import { onEveryEngine } from "./support/engines.js";
 import { checkLayer, type Extras, randomParameters, sizesOf } from "./support/layers.js";
-import { normal, randomMask } from "./support/random.js";
+import { normal, randomMask, uniform } from "./support/random.js";
 
 interface Case {
   config: MultiHeadAttentionConfig;
@@ -31,6 +31,13 @@ const CASES: Record<string, Case> = {
     options: { window: [3, 1], sinkTokens: 1 },
   },
   cross: { config: { embedDim: 16, numHeads: 2, kDim: 9, vDim: 7 }, x: [2, 5, 16], kvLen: 13, extras: { biases: true } },
+  "cross, more rows than keys": {
+    config: { embedDim: 16, numHeads: 2 },
+    x: [2, 9, 16],
+    kvLen: 1,
+    options: { causal: "upper-left" },
+  },
+  "cross, as many": { config: { embedDim: 16, numHeads: 2 }, x: [2, 9, 16], kvLen: 9, options: { causal: true } },
   "cross, values of keys": { config: { embedDim: 16, numHeads: 4, kDim: 9, vDim: 9 }, x: [3, 16], kvLen: 64 },
   norms: { config: { embedDim: 24, numHeads: 3, qkNorm: true }, x: [2, 9, 24], extras: { norms: true } },
   "norms without parameters": { config: { embedDim: 30, numHeads: 3, qkNorm: { eps: 0.1 } }, x: [2, 9, 30] },
@@ -104,14 +111,60 @@ const CASES: Record<string, Case> = {
   },
 };
 
+/** A layer and a call of it, whatever sizes and options. */
+function randomCase(seed: number): Case {
+  const next = uniform(seed);
+  const integer = (least: number, most: number): number => least + Math.floor(next() * (most - least + 1));
+  const maybe = <T>(chance: number, value: () => T): T | undefined => (next() < chance ? value() : undefined);
+  const [numKvHeads, headDim, embedDim] = [integer(1, 3), integer(2, 9), integer(1, 20)];
+  const numHeads = numKvHeads * integer(1, 3);
+  const [batch, seqLen] = [integer(1, 3), integer(1, 12)];
+  const kvLen = maybe(0.4, () => integer(1, 14));
+  const keys = kvLen ?? seqLen;
+  const sizes = kvLen === undefined ? {} : { kDim: integer(1, 9), vDim: integer(1, 9) };
+  const config: MultiHeadAttentionConfig = {
+    ...{ embedDim, numHeads, numKvHeads, headDim, valueDim: integer(1, 9), outDim: integer(1, 17), ...sizes },
+    weightLayout: next() < 0.5 ? "inOut" : "outIn",
+    qkNorm: maybe(0.3, () => ({ eps: 0.01 })),
+    rotary: maybe(0.3, () => ({
+      rotaryDim: 2 * integer(1, Math.floor(headDim / 2)),
+      interleaved: next() < 0.5,
+      base: 1 + 1000 * next(),
+    })),
+    headGates: maybe(0.3, () => Array.from({ length: numHeads }, () => (next() < 0.2 ? 0 : next() - 0.5))),
+    addZeroAttention: next() < 0.3,
+  };
+  const lengths = maybe(config.rotary ? 0 : 0.3, () => ({
+    keyLengths: Array.from({ length: batch }, () => integer(0, keys)),
+    queryLengths: Array.from({ length: batch }, () => integer(0, seqLen)),
+  }));
+  const options: Case["options"] = {
+    causal: maybe(0.5, () => (next() < 0.3 ? "upper-left" : true)),
+    queryOffset: config.rotary && seqLen > keys ? integer(0, 3) : undefined,
+    mask: maybe(0.3, () => randomMask([integer(0, 1) ? 1 : batch, integer(0, 1) ? 1 : numHeads, seqLen, keys], seed, 0.7)),
+    bias: maybe(0.3, () => normal([integer(0, 1) ? 1 : numHeads, seqLen, keys], seed + 1)),
+    window: maybe(0.3, () => [integer(0, 4), integer(0, 4)] as const),
+    sinkTokens: maybe(0.3, () => integer(0, 3)),
+    softcap: maybe(0.3, () => 2),
+    sinks: maybe(0.3, () => normal([numHeads], seed + 2)),
+    ...lengths,
+  };
+  const extras = { biases: next() < 0.5, biasKv: next() < 0.3, norms: config.qkNorm !== undefined && next() < 0.5 };
+  return { config, x: [batch, seqLen, embedDim], extras, options, ...(kvLen !== undefined && { kvLen }) };
+}
+
 onEveryEngine((_, engine) => {
   describe("the layer is within twice the error of naive float32, plus 4 ulp", () => {
-    test.each(Object.entries(CASES))("%s › seed 3", (_name, { config, x, extras, options = {}, kvLen }) => {
+    const check = ({ config, x, extras, options = {}, kvLen }: Case, seed: number): void => {
       const { kDim, vDim } = sizesOf(config);
       const rows = (channels: number): number[] => [...x.slice(0, -2), kvLen!, channels];
       const source =
         kvLen === undefined ? {} : { key: normal(rows(kDim), 41), ...(vDim !== kDim && { value: normal(rows(vDim), 42) }) };
-      checkLayer(engine, config, randomParameters(config, 3, extras), normal(x, 40), { ...options, ...source });
-    });
+      checkLayer(engine, config, randomParameters(config, seed, extras), normal(x, 40), { ...options, ...source });
+    };
+    test.each(Object.entries(CASES))("%s › seed 3", (_name, each) => check(each, 3));
+    test.each(Array.from({ length: 40 }, (_, index) => index + 1))("any layer › seed %d", (seed) =>
+      check(randomCase(77 * seed), seed),
+    );
   });
 });
