@@ -10,6 +10,7 @@ import { decode } from "./sections/decode.js";
 import { dispatch } from "./sections/dispatch.js";
 import { forward } from "./sections/forward.js";
 import { matmul } from "./sections/matmul.js";
+import { linear } from "./sections/linear.js";
 import { memory } from "./sections/memory.js";
 import { size } from "./sections/size.js";
 import { slopes } from "./sections/slopes.js";
@@ -28,6 +29,7 @@ const SECTIONS: readonly Section[] = [
   dispatch,
   decode,
   softmax,
+  linear,
   wide,
   matmul,
   memory,
