@@ -42,11 +42,10 @@ function operationsOf({ nn, numpy }) {
     multiply: (a, b) => a.ref.mul(b.ref),
     divide: (a, b) => a.ref.div(b.ref),
     sum: ({ ref }, axis) => numpy.sum(ref, axis, { keepdims: true }),
-    /** Along axis 1 of four: a product with ones below the diagonal. */
+    /** Along axis 1 of four: a product with ones below the diagonal; `matmul` of a matrix and a batch is wrong. */
     sumsBefore({ ref }) {
-      const [numHeads, length, ...others] = ref.shape;
-      const sums = numpy.matmul(numpy.tri(length, length, -1), ref.reshape([numHeads, length, others[0] * others[1]]));
-      return sums.reshape([numHeads, length, ...others]);
+      const [, length] = ref.shape;
+      return numpy.einsum("ij,hjde->hide", numpy.tri(length, length, -1), ref);
     },
     reshape: ({ ref }, dims) => ref.reshape(dims),
     constant: (data, dims) => numpy.array(data, { shape: dims, dtype: numpy.float32 }),
@@ -71,11 +70,7 @@ const functionsOf = {
     return ({ x, ...parameters }) => {
       const project = (name, rows) => numpy.matmul(rows, parameters[`${name}Matrix`]).add(parameters[`${name}Bias`]);
       const rows = x.reshape([seqLen, embedDim]);
-      const [q, k, v] = [
-        ["q", rows.ref],
-        ["k", rows.ref],
-        ["v", rows],
-      ].map(([name, operand]) => project(name, operand).reshape([1, seqLen, numHeads, headDim]));
+      const [q, k, v] = ["q", "k", "v"].map((name) => project(name, rows.ref).reshape([1, seqLen, numHeads, headDim]));
       return project("out", nn.dotProductAttention(q, k, v).reshape([seqLen, embedDim]));
     };
   },
