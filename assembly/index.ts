@@ -26,19 +26,14 @@
  *     touch.ts       cache lines, many at once
  *     params.ts      the structs of a call            simd.ts     what the instruction set offers
  *     identity.ts    ABI number and build             peak.ts     what this host can do at most
+ *     attentionAbi.ts  what the binary for attention alone exports
  */
-export { attention } from "./attention";
-export { sharedScoresBytes, splitScores, splitValues } from "./split";
-export { appendKeys, cacheBlockBytes, readKeys, transferBytes } from "./cache";
-export { placeWorkspace, workspaceBytes } from "./workspace";
+export * from "./attentionAbi";
 export { matmul, packedBytes, packMatrix, placeProduct, productUnits, productWorkspaceBytes } from "./matmul";
-export { merge } from "./merge";
 export { activate } from "./activations";
-export { widenFloat16 } from "./float16";
-export { multiplyAdds } from "./peak";
-export { abiVersion, block, build, heapBase, multiplyAdd, panel } from "./identity";
 
-// The stages of attention one by one, for tests and benches.
+// For tests and benches: sizes, and the stages of attention one by one.
+export { block, panel } from "./identity";
 export { scoreStrip } from "./scores";
 export { addValues } from "./values";
 export { exponentials, rowMax, softcapRow } from "./softmax";

@@ -227,6 +227,8 @@ export class MatmulParams {
   stripRows: usize;
   /** Rows of a unit, a multiple of stripRows. */
   unitRows: usize;
+  /** Columns of a unit, a multiple of 8. */
+  unitColumns: usize;
 }
 
 /** One of them. */

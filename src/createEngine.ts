@@ -43,7 +43,7 @@ async function open(plan: Plan): Promise<Opened> {
 
   const opening = openFirst("createEngine", plan);
   let step = opening.next(new Uint8Array());
-  while (!step.done) step = opening.next(await loadBinary(step.value));
+  while (!step.done) step = opening.next(await loadBinary(step.value, plan));
   return step.value;
 }
 
@@ -59,10 +59,16 @@ async function startThreads({ runtime, module, reasons }: Opened, plan: Plan): P
   return { ...reasons, threads: reason };
 }
 
-/** Each build lies in a file of its own, so that a caller loads one. */
-const loadBinary = async (build: PackagedBuild): Promise<Uint8Array<ArrayBuffer>> => (await LOADERS[build]()).bytes();
+/** Each binary lies in a file of its own, so that a caller loads one. */
+const loadBinary = async (build: PackagedBuild, { hasAllOperations }: Plan): Promise<Uint8Array<ArrayBuffer>> =>
+  (await (hasAllOperations ? ALL : ATTENTION)[build]()).bytes();
 
-const LOADERS = {
+const ATTENTION = {
+  simd: async () => import("./runtime/binary/attention-simd.js"),
+  relaxed: async () => import("./runtime/binary/attention-relaxed.js"),
+  wide: async () => import("./runtime/binary/attention-wide.js"),
+};
+const ALL = {
   simd: async () => import("./runtime/binary/simd.js"),
   relaxed: async () => import("./runtime/binary/relaxed.js"),
   wide: async () => import("./runtime/binary/wide.js"),

@@ -7,7 +7,7 @@ export type { FullEngine } from "./fullEngine.js";
 export type { EngineOptions, PackagedBuild, SyncBuild, SyncEngineOptions } from "./openEngine.js";
 export type { KVCacheOptions } from "./layers/cacheConfig.js";
 export { type AppendOptions, type CachedAttentionOptions, KVCache } from "./layers/kvCache.js";
-export { PackedMatrix, type WeightLayout } from "./layers/packedMatrix.js";
+export type { PackedMatrix, WeightLayout } from "./layers/packedMatrix.js";
 export type { MatmulOptions } from "./ops/matmul.js";
 export type { ActivateOptions } from "./ops/activate.js";
 export type { AttentionOptions, AttentionPlan } from "./ops/attentionCall.js";

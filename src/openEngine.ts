@@ -2,7 +2,7 @@
 import { describe, integer, knownOptions, oneOf, wrongKind, wrongMoment, wrongValue } from "./check.js";
 import type { EngineReasons } from "./engine.js";
 import { availableParallelism, hasRelaxedSimd, hasSimd, whyNoThreads } from "./runtime/features.js";
-import { instantiate } from "./runtime/instantiate.js";
+import { hasAllOperations, instantiate } from "./runtime/instantiate.js";
 import { MAX_BYTES, PAGE_BYTES } from "./runtime/memory.js";
 import { Runtime } from "./runtime/runtime.js";
 import type { WorkerLike } from "./runtime/workerLike.js";
@@ -99,7 +99,7 @@ export interface Opened {
 export function readOptions(operation: string, options: EngineOptions, isSync = false): Plan {
   knownOptions(operation, options, isSync ? SYNC_OPTIONS : OPTIONS);
   const { build = "auto", wasm, initialMemory, maximumMemory = MAX_BYTES, threads = 1, createWorker } = options;
-  const { stallTimeout = DEFAULT_STALL_TIMEOUT, operations = "attention" } = options;
+  const { stallTimeout = DEFAULT_STALL_TIMEOUT, operations = isSync ? "all" : "attention" } = options;
   if (createWorker !== undefined && typeof createWorker !== "function") {
     throw wrongKind(operation, `"createWorker" must be a function that returns a worker, got ${describe(createWorker)}`);
   }
@@ -151,6 +151,9 @@ export function openRuntime(operation: string, plan: Plan, wasm: BufferSource | 
   const instance = instantiate(operation, wasm, plan.initialBytes, plan.maximumBytes, wantsShared);
   if (plan.build !== "auto" && instance.build !== plan.build) {
     throw wrongValue(operation, `"wasm" holds build "${instance.build}", expected "${plan.build}" as in "build"`);
+  }
+  if (plan.hasAllOperations && !hasAllOperations(instance.module)) {
+    throw wrongValue(operation, '"wasm" holds the kernels of attention alone, expected those of all operations');
   }
   if (plan.build === "wide") enableWide(operation); // before any of its code is optimized
   const runtime = new Runtime(instance, plan.maximumBytes);

@@ -17,7 +17,8 @@ import {
   sizeOf,
 } from "../src/runtime/params.js";
 import { unshareMemory } from "../src/runtime/unshareMemory.js";
-import { binaryOf, onEveryBuild } from "./support/builds.js";
+import { openRuntime, readOptions } from "../src/openEngine.js";
+import { attentionBinaryOf, binaryOf, onEveryBuild } from "./support/builds.js";
 
 const EXPORTS = [
   ...[
@@ -88,6 +89,19 @@ onEveryBuild((build) => {
         .map(({ name }) => name)
         .sort(),
     ).toEqual(EXPORTS);
+  });
+
+  test("the binary for attention alone exports a part of them, and computes with it", () => {
+    if (build === "debug") return; // not packaged
+    const bytes = attentionBinaryOf(build);
+    const exported = WebAssembly.Module.exports(new WebAssembly.Module(bytes)).map(({ name }) => name);
+    expect(EXPORTS).toEqual(expect.arrayContaining(exported));
+    expect(exported).not.toContain("matmul");
+    const { runtime } = openRuntime("test", readOptions("test", {}), bytes); // passes the self-test
+    expect(runtime.build).toBe(build);
+    expect(() => openRuntime("test", readOptions("test", { operations: "all" }), bytes)).toThrow(
+      new RangeError('test: "wasm" holds the kernels of attention alone, expected those of all operations'),
+    );
   });
 
   test("imports the memory and nothing else", () => {

@@ -24,16 +24,30 @@ export const size: Section = {
         "kB gzip": kilobytes(gzipSync(chunk.code, { level: 9 }).byteLength),
       });
     }
-    const used = rows.filter(({ module }) => module !== "simd" && module !== "wide");
-    const total = used.reduce((sum, row) => sum + (row["kB gzip"] as number), 0);
-    return [...rows, { module: "in all", loaded: "relaxed build, several threads", "kB gzip": total }];
+    const total = (left: readonly string[]): number =>
+      rows.filter(({ module }) => !left.includes(module as string)).reduce((sum, row) => sum + (row["kB gzip"] as number), 0);
+    const other = ["simd", "attention-simd", "wide", "attention-wide"];
+    return [
+      ...rows,
+      {
+        module: "attention in all",
+        loaded: "relaxed build, several threads",
+        "kB gzip": total([...other, "relaxed", "fullEngine"]),
+      },
+      { module: "all operations", loaded: "relaxed build, several threads", "kB gzip": total([...other, "attention-relaxed"]) },
+    ];
   },
 };
 
 const WHEN: Record<string, string> = {
-  relaxed: "for this build",
-  simd: "for this build",
-  wide: "for this build, in Node only",
+  "attention-relaxed": "for this build",
+  "attention-simd": "for this build",
+  "attention-wide": "for this build, in Node only",
+  relaxed: "for this build with all operations",
+  simd: "for this build with all operations",
+  wide: "for this build with all operations, in Node only",
+  fullEngine: "for all operations",
   pool: "for threads",
   worker: "for threads",
+  workerHost: "for threads",
 };

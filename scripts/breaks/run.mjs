@@ -49,7 +49,9 @@ function copy() {
 
 const TARGETS = ["debug", "simd", "relaxed", ...(canRunWide ? ["wide"] : [])];
 const compile = (folder) =>
-  Promise.all(TARGETS.map((target) => node(folder, ["node_modules/assemblyscript/bin/asc.js", "--target", target])));
+  Promise.all(
+    TARGETS.map((target) => node(folder, ["node_modules/assemblyscript/bin/asc.js", "assembly/index.ts", "--target", target])),
+  );
 /** Takes the longest, and what it finds the other tests of the cache find too. */
 const NOT_ALONE = ["--exclude", "test/cacheWalk.test.ts"];
 /** Runs test files, all by default; without engines of several threads, which are slow on few cores, unless they are needed. */

@@ -37,7 +37,10 @@ export interface MatmulOptions<Out extends Float32Tensor = Float32Tensor> {
 const OPERATION = "matmul";
 const OPTIONS = ["transposeA", "transposeB", "bias", "activation", "accumulate", "out"];
 
-/** See `FullEngine.matmul`. */
+/**
+ * See `FullEngine.matmul`.
+ * @internal
+ */
 export function matmul<Out extends Float32Tensor = ResultTensor>(
   runtime: Runtime,
   a: TensorLike,

@@ -3,6 +3,7 @@ import { type Activation, ACTIVATIONS } from "../activations.js";
 import { onScratch } from "../operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
+import { PANEL } from "../runtime/kernels.js";
 import { MATMUL_ENTRY, MATMUL_PARAMS, sizeOf, writeStruct } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
 
@@ -24,8 +25,10 @@ export interface Products {
   readonly activation: Activation | undefined;
 }
 
-/** Columns of a unit, as the kernels have it; see `assembly/matmul.ts`. */
-const COLUMN_BLOCK = 256;
+/** Columns of a unit: a block of b of so many stays in a second-level cache of 1 MiB. */
+const UNIT_COLUMNS = 256;
+/** The same where there are many: rows of a are gathered half as often. 2048³ is 2 % faster. */
+const MANY_COLUMNS = 1024;
 /** Strips of a unit at least: a block of b is read for so many rows. */
 const LEAST_STRIPS = 16;
 /** Strips of a unit at most, where each packs its own block of b: packing takes some 0.5 % of its time then. */
@@ -37,6 +40,7 @@ const READ_WORK = 4;
 
 /**
  * Runs the products on the threads that they are worth.
+ * @internal
  * @throws {RangeError} not enough memory
  */
 export function multiply(runtime: Runtime, operation: string, products: Products): void {
@@ -61,8 +65,7 @@ export function multiply(runtime: Runtime, operation: string, products: Products
     isPacked: products.isPacked ? 1 : 0,
     accumulate: products.accumulate ? 1 : 0,
     activation: products.activation === undefined ? 0 : 1 + ACTIVATIONS.indexOf(products.activation),
-    stripRows: STRIP_ROWS[runtime.build],
-    unitRows: unitRows(runtime, products, wantedThreads),
+    ...unitOf(runtime, products, wantedThreads),
   };
   writeStruct(memory, jobPtr, MATMUL_PARAMS, struct);
   const units = kernels.productUnits(jobPtr);
@@ -77,12 +80,14 @@ export function multiply(runtime: Runtime, operation: string, products: Products
   });
 }
 
-/** Rows of a unit: many where it packs its own block of b, but not so many that threads wait for each other. */
-function unitRows({ build }: Runtime, { entries, rows, columns, isPacked }: Products, threads: number): number {
-  const stripRows = STRIP_ROWS[build];
+/** How the products are cut. No bit of a result depends on it. */
+function unitOf({ build }: Runtime, { entries, rows, columns, isPacked }: Products, threads: number) {
+  const stripRows = rows > 6 && rows <= 8 ? 4 : STRIP_ROWS[build]; // 4 + 4 rather than 6 + 2
+  const unitColumns = Math.min(Math.ceil(columns / PANEL) * PANEL, columns >= MANY_COLUMNS ? 2 * UNIT_COLUMNS : UNIT_COLUMNS);
   const strips = Math.ceil(rows / stripRows);
-  const blocks = entries.length * Math.ceil(columns / COLUMN_BLOCK);
+  const blocks = entries.length * Math.ceil(columns / unitColumns);
   const wantedParts = threads === 1 ? 1 : Math.ceil((threads * UNITS_PER_THREAD) / blocks);
-  const wanted = isPacked ? LEAST_STRIPS : Math.ceil(strips / wantedParts);
-  return stripRows * Math.min(strips, Math.max(LEAST_STRIPS, Math.min(MOST_STRIPS, wanted)));
+  const wantedStrips = isPacked ? LEAST_STRIPS : Math.ceil(strips / wantedParts);
+  const unitStrips = Math.min(strips, Math.max(LEAST_STRIPS, Math.min(MOST_STRIPS, wantedStrips)));
+  return { stripRows, unitRows: stripRows * unitStrips, unitColumns };
 }

@@ -4,7 +4,7 @@ import { assertUnchanged, handBack, newResult, onScratch, type Operand, scratchB
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
 import { ATTENTION_PARAMS, type AttentionParams, SEQUENCE_BYTES, writeSequences, writeStruct } from "../runtime/params.js";
-import type { SharedKernel } from "../runtime/kernels.js";
+import { PANEL, type SharedKernel } from "../runtime/kernels.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { stridesOf } from "../shape.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../tensor.js";
@@ -141,9 +141,6 @@ function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
     }
   });
 }
-
-/** Columns in a panel, as the kernels have it; see `assembly/layout.ts`. */
-const PANEL = 8;
 
 /** Strips of the call, see `assembly/stripOrder.ts`. */
 function numStrips({ build }: Runtime, { sequences, shape: { numHeads, numKvHeads } }: AttentionCall): number {

@@ -41,6 +41,10 @@ export function instantiate(
   return { build, kernels, memory: new LinearMemory(kernels.memory), module, fused };
 }
 
+/** Whether a module has more than the kernels of attention. */
+export const hasAllOperations = (module: WebAssembly.Module): boolean =>
+  WebAssembly.Module.exports(module).some(({ name }) => name === "matmul");
+
 function compile(operation: string, bytes: BufferSource): WebAssembly.Module {
   try {
     return new WebAssembly.Module(bytes);

@@ -3,6 +3,9 @@
 /** Must equal ABI_VERSION in `assembly/identity.ts`. */
 export const ABI_VERSION = 7;
 
+/** Columns in a panel, see `assembly/layout.ts`. */
+export const PANEL = 8;
+
 /** Kernels whose work threads may share: units `first` to `end` − 1 at a time. By number in a job. */
 export const SHARED_KERNELS = ["attention", "splitScores", "splitValues", "matmul", "activate"] as const;
 export type SharedKernel = (typeof SHARED_KERNELS)[number];

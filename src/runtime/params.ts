@@ -122,6 +122,7 @@ export const MATMUL_PARAMS = {
   activation: "i32",
   stripRows: "usize",
   unitRows: "usize",
+  unitColumns: "usize",
 } as const satisfies Record<string, FieldType>;
 
 export const MATMUL_ENTRY = { a: "usize", b: "usize", out: "usize" } as const satisfies Record<string, FieldType>;

@@ -21,9 +21,13 @@ if (whyNotWide() === undefined) {
   setFlagsFromString("--no-liftoff");
 }
 
-/** The binary of a build as the compiler wrote it. */
-export const binaryOf = (build: Build): Uint8Array<ArrayBuffer> =>
-  new Uint8Array(readFileSync(new URL(`../../build/${build}.wasm`, import.meta.url)));
+const read = (name: string): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(readFileSync(new URL(`../../build/${name}.wasm`, import.meta.url)));
+
+/** The binary of a build as the compiler wrote it, with all operations. */
+export const binaryOf = (build: Build): Uint8Array<ArrayBuffer> => read(build);
+/** The same for attention alone. */
+export const attentionBinaryOf = (build: Build): Uint8Array<ArrayBuffer> => read(`attention-${build}`);
 
 export const openBuild = (build: Build): FullEngine =>
   new FullEngine(openRuntime("createEngine", readOptions("createEngine", {}), binaryOf(build)).runtime);
