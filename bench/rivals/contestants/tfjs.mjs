@@ -34,23 +34,33 @@ const operations = {
   divide: tf.div,
 };
 
+/** The rows of each head in chunks, as tf.slice copies all of what it takes a part of. */
+const placeChunks = ({ data, dims: [, numHeads, rows, channels] }) =>
+  Array.from({ length: numHeads }, (_, head) =>
+    Array.from({ length: rows / CHUNK }, (_, chunk) => {
+      const start = (head * rows + chunk * CHUNK) * channels;
+      return tf.tensor2d(data.subarray(start, start + CHUNK * channels), [CHUNK, channels]);
+    }),
+  );
+
 /** Chunk by chunk, as batched products are slow: the keys of a row's own chunk one by one, those before as sums. */
 function attendChunks(q, k, v, visible) {
   const { features, matmul } = operations;
-  const [seqLen, headDim] = q.shape;
-  const [queries, keys] = [features(q), features(k)];
-  let state = tf.zeros([headDim, headDim]);
-  let normalizer = tf.zeros([headDim, 1]);
-  const chunks = [];
-  for (let first = 0; first < seqLen; first += CHUNK) {
-    const [rows, own, values] = [queries, keys, v].map((x) => tf.slice(x, [first, 0], [CHUNK, headDim]));
-    const columns = tf.transpose(own);
-    const weights = tf.mul(matmul(rows, columns), visible);
-    const numerator = tf.add(matmul(weights, values), matmul(rows, state));
-    chunks.push(tf.div(numerator, tf.add(tf.sum(weights, 1, true), matmul(rows, normalizer))));
-    state = tf.add(state, matmul(columns, values));
-    normalizer = tf.add(normalizer, tf.sum(columns, 1, true));
-  }
+  let state;
+  let normalizer;
+  const chunks = q.map((rows, index) => {
+    const [queries, keys] = [features(rows), tf.transpose(features(k[index]))];
+    const weights = tf.mul(matmul(queries, keys), visible);
+    const [products, sums] = [matmul(keys, v[index]), tf.sum(keys, 1, true)];
+    let [numerator, denominator] = [matmul(weights, v[index]), tf.sum(weights, 1, true)];
+    if (index > 0) {
+      numerator = tf.add(numerator, matmul(queries, state));
+      denominator = tf.add(denominator, matmul(queries, normalizer));
+    }
+    state = index > 0 ? tf.add(state, products) : products;
+    normalizer = index > 0 ? tf.add(normalizer, sums) : sums;
+    return tf.div(numerator, denominator);
+  });
   return tf.concat(chunks);
 }
 
@@ -87,9 +97,9 @@ const computationsOf = {
     return { place: placeWhole, compute };
   },
   linear({ shape: { causal } }) {
+    if (!causal) return { place: placeHeads, compute: headByHead((q, k, v) => full(operations, q, k, v)) };
     const visible = tf.tensor2d(ownChunk(), [CHUNK, CHUNK]);
-    const attend = causal ? (q, k, v) => attendChunks(q, k, v, visible) : (q, k, v) => full(operations, q, k, v);
-    return { place: placeHeads, compute: headByHead(attend) };
+    return { place: placeChunks, compute: headByHead((q, k, v) => attendChunks(q, k, v, visible)) };
   },
 };
 
