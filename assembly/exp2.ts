@@ -25,8 +25,19 @@ const Q3 = 16;
 const Q2 = 20;
 const Q1 = 24;
 const Q0 = 28;
+const UNIT = 32; // log₂e
+const LOWEST_OF_E = 36; // the same limit for eˣ
 const CONSTANTS = memory.data<f32>([
-  -126, 12583039, 0.00015353350504, 0.0013398877345, 0.00961843691766, 0.0555033236742, 0.24022647738457, 0.6931471824646,
+  -126,
+  12583039,
+  0.00015353350504,
+  0.0013398877345,
+  0.00961843691766,
+  0.0555033236742,
+  0.24022647738457,
+  0.6931471824646,
+  <f32>LOG2E,
+  -87.33654,
 ]);
 
 // @ts-ignore: decorator
@@ -79,6 +90,19 @@ export function exp2x4(x: v128): v128 {
   const r = remainder(x, shifted);
   const power = onePlusTimes(powerMinusOne(r), powerOfTwo(shifted));
   return v128.andnot(power, f32x4.lt(x, constant(LOWEST)));
+}
+
+/**
+ * eˣ for x ≤ 0, by 2^(x · log₂e): the product is rounded once where multiply-adds are fused, which costs |x| · 2⁻²⁵ of the result, and
+ * twice elsewhere. exactly 1 for 0; below −87.33, and for −∞, exactly 0; NaN stays NaN.
+ */
+// @ts-ignore: decorator
+@inline
+export function expBy2x4(x: v128): v128 {
+  const shifted = madd(x, constant(UNIT), constant(MAGIC));
+  const r = madd(x, constant(UNIT), f32x4.sub(constant(MAGIC), shifted));
+  const power = onePlusTimes(powerMinusOne(r), powerOfTwo(shifted));
+  return v128.andnot(power, f32x4.lt(x, constant(LOWEST_OF_E)));
 }
 
 /** exp2x4 of one number, with the same bits as in a vector. */

@@ -20,6 +20,10 @@
  *     pack.ts        rows into panels                 keyBlock.ts panels of a block of keys
  *     panels.ts      blocks of the head in work       cache.ts    rows into the blocks of a cache
  *     matmul.ts      blocked matrix product
+ *     axisSoftmax.ts softmax along an axis            columnSoftmax.ts  the same where it is not the last one
+ *     visibleScores.ts  its mask and bias             lanes.ts    parts of a vector
+ *     normalize.ts   layer norm and RMS norm
+ *     rotary.ts      rotary embeddings                angles.ts   their cosines and sines
  *     activations.ts gelu, silu and their like        exp.ts      powers of e, for these and tanh
  *     merge.ts       results on parts of the keys     float16.ts  widening
  *     workspace.ts   scratch of one thread            layout.ts   sizes that all of these share
@@ -31,6 +35,10 @@
 export * from "./attentionAbi";
 export { matmul, packedBytes, packMatrix, placeProduct, productUnits, productWorkspaceBytes } from "./matmul";
 export { activate } from "./activations";
+export { softmax } from "./axisSoftmax";
+export { normalize } from "./normalize";
+export { rotary, rotaryTables } from "./rotary";
+export { rotaryFrequencies } from "./angles";
 
 // For tests and benches: sizes, and the stages of attention one by one.
 export { block, panel } from "./identity";

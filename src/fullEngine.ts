@@ -4,6 +4,9 @@ import { Engine } from "./engine.js";
 import { PackedMatrix, type WeightLayout } from "./layers/packedMatrix.js";
 import { activate, type ActivateOptions } from "./ops/activate.js";
 import { matmul, type MatmulOptions } from "./ops/matmul.js";
+import { layerNorm, type LayerNormOptions, rmsNorm, type RmsNormOptions } from "./ops/normalize.js";
+import { rotary, type RotaryOptions, rotaryTables, type RotaryTablesOptions } from "./ops/rotary.js";
+import { softmax, type SoftmaxOptions } from "./ops/softmax.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "./tensor.js";
 
 /**
@@ -94,5 +97,121 @@ export class FullEngine extends Engine {
    */
   activate<Out extends Float32Tensor = ResultTensor>(x: TensorLike, kind: Activation, options?: ActivateOptions<Out>): Out {
     return activate(this.runtime, x, kind, options);
+  }
+
+  /**
+   * Softmax along an axis, or its logarithm (Bridle 1990; by the largest score, so that nothing overflows).
+   *
+   *     out_j = exp(s_j) / Σ exp(s_j')   or, with log,  s_j − ln Σ exp(s_j')      s = scale · x + bias, over what is visible
+   *
+   * What a mask or a bias of −∞ hides has no influence, whatever it holds, and is 0 (log: −∞). Where nothing is visible all is 0
+   * (log: −∞). A visible +∞ or NaN makes its row NaN and no other.
+   *
+   * @param x  of any sizes, at least one axis
+   * @returns `out` where given, else { type: "float32", data, dims } of the sizes of x
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes or values that don't fit, a result that overlaps operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const x = { data: Float32Array.of(1, 9, 1, 2, 2, 2), dims: [2, 3] };
+   * const mask = { data: Uint8Array.of(1, 0, 1), dims: [3] };
+   * console.log([...engine.softmax(x, { mask }).data]); // [ 0.5, 0, 0.5, 0.5, 0, 0.5 ]
+   * engine.dispose();
+   */
+  softmax<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options?: SoftmaxOptions<Out>): Out {
+    return softmax(this.runtime, x, options);
+  }
+
+  /**
+   * Layer normalization of the last axis (Ba, Kiros & Hinton 2016, arXiv:1607.06450).
+   *
+   *     out = (x − mean) / √(variance + eps) · weight + bias        variance = mean of (x − mean)²
+   *
+   * A row of equal numbers gives exactly the bias, however large they are. NaN and ∞ make their row NaN and no other.
+   *
+   * @param x  [..., length]
+   * @returns `out` where given, else { type: "float32", data, dims } of the sizes of x
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes or values that don't fit, a result that overlaps operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const x = { data: Float32Array.of(1, 3, 7, 7), dims: [2, 2] };
+   * console.log([...engine.layerNorm(x, { eps: 0.25 }).data].map((y) => y.toFixed(2))); // [ '-0.89', '0.89', '0.00', '0.00' ]
+   * engine.dispose();
+   */
+  layerNorm<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options?: LayerNormOptions<Out>): Out {
+    return layerNorm(this.runtime, x, options);
+  }
+
+  /**
+   * Root mean square normalization of the last axis (Zhang & Sennrich 2019, arXiv:1910.07467).
+   *
+   *     out = x / √(mean of x² + eps) · weight
+   *
+   * @param x  [..., length]
+   * @returns `out` where given, else { type: "float32", data, dims } of the sizes of x
+   * @throws {TypeError} @throws {RangeError} @throws {Error} as `layerNorm`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const x = { data: Float32Array.of(3, 4, 3, 4), dims: [4] };
+   * console.log([...engine.rmsNorm(x).data].map((y) => y.toFixed(2))); // [ '0.85', '1.13', '0.85', '1.13' ]
+   * engine.dispose();
+   */
+  rmsNorm<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options?: RmsNormOptions<Out>): Out {
+    return rmsNorm(this.runtime, x, options);
+  }
+
+  /**
+   * Rotary position embedding (Su et al. 2021, arXiv:2104.09864): turns pairs of channels by angles that grow with the position, so
+   * that the score of a query and a key depends on their distance alone.
+   *
+   *     (a, b) → (a cos θ − b sin θ, b cos θ + a sin θ)        θ = position · base^(−2i / rotaryDim) for pair i
+   *
+   * @param x  [batch, seqLen, heads, headDim], or [batch, heads, seqLen, headDim] with layout "bhsd", or [seqLen, headDim]
+   * @returns `out` where given, else { type: "float32", data, dims } of the sizes of x
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes, positions or values that don't fit, a result that overlaps operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const x = { data: Float32Array.of(1, 0, 1, 0), dims: [2, 2] }; // at the positions 0 and 1
+   * console.log([...engine.rotary(x).data].map((y) => y.toFixed(2))); // [ '1.00', '0.00', '0.54', '0.84' ]
+   * engine.dispose();
+   */
+  rotary<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options?: RotaryOptions<Out>): Out {
+    return rotary(this.runtime, x, options);
+  }
+
+  /**
+   * Cosines and sines of the angles of `rotary`, for the positions 0 to length − 1: computed once instead of with every call.
+   *
+   * @returns { cos, sin }, each { type: "float32", data, dims } with dims [length, rotaryDim / 2]
+   * @throws {TypeError} @throws {RangeError} @throws {Error} as `rotary`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const tables = engine.rotaryTables({ length: 128, rotaryDim: 2 });
+   * const x = { data: Float32Array.of(1, 0), dims: [1, 2] };
+   * console.log([...engine.rotary(x, { tables, offset: 1 }).data].map((y) => y.toFixed(2))); // [ '0.54', '0.84' ]
+   * engine.dispose();
+   */
+  rotaryTables(options: RotaryTablesOptions): { cos: ResultTensor; sin: ResultTensor } {
+    return rotaryTables(this.runtime, options);
   }
 }

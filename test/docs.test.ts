@@ -57,7 +57,7 @@ test("every function and class that the package exports for use has an example",
   for (const name of [
     ...["createEngine(", "createEngineSync(", ".tensor(", ".reshape(", ".scaledDotProductAttention(", ".dispose("],
     ...[".mergeAttention(", ".createKVCache(", ".append(", ".attend(", ".truncate(", ".fork(", ".reorder(", "KVCache.restore("],
-    ...[".matmul(", ".packMatrix(", ".activate("],
+    ...[".matmul(", ".packMatrix(", ".activate(", ".softmax(", ".layerNorm(", ".rmsNorm(", ".rotary(", ".rotaryTables("],
   ]) {
     expect(examples, name).toContain(name);
   }

@@ -21,7 +21,10 @@ export interface UnitsJob<L extends Parameters<typeof writeStruct>[2]> {
   readonly paramsOf: (ptr: number) => Record<keyof L, number>;
 }
 
-/** Places the operands, runs the kernel, and copies the results out. */
+/**
+ * Places the operands, runs the kernel, and copies the results out.
+ * @internal
+ */
 export function runUnits<L extends Parameters<typeof writeStruct>[2]>(
   runtime: Runtime,
   operation: string,

@@ -2,4 +2,7 @@
 export { matmul, type ReferenceMatmulOptions } from "./matmul.js";
 export { activate } from "./activate.js";
 export { mergeAttention, type ReferencePart } from "./mergeAttention.js";
+export { layerNorm, type ReferenceNormOptions, rmsNorm } from "./normalize.js";
+export { type ReferenceRotaryOptions, rotary } from "./rotary.js";
+export { type ReferenceSoftmaxOptions, softmax } from "./softmax.js";
 export { type ReferenceOptions, type ReferenceTensor, scaledDotProductAttention } from "./scaledDotProductAttention.js";

@@ -7,7 +7,17 @@ export const ABI_VERSION = 7;
 export const PANEL = 8;
 
 /** Kernels whose work threads may share: units `first` to `end` − 1 at a time. By number in a job. */
-export const SHARED_KERNELS = ["attention", "splitScores", "splitValues", "matmul", "activate"] as const;
+export const SHARED_KERNELS = [
+  "attention",
+  "splitScores",
+  "splitValues",
+  "matmul",
+  "activate",
+  "softmax",
+  "normalize",
+  "rotary",
+  "rotaryTables",
+] as const;
 export type SharedKernel = (typeof SHARED_KERNELS)[number];
 
 /** What lays out a thread's workspace before such a kernel runs, where it needs that. */
@@ -31,6 +41,11 @@ export type Kernels = {
   splitScores(params: number, workspace: number, firstUnit: number, endUnit: number): void;
   splitValues(params: number, workspace: number, firstUnit: number, endUnit: number): void;
   activate(params: number, workspace: number, firstUnit: number, endUnit: number): void;
+  softmax(params: number, workspace: number, firstUnit: number, endUnit: number): void;
+  normalize(params: number, workspace: number, firstRow: number, endRow: number): void;
+  rotary(params: number, workspace: number, firstRow: number, endRow: number): void;
+  rotaryTables(params: number, workspace: number, firstRow: number, endRow: number): void;
+  rotaryFrequencies(frequencies: number, rotaryDim: number, base: number): void;
   sharedScoresBytes(strips: number, maxKvLen: number): number;
   placeWorkspace(params: number, ptr: number): void;
   cacheBlockBytes(numKvHeads: number, headDim: number, valueDim: number, isInt8: number): number;

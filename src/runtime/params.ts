@@ -131,6 +131,64 @@ export const ACTIVATE_PARAMS = { x: "usize", gate: "usize", out: "usize", count:
   FieldType
 >;
 
+export const SOFTMAX_PARAMS = {
+  x: "usize",
+  out: "usize",
+  mask: "usize",
+  bias: "usize",
+  outerAxes: "usize",
+  numOuterAxes: "usize",
+  innerAxes: "usize",
+  numInnerAxes: "usize",
+  length: "usize",
+  covered: "usize",
+  inner: "usize",
+  maskStride: "usize",
+  biasStride: "usize",
+  scale: "f32",
+  isLog: "i32",
+} as const satisfies Record<string, FieldType>;
+
+export const AXIS_PARAMS = { size: "usize", maskStride: "usize", biasStride: "usize" } as const satisfies Record<string, FieldType>;
+
+export const NORMALIZE_PARAMS = {
+  x: "usize",
+  out: "usize",
+  weight: "usize",
+  bias: "usize",
+  length: "usize",
+  eps: "f32",
+  isCentered: "i32",
+} as const satisfies Record<string, FieldType>;
+
+export const ROTARY_TABLES_PARAMS = {
+  cos: "usize",
+  sin: "usize",
+  positions: "usize",
+  frequencies: "usize",
+  pairs: "usize",
+} as const satisfies Record<string, FieldType>;
+
+export const ROTARY_PARAMS = {
+  x: "usize",
+  out: "usize",
+  cos: "usize",
+  sin: "usize",
+  tableRows: "usize",
+  seqLen: "usize",
+  numHeads: "usize",
+  headDim: "usize",
+  rotaryDim: "usize",
+  xRowStride: "usize",
+  xHeadStride: "usize",
+  xBatchStride: "usize",
+  outRowStride: "usize",
+  outHeadStride: "usize",
+  outBatchStride: "usize",
+  isInterleaved: "i32",
+  isInverse: "i32",
+} as const satisfies Record<string, FieldType>;
+
 export const KEY_SPAN = { first: "usize", end: "usize" } as const satisfies Record<string, FieldType>;
 
 export type SequenceParams = Record<keyof typeof SEQUENCE_PARAMS, number>;

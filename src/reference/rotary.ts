@@ -1,0 +1,55 @@
+/** Rotary position embedding in float64, as it is defined. Su et al. 2021, arXiv:2104.09864. */
+import type { ReferenceTensor } from "./scaledDotProductAttention.js";
+
+/** The options of `FullEngine.rotary`, with the same meanings and defaults. Nothing is checked. */
+export interface ReferenceRotaryOptions {
+  layout?: "bshd" | "bhsd" | undefined;
+  base?: number | undefined;
+  rotaryDim?: number | undefined;
+  interleaved?: boolean | undefined;
+  offset?: number | ArrayLike<number> | undefined;
+  positions?: ArrayLike<number> | undefined;
+  inverse?: boolean | undefined;
+  tables?: { readonly cos: ReferenceTensor; readonly sin: ReferenceTensor } | undefined;
+}
+
+/**
+ * (a, b) → (a cos θ − b sin θ, b cos θ + a sin θ) of each pair i of channels, θ = position · base^(−2i / rotaryDim).
+ *
+ * @param x  [batch, seqLen, heads, headDim], or [batch, heads, seqLen, headDim] with layout "bhsd", or [seqLen, headDim]
+ * @returns { data, dims } of the sizes of x
+ *
+ * @example
+ * import { rotary } from "headwise/reference";
+ *
+ * const x = { data: [1, 0, 1, 0], dims: [2, 2] };
+ * console.log([...rotary(x).data].map((y) => y.toFixed(2))); // [ '1.00', '0.00', '0.54', '0.84' ]
+ */
+export function rotary(x: ReferenceTensor, options: ReferenceRotaryOptions = {}) {
+  const { layout = "bshd", base = 10000, interleaved = false, offset = 0, positions, inverse = false, tables } = options;
+  const headDim = x.dims.at(-1)!;
+  const { rotaryDim = tables ? 2 * tables.cos.dims[1]! : headDim } = options;
+  const pairs = rotaryDim / 2;
+  const [seqLen, heads] =
+    x.dims.length === 2 ? [x.dims[0]!, 1] : layout === "bshd" ? [x.dims[1]!, x.dims[2]!] : [x.dims[2]!, x.dims[1]!];
+  const data = Float64Array.from(x.data);
+
+  for (let row = 0; row * headDim < data.length; row++) {
+    const batch = Math.floor(row / seqLen / heads);
+    const i = layout === "bshd" ? Math.floor(row / heads) % seqLen : row % seqLen;
+    const token = batch * seqLen + i;
+    let position = i + (typeof offset === "number" ? offset : offset[batch]!);
+    if (positions) position = positions[positions.length === seqLen ? i : token]!;
+    for (let pair = 0; pair < pairs; pair++) {
+      const angle = position * base ** ((-2 * pair) / rotaryDim);
+      const cos = tables ? tables.cos.data[position * pairs + pair]! : Math.cos(angle);
+      const sin = (tables ? tables.sin.data[position * pairs + pair]! : Math.sin(angle)) * (inverse ? -1 : 1);
+      const first = row * headDim + (interleaved ? 2 * pair : pair);
+      const second = first + (interleaved ? 1 : pairs);
+      const [a, b] = [data[first]!, data[second]!];
+      data[first] = a * cos - b * sin;
+      data[second] = b * cos + a * sin;
+    }
+  }
+  return { data, dims: x.dims };
+}
