@@ -13,10 +13,10 @@ const callsOf = {
     const packed = engine.packMatrix(b);
     return ({ a }, out) => engine.matmul(a, packed, { out });
   },
-  softmax(engine) {
-    assertThere(engine, "softmax");
-    return ({ x }, out) => engine.softmax(x, { out });
-  },
+  softmax:
+    (engine) =>
+    ({ x }, out) =>
+      engine.softmax(x, { out }),
   layer(engine, { constants, shape: { embedDim, numHeads } }) {
     assertThere(engine, "createMultiHeadAttention");
     const { qMatrix: q, kMatrix: k, vMatrix: v, outMatrix, ...biases } = constants;

@@ -1,5 +1,6 @@
 /** Softmax over the last axis: as many rows as 12 heads of 512 queries have. */
 import { normal } from "../../../build/tools/bench/data.js";
+import { softmax as reference } from "../../../dist/reference/index.js";
 import { rowsBeforeQuarters } from "../truth.mjs";
 
 const BLOCK_ROWS = 8;
@@ -16,15 +17,7 @@ export const softmax = {
   toleranceOf: () => 2e-7, // for weights of about 1/512, the largest of them 0.1
   truthOf: ({ rows, columns }, { x }) =>
     rowsBeforeQuarters(rows, BLOCK_ROWS).map(({ first, end }) => {
-      const values = new Float64Array((end - first) * columns);
-      for (let i = first; i < end; i++) {
-        const powers = Float64Array.from(x.data.subarray(i * columns, (i + 1) * columns), Math.exp);
-        const sum = powers.reduce((total, power) => total + power, 0);
-        values.set(
-          powers.map((power) => power / sum),
-          (i - first) * columns,
-        );
-      }
-      return { start: first * columns, values };
+      const block = { data: x.data.subarray(first * columns, end * columns), dims: [end - first, columns] };
+      return { start: first * columns, values: reference(block).data };
     }),
 };
