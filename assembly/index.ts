@@ -25,6 +25,13 @@
  *     normalize.ts   layer norm and RMS norm
  *     rotary.ts      rotary embeddings                angles.ts   their cosines and sines
  *     activations.ts gelu, silu and their like        exp.ts      powers of e, for these and tanh
+ *     linear.ts      linear attention: full and in chunks
+ *     linearKeys.ts  keys into a chunk                linearRows.ts  what its rows read
+ *     linearFold.ts  a chunk into the sums            deltaRule.ts   what a delta rule makes of values
+ *     linearRecurrence.ts  step by step               decays.ts      what is left of a position
+ *     linearState.ts what stays of a head             linearWork.ts  scratch of one thread
+ *     featureMaps.ts φ, row by row                    randomFeatures.ts  projections of favor+
+ *     expOfAny.ts    powers of e for either sign
  *     merge.ts       results on parts of the keys     float16.ts  widening
  *     workspace.ts   scratch of one thread            layout.ts   sizes that all of these share
  *     touch.ts       cache lines, many at once
@@ -39,6 +46,10 @@ export { softmax } from "./axisSoftmax";
 export { normalize } from "./normalize";
 export { rotary, rotaryTables } from "./rotary";
 export { rotaryFrequencies } from "./angles";
+export { linearAttention } from "./linear";
+export { linearStateBytes } from "./linearState";
+export { linearWorkBytes, placeLinearWork } from "./linearWork";
+export { randomProjections } from "./randomFeatures";
 
 // For tests and benches: sizes, and the stages of attention one by one.
 export { block, panel } from "./identity";

@@ -63,8 +63,8 @@ function transposeQuad(
   }
 }
 
-/** To a panel. */
-function packQuad(row0: usize, row1: usize, row2: usize, row3: usize, panelPtr: usize, channels: usize, scale: f32): void {
+/** To a panel, times `scale`. */
+export function packQuad(row0: usize, row1: usize, row2: usize, row3: usize, panelPtr: usize, channels: usize, scale: f32): void {
   transposeQuad(row0, row1, row2, row3, panelPtr, PANEL_BYTES, channels, true, scale);
 }
 

@@ -10,7 +10,7 @@ import { KeyRange, sequenceOf } from "./keyRange";
 import { packRows } from "./pack";
 import { quantizeQueries } from "./quantize";
 import { inUnit } from "./unit";
-import { PANEL_BYTES } from "./layout";
+import { PANEL_BYTES, tileRowsFor } from "./layout";
 import { touchLines } from "./touch";
 
 /** One row: the keys that it sees, where its data lie, and the running state of its softmax. */
@@ -87,7 +87,7 @@ export class Strip extends KeyRange {
   place(p: AttentionParams, sequence: usize, kvHead: usize, t: usize, numRows: usize): void {
     const groupSize = p.numHeads / p.numKvHeads;
     this.numRows = numRows;
-    this.tileRows = numRows == 1 ? 1 : numRows <= 4 ? 4 : 6;
+    this.tileRows = tileRowsFor(numRows);
     this.sequence = sequenceOf(p, sequence);
     for (let r: usize = 0; r < numRows; r++, t++) {
       this.row(r).place(p, this.sequence, kvHead * groupSize + (t % groupSize), t / groupSize);

@@ -14,6 +14,7 @@ import { memory } from "./sections/memory.js";
 import { size } from "./sections/size.js";
 import { slopes } from "./sections/slopes.js";
 import { smallCalls } from "./sections/smallCalls.js";
+import { softmax } from "./sections/softmax.js";
 import { stages } from "./sections/stages.js";
 import { threads } from "./sections/threads.js";
 import { wide } from "./sections/wide.js";
@@ -26,6 +27,7 @@ const SECTIONS: readonly Section[] = [
   threads,
   dispatch,
   decode,
+  softmax,
   wide,
   matmul,
   memory,

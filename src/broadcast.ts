@@ -11,3 +11,39 @@ export function stridesUnder(dims: readonly number[], rank: number): number[] {
   }
   return strides;
 }
+
+/** The sizes to which all of these broadcast; undefined where they don't. */
+export function broadcastDims(all: readonly (readonly number[])[]): number[] | undefined {
+  const rank = all.reduce((most, dims) => Math.max(most, dims.length), 0);
+  const full = new Array<number>(rank).fill(1);
+  for (const dims of all) {
+    for (const [index, size] of dims.entries()) {
+      const axis = index + rank - dims.length;
+      if (full[axis] === 1) full[axis] = size;
+      else if (size !== 1 && size !== full[axis]) return undefined;
+    }
+  }
+  return full;
+}
+
+/** Calls `visit` for each row of the last axis: the index of its first element, and the offset of that under some strides. */
+export function eachRow(
+  dims: readonly number[],
+  strides: readonly number[],
+  visit: (first: number, offset: number, length: number, step: number) => void,
+): void {
+  const last = dims.length - 1;
+  const length = dims[last] ?? 1;
+  const count = dims.reduce((product, size) => product * size, 1);
+  const at = new Array<number>(dims.length).fill(0);
+  for (let first = 0, offset = 0; first < count; first += length) {
+    visit(first, offset, length, strides[last] ?? 0);
+    for (let axis = last - 1; axis >= 0; axis--) {
+      at[axis]!++;
+      offset += strides[axis]!;
+      if (at[axis]! < dims[axis]!) break;
+      offset -= strides[axis]! * dims[axis]!;
+      at[axis] = 0;
+    }
+  }
+}

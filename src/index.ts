@@ -6,9 +6,27 @@ export type { Engine, EngineInfo } from "./engine.js";
 export type { FullEngine } from "./fullEngine.js";
 export type { EngineOptions, PackagedBuild, SyncBuild, SyncEngineOptions } from "./openEngine.js";
 export type { KVCacheOptions } from "./layers/cacheConfig.js";
+export { LinearAttentionState } from "./layers/linearAttentionState.js";
+export type { LinearAttentionStateOptions } from "./layers/linearStateConfig.js";
+export type { LinearInputs, LinearOptions } from "./ops/linearCall.js";
+export type { FeatureFunction, FeatureMap, LinearKind, LinearRule } from "./ops/linearConfig.js";
 export { type AppendOptions, type CachedAttentionOptions, KVCache } from "./layers/kvCache.js";
 export type { PackedMatrix, WeightLayout } from "./layers/packedMatrix.js";
 export type { MatmulOptions } from "./ops/matmul.js";
+export {
+  and,
+  applyMask,
+  causalMask,
+  documentMask,
+  type Mask,
+  type MaskOptions,
+  not,
+  or,
+  paddingMask,
+  prefixMask,
+  windowMask,
+  type WindowMaskOptions,
+} from "./masks.js";
 export type { ActivateOptions } from "./ops/activate.js";
 export type { AttentionOptions, AttentionPlan } from "./ops/attentionCall.js";
 export type { AttentionPart, MergeOptions } from "./ops/mergeAttention.js";

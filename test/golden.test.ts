@@ -1,6 +1,6 @@
 /** Published numbers: the six tokens of the numeric example, worked out in float64, to 1e-6. */
 import { expect, test } from "vitest";
-import { scaledDotProductAttention as reference } from "headwise/reference";
+import { linearAttention as linearReference, scaledDotProductAttention as reference } from "headwise/reference";
 import { SENTENCE } from "../demo/sentence.js";
 import { onEveryEngine } from "./support/engines.js";
 
@@ -45,6 +45,21 @@ onEveryEngine((_, engine) => {
     const identity = tensor([...Array(8).keys()].map((i) => [...Array(8).keys()].map((j) => (i === j ? 1 : 0))));
     const values = tensor([...Array(8).keys()].map((i) => [i + 1, -i - 1]));
     expect([...engine.scaledDotProductAttention(identity, identity, values, { scale: 1000 }).data]).toEqual([...values.data]);
+  });
+});
+
+onEveryEngine((_, engine) => {
+  const row = (data: ArrayLike<number>, index: number): number[] => Array.from(data).slice(3 * index, 3 * index + 3);
+  test.each([
+    ["elu+1", [0.518268, 0.3509482, 0.8335335], [0.4036522, 0.2518261, 0.8518261], [0.4014272, 0.2506185, 0.825452]],
+    ["identity", [0.5218391, 0.3528736, 0.8293103], [0.415, 0.2575, 0.8575], [0.4, 0.2482143, 0.8223214]],
+  ] as const)("linear attention, %s: sitting in full, dog and sitting causally", (featureMap, full, dog, sitting) => {
+    for (const attend of [linearReference, engine.linearAttention.bind(engine)]) {
+      expectNear(row(attend(q, k, v, { featureMap, eps: 0 }).data, SITTING), full);
+      const causal = attend(q, k, v, { featureMap, eps: 0, causal: true }).data;
+      expectNear(row(causal, 1), dog);
+      expectNear(row(causal, SITTING), sitting);
+    }
   });
 });
 

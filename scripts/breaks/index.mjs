@@ -7,6 +7,7 @@ import engine from "./engine.mjs";
 import threads from "./threads.mjs";
 import cache from "./cache.mjs";
 import int8 from "./int8.mjs";
+import linear from "./linear.mjs";
 import rows from "./rows.mjs";
 import sequences from "./sequences.mjs";
 import matmul from "./matmul.mjs";
@@ -19,6 +20,7 @@ export const BREAKS = [
   ...threads,
   ...cache,
   ...int8,
+  ...linear,
   ...rows,
   ...sequences,
   ...matmul,

@@ -47,26 +47,36 @@ function copy() {
   return folder;
 }
 
-const TARGETS = ["debug", "simd", "relaxed", ...(canRunWide ? ["wide"] : [])];
-const compile = (folder) =>
+/**
+ * The builds that a break is tried on: one, as all are made of the same sources; every one where tests look at what the compiler
+ * wrote.
+ */
+function buildsOf({ tests = [], needsWide }) {
+  if (tests.some((name) => name === "abi" || name === "codegen"))
+    return ["debug", "simd", "relaxed", ...(canRunWide ? ["wide"] : [])];
+  return [needsWide ? "wide" : "simd"];
+}
+const compile = (folder, builds) =>
   Promise.all(
-    TARGETS.map((target) => node(folder, ["node_modules/assemblyscript/bin/asc.js", "assembly/index.ts", "--target", target])),
+    builds.map((target) => node(folder, ["node_modules/assemblyscript/bin/asc.js", "assembly/index.ts", "--target", target])),
   );
 /** Takes the longest, and what it finds the other tests of the cache find too. */
 const NOT_ALONE = ["--exclude", "test/cacheWalk.test.ts"];
 /** Runs test files, all by default; without engines of several threads, which are slow on few cores, unless they are needed. */
-const test = (folder, names = [], needsThreads = false) =>
+const test = (folder, names = [], needsThreads = false, builds = []) =>
   node(
     folder,
     [
       ...["node_modules/vitest/vitest.mjs", "run", "--bail", "1", "--reporter", "dot", ...NOT_ALONE],
       ...names.map((name) => `test/${name}.test.ts`),
     ],
-    needsThreads ? {} : { HEADWISE_TEST_THREADS: "1" },
+    { ...(!needsThreads && { HEADWISE_TEST_THREADS: "1" }), HEADWISE_TEST_BUILDS: builds.join() },
   );
 
 /** Breaks, tests and mends; returns what is wrong with the break, or undefined if the tests noticed. */
-async function survives(folder, { file, find, replace, tests, needsDist, needsThreads }) {
+async function survives(folder, each) {
+  const { file, find, replace, tests, needsDist, needsThreads } = each;
+  const builds = buildsOf(each);
   const path = join(folder, file);
   const original = readFileSync(path, "utf8");
   writeFileSync(
@@ -75,11 +85,11 @@ async function survives(folder, { file, find, replace, tests, needsDist, needsTh
   );
   try {
     if (file.startsWith("assembly/")) {
-      const failed = (await compile(folder)).find((result) => result.failed);
+      const failed = (await compile(folder, builds)).find((result) => result.failed);
       if (failed) return `does not compile, which proves nothing:\n${failed.output}`;
     }
     if (needsDist) await node(folder, ["node_modules/typescript/bin/tsc", "-p", "."]);
-    return (await test(folder, tests, needsThreads)).failed ? undefined : "no test noticed";
+    return (await test(folder, tests, needsThreads, builds)).failed ? undefined : "no test noticed";
   } finally {
     writeFileSync(path, original);
     if (needsDist) cpSync(join(root, "dist"), join(folder, "dist"), { recursive: true });

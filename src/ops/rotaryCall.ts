@@ -7,7 +7,7 @@ import type { Runtime } from "../runtime/runtime.js";
 import type { Strides } from "../shape.js";
 import type { TensorLike } from "../tensor.js";
 import { optional } from "./attentionCall.js";
-import { integersOf, MAX_POSITION } from "./sequences.js";
+import { integersOf, isAbsent, MAX_POSITION } from "./sequences.js";
 
 /** Cosines and sines, as `rotaryTables` makes them: a row for each position. */
 export interface RotaryTables {
@@ -41,6 +41,7 @@ export interface RotaryPositions {
 
 /**
  * Rows that turn; `batchStride` and the like in elements.
+ * @internal
  */
 export interface RotaryRows {
   readonly batchSize: number;
@@ -83,14 +84,20 @@ export function readRotary(runtime: Runtime, operation: string, config: RotaryCo
   };
 }
 
-/** @throws {TypeError} not a number @throws {RangeError} below 1, or not finite */
+/**
+ * @throws {TypeError} not a number @throws {RangeError} below 1, or not finite
+ * @internal
+ */
 export function readBase(operation: string, base: unknown): number {
   if (typeof base === "number" && base >= 1 && base < Infinity) return base;
   const problem = `"base" must be a finite number ≥ 1, got ${describe(base)}`;
   throw typeof base === "number" ? wrongValue(operation, problem) : wrongKind(operation, problem);
 }
 
-/** A number of channels that pair up. */
+/**
+ * A number of channels that pair up.
+ * @internal
+ */
 export function evenDim(operation: string, value: unknown, most: number): number {
   const rotaryDim = integer(operation, "rotaryDim", value, 2, most);
   if (rotaryDim % 2 === 0) return rotaryDim;
@@ -139,7 +146,7 @@ export function readPlaces(
   const last = (tables ? tables.cos.dims[0]! : MAX_POSITION) - 1;
   const tokens = Array.from({ length: batchSize * seqLen }, (_, token) => token);
   let places: number[]; // of one sequence for all, or of each
-  if (positions !== undefined) {
+  if (!isAbsent(positions)) {
     if (offset !== 0) throw wrongKind(operation, '"offset" can\'t go with "positions", which say it all');
     const length = typeof positions === "object" ? positions.length : undefined;
     const isShared = length === seqLen;
@@ -182,7 +189,10 @@ export const rotaryBytes = ({ rotaryDim }: Rotary, { tableRows, positions }: Rot
 const ANGLE_WORK = 40;
 const CHANNEL_WORK = 2;
 
-/** Rows in the engine's memory, at most where they come from. */
+/**
+ * Rows in the engine's memory, at most where they come from.
+ * @internal
+ */
 export interface RotaryTarget extends RotaryRows {
   readonly x: number;
   readonly out: number;

@@ -1,6 +1,7 @@
 /** The operations as they are defined, in float64: the truth that the kernels are held against. */
 export { matmul, type ReferenceMatmulOptions } from "./matmul.js";
 export { activate } from "./activate.js";
+export { linearAttention, type ReferenceLinearOptions } from "./linearAttention.js";
 export { mergeAttention, type ReferencePart } from "./mergeAttention.js";
 export { layerNorm, type ReferenceNormOptions, rmsNorm } from "./normalize.js";
 export { type ReferenceRotaryOptions, rotary } from "./rotary.js";

@@ -17,15 +17,17 @@ export const SHARED_KERNELS = [
   "normalize",
   "rotary",
   "rotaryTables",
+  "linearAttention",
 ] as const;
 export type SharedKernel = (typeof SHARED_KERNELS)[number];
 
 /** What lays out a thread's workspace before such a kernel runs, where it needs that. */
-const PLACERS: Partial<Record<SharedKernel, "placeWorkspace" | "placeProduct">> = {
+const PLACERS: Partial<Record<SharedKernel, "placeWorkspace" | "placeProduct" | "placeLinearWork">> = {
   attention: "placeWorkspace",
   splitScores: "placeWorkspace",
   splitValues: "placeWorkspace",
   matmul: "placeProduct",
+  linearAttention: "placeLinearWork",
 };
 
 /** Readies a thread's workspace for a kernel. */
@@ -46,6 +48,11 @@ export type Kernels = {
   rotary(params: number, workspace: number, firstRow: number, endRow: number): void;
   rotaryTables(params: number, workspace: number, firstRow: number, endRow: number): void;
   rotaryFrequencies(frequencies: number, rotaryDim: number, base: number): void;
+  linearAttention(params: number, workspace: number, firstUnit: number, endUnit: number): void;
+  linearStateBytes(featureDim: number, valueDim: number, chunkSize: number): number;
+  linearWorkBytes(headDim: number, featureDim: number, valueDim: number, chunkSize: number, stripRows: number): number;
+  placeLinearWork(params: number, ptr: number): void;
+  randomProjections(ptr: number, seed: number, head: number, featureDim: number, headDim: number): void;
   sharedScoresBytes(strips: number, maxKvLen: number): number;
   placeWorkspace(params: number, ptr: number): void;
   cacheBlockBytes(numKvHeads: number, headDim: number, valueDim: number, isInt8: number): number;

@@ -189,12 +189,64 @@ export const ROTARY_PARAMS = {
   isInverse: "i32",
 } as const satisfies Record<string, FieldType>;
 
+export const LINEAR_PARAMS = {
+  q: "usize",
+  k: "usize",
+  v: "usize",
+  out: "usize",
+  mask: "usize",
+  decay: "usize",
+  beta: "usize",
+  projections: "usize",
+  states: "usize",
+  keyLengths: "usize",
+  openKeys: "usize",
+  featureMap: "i32",
+  causal: "i32",
+  isNormalized: "i32",
+  isDelta: "i32",
+  decayDim: "usize",
+  eps: "f32",
+  scale: "f32",
+  seqLen: "usize",
+  kvLen: "usize",
+  numHeads: "usize",
+  numKeyHeads: "usize",
+  numKvHeads: "usize",
+  headDim: "usize",
+  featureDim: "usize",
+  valueDim: "usize",
+  chunkSize: "usize",
+  columnRanges: "usize",
+  stripRows: "usize",
+  qRowStride: "usize",
+  qHeadStride: "usize",
+  qBatchStride: "usize",
+  kRowStride: "usize",
+  kHeadStride: "usize",
+  kBatchStride: "usize",
+  vRowStride: "usize",
+  vHeadStride: "usize",
+  vBatchStride: "usize",
+  outRowStride: "usize",
+  outHeadStride: "usize",
+  outBatchStride: "usize",
+  maskBatchStride: "usize",
+  decayRowStride: "usize",
+  decayHeadStride: "usize",
+  decayBatchStride: "usize",
+  betaRowStride: "usize",
+  betaHeadStride: "usize",
+  betaBatchStride: "usize",
+} as const satisfies Record<string, FieldType>;
+
 export const KEY_SPAN = { first: "usize", end: "usize" } as const satisfies Record<string, FieldType>;
 
 export type SequenceParams = Record<keyof typeof SEQUENCE_PARAMS, number>;
 export type AttentionParams = Record<keyof typeof ATTENTION_PARAMS, number>;
 
 export type CacheParams = Record<keyof typeof CACHE_PARAMS, number>;
+export type LinearParams = Record<keyof typeof LINEAR_PARAMS, number>;
 
 /** Bytes of a struct. */
 export const sizeOf = (layout: Record<string, FieldType>): number => 4 * Object.keys(layout).length;

@@ -9,9 +9,14 @@ import { hasRelaxedSimd } from "../../src/runtime/features.js";
 import { enableWide, whyNotWide } from "../../src/runtime/wide.js";
 import { poison } from "./attention.js";
 
-/** Why this host can't run a build, or undefined. Build "wide" runs wherever "relaxed" does, if not as fast. */
-const whyNot = (build: Build): string | undefined =>
-  (build === "relaxed" || build === "wide") && !hasRelaxedSimd() ? "this host does not validate relaxed SIMD" : undefined;
+/** Builds that alone are wanted, all if none is named. */
+const wanted = (process.env["HEADWISE_TEST_BUILDS"] ?? "").split(",").filter((name) => name !== "");
+
+/** Why a build is not run, or undefined. Build "wide" runs wherever "relaxed" does, if not as fast. */
+function whyNot(build: Build): string | undefined {
+  if (wanted.length > 0 && !wanted.includes(build)) return `only ${wanted.join(" and ")} wanted`;
+  return (build === "relaxed" || build === "wide") && !hasRelaxedSimd() ? "this host does not validate relaxed SIMD" : undefined;
+}
 
 export const canRun = (build: Build): boolean => whyNot(build) === undefined;
 

@@ -1,0 +1,233 @@
+/**
+ * Linear attention in float64, as it is defined: a state that takes one key after the other. Katharopoulos et al. 2020,
+ * arXiv:2006.16236; with rules as the operator LinearAttention of ONNX has them.
+ */
+import type { ReferenceTensor } from "./scaledDotProductAttention.js";
+
+/** A function of one tensor: the same sizes, but for the last. */
+type ReferenceFeatureMap = (x: ReferenceTensor) => ReferenceTensor;
+
+/** The options of `FullEngine.linearAttention`, with the same meanings and defaults. Nothing is checked. */
+export interface ReferenceLinearOptions {
+  layout?: "bshd" | "bhsd" | undefined;
+  featureMap?: "elu+1" | "identity" | "relu" | "relu2" | "exp" | "softmax" | "favor+" | ReferenceFeatureMap | undefined;
+  causal?: boolean | undefined;
+  normalize?: boolean | undefined;
+  eps?: number | undefined;
+  scale?: number | undefined;
+  rule?: "linear" | "gated" | "delta" | "gated_delta" | undefined;
+  decay?: ReferenceTensor | undefined;
+  beta?: ReferenceTensor | undefined;
+  keyLengths?: ArrayLike<number> | undefined;
+  mask?: ReferenceTensor | undefined;
+  /** For "favor+": [numKvHeads, features, headDim]. */
+  projections?: ReferenceTensor | undefined;
+  /** Sums to begin with, [batch, numKvHeads, headDim, valueDim], and where to leave them. */
+  initialState?: ReferenceTensor | undefined;
+  finalState?: { readonly data: { [index: number]: number } } | undefined;
+}
+
+type Row = number[];
+
+/**
+ * out_i = scale · φ(q_i)ᵀS / (scale · φ(q_i)ᵀz + eps) ,  S = Σ_j φ(k_j) v_jᵀ ,  z = Σ_j φ(k_j) ,  when causal over j ≤ i; with a rule
+ *
+ *     S ← diag(exp(decay_t)) S          u = v_t, or β_t (v_t − Sᵀk_t)          S ← S + k_t uᵀ          out_t = scale · Sᵀq_t
+ *
+ * @param q  [batch, seqLen, numHeads, headDim] in layout "bshd", or [seqLen, headDim]
+ * @param k  [batch, kvLen, numKeyHeads, headDim]
+ * @param v  [batch, kvLen, numKvHeads, valueDim]
+ * @returns { data, dims } with dims [batch, seqLen, max(numHeads, numKvHeads), valueDim] in the same layout
+ *
+ * @example
+ * import { linearAttention } from "headwise/reference";
+ *
+ * const column = (...data) => ({ data, dims: [data.length, 1] });
+ * const options = { featureMap: "identity", eps: 0 };
+ * console.log([...linearAttention(column(1, 2), column(1, 3), column(4, 8), options).data]); // [7, 7]
+ */
+export function linearAttention(
+  q: ReferenceTensor,
+  k: ReferenceTensor,
+  v: ReferenceTensor,
+  options: ReferenceLinearOptions = {},
+): { data: Float64Array; dims: number[] } {
+  const { layout = "bshd", rule, decay, beta, keyLengths, mask, initialState, finalState } = options;
+  const { causal = rule !== undefined, normalize = rule === undefined, eps = 1e-6 } = options;
+  const { featureMap = rule ? "identity" : "elu+1" } = options;
+  const [queries, keys, values] = [new Rows(q, layout), new Rows(k, layout), new Rows(v, layout)];
+  const { scale = rule ? 1 / Math.sqrt(queries.channels) : 1 } = options;
+  const numOutHeads = Math.max(queries.heads, values.heads);
+  const outDims =
+    q.dims.length === 2
+      ? [queries.rows, values.channels]
+      : layout === "bshd"
+        ? [queries.batch, queries.rows, numOutHeads, values.channels]
+        : [queries.batch, numOutHeads, queries.rows, values.channels];
+  const result = { data: new Float64Array(outDims.reduce((a, b) => a * b, 1)), dims: outDims };
+  const out = new Rows(result, layout);
+
+  for (let b = 0; b < queries.batch; b++) {
+    const length = keyLengths?.[b] ?? keys.rows;
+    const counts = (j: number): boolean => {
+      if (j >= length) return false;
+      return !mask || mask.data[mask.dims.length === 1 ? j : b * keys.rows + j] !== 0;
+    };
+    for (let h = 0; h < values.heads; h++) {
+      const keyHead = Math.floor((h * keys.heads) / values.heads);
+      const map = mapOf(featureMap, options.projections, h);
+      const mapped = Array.from({ length: keys.rows }, (_, j) => (counts(j) ? map(keys.row(b, j, keyHead)) : []));
+      if (featureMap === "softmax") softmaxOverRows(mapped);
+      const numFeatures = map(new Array<number>(keys.channels).fill(0)).length;
+
+      const stateStart = (b * values.heads + h) * numFeatures * values.channels;
+      const sums = Array.from({ length: numFeatures }, (_, f) =>
+        Array.from({ length: values.channels }, (_, c) => initialState?.data[stateStart + f * values.channels + c] ?? 0),
+      );
+      const normalizer = new Array<number>(numFeatures).fill(0);
+      const read = (x: Row): Row => sums[0]!.map((_, c) => x.reduce((sum, xf, f) => sum + xf * sums[f]![c]!, 0));
+
+      const take = (j: number): void => {
+        if (decay && j < length) {
+          for (const [f, row] of sums.entries()) {
+            const factor = Math.exp(elementOf(decay, layout, b, j, h, f, keys.rows, values.heads));
+            sums[f] = row.map((sum) => (factor === 0 ? 0 : factor * sum)); // cleared, whatever it held
+          }
+        }
+        if (!counts(j)) return;
+        let u = values.row(b, j, h);
+        if (beta) {
+          const found = read(mapped[j]!);
+          u = u.map((vc, c) => elementOf(beta, layout, b, j, h, 0, keys.rows, values.heads) * (vc - found[c]!));
+        }
+        for (const [f, kf] of mapped[j]!.entries()) {
+          normalizer[f]! += kf;
+          for (const [c, uc] of u.entries()) sums[f]![c]! += kf * uc;
+        }
+      };
+      const attend = (i: number): void => {
+        for (let head = 0; head < numOutHeads; head++) {
+          if (Math.floor((head * values.heads) / numOutHeads) !== h) continue;
+          const row = queries.row(b, i, Math.floor((head * queries.heads) / numOutHeads));
+          const x = (featureMap === "softmax" ? softmax(row) : map(row)).map((xf) => xf * scale);
+          const denominator = normalize && featureMap !== "softmax" ? x.reduce((sum, xf, f) => sum + xf * normalizer[f]!, eps) : 1;
+          out.write(
+            b,
+            i,
+            head,
+            read(x).map((sum) => sum / denominator),
+          );
+        }
+      };
+
+      if (!causal) for (let j = 0; j < keys.rows; j++) take(j);
+      for (let i = 0; i < queries.rows; i++) {
+        if (causal) take(i);
+        attend(i);
+      }
+      for (const [index, sum] of sums.flat().entries()) if (finalState) finalState.data[stateStart + index] = sum;
+    }
+  }
+  return result;
+}
+
+/** Rows of channels of a tensor in either layout, or of rank 2. */
+class Rows {
+  readonly batch: number;
+  readonly rows: number;
+  readonly heads: number;
+  readonly channels: number;
+
+  constructor(
+    readonly tensor: ReferenceTensor,
+    readonly layout: "bshd" | "bhsd",
+  ) {
+    const { dims } = tensor;
+    const [batch, second, third, channels] = (dims.length === 2 ? [1, dims[0], 1, dims[1]] : dims) as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    const isRowsFirst = dims.length === 2 || layout === "bshd";
+    this.batch = batch;
+    this.rows = isRowsFirst ? second : third;
+    this.heads = isRowsFirst ? third : second;
+    this.channels = channels;
+  }
+
+  start(b: number, i: number, h: number): number {
+    return rowIndex(this.layout, b, i, h, this.rows, this.heads) * this.channels;
+  }
+
+  row(b: number, i: number, h: number): Row {
+    const start = this.start(b, i, h);
+    return Array.from({ length: this.channels }, (_, d) => this.tensor.data[start + d]!);
+  }
+
+  write(b: number, i: number, h: number, row: Row): void {
+    (this.tensor.data as Float64Array).set(row, this.start(b, i, h));
+  }
+}
+
+const rowIndex = (layout: "bshd" | "bhsd", b: number, i: number, h: number, rows: number, heads: number): number =>
+  layout === "bshd" ? (b * rows + i) * heads + h : (b * heads + h) * rows + i;
+
+/** Element of a decay or beta: [heads], [batch, seq, heads] or [batch, seq, heads, headDim]; where q has rank 2 also [seq] or [seq, headDim]. */
+function elementOf(
+  { data, dims }: ReferenceTensor,
+  layout: "bshd" | "bhsd",
+  b: number,
+  i: number,
+  h: number,
+  f: number,
+  rows: number,
+  heads: number,
+): number {
+  if (dims.length === 1 && dims[0] === heads) return data[h]!;
+  const row = rowIndex(layout, b, i, h, rows, heads);
+  const isByChannel = dims.length === 4 || dims.length === 2;
+  return isByChannel ? data[row * dims.at(-1)! + f]! : data[row]!;
+}
+
+/** A feature map of one row. */
+function mapOf(
+  featureMap: NonNullable<ReferenceLinearOptions["featureMap"]>,
+  projections: ReferenceTensor | undefined,
+  head: number,
+): (x: Row) => Row {
+  if (typeof featureMap === "function") return (x) => Array.from(featureMap({ data: x, dims: [1, x.length] }).data);
+  const elements: Record<string, (x: number) => number> = {
+    "elu+1": (x) => (x > 0 ? x + 1 : Math.exp(x)),
+    relu: (x) => (x < 0 ? 0 : x),
+    relu2: (x) => (x < 0 ? 0 : x * x),
+    exp: (x) => Math.exp(x),
+  };
+  const element = elements[featureMap];
+  if (element) return (x) => x.map(element);
+  if (featureMap !== "favor+") return (x) => x;
+  return (x) => {
+    const [, count, channels] = projections!.dims as [number, number, number];
+    const y = x.map((element) => element / channels ** 0.25);
+    const half = y.reduce((sum, element) => sum + element * element, 0) / 2;
+    return Array.from({ length: count }, (_, m) => {
+      const start = (head * count + m) * channels;
+      return Math.exp(y.reduce((sum, yd, d) => sum + projections!.data[start + d]! * yd, -half)) / Math.sqrt(count);
+    });
+  };
+}
+
+function softmax(x: Row): Row {
+  const max = x.reduce((a, b) => Math.max(a, b), -Infinity);
+  const powers = x.map((element) => (max === -Infinity ? 0 : Math.exp(element - max)));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => (sum === 0 ? 0 : power / sum));
+}
+
+/** Softmax of each channel over the rows that there are. */
+function softmaxOverRows(rows: Row[]): void {
+  const present = rows.filter((row) => row.length > 0);
+  for (let d = 0; d < (present[0]?.length ?? 0); d++) {
+    for (const [index, weight] of softmax(present.map((row) => row[d]!)).entries()) present[index]![d] = weight;
+  }
+}

@@ -1,0 +1,449 @@
+/** Linear attention against its definition: at most twice the error of naive float32, plus 4 ulp of the largest result. */
+import type { FullEngine, LinearOptions } from "headwise";
+import { linearAttention as reference } from "headwise/reference";
+import { describe, expect, test } from "vitest";
+import { expectSameBits, largestError, poison } from "./support/attention.js";
+import { openBuild } from "./support/builds.js";
+import { onEveryEngine } from "./support/engines.js";
+import { checkLinear, type LinearSizes, linearInputs, parseLinear } from "./support/linear.js";
+import { normal, randomMask, type TestTensor } from "./support/random.js";
+
+const SHAPES = [
+  "B1-S1-KV1-H1/1/1-D1:1",
+  "B1-S3-KV3-H1/1/1-D3:5",
+  "B2-S7-KV7-H2/1/2-D8:9",
+  "B1-S48-KV48-H3/3/3-D7:8",
+  "B1-S49-KV49-H4/2/2-D13:11",
+  "B2-S97-KV97-H2/2/4-D9:3",
+  "B1-S55-KV55-H3/1/3-D65:63",
+  "B1-S11-KV11-H4/4/4-D150:160",
+  "B1-S9-KV9-H1/1/1-D3:520",
+  "B1-S9-KV9-H1/1/1-D520:4",
+  "B1-S150-KV150-H2/1/1-D16:24",
+];
+
+type Inputs = ReturnType<typeof linearInputs>;
+
+/** Options of each kind. */
+const KINDS: Record<string, (inputs: Inputs, sizes: LinearSizes) => LinearOptions> = {
+  full: () => ({}),
+  causal: () => ({ causal: true }),
+  "causal, chunks of 5": () => ({ causal: true, chunkSize: 5 }),
+  "causal, chunks of 512": () => ({ causal: true, chunkSize: 512 }),
+  identity: () => ({ featureMap: "identity", normalize: false, causal: true, scale: 0.5 }),
+  relu: () => ({ featureMap: "relu", eps: 0.5 }),
+  relu2: () => ({ featureMap: "relu2", eps: 0.5, causal: true }),
+  exp: () => ({ featureMap: "exp", causal: true }),
+  softmax: () => ({ featureMap: "softmax" }),
+  "a key mask": (_, { batchSize, kvLen }) => ({ mask: randomMask([batchSize, kvLen], 5, 0.6) }),
+  "a key mask, causal": (_, { kvLen }) => ({ mask: randomMask([kvLen], 6, 0.6), causal: true }),
+  "softmax with a key mask": (_, { kvLen }) => ({ mask: randomMask([kvLen], 7, 0.7), featureMap: "softmax" }),
+  lengths: (_, { batchSize, kvLen }) => ({ keyLengths: [Math.ceil(kvLen / 2), 0].slice(0, batchSize) }),
+  "lengths, causal": (_, { batchSize, kvLen }) => ({ keyLengths: [Math.ceil(kvLen / 2), 0].slice(0, batchSize), causal: true }),
+  "rule linear": () => ({ rule: "linear" }),
+  "rule gated": ({ decay }) => ({ rule: "gated", decay }),
+  "rule gated, by channel": ({ channelDecay }) => ({ rule: "gated", decay: channelDecay }),
+  "rule gated, a fixed decay": (_, { numKvHeads }) => ({
+    rule: "gated",
+    decay: { data: Float32Array.from({ length: numKvHeads }, (__, h) => -0.1 - h), dims: [numKvHeads] },
+  }),
+  "rule gated, lengths and a mask": ({ decay }, { batchSize, kvLen }) => ({
+    rule: "gated",
+    decay,
+    keyLengths: [Math.ceil(kvLen / 2), kvLen].slice(0, batchSize),
+    mask: randomMask([kvLen], 8, 0.7),
+  }),
+  "rule delta": ({ beta }) => ({ rule: "delta", beta }),
+  "rule delta, a mask, chunks of 10": ({ beta }, { kvLen }) => ({
+    rule: "delta",
+    beta,
+    mask: randomMask([kvLen], 9, 0.7),
+    chunkSize: 10,
+  }),
+  "rule gated_delta": ({ decay, beta }) => ({ rule: "gated_delta", decay, beta }),
+  "rule gated_delta, by channel": ({ channelDecay, beta }) => ({ rule: "gated_delta", decay: channelDecay, beta }),
+  "rule gated_delta, by channel, lengths and a mask": ({ channelDecay, beta }, { batchSize, kvLen }) => ({
+    rule: "gated_delta",
+    decay: channelDecay,
+    beta,
+    keyLengths: [Math.ceil(kvLen / 2), kvLen].slice(0, batchSize),
+    mask: randomMask([kvLen], 8, 0.7),
+  }),
+};
+
+/** The same tensor with rows and heads changed places. */
+function turned({ data, dims }: TestTensor): TestTensor {
+  if (dims.length < 3) return { data, dims };
+  const [batch, a, b, channels = 1] = dims as [number, number, number, number?];
+  const out = new Float32Array(data.length);
+  for (let n = 0; n < batch; n++)
+    for (let i = 0; i < a; i++)
+      for (let j = 0; j < b; j++)
+        for (let c = 0; c < channels; c++) out[((n * b + j) * a + i) * channels + c] = data[((n * a + i) * b + j) * channels + c]!;
+  return { data: out, dims: [batch, b, a, ...dims.slice(3)] };
+}
+
+onEveryEngine((_, engine) => {
+  describe.each(SHAPES)("%s", (name) => {
+    const sizes = parseLinear(name);
+    test.each(Object.keys(KINDS))("%s › seed 1", (kind) => {
+      const inputs = linearInputs(sizes, 1);
+      const options = KINDS[kind]!(inputs, sizes);
+      const out = checkLinear(engine, inputs, options, `${name} ${kind}`);
+      poison(engine);
+      const gates = {
+        ...(options.decay && { decay: turned(options.decay as TestTensor) }),
+        ...(options.beta && { beta: turned(options.beta as TestTensor) }),
+      };
+      const { q, k, v } = inputs;
+      const other = engine.linearAttention(turned(q), turned(k), turned(v), { ...options, ...gates, layout: "bhsd" });
+      expectSameBits(turned({ data: other.data, dims: [...other.dims] }).data, out, "layout bhsd");
+    });
+  });
+
+  test("cross-attention: fewer rows than keys, more, and none", () => {
+    for (const shape of ["B2-S5-KV100-H2/2/2-D8:8", "B1-S100-KV5-H2/1/1-D8:7", "B1-S4-KV0-H1/1/1-D4:4", "B1-S0-KV4-H1/1/1-D4:4"]) {
+      checkLinear(engine, linearInputs(parseLinear(shape), 2), {}, shape);
+    }
+  });
+
+  test("rank 2 is one head", () => {
+    const inputs = linearInputs(parseLinear("B1-S50-KV50-H1/1/1-D6:5"), 3);
+    const flat = ({ data, dims }: TestTensor): TestTensor => ({ data, dims: [dims[1]!, ...dims.slice(3)] });
+    const { q, k, v, decay, channelDecay, beta } = inputs;
+    for (const [options, flatOptions] of [
+      [{ causal: true }, { causal: true }],
+      [
+        { rule: "gated_delta", decay, beta },
+        { rule: "gated_delta", decay: flat(decay), beta: flat(beta) },
+      ],
+      [
+        { rule: "gated", decay: channelDecay },
+        { rule: "gated", decay: flat(channelDecay) },
+      ],
+    ] as [LinearOptions, LinearOptions][]) {
+      const out = engine.linearAttention(flat(q), flat(k), flat(v), flatOptions);
+      expect(out.dims).toEqual([50, 5]);
+      expectSameBits(out.data, engine.linearAttention(q, k, v, options).data, "rank 2");
+      expect(largestError(out.data, reference(flat(q), flat(k), flat(v), flatOptions as object).data)).toBeLessThan(2e-6);
+    }
+  });
+
+  test.each(Object.keys(KINDS).filter((kind) => /causal|rule|identity/.test(kind) && !/lengths|mask/.test(kind)))(
+    "%s: a row depends on nothing after it, to the bit, nor on its batch",
+    (kind) => {
+      const sizes = parseLinear("B2-S100-KV100-H2/2/2-D9:10");
+      const { q, k, v, decay, channelDecay, beta } = linearInputs(sizes, 4);
+      const whole = engine.linearAttention(q, k, v, KINDS[kind]!({ q, k, v, decay, channelDecay, beta }, sizes));
+      const first = (tensor: TestTensor, rows: number): TestTensor => ({
+        data: tensor.data.slice(0, (rows * tensor.data.length) / 2 / 100),
+        dims: [1, rows, ...tensor.dims.slice(2)],
+      });
+      for (const rows of [1, 47, 50, 99]) {
+        const cut = Object.fromEntries(
+          Object.entries({ q, k, v, decay, channelDecay, beta }).map(([name, tensor]) => [name, first(tensor, rows)]),
+        ) as Inputs;
+        const part = engine.linearAttention(cut.q, cut.k, cut.v, KINDS[kind]!(cut, sizes));
+        expectSameBits(part.data, first({ data: whole.data, dims: [...whole.dims] }, rows).data, `${rows} rows`);
+      }
+    },
+  );
+
+  test("chunkSize changes no more than rounding: 2e-6", () => {
+    const sizes = parseLinear("B1-S200-KV200-H1/1/1-D16:16");
+    const { q, k, v, decay, beta } = linearInputs(sizes, 5);
+    for (const options of [{ causal: true }, { rule: "gated_delta", decay, beta }] as LinearOptions[]) {
+      const expected = engine.linearAttention(q, k, v, options).data;
+      for (const chunkSize of [1, 2, 13, 64, 200, 201]) {
+        expect(largestError(engine.linearAttention(q, k, v, { ...options, chunkSize }).data, expected)).toBeLessThan(2e-6);
+      }
+    }
+  });
+
+  test("a feature map of the caller's", () => {
+    const { q, k, v } = linearInputs(parseLinear("B2-S60-KV60-H2/1/1-D5:4"), 6);
+    const featureMap = ({ data, dims }: { data: ArrayLike<number>; dims: readonly number[] }) => {
+      const channels = dims.at(-1)!;
+      const out = new Float32Array((data.length / channels) * (channels + 1));
+      for (let row = 0; row < data.length / channels; row++) {
+        for (let d = 0; d < channels; d++) out[row * (channels + 1) + d] = Math.abs(data[row * channels + d]!);
+        out[row * (channels + 1) + channels] = 1;
+      }
+      return { data: out, dims: [...dims.slice(0, -1), channels + 1] };
+    };
+    for (const options of [{ featureMap }, { featureMap, causal: true }]) {
+      const found = engine.linearAttention(q, k, v, options);
+      expect(largestError(found.data, reference(q, k, v, options).data)).toBeLessThan(2e-6);
+    }
+  });
+
+  test("results in the engine's memory, also over q", () => {
+    const inputs = linearInputs(parseLinear("B1-S70-KV70-H2/2/2-D8:8"), 7);
+    const place = (tensor: TestTensor) => {
+      const placed = engine.tensor(tensor.dims);
+      placed.data.set(tensor.data);
+      return placed;
+    };
+    for (const options of [{}, { causal: true }]) {
+      const [q, k, v] = [place(inputs.q), place(inputs.k), place(inputs.v)];
+      const expected = engine.linearAttention(inputs.q, inputs.k, inputs.v, options);
+      expect(engine.linearAttention(q, k, v, { ...options, out: q })).toBe(q);
+      expectSameBits(q.data, expected.data, "out = q");
+      expect(() => engine.linearAttention(q, k, v, { out: k })).toThrow(
+        'linearAttention: "out" overlaps "k" in the engine\'s memory; only the tensor "q" itself may be overwritten',
+      );
+      for (const tensor of [q, k, v]) tensor.dispose();
+    }
+    expect(engine.info.memory.inUse).toBe(0);
+  });
+});
+
+/** What holds for inputs that are not finite, and for decays at the ends of their range. */
+onEveryEngine((_, engine) => {
+  const sizes = parseLinear("B1-S60-KV60-H1/1/1-D4:4");
+  const causalKinds = ["causal", "rule linear", "rule gated", "rule gated, by channel", "rule delta", "rule gated_delta"];
+
+  test.each(causalKinds)("%s: what is not finite in a key or value reaches no row before it", (kind) => {
+    for (const bad of [NaN, Infinity]) {
+      for (const name of ["k", "v", "q"] as const) {
+        const inputs = linearInputs(sizes, 8);
+        const clean = engine.linearAttention(inputs.q, inputs.k, inputs.v, KINDS[kind]!(inputs, sizes)).data.slice();
+        inputs[name].data[50 * 4 + 1] = bad;
+        const found = engine.linearAttention(inputs.q, inputs.k, inputs.v, KINDS[kind]!(inputs, sizes)).data;
+        expectSameBits(found.subarray(0, 200), clean.subarray(0, 200), `rows before a ${name} of ${bad}`);
+        if (name === "q") expectSameBits(found.subarray(204), clean.subarray(204), `rows after a q of ${bad}`);
+        expect(found.subarray(200, 204).every(Number.isFinite)).toBe(false);
+      }
+    }
+  });
+
+  test.each(["full", "causal", "softmax"])("%s: keys that don't count have no influence, whatever they hold", (kind) => {
+    const inputs = linearInputs(sizes, 9);
+    const mask = { data: new Uint8Array(60).fill(1), dims: [60] };
+    for (const key of [0, 7, 59]) mask.data[key] = 0;
+    const options = { ...KINDS[kind]!(inputs, sizes), mask, keyLengths: [55] };
+    const expected = engine.linearAttention(inputs.q, inputs.k, inputs.v, options).data.slice();
+    for (const key of [0, 7, 55, 59]) {
+      inputs.k.data.fill(NaN, key * 4, key * 4 + 4);
+      inputs.v.data.fill(Infinity, key * 4, key * 4 + 4);
+    }
+    expectSameBits(engine.linearAttention(inputs.q, inputs.k, inputs.v, options).data, expected, "out");
+  });
+
+  test.each(["head", "channel"])("by %s: a decay of −∞ clears the state, whatever it held; 0 keeps it", (by) => {
+    for (const rule of ["gated", "gated_delta"] as const) {
+      const { q, k, v, decay, channelDecay, beta } = linearInputs(sizes, 10);
+      const gates = by === "head" ? decay : channelDecay;
+      const width = gates.data.length / 60;
+      const betas = rule === "gated" ? {} : { beta };
+      gates.data.fill(-Infinity, 20 * width, 21 * width);
+      gates.data.fill(-1e30, 50 * width, 51 * width);
+      gates.data.fill(0, 30 * width, 40 * width);
+      checkLinearFinite(engine, { q, k, v }, { rule, decay: gates, ...betas });
+      v.data[10 * 4] = NaN;
+      k.data[48 * 4] = Infinity;
+      const found = engine.linearAttention(q, k, v, { rule, decay: gates, ...betas }).data;
+      const clean = linearInputs(sizes, 10);
+      const expected = engine.linearAttention(clean.q, clean.k, clean.v, { rule, decay: gates, ...betas }).data;
+      expectSameBits(found.subarray(0, 40), expected.subarray(0, 40), "before");
+      expect(found.subarray(40, 80).some(Number.isNaN)).toBe(true);
+      expectSameBits(found.subarray(80, 48 * 4), expected.subarray(80, 48 * 4), "after the first that clears");
+      expectSameBits(found.subarray(200), expected.subarray(200), "after the second");
+    }
+  });
+
+  test("decays near 0 and near −∞: within 4e-7", () => {
+    const { q, k, v, decay, channelDecay, beta } = linearInputs(sizes, 11);
+    for (const value of [-1e-8, -1e-40, -30, -87.3, -87.4, -800, -3e38]) {
+      for (const gates of [decay, channelDecay]) {
+        const some = { ...gates, data: gates.data.map((x, index) => (index % 3 === 0 ? value : x)) };
+        const all = { ...gates, data: gates.data.map(() => value) };
+        for (const tensor of [some, all]) {
+          checkLinearFinite(engine, { q, k, v }, { rule: "gated", decay: tensor });
+          checkLinearFinite(engine, { q, k, v }, { rule: "gated_delta", decay: tensor, beta });
+        }
+      }
+    }
+  });
+
+  test("decays above 0 grow the state", () => {
+    const { q, k, v, decay } = linearInputs(sizes, 12);
+    const growing = { ...decay, data: decay.data.map((x) => -x / 4) };
+    const truth = reference(q, k, v, { rule: "gated", decay: growing }).data;
+    const largest = truth.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+    expect(largestError(engine.linearAttention(q, k, v, { rule: "gated", decay: growing }).data, truth)).toBeLessThan(
+      1e-5 * largest,
+    );
+  });
+
+  test("normalizers near 0: the formula, eps and all", () => {
+    const column = (...data: number[]): TestTensor => ({ data: Float32Array.from(data), dims: [data.length, 1] });
+    const options = { featureMap: "identity", causal: true } as const;
+    const out = engine.linearAttention(column(1, 1, 1), column(1, -1, 0), column(1, 2, 3), options);
+    expect(out.data[0]).toBeCloseTo(1, 5);
+    expect(out.data[1]! * 1e-6).toBeCloseTo(-1, 5); // (1 − 2) / (0 + 1e-6)
+    expect([...engine.linearAttention(column(1, 1), column(0, 1), column(5, 5), { ...options, eps: 0 }).data]).toEqual([NaN, 5]);
+    expect([...engine.linearAttention(column(-200, 0), column(-200, -200), column(5, 5)).data]).toEqual([0, 0]); // φ is exactly 0
+  });
+
+  test("identity without a normalizer is the plain product QKᵀV", () => {
+    const { q, k, v } = linearInputs(parseLinear("B1-S40-KV70-H1/1/1-D6:5"), 13);
+    const product = new Float64Array(40 * 5);
+    for (let i = 0; i < 40; i++)
+      for (let j = 0; j < 70; j++) {
+        let score = 0;
+        for (let d = 0; d < 6; d++) score += q.data[i * 6 + d]! * k.data[j * 6 + d]!;
+        for (let c = 0; c < 5; c++) product[i * 5 + c]! += score * v.data[j * 5 + c]!;
+      }
+    const found = engine.linearAttention(q, k, v, { featureMap: "identity", normalize: false });
+    expect(largestError(found.data, product)).toBeLessThan(1e-5);
+  });
+
+  test("random numbers of a whole range: exp of either sign", () => {
+    const q = { data: new Float32Array([-100, -87.3, -20, -1, 0, 1, 20, 80, 88.7]), dims: [9, 1] };
+    const one = { data: new Float32Array([0]), dims: [1, 1] };
+    const v = { data: new Float32Array([1]), dims: [1, 1] };
+    const found = engine.linearAttention(q, one, v, { featureMap: "exp", normalize: false }).data;
+    for (const [index, x] of q.data.entries()) {
+      const truth = x < -87.33 ? 0 : Math.exp(x);
+      expect(Math.abs(found[index]! - truth)).toBeLessThanOrEqual(2 * 2 ** -23 * truth);
+    }
+    const beyond = { data: new Float32Array([88.8, 1e4, Infinity, -Infinity, NaN]), dims: [5, 1] };
+    const limits = engine.linearAttention(beyond, one, v, { featureMap: "exp", normalize: false }).data;
+    expect([...limits]).toEqual([Infinity, Infinity, Infinity, 0, NaN]);
+  });
+});
+
+function checkLinearFinite(engine: FullEngine, { q, k, v }: Record<"q" | "k" | "v", TestTensor>, options: LinearOptions): void {
+  const truth = reference(q, k, v, options as object).data;
+  expect(largestError(engine.linearAttention(q, k, v, options).data, truth)).toBeLessThan(
+    4e-7 * Math.max(1, ...truth.map(Math.abs)),
+  );
+}
+
+describe("what doesn't fit is named", () => {
+  const { q, k, v, decay, beta } = linearInputs(parseLinear("B1-S4-KV4-H2/2/2-D4:4"), 1);
+  const [q5, k3, v3] = [normal([1, 5, 2, 4], 1), normal([1, 4, 3, 4], 1), normal([1, 4, 3, 4], 2)];
+  test.each<[string, unknown[], object, string]>([
+    [
+      "TypeError",
+      [q, k, v],
+      { rules: 1 },
+      'unknown option "rules"; the options are layout, decay, beta, keyLengths, mask, out, featureMap, causal, normalize, eps, scale, rule, chunkSize, features, seed, state',
+    ],
+    [
+      "TypeError",
+      [q, k, v],
+      { rule: "linear", featureMap: "relu" },
+      '"featureMap" "relu" can\'t go with rule "linear", whose map is "identity"',
+    ],
+    ["TypeError", [q, k, v], { rule: "linear", normalize: true }, '"normalize" true can\'t go with rule "linear"'],
+    [
+      "TypeError",
+      [q, k, v],
+      { rule: "linear", causal: false },
+      '"causal" false can\'t go with rule "linear", which takes one key after the other',
+    ],
+    ["TypeError", [q, k, v], { rule: "linear", decay }, '"decay" can\'t go with rule "linear"'],
+    ["TypeError", [q, k, v], { rule: "gated" }, '"decay" is missing, which rule "gated" needs'],
+    ["TypeError", [q, k, v], { rule: "delta" }, '"beta" is missing, which rule "delta" needs'],
+    ["TypeError", [q, k, v], { decay }, '"decay" needs a rule, "gated" or "gated_delta"'],
+    ["TypeError", [q, k, v], { beta }, '"beta" needs a rule, "delta" or "gated_delta"'],
+    [
+      "TypeError",
+      [q, k, v],
+      { featureMap: "softmax", causal: true },
+      '"featureMap" "softmax" can\'t be causal: its keys are weighed over all positions',
+    ],
+    ["TypeError", [q, k, v], { featureMap: "softmax", normalize: true }, '"normalize" true can\'t go with featureMap "softmax"'],
+    [
+      "TypeError",
+      [q, k, v],
+      { normalize: false, eps: 1 },
+      '"eps" is added to what results are divided by, and here they are not normalized',
+    ],
+    ["TypeError", [q, k, v], { seed: 1 }, '"seed" is for featureMap "favor+", got "elu+1"'],
+    [
+      "TypeError",
+      [q, k, v],
+      { featureMap: 3 },
+      '"featureMap" must be a function or "identity" or "elu+1" or "relu" or "relu2" or "exp" or "softmax" or "favor+", got 3',
+    ],
+    ["RangeError", [q, k, v], { rule: "deltas" }, '"rule" must be "linear" or "gated" or "delta" or "gated_delta", got "deltas"'],
+    ["RangeError", [q, k, v], { chunkSize: 513 }, '"chunkSize" must be an integer from 1 to 512, got 513'],
+    ["RangeError", [q, k, v], { eps: -1 }, '"eps" must be a number ≥ 0 within the range of float32, got -1'],
+    [
+      "RangeError",
+      [q5, k, v],
+      { causal: true },
+      '"k" has kvLen 4, expected 5 (causal: one key for each row; q has dims [1, 5, 2, 4])',
+    ],
+    ["RangeError", [q, k3, v], {}, '"v" has 2 heads, expected a multiple of the 3 that k has (k has dims [1, 4, 3, 4])'],
+    ["RangeError", [q, k, v3], {}, '"v" has 3 heads, expected a multiple of the 2 that k has (k has dims [1, 4, 2, 4])'],
+    [
+      "RangeError",
+      [q, k3, v3],
+      {},
+      '"q" has 2 heads, expected a multiple or a divisor of the 3 that v has (v has dims [1, 4, 3, 4])',
+    ],
+    ["RangeError", [q, k, v], { rule: "gated", decay: v }, '"decay" has dims [1, 4, 2, 4], expected'],
+    [
+      "RangeError",
+      [q, k, v],
+      { rule: "gated", decay: normal([1, 4, 3], 1) },
+      '"decay" has dims [1, 4, 3], expected [1, 4, 2] or [1, 4, 2, 4]',
+    ],
+    ["RangeError", [q, k, v], { rule: "delta", beta: v }, '"beta" has dims [1, 4, 2, 4], expected [1, 4, 2]'],
+    [
+      "RangeError",
+      [q, k, v],
+      { mask: { data: new Uint8Array(5), dims: [5] } },
+      '"mask" has dims [5], expected [1, 4] or [4] (batch, kvLen)',
+    ],
+    ["RangeError", [q, k, v], { keyLengths: [5] }, '"keyLengths[0]" must be an integer from 0 to 4, got 5'],
+    [
+      "RangeError",
+      [q, k, v],
+      { out: q5 },
+      '"out" has dims [1, 5, 2, 4], expected [1, 4, 2, 4] ([batch, seq, heads, valueDim] in layout "bshd")',
+    ],
+    [
+      "RangeError",
+      [q, k, v],
+      { featureMap: () => q5 },
+      '"featureMap(q)" has dims [1, 5, 2, 4], expected [1, 4, 2, features] (as q)',
+    ],
+  ])("%s %#", (kind, tensors, options, message) => {
+    if (message.endsWith("expected")) return; // by channel: fits
+    using engine = openBuild("simd");
+    const call = (): unknown => engine.linearAttention(...(tensors as [TestTensor, TestTensor, TestTensor]), options);
+    expect(call).toThrow(expect.objectContaining({ name: kind, message: `linearAttention: ${message}` }));
+    expect(engine.info.memory.inUse).toBe(0);
+  });
+
+  test("nothing is read twice, and what the arguments' getters do is noticed", () => {
+    using engine = openBuild("simd");
+    const tensor = engine.tensor([1, 4, 2, 4]);
+    const options = {
+      get decay() {
+        tensor.dispose();
+        return undefined;
+      },
+    };
+    expect(() => engine.linearAttention(tensor, k, v, options)).toThrow('linearAttention: "q" has been disposed of');
+  });
+});
+
+test("scratch does not grow with the length", () => {
+  using engine = openBuild("simd");
+  const memoryFor = (rows: number): number => {
+    const tensors = Array.from({ length: 4 }, () => engine.tensor([1, rows, 1, 8]));
+    const [q, k, v, out] = tensors as [(typeof tensors)[0], (typeof tensors)[0], (typeof tensors)[0], (typeof tensors)[0]];
+    engine.linearAttention(q, k, v, { out, causal: true });
+    engine.linearAttention(q, k, v, { out });
+    for (const each of tensors) each.dispose();
+    return engine.info.memory.reserved - 4 * q.dims.reduce((a, b) => a * b, 4);
+  };
+  const [short, long] = [memoryFor(4096), memoryFor(65536)];
+  expect(long).toBeLessThanOrEqual(short + 65536);
+});
