@@ -18,21 +18,17 @@ const callsOf = {
     ({ x }, out) =>
       engine.softmax(x, { out }),
   layer(engine, { constants, shape: { embedDim, numHeads } }) {
-    assertThere(engine, "createMultiHeadAttention");
+    if (!("createMultiHeadAttention" in engine)) throw new Error("not there yet: engine.createMultiHeadAttention");
     const { qMatrix: q, kMatrix: k, vMatrix: v, outMatrix, ...biases } = constants;
     const config = { embedDim, numHeads, weightLayout: "inOut" };
     const layer = engine.createMultiHeadAttention(config, { q, k, v, out: outMatrix, ...biases });
     return ({ x }, out) => layer.forward(x, { out });
   },
-  linear(engine, { shape: { causal } }) {
-    assertThere(engine, "linearAttention");
-    return ({ q, k, v }, out) => engine.linearAttention(q, k, v, { causal, out });
-  },
+  linear:
+    (engine, { shape: { causal } }) =>
+    ({ q, k, v }, out) =>
+      engine.linearAttention(q, k, v, { causal, out }),
 };
-
-function assertThere(engine, method) {
-  if (!(method in engine)) throw new Error(`not there yet: engine.${method}`);
-}
 
 export const prepare = (task) => prepareBuild(undefined, task);
 
