@@ -53,7 +53,6 @@ export { randomProjections } from "./randomFeatures";
 
 // For tests and benches: sizes, and the stages of attention one by one.
 export { block, panel } from "./identity";
-export { scoreStrip } from "./scores";
 export { addValues } from "./values";
 export { exponentials, rowMax, softcapRow } from "./softmax";
 export { packKeys, packRows, packValues } from "./pack";

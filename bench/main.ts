@@ -10,6 +10,7 @@ import { decode } from "./sections/decode.js";
 import { dispatch } from "./sections/dispatch.js";
 import { forward } from "./sections/forward.js";
 import { matmul } from "./sections/matmul.js";
+import { linear } from "./sections/linear.js";
 import { memory } from "./sections/memory.js";
 import { size } from "./sections/size.js";
 import { slopes } from "./sections/slopes.js";
@@ -28,6 +29,7 @@ const SECTIONS: readonly Section[] = [
   dispatch,
   decode,
   softmax,
+  linear,
   wide,
   matmul,
   memory,
@@ -36,6 +38,7 @@ const SECTIONS: readonly Section[] = [
 ];
 
 const USAGE = `npm run bench -- [SECTION …] [--only TEXT] [--build simd|relaxed] [--threads N] [--json]
+npm run bench -- rivals [options]    headwise beside other libraries; rivals --help says more
 
   SECTION        ${SECTIONS.map(({ name }) => name).join(", ")}; default: all
   --only TEXT    shapes whose name contains the text, such as "1024" or "causal"
@@ -57,7 +60,17 @@ function sectionsOf(names: readonly string[]): readonly Section[] {
   return names.length === 0 ? SECTIONS : SECTIONS.filter(({ name }) => names.includes(name));
 }
 
+/** `bench/rivals` is JavaScript with packages of its own, and reads options of its own. */
+async function runRivals(): Promise<void> {
+  process.argv.splice(2, 1);
+  await import(new URL("../../../bench/rivals/main.mjs", import.meta.url).href);
+}
+
 async function main(): Promise<void> {
+  if (process.argv[2] === "rivals") {
+    await runRivals();
+    return;
+  }
   const { values, positionals } = parseArgs({
     options: {
       only: { type: "string", default: "" },

@@ -21,7 +21,7 @@ export interface RaceRow {
 interface Rivals {
   readonly CONTESTANTS: readonly { readonly name: string; readonly threads: readonly number[] }[];
   readonly race: (
-    shape: AttentionShape,
+    shape: AttentionShape & { kind: "attention" },
     io: "resident",
     entrants: readonly Entrant[],
     options: { rounds: number; limit: number; progress: (text: string) => void },
@@ -51,7 +51,11 @@ export async function raceOn(
   const entrants = CONTESTANTS.filter(({ name }) => names.includes(name)).flatMap((contestant) =>
     contestant.threads.filter((count) => count <= mostThreads).map((count) => ({ ...contestant, threads: count })),
   );
-  const { rows, absent } = await race(shape, "resident", entrants, { rounds: ROUNDS, limit: LIMIT_MS, progress });
+  const { rows, absent } = await race({ kind: "attention", ...shape }, "resident", entrants, {
+    rounds: ROUNDS,
+    limit: LIMIT_MS,
+    progress,
+  });
   for (const { entrant, reason } of absent) console.log(`${shape.name}: ${entrant}: ${reason}`);
   return rows;
 }

@@ -2,6 +2,8 @@
 import { main as asc } from "assemblyscript/asc";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { KVCache } from "headwise";
+import { Engine } from "../src/engine.js";
 import { instantiate } from "../src/runtime/instantiate.js";
 import { ABI_VERSION } from "../src/runtime/kernels.js";
 import {
@@ -24,7 +26,9 @@ import {
 } from "../src/runtime/params.js";
 import { unshareMemory } from "../src/runtime/unshareMemory.js";
 import { openRuntime, readOptions } from "../src/openEngine.js";
+import { expectSameBits, largestError } from "./support/attention.js";
 import { attentionBinaryOf, binaryOf, onEveryBuild } from "./support/builds.js";
+import { normal } from "./support/random.js";
 
 const EXPORTS = [
   ...[
@@ -113,8 +117,19 @@ onEveryBuild((build) => {
     const exported = WebAssembly.Module.exports(new WebAssembly.Module(bytes)).map(({ name }) => name);
     expect(EXPORTS).toEqual(expect.arrayContaining(exported));
     expect(exported).not.toContain("matmul");
-    const { runtime } = openRuntime("test", readOptions("test", {}), bytes); // passes the self-test
-    expect(runtime.build).toBe(build);
+    const engine = new Engine(openRuntime("test", readOptions("test", {}), bytes).runtime); // passes the self-test
+    expect(engine.info.build).toBe(build);
+    if (build === "wide") expect(engine.info.wideSpeedup).toBeGreaterThan(0);
+    const rows = normal([1, 3, 1, 4], 1);
+    const logSumExp = normal([1, 1, 3], 2);
+    const out = engine.scaledDotProductAttention(rows, rows, rows, { causal: true, logSumExp });
+    expectSameBits(engine.mergeAttention([{ out, logSumExp }]).data, out.data, "merged");
+    for (const dtype of ["float32", "int8"] as const) {
+      const cache = engine.createKVCache({ numKvHeads: 1, headDim: 4, capacity: 8, dtype });
+      cache.append(rows, rows);
+      expect(largestError(cache.attend(rows).data, out.data)).toBeLessThan(dtype === "int8" ? 0.05 : 1e-6);
+      expect(KVCache.restore(engine, cache.serialize()).length).toBe(3);
+    }
     expect(() => openRuntime("test", readOptions("test", { operations: "all" }), bytes)).toThrow(
       new RangeError('test: "wasm" holds the kernels of attention alone, expected those of all operations'),
     );

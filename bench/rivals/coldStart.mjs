@@ -1,8 +1,9 @@
 /** Milliseconds from before the import of a library to its first result, each time in a fresh process. */
 import { summarise } from "../../build/tools/bench/measure.js";
-import { versionOf } from "./contestants.mjs";
+import { variantsFor, versionOf } from "./contestants.mjs";
 import { labelOf, start } from "./entrant.mjs";
-import { largestError, TOLERANCE, truthOf } from "./truth.mjs";
+import { truthOf } from "./kinds.mjs";
+import { checkedError } from "./truth.mjs";
 
 /** Processes of all entrants take turns. Returns rows, fastest first, and those who failed with the reason. */
 export async function coldStarts(shape, io, entrants, { rounds, progress }) {
@@ -13,12 +14,11 @@ export async function coldStarts(shape, io, entrants, { rounds, progress }) {
   for (let round = 0; round < rounds; round++) {
     for (const row of rows.filter((row) => !failed.has(row))) {
       progress(`process ${round + 1} of ${rounds}: ${labelOf(row.entrant)}`);
-      const [variant] = row.entrant.variants;
+      const [variant] = variantsFor(row.entrant, shape);
       const runner = start(row.entrant, variant, shape, io);
       try {
         const { cold, note, result } = await runner.ask("prepare");
-        const error = largestError(truth, result);
-        if (!(error <= TOLERANCE)) throw new Error(`WRONG: error ${error.toExponential(1)}, not timed`);
+        const error = checkedError(truth, result);
         row.samples.push(cold);
         row.error = Math.max(row.error, error);
         row.version = versionOf(row.entrant, variant, note);

@@ -1,11 +1,12 @@
 /** Who takes part. */
 import { readFileSync } from "node:fs";
+import { KINDS } from "./kinds.mjs";
 
 /**
- * @typedef {object} Variant  a way to compute attention in a library
- * @property {"bshd" | "bs(hd)" | "bhsd"} layout  the order of axes that it takes as it is
+ * @typedef {object} Variant  a way to compute a kind in a library
+ * @property {"bshd" | "bs(hd)" | "bhsd"} [layout]  the order of axes that it takes as it is, where tensors have heads
  * @property {"onnx" | "tflite"} [model]  the kind of file that says what to compute
- * @property {string} [operator]          of an ONNX model
+ * @property {string} [operator]          the one of an ONNX model that does the work
  * @property {boolean} [causalOnly]
  */
 
@@ -15,15 +16,28 @@ import { readFileSync } from "node:fs";
  * @property {string} module     the adapter, in contestants/
  * @property {URL} manifest      the package.json that holds its version
  * @property {readonly number[]} threads    the numbers of threads on which it can run in Node
- * @property {readonly Variant[]} variants  all are tried on each shape, the fastest is raced
+ * @property {Record<string, readonly Variant[]>} variants  by kind; all are tried on each shape, the fastest is raced
  */
 
 const own = new URL("../../package.json", import.meta.url);
 const installed = (name) => new URL(`node_modules/${name}/package.json`, import.meta.url);
 
-const ATTENTION = { layout: "bhsd", model: "onnx", operator: "Attention" };
-const MULTI_HEAD_ATTENTION = { layout: "bs(hd)", model: "onnx", operator: "MultiHeadAttention" };
-const GROUP_QUERY_ATTENTION = { layout: "bs(hd)", model: "onnx", operator: "GroupQueryAttention", causalOnly: true };
+/** The same variant for every kind. */
+const always = (variant) => Object.fromEntries(KINDS.map(({ name }) => [name, [variant]]));
+
+const onnx = (operator, options) => ({ model: "onnx", operator, ...options });
+
+const ATTENTION = onnx("Attention", { layout: "bhsd" });
+const MULTI_HEAD_ATTENTION = onnx("MultiHeadAttention", { layout: "bs(hd)" });
+const GROUP_QUERY_ATTENTION = onnx("GroupQueryAttention", { layout: "bs(hd)", causalOnly: true });
+
+/** What both of onnxruntime are given, but for attention. */
+const ONNX_VARIANTS = {
+  matmul: [onnx("MatMul")],
+  softmax: [onnx("Softmax")],
+  layer: [onnx("MultiHeadAttention"), onnx("Attention")],
+  linear: [onnx("FusedMatMul", { layout: "bhsd" }), onnx("LinearAttention", { layout: "bs(hd)", causalOnly: true })],
+};
 
 /** @type {readonly Contestant[]} */
 export const CONTESTANTS = [
@@ -32,7 +46,7 @@ export const CONTESTANTS = [
     module: "headwise.mjs",
     manifest: own,
     threads: [1, 2],
-    variants: [{ layout: "bshd" }],
+    variants: always({ layout: "bshd" }),
   },
   {
     // Node on x64 with V8 13.6 or newer.
@@ -40,7 +54,7 @@ export const CONTESTANTS = [
     module: "headwiseWide.mjs",
     manifest: own,
     threads: [1, 2],
-    variants: [{ layout: "bshd" }],
+    variants: always({ layout: "bshd" }),
   },
   {
     // A graph of MatMul and Softmax is as fast as Attention at best, six times slower at 4096 causal; GroupQueryAttention is slower
@@ -49,7 +63,7 @@ export const CONTESTANTS = [
     module: "onnxruntimeNode.mjs",
     manifest: installed("onnxruntime-node"),
     threads: [1, 2],
-    variants: [ATTENTION, MULTI_HEAD_ATTENTION, GROUP_QUERY_ATTENTION],
+    variants: { attention: [ATTENTION, MULTI_HEAD_ATTENTION, GROUP_QUERY_ATTENTION], ...ONNX_VARIANTS },
   },
   {
     // MultiHeadAttention and a graph of MatMul and Softmax take 0.96 to 1.13 of its time, causal GroupQueryAttention eight times.
@@ -57,41 +71,41 @@ export const CONTESTANTS = [
     module: "onnxruntimeWeb.mjs",
     manifest: installed("onnxruntime-web"),
     threads: [1, 2],
-    variants: [ATTENTION],
+    variants: { attention: [ATTENTION], ...ONNX_VARIANTS },
   },
   {
     name: "LiteRT.js",
     module: "litert.mjs",
     manifest: installed("@litertjs/core"),
     threads: [1, 2],
-    variants: [{ layout: "bhsd", model: "tflite" }],
+    variants: always({ layout: "bhsd", model: "tflite" }),
   },
   {
     name: "tfjs wasm",
     module: "tfjs.mjs",
     manifest: installed("@tensorflow/tfjs-backend-wasm"),
     threads: [1],
-    variants: [{ layout: "bhsd" }],
+    variants: always({ layout: "bhsd" }),
   },
   {
     name: "jax-js",
     module: "jax.mjs",
     manifest: installed("@jax-js/jax"),
     threads: [1, 2],
-    variants: [{ layout: "bshd" }],
+    variants: { ...always({ layout: "bshd" }), linear: [{ layout: "bhsd" }] },
   },
   {
-    // Heads side by side ("bshd") take 6 % longer.
+    // Attention with heads side by side ("bshd") takes 6 % longer.
     name: "plain JavaScript",
     module: "plainJavaScript.mjs",
     manifest: own,
     threads: [1],
-    variants: [{ layout: "bhsd" }],
+    variants: always({ layout: "bhsd" }),
   },
 ];
 
 /** The variants that can compute a shape. */
-export const variantsFor = ({ variants }, { causal }) => variants.filter(({ causalOnly }) => causal || !causalOnly);
+export const variantsFor = ({ variants }, { kind, causal }) => variants[kind].filter(({ causalOnly }) => causal || !causalOnly);
 
 /** The version, with what else names the thing that was measured. */
 export const versionOf = ({ manifest }, { operator }, note) =>

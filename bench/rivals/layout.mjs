@@ -1,4 +1,7 @@
-/** Orders of axes: the bench's inputs are "bshd", some libraries want "bhsd", or the heads of a row as one axis, "bs(hd)". */
+/**
+ * Orders of the axes of tensors with heads, which are those of rank 4: the bench's inputs are "bshd", some libraries want "bhsd", or the
+ * heads of a row as one axis, "bs(hd)".
+ */
 
 /** Swaps the two axes in the middle. */
 function swapped(data, [, outer, inner, channels]) {
@@ -12,13 +15,17 @@ function swapped(data, [, outer, inner, channels]) {
   return copy;
 }
 
-/** A tensor of layout "bshd" in the given one. */
+/** A tensor of layout "bshd" in the given one; others as they are. */
 export function toLayout(layout, { data, dims }) {
+  if (dims.length !== 4) return { data, dims };
   const [batch, seqLen, numHeads, headDim] = dims;
   if (layout === "bhsd") return { data: swapped(data, dims), dims: [batch, numHeads, seqLen, headDim] };
   return { data, dims: layout === "bs(hd)" ? [batch, seqLen, numHeads * headDim] : dims };
 }
 
-/** The data of a result in the given layout as "bshd". */
-export const fromLayout = (layout, data, { seqLen, numHeads, headDim }) =>
-  layout === "bhsd" ? swapped(data, [1, numHeads, seqLen, headDim]) : data;
+/** The data of a result in the given layout as "bshd", in which it has `dims`. */
+export function fromLayout(layout, data, dims) {
+  if (dims.length !== 4 || layout !== "bhsd") return data;
+  const [batch, seqLen, numHeads, headDim] = dims;
+  return swapped(data, [batch, numHeads, seqLen, headDim]);
+}

@@ -1,4 +1,4 @@
-/** `npm run bench:rivals`: headwise beside other libraries on the same inputs. README.md says what is fair about it. */
+/** `npm run bench -- rivals`: headwise beside other libraries on the same inputs. README.md says what is fair about it. */
 import { existsSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { coldStarts } from "./coldStart.mjs";
@@ -16,12 +16,14 @@ function print({ rows, absent }) {
   progress("");
   if (rows.length > 0)
     console.table(
-      rows.map(({ shape, io, contestant, version, threads, timing, gigaflops, ofHeadwise, error }) => ({
+      rows.map(({ shape, io, contestant, version, threads, timing, gigaflops, gigaelements, ofHeadwise, error }) => ({
         ...{ shape, io, contestant, version, threads },
         ms: significant(timing.median, 3),
         "1st quartile": significant(timing.spread[0], 3),
         "3rd quartile": significant(timing.spread[1], 3),
-        ...(gigaflops && { "GFLOP/s": Number(gigaflops.toFixed(1)), "× headwise": ofHeadwise && Number(ofHeadwise.toFixed(2)) }),
+        ...(gigaflops && { "GFLOP/s": Number(gigaflops.toFixed(1)) }),
+        ...(gigaelements && { "Gelements/s": Number(gigaelements.toFixed(3)) }),
+        ...(ofHeadwise && { "× headwise": Number(ofHeadwise.toFixed(2)) }),
         "max abs error": error.toExponential(1),
       })),
     );

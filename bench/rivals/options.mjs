@@ -1,23 +1,26 @@
 /** What the command line says. */
 import { parseArgs } from "node:util";
-import { DECODE_ROWS, FORWARD, LONG, SMALL_CALLS } from "../../build/tools/bench/shapes.js";
 import { CONTESTANTS } from "./contestants.mjs";
+import { kindOf, KINDS, shapesOf } from "./kinds.mjs";
 
-export const USAGE = `npm run bench:rivals -- [options]
+export const USAGE = `npm run bench -- rivals [options]
 
-  --only TEXT          shapes whose name contains the text, such as "1024" or "causal"
+  --kind LIST          ${KINDS.map(({ name }) => name).join(", ")}, several with commas between, or all;
+                       default: attention
+  --only TEXT          shapes whose name contains the text, or one of several with commas between, such as "1024" or "causal";
+                       without --kind, those of other kinds where no shape of attention does, such as "softmax" or "layer 512"
   --contestants TEXT   those whose name contains the text, or one of several with commas between: "headwise,web"
   --threads 1|2        default: both
   --io copy|resident   arrays in and out at each call, or inputs and result in the library's memory;
-                       default: copy for the calls of up to 32 rows, resident for the others
+                       default: copy for attention of up to 32 rows, resident for the others
   --rounds N           how often each one's turn comes; with --cold, how many processes; default 7
   --limit SECONDS      whose calls take longer is skipped; default 5
   --cold               instead: milliseconds from before the import to the first result of 12×128×64
   --json FILE          also write everything that was measured
   --help               this text`;
 
-const SHAPES = [...SMALL_CALLS, ...FORWARD, ...LONG, ...DECODE_ROWS];
-const COLD_SHAPE = FORWARD.find(({ name }) => name === "12×128×64 full");
+const [ATTENTION] = KINDS;
+const COLD_SHAPE = shapesOf(ATTENTION).find(({ name }) => name === "12×128×64 full");
 
 const oneOf = (name, value, allowed) => {
   if (value === undefined || allowed.includes(value)) return value;
@@ -34,10 +37,28 @@ const matching = (option, text, all) => {
   throw new TypeError(`--${option} ${text}: none has that in its name (${all.map(({ name }) => name).join(", ")})`);
 };
 
+const kindsOf = (text) =>
+  text.split(",").flatMap((wanted) => {
+    const kinds = KINDS.filter(({ name }) => wanted === "all" || name === wanted);
+    if (kinds.length > 0) return kinds;
+    throw new TypeError(`--kind ${wanted}: not ${[...KINDS.map(({ name }) => name), "all"].join(", ")}`);
+  });
+
+function shapesIn(kind, only) {
+  if (kind !== undefined) return matching("only", only, [...new Set(kindsOf(kind))].flatMap(shapesOf));
+  const attention = shapesOf(ATTENTION);
+  const shapes = only.split(",").flatMap((part) => {
+    const isOfAttention = attention.some(({ name }) => name.includes(part));
+    return matching("only", part, isOfAttention ? attention : KINDS.flatMap(shapesOf));
+  });
+  return [...new Map(shapes.map((shape) => [shape.name, shape])).values()];
+}
+
 /** @throws {TypeError} an argument is wrong */
 export function readOptions() {
   const { values } = parseArgs({
     options: {
+      kind: { type: "string" },
       only: { type: "string", default: "" },
       contestants: { type: "string", default: "" },
       threads: { type: "string" },
@@ -49,10 +70,11 @@ export function readOptions() {
       help: { type: "boolean", default: false },
     },
   });
-  const { cold, help, json } = values;
+  const { cold, help, json, kind } = values;
+  if (cold && (kind ?? "attention") !== "attention") throw new TypeError(`--cold: of attention only, not of --kind ${kind}`);
   const threads = oneOf("threads", values.threads, ["1", "2"]);
   const io = oneOf("io", values.io, ["copy", "resident"]);
-  const shapes = cold ? [COLD_SHAPE] : matching("only", values.only, SHAPES);
+  const shapes = cold ? [COLD_SHAPE] : shapesIn(kind, values.only);
   const entrants = matching("contestants", values.contestants, CONTESTANTS).flatMap((contestant) =>
     contestant.threads
       .filter((count) => threads === undefined || count === Number(threads))
@@ -60,7 +82,7 @@ export function readOptions() {
   );
   if (entrants.length === 0)
     throw new TypeError(`--threads ${threads}: none of --contestants ${values.contestants} runs on as many`);
-  const ioOf = (shape) => io ?? (cold || SMALL_CALLS.includes(shape) ? "copy" : "resident");
+  const ioOf = (shape) => io ?? (cold ? "copy" : kindOf(shape).ioOf(shape));
   const rounds = positive("rounds", values.rounds, Number.isInteger);
   const limit = 1000 * positive("limit", values.limit, Number.isFinite);
   return { shapes, entrants, ioOf, rounds, limit, cold, json, help };

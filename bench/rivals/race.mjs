@@ -1,10 +1,10 @@
 /** All entrants on one shape: each is checked, then they take turns, so that what the machine does besides hits all of them alike. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { gigaPerSecond, summarise } from "../../build/tools/bench/measure.js";
-import { flopsOf } from "../../build/tools/bench/shapes.js";
 import { variantsFor, versionOf } from "./contestants.mjs";
 import { labelOf, start } from "./entrant.mjs";
-import { largestError, TOLERANCE, truthOf } from "./truth.mjs";
+import { kindOf, truthOf } from "./kinds.mjs";
+import { checkedError } from "./truth.mjs";
 
 /** With less, Node 20 still ran code that it had not optimised. */
 const WARM_UP_MS = 1000;
@@ -14,16 +14,14 @@ const SPIN_MS = 40;
 
 /** Milliseconds of calls by what makes their speed; shapes that come later are predicted with them. */
 const paces = new Map();
-const paceKey = (entrant, { causal, kvLen }, io) => `${labelOf(entrant)} ${io} ${causal} ${kvLen !== undefined}`;
-const pairs = ({ numHeads, seqLen, kvLen = seqLen }) => numHeads * seqLen * kvLen;
+const paceKey = (entrant, { kind, causal, kvLen }, io) => `${labelOf(entrant)} ${io} ${kind} ${causal} ${kvLen !== undefined}`;
 
 /** Prepares one variant and checks it; the reason why it can't take part is thrown. */
 async function tryVariant(entrant, variant, shape, io, truth, limit) {
   const runner = start(entrant, variant, shape, io);
   try {
     const { firstCall, note, result } = await runner.ask("prepare");
-    const error = largestError(truth, result);
-    if (!(error <= TOLERANCE)) throw new Error(`WRONG: error ${error.toExponential(1)}, not timed`);
+    const error = checkedError(truth, result);
     if (firstCall > limit) throw new Error(`skipped: ${(firstCall / 1000).toFixed(1)} s a call`);
     const milliseconds = await runner.ask("warmUp", { milliseconds: WARM_UP_MS });
     return { entrant, runner, version: versionOf(entrant, variant, note), error, milliseconds, samples: [] };
@@ -36,7 +34,7 @@ async function tryVariant(entrant, variant, shape, io, truth, limit) {
 /** The entrant's fastest variant, prepared; if there is none, the reason is thrown. */
 async function admit(entrant, shape, io, truth, limit) {
   const pace = paces.get(paceKey(entrant, shape, io));
-  const predicted = pace && pace * pairs(shape);
+  const predicted = pace && pace * kindOf(shape).workOf(shape);
   if (predicted > limit) throw new Error(`skipped: about ${(predicted / 1000).toFixed(1)} s a call, going by a shorter shape`);
 
   let best;
@@ -52,7 +50,7 @@ async function admit(entrant, shape, io, truth, limit) {
     }
   }
   if (!best) throw reason;
-  paces.set(paceKey(entrant, shape, io), best.milliseconds / pairs(shape));
+  paces.set(paceKey(entrant, shape, io), best.milliseconds / kindOf(shape).workOf(shape));
   return best;
 }
 
@@ -64,6 +62,7 @@ async function admit(entrant, shape, io, truth, limit) {
  * @returns rows of those who were timed, fastest first, and the others with the reason
  */
 export async function race(shape, io, entrants, { rounds, limit, progress }) {
+  const kind = kindOf(shape);
   const truth = truthOf(shape);
   const admitted = [];
   const absent = [];
@@ -101,7 +100,7 @@ export async function race(shape, io, entrants, { rounds, limit, progress }) {
       const headwise = timed.find(({ entrant }) => entrant.name === "headwise" && entrant.threads === threads);
       return {
         ...{ shape: shape.name, io, contestant: name, version, threads, timing },
-        gigaflops: gigaPerSecond(flopsOf(shape), timing),
+        [kind.rate]: gigaPerSecond(kind.workOf(shape), timing),
         ofHeadwise: headwise && timing.median / headwise.timing.median,
         ...{ error, samples },
       };

@@ -1,29 +1,40 @@
-/** What the results are held against: `headwise/reference` in float64, on some rows of all heads. */
-import { inputsOf } from "../../build/tools/bench/data.js";
-import { scaledDotProductAttention as reference } from "../../dist/reference/index.js";
+/** What the results are held against: the same in float64, on some rows. Each kind computes its own; here is what they share. */
 
-/** Absolute, for values of about 1: far below any wrong result, above every rounding. */
-export const TOLERANCE = 5e-6;
+/**
+ * @typedef {object} TrueRows
+ * @property {number} start          index in the result of the first number
+ * @property {Float64Array} values
+ */
 
-const BLOCK_ROWS = 8;
-
-/** Blocks of rows: one before each quarter of the sequence. */
-export function truthOf(shape) {
-  const { q, k, v } = inputsOf(shape);
-  const { seqLen, numHeads, headDim, causal } = shape;
-  const rowLength = numHeads * headDim;
-  return [0.25, 0.5, 0.75, 1].map((quarter) => {
-    const end = Math.ceil(seqLen * quarter);
-    const first = Math.max(0, end - BLOCK_ROWS);
-    const rows = { data: q.data.subarray(first * rowLength, end * rowLength), dims: [1, end - first, numHeads, headDim] };
-    return { start: first * rowLength, values: reference(rows, k, v, { causal, queryOffset: first }).data };
+/** Blocks of rows: one before each quarter. */
+export const rowsBeforeQuarters = (rows, blockRows) =>
+  [0.25, 0.5, 0.75, 1].map((quarter) => {
+    const end = Math.ceil(rows * quarter);
+    return { first: Math.max(0, end - blockRows), end };
   });
+
+/** a · b in float64, sums over `depth` in order. */
+export function product(a, b, [rows, depth, columns]) {
+  const out = new Float64Array(rows * columns);
+  for (let i = 0; i < rows; i++) {
+    const row = out.subarray(i * columns, (i + 1) * columns);
+    for (let k = 0; k < depth; k++) {
+      const factor = a[i * depth + k];
+      for (let j = 0; j < columns; j++) row[j] += factor * b[k * columns + j];
+    }
+  }
+  return out;
 }
 
-/** The largest absolute error of a result in layout "bshd"; NaN where it holds one. */
-export function largestError(truth, result) {
+/**
+ * The largest absolute error of a result, tensors with heads in layout "bshd".
+ *
+ * @throws {Error} it is too large for a right result, or the result holds NaN
+ */
+export function checkedError({ rows, tolerance }, result) {
   let largest = 0;
-  for (const { start, values } of truth)
+  for (const { start, values } of rows)
     for (const [index, value] of values.entries()) largest = Math.max(largest, Math.abs(result[start + index] - value));
-  return largest;
+  if (largest <= tolerance) return largest;
+  throw new Error(`WRONG: error ${largest.toExponential(1)}, not timed`);
 }

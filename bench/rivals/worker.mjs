@@ -1,11 +1,12 @@
 /** A child process: one contestant on one shape. It does what the parent asks, and answers each request. */
-import { inputsOf } from "../../build/tools/bench/data.js";
 import { CONTESTANTS } from "./contestants.mjs";
+import { kindOf } from "./kinds.mjs";
 import { fromLayout, toLayout } from "./layout.mjs";
 
 const { name, threads, variant, shape, io } = JSON.parse(process.argv[2]);
 const { module } = CONTESTANTS.find((contestant) => contestant.name === name);
 const { layout, model: format } = variant;
+const kind = kindOf(shape);
 
 /** Calls shorter than this are timed in groups as long. */
 const SHORTEST_SAMPLE_MS = 0.25;
@@ -20,18 +21,21 @@ async function call() {
 const requests = {
   /** The first result, with the milliseconds from before the import up to it, and those of the call alone. */
   async prepare() {
-    const inputs = inputsOf(shape);
-    const [q, k, v] = [inputs.q, inputs.k, inputs.v].map((tensor) => toLayout(layout, tensor));
+    const inputs = Object.fromEntries(
+      Object.entries(kind.inputsOf(shape)).map(([name, tensor]) => [name, toLayout(layout, tensor)]),
+    );
+    const outDims = kind.outDimsOf(shape);
+    const task = { kind: kind.name, shape, inputs, constants: kind.constantsOf(shape), outDims, io };
     // Before the clock starts: whoever uses such a library has the model as a file.
-    const model = format && (await import(`./models/${format}.mjs`)).writeModel({ q, k, v, variant, shape, io });
+    const model = format && (await import(`./models/${format}.mjs`)).writeModel(task, variant);
 
     const start = performance.now();
     const { prepare } = await import(`./contestants/${module}`);
-    contestant = await prepare({ q, k, v, model, shape, io, threads });
+    contestant = await prepare({ ...task, model, threads });
     const called = performance.now();
     await call();
     const end = performance.now();
-    const result = fromLayout(layout, await contestant.result(), shape);
+    const result = fromLayout(layout, await contestant.result(), outDims);
     return { cold: end - start, firstCall: end - called, note: contestant.note, result };
   },
 

@@ -1,33 +1,56 @@
 import { createEngine } from "../../../dist/index.js";
 
-export const prepare = (call) => prepareBuild(undefined, call);
+/** What a kind calls: a function of its inputs and, where the result shall lie there, of `out`. */
+const callsOf = {
+  attention(engine, { inputs: { k, v }, shape: { causal, kvLen, numKvHeads, headDim }, io }) {
+    if (kvLen === undefined || io === "copy")
+      return ({ q, k, v }, out) => engine.scaledDotProductAttention(q, k, v, { causal, out });
+    const cache = engine.createKVCache({ numKvHeads, headDim, capacity: kvLen });
+    cache.append(k, v);
+    return ({ q }, out) => cache.attend(q, { causal, out });
+  },
+  matmul(engine, { constants: { b } }) {
+    const packed = engine.packMatrix(b);
+    return ({ a }, out) => engine.matmul(a, packed, { out });
+  },
+  softmax:
+    (engine) =>
+    ({ x }, out) =>
+      engine.softmax(x, { out }),
+  layer(engine, { constants, shape: { embedDim, numHeads } }) {
+    if (!("createMultiHeadAttention" in engine)) throw new Error("not there yet: engine.createMultiHeadAttention");
+    const { qMatrix: q, kMatrix: k, vMatrix: v, outMatrix, ...biases } = constants;
+    const config = { embedDim, numHeads, weightLayout: "inOut" };
+    const layer = engine.createMultiHeadAttention(config, { q, k, v, out: outMatrix, ...biases });
+    return ({ x }, out) => layer.forward(x, { out });
+  },
+  linear:
+    (engine, { shape: { causal } }) =>
+    ({ q, k, v }, out) =>
+      engine.linearAttention(q, k, v, { causal, out }),
+};
+
+export const prepare = (task) => prepareBuild(undefined, task);
 
 /** @param build  undefined for the one that the host's best is */
-export async function prepareBuild(build, { q, k, v, shape: { causal, kvLen, numKvHeads, headDim }, io, threads }) {
-  const engine = await createEngine({ build, threads });
-  const { build: note, threads: running } = engine.info;
-  if (running !== threads) throw new Error(`runs on ${running} thread(s)`);
+export async function prepareBuild(build, task) {
+  const { kind, inputs, outDims, shape, io, threads } = task;
+  // Who needs attention alone does not load the rest.
+  const engine = await createEngine({ build, threads, operations: kind === "attention" ? undefined : "all" });
+  const { build: running, threads: count } = engine.info;
+  if (count !== threads) throw new Error(`runs on ${count} thread(s)`);
+  const call = callsOf[kind](engine, task);
   let out;
-  if (io === "copy") {
-    const run = () => (out = engine.scaledDotProductAttention(q, k, v, { causal }));
-    return { run, result: () => out.data, note };
-  }
+  if (io === "copy") return { run: () => (out = call(inputs)), result: () => out.data, note: running };
+
   const place = ({ data, dims }) => {
     const tensor = engine.tensor(dims);
     tensor.data.set(data);
     return tensor;
   };
-  out = engine.tensor(q.dims);
-  if (kvLen !== undefined) {
-    const cache = engine.createKVCache({ numKvHeads, headDim, capacity: kvLen });
-    cache.append(k, v);
-    const ownQ = place(q);
-    return { run: () => cache.attend(ownQ, { causal, out }), result: () => out.data, note: `${note}, cache` };
-  }
-  const [ownQ, ownK, ownV] = [q, k, v].map(place);
-  return {
-    run: () => engine.scaledDotProductAttention(ownQ, ownK, ownV, { causal, out }),
-    result: () => out.data,
-    note,
-  };
+  const hasCache = kind === "attention" && shape.kvLen !== undefined;
+  const names = Object.keys(inputs).filter((name) => !hasCache || name === "q");
+  const own = Object.fromEntries(names.map((name) => [name, place(inputs[name])]));
+  out = engine.tensor(outDims);
+  return { run: () => call(own, out), result: () => out.data, note: hasCache ? `${running}, cache` : running };
 }

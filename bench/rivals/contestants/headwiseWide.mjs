@@ -1,3 +1,3 @@
 import { prepareBuild } from "./headwise.mjs";
 
-export const prepare = (call) => prepareBuild("wide", call);
+export const prepare = (task) => prepareBuild("wide", task);

@@ -26,29 +26,29 @@ function copyForThreads() {
   return copy;
 }
 
-export async function prepare({ q, k, v, model, io, threads }) {
+export async function prepare({ inputs, model, io, threads }) {
   const { loadAndCompile, loadLiteRt, Tensor } = await import("@litertjs/core");
   await loadLiteRt(fileURLToPath(threads > 1 ? copyForThreads() : packaged), { threads: threads > 1 });
   const compiled = await loadAndCompile(model, { accelerator: "wasm", cpuOptions: { numThreads: threads } });
-  const tensors = () => [q, k, v].map(({ data, dims }) => new Tensor(data, dims));
+  const tensors = () => Object.values(inputs).map(({ data, dims }) => new Tensor(data, dims));
   const release = (list) => list.forEach((tensor) => tensor.delete());
   const note = loaded.includes("compat") ? "without relaxed SIMD" : undefined;
 
   if (io === "resident") {
-    const inputs = tensors();
+    const placed = tensors();
     let outputs = [];
     const run = async () => {
       release(outputs);
-      outputs = await compiled.run(inputs);
+      outputs = await compiled.run(placed);
     };
     return { run, result: () => outputs[0].toTypedArray(), note };
   }
   let out;
   const run = async () => {
-    const inputs = tensors();
-    const outputs = await compiled.run(inputs);
+    const placed = tensors();
+    const outputs = await compiled.run(placed);
     out = outputs[0].toTypedArray();
-    release([...inputs, ...outputs]);
+    release([...placed, ...outputs]);
   };
   return { run, result: () => out, note };
 }

@@ -1,7 +1,7 @@
 /** What onnxruntime-node and onnxruntime-web have in common: their interface. */
 
-/** @param call  its model as models/onnx.mjs writes it: resident inputs are in there */
-export async function prepareSession(ort, options, { q, k, v, model, io }) {
+/** @param task  its model as models/onnx.mjs writes it: constants and resident inputs are in there */
+export async function prepareSession(ort, options, { inputs, model, io }) {
   const isResident = io === "resident";
   const session = await ort.InferenceSession.create(model, {
     ...options,
@@ -10,7 +10,7 @@ export async function prepareSession(ort, options, { q, k, v, model, io }) {
     logSeverityLevel: 3,
   });
   const tensor = ({ data, dims }) => new ort.Tensor("float32", data, dims);
-  const feeds = isResident ? {} : { q: tensor(q), k: tensor(k), v: tensor(v) };
+  const feeds = isResident ? {} : Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, tensor(value)]));
   let out;
   return {
     run: async () => void ({ out } = await session.run(feeds, [isResident ? "corner" : "out"])),

@@ -2,5 +2,5 @@
 import ort from "onnxruntime-node";
 import { prepareSession } from "./onnxruntime.mjs";
 
-export const prepare = (call) =>
-  prepareSession(ort, { executionProviders: ["cpu"], intraOpNumThreads: call.threads, interOpNumThreads: 1 }, call);
+export const prepare = (task) =>
+  prepareSession(ort, { executionProviders: ["cpu"], intraOpNumThreads: task.threads, interOpNumThreads: 1 }, task);

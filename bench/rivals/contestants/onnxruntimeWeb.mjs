@@ -2,7 +2,7 @@
 import * as ort from "onnxruntime-web";
 import { prepareSession } from "./onnxruntime.mjs";
 
-export function prepare(call) {
-  ort.env.wasm.numThreads = call.threads;
-  return prepareSession(ort, { executionProviders: ["wasm"] }, call);
+export function prepare(task) {
+  ort.env.wasm.numThreads = task.threads;
+  return prepareSession(ort, { executionProviders: ["wasm"] }, task);
 }

@@ -7,39 +7,124 @@ import tf from "@tensorflow/tfjs-core";
 import wasm from "@tensorflow/tfjs-backend-wasm";
 import { fileURLToPath } from "node:url";
 import { causalBias } from "../models/causalBias.mjs";
+import { CHUNK, full, ownChunk } from "../models/linearAttention.mjs";
 
-export async function prepare({ q, k, v, shape: { numHeads, seqLen, headDim, causal }, io }) {
+/** A tensor of layout "bhsd" as a matrix for each head. */
+function placeHeads({ data, dims: [, numHeads, rows, channels] }) {
+  const length = rows * channels;
+  return Array.from({ length: numHeads }, (_, head) =>
+    tf.tensor2d(data.subarray(head * length, (head + 1) * length), [rows, channels]),
+  );
+}
+
+/** Operands of all heads, head by head. */
+const headByHead = (attendHead) => (operands) =>
+  tf.tidy(() => tf.stack(operands[0].map((_, head) => tf.tidy(() => attendHead(...operands.map((heads) => heads[head]))))));
+
+function attendHead(q, k, v, scale, bias) {
+  const scores = tf.mul(tf.matMul(q, tf.transpose(k)), scale);
+  return tf.matMul(tf.softmax(bias ? tf.add(scores, bias) : scores), v);
+}
+
+/** As linearAttention.mjs wants them. */
+const operations = {
+  features: (x) => tf.add(tf.elu(x), 1),
+  matmul: (a, b, { transposeA, transposeB } = {}) => tf.matMul(transposeA ? tf.transpose(a) : a, transposeB ? tf.transpose(b) : b),
+  sum: (x, axis) => tf.sum(x, axis, true),
+  divide: tf.div,
+};
+
+/** The rows of each head in chunks, as tf.slice copies all of what it takes a part of. */
+const placeChunks = ({ data, dims: [, numHeads, rows, channels] }) =>
+  Array.from({ length: numHeads }, (_, head) =>
+    Array.from({ length: rows / CHUNK }, (_, chunk) => {
+      const start = (head * rows + chunk * CHUNK) * channels;
+      return tf.tensor2d(data.subarray(start, start + CHUNK * channels), [CHUNK, channels]);
+    }),
+  );
+
+/** Chunk by chunk, as batched products are slow: the keys of a row's own chunk one by one, those before as sums. */
+function attendChunks(q, k, v, visible) {
+  const { features, matmul } = operations;
+  let state;
+  let normalizer;
+  const chunks = q.map((rows, index) => {
+    const [queries, keys] = [features(rows), tf.transpose(features(k[index]))];
+    const weights = tf.mul(matmul(queries, keys), visible);
+    const [products, sums] = [matmul(keys, v[index]), tf.sum(keys, 1, true)];
+    let [numerator, denominator] = [matmul(weights, v[index]), tf.sum(weights, 1, true)];
+    if (index > 0) {
+      numerator = tf.add(numerator, matmul(queries, state));
+      denominator = tf.add(denominator, matmul(queries, normalizer));
+    }
+    state = index > 0 ? tf.add(state, products) : products;
+    normalizer = index > 0 ? tf.add(normalizer, sums) : sums;
+    return tf.div(numerator, denominator);
+  });
+  return tf.concat(chunks);
+}
+
+const placeWhole = ({ data, dims }) => tf.tensor(data, dims);
+
+/** How a kind places an input, and what it computes of those that are placed. */
+const computationsOf = {
+  attention({ shape: { seqLen, headDim, causal } }) {
+    const bias = causal ? tf.tensor2d(causalBias(seqLen), [seqLen, seqLen]) : undefined;
+    const scale = 1 / Math.sqrt(headDim);
+    return { place: placeHeads, compute: headByHead((q, k, v) => attendHead(q, k, v, scale, bias)) };
+  },
+  matmul({ constants }) {
+    const b = placeWhole(constants.b);
+    return { place: placeWhole, compute: ([a]) => tf.matMul(a, b) };
+  },
+  softmax: () => ({ place: placeWhole, compute: ([x]) => tf.softmax(x) }),
+  layer({ constants, shape: { seqLen, embedDim, numHeads, headDim } }) {
+    const parameters = Object.fromEntries(Object.entries(constants).map(([name, tensor]) => [name, placeWhole(tensor)]));
+    const project = (name, rows) => tf.add(tf.matMul(rows, parameters[`${name}Matrix`]), parameters[`${name}Bias`]);
+    const scale = 1 / Math.sqrt(headDim);
+    const compute = ([x]) =>
+      tf.tidy(() => {
+        const rows = tf.reshape(x, [seqLen, embedDim]);
+        const [q, k, v] = ["q", "k", "v"].map((name) => tf.split(project(name, rows), numHeads, 1));
+        return project(
+          "out",
+          tf.concat(
+            q.map((_, head) => attendHead(q[head], k[head], v[head], scale)),
+            1,
+          ),
+        );
+      });
+    return { place: placeWhole, compute };
+  },
+  linear({ shape: { causal } }) {
+    if (!causal) return { place: placeHeads, compute: headByHead((q, k, v) => full(operations, q, k, v)) };
+    const visible = tf.tensor2d(ownChunk(), [CHUNK, CHUNK]);
+    return { place: placeChunks, compute: headByHead((q, k, v) => attendChunks(q, k, v, visible)) };
+  },
+};
+
+export async function prepare(task) {
   wasm.setWasmPaths(fileURLToPath(new URL("../node_modules/@tensorflow/tfjs-backend-wasm/wasm-out/", import.meta.url)));
   tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
   await tf.setBackend("wasm");
 
-  const bias = causal ? tf.tensor2d(causalBias(seqLen), [seqLen, seqLen]) : undefined;
-  const scale = 1 / Math.sqrt(headDim);
-  const attendHead = ([q, k, v]) =>
-    tf.tidy(() => {
-      const scores = tf.mul(tf.matMul(q, tf.transpose(k)), scale);
-      return tf.matMul(tf.softmax(bias ? tf.add(scores, bias) : scores), v);
-    });
-  const attend = (heads) => tf.tidy(() => tf.stack(heads.map(attendHead)));
-
-  const headLength = seqLen * headDim;
-  const matrix = ({ data }, head) => tf.tensor2d(data.subarray(head * headLength, (head + 1) * headLength), [seqLen, headDim]);
-  const tensors = () => Array.from({ length: numHeads }, (_, head) => [q, k, v].map((operand) => matrix(operand, head)));
+  const { place, compute } = computationsOf[task.kind](task);
+  const placeAll = () => Object.values(task.inputs).map(place);
 
   let out;
-  if (io === "resident") {
-    const heads = tensors();
+  if (task.io === "resident") {
+    const inputs = placeAll();
     const run = () => {
       out?.dispose();
-      out = attend(heads);
+      out = compute(inputs);
     };
     return { run, result: () => out.dataSync() };
   }
   const run = () => {
-    const heads = tensors();
-    const stacked = attend(heads);
-    out = stacked.dataSync();
-    tf.dispose([heads, stacked]);
+    const inputs = placeAll();
+    const result = compute(inputs);
+    out = result.dataSync();
+    tf.dispose([inputs, result]);
   };
   return { run, result: () => out };
 }

@@ -1,7 +1,8 @@
-/** Attention as an ONNX model of one operator. */
+/** ONNX models. */
 import protobuf from "protobufjs";
+import { writeGraph } from "./onnxGraphs.mjs";
 
-/** The part of onnx.proto that such a model needs. */
+/** The part of onnx.proto that these models need. */
 const { root } = protobuf.parse(
   `syntax = "proto2";
   message ModelProto { optional int64 ir_version = 1; optional GraphProto graph = 7; repeated OperatorSetIdProto opset_import = 8; }
@@ -14,7 +15,10 @@ const { root } = protobuf.parse(
     repeated string input = 1; repeated string output = 2; optional string name = 3; optional string op_type = 4;
     repeated AttributeProto attribute = 5; optional string domain = 7;
   }
-  message AttributeProto { optional string name = 1; optional int64 i = 3; optional int32 type = 20; }
+  message AttributeProto {
+    optional string name = 1; optional float f = 2; optional int64 i = 3; optional bytes s = 4; repeated int64 ints = 8;
+    optional int32 type = 20;
+  }
   message TensorProto { repeated int64 dims = 1; optional int32 data_type = 2; optional string name = 8; optional bytes raw_data = 9; }
   message ValueInfoProto { optional string name = 1; optional TypeProto type = 2; }
   message TypeProto { optional Tensor tensor_type = 1; }
@@ -28,7 +32,6 @@ const ModelProto = root.lookupType("ModelProto");
 const FLOAT = 1;
 const INT32 = 6;
 const INT64 = 7;
-const ATTRIBUTE_INT = 2;
 
 const bytesOf = ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength);
 
@@ -43,60 +46,61 @@ const value = (name, dims) => ({
   type: { tensor_type: { elem_type: FLOAT, shape: dims && { dim: dims.map((size) => ({ dim_value: size })) } } },
 });
 
-const attributes = (values) => Object.entries(values).map(([name, i]) => ({ name, i, type: ATTRIBUTE_INT }));
+/** A number is an integer, unless it comes as { float }. */
+function attribute(name, value) {
+  if (typeof value === "string") return { name, s: new TextEncoder().encode(value), type: 3 };
+  if (Array.isArray(value)) return { name, ints: value, type: 7 };
+  return typeof value === "number" ? { name, i: value, type: 2 } : { name, f: value.float, type: 1 };
+}
 
-/** The operators: Attention of opset 23, and two of onnxruntime's own. */
-const OPERATORS = {
-  Attention: ({ causal }) => ({ attribute: attributes({ is_causal: causal ? 1 : 0 }) }),
-  MultiHeadAttention: ({ numHeads, causal }) => ({
-    domain: "com.microsoft",
-    attribute: attributes({ num_heads: numHeads, unidirectional: causal ? 1 : 0 }),
-  }),
-  GroupQueryAttention: ({ numHeads, numKvHeads }) => ({
-    domain: "com.microsoft",
-    input: ["q", "k", "v", "", "", "lastKey", "kvLen"],
-    output: ["out", "presentK", "presentV"],
-    attribute: attributes({ num_heads: numHeads, kv_num_heads: numKvHeads }),
-  }),
-};
+/** A graph that grows operator by operator. Values go by their names. */
+class Graph {
+  nodes = [];
+  initializers = [];
+
+  constant(data, dims, name = `constant ${this.initializers.length}`) {
+    this.initializers.push(initializer(name, data, dims));
+    return name;
+  }
+
+  /** Returns the name of the first result. @param domain  "com.microsoft" for onnxruntime's own operators */
+  apply(operator, input, attributes = {}, { domain = "", outputs = 1 } = {}) {
+    const name = `${operator} ${this.nodes.length}`;
+    const output = Array.from({ length: outputs }, (_, index) => `${name} result ${index}`);
+    const attributeList = Object.entries(attributes).map(([key, value]) => attribute(key, value));
+    this.nodes.push({ name, op_type: operator, domain, input, output, attribute: attributeList });
+    return output[0];
+  }
+}
 
 /**
- * Copied inputs are fed to q, k and v at each call and "out" is fetched. Resident inputs are part of the model, as nothing else stays
- * in the library's memory, and "corner" is fetched, one element of "out".
+ * Copied inputs are fed at each call and "out" is fetched. Resident inputs are part of the model, as nothing else stays in the library's
+ * memory, and "corner" is fetched, one element of "out".
  */
-export function writeModel({ q, k, v, variant, shape, io }) {
-  const operands = Object.entries({ q, k, v });
-  const rank = q.dims.length;
-  const attention = {
-    ...{ name: "attention", op_type: variant.operator, input: ["q", "k", "v"], output: ["out"] },
-    ...OPERATORS[variant.operator](shape),
-  };
-  const corner = { name: "slice", op_type: "Slice", input: ["out", "zeros", "ones"], output: ["corner"] };
-  const lengths = [
-    initializer("lastKey", Int32Array.of(shape.seqLen - 1), [1]),
-    initializer("kvLen", Int32Array.of(shape.seqLen), [1]),
-  ].filter(({ name }) => attention.input.includes(name));
-  const graph =
-    io === "resident"
-      ? {
-          node: [attention, corner],
-          output: [value("out"), value("corner")],
-          initializer: [
-            ...lengths,
-            ...operands.map(([name, { data, dims }]) => initializer(name, data, dims)),
-            initializer("zeros", new BigInt64Array(rank), [rank]),
-            initializer("ones", new BigInt64Array(rank).fill(1n), [rank]),
-          ],
-        }
-      : {
-          node: [attention],
-          input: operands.map(([name, { dims }]) => value(name, dims)),
-          output: [value("out")],
-          initializer: lengths,
-        };
+export function writeModel(task, variant) {
+  const { inputs, constants, io } = task;
+  const graph = new Graph();
+  for (const [name, { data, dims }] of Object.entries(constants)) graph.constant(data, dims, name);
+  const rank = writeGraph(graph, task, variant);
+  const last = graph.nodes.at(-1);
+  last.output[0] = "out";
+
+  const isResident = io === "resident";
+  if (isResident) {
+    for (const [name, { data, dims }] of Object.entries(inputs)) graph.constant(data, dims, name);
+    const bounds = [0n, 1n].map((bound) => graph.constant(new BigInt64Array(rank).fill(bound), [rank]));
+    graph.nodes.push({ name: "corner", op_type: "Slice", input: ["out", ...bounds], output: ["corner"] });
+  }
   const opset_import = [
     { domain: "", version: 23 },
     { domain: "com.microsoft", version: 1 },
   ];
-  return ModelProto.encode({ ir_version: 10, opset_import, graph: { name: "attention", ...graph } }).finish();
+  const document = {
+    name: task.kind,
+    node: graph.nodes,
+    initializer: graph.initializers,
+    input: isResident ? [] : Object.entries(inputs).map(([name, { dims }]) => value(name, dims)),
+    output: ["out", ...(isResident ? ["corner"] : [])].map((name) => value(name)),
+  };
+  return ModelProto.encode({ ir_version: 10, opset_import, graph: document }).finish();
 }

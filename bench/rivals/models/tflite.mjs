@@ -1,40 +1,67 @@
-/** Attention as a .tflite model: scale · q, a product with kᵀ, the causal bias, softmax, a product with v, for all heads at once. */
+/** .tflite models. */
 import { Builder } from "flatbuffers";
-import { causalBias } from "./causalBias.mjs";
+import { writeGraph } from "./tfliteGraphs.mjs";
 
 /** Operators, and the tables of their options, by their numbers in schema.fbs of TensorFlow Lite. */
 const OPERATORS = {
   ADD: { code: 0, options: 11 },
+  FULLY_CONNECTED: { code: 9, options: 8 },
   MUL: { code: 18, options: 21 },
+  RESHAPE: { code: 22, options: 17 },
   SOFTMAX: { code: 25, options: 9 },
+  TRANSPOSE: { code: 39, options: 26 },
+  DIV: { code: 42, options: 29 },
+  SUM: { code: 74, options: 27 },
+  ELU: { code: 111, options: 0 },
   BATCH_MATMUL: { code: 126, options: 101 },
+  CUMSUM: { code: 128, options: 102 },
 };
+
+/** `deprecated_builtin_code` of operators whose number does not fit into it. */
+const LATER_CODE = 127;
 
 /** The one field of an operator's options that is not left at its default. */
 const writeOptions = {
   SOFTMAX: (builder) => builder.addFieldFloat32(0, 1, 0), // beta
+  SUM: (builder) => builder.addFieldInt8(0, 1, 0), // keep_dims
   BATCH_MATMUL: (builder, { transposeB }) => builder.addFieldInt8(1, transposeB ? 1 : 0, 0), // adj_y
+  CUMSUM: (builder) => builder.addFieldInt8(0, 1, 0), // exclusive
 };
 
-export function writeModel({ shape: { numHeads, seqLen, kvLen = seqLen, headDim, causal } }) {
-  const rows = [1, numHeads, seqLen, headDim];
-  const keyRows = [1, numHeads, kvLen, headDim];
-  const square = [1, numHeads, seqLen, kvLen];
-  const tensors = [];
-  const operators = [];
-  const tensor = (shape, data) => tensors.push({ shape, data }) - 1;
-  const apply = (operator, inputs, shape, options = {}) => {
-    const output = tensor(shape);
-    operators.push({ operator, inputs, output, options });
-    return output;
-  };
+const FLOAT32 = 0;
+const INT32 = 2;
 
-  const [q, k, v] = [tensor(rows), tensor(keyRows), tensor(keyRows)];
-  const scaled = apply("MUL", [q, tensor([1], Float32Array.of(1 / Math.sqrt(headDim)))], rows);
-  let scores = apply("BATCH_MATMUL", [scaled, k], square, { transposeB: true });
-  if (causal) scores = apply("ADD", [scores, tensor([1, 1, seqLen, seqLen], causalBias(seqLen))], square);
-  const out = apply("BATCH_MATMUL", [apply("SOFTMAX", [scores], square), v], rows);
-  return encode({ tensors, operators, inputs: [q, k, v], outputs: [out] });
+/** A graph that grows operator by operator. Values are numbers of tensors. */
+class Graph {
+  tensors = [];
+  operators = [];
+
+  /** @param data  of a constant */
+  tensor(dims, data) {
+    return this.tensors.push({ dims, data }) - 1;
+  }
+
+  integers(...values) {
+    return this.tensor([values.length], Int32Array.from(values));
+  }
+
+  dimsOf(tensor) {
+    return this.tensors[tensor].dims;
+  }
+
+  /** Returns the result, of sizes `dims`. */
+  apply(operator, inputs, dims, options = {}) {
+    const output = this.tensor(dims);
+    this.operators.push({ operator, inputs, output, options });
+    return output;
+  }
+}
+
+export function writeModel(task) {
+  const graph = new Graph();
+  const inputs = Object.entries(task.inputs).map(([name, { dims }]) => [name, graph.tensor(dims)]);
+  const output = writeGraph(graph, task, Object.fromEntries(inputs));
+  return encode({ ...graph, inputs: inputs.map(([, tensor]) => tensor), outputs: [output] });
 }
 
 /** The tables of schema.fbs, each field by its number there. */
@@ -63,9 +90,10 @@ function encode({ tensors, operators, inputs, outputs }) {
   const tensorTables = tensors.map((tensor, index) => {
     const buffer = bufferOf(tensor);
     const name = builder.createString(`tensor ${index}`);
-    const shape = integers(tensor.shape);
+    const shape = integers(tensor.dims);
     return table(8, () => {
       builder.addFieldOffset(0, shape, 0);
+      builder.addFieldInt8(1, tensor.data instanceof Int32Array ? INT32 : FLOAT32, FLOAT32);
       builder.addFieldInt32(2, buffer, 0);
       builder.addFieldOffset(3, name, 0);
     });
@@ -75,7 +103,7 @@ function encode({ tensors, operators, inputs, outputs }) {
   const operatorCodes = names.map((name) =>
     table(4, () => {
       const { code } = OPERATORS[name];
-      builder.addFieldInt8(0, code, 0); // deprecated_builtin_code
+      builder.addFieldInt8(0, Math.min(code, LATER_CODE), 0); // deprecated_builtin_code
       builder.addFieldInt32(2, 1, 1); // version
       builder.addFieldInt32(3, code, 0); // builtin_code
     }),
@@ -95,7 +123,7 @@ function encode({ tensors, operators, inputs, outputs }) {
 
   const subgraphFields = [offsets(tensorTables), integers(inputs), integers(outputs), offsets(operatorTables)];
   const subgraph = table(5, () => subgraphFields.forEach((offset, field) => builder.addFieldOffset(field, offset, 0)));
-  const modelFields = [offsets(operatorCodes), offsets([subgraph]), builder.createString("attention"), offsets(buffers)];
+  const modelFields = [offsets(operatorCodes), offsets([subgraph]), builder.createString("graph"), offsets(buffers)];
   const model = table(8, () => {
     builder.addFieldInt32(0, 3, 0); // version of the schema
     modelFields.forEach((offset, field) => builder.addFieldOffset(field + 1, offset, 0));
