@@ -1,7 +1,7 @@
-/// <reference lib="esnext.disposable" preserve="true" />
 /** An engine with every operation: those of `Engine`, and what models need around attention. */
 import type { Activation } from "./activations.js";
 import { Engine } from "./engine.js";
+import { type CreateMultiHeadAttention, createMultiHeadAttention } from "./layers/createMultiHeadAttention.js";
 import { LinearAttentionState } from "./layers/linearAttentionState.js";
 import type { LinearAttentionStateOptions } from "./layers/linearStateConfig.js";
 import { PackedMatrix, type WeightLayout } from "./layers/packedMatrix.js";
@@ -104,6 +104,32 @@ export class FullEngine extends Engine {
   activate<Out extends Float32Tensor = ResultTensor>(x: TensorLike, kind: Activation, options?: ActivateOptions<Out>): Out {
     return activate(this.runtime, x, kind, options);
   }
+
+  /**
+   * A multi-head attention layer, for self- and cross-attention (Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2). Its parameters
+   * are packed once, in the engine's memory.
+   *
+   *     head_h = attention(x W^Q_h + b, key W^K_h + b, value W^V_h + b) ,  out = concat_h(head_h) W^O + b
+   *
+   * @param config      sizes and options
+   * @param parameters  matrices, and biases where the layer has them
+   * @returns a layer to dispose of
+   * @throws {TypeError} the wrong kind of value, an unknown option, or a parameter that is missing
+   * @throws {RangeError} sizes that don't fit, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const random = (...dims) => ({ data: Float32Array.from({ length: dims[0] * dims[1] }, () => Math.random() - 0.5), dims });
+   * const parameters = { q: random(64, 64), k: random(16, 64), v: random(16, 64), out: random(64, 64) }; // [out, in], as in PyTorch
+   * const layer = engine.createMultiHeadAttention({ embedDim: 64, numHeads: 8, numKvHeads: 2 }, parameters);
+   * const x = { data: new Float32Array(2 * 10 * 64), dims: [2, 10, 64] }; // batch, seq, embed
+   * console.log(layer.forward(x, { causal: true }).dims); // [2, 10, 64]
+   * layer.dispose();
+   */
+  readonly createMultiHeadAttention: CreateMultiHeadAttention = createMultiHeadAttention(this.runtime);
 
   /**
    * Softmax along an axis, or its logarithm (Bridle 1990; by the largest score, so that nothing overflows).

@@ -11,6 +11,12 @@ export type { LinearAttentionStateOptions } from "./layers/linearStateConfig.js"
 export type { LinearInputs, LinearOptions } from "./ops/linearCall.js";
 export type { FeatureFunction, FeatureMap, LinearKind, LinearRule } from "./ops/linearConfig.js";
 export { type AppendOptions, type CachedAttentionOptions, KVCache } from "./layers/kvCache.js";
+export type { CreateMultiHeadAttention } from "./layers/createMultiHeadAttention.js";
+export type { LayerCacheOptions, MultiHeadAttention, ProjectKeysOptions } from "./layers/multiHeadAttention.js";
+export type { MultiHeadForwardOptions } from "./layers/multiHeadCall.js";
+export type { LayerConfig, MultiHeadAttentionConfig } from "./layers/multiHeadConfig.js";
+export type { MultiHeadAttentionParameters } from "./layers/multiHeadParameters.js";
+export type { FromTorchOptions, TorchStateDict } from "./layers/torchStateDict.js";
 export type { PackedMatrix, WeightLayout } from "./layers/packedMatrix.js";
 export type { MatmulOptions } from "./ops/matmul.js";
 export {

@@ -239,6 +239,20 @@ export function assertUnchanged(runtime: Runtime, operation: string, operands: r
   }
 }
 
+/**
+ * The numbers of an operand as float32 in JavaScript's memory: its own array where it has one.
+ * @throws {RangeError} not enough memory
+ */
+export function hostNumbers(runtime: Runtime, operation: string, operand: Operand): Float32Array {
+  const { data, kind, viewOffset, count } = operand;
+  if (data && kind === "float32" && viewOffset === undefined) return data as Float32Array;
+  let numbers = new Float32Array();
+  onScratch(runtime, operation, [operand], 0, () => {
+    numbers = runtime.memory.f32.slice(operand.ptr >>> 2, (operand.ptr >>> 2) + count);
+  });
+  return numbers;
+}
+
 /** Refuses a result that would be written over an input in the engine's memory, unless it is that very tensor and `mayEqual`. */
 function refuseOverlap(operation: string, place: Operand, input: Operand, mayEqual: Operand | undefined): void {
   if (!overlap(place, input)) return;

@@ -23,7 +23,7 @@ export interface AttentionShape {
   readonly valueDim: number;
   /** Sizes of the output, in the layout and rank of q. */
   readonly outDims: readonly number[];
-  /** The leading axes of logSumExp, weights and scores: [batch, numHeads], none for rank 2. */
+  /** The leading axes of logSumExp, weights and scores: [batch, numHeads], none for one head alone, [numHeads] for rows of several. */
   readonly headDims: readonly number[];
 }
 

@@ -1,15 +1,9 @@
 /** The ONNX operator Attention, opsets 23 to 25: the cases of its own test suite, mapped to headwise's options. */
-import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import type { AttentionOptions, DataTensor } from "headwise";
+import { ABSENT, readConformance } from "./support/conformance.js";
 import { onEveryEngine } from "./support/engines.js";
 import { countOf } from "./support/random.js";
-
-/** The data lie beside the repository, or where HEADWISE_CONFORMANCE says. */
-const FOLDER = process.env["HEADWISE_CONFORMANCE"] ?? fileURLToPath(new URL("../../shared/conformance", import.meta.url));
-const ABSENT = " › not run: the conformance data are absent";
-const FILE = `${FOLDER}/onnx-main/attention.json`;
 
 const NAMES = [
   "test_attention_23_boolmask_fullymasked_row_nan_robustness",
@@ -142,7 +136,7 @@ function expectNear(found: ArrayLike<number>, { data, type }: OnnxTensor, what: 
   }
 }
 
-const cases = existsSync(FILE) ? (JSON.parse(readFileSync(FILE, "utf8")) as OnnxCase[]) : undefined;
+const cases = readConformance("onnx-main/attention.json") as OnnxCase[] | undefined;
 
 test.skipIf(!cases)(`onnx › the data hold these ${NAMES.length} cases and no other${cases ? "" : ABSENT}`, () => {
   expect(cases?.map(({ name }) => name).sort()).toEqual(NAMES);

@@ -57,6 +57,8 @@ test("every function and class that the package exports for use has an example",
   for (const name of [
     ...["createEngine(", "createEngineSync(", ".tensor(", ".reshape(", ".scaledDotProductAttention(", ".dispose("],
     ...[".mergeAttention(", ".createKVCache(", ".append(", ".attend(", ".truncate(", ".fork(", ".reorder(", "KVCache.restore("],
+    ...[".createMultiHeadAttention(", ".createMultiHeadAttention.fromTorch(", ".forward(", ".projectKeys(", ".createCache("],
+    ".pruneHeads(",
     ...[".linearAttention(", ".createLinearAttentionState(", ".step(", ".sums(", "LinearAttentionState.restore("],
     ...[".matmul(", ".packMatrix(", ".activate(", ".softmax(", ".layerNorm(", ".rmsNorm(", ".rotary(", ".rotaryTables("],
     ...["causalMask(", "windowMask(", "paddingMask(", "prefixMask(", "documentMask(", "and(", "or(", "not(", "applyMask("],

@@ -1,16 +1,10 @@
 /** Linear attention by other hands: cases of flash-linear-attention, in the layout of ONNX's operator LinearAttention. */
-import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import type { LinearAttentionStateOptions } from "headwise";
 import { linearAttention as reference, type ReferenceLinearOptions } from "headwise/reference";
+import { ABSENT, readConformance } from "./support/conformance.js";
 import { onEveryEngine } from "./support/engines.js";
 import { countOf } from "./support/random.js";
-
-/** The data lie beside the repository, or where HEADWISE_CONFORMANCE says. */
-const FOLDER = process.env["HEADWISE_CONFORMANCE"] ?? fileURLToPath(new URL("../../shared/conformance", import.meta.url));
-const ABSENT = " › not run: the conformance data are absent";
-const FILE = `${FOLDER}/fla/vectors.json`;
 
 const NAMES = [
   "delta_rule chunkwise 2x32",
@@ -85,7 +79,7 @@ function mapCase({ attributes, inputs }: Case) {
   };
 }
 
-const cases = existsSync(FILE) ? (JSON.parse(readFileSync(FILE, "utf8")) as Case[]) : undefined;
+const cases = readConformance("fla/vectors.json") as Case[] | undefined;
 const find = (name: string): Case | undefined => cases?.find((candidate) => candidate.name === name);
 
 test.skipIf(!cases)(`fla › the data hold these ${NAMES.length} cases and no other${cases ? "" : ABSENT}`, () => {

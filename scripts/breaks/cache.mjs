@@ -134,7 +134,7 @@ export default [
   {
     rule: "an append that finds no scratch puts shared blocks back",
     file: "src/layers/kvCache.ts",
-    find: "this.#sequences.undo(room);",
+    find: "staged.undo();",
     replace: "",
     tests: CACHE,
   },

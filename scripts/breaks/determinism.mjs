@@ -99,7 +99,7 @@ export default [
   {
     rule: "out may be the very tensor q",
     file: "src/ops/attentionCall.ts",
-    find: "result === results.out ? inputs.q : undefined",
+    find: "result === call.results.out ? query : undefined",
     replace: "undefined",
   },
   {

@@ -10,6 +10,7 @@ import int8 from "./int8.mjs";
 import linear from "./linear.mjs";
 import rows from "./rows.mjs";
 import sequences from "./sequences.mjs";
+import layer from "./layer.mjs";
 import matmul from "./matmul.mjs";
 import wide from "./wide.mjs";
 
@@ -24,5 +25,6 @@ export const BREAKS = [
   ...rows,
   ...sequences,
   ...matmul,
+  ...layer,
   ...wide,
 ];

@@ -198,8 +198,8 @@ export default [
   {
     rule: "norm: RMS norm keeps the mean",
     file: "src/ops/normalize.ts",
-    find: 'Number(operation === "layerNorm")',
-    replace: "1",
+    find: 'const isCentered = operation === "layerNorm";',
+    replace: "const isCentered = true;",
     tests: ["normalize"],
   },
   {

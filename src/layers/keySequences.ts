@@ -37,7 +37,7 @@ export function writeBlocks({ blocks }: KeySequence, count: number, i32: Int32Ar
 }
 
 /** A block that was made to be written to, and the one whose place it takes. */
-interface MadeBlock {
+export interface MadeBlock {
   readonly sequence: KeySequence;
   readonly index: number;
   readonly block: KeyBlock;

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** A cache of keys and values: what was computed for earlier tokens, kept as the kernels read it. */
-import { integer, knownOptions, oneOf, wrongMoment, wrongValue } from "../check.js";
+import { describe, integer, knownOptions, oneOf, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { Engine } from "../engine.js";
 import { assertUnchanged, ownArray, readNumbers } from "../operand.js";
 import { ATTENTION_OPTIONS, type AttentionOptions } from "../ops/attentionCall.js";
@@ -12,7 +12,8 @@ import { type CachedKeys, cachedRows, type Layout, LAYOUTS } from "../shape.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../tensor.js";
 import { type CacheConfig, type KVCacheOptions, readCacheConfig } from "./cacheConfig.js";
 import { readImage, type RowArrays, writeImage } from "./cacheImage.js";
-import { blocksOf, KeySequences, type KeySpan, writeBlocks } from "./keySequences.js";
+import { KeySequences, type KeySpan } from "./keySequences.js";
+import { cachedKeys, StagedRows } from "./stagedRows.js";
 import { type Rows, transferRows } from "./transferRows.js";
 
 /** Options of `append`. */
@@ -65,7 +66,6 @@ export class KVCache {
   readonly #config: CacheConfig;
   #sequences: KeySequences;
   #isDisposed = false;
-  /** Rises with each change of the content. */
   #changes = 0;
 
   /** @internal */
@@ -132,7 +132,7 @@ export class KVCache {
     const operation = "KVCache.append";
     this.#assertReady(operation);
     knownOptions(operation, options, ["layout", "keyLengths"]);
-    const { batchSize, capacity, policy, window, sinkTokens } = this.#config;
+    const { batchSize } = this.#config;
     const layout = oneOf(operation, "layout", options.layout ?? "bshd", LAYOUTS);
     const operands = {
       k: readNumbers(this.#runtime, operation, "k", k),
@@ -146,6 +146,16 @@ export class KVCache {
     this.#assertReady(operation); // a getter may have disposed of the cache
     assertUnchanged(this.#runtime, operation, [operands.k, operands.v]);
 
+    this.#write(this.stage(operation, counts), { ...operands, count: rows, layout });
+  }
+
+  /**
+   * Makes room for `counts` rows more of each sequence.
+   * @internal
+   * @throws {RangeError} more keys than `capacity`, or not enough memory
+   */
+  stage(operation: string, counts: readonly number[]): StagedRows {
+    const { capacity, policy, window } = this.#config;
     const spans = this.#sequences.list.map((sequence, batch): KeySpan => {
       const { length } = sequence;
       const count = counts[batch]!;
@@ -161,11 +171,7 @@ export class KVCache {
       return { sequence, first: length, end: length + count };
     });
     this.#changes++;
-    this.#write(operation, spans, { ...operands, count: rows, layout });
-    for (const { sequence, first, end } of spans) {
-      sequence.length = end;
-      if (policy === "rolling") this.#sequences.evict(sequence, sinkTokens, first - window!);
-    }
+    return new StagedRows(this.#runtime, operation, this.#config, this.#sequences, spans);
   }
 
   /**
@@ -197,7 +203,7 @@ export class KVCache {
     const known = policy === "rolling" ? ROLLING_OPTIONS : OPTIONS;
     knownOptions(operation, options, known);
     const given: AttentionOptions<Out> = Object.fromEntries(known.map((name) => [name, options[name as keyof typeof options]]));
-    const keys = this.#keys();
+    const keys = this.keysWith();
     const changes = this.#changes;
     const call = readUnchanged(this.#runtime, operation, q, keys, {
       ...given,
@@ -351,8 +357,8 @@ export class KVCache {
         sequence.evicted = evicted;
         for (const { first, end, rows } of pieces) {
           const span = { sequence, first, end };
-          cache.#write(operation, [span], rowsOf(span, rows, false));
-          sequence.length = end;
+          const staged = new StagedRows(cache.#runtime, operation, config, cache.#sequences, [span]);
+          cache.#write(staged, rowsOf(span, rows, false));
         }
         sequence.length = length;
       }
@@ -375,24 +381,46 @@ export class KVCache {
     this.dispose();
   }
 
+  /**
+   * What it is made for.
+   * @internal
+   */
+  get config(): CacheConfig {
+    return this.#config;
+  }
+
+  /**
+   * Its keys as attention sees them once each sequence has `counts` more.
+   * @internal
+   */
+  keysWith(counts: readonly number[] = []): CachedKeys {
+    const lengths = this.#sequences.lengths.map((length, batch) => length + (counts[batch] ?? 0));
+    return cachedKeys(this.#config, this.#sequences, lengths);
+  }
+
+  /**
+   * Rises with each change of the content.
+   * @internal
+   */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /**
+   * Refuses what is no cache of this engine in use.
+   * @internal
+   */
+  static assertUsable(runtime: Runtime, operation: string, name: string, value: unknown): asserts value is KVCache {
+    if (typeof value !== "object" || value === null || !(#runtime in value)) {
+      throw wrongKind(operation, `"${name}" must be a KVCache, got ${describe(value)}`);
+    }
+    if (value.#runtime !== runtime) throw wrongValue(operation, `"${name}" is a cache of another engine`);
+    if (value.#isDisposed) throw wrongMoment(operation, `"${name}" has been disposed of`);
+  }
+
   #assertReady(operation: string): void {
     this.#runtime.assertReady(operation);
     if (this.#isDisposed) throw wrongMoment(operation, "this cache has been disposed of");
-  }
-
-  #keys(): CachedKeys {
-    const { batchSize, numKvHeads, headDim, valueDim, dtype } = this.#config;
-    const { list, lengths, longest } = this.#sequences;
-    const blocksPerSequence = blocksOf(longest);
-    return {
-      ...{ batchSize, numKvHeads, headDim, valueDim, lengths, blocksPerSequence },
-      isInt8: dtype === "int8",
-      writeBlocks: (i32, word) => {
-        for (const [batch, sequence] of list.entries()) {
-          writeBlocks(sequence, blocksPerSequence, i32, word + batch * blocksPerSequence);
-        }
-      },
-    };
   }
 
   /** Refuses rows that would see keys which are not there any more. */
@@ -416,16 +444,15 @@ export class KVCache {
     }
   }
 
-  /** Writes rows to the blocks of spans. On failure nothing has changed. */
-  #write(operation: string, spans: readonly KeySpan[], rows: Rows): void {
-    const room = this.#sequences.makeRoom(operation, spans);
+  /** On failure nothing has changed. */
+  #write(staged: StagedRows, rows: Rows): void {
     try {
-      transferRows(this.#runtime, operation, "appendKeys", this.#config, spans, rows);
+      staged.write(rows);
     } catch (error) {
-      this.#sequences.undo(room);
+      staged.undo();
       throw error;
     }
-    this.#sequences.keep(room);
+    staged.keep();
   }
 }
 

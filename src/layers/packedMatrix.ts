@@ -9,6 +9,10 @@ export const WEIGHT_LAYOUTS = ["inOut", "outIn"] as const;
 /** How the matrix of y = x W lies: "inOut" as W [in, out], as in Keras; "outIn" as its transpose [out, in], as in PyTorch. */
 export type WeightLayout = (typeof WEIGHT_LAYOUTS)[number];
 
+/** Rows of a block and columns of a panel, as the kernels have them; see `assembly/matmul.ts`. */
+const BLOCK_ROWS = 512;
+const PANEL = 8;
+
 /** Memory of a packed matrix. */
 interface Block {
   readonly runtime: Runtime;
@@ -71,6 +75,28 @@ export class PackedMatrix {
     if (this.#isDisposed || this.#block.runtime.isDisposed) throw wrongMoment(operation, `"${name}" has been disposed of`);
     if (this.#block.runtime !== runtime) throw wrongValue(operation, `"${name}" is a packed matrix of another engine`);
     return this.#block.ptr;
+  }
+
+  /**
+   * Columns of W [depth, indices.length], as they were before they were packed.
+   * @internal
+   */
+  columnsAt(indices: readonly number[]): Float32Array {
+    const { runtime, ptr } = this.#block;
+    const { f32 } = runtime.memory;
+    const packedColumns = Math.ceil(this.columns / PANEL) * PANEL;
+    const found = new Float32Array(this.depth * indices.length);
+    for (let row = 0; row < this.depth; row++) {
+      const step = row % BLOCK_ROWS;
+      const block = row - step;
+      const steps = Math.min(BLOCK_ROWS, this.depth - block);
+      const start = (ptr >>> 2) + block * packedColumns + step * PANEL;
+      for (const [index, column] of indices.entries()) {
+        const ofPanel = column % PANEL;
+        found[row * indices.length + index] = f32[start + (column - ofPanel) * steps + ofPanel]!;
+      }
+    }
+    return found;
   }
 
   /**

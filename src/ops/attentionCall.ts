@@ -131,29 +131,40 @@ export function readCall(
   keys: GivenKeys | CachedKeys,
   options: AttentionOptions,
 ): AttentionCall {
-  const {
-    layout: layoutOption = "bshd",
-    scale,
-    softcap = 0,
-    causal: causalOption = false,
-    sinkTokens = 0,
-    scoresStage = "biased",
-  } = options;
+  const { layout: layoutOption = "bshd" } = options;
   const layout = oneOf(operation, "layout", layoutOption, LAYOUTS);
-  const causal = oneOf(operation, "causal", causalOption, [false, true, "lower-right", "upper-left"]);
   const numbers = (name: string, value: unknown): Operand => readNumbers(runtime, operation, name, value);
-
   const query = numbers("q", q);
   const cache = "lengths" in keys ? keys : undefined;
   const rows = "lengths" in keys ? undefined : { k: numbers("k", keys.k), v: numbers("v", keys.v) };
   const shape = rows ? attentionShape(operation, query, rows.k, rows.v, layout) : cachedShape(operation, query, cache!, layout);
+  const operands = { q: query, k: rows?.k, v: rows?.v };
+  const call = callOf(runtime, operation, operands, cache, shape, layout, options);
+  refuseOverlaps(operation, call.given, (result) => (result === call.results.out ? query : undefined));
+  return call;
+}
+
+/**
+ * A call on queries, and keys and values or a cache, that have been read: reads what remains.
+ * @internal
+ * @throws as `readCall`
+ */
+export function callOf(
+  runtime: Runtime,
+  operation: string,
+  operands: Pick<AttentionCall["inputs"], "q" | "k" | "v">,
+  cache: CachedKeys | undefined,
+  shape: AttentionShape,
+  layout: Layout,
+  options: Omit<AttentionOptions, "layout">,
+): AttentionCall {
+  const { scale, softcap = 0, causal: causalOption = false, sinkTokens = 0, scoresStage = "biased" } = options;
+  const causal = oneOf(operation, "causal", causalOption, [false, true, "lower-right", "upper-left"]);
   const inputs = {
-    q: query,
-    k: rows?.k,
-    v: rows?.v,
+    ...operands,
     mask: optional(options.mask, (mask) => readMask(runtime, operation, "mask", mask)),
-    bias: optional(options.bias, (bias) => numbers("bias", bias)),
-    sinks: optional(options.sinks, (sinks) => sinksOf(operation, numbers("sinks", sinks), shape)),
+    bias: optional(options.bias, (bias) => readNumbers(runtime, operation, "bias", bias)),
+    sinks: optional(options.sinks, (sinks) => sinksOf(operation, readNumbers(runtime, operation, "sinks", sinks), shape)),
   };
   const strides = {
     mask: optional(inputs.mask, (mask) => broadcastStrides(operation, mask, shape)),
@@ -161,7 +172,7 @@ export function readCall(
   };
 
   const { seqLen, kvLen, headDims } = shape;
-  const leading = headDims.length ? "batch, numHeads, " : "";
+  const leading = ["batch, ", "numHeads, "].slice(2 - headDims.length).join("");
   const place = (name: "out" | "logSumExp" | "weights" | "scores", value: unknown, dims: readonly number[], axes: string) =>
     optional(value, (given) => readPlace(runtime, operation, name, given, dims, axes));
   const { out: returned } = options;
@@ -185,7 +196,6 @@ export function readCall(
   ]) {
     if (operand) given.push(operand);
   }
-  refuseOverlaps(operation, given, (result) => (result === results.out ? inputs.q : undefined));
 
   const [windowLeft, windowRight] = windowOf(operation, options.window);
   return {

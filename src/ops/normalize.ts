@@ -87,7 +87,36 @@ function normalize<Out extends Float32Tensor>(
   assertUnchanged(runtime, operation, given);
 
   const out = place ?? newResult(runtime, operation, input.dims);
-  runUnits(runtime, operation, place ? given : [...given, out], {
+  const isCentered = operation === "layerNorm";
+  normalizeRows(runtime, operation, place ? given : [...given, out], { input, out, weight, bias, length, eps: added, isCentered });
+  return handBack(returned, out);
+}
+
+/**
+ * Rows of a call that has been read.
+ * @internal
+ */
+interface NormalizedRows {
+  readonly input: Operand;
+  readonly out: Operand;
+  readonly weight: Pick<Operand, "ptr"> | undefined;
+  readonly bias: Pick<Operand, "ptr"> | undefined;
+  readonly length: number;
+  readonly eps: number;
+  readonly isCentered: boolean;
+}
+
+/**
+ * Places operands, if there are any, and normalizes rows.
+ * @internal
+ */
+export function normalizeRows(
+  runtime: Runtime,
+  operation: string,
+  operands: readonly Operand[],
+  { input, out, weight, bias, length, eps, isCentered }: NormalizedRows,
+): void {
+  runUnits(runtime, operation, operands, {
     kernel: "normalize",
     units: input.count === 0 ? 0 : input.count / length,
     work: WORK * input.count,
@@ -98,9 +127,8 @@ function normalize<Out extends Float32Tensor>(
       weight: weight?.ptr ?? 0,
       bias: bias?.ptr ?? 0,
       length,
-      eps: added,
-      isCentered: Number(operation === "layerNorm"),
+      eps,
+      isCentered: Number(isCentered),
     }),
   });
-  return handBack(returned, out);
 }

@@ -52,8 +52,13 @@ type ReadArguments = Parameters<typeof readCall> extends [Runtime, ...infer Rest
 /** Computes a call that has been read, and returns its output. */
 export function attend(runtime: Runtime, call: AttentionCall): Float32Tensor {
   const out = call.results.out ?? newResult(runtime, call.operation, call.shape.outDims);
-  if (!isEmpty(call)) run(runtime, call, out);
+  attendTo(runtime, call, out);
   return handBack(call.returned, out);
+}
+
+/** Computes a call that has been read, its output to `out`. */
+export function attendTo(runtime: Runtime, call: AttentionCall, out: Operand): void {
+  if (!isEmpty(call)) run(runtime, call, out);
 }
 
 /** Whether it has no query, and so no result. */
@@ -122,7 +127,7 @@ function placementOf(runtime: Runtime, call: AttentionCall, operands: readonly O
 /** Places the operands in scratch, runs the kernel and copies the results out. */
 function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
   const { memory, jobPtr } = runtime;
-  const operands = call.results.out ? call.given : [...call.given, out];
+  const operands = call.given.includes(out) ? call.given : [...call.given, out];
   const placement = placementOf(runtime, call, operands);
   const { passes, work, threads, workspaceBytes } = placement;
   onScratch(runtime, call.operation, operands, placement.ownBytes, (sequencesPtr) => {

@@ -3,6 +3,7 @@ export { matmul, type ReferenceMatmulOptions } from "./matmul.js";
 export { activate } from "./activate.js";
 export { linearAttention, type ReferenceLinearOptions } from "./linearAttention.js";
 export { mergeAttention, type ReferencePart } from "./mergeAttention.js";
+export { multiHeadAttention, type ReferenceMultiHeadOptions, type ReferenceParameters } from "./multiHeadAttention.js";
 export { layerNorm, type ReferenceNormOptions, rmsNorm } from "./normalize.js";
 export { type ReferenceRotaryOptions, rotary } from "./rotary.js";
 export { type ReferenceSoftmaxOptions, softmax } from "./softmax.js";

@@ -7,7 +7,7 @@ export interface ReferenceTensor {
 }
 
 /** A place for results that the caller brings. */
-interface Place {
+export interface Place {
   readonly data: { [index: number]: number };
   readonly dims: readonly number[];
 }
@@ -78,9 +78,7 @@ export function scaledDotProductAttention(
     for (let h = 0; h < numHeads; h++) {
       const kvHead = Math.floor((h * numKvHeads) / numHeads);
       for (let i = 0; i < seqLen; i++) {
-        const { index, queryStart, queryEnd, keyStart, keyEnd, lastKey, origin } = sequenceOf(options, b, i, seqLen, kvLen);
-        const { queryOffset = causal === "upper-left" ? 0 : keyEnd - origin - (queryEnd - queryStart) } = options;
-        const position = origin + i - queryStart + (typeof queryOffset === "number" ? queryOffset : queryOffset[index]!);
+        const { queryEnd, keyStart, keyEnd, lastKey, position } = sequenceOf(options, b, i, seqLen, kvLen);
         const qRow = at(layout, b, i, h, seqLen, numHeads) * headDim;
         const row = (b * numHeads + h) * seqLen + i; // of logSumExp, weights and scores
         const isVisible = (j: number): boolean =>
@@ -125,23 +123,27 @@ export function scaledDotProductAttention(
   return { data: out, dims: [...q.dims.slice(0, -1), valueDim] };
 }
 
-/** Rows, and keys, of the sequence that row `i` belongs to: up to the ends they count. Positions count from key `origin`. */
-function sequenceOf(
+/** Keys of the sequence that row `i` belongs to, where its rows that count end, and where the row stands: a key has its index. */
+export function sequenceOf(
   { cuSeqlensQ, cuSeqlensK = cuSeqlensQ, ...options }: ReferenceOptions,
   b: number,
   i: number,
   seqLen: number,
   kvLen: number,
 ) {
-  if (!cuSeqlensQ) {
-    const [queryEnd, keyEnd] = [options.queryLengths?.[b] ?? seqLen, options.keyLengths?.[b] ?? kvLen];
-    return { index: b, queryStart: 0, queryEnd, keyStart: options.keyStarts?.[b] ?? 0, keyEnd, lastKey: kvLen - 1, origin: 0 };
+  let index = b;
+  let [queryStart, queryEnd, origin] = [0, options.queryLengths?.[b] ?? seqLen, 0];
+  let [keyStart, keyEnd, lastKey] = [options.keyStarts?.[b] ?? 0, options.keyLengths?.[b] ?? kvLen, kvLen - 1];
+  if (cuSeqlensQ) {
+    index = 0;
+    while (cuSeqlensQ[index + 1]! <= i) index++;
+    [queryStart, queryEnd] = [cuSeqlensQ[index]!, cuSeqlensQ[index + 1]!];
+    [keyStart, keyEnd] = [cuSeqlensK![index]!, cuSeqlensK![index + 1]!];
+    [origin, lastKey] = [keyStart, keyEnd - 1]; // positions count from there
   }
-  let index = 0;
-  while (cuSeqlensQ[index + 1]! <= i) index++;
-  const [keyStart, keyEnd] = [cuSeqlensK![index]!, cuSeqlensK![index + 1]!];
-  const [queryStart, queryEnd] = [cuSeqlensQ[index]!, cuSeqlensQ[index + 1]!];
-  return { index, queryStart, queryEnd, keyStart, keyEnd, lastKey: keyEnd - 1, origin: keyStart };
+  const { queryOffset = options.causal === "upper-left" ? 0 : keyEnd - origin - (queryEnd - queryStart) } = options;
+  const position = origin + i - queryStart + (typeof queryOffset === "number" ? queryOffset : queryOffset[index]!);
+  return { queryEnd, keyStart, keyEnd, lastKey, position };
 }
 
 /** [batch, rows, heads, channels] of a tensor in either layout or of rank 2. */

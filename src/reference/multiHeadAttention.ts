@@ -1,0 +1,212 @@
+/** Multi-head attention in float64, head by head as it is defined. Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2. */
+import type { MultiHeadAttentionConfig } from "../layers/multiHeadConfig.js";
+import { mergeAttention } from "./mergeAttention.js";
+import { type ReferenceRotaryOptions, rotary } from "./rotary.js";
+import {
+  type Place,
+  type ReferenceOptions,
+  type ReferenceTensor,
+  scaledDotProductAttention,
+  sequenceOf,
+} from "./scaledDotProductAttention.js";
+
+/** The parameters of `createMultiHeadAttention`, of the same sizes. */
+export type ReferenceParameters = { readonly out: ReferenceTensor } & {
+  readonly [
+    Name in
+      ("q" | "k" | "v" | "qkv" | "qBias" | "kBias" | "vBias" | "qkvBias" | "outBias") | ("biasK" | "biasV" | "qNorm" | "kNorm")
+  ]?: ReferenceTensor | undefined;
+};
+
+/** The options of `MultiHeadAttention.forward` but for memory and cache, which change nothing. */
+export interface ReferenceMultiHeadOptions extends Omit<ReferenceOptions, "layout"> {
+  key?: ReferenceTensor | undefined;
+  value?: ReferenceTensor | undefined;
+  headGates?: ArrayLike<number> | undefined;
+  averageWeights?: Place | undefined;
+}
+
+/**
+ * head_h = attention(x W^Q_h + b, key W^K_h + b, value W^V_h + b) ,  out = Σ_h gate_h head_h W^O_h + b
+ *
+ * @param x  [batch, seq, embedDim], or [seq, embedDim]
+ * @returns { data, dims } with dims [batch, seq, outDim]
+ *
+ * @example
+ * import { multiHeadAttention } from "headwise/reference";
+ *
+ * const one = { data: [1], dims: [1, 1] };
+ * const x = { data: [3, 5], dims: [2, 1] };
+ * const parameters = { q: one, k: one, v: one, out: one };
+ * const out = multiHeadAttention({ embedDim: 1, numHeads: 1 }, parameters, x, { causal: true });
+ * console.log(out.data[0], out.dims); // 3 [2, 1]
+ */
+export function multiHeadAttention(
+  config: MultiHeadAttentionConfig,
+  parameters: ReferenceParameters,
+  x: ReferenceTensor,
+  { key = x, value = key, headGates = config.headGates, averageWeights, ...options }: ReferenceMultiHeadOptions = {},
+): { data: Float64Array; dims: number[] } {
+  const { embedDim, numHeads, numKvHeads = numHeads, headDim = embedDim / numHeads, valueDim = headDim } = config;
+  const { kDim = embedDim, vDim = embedDim, outDim = embedDim, weightLayout = "outIn", qkNorm = false } = config;
+  const { qBias, kBias, vBias, qkvBias, outBias } = parameters;
+
+  // W^Q, W^K and W^V, which may be the columns of one matrix
+  const [qSize, kSize, vSize] = [numHeads * headDim, numKvHeads * headDim, numKvHeads * valueDim];
+  const packed = (first: number, inDim: number, columns: number, own?: ReferenceTensor, ownBias?: ReferenceTensor): Linear => ({
+    ...{ inDim, columns, weightLayout, matrix: own ?? parameters.qkv!, bias: ownBias ?? qkvBias },
+    ...{ firstColumn: own ? 0 : first, allColumns: own ? columns : qSize + kSize + vSize, firstBias: ownBias ? 0 : first },
+  });
+  let q = apply(packed(0, embedDim, qSize, parameters.q, qBias), x, [numHeads, headDim]);
+  let k = apply(packed(qSize, kDim, kSize, parameters.k, kBias), key, [numKvHeads, headDim]);
+  const v = apply(packed(qSize + kSize, vDim, vSize, parameters.v, vBias), value, [numKvHeads, valueDim]);
+  if (qkNorm !== false) {
+    const { eps = 1e-6 } = qkNorm === true ? {} : qkNorm;
+    [q, k] = [normalize(q, parameters.qNorm, eps), normalize(k, parameters.kNorm, eps)];
+  }
+
+  if (config.rotary) {
+    const { queries, keys } = positionsOf(options, q, k);
+    const angles = config.rotary as ReferenceRotaryOptions; // tables as plain tensors
+    q = rotary(q, { ...angles, positions: queries });
+    k = rotary(k, { ...angles, positions: keys });
+  }
+
+  const heads = attendWithExtraKeys(q, k, v, extraKeys(config, parameters, k, v), { ...options, averageWeights });
+
+  const rows = heads.data.length / (numHeads * valueDim);
+  const gated = heads.data.map((element, index) => {
+    const gate = headGates?.[Math.floor(index / valueDim) % numHeads] ?? 1;
+    return gate === 0 ? 0 : gate * element; // not 0 · NaN: a head at 0 is not there
+  });
+  const output = { inDim: numHeads * valueDim, columns: outDim, allColumns: outDim, weightLayout, matrix: parameters.out };
+  const { data } = apply({ ...output, bias: outBias, firstColumn: 0, firstBias: 0 }, { data: gated, dims: [rows, output.inDim] }, [
+    1,
+    outDim,
+  ]);
+  return { data, dims: [...x.dims.slice(0, -1), outDim] };
+}
+
+/** A linear map: `columns` columns of a matrix from `firstColumn` on. */
+interface Linear {
+  readonly inDim: number;
+  readonly columns: number;
+  readonly weightLayout: "outIn" | "inOut";
+  readonly matrix: ReferenceTensor;
+  readonly firstColumn: number;
+  readonly allColumns: number;
+  readonly bias: ReferenceTensor | undefined;
+  readonly firstBias: number;
+}
+
+/** x W + b as [batch, rows, heads, channels]. */
+function apply(linear: Linear, x: ReferenceTensor, [heads, channels]: [number, number]): Tensor64 {
+  const { inDim, columns, weightLayout, matrix, firstColumn, allColumns, bias, firstBias } = linear;
+  const rows = x.data.length / inDim;
+  const data = new Float64Array(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    for (let to = 0; to < columns; to++) {
+      const column = firstColumn + to;
+      let sum = 0;
+      for (let from = 0; from < inDim; from++) {
+        const index = weightLayout === "outIn" ? column * inDim + from : from * allColumns + column;
+        sum += x.data[row * inDim + from]! * matrix.data[index]!;
+      }
+      data[row * columns + to] = sum + (bias?.data[firstBias + to] ?? 0);
+    }
+  }
+  const batch = x.dims.length === 3 ? x.dims[0]! : 1;
+  return { data, dims: [batch, rows / batch, heads, channels] };
+}
+
+interface Tensor64 {
+  readonly data: Float64Array;
+  readonly dims: readonly number[];
+}
+
+/** Each head's vector over the root of its mean square, times the parameters. Zhang & Sennrich 2019, arXiv:1910.07467. */
+function normalize({ data, dims }: Tensor64, parameters: ReferenceTensor | undefined, eps: number): Tensor64 {
+  const channels = dims.at(-1)!;
+  const normalized = data.map((element, index) => {
+    const start = index - (index % channels);
+    const meanSquare = data.subarray(start, start + channels).reduce((sum, x) => sum + x * x, 0) / channels;
+    return (element / Math.sqrt(meanSquare + eps)) * (parameters?.data[index % channels] ?? 1);
+  });
+  return { data: normalized, dims };
+}
+
+/** Where rows and keys stand, counted from the first key of their sequence. */
+export function positionsOf(
+  options: ReferenceOptions,
+  q: Pick<Tensor64, "dims">,
+  k: Pick<Tensor64, "dims">,
+): { queries: number[]; keys: number[] } {
+  const [batch, seqLen] = q.dims as [number, number];
+  const kvLen = k.dims[1]!;
+  const { cuSeqlensQ, cuSeqlensK = cuSeqlensQ, keyStarts } = options;
+  const queries = Array.from({ length: batch * seqLen }, (_, row) => {
+    const { position, keyStart } = sequenceOf(options, Math.floor(row / seqLen), row % seqLen, seqLen, kvLen);
+    return position - keyStart;
+  });
+  const keys = Array.from({ length: batch * kvLen }, (_, row) => {
+    const [b, j] = [Math.floor(row / kvLen), row % kvLen];
+    const starts = cuSeqlensK ? Array.from(cuSeqlensK) : [keyStarts?.[b] ?? 0];
+    return j - Math.max(starts[0]!, ...starts.filter((start) => start <= j));
+  });
+  return { queries, keys };
+}
+
+/** Keys and values that every row sees: the parameters biasK and biasV, and zeros. */
+function extraKeys(config: MultiHeadAttentionConfig, { biasK, biasV }: ReferenceParameters, k: Tensor64, v: Tensor64) {
+  const [batch, , heads, headDim] = k.dims as [number, number, number, number];
+  const valueDim = v.dims[3]!;
+  const extra = (bias: ReferenceTensor | undefined, channels: number): Tensor64 => {
+    const rows = [
+      bias ? Array.from(bias.data) : [],
+      new Array<number>(config.addZeroAttention ? heads * channels : 0).fill(0),
+    ].flat();
+    const data = Array.from({ length: batch }, () => rows).flat();
+    return { data: Float64Array.from(data), dims: [batch, rows.length / (heads * channels), heads, channels] };
+  };
+  return { k: extra(biasK, headDim), v: extra(biasV, valueDim) };
+}
+
+/** Attention on keys under the options, and on extra keys that they don't concern: merged as parts of one softmax. */
+function attendWithExtraKeys(
+  q: Tensor64,
+  k: Tensor64,
+  v: Tensor64,
+  extra: { k: Tensor64; v: Tensor64 },
+  { averageWeights, ...options }: ReferenceOptions & { averageWeights?: Place | undefined },
+): Tensor64 {
+  const [batch, seqLen, numHeads] = q.dims as [number, number, number, number];
+  const parts = [
+    { k, v, options },
+    { ...extra, options: { scale: options.scale, softcap: options.softcap, queryLengths: options.queryLengths } },
+  ].map(({ k, v, options: own }) => {
+    const [shape, kvLen] = [[batch, numHeads, seqLen], k.dims[1]!];
+    const zeros = (dims: number[]) => ({ data: new Float64Array(dims.reduce((a, b) => a * b, 1)), dims });
+    const [logSumExp, weights, scores] = [zeros(shape), zeros([...shape, kvLen]), zeros([...shape, kvLen])];
+    const places = { logSumExp, weights, scores, scoresStage: options.scoresStage };
+    return { out: scaledDotProductAttention(q, k, v, { ...own, ...places }), kvLen, logSumExp, weights, scores };
+  });
+  const { out, logSumExp } = mergeAttention(parts);
+
+  const width = parts[0]!.kvLen + parts[1]!.kvLen;
+  for (const [row, total] of logSumExp.data.entries()) {
+    if (options.logSumExp) options.logSumExp.data[row] = total;
+    let column = 0;
+    for (const part of parts) {
+      const share = part.logSumExp.data[row] === -Infinity ? 0 : Math.exp(part.logSumExp.data[row]! - total);
+      for (let j = 0; j < part.kvLen; j++, column++) {
+        const weight = share * part.weights.data[row * part.kvLen + j]!;
+        if (options.weights) options.weights.data[row * width + column] = weight;
+        if (options.scores) options.scores.data[row * width + column] = part.scores.data[row * part.kvLen + j]!;
+        const [b, h, i] = [Math.floor(row / seqLen / numHeads), Math.floor(row / seqLen) % numHeads, row % seqLen];
+        const average = (b * seqLen + i) * width + column;
+        if (averageWeights) averageWeights.data[average] = (h === 0 ? 0 : averageWeights.data[average]!) + weight / numHeads;
+      }
+    }
+  }
+  return { data: out.data, dims: [...out.dims] };
+}

@@ -1,0 +1,459 @@
+/** What a multi-head layer promises: which calls have the same bits, and which layers are the same. */
+import { describe, expect, test } from "vitest";
+import type { Float32Tensor, FullEngine, MultiHeadAttentionConfig, MultiHeadForwardOptions } from "headwise";
+import { multiHeadAttention as reference } from "headwise/reference";
+import { expectParity, expectSameBits, poison } from "./support/attention.js";
+import { openBuild } from "./support/builds.js";
+import { onEveryEngine } from "./support/engines.js";
+import { type LayerParameters, naiveLayer, randomParameters, sizesOf } from "./support/layers.js";
+import { normal, randomMask, type TestTensor } from "./support/random.js";
+
+/** Rows `from` to `to` − 1 of each sequence. */
+function cut({ data, dims }: Float32Tensor, from: number, to: number): TestTensor {
+  const [batch, rows, channels] = dims as [number, number, number];
+  const parts = Array.from({ length: batch }, (_, b) => [
+    ...data.subarray((b * rows + from) * channels, (b * rows + to) * channels),
+  ]);
+  return { data: Float32Array.from(parts.flat()), dims: [batch, to - from, channels] };
+}
+
+/** One sequence of a batch. */
+const sequenceOf = ({ data, dims }: Float32Tensor, index: number): TestTensor => {
+  const size = dims[1]! * dims[2]!;
+  return { data: data.slice(index * size, (index + 1) * size), dims: [1, dims[1]!, dims[2]!] };
+};
+
+const concatenated = (...tensors: (TestTensor | undefined)[]): TestTensor => {
+  const data = Float32Array.from(tensors.flatMap((tensor) => [...tensor!.data]));
+  const [first] = tensors as [TestTensor];
+  const dims = first.dims.length === 1 ? [data.length] : [data.length / first.dims[1]!, first.dims[1]!];
+  return { data, dims };
+};
+
+const transposed = ({ data, dims }: TestTensor): TestTensor => {
+  const [rows, columns] = dims as [number, number];
+  return {
+    data: Float32Array.from(data, (_, index) => data[(index % rows) * columns + Math.floor(index / rows)]!),
+    dims: [columns, rows],
+  };
+};
+
+function forward(
+  engine: FullEngine,
+  config: MultiHeadAttentionConfig,
+  parameters: LayerParameters,
+  x: TestTensor,
+  options?: MultiHeadForwardOptions,
+): Float32Array {
+  using layer = engine.createMultiHeadAttention(config, parameters);
+  poison(engine);
+  return layer.forward(x, options).data;
+}
+
+const GROUPED: MultiHeadAttentionConfig = { embedDim: 20, numHeads: 6, numKvHeads: 3, headDim: 7, valueDim: 5 };
+const SQUARE: MultiHeadAttentionConfig = { embedDim: 24, numHeads: 4 };
+
+onEveryEngine((build, engine) => {
+  describe("the same layer, to the bit", () => {
+    const parameters = randomParameters(GROUPED, 2, { biases: true });
+    const x = normal([2, 13, 20], 8);
+    const expected = (): Float32Array => forward(engine, GROUPED, parameters, x, { causal: true });
+
+    test("with the matrices of q, k and v in one", () => {
+      const { q, k, v, qBias, kBias, vBias, out, outBias } = parameters;
+      const packed = { qkv: concatenated(q, k, v), qkvBias: concatenated(qBias, kBias, vBias), out, outBias };
+      expectSameBits(forward(engine, GROUPED, packed, x, { causal: true }), expected(), "outIn");
+      const inOut = { ...packed, qkv: transposed(packed.qkv), out: transposed(out) };
+      expectSameBits(forward(engine, { ...GROUPED, weightLayout: "inOut" }, inOut, x, { causal: true }), expected(), "inOut");
+    });
+
+    test("with matrices as Keras has them", () => {
+      const { q, k, v, qBias, kBias, vBias, out } = parameters;
+      const heads = (matrix: TestTensor | undefined, ...dims: number[]): TestTensor => ({ data: transposed(matrix!).data, dims });
+      const keras = {
+        ...{ q: heads(q, 20, 6, 7), k: heads(k, 20, 3, 7), v: heads(v, 20, 3, 5), out: heads(out, 6, 5, 20) },
+        ...{ qBias: { ...qBias!, dims: [6, 7] }, kBias: { ...kBias!, dims: [3, 7] }, vBias: { ...vBias!, dims: [3, 5] } },
+        outBias: parameters.outBias,
+      };
+      expectSameBits(forward(engine, { ...GROUPED, weightLayout: "inOut" }, keras, x, { causal: true }), expected(), "keras");
+    });
+
+    test("from float16 and from the engine's own tensors, which may then be disposed of", () => {
+      const placed = (tensor: TestTensor) => {
+        const own = engine.tensor(tensor.dims);
+        own.data.set(tensor.data);
+        return own;
+      };
+      const given = Object.fromEntries(Object.entries(parameters).map(([name, tensor]) => [name, tensor && placed(tensor)]));
+      const layer = engine.createMultiHeadAttention(GROUPED, given as never);
+      for (const tensor of Object.values(given)) tensor?.dispose();
+      const [input, out] = [placed(x), engine.tensor(x.dims)];
+      expect(layer.forward(input, { causal: true, out })).toBe(out);
+      expectSameBits(out.data, expected(), "out");
+      expect(layer.forward(input, { causal: true, out: input })).toBe(input);
+      expectSameBits(input.data, expected(), "out written over x");
+      for (const each of [layer, input, out]) each.dispose();
+      expect(engine.info.memory.inUse).toBe(0);
+    });
+
+    test("added to what out holds, as matmul adds", () => {
+      const residual = normal(x.dims, 12);
+      const host = { data: residual.data.slice(), dims: x.dims };
+      using layer = engine.createMultiHeadAttention(GROUPED, {
+        ...parameters,
+        out: { ...parameters.out, data: new Float32Array(600) },
+      });
+      layer.forward(x, { out: host, accumulate: true });
+      const bias = parameters.outBias!.data;
+      expectSameBits(
+        host.data,
+        residual.data.map((each, index) => each + bias[index % 20]!),
+        "the bias alone is added",
+      );
+      using real = engine.createMultiHeadAttention(GROUPED, parameters);
+      host.data.set(residual.data);
+      real.forward(x, { out: host, accumulate: true, causal: true });
+      const placed = engine.tensor(x.dims);
+      placed.data.set(residual.data);
+      real.forward(x, { out: placed, accumulate: true, causal: true });
+      expectSameBits(placed.data, host.data, "in the engine's memory");
+      const errors = expected().map((each, index) => Math.abs(each + residual.data[index]! - host.data[index]!));
+      expect(Math.max(...errors)).toBeLessThan(1e-5);
+      placed.dispose();
+    });
+
+    test("on one thread", () => {
+      using alone = openBuild(build);
+      expectSameBits(forward(alone, GROUPED, parameters, x, { causal: true }), expected(), "threads");
+    });
+
+    test("for each sequence alone, as rank 2 and as rank 3, and for each row", () => {
+      const whole = expected();
+      for (const index of [0, 1]) {
+        const alone = sequenceOf(x, index);
+        const own = whole.subarray(index * 13 * 20, (index + 1) * 13 * 20);
+        expectSameBits(forward(engine, GROUPED, parameters, alone, { causal: true }), own, "rank 3");
+        expectSameBits(forward(engine, GROUPED, parameters, { ...alone, dims: [13, 20] }, { causal: true }), own, "rank 2");
+        const row = { data: alone.data.subarray(12 * 20), dims: [1, 20] };
+        expectSameBits(
+          forward(engine, GROUPED, parameters, row, { key: { ...alone, dims: [13, 20] } }),
+          own.subarray(12 * 20),
+          "last row",
+        );
+      }
+    });
+
+    test("with x as key, and as value too", () => {
+      const given = forward(engine, GROUPED, parameters, x, {
+        key: x,
+        value: { data: x.data.slice(), dims: x.dims },
+        causal: true,
+      });
+      expectSameBits(given, expected(), "key");
+    });
+  });
+
+  describe("cached keys", () => {
+    const parameters = randomParameters(GROUPED, 5, { biases: true });
+    const x = normal([2, 530, 20], 9); // more than a block of keys
+    test.each([[[530]], [[1, 2, 3, 505, 17, 1, 1]], [[512, 18]]])("prefill and decoding %j are one call, to the bit", (pieces) => {
+      using layer = engine.createMultiHeadAttention(GROUPED, parameters);
+      const whole = layer.forward(x, { causal: true });
+      using cache = layer.createCache({ batchSize: 2, capacity: 600 });
+      let from = 0;
+      for (const rows of pieces) {
+        const piece = cut(x, from, from + rows);
+        expectSameBits(layer.forward(piece, { cache }).data, cut(whole, from, from + rows).data, `rows from ${from}`);
+        from += rows;
+      }
+      expect(cache.lengths).toEqual([530, 530]);
+    });
+
+    test.each<[string, MultiHeadAttentionConfig["rotary"]]>([
+      ["of a base", { base: 100, rotaryDim: 6 }],
+      ["of tables", { tables: { cos: normal([530, 3], 4), sin: normal([530, 3], 5) }, interleaved: true }],
+    ])("rotary %s goes on where the cache ends, to the bit", (_name, rotary) => {
+      const config = { ...GROUPED, rotary, qkNorm: true };
+      using layer = engine.createMultiHeadAttention(config, randomParameters(config, 5, { norms: true }));
+      const whole = layer.forward(x, { causal: true });
+      using cache = layer.createCache({ batchSize: 2, capacity: 600 });
+      for (const [from, to] of [
+        [0, 3],
+        [3, 500],
+        [500, 529],
+        [529, 530],
+      ] as const) {
+        expectSameBits(layer.forward(cut(x, from, to), { cache }).data, cut(whole, from, to).data, `rows from ${from}`);
+      }
+      using memory = layer.projectKeys(x);
+      expectSameBits(layer.forward(x, { memory, causal: true }).data, whole.data, "memory");
+      using smaller = layer.pruneHeads([4, 5]);
+      const gated = layer.forward(x, { causal: true, headGates: [1, 1, 1, 1, 0, 0] });
+      layer.dispose();
+      expectSameBits(smaller.forward(x, { causal: true }).data, gated.data, "pruned");
+    });
+
+    test("padding on the left moves no position, to the bit", () => {
+      const config = { ...GROUPED, rotary: { rotaryDim: 6 } };
+      using layer = engine.createMultiHeadAttention(config, parameters);
+      const rows = cut(x, 0, 9);
+      const padded = { data: new Float32Array(2 * 12 * 20), dims: [2, 12, 20] };
+      for (const batch of [0, 1]) padded.data.set(sequenceOf(rows, batch).data, (batch * 12 + 3) * 20);
+      const expected = layer.forward(rows, { causal: true });
+      const found = layer.forward(rows, { key: padded, keyStarts: [3, 3], causal: true });
+      expectSameBits(found.data, expected.data, "out");
+    });
+
+    test("sequences of different lengths: queryLengths says how many rows each receives", () => {
+      using layer = engine.createMultiHeadAttention(GROUPED, parameters);
+      using cache = layer.createCache({ batchSize: 2, capacity: 20 });
+      const [first, second] = [cut(x, 0, 5), cut(x, 5, 9)];
+      layer.forward(first, { cache, queryLengths: [5, 2] });
+      expect(cache.lengths).toEqual([5, 2]);
+      const out = layer.forward(second, { cache, queryLengths: [1, 4] });
+      expect(cache.lengths).toEqual([6, 6]);
+      const shorter = sequenceOf(x, 1);
+      const own = concatenated({ ...cut(shorter, 0, 2), dims: [2, 20] }, { ...cut(shorter, 5, 9), dims: [4, 20] });
+      const alone = layer.forward(own, { causal: true });
+      expectSameBits(sequenceOf(out, 1).data, alone.data.subarray(2 * 20), "sequence 1");
+    });
+
+    test("a rolling cache gives what a window gives", () => {
+      using layer = engine.createMultiHeadAttention(GROUPED, parameters);
+      using cache = layer.createCache({ batchSize: 2, capacity: 120, policy: "rolling", window: 9, sinkTokens: 2 });
+      const whole = layer.forward(x, { causal: true, window: 9, sinkTokens: 2 });
+      for (const [from, to] of [
+        [0, 100],
+        [100, 101],
+        [101, 210],
+      ] as const) {
+        expectSameBits(layer.forward(cut(x, from, to), { cache }).data, cut(whole, from, to).data, `rows from ${from}`);
+      }
+    });
+
+    test("a cache of int8 is that of attention on its rows", () => {
+      using layer = engine.createMultiHeadAttention(GROUPED, parameters);
+      using cache = layer.createCache({ batchSize: 2, capacity: 20, dtype: "int8" });
+      using other = layer.createCache({ batchSize: 2, capacity: 20, dtype: "int8" });
+      const whole = layer.forward(cut(x, 0, 9), { cache });
+      layer.forward(cut(x, 0, 8), { cache: other });
+      expectSameBits(layer.forward(cut(x, 8, 9), { cache: other }).data, cut(whole, 8, 9).data, "last row");
+    });
+  });
+
+  describe("projected memory", () => {
+    const config = { embedDim: 18, numHeads: 3, kDim: 7, vDim: 9 };
+    const parameters = randomParameters(config, 6, { biases: true });
+    const [x, key, value] = [normal([2, 5, 18], 1), normal([2, 21, 7], 2), normal([2, 21, 9], 3)];
+
+    test("is what forward makes of key and value, to the bit", () => {
+      using layer = engine.createMultiHeadAttention(config, parameters);
+      using memory = layer.projectKeys(key, { value });
+      const options = { mask: randomMask([5, 21], 4, 0.6), window: [8, 2] as const };
+      expectSameBits(layer.forward(x, { memory }).data, layer.forward(x, { key, value }).data, "all keys");
+      expectSameBits(layer.forward(x, { memory, ...options }).data, layer.forward(x, { key, value, ...options }).data, "options");
+      expectSameBits(
+        layer.forward(cut(x, 3, 4), { memory, queryOffset: 3, window: [1, 2] }).data,
+        cut(layer.forward(x, { key, value, queryOffset: 0, window: [1, 2] }), 3, 4).data,
+        "a row at its position",
+      );
+    });
+
+    test("knows the lengths that it was given, and can be forked and reordered", () => {
+      using layer = engine.createMultiHeadAttention(config, parameters);
+      using memory = layer.projectKeys(key, { value, keyLengths: [21, 4] });
+      const expected = layer.forward(x, { key, value, keyLengths: [21, 4] });
+      expectSameBits(layer.forward(x, { memory }).data, expected.data, "lengths");
+      using beams = memory.fork();
+      beams.reorder([1, 1]);
+      const both = layer.forward(
+        { ...x, data: Float32Array.from([...sequenceOf(x, 1).data, ...sequenceOf(x, 1).data]) },
+        { memory: beams },
+      );
+      expectSameBits(sequenceOf(both, 0).data, sequenceOf(expected, 1).data, "reordered");
+    });
+
+    test("holds extra keys too", () => {
+      const more = { ...config, addZeroAttention: true };
+      using layer = engine.createMultiHeadAttention(more, randomParameters(more, 6, { biasKv: true }));
+      using memory = layer.projectKeys(key, { value });
+      expect(memory.length).toBe(23);
+      const options = { causal: true, mask: randomMask([5, 21], 4, 0.6) };
+      expectSameBits(
+        layer.forward(x, { memory, ...options }).data,
+        layer.forward(x, { key, value, ...options }).data,
+        "extra keys",
+      );
+    });
+  });
+
+  describe("gates and pruning", () => {
+    test.each<[string, MultiHeadAttentionConfig, number[]]>([
+      ["one head", SQUARE, [2]],
+      ["all but one", SQUARE, [0, 1, 3]],
+      ["none", SQUARE, []],
+      ["named twice", SQUARE, [1, 1]],
+      ["a whole group", GROUPED, [2, 3]],
+      ["one of each group", GROUPED, [1, 2, 4]],
+      ["groups of different sizes", GROUPED, [0]],
+      ["more depth than a block", { embedDim: 600, numHeads: 5 }, [1, 4]],
+    ])("a layer without heads gives the bits of gates of 0: %s", (_name, config, heads) => {
+      const { numHeads, embedDim } = sizesOf(config);
+      const gates = Array.from({ length: numHeads }, (_, head) => (head % 2 ? 1 : -0.7));
+      const parameters = randomParameters({ ...config, weightLayout: "outIn" }, 7, { biases: true, biasKv: true });
+      const x = normal([2, 5, embedDim], 8);
+      using layer = engine.createMultiHeadAttention({ ...config, headGates: gates }, parameters);
+      using smaller = layer.pruneHeads(heads);
+      const headGates = gates.map((gate, head) => (heads.includes(head) ? 0 : gate));
+      const expected = layer.forward(x, { headGates, causal: true });
+      layer.dispose();
+      expectSameBits(smaller.forward(x, { causal: true }).data, expected.data, "out");
+    });
+
+    test("a gate of 0 leaves nothing of a head that is NaN", () => {
+      const parameters = randomParameters(SQUARE, 7);
+      parameters.v!.data.fill(NaN, 0, 6 * 24); // of head 0
+      const out = forward(engine, SQUARE, parameters, normal([3, 24], 8), { headGates: [0, 1, 1, 1] });
+      expect(out.every(Number.isFinite)).toBe(true);
+    });
+  });
+
+  describe("layers that are the same but for rounding: twice the error of naive float32, plus 4 ulp", () => {
+    const truth = (config: MultiHeadAttentionConfig, parameters: LayerParameters, x: TestTensor) => {
+      const { numHeads } = sizesOf(config);
+      const [batch, seqLen] = x.dims as [number, number];
+      const dims = [batch, numHeads, seqLen, seqLen];
+      const weights = { data: new Float64Array(batch * numHeads * seqLen * seqLen), dims };
+      const out = reference(config, parameters, x, { weights });
+      return { out: out.data, naive: naiveLayer(config, parameters, x, {}, weights).out };
+    };
+
+    test("heads in another order, with the blocks of W^O", () => {
+      const parameters = randomParameters(SQUARE, 4);
+      const order = [2, 0, 3, 1];
+      const blocks = (matrix: TestTensor): TestTensor => ({
+        ...matrix,
+        data: Float32Array.from(order.flatMap((head) => [...matrix.data.subarray(head * 6 * 24, (head + 1) * 6 * 24)])),
+      });
+      const { q, k, v, out } = parameters;
+      const x = normal([2, 9, 24], 5);
+      const shuffled = { q: blocks(q!), k: blocks(k!), v: blocks(v!), out: transposed(blocks(transposed(out))) };
+      const expected = truth(SQUARE, parameters, x);
+      expectParity("out", forward(engine, SQUARE, shuffled, x), expected.out, expected.naive);
+    });
+
+    test("the engine's operations one after the other, to the bit", () => {
+      const config = { ...GROUPED, qkNorm: true, rotary: { base: 500, rotaryDim: 4 } };
+      const parameters = randomParameters(config, 4, { biases: true, norms: true });
+      const { q, k, v, qBias, kBias, vBias, qNorm, kNorm, out, outBias } = parameters;
+      const x = normal([2, 9, 20], 5);
+      const project = (rows: Float32Tensor, matrix?: TestTensor, bias?: TestTensor) =>
+        engine.matmul(rows, matrix!, { transposeB: true, bias });
+      const heads = (rows: Float32Tensor, count: number) => ({ ...rows, dims: [2, 9, count, rows.dims[2]! / count] });
+      const turned = (rows: Float32Tensor, weight?: TestTensor) => engine.rotary(engine.rmsNorm(rows, { weight }), config.rotary);
+      const attended = engine.scaledDotProductAttention(
+        turned(heads(project(x, q, qBias), 6), qNorm),
+        turned(heads(project(x, k, kBias), 3), kNorm),
+        heads(project(x, v, vBias), 3),
+        { causal: true },
+      );
+      const expected = project({ ...attended, dims: [2, 9, 30] }, out, outBias);
+      expectSameBits(forward(engine, config, parameters, x, { causal: true }), expected.data, "out");
+    });
+
+    test("one head is attention between projections, to the bit", () => {
+      const config = { embedDim: 9, numHeads: 1, headDim: 6 };
+      const { q, k, v, out } = randomParameters(config, 4);
+      const x = normal([7, 9], 5);
+      const project = (matrix: TestTensor | undefined, rows: Float32Tensor) => engine.matmul(rows, matrix!, { transposeB: true });
+      const head = engine.scaledDotProductAttention(project(q, x), project(k, x), project(v, x), { causal: true });
+      const expected = project(out, head);
+      expectSameBits(forward(engine, config, { q, k, v, out }, x, { causal: true }), expected.data, "out");
+    });
+
+    /** QK and OV circuits, with [out, in] parameters and no biases: Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits". */
+    test("Σ_h A_h x W_Vᵀ W_Oᵀ with A_h = softmax(x W_Qᵀ W_K xᵀ / √headDim)", () => {
+      const [rows, embedDim, numHeads, headDim] = [6, 8, 2, 4];
+      const config = { embedDim, numHeads };
+      const parameters = randomParameters(config, 9);
+      const x = normal([1, rows, embedDim], 10);
+      const [q, k, v, o] = [parameters.q!, parameters.k!, parameters.v!, parameters.out].map(({ data }) => data) as [
+        ...[Float32Array, Float32Array, Float32Array, Float32Array],
+      ];
+      const out = new Float64Array(rows * embedDim);
+      for (let h = 0; h < numHeads; h++) {
+        const circuit = (pair: (from: number, to: number, c: number) => number): Float64Array => {
+          const matrix = new Float64Array(embedDim * embedDim);
+          for (let index = 0; index < matrix.length; index++)
+            for (let c = h * headDim; c < (h + 1) * headDim; c++)
+              matrix[index]! += pair(Math.floor(index / embedDim), index % embedDim, c);
+          return matrix;
+        };
+        const queryKey = circuit((from, to, c) => q[c * embedDim + from]! * k[c * embedDim + to]!); // W_Qᵀ W_K of the head
+        const outputValue = circuit((from, to, c) => v[c * embedDim + from]! * o[to * embedDim + c]!); // W_Vᵀ W_Oᵀ of the head
+        for (let i = 0; i < rows; i++) {
+          const scores = Array.from({ length: rows }, (_, j) => {
+            let sum = 0;
+            for (let a = 0; a < embedDim; a++)
+              for (let b = 0; b < embedDim; b++)
+                sum += x.data[i * embedDim + a]! * queryKey[a * embedDim + b]! * x.data[j * embedDim + b]!;
+            return Math.exp(sum / Math.sqrt(headDim));
+          });
+          const total = scores.reduce((a, b) => a + b, 0);
+          for (let j = 0; j < rows; j++)
+            for (let a = 0; a < embedDim; a++)
+              for (let b = 0; b < embedDim; b++)
+                out[i * embedDim + b]! += (scores[j]! / total) * x.data[j * embedDim + a]! * outputValue[a * embedDim + b]!;
+        }
+      }
+      expectParity("out", forward(engine, config, parameters, x), out, truth(config, parameters, x).naive);
+    });
+  });
+
+  describe("extra keys", () => {
+    const config = { embedDim: 12, numHeads: 3, addZeroAttention: true };
+    const parameters = randomParameters(config, 3, { biasKv: true });
+
+    test("every row sees them, also the first of a causal call and one whose mask hides all others", () => {
+      using layer = engine.createMultiHeadAttention(config, parameters);
+      const weights = { data: new Float32Array(3 * 4 * 6), dims: [3, 4, 6] };
+      layer.forward(normal([4, 12], 6), { causal: true, mask: { data: Uint8Array.of(1, 1, 0, 1), dims: [4, 1] }, weights });
+      for (let row = 0; row < 12; row++) {
+        const seen = Array.from(weights.data.subarray(row * 6, row * 6 + 6), (weight) => weight > 0);
+        const others = Array.from({ length: 4 }, (_, key) => key <= row % 4 && row % 4 !== 2);
+        expect(seen, `row ${row}`).toEqual([...others, true, true]);
+      }
+    });
+
+    test("the key of zeros has score 0 and no value", () => {
+      const zeros = { embedDim: 2, numHeads: 1, addZeroAttention: true };
+      const one = { data: Float32Array.of(1, 0, 0, 1), dims: [2, 2] };
+      using layer = engine.createMultiHeadAttention(zeros, { q: one, k: one, v: one, out: one });
+      const out = layer.forward({ data: Float32Array.of(0, 6), dims: [1, 2] }, { scale: 0 });
+      expect([...out.data]).toEqual([0, 3]); // halves of 6 and of nothing
+    });
+  });
+
+  test("no rows and no keys", () => {
+    const parameters = randomParameters(SQUARE, 3, { biases: true });
+    using layer = engine.createMultiHeadAttention(SQUARE, parameters);
+    const empty = (...dims: number[]): TestTensor => ({ data: new Float32Array(0), dims });
+    expect(layer.forward(empty(2, 0, 24)).dims).toEqual([2, 0, 24]);
+    expect(layer.forward(empty(0, 5, 24)).dims).toEqual([0, 5, 24]);
+    const out = layer.forward(normal([2, 24], 1), { key: empty(0, 24) });
+    expectSameBits(out.data, [...parameters.outBias!.data, ...parameters.outBias!.data], "the bias alone");
+    using memory = layer.projectKeys(empty(0, 24));
+    expectSameBits(layer.forward(normal([2, 24], 1), { memory }).data, out.data, "memory without keys");
+    using cache = layer.createCache({ capacity: 5 });
+    expect(layer.forward(empty(0, 24), { cache }).dims).toEqual([0, 24]);
+    expect(cache.length).toBe(0);
+  });
+
+  test("more than a megabyte of scratch: the memory may grow in the middle of a call", () => {
+    using fresh = openBuild(build);
+    const config = { embedDim: 64, numHeads: 2 };
+    const parameters = randomParameters(config, 3);
+    const x = normal([900, 64], 4);
+    expectSameBits(forward(fresh, config, parameters, x), forward(engine, config, parameters, x), "out");
+  });
+});
