@@ -178,7 +178,7 @@ onEveryEngine((_, engine) => {
   });
 
   test("results in the engine's memory, also over q", () => {
-    const inputs = linearInputs(parseLinear("B1-S70-KV70-H2/2/2-D8:8"), 7);
+    const inputs = linearInputs(parseLinear("B1-S300-KV300-H1/1/1-D24:24"), 7); // one head, whose columns threads could share
     const place = (tensor: TestTensor) => {
       const placed = engine.tensor(tensor.dims);
       placed.data.set(tensor.data);
@@ -217,7 +217,8 @@ onEveryEngine((_, engine) => {
     }
   });
 
-  test.each(["full", "causal", "softmax"])("%s: keys that don't count have no influence, whatever they hold", (kind) => {
+  const maskedKinds = ["full", "causal", "softmax", "rule gated", "rule delta", "rule gated_delta", "rule gated_delta, by channel"];
+  test.each(maskedKinds)("%s: keys that don't count have no influence, whatever they hold", (kind) => {
     const inputs = linearInputs(sizes, 9);
     const mask = { data: new Uint8Array(60).fill(1), dims: [60] };
     for (const key of [0, 7, 59]) mask.data[key] = 0;
@@ -249,6 +250,30 @@ onEveryEngine((_, engine) => {
       expect(found.subarray(40, 80).some(Number.isNaN)).toBe(true);
       expectSameBits(found.subarray(80, 48 * 4), expected.subarray(80, 48 * 4), "after the first that clears");
       expectSameBits(found.subarray(200), expected.subarray(200), "after the second");
+    }
+  });
+
+  test.each(["head", "channel"])("by %s: what was cleared is gone in all chunks that follow", (by) => {
+    const long = parseLinear("B1-S160-KV160-H1/1/1-D4:4");
+    for (const rule of ["gated", "gated_delta"] as const) {
+      for (const clear of [20, 60]) {
+        const attend = (bad: number) => {
+          const { q, k, v, decay, channelDecay, beta } = linearInputs(long, 14);
+          const gates = by === "head" ? decay : channelDecay;
+          const width = gates.data.length / 160;
+          gates.data.fill(-Infinity, clear * width, (clear + 1) * width);
+          if (!Number.isFinite(bad)) v.data[10 * 4 + 1] = bad;
+          return engine.linearAttention(q, k, v, { rule, decay: gates, ...(rule === "gated_delta" && { beta }) }).data;
+        };
+        for (const bad of [NaN, Infinity]) {
+          expect(
+            attend(bad)
+              .subarray((clear - 1) * 4, clear * 4)
+              .every(Number.isFinite),
+          ).toBe(false);
+          expectSameBits(attend(bad).subarray(clear * 4), attend(0).subarray(clear * 4), `rows from ${clear} on`);
+        }
+      }
     }
   });
 

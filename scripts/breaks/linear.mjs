@@ -10,10 +10,10 @@ export default [
     tests: attention,
   },
   {
-    rule: "linear attention: rows after the last key still read the open chunk",
+    rule: "linear attention: keys beyond the length are left out",
     file: "assembly/linear.ts",
-    find: "const isLast = row + count >= work.keyLength;",
-    replace: "const isLast = row + count > work.keyLength;",
+    find: "max(work.keyLength, row) - row",
+    replace: "p.seqLen - row",
     tests: attention,
   },
   {

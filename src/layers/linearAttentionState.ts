@@ -6,13 +6,11 @@ import { assertUnchanged, onScratch, readNumbers } from "../operand.js";
 import { attendLinear, type PlacedStates, readSums } from "../ops/linearAttention.js";
 import { INPUT_OPTIONS, LINEAR_OPTIONS, type LinearInputs, type LinearOptions, readLinearCall } from "../ops/linearCall.js";
 import type { FeatureFunction } from "../ops/linearConfig.js";
+import { PANEL } from "../runtime/kernels.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type Float32Tensor, type ResultTensor, type TensorLike } from "../tensor.js";
 import { type LinearAttentionStateOptions, type LinearStateConfig, readLinearStateConfig } from "./linearStateConfig.js";
 import { type LinearSequence, readLinearImage, writeLinearImage } from "./linearStateImage.js";
-
-/** Value columns in a panel. */
-const PANEL = 8;
 
 interface StateBlock {
   readonly runtime: Runtime;

@@ -1,10 +1,10 @@
 /** The random projections of "favor+", drawn once for each seed and sizes. */
 import { onScratch } from "../operand.js";
+import { PANEL } from "../runtime/kernels.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { FEATURE_MAPS, type LinearConfig } from "./linearConfig.js";
 
 const FAVOR = FEATURE_MAPS.indexOf("favor+");
-const PANEL = 8;
 
 interface Drawn {
   readonly key: string;
