@@ -8,6 +8,7 @@ import { PackedMatrix, type WeightLayout } from "./layers/packedMatrix.js";
 import { activate, type ActivateOptions } from "./ops/activate.js";
 import { linearAttention } from "./ops/linearAttention.js";
 import type { LinearOptions } from "./ops/linearCall.js";
+import type { FeatureFunction } from "./ops/linearConfig.js";
 import { matmul, type MatmulOptions } from "./ops/matmul.js";
 import { layerNorm, type LayerNormOptions, rmsNorm, type RmsNormOptions } from "./ops/normalize.js";
 import { rotary, type RotaryOptions, rotaryTables, type RotaryTablesOptions } from "./ops/rotary.js";
@@ -307,5 +308,27 @@ export class FullEngine extends Engine {
    */
   createLinearAttentionState(options: LinearAttentionStateOptions): LinearAttentionState {
     return LinearAttentionState.create(this.runtime, options);
+  }
+
+  /**
+   * The state that `LinearAttentionState.serialize` wrote, on this engine.
+   *
+   * @param featureMap  the function that the state was made with, if it was one
+   * @throws {TypeError} not a Uint8Array, or a function that is missing
+   * @throws {RangeError} bytes that `serialize` did not write, or of another version; not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const state = engine.createLinearAttentionState({ numKvHeads: 1, headDim: 4 });
+   * const x = engine.tensor([1, 8, 1, 4]);
+   * state.step(x, x, x);
+   * console.log(engine.restoreLinearAttentionState(state.serialize()).length); // 8
+   * engine.dispose();
+   */
+  restoreLinearAttentionState(bytes: Uint8Array, featureMap?: FeatureFunction): LinearAttentionState {
+    return LinearAttentionState.restore(this.runtime, bytes, featureMap);
   }
 }

@@ -6,7 +6,7 @@ export type { Engine, EngineInfo } from "./engine.js";
 export type { FullEngine } from "./fullEngine.js";
 export type { EngineOptions, PackagedBuild, SyncBuild, SyncEngineOptions } from "./openEngine.js";
 export type { KVCacheOptions } from "./layers/cacheConfig.js";
-export { LinearAttentionState } from "./layers/linearAttentionState.js";
+export type { LinearAttentionState } from "./layers/linearAttentionState.js";
 export type { LinearAttentionStateOptions } from "./layers/linearStateConfig.js";
 export type { LinearInputs, LinearOptions } from "./ops/linearCall.js";
 export type { FeatureFunction, FeatureMap, LinearKind, LinearRule } from "./ops/linearConfig.js";

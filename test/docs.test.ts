@@ -59,7 +59,7 @@ test("every function and class that the package exports for use has an example",
     ...[".mergeAttention(", ".createKVCache(", ".append(", ".attend(", ".truncate(", ".fork(", ".reorder(", "KVCache.restore("],
     ...[".createMultiHeadAttention(", ".createMultiHeadAttention.fromTorch(", ".forward(", ".projectKeys(", ".createCache("],
     ".pruneHeads(",
-    ...[".linearAttention(", ".createLinearAttentionState(", ".step(", ".sums(", "LinearAttentionState.restore("],
+    ...[".linearAttention(", ".createLinearAttentionState(", ".step(", ".sums(", ".restoreLinearAttentionState("],
     ...[".matmul(", ".packMatrix(", ".activate(", ".softmax(", ".layerNorm(", ".rmsNorm(", ".rotary(", ".rotaryTables("],
     ...["causalMask(", "windowMask(", "paddingMask(", "prefixMask(", "documentMask(", "and(", "or(", "not(", "applyMask("],
   ]) {

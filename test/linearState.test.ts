@@ -1,5 +1,5 @@
 /** States of linear attention: tokens in any pieces give the bits of one call. */
-import { type FullEngine, LinearAttentionState, type LinearAttentionStateOptions, type LinearInputs } from "headwise";
+import { type FullEngine, type LinearAttentionState, type LinearAttentionStateOptions, type LinearInputs } from "headwise";
 import { linearAttention as reference } from "headwise/reference";
 import { describe, expect, test } from "vitest";
 import { expectSameBits, largestError, poison } from "./support/attention.js";
@@ -80,7 +80,7 @@ onEveryEngine((build, engine) => {
             const image = state.serialize();
             state.dispose();
             poison(engine);
-            state = LinearAttentionState.restore(engine, image);
+            state = engine.restoreLinearAttentionState(image);
             expectSameBits(state.serialize(), image, "an image of what was restored");
           } else {
             const to = Math.min(sizes.seqLen, at + (action < 0.6 ? 1 : Math.ceil(60 * next() ** 2)));
@@ -159,7 +159,7 @@ onEveryEngine((build, engine) => {
     using twin = state.fork();
     const expected = step(twin, inputs, kind, 60, 70);
     using other = openBuild(build === "simd" || !canRun("relaxed") ? "debug" : "simd");
-    using restored = LinearAttentionState.restore(other, state.serialize());
+    using restored = other.restoreLinearAttentionState(state.serialize());
     expect(largestError(step(restored, inputs, kind, 60, 70), expected)).toBeLessThan(1e-6);
   });
 
@@ -188,10 +188,10 @@ onEveryEngine((build, engine) => {
     using state = engine.createLinearAttentionState({ numKvHeads: 2, headDim: 4, featureMap });
     const first = state.step(rowsOf(q, 0, 50), rowsOf(k, 0, 50), rowsOf(v, 0, 50));
     expectSameBits(first.data, expected.data.subarray(0, 50 * 8), "first rows");
-    expect(() => LinearAttentionState.restore(engine, state.serialize())).toThrow(
-      'LinearAttentionState.restore: "featureMap" is missing: the state was made with a function',
+    expect(() => engine.restoreLinearAttentionState(state.serialize())).toThrow(
+      'restoreLinearAttentionState: "featureMap" is missing: the state was made with a function',
     );
-    using restored = LinearAttentionState.restore(engine, state.serialize(), featureMap);
+    using restored = engine.restoreLinearAttentionState(state.serialize(), featureMap);
     expectSameBits(
       restored.step(rowsOf(q, 50, 60), rowsOf(k, 50, 60), rowsOf(v, 50, 60)).data,
       expected.data.subarray(400),
@@ -280,13 +280,13 @@ describe("what doesn't fit is named", () => {
     using state = engine.createLinearAttentionState(least);
     state.step(x, x, x);
     const image = state.serialize();
-    const restore = (bytes: unknown) => () => LinearAttentionState.restore(engine, bytes as Uint8Array);
+    const restore = (bytes: unknown) => () => engine.restoreLinearAttentionState(bytes as Uint8Array);
     const changed = (word: number, value: number): Uint8Array => {
       const copy = image.slice();
       new Uint32Array(copy.buffer)[word] = value;
       return copy;
     };
-    const message = (text: string): string => `LinearAttentionState.restore: "bytes" ${text}`;
+    const message = (text: string): string => `restoreLinearAttentionState: "bytes" ${text}`;
     expect(restore([])).toThrow(message("must be a Uint8Array, got an array of 0"));
     expect(restore(image.subarray(0, 8))).toThrow(message("hold 8 bytes, which is no state"));
     expect(restore(changed(0, 1))).toThrow(message("do not begin as a state does"));
@@ -299,7 +299,7 @@ describe("what doesn't fit is named", () => {
         try {
           restore(changed(word, value))().dispose();
         } catch (error) {
-          expect(String(error)).toMatch(/^(TypeError|RangeError): LinearAttentionState.restore|createLinearAttentionState/);
+          expect(String(error)).toMatch(/^(TypeError|RangeError): restoreLinearAttentionState|createLinearAttentionState/);
         }
       }
     }

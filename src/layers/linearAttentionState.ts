@@ -1,7 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The state of linear attention: what earlier keys and values have left, for tokens that come bit by bit. */
 import { describe, knownOptions, show, wrongKind, wrongMoment, wrongValue } from "../check.js";
-import type { FullEngine } from "../fullEngine.js";
 import { assertUnchanged, onScratch, readNumbers } from "../operand.js";
 import { attendLinear, type PlacedStates, readSums } from "../ops/linearAttention.js";
 import { INPUT_OPTIONS, LINEAR_OPTIONS, type LinearInputs, type LinearOptions, readLinearCall } from "../ops/linearCall.js";
@@ -284,32 +283,19 @@ export class LinearAttentionState {
   }
 
   /**
-   * The state that `serialize` wrote, on this engine.
-   *
-   * @param featureMap  the function that the state was made with, if it was one
-   * @throws {TypeError} not a Uint8Array, or a function that is missing
-   * @throws {RangeError} bytes that `serialize` did not write, or of another version; not enough memory
-   * @throws {Error} after `dispose` of the engine
-   *
-   * @example
-   * import { createEngine, LinearAttentionState } from "headwise";
-   *
-   * const engine = await createEngine({ operations: "all" });
-   * const state = engine.createLinearAttentionState({ numKvHeads: 1, headDim: 4 });
-   * const x = engine.tensor([1, 8, 1, 4]);
-   * state.step(x, x, x);
-   * console.log(LinearAttentionState.restore(engine, state.serialize()).length); // 8
-   * engine.dispose();
+   * See `FullEngine.restoreLinearAttentionState`.
+   * @internal
    */
-  static restore(engine: FullEngine, bytes: Uint8Array, featureMap?: FeatureFunction): LinearAttentionState {
-    const operation = "LinearAttentionState.restore";
+  static restore(runtime: Runtime, bytes: Uint8Array, featureMap?: FeatureFunction): LinearAttentionState {
+    const operation = "restoreLinearAttentionState";
+    runtime.assertReady(operation);
     const { options, sequences, states } = readLinearImage(operation, bytes, featureMap);
-    const state = engine.createLinearAttentionState(options);
-    if (stateBytes(state.#runtime, state.#config).all !== states.length) {
+    const state = LinearAttentionState.create(runtime, options);
+    if (stateBytes(runtime, state.#config).all !== states.length) {
       state.dispose();
       throw wrongValue(operation, '"bytes" are damaged');
     }
-    state.#runtime.memory.u8.set(states, state.#block.ptr);
+    runtime.memory.u8.set(states, state.#block.ptr);
     state.#sequences = sequences;
     return state;
   }

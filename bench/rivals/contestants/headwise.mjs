@@ -18,7 +18,6 @@ const callsOf = {
     ({ x }, out) =>
       engine.softmax(x, { out }),
   layer(engine, { constants, shape: { embedDim, numHeads } }) {
-    if (!("createMultiHeadAttention" in engine)) throw new Error("not there yet: engine.createMultiHeadAttention");
     const { qMatrix: q, kMatrix: k, vMatrix: v, outMatrix, ...biases } = constants;
     const config = { embedDim, numHeads, weightLayout: "inOut" };
     const layer = engine.createMultiHeadAttention(config, { q, k, v, out: outMatrix, ...biases });
