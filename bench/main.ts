@@ -10,6 +10,7 @@ import { decode } from "./sections/decode.js";
 import { dispatch } from "./sections/dispatch.js";
 import { forward } from "./sections/forward.js";
 import { matmul } from "./sections/matmul.js";
+import { layer } from "./sections/layer.js";
 import { linear } from "./sections/linear.js";
 import { memory } from "./sections/memory.js";
 import { size } from "./sections/size.js";
@@ -32,6 +33,7 @@ const SECTIONS: readonly Section[] = [
   linear,
   wide,
   matmul,
+  layer,
   memory,
   coldStart,
   size,
