@@ -7,8 +7,11 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
 // @ts-expect-error a script without types
 import { draw as drawing } from "../bench/chart/draw.mjs";
+// @ts-expect-error a script without types
+import { drawCrossover as drawingCrossover } from "../bench/chart/crossover.mjs";
 
 const draw = drawing as (document: unknown, options?: { size?: string; threads?: number }) => string;
+const drawCrossover = drawingCrossover as (document: unknown) => string;
 const script = fileURLToPath(new URL("../bench/chart/main.mjs", import.meta.url));
 
 const row = (contestant: string, shape: string, median: number, threads = 1, io = "resident") => ({
@@ -124,5 +127,38 @@ describe("chart", () => {
     const refused = run();
     expect(refused.status).toBe(2);
     expect(refused.stderr).toMatch(/^not a document of npm run bench:rivals/);
+  });
+});
+
+describe("linear and softmax attention by length", () => {
+  const point = (shape: string, linear: number, softmax: number | undefined) => ({
+    ...{ build: "relaxed", shape, ms: linear, "softmax attention, ms": softmax },
+  });
+  const measured = {
+    machine: { node: "24.0.0", cpu: "Test <CPU>" },
+    results: {
+      linear: [
+        point("12×16384×64 full", 88, undefined),
+        ...[point("12×64×64 full", 0.31, 0.27), point("12×128×64 full", 0.625, 1.015)],
+        ...[point("12×64×64 causal", 0.4, 0.18), point("12×128×64 causal", 0.8, 0.625)],
+      ],
+    },
+  };
+
+  test("both curves of both masks, the lengths, and the values at their ends", () => {
+    const svg = drawCrossover(measured);
+    expectWellFormed(svg);
+    const texts = textsOf(svg);
+    for (const text of ["full", "causal", "64", "128", "linear 0.625", "softmax 1.01", "linear 0.8", "softmax 0.625"])
+      expect(texts).toContain(text);
+    expect(texts).not.toContain("16384");
+    expect(drawCrossover(measured)).toBe(svg);
+  });
+
+  test.each([
+    [{}, "not a document of npm run bench -- linear --json"],
+    [{ machine: {}, results: { linear: [] } }, "the document holds no rows of both kinds of attention"],
+  ])("refuses %j", (document, message) => {
+    expect(() => drawCrossover(document)).toThrow(new TypeError(message));
   });
 });

@@ -1,5 +1,6 @@
 /** A chart of what `npm run bench:rivals` measured: one group of bars a mask, one bar a contestant, the fastest first. */
 import * as echarts from "echarts";
+import { asImage, COLOURS, significant } from "./style.mjs";
 
 const GROUPS = ["full", "causal"];
 
@@ -13,10 +14,6 @@ const GROUP_HEAD_HEIGHT = 36;
 
 /** Bars longer than so many times headwise's are cut: they would hide the differences of all others. */
 const LONGEST = 10;
-
-const COLOURS = { headwise: "#b45309", others: "#94a3b8", cut: "#cbd5e1", text: "#0f172a", aside: "#64748b" };
-
-const significant = (value) => String(Number(value.toPrecision(3)));
 
 /** @throws {TypeError} it is something else than what `npm run bench:rivals -- --json FILE` writes */
 function check(document) {
@@ -136,6 +133,3 @@ function barOf({ contestant, milliseconds, reason }, longest) {
   if (milliseconds <= longest) return { value: milliseconds, itemStyle: { color }, label: { ...label, formatter } };
   return { value: longest, itemStyle: { color: COLOURS.cut }, label: { ...label, formatter: `${formatter} →` } };
 }
-
-/** Without what only a page would need, styles under a pointer and names that hold a counter of the process. */
-const asImage = (svg) => svg.replace(/<style[^]*<\/style>\s*/, "").replace(/ (class|ecmeta_\w+|pointer-events)="[^"]*"/g, "");

@@ -1,11 +1,12 @@
-/** `npm run chart -- INPUT.json OUTPUT.svg`: draws what `npm run bench:rivals -- --json INPUT.json` measured. */
+/** `npm run chart -- INPUT.json OUTPUT.svg`: draws what the benches measured. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { drawCrossover } from "./crossover.mjs";
 import { draw } from "./draw.mjs";
 
 const USAGE = `npm run chart -- INPUT.json OUTPUT.svg [--size TEXT] [--threads N]
 
-  INPUT.json    what npm run bench:rivals -- --json INPUT.json wrote
+  INPUT.json    what npm run bench:rivals -- --json INPUT.json wrote, or npm run bench -- linear --json printed
   --size TEXT   the shapes to draw, full and causal; default 12×1024×64
   --threads N   the rows on so many threads; default 1`;
 
@@ -31,7 +32,11 @@ try {
   else {
     const [input, output, ...others] = positionals;
     if (output === undefined || others.length > 0) throw new TypeError("an input and an output are needed");
-    writeFileSync(output, draw(read(input), { size: values.size, threads: Number(values.threads) }));
+    const document = read(input);
+    const svg = document?.results?.linear
+      ? drawCrossover(document)
+      : draw(document, { size: values.size, threads: Number(values.threads) });
+    writeFileSync(output, svg);
   }
 } catch (error) {
   console.error(error instanceof TypeError ? `${error.message}\n\n${USAGE}` : error.message);
