@@ -6,4 +6,7 @@ export const significant = (value) => String(Number(value.toPrecision(3)));
 
 /** Without what only a page would need, styles under a pointer and names that hold a counter of the process. */
 export const asImage = (svg) =>
-  svg.replace(/<style[^]*<\/style>\s*/, "").replace(/ (class|ecmeta_\w+|pointer-events)="[^"]*"/g, "");
+  svg
+    .replace(/<style[^]*<\/style>\s*/, "")
+    .replace(/ (class|ecmeta_\w+|pointer-events)="[^"]*"/g, "")
+    .replace(/\bzr\d+-/g, "");
