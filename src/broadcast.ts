@@ -47,3 +47,12 @@ export function eachRow(
     }
   }
 }
+
+/** The offset of each element of sizes `dims`, in order, under some strides. */
+export function offsetsUnder(dims: readonly number[], strides: readonly number[]): number[] {
+  const offsets: number[] = [];
+  eachRow(dims, strides, (_, offset, length, step) => {
+    for (let index = 0; index < length; index++) offsets.push(offset + index * step);
+  });
+  return offsets;
+}

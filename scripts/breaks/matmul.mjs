@@ -62,15 +62,15 @@ export default [
   {
     rule: "matmul: rows are taken together only where one matrix serves all",
     file: "src/ops/matmul.ts",
-    find: "&& entries.every(([, ofB]) => ofB === 0)",
+    find: "&& bMatrices.every((matrix) => matrix === 0)",
     replace: "",
     tests: MATMUL,
   },
   {
     rule: "matmul: an axis of 1 stands for any size",
-    file: "src/ops/broadcast.ts",
-    find: "if (own[axis] !== 1) entry += position * stride;",
-    replace: "entry += position * stride;",
+    file: "src/broadcast.ts",
+    find: "if (size !== 1) strides[axis] = stride;",
+    replace: "strides[axis] = stride;",
     tests: MATMUL,
   },
   {

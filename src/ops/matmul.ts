@@ -1,5 +1,6 @@
 /** Matrix product: validate → place → run → hand back. */
 import { type Activation, ACTIVATIONS } from "../activations.js";
+import { broadcastDims, offsetsUnder, stridesUnder } from "../broadcast.js";
 import { describe, knownOptions, oneOf, show, wrongKind, wrongValue } from "../check.js";
 import { PackedMatrix } from "../layers/packedMatrix.js";
 import {
@@ -15,7 +16,6 @@ import {
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../tensor.js";
 import { optional } from "./attentionCall.js";
-import { broadcastEntries } from "./broadcast.js";
 import { multiply } from "./multiply.js";
 
 /** Options of `matmul`. */
@@ -63,11 +63,12 @@ export function matmul<Out extends Float32Tensor = ResultTensor>(
   if (bDepth !== depth) {
     throw wrongValue(OPERATION, `"b" has depth ${bDepth}, expected ${depth} (a has dims ${show(left.dims)}${of(isATransposed)})`);
   }
-  const aLeading = left.dims.slice(0, -2);
-  const { dims: leading, entries } = broadcastEntries(OPERATION, [
-    { name: "a", dims: aLeading },
-    { name: "b", dims: right?.dims.slice(0, -2) ?? [] },
-  ]);
+  const [aLeading, bLeading] = [left.dims.slice(0, -2), right?.dims.slice(0, -2) ?? []];
+  const leading = broadcastDims([aLeading, bLeading]);
+  if (!leading) {
+    const found = `${show(aLeading)} and ${show(bLeading)}`;
+    throw wrongValue(OPERATION, `"a" and "b" have leading axes ${found}, expected equal sizes or 1`);
+  }
   const dims = [...leading, rows, columns];
 
   const bias = optional(biasOption, (value) => readNumbers(runtime, OPERATION, "bias", value));
@@ -85,17 +86,17 @@ export function matmul<Out extends Float32Tensor = ResultTensor>(
   const out = place ?? newResult(runtime, OPERATION, dims);
   if (out.count === 0) return handBack(returned, out);
   onScratch(runtime, OPERATION, place ? given : [...given, out], 0, () => {
-    // one matrix for all: its rows may be taken together
-    const isOne = entries.length > 1 && !isATransposed && entries.every(([, ofB]) => ofB === 0);
-    const taken = isOne ? [entries[0]!] : entries;
+    const aMatrices = offsetsUnder(leading, stridesUnder(aLeading, leading.length));
+    const bMatrices = offsetsUnder(leading, stridesUnder(bLeading, leading.length));
+    const isOne = !isATransposed && bMatrices.every((matrix) => matrix === 0); // its rows may be taken together
     multiply(runtime, OPERATION, {
-      entries: taken.map(([ofA, ofB], index) => ({
-        a: left.ptr + 4 * ofA! * rows * depth,
-        b: right ? right.ptr + 4 * ofB! * depth * columns : packed,
+      entries: (isOne ? [0] : aMatrices).map((matrix, index) => ({
+        a: left.ptr + 4 * matrix * rows * depth,
+        b: right ? right.ptr + 4 * bMatrices[index]! * depth * columns : packed,
         out: out.ptr + 4 * index * rows * columns,
       })),
       bias: bias?.ptr ?? 0,
-      rows: isOne ? rows * entries.length : rows,
+      rows: isOne ? rows * aMatrices.length : rows,
       columns,
       depth,
       aRowStride: isATransposed ? rows : depth,
