@@ -249,8 +249,16 @@ describe("forward", () => {
     expectUnchanged(
       opened,
       (layer) => layer.forward(x, { memory: cache }),
-      '"memory" has sequences of 0, 0 keys, which projectKeys of this layer did not make',
+      '"memory" was not made by projectKeys of a layer with 1 extra key (biasK and addZeroAttention), or was changed since',
     );
+    const memory = opened.layer.projectKeys(x);
+    memory.truncate(memory.length - 1);
+    expectUnchanged(
+      opened,
+      (layer) => layer.forward(x, { memory }),
+      '"memory" was not made by projectKeys of a layer with 1 extra key (biasK and addZeroAttention), or was changed since',
+    );
+    memory.dispose();
     expectUnchanged(
       opened,
       (layer) => layer.projectKeys(x, { keyLengths: [1, 2] }),
@@ -266,6 +274,11 @@ describe("forward", () => {
     const beyond = "a row would stand at position 6, but the tables of rotary end at 5";
     expectUnchanged(opened, (layer) => layer.forward(normal([2, 3, 12], 1), { cache }), beyond);
     expectUnchanged(opened, (layer) => layer.projectKeys(normal([7, 12], 1)), beyond);
+    opened.layer.projectKeys(normal([2, 8, 12], 1), { keyLengths: [6, 2] }).dispose(); // rows beyond have no position
+    const extra = open({ ...CONFIG, rotary: { tables }, addZeroAttention: true }).layer;
+    const six = normal([6, 12], 1);
+    using memory = extra.projectKeys(six); // nor have extra keys
+    expectSameBits(extra.forward(six, { memory }).data, extra.forward(six).data, "memory");
     expect(cache.length).toBe(4);
     const before = 'a row would stand at position -2, before the first key, where rotary has no angle; give "queryOffset"';
     expectUnchanged(opened, (layer) => layer.forward(x, { key: normal([2, 3, 12], 1) }), before);

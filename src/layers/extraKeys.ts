@@ -6,7 +6,7 @@ import { hostNumbers } from "../operand.js";
 import type { AttentionCall } from "../ops/attentionCall.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { BroadcastStrides } from "../shape.js";
-import type { Float32Tensor } from "../tensor.js";
+import { countOf, type Float32Tensor } from "../tensor.js";
 
 /** What stands for the options that hide keys. */
 export interface ExtendedVisibility {
@@ -70,7 +70,7 @@ function extendedBias(runtime: Runtime, { operation, inputs, shape }: AttentionC
   const keys = bias.dims.at(-1) ?? 1;
   const isBroadcast = keys === 1;
   const width = shape.kvLen + extra;
-  const rows = numbers.length / keys;
+  const rows = countOf(bias.dims.slice(0, -1));
   const data = new Float32Array(rows * width);
   for (let row = 0; row < rows; row++) {
     const start = row * width;

@@ -6,6 +6,7 @@ import { integersOf, isAbsent } from "../ops/sequences.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { EngineTensor, Float32Tensor, ResultTensor, TensorLike } from "../tensor.js";
 import type { KVCacheOptions } from "./cacheConfig.js";
+import { noteExtraKeys } from "./storedKeys.js";
 import { KVCache } from "./kvCache.js";
 import { placesOf } from "./layerRotary.js";
 import { readSource, scratchTensor } from "./layerRows.js";
@@ -140,7 +141,8 @@ export class MultiHeadAttention {
    * `forward(x, { key, value })`.
    *
    * @param key  [batch, kvLen, kDim], or [kvLen, kDim]
-   * @returns a cache of its own to dispose of; one may append to it, serialize it, fork it, and reorder its sequences for beam search
+   * @returns a cache of its own to dispose of; one may serialize it, fork it, and reorder its sequences for beam search, but the extra keys
+   *   of biasK and addZeroAttention are only known of the cache itself
    * @throws {TypeError} the wrong kind of value, or an unknown option
    * @throws {RangeError} sizes that don't fit, or not enough memory
    * @throws {Error} after `dispose` of the layer or of the engine
@@ -174,8 +176,8 @@ export class MultiHeadAttention {
     const counts = isAbsent(keyLengths)
       ? new Array<number>(batch).fill(source.rows + extraKeys)
       : integersOf(operation, "keyLengths", keyLengths, batch, 0, source.rows);
-    const sizes = { batchSize: Math.max(1, batch), numKvHeads, headDim, valueDim };
     if (batch < 1) throw wrongValue(operation, '"key" has batch 0, expected at least 1');
+    const sizes = { batchSize: batch, numKvHeads, headDim, valueDim };
     const rows = source.rows + extraKeys;
     const memory = KVCache.create(runtime, { ...sizes, capacity: Math.max(1, rows), dtype });
     try {
@@ -183,7 +185,8 @@ export class MultiHeadAttention {
       assertUnchanged(runtime, operation, [source.key, source.value]);
       const k = scratchTensor("k", [batch, rows, numKvHeads, headDim]);
       const v = scratchTensor("v", [batch, rows, numKvHeads, valueDim]);
-      const positions = Array.from({ length: batch * rows }, (_, row) => row % rows);
+      const positionOf = (row: number, length: number): number => (row < Math.min(length, source.rows) ? row : 0); // others don't count
+      const positions = counts.flatMap((length) => Array.from({ length: rows }, (_, row) => positionOf(row, length)));
       const places = config.angles && placesOf(operation, config.angles, positions);
       const staged = memory.stage(operation, counts);
       onLayerScratch(runtime, operation, [source.key, source.value], [k, v], () => {
@@ -195,6 +198,7 @@ export class MultiHeadAttention {
       memory.dispose();
       throw error;
     }
+    noteExtraKeys(memory, extraKeys, rows);
     return memory;
   }
 

@@ -2,6 +2,7 @@
 /** A matrix packed once for many products. */
 import { oneOf, show, wrongMoment, wrongValue } from "../check.js";
 import { assertUnchanged, onScratch, readNumbers } from "../operand.js";
+import { PANEL } from "../runtime/kernels.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { TensorLike } from "../tensor.js";
 
@@ -9,9 +10,8 @@ export const WEIGHT_LAYOUTS = ["inOut", "outIn"] as const;
 /** How the matrix of y = x W lies: "inOut" as W [in, out], as in Keras; "outIn" as its transpose [out, in], as in PyTorch. */
 export type WeightLayout = (typeof WEIGHT_LAYOUTS)[number];
 
-/** Rows of a block and columns of a panel, as the kernels have them; see `assembly/matmul.ts`. */
+/** Rows of a block, as the kernels have them; see `assembly/matmul.ts`. */
 const BLOCK_ROWS = 512;
-const PANEL = 8;
 
 /** Memory of a packed matrix. */
 interface Block {

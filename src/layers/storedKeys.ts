@@ -14,6 +14,14 @@ const OWN_OPTIONS = {
   cache: ["queryOffset", "keyLengths", "keyStarts", "cuSeqlensQ", "cuSeqlensK"],
 } as const;
 
+/** Of memory that a layer with extra keys made: how many of its keys these are, its last, and how many it has in all. */
+const madeWithExtraKeys = new WeakMap<KVCache, { readonly extraKeys: number; readonly rows: number }>();
+
+/** Notes that the last `extraKeys` of the `rows` keys of memory are extra keys. */
+export function noteExtraKeys(memory: KVCache, extraKeys: number, rows: number): void {
+  if (extraKeys > 0) madeWithExtraKeys.set(memory, { extraKeys, rows });
+}
+
 export interface StoredKeys {
   /** As attention will see them. */
   readonly keys: CachedKeys;
@@ -83,10 +91,12 @@ function assertMemory(operation: string, memory: KVCache, extraKeys: number): vo
   if (memory.config.policy === "rolling") {
     throw wrongValue(operation, '"memory" has policy "rolling", expected "append", which keeps all keys');
   }
-  if (extraKeys > 0 && memory.lengths.some((length) => length < extraKeys || length !== memory.length)) {
+  const made = madeWithExtraKeys.get(memory) ?? { extraKeys: 0, rows: 0 };
+  if (made.extraKeys !== extraKeys || (extraKeys > 0 && memory.lengths.some((length) => length !== made.rows))) {
+    const keys = extraKeys === 1 ? "1 extra key" : `${extraKeys} extra keys`;
     throw wrongValue(
       operation,
-      `"memory" has sequences of ${memory.lengths.join(", ")} keys, which projectKeys of this layer did not make`,
+      `"memory" was not made by projectKeys of a layer with ${keys} (biasK and addZeroAttention), or was changed since`,
     );
   }
 }
