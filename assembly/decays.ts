@@ -20,9 +20,12 @@ export function firstLeft(work: LinearWork, i: usize): usize {
   return <usize>max<i32>(0, load<i32>(work.clears + (i << 2)));
 }
 
+/** A factor that decays above 0 have made infinite is the largest number instead: infinity times what is still 0 would be NaN. */
+const LARGEST = memory.data<f32>([f32.MAX_VALUE]);
+
 /** What is left at position `i` of the state before the chunk; exactly 0 where it was cleared. */
 export function factorOfState(work: LinearWork, i: usize): f32 {
-  return load<i32>(work.clears + (i << 2)) >= 0 ? 0 : expOfAny1(<f32>decaySum(work, i));
+  return load<i32>(work.clears + (i << 2)) >= 0 ? 0 : min(expOfAny1(<f32>decaySum(work, i)), load<f32>(LARGEST));
 }
 
 /** exp(G_i − G_j) of four positions. */
@@ -31,7 +34,7 @@ export function factorOfState(work: LinearWork, i: usize): f32 {
 export function factors4(sumsPtr: usize, sum: v128): v128 {
   const low = f32x4.demote_f64x2_zero(f64x2.sub(sum, v128.load(sumsPtr)));
   const high = f32x4.demote_f64x2_zero(f64x2.sub(sum, v128.load(sumsPtr, 16)));
-  return expOfAny4(v128.shuffle<f64>(low, high, 0, 2));
+  return f32x4.pmin(v128.load32_splat(LARGEST), expOfAny4(v128.shuffle<f64>(low, high, 0, 2)));
 }
 
 /** Multiplies the scores of position `i` with the positions up to `end` − 1 by what is left of these; those that are gone become 0. */

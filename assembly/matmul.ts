@@ -17,7 +17,7 @@ import { touchLines } from "./touch";
 import { addValues } from "./values";
 import { activateRow } from "./activations";
 import { packKeys, packValues, transposeRows } from "./pack";
-import { ceilPanel, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, SCORE_ROW, wholeLines } from "./layout";
+import { ceilPanel, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, SCORE_ROW, tileRowsFor, wholeLines } from "./layout";
 
 /** Steps of a block: a strip's row of them is as long as a row of weights. */
 // @ts-ignore: decorator
@@ -135,7 +135,7 @@ function multiplyUnit(
     const accPtr = workspace.accumulators + strip * stripBytes;
     const stripRows = min(p.stripRows, rows - strip * p.stripRows);
     if (p.accumulate) loadStrip(p, outPtr + ((strip * p.stripRows * p.outRowStride) << 2), accPtr, stripRows, columns);
-    else memory.fill(accPtr, 0, tileRowsOf(stripRows) * panels * PANEL_BYTES);
+    else memory.fill(accPtr, 0, tileRowsFor(stripRows) * panels * PANEL_BYTES);
   }
   for (let k: usize = 0; k < p.depth; k += K_BLOCK) {
     const steps = min(K_BLOCK, p.depth - k);
@@ -149,7 +149,7 @@ function multiplyUnit(
       const stripRows = min(p.stripRows, row + rows - stripRow);
       gatherRows(p, entry.a, stripRow, stripRows, k, steps, workspace.strip);
       const accPtr = workspace.accumulators + strip * stripBytes;
-      addValues(tileRowsOf(stripRows), workspace.strip, bPtr, panelBytes, accPtr, panels, steps);
+      addValues(tileRowsFor(stripRows), workspace.strip, bPtr, panelBytes, accPtr, panels, steps);
     }
   }
   for (let strip: usize = 0; strip < strips; strip++) {
@@ -157,13 +157,6 @@ function multiplyUnit(
     const accPtr = workspace.accumulators + strip * stripBytes;
     storeStrip(p, accPtr, outPtr + ((strip * p.stripRows * p.outRowStride) << 2), stripRows, column, columns);
   }
-}
-
-/** Height of the tile that takes so many rows. */
-// @ts-ignore: decorator
-@inline
-function tileRowsOf(rows: usize): usize {
-  return rows == 1 ? 1 : rows <= 4 ? 4 : 6;
 }
 
 /** Rows `row` to `row + rows − 1` of a, steps `k` to `k + steps − 1`, SCORE_ROW bytes apart. */
@@ -238,7 +231,7 @@ export function packMatrix(b: usize, isTransposed: bool, depth: usize, columns: 
 
 /** Rows of out become the accumulators of a strip. */
 function loadStrip(p: MatmulParams, outPtr: usize, accPtr: usize, rows: usize, columns: usize): void {
-  const tileRows = tileRowsOf(rows);
+  const tileRows = tileRowsFor(rows);
   for (let j: usize = 0; j < columns; j += PANEL) {
     for (let r: usize = 0; r < rows; r++) {
       copyRow(outPtr + ((r * p.outRowStride + j) << 2), accPtr + r * PANEL_BYTES, min(PANEL, columns - j));
@@ -249,7 +242,7 @@ function loadStrip(p: MatmulParams, outPtr: usize, accPtr: usize, rows: usize, c
 
 /** The accumulators of a strip, with bias and activation, become rows of out. */
 function storeStrip(p: MatmulParams, accPtr: usize, outPtr: usize, rows: usize, column: usize, columns: usize): void {
-  const panelBytes = tileRowsOf(rows) * PANEL_BYTES;
+  const panelBytes = tileRowsFor(rows) * PANEL_BYTES;
   for (let r: usize = 0; r < rows; r++) {
     let fromPtr = accPtr + r * PANEL_BYTES;
     const rowPtr = outPtr + ((r * p.outRowStride) << 2);

@@ -69,10 +69,10 @@ export class FullEngine extends Engine {
    * import { createEngine } from "headwise";
    *
    * const engine = await createEngine({ operations: "all" });
-   * const weights = engine.packMatrix({ data: Float32Array.of(5, 6, 7, 8), dims: [2, 2] });
+   * const packed = engine.packMatrix({ data: Float32Array.of(5, 6, 7, 8), dims: [2, 2] });
    * const x = { data: Float32Array.of(1, 2), dims: [1, 2] };
-   * console.log([...engine.matmul(x, weights).data]); // [ 19, 22 ]
-   * weights.dispose();
+   * console.log([...engine.matmul(x, packed).data]); // [ 19, 22 ]
+   * packed.dispose();
    */
   packMatrix(b: TensorLike, layout?: WeightLayout): PackedMatrix {
     return PackedMatrix.pack(this.runtime, b, layout);

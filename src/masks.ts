@@ -41,7 +41,7 @@ const MAX_ELEMENTS = 2 ** 30;
  */
 export function causalMask(seqLen: number, kvLen: number = seqLen, options: MaskOptions = {}): Mask {
   const offset = readSizes("causalMask", seqLen, kvLen, options, ["queryOffset"]);
-  return build([seqLen, kvLen], (_, i, row) => row.fill(1, 0, Math.max(0, i + offset + 1)));
+  return build("causalMask", [seqLen, kvLen], (_, i, row) => row.fill(1, 0, Math.max(0, i + offset + 1)));
 }
 
 /**
@@ -65,16 +65,16 @@ export function windowMask(
   const name = "windowMask";
   const offset = readSizes(name, seqLen, kvLen, options, ["queryOffset", "sinkTokens"]);
   const sinks = integer(name, "sinkTokens", options.sinkTokens ?? 0, 0, MAX_POSITION);
-  if (Array.isArray(window) && window.length !== 2) {
-    throw wrongValue(name, `"window" must be n or [left, right], got ${describe(window)}`);
-  }
-  const [left, right] = typeof window === "object" ? window : [window, window];
+  const isPair = Array.isArray(window);
+  if (isPair && window.length !== 2) throw wrongValue(name, `"window" must be n or [left, right], got ${describe(window)}`);
+  if (!isPair && typeof window !== "number") throw wrongKind(name, `"window" must be n or [left, right], got ${describe(window)}`);
+  const [left, right] = isPair ? (window as [number, number]) : [window, window];
   const reach = (side: string, value: unknown): number => {
-    const keys = integer(name, typeof window === "object" ? side : "window", value, -1, MAX_POSITION);
+    const keys = integer(name, isPair ? side : "window", value, -1, MAX_POSITION);
     return keys === -1 ? Infinity : keys;
   };
   const [before, after] = [reach("window[0]", left), reach("window[1]", right)];
-  return build([seqLen, kvLen], (_, i, row) => {
+  return build("windowMask", [seqLen, kvLen], (_, i, row) => {
     row.fill(1, 0, sinks);
     row.fill(1, Math.max(0, i + offset - before), Math.max(0, i + offset + after + 1));
   });
@@ -94,7 +94,7 @@ export function windowMask(
 export function paddingMask(lengths: ArrayLike<number>, kvLen: number): Mask {
   const keys = integer("paddingMask", "kvLen", kvLen, 0, MAX_ELEMENTS);
   const found = integersOf("paddingMask", "lengths", lengths, undefined, 0, keys);
-  return build([found.length, 1, 1, keys], (b, _, row) => row.fill(1, 0, found[b]));
+  return build("paddingMask", [found.length, 1, 1, keys], (b, _, row) => row.fill(1, 0, found[b]));
 }
 
 /**
@@ -121,7 +121,7 @@ export function prefixMask(
   const lengths = isEach
     ? integersOf(name, "prefixLength", prefixLength, undefined, 0, kvLen)
     : [integer(name, "prefixLength", prefixLength, 0, kvLen)];
-  return build(isEach ? [lengths.length, 1, seqLen, kvLen] : [seqLen, kvLen], (b, i, row) =>
+  return build("prefixMask", isEach ? [lengths.length, 1, seqLen, kvLen] : [seqLen, kvLen], (b, i, row) =>
     row.fill(1, 0, Math.max(lengths[b]!, i + offset + 1)),
   );
 }
@@ -150,7 +150,7 @@ export function documentMask(documentIds: ArrayLike<number> | readonly ArrayLike
       throw wrongValue(name, `"${nameOf(b)}" holds ${each.length} elements, expected ${seqLen} (as documentIds[0])`);
     }
   }
-  return build(isEach ? [ids.length, 1, seqLen, seqLen] : [seqLen, seqLen], (b, i, row) => {
+  return build("documentMask", isEach ? [ids.length, 1, seqLen, seqLen] : [seqLen, seqLen], (b, i, row) => {
     for (let j = 0; j < seqLen; j++) row[j] = Number(ids[b]![i] === ids[b]![j]);
   });
 }
@@ -234,10 +234,17 @@ function readSizes(name: string, seqLen: number, kvLen: number, options: MaskOpt
   return isAbsent(queryOffset) ? keys - rows : integer(name, "queryOffset", queryOffset, -MAX_POSITION, MAX_POSITION);
 }
 
+/** Elements of a mask of these sizes. */
+function countWithin(name: string, dims: readonly number[]): number {
+  const count = dims.reduce((product, size) => product * size, 1);
+  if (count <= MAX_ELEMENTS) return count;
+  throw wrongValue(name, `a mask of dims ${show(dims)} has ${count} elements, expected at most ${MAX_ELEMENTS}`);
+}
+
 /** A mask of these sizes, whose rows of keys `fill` fills: row i of sequence b. */
-function build(dims: readonly number[], fill: (b: number, i: number, row: Uint8Array) => void): Mask {
+function build(name: string, dims: readonly number[], fill: (b: number, i: number, row: Uint8Array) => void): Mask {
   const [rows, keys] = dims.slice(-2) as [number, number];
-  const data = new Uint8Array(dims.reduce((product, size) => product * size, 1));
+  const data = new Uint8Array(countWithin(name, dims));
   for (let row = 0; (row + 1) * keys <= data.length && keys > 0; row++) {
     fill(Math.floor(row / rows), row % rows, data.subarray(row * keys, (row + 1) * keys));
   }
@@ -251,7 +258,7 @@ function combine(name: string, masks: readonly Mask[], neutral: number, join: (s
   if (dims === undefined) {
     throw wrongValue(name, `masks of dims ${read.map((mask) => show(mask.dims)).join(" and ")} don't broadcast to one another`);
   }
-  const result = new Uint8Array(dims.reduce((product, size) => product * size, 1)).fill(neutral);
+  const result = new Uint8Array(countWithin(name, dims)).fill(neutral);
   for (const { data, dims: maskDims } of read) {
     eachRow(dims, stridesUnder(maskDims, dims.length), (first, offset, length, step) => {
       for (let j = 0; j < length; j++) result[first + j] = join(result[first + j]!, Number(data[offset + j * step] !== 0));

@@ -103,7 +103,8 @@ export function readOptions(operation: string, options: EngineOptions, isSync = 
   if (createWorker !== undefined && typeof createWorker !== "function") {
     throw wrongKind(operation, `"createWorker" must be a function that returns a worker, got ${describe(createWorker)}`);
   }
-  const maximumBytes = integer(operation, "maximumMemory", maximumMemory, PAGE_BYTES, MAX_BYTES);
+  const mostBytes = integer(operation, "maximumMemory", maximumMemory, PAGE_BYTES, MAX_BYTES);
+  const maximumBytes = mostBytes - (mostBytes % PAGE_BYTES);
   const initialBytes =
     initialMemory === undefined
       ? Math.min(DEFAULT_INITIAL_BYTES, maximumBytes)
@@ -115,7 +116,7 @@ export function readOptions(operation: string, options: EngineOptions, isSync = 
     hasAllOperations: oneOf(operation, "operations", operations, ["attention", "all"]) === "all",
     wasm,
     initialBytes: Math.max(PAGE_BYTES, initialBytes),
-    maximumBytes: maximumBytes - (maximumBytes % PAGE_BYTES),
+    maximumBytes,
     threads: threadsOf(operation, threads),
     createWorker,
     stallTimeout: integer(operation, "stallTimeout", stallTimeout, 1, MAX_TIMEOUT),

@@ -71,7 +71,8 @@ export function readPlace(
   expected: readonly number[],
   axes: string,
 ): Operand {
-  const { data, dims, tensor } = readTensor(runtime, operation, name, value);
+  const { data, dims, tensor, isSync } = readTensor(runtime, operation, name, value);
+  if (isSync) throw wrongKind(operation, `"${name}" must be { data, dims }: what dataSync() gives may be a copy`);
   if (arrayName(data) !== "Float32Array") throw wrongKind(operation, `"${name}" must hold a Float32Array, got ${describe(data)}`);
   const place = operand(runtime, operation, name, dims, data as Float32Array, tensor, "float32", true);
   expectDims(operation, place, expected, axes);
@@ -112,12 +113,13 @@ interface ReadTensor {
   dims: readonly number[];
   type: unknown;
   tensor: EngineTensor | undefined;
+  isSync: boolean;
 }
 
 function readTensor(runtime: Runtime, operation: string, name: string, value: unknown): ReadTensor {
   if (typeof value !== "object" || value === null) throw notATensor(operation, name, value);
   const tensor = EngineTensor.of(operation, name, value, runtime);
-  if (tensor) return { data: tensor.data, dims: tensor.dims, type: tensor.type, tensor };
+  if (tensor) return { data: tensor.data, dims: tensor.dims, type: tensor.type, tensor, isSync: false };
   const { dims, shape, dataSync, type, location } = value as Record<string, unknown>;
   const isSync = typeof dataSync === "function" && shape !== undefined;
   if (!isSync && location !== undefined && location !== "cpu" && location !== "cpu-pinned") {
@@ -131,6 +133,7 @@ function readTensor(runtime: Runtime, operation: string, name: string, value: un
     dims: readDims(operation, name, isSync ? "shape" : "dims", sizes),
     type: isSync ? undefined : type,
     tensor,
+    isSync,
   };
 }
 

@@ -215,7 +215,7 @@ onEveryBuild((_, engine) => {
       "a short bias",
       (e) => e.matmul(a, b, { bias: normal([4], 1) }),
       RangeError,
-      'matmul: "bias" holds 4 elements, expected 5, one for each column',
+      'matmul: "bias" has dims [4], expected [5] (one for each column)',
     ],
     [
       "another out",
@@ -275,6 +275,7 @@ onEveryBuild((_, engine) => {
     const { inUse } = engine.info.memory;
     const matrix = engine.packMatrix(b);
     expect([matrix.depth, matrix.columns]).toEqual([4, 5]);
+    expect(() => Object.assign(matrix, { columns: 24 })).toThrow(TypeError); // the kernels would read beyond it
     expect(engine.info.memory.inUse).toBe(inUse + 4 * 8 * 4);
     const other = await createEngine({ operations: "all" });
     expect(() => other.matmul(a, matrix)).toThrow(new RangeError('matmul: "b" is a packed matrix of another engine'));

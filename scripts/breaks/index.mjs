@@ -14,17 +14,24 @@ import layer from "./layer.mjs";
 import matmul from "./matmul.mjs";
 import wide from "./wide.mjs";
 
-export const BREAKS = [
-  ...attention,
-  ...determinism,
-  ...engine,
-  ...threads,
-  ...cache,
-  ...int8,
-  ...linear,
-  ...rows,
-  ...sequences,
-  ...matmul,
-  ...layer,
-  ...wide,
+/** Where breaks of attention and of what is around an engine are noticed, unless they say so themselves. */
+const ATTENTION_TESTS = [
+  ...[
+    "parity",
+    "properties",
+    "extremes",
+    "invisible",
+    "golden",
+    "determinism",
+    "sequences",
+    "errors",
+    "tensors",
+    "engine",
+    "work",
+    "exp",
+  ],
+  ...["threads", "kvCache", "kvCacheOperations", "package"],
 ];
+const ofAttention = [...attention, ...determinism, ...engine, ...threads].map((each) => ({ tests: ATTENTION_TESTS, ...each }));
+
+export const BREAKS = [...ofAttention, ...cache, ...int8, ...linear, ...rows, ...sequences, ...matmul, ...layer, ...wide];

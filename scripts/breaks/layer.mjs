@@ -36,7 +36,7 @@ export default [
   },
   {
     rule: "a layer's extra keys leave room between sequences",
-    file: "src/layers/linear.ts",
+    file: "src/layers/projection.ts",
     find: "out: y + 4 * group * outRows * outDim",
     replace: "out: y + 4 * group * rows * outDim",
     tests: PARITY,

@@ -75,9 +75,9 @@ export default [
   },
   {
     rule: "matmul: fewer threads where memory is short",
-    file: "src/ops/multiply.ts",
-    find: "Math.min(wantedThreads, units, mostThreads)",
-    replace: "Math.min(wantedThreads, units)",
+    file: "src/runtime/runtime.ts",
+    find: "Math.min(threads, units, fitting)",
+    replace: "Math.min(threads, units)",
     tests: MATMUL,
   },
   {

@@ -6,6 +6,7 @@ import { attendLinear, type PlacedStates, readSums } from "../ops/linearAttentio
 import { INPUT_OPTIONS, LINEAR_OPTIONS, type LinearInputs, type LinearOptions, readLinearCall } from "../ops/linearCall.js";
 import type { FeatureFunction } from "../ops/linearConfig.js";
 import { PANEL } from "../runtime/kernels.js";
+import { isAbsent } from "../ops/sequences.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type Float32Tensor, type ResultTensor, type TensorLike } from "../tensor.js";
 import { type LinearAttentionStateOptions, type LinearStateConfig, readLinearStateConfig } from "./linearStateConfig.js";
@@ -184,8 +185,8 @@ export class LinearAttentionState {
     const operation = "linearAttention";
     runtime.assertReady(operation);
     knownOptions(operation, options, LINEAR_OPTIONS);
-    for (const name of Object.keys(options)) {
-      if (name === "state" || INPUT_OPTIONS.includes(name)) continue;
+    for (const [name, value] of Object.entries(options)) {
+      if (name === "state" || INPUT_OPTIONS.includes(name) || isAbsent(value)) continue;
       throw wrongKind(operation, `"${name}" can't go with "state", which has its own`);
     }
     if (typeof state !== "object" || state === null || !(#block in state)) {

@@ -97,7 +97,7 @@ export function readLinearImage(operation: string, bytes: unknown, mapFunction: 
     features: featuresWord === 0 ? undefined : featuresWord! - 1,
     seed: featureMap === "favor+" ? seed : undefined,
   };
-  const { sizes, kind } = readLinearStateConfig(operation, options);
+  const { sizes, kind } = readDamaged(() => readLinearStateConfig(operation, options), problem("are damaged"));
   const statesStart = 4 * (CONFIG_WORDS + SEQUENCE_WORDS * batchSize!);
   const leastSize = statesStart + 4 * batchSize! * numKvHeads! * sizes.featureDim * sizes.valueDim;
   if (sizes.featureDim !== featureDim || sizes.decayDim !== decayDim || leastSize > copy.length) throw problem("are damaged");
@@ -109,4 +109,13 @@ export function readLinearImage(operation: string, bytes: unknown, mapFunction: 
     !Number.isSafeInteger(length) || openKeys !== (decayDim > 1 ? 0 : length % kind.chunkSize);
   if (sequences.some(isDamaged)) throw problem("are damaged");
   return { options, sequences, states: copy.subarray(statesStart) };
+}
+
+/** What `read` gives, or `damaged` where it finds a fault. */
+function readDamaged<T>(read: () => T, damaged: RangeError): T {
+  try {
+    return read();
+  } catch {
+    throw damaged;
+  }
 }

@@ -10,7 +10,7 @@ import { noteExtraKeys } from "./storedKeys.js";
 import { KVCache } from "./kvCache.js";
 import { placesOf } from "./layerRotary.js";
 import { readSource, scratchTensor } from "./layerRows.js";
-import { Linear, placeNumbers } from "./linear.js";
+import { Projection, placeNumbers } from "./projection.js";
 import { type MultiHeadForwardOptions, readMultiHeadCall } from "./multiHeadCall.js";
 import { type LayerConfig, type MultiHeadAttentionConfig, type MultiHeadConfig, readMultiHeadConfig } from "./multiHeadConfig.js";
 import { extraKeysOf, forward, type MultiHeadParts, onLayerScratch, projectSource } from "./multiHeadForward.js";
@@ -279,7 +279,7 @@ export class MultiHeadAttention {
   }
 }
 
-type Part = Linear | EngineTensor<"float32"> | undefined;
+type Part = Projection | EngineTensor<"float32"> | undefined;
 
 /** Puts parameters into the engine's memory. On failure nothing stays there. */
 function placeParts(runtime: Runtime, config: MultiHeadConfig, parameters: MultiHeadParameters): MultiHeadParts {
@@ -288,7 +288,7 @@ function placeParts(runtime: Runtime, config: MultiHeadConfig, parameters: Multi
     made.push(part);
     return part;
   };
-  const linear = (name: "q" | "k" | "v" | "out"): Linear => keep(new Linear(runtime, parameters[name]));
+  const linear = (name: "q" | "k" | "v" | "out"): Projection => keep(new Projection(runtime, parameters[name]));
   const vector = (name: "biasK" | "biasV" | "qNorm" | "kNorm"): EngineTensor<"float32"> | undefined =>
     parameters[name] && keep(placeNumbers(runtime, parameters[name]));
   const table = (name: "cos" | "sin"): EngineTensor<"float32"> | undefined =>

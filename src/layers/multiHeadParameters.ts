@@ -4,7 +4,7 @@ import { assertUnchanged, hostNumbers, type Operand, readNumbers } from "../oper
 import { isAbsent } from "../ops/sequences.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { TensorLike } from "../tensor.js";
-import type { LinearParameters } from "./linear.js";
+import type { ProjectionParameters } from "./projection.js";
 import type { MultiHeadConfig } from "./multiHeadConfig.js";
 import type { WeightLayout } from "./packedMatrix.js";
 
@@ -45,7 +45,7 @@ export interface MultiHeadAttentionParameters {
 }
 
 /** @internal */
-export type MultiHeadParameters = Record<"q" | "k" | "v" | "out", LinearParameters> &
+export type MultiHeadParameters = Record<"q" | "k" | "v" | "out", ProjectionParameters> &
   Record<"biasK" | "biasV" | "qNorm" | "kNorm", Float32Array | undefined>;
 
 const MATRICES = ["q", "k", "v", "qkv", "out"] as const;
@@ -197,13 +197,13 @@ function expectedDims(config: MultiHeadConfig): Record<ParameterName, { axes: st
 
 type NumbersOf = (name: ParameterName) => Float32Array | undefined;
 
-function linearsOf(config: MultiHeadConfig, numbersOf: NumbersOf): Record<"q" | "k" | "v" | "out", LinearParameters> {
+function linearsOf(config: MultiHeadConfig, numbersOf: NumbersOf): Record<"q" | "k" | "v" | "out", ProjectionParameters> {
   const { embedDim, kDim, vDim, outDim, numHeads, numKvHeads, headDim, valueDim, weightLayout: layout } = config;
   const [qSize, kSize, vSize] = [numHeads * headDim, numKvHeads * headDim, numKvHeads * valueDim];
   const all = qSize + kSize + vSize;
   const qkv = numbersOf("qkv");
   const qkvBias = numbersOf("qkvBias");
-  const linear = (name: "q" | "k" | "v", inDim: number, first: number, size: number): LinearParameters => ({
+  const linear = (name: "q" | "k" | "v", inDim: number, first: number, size: number): ProjectionParameters => ({
     ...{ layout, inDim, outDim: size },
     matrix: qkv ? cutColumns(qkv, layout, inDim, all, first, size) : numbersOf(name)!,
     bias: qkvBias ? qkvBias.subarray(first, first + size) : numbersOf(`${name}Bias`),

@@ -33,9 +33,9 @@ const dropped = new FinalizationRegistry<Block>(free);
  * import { createEngine } from "headwise";
  *
  * const engine = await createEngine({ operations: "all" });
- * const weights = engine.packMatrix({ data: Float32Array.of(1, 2, 3, 4, 5, 6), dims: [3, 2] }, "outIn");
- * console.log(weights.depth, weights.columns); // 2 3
- * weights.dispose();
+ * const packed = engine.packMatrix({ data: Float32Array.of(1, 2, 3, 4, 5, 6), dims: [3, 2] }, "outIn");
+ * console.log(packed.depth, packed.columns); // 2 3
+ * packed.dispose();
  */
 export class PackedMatrix {
   /** Rows of W [depth, columns]: numbers that go into each sum. */
@@ -51,6 +51,7 @@ export class PackedMatrix {
     this.columns = columns;
     this.#block = block;
     dropped.register(this, block, this);
+    Object.freeze(this); // its sizes bound what the kernels read
   }
 
   /** Gives the memory back. Disposing twice does nothing. */

@@ -1,6 +1,6 @@
 /** Linear attention: validate → place → run → hand back. */
 import { knownOptions } from "../check.js";
-import { handBack, newResult, onScratch, type Operand, ownArray } from "../operand.js";
+import { handBack, newResult, onScratch, type Operand, ownArray, scratchBytes } from "../operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
 import { PANEL } from "../runtime/kernels.js";
@@ -111,11 +111,13 @@ function runKernel(
 ): void {
   const { memory, kernels, jobPtr } = runtime;
   const stripRows = STRIP_ROWS[runtime.build];
-  const threads = runtime.threadsFor(work);
   const workspaceBytes = wholeLines(kernels.linearWorkBytes(headDim, featureDim, valueDim, chunkSize, stripRows));
   const listBytes = wholeLines(4 * batchSize);
   const projectionBytes = wholeLines(projections?.byteLength ?? 0);
-  onScratch(runtime, operation, operands, 2 * listBytes + projectionBytes + threads * workspaceBytes, (lists) => {
+  const ownBytes = 2 * listBytes + projectionBytes;
+  const units = batchSize * numKvHeads * columnRanges;
+  const threads = runtime.threadsWithin(runtime.threadsFor(work), units, workspaceBytes, scratchBytes(operands) + ownBytes);
+  onScratch(runtime, operation, operands, ownBytes + threads * workspaceBytes, (lists) => {
     const projectionsPtr = lists + 2 * listBytes;
     memory.i32.set(keyLengths, lists >>> 2);
     memory.i32.set(states?.openKeys ?? new Int32Array(batchSize), (lists + listBytes) >>> 2);
@@ -136,7 +138,7 @@ function runKernel(
       params: jobPtr,
       workspaces: projectionsPtr + projectionBytes,
       workspaceBytes,
-      units: batchSize * numKvHeads * columnRanges,
+      units,
       work,
       threads,
     });
@@ -157,6 +159,7 @@ export function readSums(
 ): ResultTensor {
   const { batchSize, numKvHeads, featureDim, valueDim } = sizes;
   const dims = [batchSize, numKvHeads, featureDim, valueDim];
+  runtime.arena.assertFits(operation, 4 * featureDim * featureDim);
   const units = ownArray("units", new Float32Array(featureDim * featureDim), false);
   for (let f = 0; f < featureDim; f++) units.data![f * featureDim + f] = 1;
   const out = newResult(runtime, operation, dims);

@@ -260,7 +260,7 @@ function gateStrides(
   if (!gate) return { size: 0, strides: NO_STRIDES };
   const { name, dims } = gate;
   const places = isFlat ? [kvLen] : layout === "bshd" ? [batchSize, kvLen, numKvHeads] : [batchSize, numKvHeads, kvLen];
-  const isFixed = name === "decay" && size !== headDim && show(dims) === show([numKvHeads]);
+  const isFixed = name === "decay" && (size !== headDim || headDim === 1) && show(dims) === show([numKvHeads]);
   if (isFixed) return { size: 1, strides: { row: 0, head: 1, batch: 0 } };
   const wanted =
     size === undefined || (size === 1 && headDim === 1)

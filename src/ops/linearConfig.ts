@@ -99,7 +99,8 @@ export function readLinearConfig(operation: string, options: LinearKind, causal:
   if (!isNormalized) refuse("eps", eps, "is added to what results are divided by, and here they are not normalized");
   if (!isFavor) {
     refuse("seed", seed, `is for featureMap "favor+", got ${describe(mapName ?? featureMap)}`);
-    if (!isState || mapName !== undefined) refuse("features", features, `is for featureMap "favor+", got ${describe(mapName)}`);
+    if (!isState || mapName !== undefined)
+      refuse("features", features, `is for featureMap "favor+", got ${describe(mapName ?? featureMap)}`);
   }
   return {
     map: FEATURE_MAPS.indexOf(mapName ?? "identity"),

@@ -1,10 +1,11 @@
 /** Matrix product: validate → place → run → hand back. */
 import { type Activation, ACTIVATIONS } from "../activations.js";
 import { broadcastDims, offsetsUnder, stridesUnder } from "../broadcast.js";
-import { describe, knownOptions, oneOf, show, wrongKind, wrongValue } from "../check.js";
+import { knownOptions, oneOf, show, wrongKind, wrongValue } from "../check.js";
 import { PackedMatrix } from "../layers/packedMatrix.js";
 import {
   assertUnchanged,
+  expectDims,
   handBack,
   newResult,
   onScratch,
@@ -50,9 +51,9 @@ export function matmul<Out extends Float32Tensor = ResultTensor>(
   runtime.assertReady(OPERATION);
   knownOptions(OPERATION, options, OPTIONS);
   const { bias: biasOption, activation: activationOption, out: returned } = options;
-  const isATransposed = flag("transposeA", options.transposeA);
-  const isBTransposed = flag("transposeB", options.transposeB);
-  const accumulate = flag("accumulate", options.accumulate);
+  const isATransposed = oneOf(OPERATION, "transposeA", options.transposeA ?? false, [true, false]);
+  const isBTransposed = oneOf(OPERATION, "transposeB", options.transposeB ?? false, [true, false]);
+  const accumulate = oneOf(OPERATION, "accumulate", options.accumulate ?? false, [true, false]);
 
   const activation = optional(activationOption, (value) => oneOf(OPERATION, "activation", value, ACTIVATIONS));
   const left = readNumbers(runtime, OPERATION, "a", a);
@@ -72,9 +73,7 @@ export function matmul<Out extends Float32Tensor = ResultTensor>(
   const dims = [...leading, rows, columns];
 
   const bias = optional(biasOption, (value) => readNumbers(runtime, OPERATION, "bias", value));
-  if (bias && bias.count !== columns) {
-    throw wrongValue(OPERATION, `"bias" holds ${bias.count} elements, expected ${columns}, one for each column`);
-  }
+  if (bias) expectDims(OPERATION, bias, [columns], "one for each column");
   const place = optional(returned, (value) => readPlace(runtime, OPERATION, "out", value, dims, "..., rows, columns"));
   if (accumulate && !place) throw wrongKind(OPERATION, '"accumulate" needs "out" to begin with');
   if (place && accumulate) place.isUpdated = true;
@@ -121,9 +120,4 @@ function matrixSizes({ name, dims }: Operand, isTransposed: boolean, axes: strin
     throw wrongValue(OPERATION, `"${name}" has ${dims.length} dims ${show(dims)}, expected at least 2 [..., ${axes}]`);
   const [first, second] = dims.slice(-2) as [number, number];
   return isTransposed ? [second, first] : [first, second];
-}
-
-function flag(name: string, value: unknown): boolean {
-  if (value === undefined || typeof value === "boolean") return value ?? false;
-  throw wrongKind(OPERATION, `"${name}" must be true or false, got ${describe(value)}`);
 }

@@ -49,7 +49,7 @@ const READ_WORK = 4;
  * @throws {RangeError} not enough memory
  */
 export function multiply(runtime: Runtime, operation: string, products: Products): void {
-  const { arena, kernels, memory, jobPtr } = runtime;
+  const { kernels, memory, jobPtr } = runtime;
   const { entries, rows, columns, depth } = products;
   const work = entries.length * Math.max(rows, READ_WORK) * columns * depth;
   const wantedThreads = runtime.threadsFor(work);
@@ -75,8 +75,7 @@ export function multiply(runtime: Runtime, operation: string, products: Products
   writeStruct(memory, jobPtr, MATMUL_PARAMS, struct);
   const units = kernels.productUnits(jobPtr);
   const workspaceBytes = wholeLines(kernels.productWorkspaceBytes(jobPtr));
-  const mostThreads = Math.floor((arena.room - entriesBytes) / workspaceBytes);
-  const threads = Math.max(1, Math.min(wantedThreads, units, mostThreads));
+  const threads = runtime.threadsWithin(wantedThreads, units, workspaceBytes, entriesBytes);
   onScratch(runtime, operation, [], entriesBytes + threads * workspaceBytes, (ptr) => {
     for (const [index, entry] of entries.entries()) writeStruct(memory, ptr + index * entryBytes, MATMUL_ENTRY, entry);
     writeStruct(memory, jobPtr, MATMUL_PARAMS, { ...struct, entries: ptr });

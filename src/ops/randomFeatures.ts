@@ -27,6 +27,7 @@ export function projectionsOf(
   const last = drawn.get(runtime);
   if (last?.key === key) return last.projections;
   const count = Math.ceil(features / PANEL) * PANEL * headDim;
+  runtime.arena.assertFits(operation, 4 * heads * count);
   const projections = new Float32Array(heads * count);
   onScratch(runtime, operation, [], 4 * count + 8 * headDim * headDim, (ptr) => {
     for (let head = 0; head < heads; head++) {

@@ -84,13 +84,16 @@ export function readRotary(runtime: Runtime, operation: string, config: RotaryCo
   };
 }
 
+/** Powers of a larger base would leave float64. */
+const MAX_BASE = 1e300;
+
 /**
- * @throws {TypeError} not a number @throws {RangeError} below 1, or not finite
+ * @throws {TypeError} not a number @throws {RangeError} below 1, or above MAX_BASE
  * @internal
  */
 export function readBase(operation: string, base: unknown): number {
-  if (typeof base === "number" && base >= 1 && base < Infinity) return base;
-  const problem = `"base" must be a finite number ≥ 1, got ${describe(base)}`;
+  if (typeof base === "number" && base >= 1 && base <= MAX_BASE) return base;
+  const problem = `"base" must be a number from 1 to ${MAX_BASE}, got ${describe(base)}`;
   throw typeof base === "number" ? wrongValue(operation, problem) : wrongKind(operation, problem);
 }
 

@@ -1,5 +1,5 @@
 /** Runs one kernel whose units threads share, on operands in scratch. */
-import { onScratch, type Operand } from "../operand.js";
+import { onScratch, type Operand, scratchBytes } from "../operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { SharedKernel } from "../runtime/kernels.js";
 import { writeStruct } from "../runtime/params.js";
@@ -32,9 +32,9 @@ export function runUnits<L extends Parameters<typeof writeStruct>[2]>(
   { kernel, units, work, workspaceBytes = 0, ownBytes = 0, layout, paramsOf }: UnitsJob<L>,
 ): void {
   if (units === 0) return;
-  const threads = Math.min(runtime.threadsFor(work), units);
   const own = wholeLines(ownBytes);
   const workspace = wholeLines(workspaceBytes);
+  const threads = runtime.threadsWithin(runtime.threadsFor(work), units, workspace, scratchBytes(operands) + own);
   onScratch(runtime, operation, operands, own + threads * workspace, (ptr) => {
     writeStruct(runtime.memory, runtime.jobPtr, layout, paramsOf(ptr));
     const workspaces = ptr + own;

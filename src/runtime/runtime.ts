@@ -70,6 +70,12 @@ export class Runtime {
     return this.pool?.threadsFor(work) ?? 1;
   }
 
+  /** As many of `threads` as there are units, and room for workspaces beside `otherBytes` of scratch; at least 1. */
+  threadsWithin(threads: number, units: number, workspaceBytes: number, otherBytes: number): number {
+    const fitting = workspaceBytes === 0 ? threads : Math.floor((this.arena.room - otherBytes) / workspaceBytes);
+    return Math.max(1, Math.min(threads, units, fitting));
+  }
+
   /** Runs the units of one job, whose parameters and room for workspaces are in place. */
   run(operation: string, job: Job): void {
     const { kernels } = this;

@@ -5,7 +5,7 @@ import { createTensor, type EngineTensor } from "../tensor.js";
 import { PackedMatrix, type WeightLayout } from "./packedMatrix.js";
 
 /** W and b in JavaScript's memory. */
-export interface LinearParameters {
+export interface ProjectionParameters {
   readonly matrix: Float32Array;
   readonly layout: WeightLayout;
   readonly inDim: number;
@@ -14,7 +14,7 @@ export interface LinearParameters {
 }
 
 /** Rows of a product: `groups` times `rows`, without gaps in x, `outRows` rows apart in y. */
-export interface LinearRows {
+export interface ProjectionRows {
   readonly groups: number;
   readonly rows: number;
   readonly outRows: number;
@@ -22,7 +22,7 @@ export interface LinearRows {
   readonly accumulate?: boolean;
 }
 
-export class Linear {
+export class Projection {
   readonly inDim: number;
   readonly outDim: number;
   readonly #runtime: Runtime;
@@ -30,7 +30,7 @@ export class Linear {
   readonly #bias: EngineTensor<"float32"> | undefined;
 
   /** @throws {RangeError} not enough memory */
-  constructor(runtime: Runtime, { matrix, layout, inDim, outDim, bias }: LinearParameters) {
+  constructor(runtime: Runtime, { matrix, layout, inDim, outDim, bias }: ProjectionParameters) {
     this.inDim = inDim;
     this.outDim = outDim;
     this.#runtime = runtime;
@@ -48,7 +48,7 @@ export class Linear {
   }
 
   /** Computes rows from the address `x` on to the address `y`. */
-  apply(operation: string, x: number, y: number, { groups, rows, outRows, accumulate = false }: LinearRows): void {
+  apply(operation: string, x: number, y: number, { groups, rows, outRows, accumulate = false }: ProjectionRows): void {
     if (groups * rows === 0) return;
     const { inDim, outDim } = this;
     const isDense = rows === outRows;
@@ -75,7 +75,7 @@ export class Linear {
   }
 
   /** The parameters of some columns. */
-  columnsAt(columns: readonly number[]): LinearParameters {
+  columnsAt(columns: readonly number[]): ProjectionParameters {
     return {
       ...{ layout: "inOut", inDim: this.inDim, outDim: columns.length },
       matrix: this.#matrix.columnsAt(columns),
@@ -84,7 +84,7 @@ export class Linear {
   }
 
   /** The parameters with some rows of W. */
-  rowsAt(rows: readonly number[]): LinearParameters {
+  rowsAt(rows: readonly number[]): ProjectionParameters {
     const { outDim } = this;
     const whole = this.columnsAt(Array.from({ length: outDim }, (_, column) => column));
     const matrix = new Float32Array(rows.length * outDim);
