@@ -59,6 +59,7 @@ export default [
     file: "src/ops/attentionCall.ts",
     find: "1 / Math.sqrt(shape.headDim)",
     replace: "Math.pow(shape.headDim, -0.5)",
+    tests: ["codegen"],
   },
 
   // The inner loops

@@ -109,7 +109,7 @@ process.on("SIGINT", () => process.exit(130));
 
 // All tests, or those that the breaks need.
 const needed = breaks.every(({ tests }) => tests) ? [...new Set(breaks.flatMap(({ tests }) => tests))] : [];
-const whole = await test(folders[0], needed, true);
+const whole = await test(folders[0], needed, true, [...new Set(breaks.map(({ needsWide }) => (needsWide ? "wide" : "simd")))]);
 if (whole.failed) {
   console.error(`the suite is red before anything is broken:\n${whole.output}`);
   process.exit(1);
