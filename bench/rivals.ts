@@ -1,7 +1,7 @@
 /** The race of `bench/rivals`, which is JavaScript with packages of its own, for sections that set other libraries beside. */
 import { existsSync } from "node:fs";
 import type { Timing } from "./measure.js";
-import type { AttentionShape } from "./shapes.js";
+import type { AttentionShape, MatmulShape } from "./shapes.js";
 
 interface Entrant {
   readonly name: string;
@@ -18,10 +18,13 @@ export interface RaceRow {
   readonly error: number;
 }
 
+/** A shape of one of the kinds of `bench/rivals`. */
+export type RaceShape = ({ readonly kind: "attention" } & AttentionShape) | ({ readonly kind: "matmul" } & MatmulShape);
+
 interface Rivals {
   readonly CONTESTANTS: readonly { readonly name: string; readonly threads: readonly number[] }[];
   readonly race: (
-    shape: AttentionShape & { kind: "attention" },
+    shape: RaceShape,
     io: "resident",
     entrants: readonly Entrant[],
     options: { rounds: number; limit: number; progress: (text: string) => void },
@@ -41,7 +44,7 @@ export function areInstalled(): boolean {
 
 /** Times contestants on a shape, with inputs in their own memory; who can't take part is printed with the reason. */
 export async function raceOn(
-  shape: AttentionShape,
+  shape: RaceShape,
   names: readonly string[],
   mostThreads: number,
   progress: (text: string) => void,
@@ -51,7 +54,7 @@ export async function raceOn(
   const entrants = CONTESTANTS.filter(({ name }) => names.includes(name)).flatMap((contestant) =>
     contestant.threads.filter((count) => count <= mostThreads).map((count) => ({ ...contestant, threads: count })),
   );
-  const { rows, absent } = await race({ kind: "attention", ...shape }, "resident", entrants, {
+  const { rows, absent } = await race(shape, "resident", entrants, {
     rounds: ROUNDS,
     limit: LIMIT_MS,
     progress,

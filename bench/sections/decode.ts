@@ -65,7 +65,7 @@ async function rivalRows(threads: number, wants: Context["wants"], progress: Con
   const rows: Row[] = [];
   for (const shape of shapes) {
     for (const { contestant, version, threads: count, timing, error } of await raceOn(
-      shape,
+      { kind: "attention", ...shape },
       ["headwise", ...RIVALS],
       threads,
       progress,

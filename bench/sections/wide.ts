@@ -6,10 +6,17 @@ import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { whyNotWide } from "../../src/runtime/wide.js";
 import { type Context, type Row, type Section, timingCells } from "../context.js";
-import { areInstalled, raceOn } from "../rivals.js";
-import { FORWARD } from "../shapes.js";
+import { areInstalled, raceOn, type RaceShape } from "../rivals.js";
+import { FORWARD, MATMUL } from "../shapes.js";
 
 const CONTESTANTS = ["headwise", "headwise wide", "onnxruntime-node"];
+
+const SHAPES: readonly RaceShape[] = [
+  ...FORWARD.map((shape) => ({ kind: "attention", ...shape }) as const),
+  ...MATMUL.filter(({ rows, depth, columns }) => rows >= 512 && rows === depth && depth === columns).map(
+    (shape) => ({ kind: "matmul", ...shape, name: `matmul ${shape.name}` }) as const,
+  ),
+];
 
 /** GFLOP/s at most, on one thread, of each contestant's build. */
 const peakOf = (build: string): number =>
@@ -19,7 +26,7 @@ export const wide: Section = {
   name: "wide",
   title: 'Build "wide" beside "relaxed" and native onnxruntime-node; the peak is that of the build on one thread',
   async run({ builds, threads, wants, progress }: Context): Promise<Row[]> {
-    const shapes = FORWARD.filter(({ name }) => wants(name));
+    const shapes = SHAPES.filter(({ name }) => wants(name));
     if (shapes.length === 0) return [];
     const reason = builds.includes("relaxed") ? whyNotWide() : 'it stands beside build "relaxed"';
     if (reason !== undefined) {
