@@ -1,7 +1,10 @@
 // Runs the tests and ends with one plain line, "N passed, N failed, N skipped"; exits with 1 on a failure or when nothing ran.
+// Arguments: --config, and names of files.
+import { parseArgs } from "node:util";
 import { startVitest } from "vitest/node";
 
-const vitest = await startVitest("test", process.argv.slice(2), { watch: false });
+const { values, positionals } = parseArgs({ options: { config: { type: "string" } }, allowPositionals: true });
+const vitest = await startVitest("test", positionals, { watch: false, ...values });
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const skipped = [];
 for (const module of vitest.state.getTestModules()) {

@@ -1,9 +1,10 @@
-// A folder as a web site on a free port.
+/** A folder as a web site on a free port. */
 import { createReadStream, statSync } from "node:fs";
 import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 
-const TYPES = {
+const TYPES: Record<string, string> = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript",
   ".mjs": "text/javascript",
@@ -16,15 +17,19 @@ const TYPES = {
 /** What a page needs to share memory with its workers. */
 export const ISOLATION = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 
+export interface Site {
+  readonly origin: string;
+  close(): Promise<void>;
+}
+
 /**
  * Serves `folder` until `close` is called.
  *
- * @param headersOf  (path) → headers of the answer, besides its type
- * @returns {Promise<{ origin: string, close: () => Promise<void> }>}
+ * @param headersOf  headers of the answer for a path, besides its type
  */
-export async function serve(folder, headersOf = () => ({})) {
+export async function serve(folder: string, headersOf: (path: string) => Record<string, string> = () => ({})): Promise<Site> {
   const server = createServer((request, response) => {
-    const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
+    const path = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname);
     if (path === "/favicon.ico") {
       response.writeHead(204).end();
       return;
@@ -37,9 +42,13 @@ export async function serve(folder, headersOf = () => ({})) {
     response.writeHead(200, { "Content-Type": TYPES[extname(file)] ?? "application/octet-stream", ...headersOf(path) });
     createReadStream(file).pipe(response);
   });
-  await new Promise((resolve) => server.listen(0, "localhost", resolve));
+  await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
   return {
-    origin: `http://localhost:${server.address().port}`,
-    close: () => new Promise((resolve) => server.close(resolve).closeAllConnections()),
+    origin: `http://localhost:${(server.address() as AddressInfo).port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
   };
 }

@@ -1,16 +1,17 @@
-// JavaScript hosts to try the package in, each an npm package that is installed when first wanted; who can't be had says why.
+/** JavaScript hosts to try the package in, each an npm package that is installed when first wanted; who can't be had says why. */
 import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { resolve } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
 /** Kept between runs, and by version: nothing here is ever stale. */
-const FOLDER = fileURLToPath(new URL("../../.hosts/", import.meta.url));
+const FOLDER = resolve(".hosts");
 const { platform, arch } = process;
 const LIBC = platform === "linux" ? "-glibc" : "";
 const EXE = platform === "win32" ? ".exe" : "";
-const node = (version) => ({ pkg: `node-${platform}-${arch}@${version}`, file: `node-${platform}-${arch}/bin/node${EXE}` });
+const node = (version: string) => ({ pkg: `node-${platform}-${arch}@${version}`, file: `node-${platform}-${arch}/bin/node${EXE}` });
+const WORKERD = `@cloudflare/workerd-${platform}-${arch === "x64" ? "64" : arch}`;
 
 /** By name: what to install, and the executable in it. */
 const PACKAGES = {
@@ -20,26 +21,23 @@ const PACKAGES = {
   "Node 26": node("26.9.0"),
   Deno: { pkg: `@deno/${platform}-${arch}${LIBC}@2.9.6`, file: `@deno/${platform}-${arch}${LIBC}/deno${EXE}` },
   Bun: { pkg: `@oven/bun-${platform}-${arch}@1.4.5`, file: `@oven/bun-${platform}-${arch}/bin/bun${EXE}` },
-  workerd: {
-    pkg: `@cloudflare/workerd-${platform}-${arch === "x64" ? "64" : arch}@1.20261117.1`,
-    file: `@cloudflare/workerd-${platform}-${arch === "x64" ? "64" : arch}/bin/workerd${EXE}`,
-  },
+  workerd: { pkg: `${WORKERD}@1.20261117.1`, file: `${WORKERD}/bin/workerd${EXE}` },
 };
-export const HOSTS = Object.keys(PACKAGES);
+export type HostName = keyof typeof PACKAGES;
+export const HOSTS = Object.keys(PACKAGES) as HostName[];
 
-/**
- * The executable of a host, installed where it is not there yet.
- *
- * @param name  one of HOSTS
- * @returns {Promise<{ name: string, version: string, executable: string } | { name: string, reason: string }>}
- */
-export async function obtain(name) {
+/** A host that is there, or why it is not. */
+export type Host =
+  | { readonly name: HostName; readonly version: string; readonly executable: string; readonly reason?: undefined }
+  | { readonly name: HostName; readonly reason: string };
+
+/** The executable of a host, installed where it is not there yet. */
+export async function obtain(name: HostName): Promise<Host> {
   const { pkg, file } = PACKAGES[name];
-  const version = pkg.slice(pkg.lastIndexOf("@") + 1);
   if (process.release.name === "node" && name === `Node ${process.versions.node.split(".")[0]}`) {
     return { name, version: process.versions.node, executable: process.execPath };
   }
-  const prefix = `${FOLDER}${pkg.replaceAll("/", "+")}`;
+  const prefix = `${FOLDER}/${pkg.replaceAll("/", "+")}`;
   const executable = `${prefix}/node_modules/${file}`;
   try {
     if (!existsSync(executable)) {
@@ -48,14 +46,9 @@ export async function obtain(name) {
       await run("npm", ["install", "--prefix", prefix, "--ignore-scripts", "--no-audit", "--no-fund", pkg], { shell: EXE !== "" });
     }
     await run(executable, ["--version"]);
-    return { name, version, executable };
+    return { name, version: pkg.slice(pkg.lastIndexOf("@") + 1), executable };
   } catch (error) {
-    return {
-      name,
-      reason: `${pkg}: ${String(error.stderr || error.message)
-        .trim()
-        .split("\n")
-        .at(0)}`,
-    };
+    const { stderr, message } = error as { stderr?: string; message: string };
+    return { name, reason: `${pkg}: ${(stderr || message).trim().split("\n")[0]}` };
   }
 }

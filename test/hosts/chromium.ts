@@ -1,0 +1,62 @@
+/** Chromium, where there is one: CHROMIUM names its executable, else it is looked for where systems install it. */
+import { existsSync } from "node:fs";
+import { type Browser, chromium } from "playwright-core";
+
+const PLACES = [
+  process.env["CHROMIUM"],
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+];
+
+/** The executable, or undefined where there is none. */
+export const chromiumPath = (): string | undefined => PLACES.find((place) => place && existsSync(place));
+
+/** For containers, and so that it calls nobody. */
+export const CHROMIUM_ARGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** A browser without a window and with an empty profile; `close` ends it. */
+export async function launchChromium(): Promise<Browser> {
+  const executablePath = chromiumPath();
+  if (executablePath === undefined) throw new Error("there is no Chromium; CHROMIUM can name its executable");
+  return chromium.launch({ executablePath, headless: true, args: CHROMIUM_ARGS });
+}
+
+export interface Visit {
+  /** What the page left at `globalThis.result`, a value that JSON can hold; undefined if nothing came in time. */
+  readonly result: unknown;
+  /** Warnings, errors, and requests that failed. */
+  readonly log: readonly string[];
+}
+
+/** Opens a page in a context of its own and waits for its result. */
+export async function visit(browser: Browser, url: string, timeout = 30_000): Promise<Visit> {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const log: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") log.push(`${message.type()}: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => log.push(`error: ${error.message}`));
+  page.on("response", (response) => {
+    if (response.status() >= 400) log.push(`${response.status()} ${response.url()}`);
+  });
+  try {
+    await page.goto(url);
+    await page.waitForFunction("globalThis.result !== undefined", undefined, { timeout });
+    return { result: await page.evaluate("globalThis.result"), log };
+  } catch (error) {
+    return { result: undefined, log: [...log, (error as Error).message.split("\n")[0]!] };
+  } finally {
+    await context.close();
+  }
+}

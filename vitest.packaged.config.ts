@@ -1,0 +1,13 @@
+/** Tests of the packed package, in the hosts and tools that its users have; `npm run build` comes before. */
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/packaged/**/*.test.ts"],
+    exclude: ["**/node_modules/**"],
+    globalSetup: ["test/packaged/pack.ts"],
+    fileParallelism: false,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+  },
+});
