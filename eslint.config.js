@@ -3,7 +3,15 @@ import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 export default defineConfig(
-  globalIgnores([".hosts/", "test/consumers/**/*.ts", "build/", "dist/", "assembly/", "bench/ceilings/assembly/", "src/runtime/binary/"]),
+  globalIgnores([
+    ".hosts/",
+    "test/consumers/**/*.ts",
+    "build/",
+    "dist/",
+    "assembly/",
+    "bench/ceilings/assembly/",
+    "src/runtime/binary/",
+  ]),
   { linterOptions: { reportUnusedDisableDirectives: "error" }, rules: { eqeqeq: "error" } },
   { files: ["**/*.{js,mjs}"], extends: [tseslint.configs.recommended] },
   {
