@@ -13,7 +13,7 @@
  * The first three are formed as max(x, 0) − |x| · F(−|x|), with F = Φ or σ: nothing cancels, on either side, and the limit at −∞ is 0.
  */
 import { exp4, exp4OfSum } from "./exp";
-import { ActivateParams } from "./params";
+import { ActivateParams } from "./rowParams";
 import { madd } from "./simd";
 import { tanh4 } from "./tanh";
 

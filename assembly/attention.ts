@@ -8,7 +8,7 @@
  *           for each strip             scores → maximum → exponentials, sum → weighted values
  *         for each strip               divide by the sum
  */
-import { AttentionParams, ScoresStage } from "./params";
+import { AttentionParams, ScoresStage } from "./attentionParams";
 import { visibleScores } from "./blockScores";
 import { finishStrip, takeBlock } from "./onlineSoftmax";
 import { writeScores, writeWeights } from "./handOut";

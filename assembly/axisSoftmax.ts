@@ -9,7 +9,7 @@
 import { expBy2x4 } from "./exp2";
 import { firstLanes, lowerLanes, storeLanes, upperLanes } from "./lanes";
 import { BLOCK, PANEL, PANEL_BYTES } from "./layout";
-import { SoftmaxParams } from "./params";
+import { SoftmaxParams } from "./rowParams";
 import { maxLane, minusInfinity, sumLanes } from "./simd";
 import { rowMax } from "./softmax";
 import { softmaxColumns } from "./columnSoftmax";

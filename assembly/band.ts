@@ -2,7 +2,7 @@
  * A band: strips that go through the keys together, each block through all of them before the next. From some 2000 keys on a
  * head's panels no longer fit L2; so a block comes from beyond it once a band, not once a strip.
  */
-import { AttentionParams } from "./params";
+import { AttentionParams } from "./attentionParams";
 import { KeyRange, sequenceOf } from "./keyRange";
 import { Strip } from "./strip";
 

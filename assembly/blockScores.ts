@@ -1,5 +1,5 @@
 /** Scores of a strip against the keys of one block: row r from `scoresPtr + r · SCORE_ROW` on. */
-import { AttentionParams } from "./params";
+import { AttentionParams } from "./attentionParams";
 import { addBias, applyMask, applyRange } from "./mask";
 import { Panels } from "./panels";
 import { Strip } from "./strip";

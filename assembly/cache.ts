@@ -1,5 +1,5 @@
 /** Rows of keys and values into the blocks of a cache, and back: what attention reads there is never packed again. */
-import { CacheParams, KeySpan } from "./params";
+import { CacheParams, KeySpan } from "./attentionParams";
 import { blockBytes, BlockLayout, FINITE, NOT_FINITE } from "./keyBlock";
 import { packKeys, packValues, unpackKey, unpackValue } from "./pack";
 import { packKeyInt8, packValueInt8, unpackKeyInt8, unpackValueInt8 } from "./pairPanels";

@@ -14,7 +14,7 @@
 import { expBy2x4 } from "./exp2";
 import { lowerLanes, storeLanes } from "./lanes";
 import { BLOCK } from "./layout";
-import { SoftmaxParams } from "./params";
+import { SoftmaxParams } from "./rowParams";
 import { minusInfinity } from "./simd";
 import { visibleColumns } from "./visibleScores";
 

@@ -8,7 +8,7 @@
  * & Hatamizadeh 2024, arXiv:2412.06464.
  */
 import { decayScores, factorOfState, firstLeft } from "./decays";
-import { LinearParams } from "./params";
+import { LinearParams } from "./linearParams";
 import { LinearWork, PANEL_GROUP } from "./linearWork";
 import { packStrip, placeProducts } from "./linearRows";
 import { scoreStrip } from "./scores";

@@ -10,7 +10,7 @@
  */
 import { exp4 } from "./exp";
 import { expOfAny4 } from "./expOfAny";
-import { LinearParams } from "./params";
+import { LinearParams } from "./linearParams";
 import { LinearWork } from "./linearWork";
 import { packRows } from "./pack";
 import { scoreStrip } from "./scores";

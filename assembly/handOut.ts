@@ -1,5 +1,5 @@
 /** Weights and scores of a strip that has seen its keys: a second pass over them, and only when asked for. */
-import { AttentionParams, ScoresStage } from "./params";
+import { AttentionParams, ScoresStage } from "./attentionParams";
 import { rawScores, visibleScores } from "./blockScores";
 import { reciprocalSum, shiftOf } from "./onlineSoftmax";
 import { normalizedExponentials } from "./softmax";

@@ -35,7 +35,8 @@
  *     merge.ts       results on parts of the keys     float16.ts  widening
  *     workspace.ts   scratch of one thread            layout.ts   sizes that all of these share
  *     touch.ts       cache lines, many at once
- *     params.ts      the structs of a call            simd.ts     what the instruction set offers
+ *     attentionParams.ts, rowParams.ts, linearParams.ts, matmulParams.ts  the structs of calls
+ *     simd.ts        what the instruction set offers
  *     identity.ts    ABI number and build             peak.ts     what this host can do at most
  *     attentionAbi.ts  what the binary for attention alone exports
  */

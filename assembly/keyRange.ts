@@ -2,7 +2,7 @@
  * The keys that bounds leave visible (causal, window, sink tokens, lengths), and the walk through the blocks that hold them: what
  * bounds hide costs no time.
  */
-import { AttentionParams, SequenceParams } from "./params";
+import { AttentionParams, SequenceParams } from "./attentionParams";
 import { BLOCK, floorBlock, floorPanel } from "./layout";
 
 /** Keys before this one the causal mask and the key length leave to a row at `position`. */

@@ -14,7 +14,7 @@ import { foldChunk, foldStrip } from "./linearFold";
 import { addDecays, mapKeys, packChunkValues, takeKeys, takeValues } from "./linearKeys";
 import { recur } from "./linearRecurrence";
 import { attendRows } from "./linearRows";
-import { LinearParams } from "./params";
+import { LinearParams } from "./linearParams";
 import { LinearWork, slotsFor } from "./linearWork";
 import { PANEL_BYTES } from "./layout";
 

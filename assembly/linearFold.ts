@@ -9,7 +9,7 @@
 import { decaySum, factorOfState, factors4, firstLeft } from "./decays";
 import { FeatureMap } from "./featureMaps";
 import { packQuad } from "./pack";
-import { LinearParams } from "./params";
+import { LinearParams } from "./linearParams";
 import { LinearWork, PANEL_GROUP } from "./linearWork";
 import { scoreStrip } from "./scores";
 import { madd } from "./simd";

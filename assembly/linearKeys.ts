@@ -1,7 +1,7 @@
 /** Keys of linear attention on their way into the open chunk: φ(k) and v as panels, and the sums of decays. */
 import { mapRows } from "./featureMaps";
 import { packKeys, packValues } from "./pack";
-import { LinearParams } from "./params";
+import { LinearParams } from "./linearParams";
 import { LinearWork } from "./linearWork";
 import { PANEL_BYTES } from "./layout";
 import { touchLines } from "./touch";

@@ -7,7 +7,7 @@
  */
 import { finishRow } from "./accumulators";
 import { expOfAny4 } from "./expOfAny";
-import { LinearParams } from "./params";
+import { LinearParams } from "./linearParams";
 import { LinearWork } from "./linearWork";
 import { membersOf, outRow, queryRow } from "./linearRows";
 import { madd } from "./simd";

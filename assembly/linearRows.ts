@@ -7,7 +7,7 @@ import { finishRow } from "./accumulators";
 import { decayScores, factorOfState, firstLeft } from "./decays";
 import { mapRows } from "./featureMaps";
 import { packRows } from "./pack";
-import { LinearParams } from "./params";
+import { LinearParams } from "./linearParams";
 import { LinearWork, PANEL_GROUP } from "./linearWork";
 import { scoreStrip } from "./scores";
 import { madd, sumLanes } from "./simd";

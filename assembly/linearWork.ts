@@ -1,5 +1,5 @@
 /** Where one thread keeps the head in work of a call of linear attention: one piece of scratch. */
-import { LinearParams } from "./params";
+import { LinearParams } from "./linearParams";
 import { chunkBytes, HeadState, sumsBytes } from "./linearState";
 import { ceilPanel, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, SCORE_ROW, wholeLines } from "./layout";
 

@@ -12,7 +12,7 @@
  * A block of b, at most 1 MiB, stays in L2 while all strips of the unit pass; a panel of it, and the strip of a, stay in L1. Neither the
  * number of rows nor the size of a unit touches an element's sum.
  */
-import { MatmulEntry, MatmulParams } from "./params";
+import { MatmulEntry, MatmulParams } from "./matmulParams";
 import { touchLines } from "./touch";
 import { addValues } from "./values";
 import { activateRow } from "./activations";

@@ -4,7 +4,7 @@
  *
  *     out = Σ_p exp(logSumExp_p − logSumExp) out_p          logSumExp = ln Σ_p exp(logSumExp_p)
  */
-import { MergePart, MergeParams } from "./params";
+import { MergePart, MergeParams } from "./attentionParams";
 import { madd } from "./simd";
 import { exp2x1, LOG2E } from "./exp2";
 

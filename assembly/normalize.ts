@@ -10,7 +10,7 @@
  */
 import { firstLanes, lowerLanes, storeLanes, upperLanes } from "./lanes";
 import { PANEL, PANEL_BYTES } from "./layout";
-import { NormalizeParams } from "./params";
+import { NormalizeParams } from "./rowParams";
 import { madd } from "./simd";
 
 /** The rows `first` to `end` − 1. */

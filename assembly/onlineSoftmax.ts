@@ -2,7 +2,7 @@
  * Online softmax: what a strip gathers from one block of keys after the other. A row that has seen a higher score than before
  * scales down what it has; at the end it is divided by its sum. Milakov & Gimelshein 2018, arXiv:1805.02867.
  */
-import { AttentionParams } from "./params";
+import { AttentionParams } from "./attentionParams";
 import { Panels } from "./panels";
 import { Row, Strip } from "./strip";
 import { pairsOf } from "./element";

@@ -3,7 +3,7 @@
  * packed when a strip first scores it: what no strip of this thread sees stays unpacked, and what it sees is still in the cache
  * when the tiles come.
  */
-import { AttentionParams } from "./params";
+import { AttentionParams } from "./attentionParams";
 import { BlockLayout, FINITE, NOT_FINITE, UNPACKED } from "./keyBlock";
 import { sequenceOf } from "./keyRange";
 import { packKeys, packValues } from "./pack";

@@ -8,7 +8,7 @@
  */
 import { storeCosSin } from "./angles";
 import { lowerLanes, storeLanes } from "./lanes";
-import { RotaryParams, RotaryTablesParams } from "./params";
+import { RotaryParams, RotaryTablesParams } from "./rowParams";
 import { madd } from "./simd";
 
 // A lane's sign alone.

@@ -7,7 +7,7 @@
  *
  * Ranges repeat the softmax, which takes less time than waiting for a third pass.
  */
-import { AttentionParams } from "./params";
+import { AttentionParams } from "./attentionParams";
 import { visibleScores } from "./blockScores";
 import { finishStrip, takeBlock } from "./onlineSoftmax";
 import { blocksOf } from "./panels";

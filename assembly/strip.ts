@@ -5,7 +5,7 @@
  *
  *     row t of a key/value head = position ⌊t / groupSize⌋ of query head kvHead · groupSize + t mod groupSize
  */
-import { AttentionParams, SequenceParams } from "./params";
+import { AttentionParams, SequenceParams } from "./attentionParams";
 import { KeyRange, sequenceOf } from "./keyRange";
 import { packRows } from "./pack";
 import { quantizeQueries } from "./quantize";

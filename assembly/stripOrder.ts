@@ -2,7 +2,7 @@
  * The order of strips, the units in which threads share a call: those of a sequence's first key/value head, those of its other
  * heads, then the next sequence's. Sequences may have different numbers of rows.
  */
-import { AttentionParams } from "./params";
+import { AttentionParams } from "./attentionParams";
 import { sequenceOf } from "./keyRange";
 
 

@@ -4,7 +4,7 @@
  */
 import { PANEL } from "./layout";
 import { applyMask } from "./mask";
-import { AxisParams, SoftmaxParams } from "./params";
+import { AxisParams, SoftmaxParams } from "./rowParams";
 import { minusInfinity } from "./simd";
 
 /** Elements by which the mask, or the bias, advances to `index` of some axes, the last of which runs fastest. */

@@ -1,5 +1,5 @@
 /** Where one thread keeps the panels of a head and the state of a band while it works: one piece of scratch. */
-import { AttentionParams } from "./params";
+import { AttentionParams } from "./attentionParams";
 import { blockBytes, BlockLayout } from "./keyBlock";
 import { blocksOf, Panels } from "./panels";
 import { Band } from "./band";

@@ -188,8 +188,10 @@ test("the structs have the same fields at the same offsets on both sides", async
     `export function sizeof_${struct}(): i32 { return offsetof<${struct}>(); }`,
     ...Object.keys(fields).map((field) => `export function ${struct}_${field}(): i32 { return offsetof<${struct}>("${field}"); }`),
   ]);
+  const params = ["attention", "row", "linear", "matmul"]
+    .map((part) => readFileSync(new URL(`../assembly/${part}Params.ts`, import.meta.url), "utf8"))
+    .join("\n");
   const source = `import { ${Object.keys(structs).join(", ")} } from "./params";\n${offsets.join("\n")}`;
-  const params = readFileSync(new URL("../assembly/params.ts", import.meta.url), "utf8");
   const files: Record<string, string> = { "entry.ts": source, "params.ts": params };
   let binary: Uint8Array<ArrayBuffer> | undefined;
   const { error, stderr } = await asc(["entry.ts", "--outFile", "out.wasm", "--runtime", "stub", "--use", "abort="], {

@@ -1,5 +1,5 @@
 /**
- * The structs of `assembly/params.ts`: the same fields in the same order, 4 bytes each. A test compiles the two against each other.
+ * The structs of `assembly/*Params.ts`: the same fields in the same order, 4 bytes each. A test compiles the two against each other.
  */
 
 type FieldType = "usize" | "i32" | "f32";

@@ -1,0 +1,183 @@
+/**
+ * The structs through which TypeScript describes a call of attention, its caches and merging.
+ *
+ * Every field takes 4 bytes; `src/runtime/params.ts` lists the same names in the same order, and a test compares the two. Addresses
+ * are in bytes, strides in elements.
+ */
+
+/** One sequence: a batch entry's, or one of several that are packed in one entry. */
+@unmanaged
+export class SequenceParams {
+  /** The entry. */
+  batch: usize;
+
+  /** Row of the entry that is its row 0. */
+  queryStart: usize;
+  /** Rows that get a result. */
+  queryRows: usize;
+  /** Rows that count; those beyond see no key. */
+  queryLength: i32;
+  /** Position of row 0. */
+  queryOffset: i32;
+
+  /** Key of the entry that is its key 0. Positions count from there too. */
+  keyStart: usize;
+  /** Keys that there are. */
+  keyRows: usize;
+  /** Keys that count. */
+  keyLength: i32;
+}
+
+/** Scaled dot-product attention. */
+@unmanaged
+export class AttentionParams {
+  q: usize;
+  k: usize;
+  v: usize;
+  out: usize;
+
+  // 0 where absent
+  mask: usize;
+  bias: usize;
+  sinks: usize;
+  logSumExp: usize;
+  weights: usize;
+  scores: usize;
+
+  /** SequenceParams[] */
+  sequences: usize;
+  /** Addresses of the blocks of a cache, [sequences, ⌈maxKvLen / BLOCK⌉], instead of k and v; 0 where absent. */
+  blocks: usize;
+  /** Whether they hold int8. */
+  isInt8: i32;
+
+  // Of a batch entry
+  seqLen: usize;
+  kvLen: usize;
+  /** Keys of the longest sequence. */
+  maxKvLen: usize;
+  numHeads: usize;
+  numKvHeads: usize;
+  headDim: usize;
+  valueDim: usize;
+
+  qRowStride: usize;
+  qHeadStride: usize;
+  qBatchStride: usize;
+  kRowStride: usize;
+  kHeadStride: usize;
+  kBatchStride: usize;
+  vRowStride: usize;
+  vHeadStride: usize;
+  vBatchStride: usize;
+  outRowStride: usize;
+  outHeadStride: usize;
+  outBatchStride: usize;
+
+  // 0 where the axis is broadcast
+  maskKeyStride: usize;
+  maskRowStride: usize;
+  maskHeadStride: usize;
+  maskBatchStride: usize;
+  biasKeyStride: usize;
+  biasRowStride: usize;
+  biasHeadStride: usize;
+  biasBatchStride: usize;
+
+  /** Factor on q·k. */
+  scale: f32;
+  /** Bound of the scores, 0 for none. */
+  softcap: f32;
+
+  /** 1: no key after the row's position. */
+  causal: i32;
+  /** Keys before and after the row's position that the window reaches, −1 for all. */
+  windowLeft: i32;
+  windowRight: i32;
+  /** First keys that the window does not hide. */
+  sinkTokens: i32;
+
+  /** What `scores` receives, see ScoresStage. */
+  scoresStage: i32;
+  /** Height of the register tiles, 4 or 6: changes the speed and no bit. */
+  stripRows: usize;
+
+  // Of split.ts only
+  /** [strips, ⌈maxKvLen / BLOCK⌉, MAX_STRIP_ROWS, BLOCK] */
+  sharedScores: usize;
+  /** Ranges of value columns into which a strip is cut, at most ⌈valueDim / 8⌉. */
+  columnRanges: usize;
+}
+
+/** Rows of keys and values on their way into the blocks of a cache, or out of them. */
+@unmanaged
+export class CacheParams {
+  k: usize;
+  v: usize;
+  /** Addresses of blocks, [batchSize, blocksPerSequence]. */
+  blocks: usize;
+  /** Whether they hold int8. */
+  isInt8: i32;
+  /** KeySpan[batchSize] */
+  spans: usize;
+
+  // 0 for rows of float32. For rows of int8, of one sequence: [rows, numKvHeads]
+  keyScales: usize;
+  valueScales: usize;
+
+  batchSize: usize;
+  blocksPerSequence: usize;
+  numKvHeads: usize;
+  headDim: usize;
+  valueDim: usize;
+
+  kRowStride: usize;
+  kHeadStride: usize;
+  kBatchStride: usize;
+  vRowStride: usize;
+  vHeadStride: usize;
+  vBatchStride: usize;
+}
+
+/** The keys `first` to `end` − 1 of a sequence; row 0 of k and v is key `first`. */
+@unmanaged
+export class KeySpan {
+  first: usize;
+  end: usize;
+}
+
+/** Results on disjoint sets of keys, to be merged. */
+@unmanaged
+export class MergeParams {
+  /** MergePart[numParts] */
+  parts: usize;
+  numParts: usize;
+  /** May be the first part's. */
+  out: usize;
+  /** 0 where absent. May be the first part's. */
+  logSumExp: usize;
+
+  batchSize: usize;
+  seqLen: usize;
+  numHeads: usize;
+  valueDim: usize;
+
+  rowStride: usize;
+  headStride: usize;
+  batchStride: usize;
+}
+
+/** Results on one set of keys. */
+@unmanaged
+export class MergePart {
+  out: usize;
+  /** [batchSize, numHeads, seqLen] */
+  logSumExp: usize;
+}
+
+/** The stage at which scores are handed out. */
+export const enum ScoresStage {
+  SCALED = 0,
+  CAPPED = 1,
+  BIASED = 2,
+}

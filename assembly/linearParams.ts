@@ -1,0 +1,81 @@
+/**
+ * The struct of a call of linear attention.
+ *
+ * Every field takes 4 bytes; `src/runtime/params.ts` lists the same names in the same order, and a test compares the two. Addresses
+ * are in bytes, strides in elements.
+ */
+
+/** Linear attention. */
+@unmanaged
+export class LinearParams {
+  q: usize;
+  k: usize;
+  v: usize;
+  out: usize;
+
+  // 0 where absent
+  /** Bytes [batchSize, kvLen], other than 0 for keys that count. */
+  mask: usize;
+  /** Logarithms of what a head's state is multiplied by at each position. */
+  decay: usize;
+  /** Share of the way that a delta rule goes towards a value, at each position. */
+  beta: usize;
+  /** Random projections [numKvHeads, ⌈featureDim / 8⌉, headDim, 8], for FAVOR only. */
+  projections: usize;
+  /** States of heads [batchSize, numKvHeads], see linearState.ts; without them every sequence begins with an empty one. */
+  states: usize;
+
+  /** i32 [batchSize]: keys that count. */
+  keyLengths: usize;
+  /** i32 [batchSize]: keys in the open chunk of a sequence's states. */
+  openKeys: usize;
+
+  /** See featureMaps.ts. */
+  featureMap: i32;
+  causal: i32;
+  isNormalized: i32;
+  isDelta: i32;
+  /** Elements of a decay: 0 without, 1 for a whole head, or headDim. */
+  decayDim: usize;
+  /** Added to the normalizer. */
+  eps: f32;
+  /** Factor on φ(q). */
+  scale: f32;
+
+  seqLen: usize;
+  kvLen: usize;
+  /** Heads of q, of k, and of v, which are those of the states. */
+  numHeads: usize;
+  numKeyHeads: usize;
+  numKvHeads: usize;
+  headDim: usize;
+  /** Elements of φ(q) and φ(k). */
+  featureDim: usize;
+  valueDim: usize;
+  /** Keys in a chunk, at most BLOCK. */
+  chunkSize: usize;
+  /** Ranges of value columns into which a head is cut; 1 where there are states. */
+  columnRanges: usize;
+  /** Height of the register tiles, 4 or 6: changes the speed and no bit. */
+  stripRows: usize;
+
+  qRowStride: usize;
+  qHeadStride: usize;
+  qBatchStride: usize;
+  kRowStride: usize;
+  kHeadStride: usize;
+  kBatchStride: usize;
+  vRowStride: usize;
+  vHeadStride: usize;
+  vBatchStride: usize;
+  outRowStride: usize;
+  outHeadStride: usize;
+  outBatchStride: usize;
+  maskBatchStride: usize;
+  decayRowStride: usize;
+  decayHeadStride: usize;
+  decayBatchStride: usize;
+  betaRowStride: usize;
+  betaHeadStride: usize;
+  betaBatchStride: usize;
+}

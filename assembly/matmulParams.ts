@@ -1,0 +1,51 @@
+/**
+ * The structs of matrix products.
+ *
+ * Every field takes 4 bytes; `src/runtime/params.ts` lists the same names in the same order, and a test compares the two. Addresses
+ * are in bytes, strides in elements.
+ */
+
+/** Matrix products out = activation(a · b + bias) of the same sizes. */
+@unmanaged
+export class MatmulParams {
+  /** MatmulEntry[numEntries] */
+  entries: usize;
+  numEntries: usize;
+  /** [columns], 0 where absent */
+  bias: usize;
+
+  rows: usize;
+  columns: usize;
+  /** Steps of each sum. */
+  depth: usize;
+
+  aRowStride: usize;
+  bRowStride: usize;
+  outRowStride: usize;
+
+  /** Whether a lies as [depth, rows]. */
+  isATransposed: i32;
+  /** Whether b lies as [columns, depth]. */
+  isBTransposed: i32;
+  /** Whether b is a packed matrix. */
+  isPacked: i32;
+  /** Whether the sums begin with what out holds. */
+  accumulate: i32;
+  /** Number of the activation plus 1, 0 for none. */
+  activation: i32;
+
+  /** Height of the register tiles, as in AttentionParams. */
+  stripRows: usize;
+  /** Rows of a unit, a multiple of stripRows. */
+  unitRows: usize;
+  /** Columns of a unit, a multiple of 8. */
+  unitColumns: usize;
+}
+
+/** One of them. */
+@unmanaged
+export class MatmulEntry {
+  a: usize;
+  b: usize;
+  out: usize;
+}

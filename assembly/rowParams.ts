@@ -1,0 +1,123 @@
+/**
+ * The structs of calls that take rows one by one: activations, softmax, norms, rotary embeddings.
+ *
+ * Every field takes 4 bytes; `src/runtime/params.ts` lists the same names in the same order, and a test compares the two. Addresses
+ * are in bytes, strides in elements.
+ */
+
+/** An activation function of each element. */
+@unmanaged
+export class ActivateParams {
+  x: usize;
+  /** What each result is multiplied by; 0 where absent. */
+  gate: usize;
+  /** May be x. */
+  out: usize;
+  /** Elements. */
+  count: usize;
+  /** Which function, see `activations.ts`. */
+  kind: i32;
+}
+
+/** Softmax along an axis of x [outer axes, length, inner axes]. */
+@unmanaged
+export class SoftmaxParams {
+  x: usize;
+  /** May be x. */
+  out: usize;
+  // 0 where absent
+  mask: usize;
+  bias: usize;
+
+  /** AxisParams[numOuterAxes] */
+  outerAxes: usize;
+  numOuterAxes: usize;
+  /** AxisParams[numInnerAxes] */
+  innerAxes: usize;
+  numInnerAxes: usize;
+
+  /** Elements along the axis. */
+  length: usize;
+  /** How many of them mask and bias reach; those beyond are hidden. */
+  covered: usize;
+  /** Elements from one to the next: the product of the inner axes. */
+  inner: usize;
+  // Along the axis, 0 where it is broadcast
+  maskStride: usize;
+  biasStride: usize;
+
+  /** Factor on x. */
+  scale: f32;
+  /** 1: logarithms. */
+  isLog: i32;
+}
+
+/** One axis of x, as mask and bias have it: strides are 0 where it is broadcast. */
+@unmanaged
+export class AxisParams {
+  size: usize;
+  maskStride: usize;
+  biasStride: usize;
+}
+
+/** Normalization of rows. */
+@unmanaged
+export class NormalizeParams {
+  x: usize;
+  /** May be x. */
+  out: usize;
+  // [length], 0 where absent
+  weight: usize;
+  bias: usize;
+  /** Elements of a row. */
+  length: usize;
+  /** Added to the mean square. */
+  eps: f32;
+  /** 1: the mean is subtracted first, as layer norm does. */
+  isCentered: i32;
+}
+
+/** Cosines and sines of rotary embeddings. */
+@unmanaged
+export class RotaryTablesParams {
+  // [rows, pairs]
+  cos: usize;
+  sin: usize;
+  /** i32[rows]; 0 where a row's index is its position. */
+  positions: usize;
+  /** f64[pairs] */
+  frequencies: usize;
+  /** Half of the channels that turn. */
+  pairs: usize;
+}
+
+/** Rotary embeddings of rows. */
+@unmanaged
+export class RotaryParams {
+  x: usize;
+  /** May be x. */
+  out: usize;
+  // [rows of the tables, rotaryDim / 2]
+  cos: usize;
+  sin: usize;
+  /** Which row of the tables each row takes: u32[batchSize, seqLen]. */
+  tableRows: usize;
+
+  seqLen: usize;
+  numHeads: usize;
+  headDim: usize;
+  /** Channels that turn, an even number. */
+  rotaryDim: usize;
+
+  xRowStride: usize;
+  xHeadStride: usize;
+  xBatchStride: usize;
+  outRowStride: usize;
+  outHeadStride: usize;
+  outBatchStride: usize;
+
+  /** 1: pairs are neighbours, otherwise half of rotaryDim apart. */
+  isInterleaved: i32;
+  /** 1: back. */
+  isInverse: i32;
+}
