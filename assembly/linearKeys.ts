@@ -1,4 +1,5 @@
 /** Keys of linear attention on their way into the open chunk: φ(k) and v as panels, and the sums of decays. */
+import { lowestExponent } from "./exp";
 import { mapRows } from "./featureMaps";
 import { packKeys, packValues } from "./pack";
 import { LinearParams } from "./linearParams";
@@ -70,16 +71,14 @@ function takeDecays(p: LinearParams, work: LinearWork, first: usize, count: usiz
   addDecays(work, at, at + count);
 }
 
-/** The factor of a decay below it is 0 in float32, as expOfAny4 has it. */
-const VANISHING: f32 = -87.33;
-
 /** Sums of decays at the positions `from` to `to` − 1 of the open chunk, from the decays there. */
 export function addDecays(work: LinearWork, from: usize, to: usize): void {
+  const lowest = f32x4.extract_lane(lowestExponent(), 0); // the factor of a decay below it is 0, as expOfAny4 has it
   let sum: f64 = from == 0 ? 0 : load<f64>(work.decaySums + ((from - 1) << 3));
   let clear: i32 = from == 0 ? -1 : load<i32>(work.clears + ((from - 1) << 2));
   for (let j = from; j < to; j++) {
     const decay = load<f32>(work.state.decays + (j << 2));
-    if (decay < VANISHING) {
+    if (decay < lowest) {
       sum = 0;
       clear = <i32>j;
     } else {

@@ -74,7 +74,7 @@ export function windowMask(
     return keys === -1 ? Infinity : keys;
   };
   const [before, after] = [reach("window[0]", left), reach("window[1]", right)];
-  return build("windowMask", [seqLen, kvLen], (_, i, row) => {
+  return build(name, [seqLen, kvLen], (_, i, row) => {
     row.fill(1, 0, sinks);
     row.fill(1, Math.max(0, i + offset - before), Math.max(0, i + offset + after + 1));
   });

@@ -1,4 +1,4 @@
-const attention = ["linearAttention"];
+const attention = ["linearAttention", "linearErrors"];
 const state = ["linearState"];
 
 export default [
@@ -68,7 +68,7 @@ export default [
   {
     rule: "linear attention: a factor of a decay that is 0 clears what was before",
     file: "assembly/linearKeys.ts",
-    find: "if (decay < VANISHING) {",
+    find: "if (decay < lowest) {",
     replace: "if (decay < -Infinity) {",
     tests: attention,
   },
