@@ -16,6 +16,12 @@ function seedOf(name: string, seed: number): number {
 
 export const inputsOf = ({ name }: BitsCase, seed = 0): Inputs => new Inputs(seedOf(name, seed));
 
+/** Lets the threads of an engine share every call, however small, unit by unit. */
+export function shareEverything(engine: FullEngine): void {
+  const { runtime } = engine as unknown as { runtime: { pool: { breakEven: number; gathers: boolean } } };
+  Object.assign(runtime.pool, { breakEven: 0, gathers: true });
+}
+
 /** @param before  what is done before each case */
 export async function computeBits(engine: FullEngine, cases: readonly BitsCase[], seed = 0, before?: () => void): Promise<Bits> {
   const bits: Record<string, Hashes> = {};
@@ -31,7 +37,9 @@ export function differences(found: Bits, expected: Bits): Map<string, string[]> 
   const differing = new Map<string, string[]>();
   for (const name of new Set([...Object.keys(expected), ...Object.keys(found)])) {
     const [mine, theirs] = [found[name] ?? {}, expected[name] ?? {}];
-    const outputs = [...new Set([...Object.keys(theirs), ...Object.keys(mine)])].filter((output) => mine[output] !== theirs[output]);
+    const outputs = [...new Set([...Object.keys(theirs), ...Object.keys(mine)])].filter(
+      (output) => mine[output] !== theirs[output],
+    );
     if (outputs.length > 0) differing.set(name, outputs);
   }
   return differing;

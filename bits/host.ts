@@ -2,9 +2,9 @@
  * What one host runs: every case on the simd build, on one thread and on two. Bundled into one file with the package, it leaves its
  * answer at `globalThis.result`, and prints it where there is no page.
  */
-import { createEngine, type FullEngine } from "headwise";
+import { createEngine } from "headwise";
 import { CASES } from "./cases/index.js";
-import { type Bits, computeBits } from "./compute.js";
+import { type Bits, computeBits, shareEverything } from "./compute.js";
 
 /** What a host answers; JSON can hold it. */
 export interface Answer {
@@ -33,12 +33,6 @@ function engineOfHost(): string {
     return webkit === undefined ? `V8 ${v8}` : `JavaScriptCore ${webkit.slice(0, 8)}`;
   }
   return /Chrome\/[\d.]+/.exec(host.navigator?.userAgent ?? "")?.[0] ?? "unknown";
-}
-
-/** Lets threads share every call, however small, unit by unit. */
-function shareEverything(engine: FullEngine): void {
-  const { runtime } = engine as unknown as { runtime: { pool: { breakEven: number; gathers: boolean } } };
-  Object.assign(runtime.pool, { breakEven: 0, gathers: true });
 }
 
 async function answer(): Promise<Answer> {

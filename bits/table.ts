@@ -20,7 +20,13 @@ function cellOf({ bits, shared }: Answer, name: string, expected: Bits): string 
 
 function printColumns(lines: readonly (readonly string[])[]): void {
   const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
-  for (const line of lines) console.log(line.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd());
+  for (const line of lines)
+    console.log(
+      line
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join("  ")
+        .trimEnd(),
+    );
 }
 
 /** Prints it; false where a host that is there did not give what is expected. */
@@ -29,7 +35,8 @@ export function printTable(asked: readonly Asked[], expected: Bits): boolean {
   const names = [...new Set([...Object.keys(expected), ...ran.flatMap(({ bits }) => Object.keys(bits))])];
   const cells = names.map((name) => ran.map(({ answer }) => cellOf(answer, name, expected)));
   const isAsExpected = cells.every((line) => line.every((cell) => cell === "✓"));
-  if (ran.length > 0) printColumns([["case", ...ran.map(({ host }) => host.name)], ...cells.map((line, index) => [names[index]!, ...line])]);
+  if (ran.length > 0)
+    printColumns([["case", ...ran.map(({ host }) => host.name)], ...cells.map((line, index) => [names[index]!, ...line])]);
 
   console.log("");
   printColumns(

@@ -49,36 +49,52 @@ export const attentionCases: readonly BitsCase[] = [
   ...[1, 3, 7, 16, 65, 128, 257].map((headDim) =>
     call(`headDim ${headDim}, as many as valueDim but for one`, { seqLen: 13, kvLen: 19, headDim, valueDim: headDim + 1 }),
   ),
-  call("layout bhsd, upper-left, window, sink tokens, weights", { batchSize: 2, seqLen: 50, kvLen: 66, numHeads: 2, headDim: 8 }, () => ({
-    layout: "bhsd",
-    causal: "upper-left",
-    window: [9, 0],
-    sinkTokens: 3,
-    weights: place(2, 2, 50, 66),
-  })),
-  call("window on both sides, positions by queryOffset, scores scaled", { batchSize: 2, seqLen: 20, kvLen: 600, headDim: 16 }, (inputs) => ({
-    window: [200, 40],
-    queryOffset: inputs.integers(2, 100, 500),
-    scores: place(2, 1, 20, 600),
-    scoresStage: "scaled",
-  })),
-  call("mask, bias with −∞ in it, softcap, scores biased", { batchSize: 2, seqLen: 21, kvLen: 75, numHeads: 3, headDim: 20 }, (inputs) => {
-    const bias = inputs.numbers([2, 1, 21, 75]);
-    for (let index = 0; index < bias.data.length; index++) if (inputs.integer(1, 9) === 1) bias.data[index] = NEGATIVE;
-    return { mask: inputs.mask([3, 21, 75], 0.7), bias, softcap: 5, scores: place(2, 3, 21, 75) };
-  }),
+  call(
+    "layout bhsd, upper-left, window, sink tokens, weights",
+    { batchSize: 2, seqLen: 50, kvLen: 66, numHeads: 2, headDim: 8 },
+    () => ({
+      layout: "bhsd",
+      causal: "upper-left",
+      window: [9, 0],
+      sinkTokens: 3,
+      weights: place(2, 2, 50, 66),
+    }),
+  ),
+  call(
+    "window on both sides, positions by queryOffset, scores scaled",
+    { batchSize: 2, seqLen: 20, kvLen: 600, headDim: 16 },
+    (inputs) => ({
+      window: [200, 40],
+      queryOffset: inputs.integers(2, 100, 500),
+      scores: place(2, 1, 20, 600),
+      scoresStage: "scaled",
+    }),
+  ),
+  call(
+    "mask, bias with −∞ in it, softcap, scores biased",
+    { batchSize: 2, seqLen: 21, kvLen: 75, numHeads: 3, headDim: 20 },
+    (inputs) => {
+      const bias = inputs.numbers([2, 1, 21, 75]);
+      for (let index = 0; index < bias.data.length; index++) if (inputs.integer(1, 9) === 1) bias.data[index] = NEGATIVE;
+      return { mask: inputs.mask([3, 21, 75], 0.7), bias, softcap: 5, scores: place(2, 3, 21, 75) };
+    },
+  ),
   call("a mask over more than a block, scores capped", { seqLen: 9, kvLen: 700, numHeads: 2, headDim: 24 }, (inputs) => ({
     mask: inputs.mask([700], 0.5),
     softcap: 20,
     scores: place(1, 2, 9, 700),
     scoresStage: "capped",
   })),
-  call("lengths of queries and keys, padding on the left, causal", { batchSize: 3, seqLen: 30, kvLen: 45, numHeads: 2, headDim: 12 }, (inputs) => ({
-    causal: true,
-    queryLengths: inputs.integers(3, 10, 30),
-    keyLengths: inputs.integers(3, 31, 45),
-    keyStarts: inputs.integers(3, 0, 5),
-  })),
+  call(
+    "lengths of queries and keys, padding on the left, causal",
+    { batchSize: 3, seqLen: 30, kvLen: 45, numHeads: 2, headDim: 12 },
+    (inputs) => ({
+      causal: true,
+      queryLengths: inputs.integers(3, 10, 30),
+      keyLengths: inputs.integers(3, 31, 45),
+      keyStarts: inputs.integers(3, 0, 5),
+    }),
+  ),
   call("packed sequences", { seqLen: 100, kvLen: 160, numHeads: 4, numKvHeads: 1, headDim: 16 }, (inputs) => ({
     causal: true,
     cuSeqlensQ: [0, inputs.integer(1, 40), inputs.integer(41, 99), 100],
@@ -101,7 +117,11 @@ export const attentionCases: readonly BitsCase[] = [
     return { out };
   }),
   attention("zeros, subnormal numbers, infinities and NaN in q, k and v", (engine, inputs) => {
-    const [q, k, v] = [inputs.extremes([1, 40, 3, 6], 150), inputs.extremes([1, 30, 3, 6], 150), inputs.extremes([1, 30, 3, 6], 30)];
+    const [q, k, v] = [
+      inputs.extremes([1, 40, 3, 6], 150),
+      inputs.extremes([1, 30, 3, 6], 150),
+      inputs.extremes([1, 30, 3, 6], 30),
+    ];
     const logSumExp = place(1, 3, 40);
     const weights = place(1, 3, 40, 30);
     const mask = inputs.mask([3, 40, 30], 0.5);
@@ -124,7 +144,11 @@ export const attentionCases: readonly BitsCase[] = [
     const logSumExp = place(2, 3, 15);
     return { out: engine.mergeAttention(parts, { logSumExp }).data, logSumExp: logSumExp.data };
   }),
-  casesOf("merge", "Engine.mergeAttention", "Engine.scaledDotProductAttention")("two calls, layout bhsd", (engine, inputs) => {
+  casesOf(
+    "merge",
+    "Engine.mergeAttention",
+    "Engine.scaledDotProductAttention",
+  )("two calls, layout bhsd", (engine, inputs) => {
     const q = inputs.numbers([1, 2, 40, 16]);
     const parts = [100, 30].map((kvLen) => {
       const logSumExp = place(1, 2, 40);

@@ -5,32 +5,34 @@ import { type Inputs, place } from "../inputs.js";
 
 const cache = casesOf("cache", "Engine.createKVCache", "KVCache.append", "KVCache.attend");
 
-/** Rows in and out of a cache of 2 key/value heads, by name. */
+/** Rows in and out of a cache, by name. */
 class Session {
   readonly cache: KVCache;
   readonly outputs: Record<string, Float32Array | Uint8Array> = {};
   readonly #inputs: Inputs;
   readonly #batchSize: number;
+  readonly #numKvHeads: number;
   readonly #headDim: number;
 
-  constructor(engine: FullEngine, inputs: Inputs, options: Omit<KVCacheOptions, "numKvHeads">) {
-    this.cache = engine.createKVCache({ ...options, numKvHeads: 2 });
+  constructor(engine: FullEngine, inputs: Inputs, options: Omit<KVCacheOptions, "numKvHeads">, numKvHeads = 2) {
+    this.cache = engine.createKVCache({ ...options, numKvHeads });
+    this.#numKvHeads = numKvHeads;
     this.#inputs = inputs;
     this.#batchSize = options.batchSize ?? 1;
     this.#headDim = options.headDim;
   }
 
-  rows(count: number, heads: number, deviation = 1) {
-    return this.#inputs.numbers([this.#batchSize, count, heads, this.#headDim], deviation);
+  #rows(count: number, heads: number) {
+    return this.#inputs.numbers([this.#batchSize, count, heads, this.#headDim]);
   }
 
   append(count: number, keyLengths?: readonly number[]): void {
-    this.cache.append(this.rows(count, 2), this.rows(count, 2), { keyLengths });
+    this.cache.append(this.#rows(count, this.#numKvHeads), this.#rows(count, this.#numKvHeads), { keyLengths });
   }
 
   /** The last `count` rows of 4 query heads. */
   attend(name: string, count: number, options: Parameters<KVCache["attend"]>[1] = {}, from: KVCache = this.cache): void {
-    this.outputs[name] = from.attend(this.rows(count, 4), options).data;
+    this.outputs[name] = from.attend(this.#rows(count, 4), options).data;
   }
 
   end(...others: readonly KVCache[]): Outputs {
@@ -52,6 +54,12 @@ export const cacheCases: readonly BitsCase[] = DTYPES.flatMap((dtype) => [
     }
     return session.end();
   }),
+  cache(`${dtype}, one row of one key/value head, whose keys threads share`, (engine, inputs) => {
+    const session = new Session(engine, inputs, { headDim: 72, capacity: 1300, dtype }, 1);
+    session.append(1290);
+    session.attend("token", 1);
+    return session.end();
+  }),
   cache(`${dtype}, sequences of different lengths, with every option that they share with attention`, (engine, inputs) => {
     const session = new Session(engine, inputs, { batchSize: 2, headDim: 24, capacity: 100, dtype });
     session.append(60, inputs.integers(2, 30, 60));
@@ -64,7 +72,14 @@ export const cacheCases: readonly BitsCase[] = DTYPES.flatMap((dtype) => [
     return session.end();
   }),
   cache(`${dtype}, rolling over blocks that it gives up`, (engine, inputs) => {
-    const session = new Session(engine, inputs, { headDim: 16, capacity: 800, policy: "rolling", window: 300, sinkTokens: 3, dtype });
+    const session = new Session(engine, inputs, {
+      headDim: 16,
+      capacity: 800,
+      policy: "rolling",
+      window: 300,
+      sinkTokens: 3,
+      dtype,
+    });
     for (let piece = 0; piece < 4; piece++) {
       session.append(450);
       session.attend(`piece ${piece}`, 30);
@@ -76,8 +91,9 @@ export const cacheCases: readonly BitsCase[] = DTYPES.flatMap((dtype) => [
     (engine, inputs) => {
       const session = new Session(engine, inputs, { batchSize: 2, headDim: 12, valueDim: 12, capacity: 600, dtype });
       session.append(530, inputs.integers(2, 300, 530));
-      session.outputs["bytes"] = session.cache.serialize();
-      const restored = KVCache.restore(engine, session.outputs["bytes"] as Uint8Array);
+      const bytes = session.cache.serialize();
+      session.outputs["bytes"] = bytes;
+      const restored = KVCache.restore(engine, bytes);
       const fork = session.cache.fork();
       session.attend("restored", 3, {}, restored);
       session.cache.truncate(inputs.integers(2, 100, 300));

@@ -115,8 +115,9 @@ export const linearCases: readonly BitsCase[] = [
     return { out: engine.linearAttention(q, k, v, { layout: "bhsd" }).data };
   }),
   linear("zeros, subnormal numbers, infinities and NaN", (engine, inputs) => {
+    // What is not finite stays in the state: some rows of the beginning have to come before it.
     const tensors = (): [Numbers, Numbers, Numbers] => [
-      ...([inputs.extremes([60, 6], 60), inputs.extremes([60, 6], 120), inputs.extremes([60, 6], 120)] as const),
+      ...([inputs.extremes([60, 6], 60), inputs.extremes([60, 6], 500), inputs.extremes([60, 6], 500)] as const),
     ];
     return {
       causal: engine.linearAttention(...tensors(), { causal: true }).data,
