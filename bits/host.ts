@@ -32,7 +32,8 @@ function engineOfHost(): string {
     const { v8, webkit } = process.versions as Record<string, string | undefined>;
     return webkit === undefined ? `V8 ${v8}` : `JavaScriptCore ${webkit.slice(0, 8)}`;
   }
-  return /Chrome\/[\d.]+/.exec(host.navigator?.userAgent ?? "")?.[0] ?? "unknown";
+  const [, major] = /Chrome\/(\d+)/.exec(host.navigator?.userAgent ?? "") ?? [];
+  return major === undefined ? "unknown" : `V8 of Chrome ${major}`;
 }
 
 async function answer(): Promise<Answer> {

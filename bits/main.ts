@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { type Bits, differences } from "./compute.js";
 import { readExpected, writeExpected } from "./expected.js";
 import type { Answer } from "./host.js";
-import { ask, type BitsHost, bundle, find, HOST_NAMES, type HostName } from "./run.js";
+import { ask, askProcess, type BitsHost, bundle, find, HOST_NAMES, type HostName } from "./run.js";
 import { printTable } from "./table.js";
 
 const USAGE = `npm run bits [-- --host NAME …] [--update]
@@ -54,8 +54,7 @@ async function withBundle<T>(work: (folder: string) => Promise<T>): Promise<T> {
 
 /** Writes what this Node has; returns an exit code. */
 async function update(folder: string): Promise<number> {
-  const name = HOST_NAMES.find((known) => known === `Node ${process.versions.node.split(".")[0]}`) ?? "Node 20";
-  const { bits, problem } = await ask({ name, version: process.versions.node, executable: process.execPath }, folder);
+  const { bits, problem } = await askProcess(process.execPath, [], folder);
   if (!bits) {
     console.error(problem);
     return 1;
@@ -81,16 +80,16 @@ async function compare(folder: string, names: readonly HostName[], expected: Bit
   return printTable(asked, expected) ? 0 : 1;
 }
 
+async function main({ hosts, isUpdate }: Options): Promise<number> {
+  return withBundle((folder) => (isUpdate ? update(folder) : compare(folder, hosts, readExpected().cases)));
+}
+
+let options: Options | undefined;
 try {
-  const options = readOptions();
+  options = readOptions();
   if (!options) console.log(USAGE);
-  else {
-    process.exitCode = await withBundle((folder) =>
-      options.isUpdate ? update(folder) : compare(folder, options.hosts, readExpected().cases),
-    );
-  }
 } catch (error) {
-  if (!(error instanceof TypeError)) throw error;
-  console.error(`${error.message}\n\n${USAGE}`);
+  console.error(`${(error as Error).message}\n\n${USAGE}`);
   process.exitCode = 2;
 }
+if (options) process.exitCode = await main(options);

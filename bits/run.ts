@@ -54,10 +54,14 @@ export async function bundle(entry: string, folder: string): Promise<void> {
 /** The answer of a host to what `bundle` wrote. */
 export async function ask(host: BitsHost & { readonly executable: string }, folder: string): Promise<Answer> {
   if (host.name === "Chromium") return askChromium(folder);
-  const file = join(folder, FILE);
-  const args = host.name === "Deno" ? ["run", "--no-config", "--no-lock", "--quiet", file] : [file];
+  return askProcess(host.executable, host.name === "Deno" ? ["run", "--no-config", "--no-lock", "--quiet"] : [], folder);
+}
+
+/** The same of an executable that takes a file behind some arguments. */
+export async function askProcess(executable: string, args: readonly string[], folder: string): Promise<Answer> {
+  const options = { cwd: folder, timeout: TIMEOUT, maxBuffer: 2 ** 26 };
   try {
-    const { stdout } = await promisify(execFile)(host.executable, args, { cwd: folder, timeout: TIMEOUT, maxBuffer: 2 ** 26 });
+    const { stdout } = await promisify(execFile)(executable, [...args, FILE], options);
     return JSON.parse(stdout) as Answer;
   } catch (error) {
     const { stderr, message } = error as { stderr?: string; message: string };

@@ -84,11 +84,13 @@ describe("the hashes in bits/expected.json", () => {
     expect(differences(await computeBits(openBuild("debug"), CASES), expected.cases)).toEqual(new Map());
   });
 
-  test.skipIf(!canRun("relaxed"))("are not those of the relaxed build, which fuses", async () => {
-    const found = differences(await computeBits(openBuild("relaxed"), CASES), expected.cases);
-    const same = CASES.map(({ name }) => name).filter((name) => !found.has(name) && !name.startsWith("masks: "));
-    expect(same).toEqual(['activate: "relu"']);
-  });
+  test.skipIf(!canRun("relaxed"))(
+    "tell the relaxed build by nine cases of ten: the others round nothing, or as float64",
+    async () => {
+      const found = differences(await computeBits(openBuild("relaxed"), CASES), expected.cases);
+      expect(found.size).toBeGreaterThan(0.9 * CASES.filter(({ name }) => !name.startsWith("masks: ")).length);
+    },
+  );
 
   test("are of this ABI", () => {
     expect(expected.abiVersion).toBe(ABI_VERSION);
