@@ -2,6 +2,7 @@
 // `find` stands exactly once in `file`. `tests` narrows the suite to the files that have to notice, `needsThreads` widens it to engines
 // of several threads, `needsDist` says that the tests look at what tsc writes, `needsWide` that only a host for build "wide" notices.
 import attention from "./attention.mjs";
+import bits from "./bits.mjs";
 import determinism from "./determinism.mjs";
 import engine from "./engine.mjs";
 import threads from "./threads.mjs";
@@ -34,4 +35,4 @@ const ATTENTION_TESTS = [
 ];
 const ofAttention = [...attention, ...determinism, ...engine, ...threads].map((each) => ({ tests: ATTENTION_TESTS, ...each }));
 
-export const BREAKS = [...ofAttention, ...cache, ...int8, ...linear, ...rows, ...sequences, ...matmul, ...layer, ...wide];
+export const BREAKS = [...ofAttention, ...cache, ...int8, ...linear, ...rows, ...sequences, ...matmul, ...layer, ...wide, ...bits];

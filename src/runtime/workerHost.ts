@@ -27,11 +27,10 @@ export async function createPackagedWorker(): Promise<WorkerLike> {
     return new NodeWorker(source, { eval: true, execArgv: [], name: "headwise" });
   }
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  try {
-    return new Worker(url, { type: "module", name: "headwise" });
-  } finally {
-    setTimeout(() => URL.revokeObjectURL(url), 10_000); // the worker fetches it soon, but later
-  }
+  const worker = new Worker(url, { type: "module", name: "headwise" });
+  // It has been fetched when the worker answers. Not by a timer: Deno and Bun would not end before it.
+  for (const event of ["message", "error"]) worker.addEventListener(event, () => URL.revokeObjectURL(url), { once: true });
+  return worker;
 }
 
 /** Whether this host has any kind of worker. */

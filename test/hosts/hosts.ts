@@ -49,6 +49,7 @@ export async function obtain(name: HostName): Promise<Host> {
     return { name, version: pkg.slice(pkg.lastIndexOf("@") + 1), executable };
   } catch (error) {
     const { stderr, message } = error as { stderr?: string; message: string };
-    return { name, reason: `${pkg}: ${(stderr || message).trim().split("\n")[0]}` };
+    const lines = (stderr || message).trim().split("\n");
+    return { name, reason: `${pkg}: ${lines.find((line) => !line.startsWith("npm warn")) ?? lines[0]}` };
   }
 }

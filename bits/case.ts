@@ -1,0 +1,23 @@
+/** A case: one use of the package on seeded inputs, whose results have the same bits on every host. */
+import type { FullEngine } from "headwise";
+import type { Inputs } from "./inputs.js";
+
+/** What a case gave, by name. */
+export type Outputs = Readonly<Record<string, Float32Array | Uint8Array>>;
+
+export interface BitsCase {
+  /** What it shows; no other case has the name. */
+  readonly name: string;
+  /** Public operations that it uses: functions of the package, `Class.method`, and `Class.method.property`. */
+  readonly covers: readonly string[];
+  readonly run: (engine: FullEngine, inputs: Inputs) => Outputs;
+}
+
+/** Makes cases of some operations; their names begin with what is common to them. */
+export const casesOf =
+  (prefix: string, ...covers: readonly string[]) =>
+  (name: string, run: BitsCase["run"], ...alsoCovers: readonly string[]): BitsCase => ({
+    name: `${prefix}: ${name}`,
+    covers: [...covers, ...alsoCovers],
+    run,
+  });

@@ -1,0 +1,176 @@
+/** The simd build's bits are those that are checked in, and cover every public operation; `npm run bits` asks other hosts. */
+import { createEngine, KVCache } from "headwise";
+import { describe, expect, test, vi } from "vitest";
+import type { BitsCase } from "../bits/case.js";
+import { CASES } from "../bits/cases/index.js";
+import { computeBits, differences, inputsOf, shareEverything } from "../bits/compute.js";
+import { readExpected } from "../bits/expected.js";
+import { hashesOf } from "../bits/hash.js";
+import { ACTIVATIONS } from "../src/activations.js";
+import { Engine } from "../src/engine.js";
+import { FullEngine } from "../src/fullEngine.js";
+import { LinearAttentionState } from "../src/layers/linearAttentionState.js";
+import { MultiHeadAttention } from "../src/layers/multiHeadAttention.js";
+import { FEATURE_MAPS, RULES } from "../src/ops/linearConfig.js";
+import { ABI_VERSION } from "../src/runtime/kernels.js";
+import { poison } from "./support/attention.js";
+import { binaryOf, canRun, openBuild } from "./support/builds.js";
+import { publicOperations } from "./support/publicOperations.js";
+
+/** What may be called and computes nothing, and why. */
+const NO_OPERATIONS: Readonly<Record<string, string>> = {
+  createEngine: "makes an engine",
+  createEngineSync: "makes an engine",
+  "Engine.tensor": "makes a tensor of zeros",
+  "Engine.plan": "counts threads and bytes, which are the host's",
+  "Engine.dispose": "gives memory back",
+  "EngineTensor.reshape": "names other sizes for the same numbers",
+  "EngineTensor.dispose": "gives memory back",
+  "KVCache.dispose": "gives memory back",
+  "LinearAttentionState.dispose": "gives memory back",
+  "MultiHeadAttention.dispose": "gives memory back",
+  "PackedMatrix.dispose": "gives memory back",
+};
+
+const expected = readExpected();
+const open = (): FullEngine => openBuild("simd");
+
+const CLASSES: Readonly<Record<string, { prototype: object }>> = {
+  Engine,
+  FullEngine,
+  KVCache,
+  LinearAttentionState,
+  MultiHeadAttention,
+};
+
+/** Where an operation is found, and by which name; undefined for functions of a module, which can't be watched. */
+function holderOf(engine: FullEngine, operation: string): [Record<string, () => unknown>, string] | undefined {
+  const [owner, ...path] = operation.split(".") as [string, ...string[]];
+  const name = path.pop();
+  if (name === undefined) return undefined;
+  const places: unknown[] = [
+    path[0] === undefined ? engine : Reflect.get(engine, path[0]),
+    CLASSES[owner],
+    CLASSES[owner]?.prototype,
+  ];
+  const holder = places.find((place) => Object.hasOwn(place as object, name));
+  return [holder as Record<string, () => unknown>, name];
+}
+
+describe("the hashes in bits/expected.json", () => {
+  test("are those of the simd build here, whatever its free memory holds", async () => {
+    const engine = open();
+    expect(differences(await computeBits(engine, CASES, 0, () => poison(engine)), expected.cases)).toEqual(new Map());
+  });
+
+  test("are those of a case that is the first one", async () => {
+    for (const each of CASES.filter((_, index) => index % 10 === 3)) {
+      const engine = open();
+      const found = await computeBits(engine, [each]);
+      expect(found[each.name], each.name).toEqual(expected.cases[each.name]);
+      engine.dispose();
+    }
+  });
+
+  test("are those of two threads", async () => {
+    const engine = await createEngine({ wasm: binaryOf("simd"), operations: "all", threads: 2 });
+    expect(engine.info.threadsReason).toBeUndefined();
+    shareEverything(engine);
+    expect(differences(await computeBits(engine, CASES, 0, () => poison(engine)), expected.cases)).toEqual(new Map());
+    engine.dispose();
+  });
+
+  test.skipIf(!canRun("debug"))("are those of the debug build, which does the same without optimization", async () => {
+    expect(differences(await computeBits(openBuild("debug"), CASES), expected.cases)).toEqual(new Map());
+  });
+
+  test.skipIf(!canRun("relaxed"))(
+    "tell the relaxed build by nine cases of ten: the others round nothing, or as float64",
+    async () => {
+      const found = differences(await computeBits(openBuild("relaxed"), CASES), expected.cases);
+      expect(found.size).toBeGreaterThan(0.9 * CASES.filter(({ name }) => !name.startsWith("masks: ")).length);
+    },
+  );
+
+  test("are of this ABI", () => {
+    expect(expected.abiVersion).toBe(ABI_VERSION);
+  });
+});
+
+describe("the cases", () => {
+  test("have names of their own", () => {
+    expect(new Set(CASES.map(({ name }) => name)).size).toBe(CASES.length);
+  });
+
+  test("cover every public operation, and nothing else; add one to bits/cases/ for a new operation", () => {
+    const operations = publicOperations(["src/index.ts", "src/sync.ts"]);
+    const covered = new Set(CASES.flatMap(({ covers }) => covers));
+    expect(operations.filter((name) => !covered.has(name) && !(name in NO_OPERATIONS))).toEqual([]);
+    expect([...covered, ...Object.keys(NO_OPERATIONS)].filter((name) => !operations.includes(name))).toEqual([]);
+    expect([...covered].filter((name) => name in NO_OPERATIONS)).toEqual([]);
+  });
+
+  test.each([
+    ["activate", ACTIVATIONS],
+    ["matmul", ACTIVATIONS],
+    ["linear", FEATURE_MAPS],
+    ["linear", RULES],
+    ["linear state", RULES],
+  ])("%s: all of %s", (prefix, kinds) => {
+    for (const kind of kinds) {
+      expect(
+        CASES.some(({ name }) => name.startsWith(`${prefix}: `) && name.includes(`"${kind}"`)),
+        kind,
+      ).toBe(true);
+    }
+  });
+
+  test("use what they say that they cover", () => {
+    const engine = open();
+    for (const each of CASES) {
+      const spies = each.covers.flatMap((name) => {
+        const holder = holderOf(engine, name);
+        return holder ? [{ name, spy: vi.spyOn(...holder) }] : [];
+      });
+      each.run(engine, inputsOf(each));
+      for (const { name, spy } of spies) {
+        expect(spy, `${each.name} covers ${name}`).toHaveBeenCalled();
+        spy.mockRestore();
+      }
+    }
+  });
+
+  test("give results that hang on the seed, each of them, of more than one number, and mostly finite", () => {
+    const engine = open();
+    const outputsOf = (each: BitsCase, seed: number) => each.run(engine, inputsOf(each, seed));
+    for (const each of CASES) {
+      const [first, second] = [outputsOf(each, 0), outputsOf(each, 1)];
+      for (const [name, data] of Object.entries(first)) {
+        expect(data, `${each.name}, ${name}`).not.toEqual(second[name]);
+        if (data.length > 1) expect(new Set(data).size, `${each.name}, ${name}`).toBeGreaterThan(1);
+        const finite = Array.from(data).filter(Number.isFinite).length;
+        expect(finite, `${each.name}, ${name}`).toBeGreaterThan(data.length / 4);
+      }
+    }
+    engine.dispose();
+  });
+});
+
+describe("a hash", () => {
+  const hashOf = async (data: Float32Array | Uint8Array) => (await hashesOf({ data }))["data"];
+  const floatOf = (bits: number): Float32Array => new Float32Array(Uint32Array.of(bits).buffer);
+
+  test("is SHA-256 over the bytes, the lowest one of a float first", async () => {
+    expect(await hashOf(new TextEncoder().encode("abc"))).toBe("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    expect(await hashOf(Float32Array.of(1, -2))).toBe(await hashOf(Uint8Array.of(0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0)));
+  });
+
+  test("does not tell one NaN from another", async () => {
+    expect(await hashOf(floatOf(0xffc00000))).toBe(await hashOf(floatOf(0x7fc12345)));
+  });
+
+  test("tells −0 from +0, and neighbours from one another", async () => {
+    expect(await hashOf(Float32Array.of(-0))).not.toBe(await hashOf(Float32Array.of(0)));
+    expect(await hashOf(floatOf(1))).not.toBe(await hashOf(floatOf(2)));
+  });
+});
