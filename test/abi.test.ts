@@ -24,7 +24,7 @@ import {
   sizeOf,
   SOFTMAX_PARAMS,
 } from "../src/runtime/params.js";
-import { unshareMemory } from "../src/runtime/unshareMemory.js";
+import { withMemory } from "../src/runtime/memorySharing.js";
 import { openRuntime, readOptions } from "../src/openEngine.js";
 import { expectSameBits, largestError } from "./support/attention.js";
 import { attentionBinaryOf, binaryOf, onEveryBuild } from "./support/builds.js";
@@ -100,7 +100,7 @@ function sections(bytes: Uint8Array): number[] {
 }
 
 onEveryBuild((build) => {
-  const module = new WebAssembly.Module(unshareMemory("test", binaryOf(build)));
+  const module = new WebAssembly.Module(withMemory("test", binaryOf(build), "unshared"));
   const instance = instantiate("test", binaryOf(build), 2 ** 16, 2 ** 20);
 
   test("exports just the kernels and the memory", () => {
@@ -157,9 +157,10 @@ onEveryBuild((build) => {
 
   test("is compiled for shared memory, from which unsharing differs in one byte", () => {
     const shared = binaryOf(build);
-    const unshared = unshareMemory("test", shared);
+    const unshared = withMemory("test", shared, "unshared");
     const differing = [...shared.keys()].filter((index) => shared[index] !== unshared[index]);
     expect(differing.map((index) => [shared[index], unshared[index]])).toEqual([[3, 1]]);
+    expect(Buffer.compare(withMemory("test", unshared, "shared"), shared)).toBe(0);
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 16, shared: true });
     expect(() => new WebAssembly.Instance(new WebAssembly.Module(shared), { env: { memory } })).not.toThrow();
     expect(instance.memory.buffer).toBeInstanceOf(ArrayBuffer);

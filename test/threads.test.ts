@@ -247,14 +247,18 @@ describe("workers that don't start", () => {
   });
 
   test("a module for unshared memory", async () => {
-    const { unshareMemory } = await import("../src/runtime/unshareMemory.js");
-    const module = new WebAssembly.Module(unshareMemory("test", binaryOf("simd")));
+    const { withMemory } = await import("../src/runtime/memorySharing.js");
+    const module = new WebAssembly.Module(withMemory("test", binaryOf("simd"), "unshared"));
     const engine = await open({ threads: 2, wasm: module });
     expect(engine.info).toMatchObject({
       threads: 1,
       threadsReason: 'the module in "wasm" is for a memory that threads can\'t share',
     });
     expectSameBits(attend(engine), truth, "unshared");
+
+    const shared = await open({ threads: 2, wasm: withMemory("test", binaryOf("simd"), "unshared") });
+    expect(shared.info, "its bytes can be made to share").toMatchObject({ threads: 2, threadsReason: undefined });
+    expectSameBits(attend(shared), truth, "unshared bytes");
   });
 
   test("a page that is not cross-origin isolated", async () => {

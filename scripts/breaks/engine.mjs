@@ -3,9 +3,15 @@
 export default [
   {
     rule: "a module is linked unshared",
-    file: "src/runtime/unshareMemory.ts",
-    find: "bytes[at + 1] = UNSHARED_WITH_MAXIMUM;",
-    replace: "bytes[at + 1] = SHARED_WITH_MAXIMUM;",
+    file: "src/runtime/memorySharing.ts",
+    find: ": UNSHARED_WITH_MAXIMUM;",
+    replace: ": SHARED_WITH_MAXIMUM;",
+  },
+  {
+    rule: "bytes for unshared memory are shared by threads",
+    file: "src/runtime/memorySharing.ts",
+    find: '=== "shared" ? SHARED_WITH_MAXIMUM',
+    replace: '=== "shared" ? UNSHARED_WITH_MAXIMUM',
   },
   { rule: "the ABI is checked", file: "src/runtime/kernels.ts", find: "ABI_VERSION =", replace: "ABI_VERSION = 1 +" },
   {

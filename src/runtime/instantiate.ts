@@ -4,7 +4,7 @@ import { wrongMoment, wrongValue } from "../check.js";
 import { type Build, BUILDS } from "./builds.js";
 import { ABI_VERSION, type Kernels } from "./kernels.js";
 import { LinearMemory, PAGE_BYTES } from "./memory.js";
-import { unshareMemory } from "./unshareMemory.js";
+import { withMemory } from "./memorySharing.js";
 
 export interface Instance {
   readonly build: Build;
@@ -28,7 +28,8 @@ export function instantiate(
   maximumBytes: number,
   shared = false,
 ): Instance {
-  const module = wasm instanceof WebAssembly.Module ? wasm : compile(operation, shared ? wasm : unshareMemory(operation, wasm));
+  const module =
+    wasm instanceof WebAssembly.Module ? wasm : compile(operation, withMemory(operation, wasm, shared ? "shared" : "unshared"));
   const kernels = link(operation, module, Math.ceil(initialBytes / PAGE_BYTES), Math.floor(maximumBytes / PAGE_BYTES));
   const { abiVersion } = kernels as Partial<Kernels>; // whatever the module is
   if (abiVersion?.() !== ABI_VERSION) {

@@ -1,6 +1,6 @@
 /**
- * The kernels are compiled for shared memory, which one thread doesn't need and not every host allows. The two kinds of module
- * differ in one byte: the limits flag of the memory import.
+ * Threads need modules for shared memory, which one thread doesn't need and not every host allows. The two kinds of module differ in
+ * one byte: the limits flag of the memory import.
  */
 import { wrongKind } from "../check.js";
 
@@ -9,8 +9,8 @@ const MEMORY_KIND = 2;
 const SHARED_WITH_MAXIMUM = 3;
 const UNSHARED_WITH_MAXIMUM = 1;
 
-/** A copy of the module in which the imported memory is unshared. */
-export function unshareMemory(operation: string, wasm: BufferSource): Uint8Array<ArrayBuffer> {
+/** A copy of the module in which the imported memory is shared, or is not. */
+export function withMemory(operation: string, wasm: BufferSource, kind: "shared" | "unshared"): Uint8Array<ArrayBuffer> {
   const bytes = ArrayBuffer.isView(wasm)
     ? new Uint8Array(wasm.buffer, wasm.byteOffset, wasm.byteLength).slice()
     : new Uint8Array(wasm).slice();
@@ -42,7 +42,8 @@ export function unshareMemory(operation: string, wasm: BufferSource): Uint8Array
       number();
       skip(number());
       skip(number());
-      if (bytes[at] === MEMORY_KIND && bytes[at + 1] === SHARED_WITH_MAXIMUM) bytes[at + 1] = UNSHARED_WITH_MAXIMUM;
+      const hasMaximum = bytes[at + 1] === SHARED_WITH_MAXIMUM || bytes[at + 1] === UNSHARED_WITH_MAXIMUM;
+      if (bytes[at] === MEMORY_KIND && hasMaximum) bytes[at + 1] = kind === "shared" ? SHARED_WITH_MAXIMUM : UNSHARED_WITH_MAXIMUM;
       break;
     }
     skip(length);
