@@ -1,5 +1,5 @@
 /** Activation functions in float64, as they are defined. */
-import type { ReferenceTensor } from "./scaledDotProductAttention.js";
+import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
 /** Each by its name; 0 at −∞ is the limit, where x · 0 would be NaN. */
 const FUNCTIONS = {
@@ -22,7 +22,11 @@ const FUNCTIONS = {
  *
  * console.log(activate({ data: [-1, 2], dims: [2] }, "relu", { gate: { data: [5, 5], dims: [2] } }).data); // Float64Array(2) [0, 10]
  */
-export function activate(x: ReferenceTensor, kind: keyof typeof FUNCTIONS, { gate }: { gate?: ReferenceTensor | undefined } = {}) {
+export function activate(
+  x: ReferenceTensor,
+  kind: keyof typeof FUNCTIONS,
+  { gate }: { gate?: ReferenceTensor | undefined } = {},
+): ReferenceResult {
   const data = Float64Array.from(x.data, FUNCTIONS[kind]);
   if (gate) for (let index = 0; index < data.length; index++) data[index]! *= gate.data[index]!;
   return { data, dims: x.dims };

@@ -2,7 +2,7 @@
  * Linear attention in float64, as it is defined: a state that takes one key after the other. Katharopoulos et al. 2020,
  * arXiv:2006.16236; with rules as the operator LinearAttention of ONNX has them.
  */
-import type { ReferenceTensor } from "./scaledDotProductAttention.js";
+import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
 /** A function of one tensor: the same sizes, but for the last. */
 type ReferenceFeatureMap = (x: ReferenceTensor) => ReferenceTensor;
@@ -51,7 +51,7 @@ export function linearAttention(
   k: ReferenceTensor,
   v: ReferenceTensor,
   options: ReferenceLinearOptions = {},
-): { data: Float64Array; dims: number[] } {
+): ReferenceResult {
   const { layout = "bshd", rule, decay, beta, keyLengths, mask, initialState, finalState } = options;
   const { causal = rule !== undefined, normalize = rule === undefined, eps = 1e-6 } = options;
   const { featureMap = rule ? "identity" : "elu+1" } = options;

@@ -1,5 +1,5 @@
 /** Matrix product in float64, as it is defined. */
-import type { ReferenceTensor } from "./scaledDotProductAttention.js";
+import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
 /** The options of `FullEngine.matmul` that say what is computed. Nothing is checked. */
 export interface ReferenceMatmulOptions {
@@ -23,7 +23,7 @@ export function matmul(
   a: ReferenceTensor,
   b: ReferenceTensor,
   { transposeA = false, transposeB = false, bias, initial }: ReferenceMatmulOptions = {},
-): { data: Float64Array; dims: number[] } {
+): ReferenceResult {
   const [rows, depth] = lastTwo(a.dims, transposeA);
   const [, columns] = lastTwo(b.dims, transposeB);
   const rank = Math.max(a.dims.length, b.dims.length) - 2;

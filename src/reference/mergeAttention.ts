@@ -1,5 +1,5 @@
 /** Attention on the union of disjoint sets of keys, from the results on each, in float64. Dao et al. 2023, Flash-Decoding. */
-import type { ReferenceTensor } from "./scaledDotProductAttention.js";
+import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
 /** What attention on one set of keys gave: out [batch, seqLen, numHeads, valueDim] and logSumExp [batch, numHeads, seqLen]. */
 export interface ReferencePart {
@@ -18,7 +18,10 @@ export interface ReferencePart {
  * const part = (out, logSumExp) => ({ out: { data: [out], dims: [1, 1] }, logSumExp: { data: [logSumExp], dims: [1] } });
  * console.log(mergeAttention([part(2, 0), part(4, 0)]).out.data[0]); // 3
  */
-export function mergeAttention(parts: readonly ReferencePart[], layout: "bshd" | "bhsd" = "bshd") {
+export function mergeAttention(
+  parts: readonly ReferencePart[],
+  layout: "bshd" | "bhsd" = "bshd",
+): { out: ReferenceResult; logSumExp: ReferenceResult } {
   const { dims } = parts[0]!.out;
   const valueDim = dims.at(-1)!;
   const out = { data: new Float64Array(parts[0]!.out.data.length), dims };

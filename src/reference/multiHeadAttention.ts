@@ -5,6 +5,7 @@ import { type ReferenceRotaryOptions, rotary } from "./rotary.js";
 import {
   type Place,
   type ReferenceOptions,
+  type ReferenceResult,
   type ReferenceTensor,
   scaledDotProductAttention,
   sequenceOf,
@@ -46,7 +47,7 @@ export function multiHeadAttention(
   parameters: ReferenceParameters,
   x: ReferenceTensor,
   { key = x, value = key, headGates = config.headGates, averageWeights, ...options }: ReferenceMultiHeadOptions = {},
-): { data: Float64Array; dims: number[] } {
+): ReferenceResult {
   const { embedDim, numHeads, numKvHeads = numHeads, headDim = embedDim / numHeads, valueDim = headDim } = config;
   const { kDim = embedDim, vDim = embedDim, outDim = embedDim, weightLayout = "outIn", qkNorm = false } = config;
   const { qBias, kBias, vBias, qkvBias, outBias } = parameters;
@@ -100,7 +101,7 @@ interface Linear {
 }
 
 /** x W + b as [batch, rows, heads, channels]. */
-function apply(linear: Linear, x: ReferenceTensor, [heads, channels]: [number, number]): Tensor64 {
+function apply(linear: Linear, x: ReferenceTensor, [heads, channels]: [number, number]): ReferenceResult {
   const { inDim, columns, weightLayout, matrix, firstColumn, allColumns, bias, firstBias } = linear;
   const rows = x.data.length / inDim;
   const data = new Float64Array(rows * columns);
@@ -119,13 +120,8 @@ function apply(linear: Linear, x: ReferenceTensor, [heads, channels]: [number, n
   return { data, dims: [batch, rows / batch, heads, channels] };
 }
 
-interface Tensor64 {
-  readonly data: Float64Array;
-  readonly dims: readonly number[];
-}
-
 /** Each head's vector over the root of its mean square, times the parameters. Zhang & Sennrich 2019, arXiv:1910.07467. */
-function normalize({ data, dims }: Tensor64, parameters: ReferenceTensor | undefined, eps: number): Tensor64 {
+function normalize({ data, dims }: ReferenceResult, parameters: ReferenceTensor | undefined, eps: number): ReferenceResult {
   const channels = dims.at(-1)!;
   const normalized = data.map((element, index) => {
     const start = index - (index % channels);
@@ -138,8 +134,8 @@ function normalize({ data, dims }: Tensor64, parameters: ReferenceTensor | undef
 /** Where rows and keys stand, counted from the first key of their sequence. */
 export function positionsOf(
   options: ReferenceOptions,
-  q: Pick<Tensor64, "dims">,
-  k: Pick<Tensor64, "dims">,
+  q: Pick<ReferenceResult, "dims">,
+  k: Pick<ReferenceResult, "dims">,
 ): { queries: number[]; keys: number[] } {
   const [batch, seqLen] = q.dims as [number, number];
   const kvLen = k.dims[1]!;
@@ -157,10 +153,15 @@ export function positionsOf(
 }
 
 /** Keys and values that every row sees: the parameters biasK and biasV, and zeros. */
-function extraKeys(config: MultiHeadAttentionConfig, { biasK, biasV }: ReferenceParameters, k: Tensor64, v: Tensor64) {
+function extraKeys(
+  config: MultiHeadAttentionConfig,
+  { biasK, biasV }: ReferenceParameters,
+  k: ReferenceResult,
+  v: ReferenceResult,
+) {
   const [batch, , heads, headDim] = k.dims as [number, number, number, number];
   const valueDim = v.dims[3]!;
-  const extra = (bias: ReferenceTensor | undefined, channels: number): Tensor64 => {
+  const extra = (bias: ReferenceTensor | undefined, channels: number): ReferenceResult => {
     const rows = [
       bias ? Array.from(bias.data) : [],
       new Array<number>(config.addZeroAttention ? heads * channels : 0).fill(0),
@@ -173,12 +174,12 @@ function extraKeys(config: MultiHeadAttentionConfig, { biasK, biasV }: Reference
 
 /** Attention on keys under the options, and on extra keys that they don't concern: merged as parts of one softmax. */
 function attendWithExtraKeys(
-  q: Tensor64,
-  k: Tensor64,
-  v: Tensor64,
-  extra: { k: Tensor64; v: Tensor64 },
+  q: ReferenceResult,
+  k: ReferenceResult,
+  v: ReferenceResult,
+  extra: { k: ReferenceResult; v: ReferenceResult },
   { averageWeights, ...options }: ReferenceOptions & { averageWeights?: Place | undefined },
-): Tensor64 {
+): ReferenceResult {
   const [batch, seqLen, numHeads] = q.dims as [number, number, number, number];
   const parts = [
     { k, v, options },

@@ -1,5 +1,5 @@
 /** Normalization of rows in float64, as it is defined. */
-import type { ReferenceTensor } from "./scaledDotProductAttention.js";
+import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
 /** The options of `FullEngine.layerNorm` and `FullEngine.rmsNorm`, with the same meanings and defaults. Nothing is checked. */
 export interface ReferenceNormOptions {
@@ -18,7 +18,7 @@ export interface ReferenceNormOptions {
  *
  * console.log(layerNorm({ data: [1, 3], dims: [2] }, { eps: 0 }).data); // Float64Array(2) [ -1, 1 ]
  */
-export function layerNorm(x: ReferenceTensor, { weight, bias, eps = 1e-5 }: ReferenceNormOptions = {}) {
+export function layerNorm(x: ReferenceTensor, { weight, bias, eps = 1e-5 }: ReferenceNormOptions = {}): ReferenceResult {
   return eachRow(x, (row) => {
     const mean = row.reduce((sum, value) => sum + value, 0) / row.length;
     const variance = row.reduce((sum, value) => sum + (value - mean) ** 2, 0) / row.length;
@@ -36,7 +36,7 @@ export function layerNorm(x: ReferenceTensor, { weight, bias, eps = 1e-5 }: Refe
  *
  * console.log(rmsNorm({ data: [3, 3], dims: [2] }, { eps: 0 }).data); // Float64Array(2) [ 1, 1 ]
  */
-export function rmsNorm(x: ReferenceTensor, { weight, eps = 1e-6 }: Omit<ReferenceNormOptions, "bias"> = {}) {
+export function rmsNorm(x: ReferenceTensor, { weight, eps = 1e-6 }: Omit<ReferenceNormOptions, "bias"> = {}): ReferenceResult {
   return eachRow(x, (row) => {
     const meanSquare = row.reduce((sum, value) => sum + value ** 2, 0) / row.length;
     return row.map((value, j) => (value / Math.sqrt(meanSquare + eps)) * (weight?.data[j] ?? 1));

@@ -1,5 +1,5 @@
 /** Rotary position embedding in float64, as it is defined. Su et al. 2021, arXiv:2104.09864. */
-import type { ReferenceTensor } from "./scaledDotProductAttention.js";
+import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
 /** The options of `FullEngine.rotary`, with the same meanings and defaults. Nothing is checked. */
 export interface ReferenceRotaryOptions {
@@ -25,7 +25,7 @@ export interface ReferenceRotaryOptions {
  * const x = { data: [1, 0, 1, 0], dims: [2, 2] };
  * console.log([...rotary(x).data].map((y) => y.toFixed(2))); // [ '1.00', '0.00', '0.54', '0.84' ]
  */
-export function rotary(x: ReferenceTensor, options: ReferenceRotaryOptions = {}) {
+export function rotary(x: ReferenceTensor, options: ReferenceRotaryOptions = {}): ReferenceResult {
   const { layout = "bshd", base = 10000, interleaved = false, offset = 0, positions, inverse = false, tables } = options;
   const headDim = x.dims.at(-1)!;
   const { rotaryDim = tables ? 2 * tables.cos.dims[1]! : headDim } = options;

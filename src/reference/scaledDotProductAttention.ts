@@ -6,6 +6,12 @@ export interface ReferenceTensor {
   readonly dims: readonly number[];
 }
 
+/** What the definitions return. */
+export interface ReferenceResult {
+  readonly data: Float64Array;
+  readonly dims: readonly number[];
+}
+
 /** A place for results that the caller brings. */
 export interface Place {
   readonly data: { [index: number]: number };
@@ -56,7 +62,7 @@ export function scaledDotProductAttention(
   k: ReferenceTensor,
   v: ReferenceTensor,
   options: ReferenceOptions = {},
-): { data: Float64Array; dims: number[] } {
+): ReferenceResult {
   const {
     layout = "bshd",
     softcap = 0,

@@ -1,5 +1,5 @@
 /** Softmax along an axis in float64, as it is defined. */
-import type { ReferenceTensor } from "./scaledDotProductAttention.js";
+import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
 /** The options of `FullEngine.softmax`, with the same meanings and defaults. Nothing is checked. */
 export interface ReferenceSoftmaxOptions {
@@ -21,7 +21,7 @@ export interface ReferenceSoftmaxOptions {
  * const x = { data: [0, 5, 0], dims: [3] };
  * console.log(softmax(x, { mask: { data: [1, 0, 1], dims: [3] } }).data); // Float64Array(3) [ 0.5, 0, 0.5 ]
  */
-export function softmax(x: ReferenceTensor, options: ReferenceSoftmaxOptions = {}) {
+export function softmax(x: ReferenceTensor, options: ReferenceSoftmaxOptions = {}): ReferenceResult {
   const { axis = -1, scale = 1, mask, bias, log = false } = options;
   const { dims } = x;
   const place = axis < 0 ? dims.length + axis : axis;

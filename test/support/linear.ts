@@ -1,6 +1,6 @@
 /** Linear attention for tests: inputs by seed, the yardstick of errors, and the check against the reference. */
 import type { FullEngine, LinearOptions } from "headwise";
-import { linearAttention as reference, type ReferenceLinearOptions } from "headwise/reference";
+import { linearAttention as reference, type ReferenceLinearOptions, type ReferenceResult } from "headwise/reference";
 import { expect } from "vitest";
 import { dimsOf, expectParity } from "./attention.js";
 import { normal, type TestTensor, uniform } from "./random.js";
@@ -126,7 +126,7 @@ export function naiveLinear(q: TestTensor, k: TestTensor, v: TestTensor, options
 }
 
 /** What is expected of a call by its name: the same on every engine. */
-const expectations = new Map<string, { truth: { data: Float64Array; dims: number[] }; naive: Float32Array }>();
+const expectations = new Map<string, { truth: ReferenceResult; naive: Float32Array }>();
 
 /**
  * Runs a call and holds it against the reference.
