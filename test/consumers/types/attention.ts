@@ -1,0 +1,160 @@
+/** Engines, tensors, attention and caches. */
+import {
+  and,
+  applyMask,
+  type AppendOptions,
+  type AttentionOptions,
+  type AttentionPart,
+  type AttentionPlan,
+  type Build,
+  type CachedAttentionOptions,
+  causalMask,
+  createEngine,
+  type DataTensor,
+  documentMask,
+  type ElementType,
+  type Engine,
+  type EngineInfo,
+  type EngineOptions,
+  type EngineTensor,
+  type Float32Tensor,
+  KVCache,
+  type KVCacheOptions,
+  type Layout,
+  type Mask,
+  type MaskOptions,
+  type MergeOptions,
+  not,
+  or,
+  type PackagedBuild,
+  paddingMask,
+  prefixMask,
+  type ResultTensor,
+  type ScoresStage,
+  type SyncBuild,
+  type SyncEngineOptions,
+  type SyncTensor,
+  type TensorLike,
+  windowMask,
+  type WindowMaskOptions,
+  type WorkerLike,
+} from "headwise";
+import { createEngineSync } from "headwise/sync";
+
+const worker: WorkerLike = { postMessage: (message: unknown) => void message, terminate: () => Promise.resolve(0) };
+const build: PackagedBuild = "simd";
+const engineOptions: EngineOptions = {
+  operations: "attention",
+  build,
+  wasm: new Uint8Array(8),
+  threads: "auto",
+  createWorker: () => worker,
+  stallTimeout: 1000,
+  initialMemory: 65536,
+  maximumMemory: undefined,
+};
+const engine: Engine = await createEngine(engineOptions);
+const syncBuild: SyncBuild = "relaxed";
+const syncOptions: SyncEngineOptions = { build: syncBuild };
+const other: Engine = createEngineSync(syncOptions);
+
+const info: EngineInfo = engine.info;
+export const facts: [Build, number, string | undefined, number] = [info.build, info.threads, info.threadsReason, info.memory.limit];
+
+// Tensors: plain objects, the engine's own, those of onnxruntime and tfjs.
+const plain: DataTensor = { data: new Float32Array(32), dims: [4, 8] };
+const half: TensorLike = { data: new Uint16Array(32), dims: [4, 8], type: "float16" };
+const kind: ElementType = "float32";
+const x: EngineTensor<"float32"> = engine.tensor([4, 8], kind);
+const hidden: EngineTensor<"uint8"> = engine.tensor([4, 4], "uint8");
+const numbers: Float32Array = x.data;
+const bytes: Uint8Array = hidden.data;
+const same: EngineTensor = x.reshape([8, 4]);
+
+/** As onnxruntime-common declares its tensors, in short. */
+interface OrtTensor {
+  readonly dims: readonly number[];
+  readonly type: "float32" | "float16";
+  readonly data: Float32Array | Uint16Array | string[];
+  readonly location: "none" | "cpu" | "cpu-pinned" | "gpu-buffer";
+  getData(releaseData?: boolean): Promise<Float32Array | Uint16Array | string[]>;
+  dispose(): void;
+}
+declare const ort: OrtTensor;
+/** As tfjs declares its. */
+interface TfTensor {
+  readonly shape: number[];
+  readonly dtype: string;
+  data(): Promise<Float32Array | Int32Array | Uint8Array>;
+  dataSync(): Float32Array | Int32Array | Uint8Array;
+}
+declare const tf: TfTensor;
+const sync: SyncTensor = tf;
+
+const layout: Layout = "bshd";
+const scoresStage: ScoresStage = "biased";
+const options: AttentionOptions<ResultTensor> = {
+  layout,
+  scale: 0.5,
+  causal: "upper-left",
+  window: [3, undefined],
+  sinkTokens: 1,
+  keyLengths: new Int32Array([4]),
+  bias: plain,
+  mask: hidden,
+  scores: { data: new Float32Array(16), dims: [1, 1, 4, 4] },
+  scoresStage,
+};
+const result: ResultTensor = engine.scaledDotProductAttention(plain, ort, sync, options);
+export const handedOn: { type: "float32"; data: Float32Array; dims: readonly number[] } = result;
+const placed: EngineTensor<"float32"> = engine.scaledDotProductAttention(x, half, tf, { out: x, mask: hidden });
+const place = { data: new Float32Array(32), dims: [4, 8], mine: true };
+export const mine: boolean = engine.scaledDotProductAttention(x, x, x, { out: place }).mine;
+const plan: AttentionPlan = engine.plan(x, x, x, { causal: true });
+export const planned: number = plan.scratchBytes + plan.threads;
+// @ts-expect-error a misspelt option
+engine.scaledDotProductAttention(x, x, x, { casual: true });
+// @ts-expect-error not among an engine's operations
+engine.matmul(x, x);
+// @ts-expect-error an array is no tensor
+engine.scaledDotProductAttention(new Float32Array(8), x, x);
+
+const part: AttentionPart = { out: result, logSumExp: engine.tensor([4]) };
+const mergeOptions: MergeOptions<Float32Tensor> = { layout: "bhsd", out: plain as Float32Tensor };
+export const merged: Float32Tensor = engine.mergeAttention([part, part], mergeOptions);
+
+const cacheOptions: KVCacheOptions = { numKvHeads: 2, headDim: 8, capacity: 64, policy: "rolling", window: 31, dtype: "int8" };
+const cache: KVCache = engine.createKVCache(cacheOptions);
+const appendOptions: AppendOptions = { keyLengths: [1] };
+cache.append(plain, plain, appendOptions);
+const cachedOptions: CachedAttentionOptions = { causal: true };
+export const attended: ResultTensor = cache.attend(plain);
+export const attendedInto: Float32Tensor = cache.attend(plain, cachedOptions);
+const image: Uint8Array = cache.serialize();
+const restored: KVCache = KVCache.restore(engine, image);
+export const lengths: number[] = restored.lengths;
+
+const maskOptions: MaskOptions = { queryOffset: 1 };
+const windowOptions: WindowMaskOptions = { ...maskOptions, sinkTokens: 1 };
+const masks: Mask[] = [
+  causalMask(2, 3, maskOptions),
+  windowMask(2, 3, [1, 0], windowOptions),
+  paddingMask(Int32Array.of(1, 2), 3),
+  prefixMask([1, 2], 3),
+  documentMask([[1, 1, 2]]),
+];
+export const masked: ResultTensor = applyMask(result, and(or(...masks), not(masks[0]!)));
+export const mask: TensorLike = masks[0]!;
+
+// What keeps state has dispose(), also where the language has no `using`; as a Disposable it fits helpers that take one.
+for (const disposable of [engine, other, x, same, placed, cache, restored]) disposable.dispose();
+const dispose = (disposable: { [Symbol.dispose](): void }): void => disposable[Symbol.dispose]();
+dispose(engine);
+dispose(cache);
+dispose(x);
+export const all = [numbers, bytes];
+
+// @ts-expect-error there is no DOM library here
+export type Page = Document;
+// @ts-expect-error nor are there @types/node
+export type Bytes = Buffer;

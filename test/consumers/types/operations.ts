@@ -1,0 +1,100 @@
+/** The operations around attention. */
+import {
+  type ActivateOptions,
+  type Activation,
+  ACTIVATIONS,
+  createEngine,
+  type CreateMultiHeadAttention,
+  type FeatureFunction,
+  type FeatureMap,
+  type FromTorchOptions,
+  type FullEngine,
+  type KVCache,
+  type LayerCacheOptions,
+  type LayerConfig,
+  type LayerNormOptions,
+  type LinearAttentionState,
+  type LinearAttentionStateOptions,
+  type LinearInputs,
+  type LinearKind,
+  type LinearOptions,
+  type LinearRule,
+  type MatmulOptions,
+  type MultiHeadAttention,
+  type MultiHeadAttentionConfig,
+  type MultiHeadAttentionParameters,
+  type MultiHeadForwardOptions,
+  type PackedMatrix,
+  type ProjectKeysOptions,
+  type ResultTensor,
+  type RmsNormOptions,
+  type RotaryConfig,
+  type RotaryOptions,
+  type RotaryPositions,
+  type RotaryTables,
+  type RotaryTablesOptions,
+  type SoftmaxOptions,
+  type TorchStateDict,
+  type WeightLayout,
+} from "headwise";
+
+const engine: FullEngine = await createEngine({ operations: "all", threads: 2 });
+const x = { data: new Float32Array(64), dims: [1, 8, 8] };
+
+const activation: Activation = ACTIVATIONS[0];
+const matmulOptions: MatmulOptions = { bias: x, activation, transposeB: true };
+const weightLayout: WeightLayout = "outIn";
+const packed: PackedMatrix = engine.packMatrix(x, weightLayout);
+const activateOptions: ActivateOptions = { gate: x };
+const softmaxOptions: SoftmaxOptions = { axis: -1, log: true };
+const layerNormOptions: LayerNormOptions = { weight: x, bias: x, eps: 1e-5 };
+const rmsNormOptions: RmsNormOptions = { weight: x };
+const tablesOptions: RotaryTablesOptions = { length: 8, rotaryDim: 8 };
+const tables: RotaryTables = engine.rotaryTables(tablesOptions);
+const rotaryConfig: RotaryConfig = { interleaved: true, tables };
+const positions: RotaryPositions = { offset: Int32Array.of(1), inverse: false };
+const rotaryOptions: RotaryOptions = { ...rotaryConfig, ...positions, layout: "bhsd" };
+export const results = [
+  engine.matmul(x, packed, matmulOptions),
+  engine.matmul(x, x),
+  engine.activate(x, "gelu-tanh", activateOptions),
+  engine.softmax(x, softmaxOptions),
+  engine.layerNorm(x, layerNormOptions),
+  engine.rmsNorm(x, rmsNormOptions),
+  engine.rotary(x, rotaryOptions),
+];
+
+const feature: FeatureFunction = ({ data, dims }) => ({ data: data.map((each) => each * each), dims });
+const featureMap: FeatureMap = feature;
+const rule: LinearRule = "linear";
+const linearKind: LinearKind = { featureMap, rule, chunkSize: 64 };
+const inputs: LinearInputs = { keyLengths: [8] };
+const stateOptions: LinearAttentionStateOptions = { ...linearKind, numKvHeads: 1, headDim: 8 };
+const state: LinearAttentionState = engine.createLinearAttentionState(stateOptions);
+const linearOptions: LinearOptions = { ...linearKind, ...inputs, causal: true, state };
+export const linear = engine.linearAttention(x, x, x, linearOptions);
+export const stepped: ResultTensor = state.step(x, x, x);
+export const again: LinearAttentionState = engine.restoreLinearAttentionState(state.serialize(), feature);
+
+const config: MultiHeadAttentionConfig = { embedDim: 8, numHeads: 2, rotary: rotaryConfig, qkNorm: { eps: 1e-6 } };
+const parameters: MultiHeadAttentionParameters = { q: x, k: x, v: x, out: x, qBias: undefined };
+const create: CreateMultiHeadAttention = engine.createMultiHeadAttention;
+const layer: MultiHeadAttention = create(config, parameters);
+const stateDict: TorchStateDict = { in_proj_weight: x };
+const torchOptions: FromTorchOptions = { numHeads: 2, prefix: "layers.0." };
+export const fromTorch: MultiHeadAttention = engine.createMultiHeadAttention.fromTorch(stateDict, torchOptions);
+const layerConfig: LayerConfig = layer.config;
+export const headDim: number = layerConfig.headDim;
+const cacheOptions: LayerCacheOptions = { capacity: 16 };
+const cache: KVCache = layer.createCache(cacheOptions);
+const projectOptions: ProjectKeysOptions = { dtype: "int8" };
+const memory: KVCache = layer.projectKeys(x, projectOptions);
+const forwardOptions: MultiHeadForwardOptions = { causal: true, cache };
+export const forwarded = layer.forward(x, forwardOptions);
+export const crossed: ResultTensor = layer.forward(x, { memory, headGates: [1, 0] });
+// @ts-expect-error the layer says what the layout is
+layer.forward(x, { layout: "bhsd" });
+
+const dispose = (disposable: { [Symbol.dispose](): void }): void => disposable[Symbol.dispose]();
+for (const each of [packed, state, layer, cache]) dispose(each);
+engine.dispose();
