@@ -27,7 +27,8 @@ export interface EngineOptions {
   build?: "auto" | PackagedBuild | undefined;
   /**
    * Kernels from elsewhere instead of the packaged ones: a WebAssembly.Module, the bytes of one, a Response, or a URL (a string in
-   * a page is relative to the page). Checked for ABI and, where `build` is named, for build.
+   * a page is relative to the page). Checked for ABI and, where `build` is named, for build. A module of a file in `headwise/wasm/`
+   * is for one thread; its bytes, or its URL, serve several as well.
    */
   wasm?: object | string | undefined;
   /**

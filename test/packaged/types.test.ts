@@ -1,9 +1,8 @@
 /** The public types, as every supported TypeScript sees them: no DOM library, no @types, library checks on. */
-import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { type Consumer, installConsumer } from "./install.js";
+import { type Consumer, install } from "../hosts/install.js";
 
 const VERSIONS = ["5.4", "5.5", "5.6", "5.7", "5.8", "5.9", "6.0", "7.0"];
 const RESOLUTIONS = {
@@ -14,18 +13,19 @@ const SOURCES = ["attention.ts", "operations.ts", "definitions.ts"];
 
 let consumer: Consumer;
 beforeAll(async () => {
-  consumer = await installConsumer("types", inject("tarball"));
+  consumer = await install(inject("tarball"), "types");
 });
 afterAll(() => consumer.remove());
 
-/** What a compiler says, line by line; nothing when all is well. */
-const compile = (version: string, ...options: string[]): Promise<string> =>
-  new Promise((resolve) => {
-    const tsc = join(consumer.folder, "node_modules", `typescript-${version}`, "bin/tsc");
-    execFile(process.execPath, [tsc, "-p", ".", ...options], { cwd: consumer.folder }, (error, stdout, stderr) =>
-      resolve(error ? stdout + stderr || error.message : stdout),
-    );
-  });
+/** What a compiler says; nothing when all is well. */
+const compile = async (version: string, ...options: string[]): Promise<string> => {
+  const tsc = join("node_modules", `typescript-${version}`, "bin/tsc");
+  try {
+    return (await consumer.run(process.execPath, tsc, "-p", ".", ...options)).stdout;
+  } catch (error) {
+    return (error as Error).message;
+  }
+};
 
 describe.each(VERSIONS)("TypeScript %s", (version) => {
   test.each(Object.entries(RESOLUTIONS))("compiles every public name, resolved as %s", async (_, resolution) => {

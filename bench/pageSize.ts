@@ -1,0 +1,98 @@
+/** What a page downloads: the package bundled and minified, each file compressed as a server does it. */
+import { realpathSync } from "node:fs";
+import { dirname, relative } from "node:path";
+import { gzipSync } from "node:zlib";
+import { type OutputChunk, rolldown } from "rolldown";
+
+/** Bytes that a page may download at most, with gzip: the JavaScript that it needs on several threads, and one build. */
+export const BUDGETS = { attention: 40_000, all: 75_000 } as const;
+export type Operations = keyof typeof BUDGETS;
+
+/** When a page loads the files that are imported where they are needed, by their place in dist/. */
+const LAZY: Record<string, string> = {
+  "fullEngine.js": "for all operations",
+  "runtime/pool.js": "for threads",
+  "runtime/binary/worker.js": "for threads",
+  "runtime/binary/attention-relaxed.js": "for this build",
+  "runtime/binary/attention-simd.js": "for this build",
+  "runtime/binary/attention-wide.js": "for this build, in Node only",
+  "runtime/binary/relaxed.js": "for this build with all operations",
+  "runtime/binary/simd.js": "for this build with all operations",
+  "runtime/binary/wide.js": "for this build with all operations, in Node only",
+};
+
+/** A file of the bundle. */
+export interface PageFile {
+  readonly name: string;
+  readonly loaded: string;
+  /** The package's files in it. */
+  readonly modules: readonly string[];
+  readonly code: string;
+  readonly bytes: number;
+  readonly gzipBytes: number;
+}
+
+/** The package as a page gets it. */
+export interface Page {
+  readonly files: readonly PageFile[];
+  /** What is loaded before anything else is asked for. */
+  readonly initial: readonly PageFile[];
+  /** What is loaded for this on several threads. */
+  filesFor(operations: Operations, build: "simd" | "relaxed"): readonly PageFile[];
+}
+
+/** Sum of what the files take. */
+export const gzipBytesOf = (files: readonly PageFile[]): number => files.reduce((sum, { gzipBytes }) => sum + gzipBytes, 0);
+
+/**
+ * Bundles the package as a page does that imports all of its main entry.
+ *
+ * @param entry  path of `dist/index.js`
+ */
+export async function bundlePage(entry: string): Promise<Page> {
+  const dist = dirname(realpathSync(entry));
+  const bundle = await rolldown({ input: entry, platform: "browser", logLevel: "silent" });
+  const { output } = await bundle.generate({ format: "esm", minify: true });
+  await bundle.close();
+  const chunks = output.filter((each) => each.type === "chunk");
+  const main = chunks.find(({ isEntry }) => isEntry)!;
+  /** The file's place in dist/, where a chunk is that file and what it alone needs. */
+  const placeOf = ({ facadeModuleId }: OutputChunk): string =>
+    facadeModuleId === null ? "" : relative(dist, facadeModuleId).replaceAll("\\", "/");
+  const chunkOf = (place: string): OutputChunk => chunks.find((chunk) => placeOf(chunk) === place)!;
+
+  /** The chunks, and those that they import statically. */
+  const withImports = (wanted: readonly OutputChunk[]): Set<OutputChunk> => {
+    const found = new Set(wanted);
+    // A set also visits what is added meanwhile.
+    for (const { imports } of found) for (const name of imports) found.add(chunks.find(({ fileName }) => fileName === name)!);
+    return found;
+  };
+  const initial = withImports([main]);
+
+  const files = new Map<OutputChunk, PageFile>();
+  for (const chunk of chunks) {
+    const { name, code, moduleIds } = chunk;
+    const place = placeOf(chunk);
+    if (chunk.isDynamicEntry && !(place in LAZY)) throw new Error(`bench/pageSize.ts must say when a page loads dist/${place}`);
+    files.set(chunk, {
+      name: chunk === main ? "headwise" : name,
+      loaded: initial.has(chunk) ? "always" : (LAZY[place] ?? "with those that share it"),
+      modules: moduleIds.map((id) => id.replaceAll("\\", "/")),
+      code,
+      bytes: Buffer.byteLength(code),
+      gzipBytes: gzipSync(code, { level: 9 }).byteLength,
+    });
+  }
+  const filesOf = (wanted: Iterable<OutputChunk>): PageFile[] => Array.from(wanted, (chunk) => files.get(chunk)!);
+  return {
+    files: filesOf(chunks),
+    initial: filesOf(initial),
+    filesFor(operations, build) {
+      const binary = operations === "all" ? build : `attention-${build}`;
+      const lazy = ["runtime/pool.js", "runtime/binary/worker.js", `runtime/binary/${binary}.js`];
+      if (operations === "all") lazy.push("fullEngine.js");
+      return filesOf(withImports([main, ...lazy.map(chunkOf)]));
+    },
+  };
+}

@@ -1,0 +1,57 @@
+/** Projects of `test/consumers/` with the packed package installed, each in a temporary folder of its own. */
+import { execFile } from "node:child_process";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+
+const execute = promisify(execFile);
+const CONSUMERS = resolve("test/consumers");
+const QUIET = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"];
+
+/** What a command printed, both streams as they came apart. */
+export interface Printed {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Consumer {
+  readonly folder: string;
+  /** Runs an executable in the folder; fails with what it printed unless it ends with 0. */
+  run(executable: string, ...args: readonly string[]): Promise<Printed>;
+  remove(): void;
+}
+
+/**
+ * Copies projects into one folder, later ones over earlier ones, and installs the tarball beside what their package.json names.
+ * A name may also be that of a single file.
+ */
+export async function install(tarball: string, ...names: readonly string[]): Promise<Consumer> {
+  const folder = mkdtempSync(join(tmpdir(), "headwise-consumer-"));
+  for (const name of names) {
+    cpSync(join(CONSUMERS, name), name.includes(".") ? join(folder, name) : folder, { recursive: true });
+  }
+  const consumer = consumerIn(folder);
+  await consumer.run("npm", "install", ...QUIET, tarball);
+  return consumer;
+}
+
+/** A consumer of a folder that is there. */
+export const consumerIn = (folder: string): Consumer => ({
+  folder,
+  run: async (executable, ...args) => {
+    try {
+      return await execute(executable, args, { cwd: folder, timeout: 120_000, env: environment() });
+    } catch (error) {
+      const { stdout, stderr, message } = error as Printed & Error;
+      throw new Error(`${message}\n${stdout}\n${stderr}`);
+    }
+  },
+  remove: () => rmSync(folder, { recursive: true, force: true }),
+});
+
+/** Without what npm and vitest have set for this process. */
+const environment = (): NodeJS.ProcessEnv => {
+  const kept = Object.entries(process.env).filter(([name]) => !/^(npm_|VITEST|NODE_ENV$|NODE_OPTIONS$)/i.test(name));
+  return { ...Object.fromEntries(kept), NO_COLOR: "1" };
+};

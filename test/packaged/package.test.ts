@@ -1,0 +1,233 @@
+/** The packed package itself: what is in it, what it says about itself, and what importing it does. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { publint } from "publint";
+import { rolldown } from "rolldown";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { BUDGETS, bundlePage, gzipBytesOf, type Operations, type Page } from "../../bench/pageSize.js";
+import { type Consumer, install } from "../hosts/install.js";
+
+const tarball = inject("tarball");
+let consumer: Consumer;
+/** The installed package. */
+let folder: string;
+let manifest: { exports: Record<string, string | { types: string; default: string }>; [field: string]: unknown };
+beforeAll(async () => {
+  consumer = await install(tarball, "empty");
+  folder = join(consumer.folder, "node_modules/headwise");
+  manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as typeof manifest;
+});
+afterAll(() => consumer.remove());
+
+/** Entries that are code, by the name that one imports. */
+const entries = (): string[] =>
+  Object.entries(manifest.exports).flatMap(([entry, target]) => (typeof target === "string" ? [] : [`headwise${entry.slice(1)}`]));
+const isWorker = (entry: string): boolean => entry === "headwise/worker";
+
+/** Runs a module in Node, beside the installed package; returns the lines that it prints. */
+const printed = async (code: string): Promise<string[]> => {
+  const { stdout, stderr } = await consumer.run(process.execPath, "--input-type=module", "--eval", code);
+  expect(stderr.replaceAll(/.*ExperimentalWarning.*\n.*\n/g, "")).toBe("");
+  return stdout.trimEnd().split("\n");
+};
+
+describe("what is in it", () => {
+  test("code, its types, kernels and documents, and nothing else", () => {
+    const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((each) => each.isFile() && !each.parentPath.includes("node_modules/headwise/node_modules"))
+      .map((each) =>
+        join(each.parentPath, each.name)
+          .slice(folder.length + 1)
+          .replaceAll("\\", "/"),
+      );
+    const expected = [
+      /^(package\.json|LICENSE|README\.md|CHANGELOG\.md)$/,
+      /^docs\/[\w/-]+\.(md|svg)$/,
+      /^dist\/[\w/.-]+\.(js|d\.ts)$/,
+      /^dist\/wasm\/(attention-)?(simd|relaxed|wide)\.wasm$/,
+    ];
+    expect(files.filter((file) => !expected.some((pattern) => pattern.test(file)))).toEqual([]);
+    for (const file of ["LICENSE", "README.md", "CHANGELOG.md", "docs/semantics.md"]) expect(files).toContain(file);
+    // Sources aren't in it, so neither are maps of them.
+    for (const file of files.filter((each) => each.endsWith(".js"))) {
+      expect(readFileSync(join(folder, file), "utf8"), file).not.toContain("sourceMappingURL");
+      if (!file.startsWith("dist/standalone")) expect(files).toContain(file.replace(/\.js$/, ".d.ts"));
+    }
+  });
+
+  test("the README's relative links lead to files in it, or to what a clone has besides", () => {
+    const links = [...readFileSync(join(folder, "README.md"), "utf8").matchAll(/\]\((?!https?:)([^)#]+)/g)].map(
+      ([, link]) => link!,
+    );
+    expect(links.length).toBeGreaterThan(3);
+    const missing = links.filter((link) => !existsSync(join(folder, link)));
+    for (const link of missing) {
+      expect(link).toMatch(/^(examples\/|CONTRIBUTING\.md$)/);
+      expect(existsSync(resolve(link)), link).toBe(true);
+    }
+  });
+});
+
+describe("what it says about itself", () => {
+  test("publint --strict has nothing to say, not even a suggestion", async () => {
+    const bytes = readFileSync(tarball);
+    const pack = { tarball: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) };
+    const { messages } = await publint({ pack, strict: true });
+    expect(messages).toEqual([]);
+  });
+
+  test("attw finds the right types for every entry, by ES modules and by bundlers", async () => {
+    const attw = resolve("node_modules/@arethetypeswrong/cli/dist/index.js");
+    const { stdout } = await consumer.run(process.execPath, attw, tarball, "--profile", "esm-only", "--format", "json");
+    const { analysis } = JSON.parse(stdout) as {
+      analysis: {
+        entrypoints: Record<
+          string,
+          { resolutions: Record<string, { resolution?: { isJson: boolean; isTypeScript: boolean }; isWildcard?: boolean }> }
+        >;
+        problems: { kind: string; entrypoint?: string; resolutionKind?: string }[];
+      };
+    };
+    expect(Object.keys(analysis.entrypoints).sort()).toEqual(Object.keys(manifest.exports).sort());
+    // node10 reads no "exports", and a CommonJS file needs a newer TypeScript to require() an ES module.
+    const problems = analysis.problems.filter(
+      ({ resolutionKind }) => resolutionKind !== "node10" && resolutionKind !== "node16-cjs",
+    );
+    expect(problems).toEqual([]);
+    for (const [entry, { resolutions }] of Object.entries(analysis.entrypoints)) {
+      for (const kind of ["node16-esm", "bundler"]) {
+        const { resolution, isWildcard } = resolutions[kind]!;
+        expect(isWildcard ?? (resolution!.isTypeScript || resolution!.isJson), `${entry}, ${kind}`).toBe(true);
+      }
+    }
+  });
+
+  test("types come first under every entry, and every target is there", () => {
+    for (const [entry, target] of Object.entries(manifest.exports)) {
+      if (typeof target === "string") continue;
+      expect(Object.keys(target)[0], entry).toBe("types");
+      expect(Object.keys(target).at(-1), entry).toBe("default");
+      for (const file of Object.values(target)) expect(existsSync(join(folder, file)), `${entry}: ${file}`).toBe(true);
+    }
+    expect(manifest.exports).toMatchObject({ "./package.json": "./package.json", "./wasm/*": "./dist/wasm/*" });
+    expect(manifest).toMatchObject({ type: "module", license: "MIT", engines: { node: ">=20.19" } });
+    for (const field of ["repository", "homepage", "bugs"])
+      expect(manifest, "there is no such place yet").not.toHaveProperty(field);
+  });
+});
+
+/** One bundle of this code in which nothing is left to import. */
+const bundled = async (code: string, format: "esm" | "iife"): Promise<string> => {
+  const virtual = {
+    name: "virtual",
+    resolveId: (id: string) => (id === "page" ? join(consumer.folder, "page.js") : null),
+    load: (id: string) => (id === join(consumer.folder, "page.js") ? code : null),
+  };
+  const bundle = await rolldown({ input: "page", platform: "browser", logLevel: "silent", plugins: [virtual] });
+  const { output } = await bundle.generate({ format, codeSplitting: false });
+  await bundle.close();
+  return output[0].code;
+};
+
+describe("what importing it does", () => {
+  test("an import that nobody uses vanishes from a bundle", async () => {
+    for (const entry of entries().filter((each) => !isWorker(each))) {
+      expect(await bundled(`import "${entry}";`, "esm"), entry).toBe("");
+      expect(await bundled(`import * as headwise from "${entry}";`, "esm"), entry).toBe("");
+    }
+  });
+
+  test("the worker, which is imported for what it does, stays", async () => {
+    expect(await bundled('import "headwise/worker";', "esm")).toContain("Atomics.wait");
+  });
+
+  test("what a bundle has for one name is not what it has for all", async () => {
+    const [mask, all] = await Promise.all([
+      bundled('import { causalMask } from "headwise"; globalThis.result = causalMask(2);', "esm"),
+      bundled('import * as headwise from "headwise"; globalThis.result = headwise;', "esm"),
+    ]);
+    expect(mask).not.toContain("WebAssembly");
+    expect(mask.length).toBeLessThan(all.length / 20);
+  });
+
+  test("no file awaits at its top level", async () => {
+    for (const entry of entries()) await bundled(`import * as all from "${entry}"; globalThis.result = all;`, "iife");
+    await expect(bundled("globalThis.result = await 1;", "iife"), "the bundler tells").rejects.toThrow(/top-level await/);
+  });
+
+  test("it computes nothing, changes no global and leaves nothing open", async () => {
+    const lines = await printed(`
+      const globals = () => Reflect.ownKeys(globalThis).map(String).sort().join();
+      const refuse = (name) => () => { throw new Error(name + " was called"); };
+      for (const name of ["validate", "compile", "instantiate", "Module", "Instance", "Memory"]) WebAssembly[name] = refuse(name);
+      for (const name of ["Worker", "SharedArrayBuffer", "setTimeout", "fetch"]) globalThis[name] = refuse(name);
+      const before = globals();
+      for (const entry of ${JSON.stringify(entries().filter((each) => !isWorker(each)))}) await import(entry);
+      console.log(globals() === before); // and the process ends
+    `);
+    expect(lines).toEqual(["true"]);
+  });
+});
+
+describe("what a page downloads", () => {
+  let page: Page;
+  beforeAll(async () => {
+    page = await bundlePage(join(folder, "dist/index.js"));
+  });
+  const modulesOf = (files: Page["files"]): string[] => files.flatMap(({ modules }) => modules);
+  const binaries = (files: Page["files"]): string[] =>
+    modulesOf(files).flatMap((module) => /runtime\/binary\/([\w-]+)\.js$/.exec(module)?.[1] ?? []);
+
+  test.each([
+    [BUDGETS.attention, "attention", "simd"],
+    [BUDGETS.attention, "attention", "relaxed"],
+    [BUDGETS.all, "all", "simd"],
+    [BUDGETS.all, "all", "relaxed"],
+  ] as const)("at most %i bytes with gzip for %s, build %s, on several threads", (most, operations, build) => {
+    const files = page.filesFor(operations, build);
+    expect(gzipBytesOf(files)).toBeLessThanOrEqual(most);
+    // What it is the size of.
+    expect(binaries(files).sort()).toEqual([operations === "all" ? build : `attention-${build}`, "worker"]);
+    const modules = modulesOf(files).join();
+    for (const file of ["createEngine", "pool", "kvCache", "masks", "loader"]) expect(modules).toContain(file);
+    expect(modules.includes("fullEngine")).toBe(operations === "all");
+  });
+
+  test("each build lies in a file of its own, and none in what is loaded at once", () => {
+    expect(binaries(page.initial)).toEqual([]);
+    const withBinary = page.files.filter((file) => binaries([file]).length > 0);
+    expect(withBinary.map(({ modules }) => modules.length)).toEqual(withBinary.map(() => 1));
+    const builds = ["simd", "relaxed", "wide"];
+    expect(binaries(page.files).sort()).toEqual([...builds, ...builds.map((build) => `attention-${build}`), "worker"].sort());
+  });
+
+  test("what is loaded at once holds no long text that could be kernels", () => {
+    for (const { code, name } of page.initial) {
+      const longest = Math.max(...[...code.matchAll(/[\w+/=]+/g)].map(([word]) => word.length));
+      expect(longest, name).toBeLessThan(100);
+    }
+  });
+
+  test.each<[string, Operations, string[]]>([
+    ["{}", "attention", ["attention-BUILD"]],
+    ['{ build: "simd" }', "attention", ["attention-simd"]],
+    ['{ build: "simd", threads: 2 }', "attention", ["attention-simd", "worker"]],
+    ['{ build: "simd", operations: "all" }', "all", ["simd"]],
+  ])("createEngine(%s) loads one build", async (options, operations, expected) => {
+    const hook = `import { writeSync } from "node:fs";
+      export const load = (url, context, next) => { writeSync(1, "loads " + url + "\\n"); return next(url, context); };`;
+    const lines = await printed(`
+      import { register } from "node:module";
+      register("data:text/javascript,${encodeURIComponent(hook)}");
+      const { createEngine } = await import("headwise");
+      const engine = await createEngine(${options});
+      console.log("build " + engine.info.build);
+      engine.dispose();
+    `);
+    const build = lines.at(-1)!.slice("build ".length);
+    const loaded = lines.flatMap((line) => /^loads .*\/headwise\/dist\/(.*)\.js$/.exec(line)?.[1] ?? []);
+    const names = loaded.flatMap((module) => /^runtime\/binary\/(.*)$/.exec(module)?.[1] ?? []);
+    expect(names.sort()).toEqual(expected.map((name) => name.replace("BUILD", build)));
+    expect(loaded.includes("fullEngine")).toBe(operations === "all");
+  });
+});
