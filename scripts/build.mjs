@@ -81,3 +81,17 @@ for (const binary of BINARIES) {
   const bytes = withMemory("build", readFileSync(`${root}build/${binary}.wasm`), "unshared");
   writeFileSync(`${root}dist/wasm/${binary}.wasm`, bytes);
 }
+
+// The entry once more without an import by name, which workers have nobody to resolve for; the binaries are shared.
+const standalone = await rolldown({
+  input: { standalone: `${root}dist/index.js` },
+  platform: "browser",
+  external: (id, _, isResolved) => isResolved && id.includes("/binary/"),
+});
+await standalone.write({
+  dir: `${root}dist`,
+  minify: true,
+  chunkFileNames: "standalone.[name].js",
+  banner: "/*! headwise, MIT; with @assemblyscript/loader, Apache-2.0, https://www.apache.org/licenses/LICENSE-2.0 */",
+});
+await standalone.close();

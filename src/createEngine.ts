@@ -1,17 +1,8 @@
-/** Making an engine where one can await: the binary is loaded or fetched first. */
-import { describe, wrongKind, wrongMoment, wrongValue } from "./check.js";
-import { Engine, type EngineReasons } from "./engine.js";
+/** Engines for every host that compiles: the package carries the kernels as text. */
+import type { Engine } from "./engine.js";
 import type { FullEngine } from "./fullEngine.js";
-import {
-  type EngineOptions,
-  moduleOrBytes,
-  type Opened,
-  openFirst,
-  openRuntime,
-  type PackagedBuild,
-  type Plan,
-  readOptions,
-} from "./openEngine.js";
+import { type LoadKernels, makeEngine } from "./makeEngine.js";
+import type { EngineOptions } from "./openEngine.js";
 
 /**
  * Makes an engine: on the best build that this host validates, on one thread, for attention. With `operations: "all"` it is a
@@ -31,36 +22,11 @@ import {
 export async function createEngine(options: EngineOptions & { operations: "all" }): Promise<FullEngine>;
 export async function createEngine(options?: EngineOptions): Promise<Engine>;
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
-  const plan = readOptions("createEngine", options);
-  const [opened, EngineClass] = await Promise.all([open(plan), plan.hasAllOperations ? loadFullEngine() : Engine]);
-  return new EngineClass(opened.runtime, await startThreads(opened, plan));
-}
-
-const loadFullEngine = async (): Promise<typeof FullEngine> => (await import("./fullEngine.js")).FullEngine;
-
-async function open(plan: Plan): Promise<Opened> {
-  if (plan.wasm !== undefined) return openRuntime("createEngine", plan, await fetchWasm(plan.wasm));
-
-  const opening = openFirst("createEngine", plan);
-  let step = opening.next(new Uint8Array());
-  while (!step.done) step = opening.next(await loadBinary(step.value, plan));
-  return step.value;
-}
-
-/** Starts the workers, where some are wanted and possible. */
-async function startThreads({ runtime, module, reasons }: Opened, plan: Plan): Promise<EngineReasons> {
-  const { threads, createWorker, stallTimeout } = plan;
-  if (threads === 1 || reasons.threads !== undefined) return reasons;
-  const { memory } = runtime;
-  if (!memory.isShared) return { ...reasons, threads: 'the module in "wasm" is for a memory that threads can\'t share' };
-  const { startPool } = await import("./runtime/pool.js");
-  const { pool, reason } = await startPool({ module, memory: memory.object, threads, createWorker, stallTimeout });
-  runtime.pool = pool;
-  return { ...reasons, threads: reason };
+  return makeEngine(options, loadBinary);
 }
 
 /** Each binary lies in a file of its own, so that a caller loads one. */
-const loadBinary = async (build: PackagedBuild, { hasAllOperations }: Plan): Promise<Uint8Array<ArrayBuffer>> =>
+const loadBinary: LoadKernels = async (build, { hasAllOperations }) =>
   (await (hasAllOperations ? ALL : ATTENTION)[build]()).bytes();
 
 const ATTENTION = {
@@ -73,34 +39,3 @@ const ALL = {
   relaxed: async () => import("./runtime/binary/relaxed.js"),
   wide: async () => import("./runtime/binary/wide.js"),
 };
-
-/** Bytes or a module from whatever the caller has. */
-async function fetchWasm(wasm: object | string): Promise<BufferSource | WebAssembly.Module> {
-  const ready = moduleOrBytes(wasm);
-  if (ready) return ready;
-  if (typeof Response === "function" && wasm instanceof Response) return await bytesOf(wasm);
-  if (typeof wasm === "string" || wasm instanceof URL) {
-    const base = (globalThis as { location?: { href: string } }).location?.href;
-    const url = URL.canParse(wasm, base) ? new URL(wasm, base) : undefined;
-    if (!url) throw wrongValue("createEngine", `"wasm" must be an absolute URL here, got ${describe(wasm)}`);
-    if (url.protocol === "file:" && typeof process === "object") {
-      return await reached(url, process.getBuiltinModule("node:fs/promises").readFile(url));
-    }
-    return await bytesOf(await reached(url, fetch(url)));
-  }
-  throw wrongKind("createEngine", `"wasm" must be a WebAssembly.Module, bytes, a Response or a URL, got ${describe(wasm)}`);
-}
-
-/** The promise's value; what keeps it from coming names the URL. */
-async function reached<T>(url: URL, promise: Promise<T>): Promise<T> {
-  try {
-    return await promise;
-  } catch (cause) {
-    throw wrongMoment("createEngine", `"wasm" could not be fetched from ${url.href} (${(cause as Error).message})`, cause);
-  }
-}
-
-async function bytesOf(response: Response): Promise<ArrayBuffer> {
-  if (!response.ok) throw wrongMoment("createEngine", `"wasm" could not be fetched: ${response.url} answered ${response.status}`);
-  return await response.arrayBuffer();
-}

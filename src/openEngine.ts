@@ -168,12 +168,12 @@ export function openRuntime(operation: string, plan: Plan, wasm: BufferSource | 
  * Opens the first candidate that works; the reason why not an earlier one goes into `info.buildReason`.
  * @internal
  */
-export function* openFirst(operation: string, plan: Plan): Generator<PackagedBuild, Opened, Uint8Array<ArrayBuffer>> {
+export function* openFirst(operation: string, plan: Plan): Generator<PackagedBuild, Opened, BufferSource | WebAssembly.Module> {
   const [first, fallback] = candidates(operation, plan.build);
   const isSecondBest = plan.build === "auto" && first !== "relaxed";
-  const bytes = yield first;
+  const wasm = yield first;
   try {
-    return openRuntime(operation, plan, bytes, isSecondBest ? "this host does not validate relaxed SIMD" : undefined);
+    return openRuntime(operation, plan, wasm, isSecondBest ? "this host does not validate relaxed SIMD" : undefined);
   } catch (error) {
     if (!fallback) throw error;
     return openRuntime(operation, plan, yield fallback, (error as Error).message);

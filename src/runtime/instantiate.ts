@@ -50,7 +50,12 @@ function compile(operation: string, bytes: BufferSource): WebAssembly.Module {
   try {
     return new WebAssembly.Module(bytes);
   } catch (cause) {
-    throw wrongMoment(operation, `the kernels don't compile on this host (${(cause as Error).message})`, cause);
+    const { message } = cause as Error;
+    const isForbidden = /CSP|Content Security/i.test(message); // Firefox, and Chromium and Safari
+    const problem = isForbidden
+      ? "the page's Content-Security-Policy must allow 'wasm-unsafe-eval' in script-src"
+      : "the kernels don't compile on this host";
+    throw wrongMoment(operation, `${problem} (${message})`, cause);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Chromium, where there is one: CHROMIUM names its executable, else it is looked for where systems install it. */
 import { existsSync } from "node:fs";
-import { type Browser, chromium } from "playwright-core";
+import { type Browser, chromium, type Page } from "playwright-core";
 
 const PLACES = [
   process.env["CHROMIUM"],
@@ -36,6 +36,18 @@ export interface Visit {
   readonly result: unknown;
   /** Warnings, errors, and requests that failed. */
   readonly log: readonly string[];
+  /** Addresses and texts of the JavaScript that was downloaded. */
+  readonly scripts: ReadonlyMap<string, string>;
+}
+
+/** What the page leaves at `globalThis.result`. Asks again and again: a function that waits there is denied by a policy without eval. */
+export async function resultOf(page: Page, timeout = 30_000): Promise<unknown> {
+  for (const end = Date.now() + timeout; Date.now() < end; ) {
+    const result: unknown = await page.evaluate("globalThis.result").catch(() => undefined); // between two pages there is none
+    if (result !== undefined) return result;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return undefined;
 }
 
 /** Opens a page in a context of its own and waits for its result. */
@@ -43,19 +55,25 @@ export async function visit(browser: Browser, url: string, timeout = 30_000): Pr
   const context = await browser.newContext();
   const page = await context.newPage();
   const log: string[] = [];
+  const scripts = new Map<string, string>();
+  const texts: Promise<unknown>[] = [];
   page.on("console", (message) => {
     if (message.type() === "error" || message.type() === "warning") log.push(`${message.type()}: ${message.text()}`);
   });
   page.on("pageerror", (error) => log.push(`error: ${error.message}`));
   page.on("response", (response) => {
+    const type = response.headers()["content-type"] ?? "";
     if (response.status() >= 400) log.push(`${response.status()} ${response.url()}`);
+    else if (type.includes("javascript")) texts.push(response.text().then((text) => scripts.set(response.url(), text)));
   });
   try {
     await page.goto(url);
-    await page.waitForFunction("globalThis.result !== undefined", undefined, { timeout });
-    return { result: await page.evaluate("globalThis.result"), log };
+    const result = await resultOf(page, timeout);
+    await Promise.allSettled(texts);
+    if (result === undefined) log.push(`no result within ${timeout} ms`);
+    return { result, log, scripts };
   } catch (error) {
-    return { result: undefined, log: [...log, (error as Error).message.split("\n")[0]!] };
+    return { result: undefined, log: [...log, (error as Error).message.split("\n")[0]!], scripts };
   } finally {
     await context.close();
   }

@@ -1,0 +1,12 @@
+/** The entry `headwise/sync` for workerd, see `workerd.ts`. */
+import type { FullEngine } from "./fullEngine.js";
+import { type HeldKernels, makeEngineSync } from "./makeEngineSync.js";
+import type { SyncEngineOptions } from "./openEngine.js";
+import relaxed from "./wasm/relaxed.wasm";
+import simd from "./wasm/simd.wasm";
+
+const MODULES: HeldKernels = { simd: () => simd, relaxed: () => relaxed };
+
+export function createEngineSync(options: SyncEngineOptions = {}): FullEngine {
+  return makeEngineSync(options, MODULES);
+}

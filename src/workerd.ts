@@ -1,0 +1,26 @@
+/**
+ * The entry for workerd (Cloudflare Workers), by the export condition of that name. Nothing may be compiled from bytes there: the
+ * kernels are modules, which are deployed beside the script.
+ */
+import type { createEngine as createEngineElsewhere } from "./createEngine.js";
+import type { Engine } from "./engine.js";
+import { type LoadKernels, makeEngine } from "./makeEngine.js";
+import type { EngineOptions, SyncBuild } from "./openEngine.js";
+
+export * from "./index.js";
+
+export const createEngine = (async (options: EngineOptions = {}): Promise<Engine> =>
+  makeEngine(options, loadModule, "this host has no workers")) as typeof createEngineElsewhere;
+
+/** "wide" has been refused by then. */
+const loadModule: LoadKernels = async (build, { hasAllOperations }) =>
+  (await (hasAllOperations ? ALL : ATTENTION)[build as SyncBuild]()).default;
+
+const ATTENTION = {
+  simd: async () => import("./wasm/attention-simd.wasm"),
+  relaxed: async () => import("./wasm/attention-relaxed.wasm"),
+};
+const ALL = {
+  simd: async () => import("./wasm/simd.wasm"),
+  relaxed: async () => import("./wasm/relaxed.wasm"),
+};

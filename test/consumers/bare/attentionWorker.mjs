@@ -1,0 +1,2 @@
+/** The worker of an engine as a file. */
+import "./node_modules/headwise/dist/runtime/worker.js";

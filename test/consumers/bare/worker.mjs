@@ -1,0 +1,6 @@
+/** A worker of the page's own that makes an engine; import maps don't reach workers. */
+import { createEngine } from "./node_modules/headwise/dist/standalone.js";
+import * as reference from "./node_modules/headwise/dist/reference/index.js";
+import { check } from "./check.mjs";
+
+addEventListener("message", async ({ data }) => postMessage(await check({ createEngine, reference }, data)));

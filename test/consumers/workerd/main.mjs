@@ -1,0 +1,19 @@
+/** Two engines for the module, and one for each request, whose address holds the options as JSON. */
+import { createEngine } from "headwise";
+import { createEngineSync } from "headwise/sync";
+import * as reference from "headwise/reference";
+import { check } from "./check.mjs";
+
+const early = await check({ createEngine, reference });
+const earlySync = await check({ createEngine: createEngineSync, reference });
+
+export default {
+  async fetch(request) {
+    const { pathname, search } = new URL(request.url);
+    const options = JSON.parse(decodeURIComponent(search.slice(1)) || "{}");
+    if (pathname === "/early") return Response.json(early);
+    if (pathname === "/early-sync") return Response.json(earlySync);
+    const maker = pathname === "/sync" ? createEngineSync : createEngine;
+    return Response.json(await check({ createEngine: maker, reference }, options));
+  },
+};

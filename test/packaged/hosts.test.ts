@@ -1,0 +1,64 @@
+/** The packed package in Node, Deno and Bun, by `import` and by `require`, held against the reference. */
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { HOSTS, obtain } from "../hosts/hosts.js";
+import { type Consumer, install } from "../hosts/install.js";
+import { type CheckResult, expectRight, printReport } from "./check.js";
+
+let consumer: Consumer;
+beforeAll(async () => {
+  consumer = await install(inject("tarball"), "check.mjs", "node");
+});
+afterAll(() => {
+  consumer.remove();
+  printReport();
+});
+
+/** Node 20 and 22 say that `require` of a module is new. */
+const isNotice = (line: string): boolean => line.includes("ExperimentalWarning") || line.includes("--trace-warnings");
+
+const wanted = HOSTS.filter((name) => name !== "workerd");
+for (const host of await Promise.all(wanted.map(obtain))) {
+  if (host.reason !== undefined) {
+    test.skip(`not run: ${host.name}, which can't be had here (${host.reason})`);
+    continue;
+  }
+  const { name, version, executable } = host;
+
+  /** Deno has no permission at all; its `require` looks for files at run time, and must be allowed to. */
+  const flagsFor = (file: string): string[] =>
+    name === "Deno" ? ["run", "--no-prompt", "--no-remote", ...(file.endsWith(".cjs") ? ["--allow-read"] : [])] : [];
+
+  const run = async (file: string, options: object = {}): Promise<CheckResult> => {
+    const { stdout, stderr } = await consumer.run(executable, ...flagsFor(file), file, JSON.stringify(options));
+    const complaints = stderr.split("\n").filter((line) => line !== "" && !isNotice(line));
+    expect(complaints).toEqual([]);
+    return expectRight(`${name} (${version}) ${file} ${JSON.stringify(options)}`, JSON.parse(stdout));
+  };
+
+  describe(`${name} (${version})`, () => {
+    // Relaxed SIMD is of 2023: who doesn't validate it here is Node 20.
+    const build = name === "Node 20" ? "simd" : "relaxed";
+
+    test(`import: attention equals the reference, build ${build}`, async () => {
+      expect(await run("main.mjs")).toMatchObject({ build, threads: 1 });
+    });
+
+    test("import: all operations equal the reference", async () => {
+      await run("main.mjs", { operations: "all" });
+    });
+
+    test("import: two threads have the bits of one", async () => {
+      const two = await run("main.mjs", { threads: 2 });
+      expect(two.threads, two.threadsReason).toBe(2);
+      expect(two.bits).toBe((await run("main.mjs")).bits);
+    });
+
+    test("require: attention equals the reference, on two threads", async () => {
+      expect(await run("main.cjs", { threads: 2 })).toMatchObject({ build, threads: 2 });
+    });
+
+    test("require: all operations by headwise/sync equal the reference", async () => {
+      expect(await run("sync.cjs")).toMatchObject({ build, threads: 1 });
+    });
+  });
+}
