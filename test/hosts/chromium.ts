@@ -36,13 +36,13 @@ export interface Visit {
   readonly result: unknown;
   /** Warnings, errors, and requests that failed. */
   readonly log: readonly string[];
-  /** Addresses and texts of the JavaScript that was downloaded. */
+  /** Addresses and texts of the JavaScript that the page itself has downloaded, workers apart. */
   readonly scripts: ReadonlyMap<string, string>;
 }
 
 /** What the page leaves at `globalThis.result`. Asks again and again: a function that waits there is denied by a policy without eval. */
 export async function resultOf(page: Page, timeout = 30_000): Promise<unknown> {
-  for (const end = Date.now() + timeout; Date.now() < end; ) {
+  for (const end = Date.now() + timeout; Date.now() < end;) {
     const result: unknown = await page.evaluate("globalThis.result").catch(() => undefined); // between two pages there is none
     if (result !== undefined) return result;
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -64,12 +64,15 @@ export async function visit(browser: Browser, url: string, timeout = 30_000): Pr
   page.on("response", (response) => {
     const type = response.headers()["content-type"] ?? "";
     if (response.status() >= 400) log.push(`${response.status()} ${response.url()}`);
-    else if (type.includes("javascript")) texts.push(response.text().then((text) => scripts.set(response.url(), text)));
+    else if (type.includes("javascript")) {
+      const kept = response.text().then((text) => scripts.set(response.url(), text));
+      texts.push(kept.catch(() => undefined)); // those of workers can't be read
+    }
   });
   try {
     await page.goto(url);
     const result = await resultOf(page, timeout);
-    await Promise.allSettled(texts);
+    await Promise.all(texts);
     if (result === undefined) log.push(`no result within ${timeout} ms`);
     return { result, log, scripts };
   } catch (error) {

@@ -32,6 +32,8 @@ export function expectRight(host: string, result: unknown): CheckResult {
     'RangeError: scaledDotProductAttention: "k" has headDim 5, expected 8 (q has dims [3, 8])',
   );
   const reason = check.threadsReason === undefined ? "" : ` (${check.threadsReason})`;
-  report.push(`${host}: build ${check.build}${check.fused ? ", fused" : ""}, ${check.threads} thread${check.threads === 1 ? "" : "s"}${reason}`);
+  report.push(
+    `${host}: build ${check.build}${check.fused ? ", fused" : ""}, ${check.threads} thread${check.threads === 1 ? "" : "s"}${reason}`,
+  );
   return check;
 }

@@ -1,0 +1,184 @@
+/** The packed package in a page, through every bundler and through none, opened in Chromium and held against the reference. */
+import { spawn } from "node:child_process";
+import { cpSync } from "node:fs";
+import { join } from "node:path";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { chromiumPath, launchChromium } from "../hosts/chromium.js";
+import { type Consumer, install } from "../hosts/install.js";
+import { ISOLATION, serve, type Site } from "../hosts/serve.js";
+import { printReport } from "./check.js";
+import { binariesIn, expectRightPage } from "./page.js";
+
+let browser: Browser;
+const ends: (() => unknown)[] = [];
+beforeAll(async () => {
+  if (chromiumPath()) browser = await launchChromium();
+});
+afterAll(async () => {
+  for (const end of ends.reverse()) await end();
+  await browser?.close();
+  printReport();
+});
+
+interface Sites {
+  readonly plain: string;
+  readonly isolated: string;
+}
+
+const serveBoth = async (folder: string, path = "/"): Promise<Sites> => {
+  const open = async (headers: Record<string, string>): Promise<string> => {
+    const site: Site = await serve(folder, () => headers);
+    ends.push(() => site.close());
+    return site.origin + path;
+  };
+  return { plain: await open({}), isolated: await open(ISOLATION) };
+};
+
+/** Runs a build, which may not print a warning. */
+async function build(consumer: Consumer, ...args: string[]): Promise<void> {
+  const { stdout, stderr } = await consumer.run("npm", "run", "--silent", "build", "--", ...args);
+  expect(stdout + stderr).not.toMatch(/warn|deprecat|\(!\)/i);
+}
+
+/** What every page must do. */
+function whatMustHold(name: string, sites: () => Sites): void {
+  const open = (kind: keyof Sites, query = "") => expectRightPage(browser, name, sites()[kind] + query);
+
+  test("attention equals the reference; one binary is downloaded", async () => {
+    const { threads, visit } = await open("plain");
+    expect(threads).toBe(1);
+    expect(binariesIn(visit)).toBe(1);
+  });
+
+  test("all operations equal the reference; one binary is downloaded", async () => {
+    const { visit } = await open("plain", "?operations=all");
+    expect(binariesIn(visit)).toBe(1);
+  });
+
+  test("two threads in an isolated page have the bits of one", async () => {
+    const two = await open("isolated", "?threads=2");
+    expect(two.threads, two.threadsReason).toBe(2);
+    expect(two.bits).toBe((await open("plain")).bits);
+  });
+
+  test("not isolated: one thread, and the reason", async () => {
+    const { threads, threadsReason } = await open("plain", "?threads=2");
+    expect({ threads, threadsReason }).toEqual({ threads: 1, threadsReason: "the page is not cross-origin isolated" });
+  });
+
+  test("in a worker of the page, also on two threads", async () => {
+    expect((await open("plain", "?in=worker")).threads).toBe(1);
+    expect(await open("isolated", "?in=worker&threads=2")).toMatchObject({ threads: 2 });
+  });
+
+  test("two threads by createWorker, with headwise/worker as a file", async () => {
+    const { threads, threadsReason } = await open("isolated", "?threads=2&pool=file");
+    expect(threads, threadsReason).toBe(2);
+  });
+}
+
+const inChromium = chromiumPath() ? describe : describe.skip;
+const why = chromiumPath() ? "" : "not run, as there is no Chromium here: ";
+
+/** A bundler whose build leaves a site in a folder. */
+function bundler(name: string, project: string, finish: (consumer: Consumer) => Promise<Sites>): void {
+  inChromium(`${why}${name}`, () => {
+    let consumer: Consumer;
+    let sites: Sites;
+    beforeAll(async () => {
+      consumer = await install(inject("tarball"), "check.mjs", "page", project);
+      ends.push(() => consumer.remove());
+    });
+
+    test("builds without a warning", async () => {
+      sites = await finish(consumer);
+    });
+    whatMustHold(name, () => sites);
+  });
+}
+
+bundler("Vite 8, build", "vite", async (consumer) => {
+  await build(consumer);
+  return serveBoth(join(consumer.folder, "dist"));
+});
+
+bundler("Vite 8, build for a sub-path", "vite", async (consumer) => {
+  await build(consumer, "--base", "/sub/", "--outDir", "dist/sub");
+  return serveBoth(join(consumer.folder, "dist"), "/sub/");
+});
+
+bundler("webpack 5", "webpack", async (consumer) => {
+  await build(consumer);
+  return serveBoth(consumer.folder);
+});
+
+const withPage = async ({ folder }: Consumer): Promise<Sites> => {
+  cpSync(join(folder, "index.html"), join(folder, "dist/index.html"));
+  return serveBoth(join(folder, "dist"));
+};
+
+bundler("esbuild", "esbuild", async (consumer) => {
+  await build(consumer);
+  return withPage(consumer);
+});
+
+bundler("Rollup", "rollup", async (consumer) => {
+  await build(consumer, "--failAfterWarnings");
+  return withPage(consumer);
+});
+
+inChromium(`${why}esbuild into one file`, () => {
+  test("builds without a warning; attention equals the reference", async () => {
+    const consumer = await install(inject("tarball"), "check.mjs", "page", "esbuild");
+    ends.push(() => consumer.remove());
+    const esbuild = join(consumer.folder, "node_modules/esbuild/bin/esbuild");
+    const { stderr } = await consumer.run(
+      process.execPath,
+      ...[esbuild, "main.mjs", "--bundle", "--format=esm", "--outfile=dist/main.mjs", "--log-level=warning"],
+    );
+    expect(stderr).toBe("");
+    const { plain, isolated } = await withPage(consumer);
+    await expectRightPage(browser, "esbuild into one file", plain);
+    expect(await expectRightPage(browser, "esbuild into one file", `${isolated}?threads=2`)).toMatchObject({ threads: 2 });
+  });
+});
+
+inChromium(`${why}Vite 8, development server`, () => {
+  const sites: Record<keyof Sites, string> = { plain: "", isolated: "" };
+  beforeAll(async () => {
+    const consumer = await install(inject("tarball"), "check.mjs", "page", "vite");
+    ends.push(() => consumer.remove());
+    const start = (headers: object): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const server = spawn(process.execPath, ["dev.mjs"], {
+          cwd: consumer.folder,
+          env: { ...process.env, HEADERS: JSON.stringify(headers), NODE_ENV: "development" },
+        });
+        ends.push(() => server.kill());
+        server.stdout.on("data", (data: Buffer) => {
+          const address = /at (http\S+)/.exec(data.toString())?.[1];
+          if (address) resolve(address);
+        });
+        server.stderr.on("data", (data: Buffer) => reject(new Error(data.toString())));
+        server.on("exit", (code) => reject(new Error(`ended with ${code}`)));
+      });
+    sites.plain = await start({});
+    sites.isolated = await start(ISOLATION);
+  });
+  whatMustHold("Vite 8 development server", () => sites);
+});
+
+inChromium(`${why}no bundler`, () => {
+  let sites: Sites;
+  beforeAll(async () => {
+    const consumer = await install(inject("tarball"), "check.mjs", "page", "bare");
+    ends.push(() => consumer.remove());
+    sites = await serveBoth(consumer.folder);
+  });
+  whatMustHold("no bundler", () => sites);
+
+  test("headwise/standalone needs no import map", async () => {
+    await expectRightPage(browser, "no bundler", `${sites.plain}standalone.html`);
+  });
+});

@@ -1,0 +1,174 @@
+/** The packed package in pages whose servers forbid something: compiling, workers from a blob, shared memory. In Chromium. */
+import { createHash } from "node:crypto";
+import { cpSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
+import { chromiumPath, launchChromium, resultOf, visit } from "../hosts/chromium.js";
+import { type Consumer, install } from "../hosts/install.js";
+import { ISOLATION, serve } from "../hosts/serve.js";
+import { type CheckResult, expectRight, printReport } from "./check.js";
+
+let browser: Browser;
+let bundled: Consumer;
+let bare: Consumer;
+const hasChromium = chromiumPath() !== undefined;
+beforeAll(async () => {
+  if (!hasChromium) return;
+  browser = await launchChromium();
+  bundled = await install(inject("tarball"), "check.mjs", "page", "esbuild");
+  await bundled.run("npm", "run", "--silent", "build");
+  cpSync(join(bundled.folder, "index.html"), join(bundled.folder, "dist/index.html"));
+  bare = await install(inject("tarball"), "check.mjs", "page", "bare");
+});
+afterAll(async () => {
+  await browser?.close();
+  bundled?.remove();
+  bare?.remove();
+  printReport();
+});
+
+const inChromium = hasChromium ? describe : describe.skip;
+const why = hasChromium ? "" : "not run, as there is no Chromium here: ";
+
+/** A site that ends with the test. */
+async function open(folder: string, headers: Record<string, string>): Promise<string> {
+  const site = await serve(folder, () => headers);
+  onTestFinished(() => site.close());
+  return `${site.origin}/`;
+}
+
+/** What the bundled page comes to under these headers. */
+async function under(headers: Record<string, string>, query = ""): Promise<CheckResult & { log: readonly string[] }> {
+  const url = await open(join(bundled.folder, "dist"), headers);
+  const { result, log } = await visit(browser, url + query);
+  return { ...(result as CheckResult), log };
+}
+
+const policy = (text: string): Record<string, string> => ({ "Content-Security-Policy": text });
+
+inChromium(`${why}a page under a Content-Security-Policy`, () => {
+  const STRICT = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'";
+  const NO_WASM = "default-src 'none'; script-src 'self'; worker-src 'self'";
+  const NAMED =
+    /^Error: createEngine: the page's Content-Security-Policy must allow 'wasm-unsafe-eval' in script-src \(WebAssembly\.Module\(\): .+\)$/;
+
+  test("script-src 'self' 'wasm-unsafe-eval' is enough, and nothing else is tried", async () => {
+    const result = await under(policy(STRICT));
+    expectRight("a page under a strict policy", result);
+    expect(result.log).toEqual([]);
+  });
+
+  test("without 'wasm-unsafe-eval' the error names the directive", async () => {
+    expect((await under(policy(NO_WASM))).error).toMatch(NAMED);
+    expect((await under(policy("default-src 'self'"), "?operations=all")).error).toMatch(NAMED);
+  });
+
+  test("without 'wasm-unsafe-eval' in a worker the error names the directive", async () => {
+    expect((await under(policy(NO_WASM), "?in=worker")).error).toMatch(NAMED);
+  });
+
+  test("worker-src blob: allows threads", async () => {
+    const result = await under({ ...policy(`${STRICT}; worker-src blob:`), ...ISOLATION }, "?threads=2");
+    expect(expectRight("a page under a policy with worker-src blob:", result).threads).toBe(2);
+    expect(result.log).toEqual([]);
+  });
+
+  const DENIED =
+    "1 of 1 workers did not start: the host refused its script; a Content-Security-Policy must allow worker-src blob:, or else createWorker can use a file";
+
+  test("without worker-src blob: one thread, and the reason", async () => {
+    const result = await under({ ...policy(`${STRICT}; worker-src 'self'`), ...ISOLATION }, "?threads=2");
+    expect(expectRight("a page without worker-src blob:", result)).toMatchObject({ threads: 1, threadsReason: DENIED });
+  });
+
+  test("without worker-src blob: threads by createWorker and headwise/worker", async () => {
+    const result = await under({ ...policy(`${STRICT}; worker-src 'self'`), ...ISOLATION }, "?threads=2&pool=file");
+    expect(expectRight("a page without worker-src blob:, createWorker", result).threads).toBe(2);
+    expect(result.log).toEqual([]);
+  });
+
+  test("require-trusted-types-for 'script': one thread, and the reason", async () => {
+    const result = await under({ ...policy(`${STRICT}; require-trusted-types-for 'script'`), ...ISOLATION }, "?threads=2");
+    expect(expectRight("a page with trusted types", result).threads).toBe(1);
+    expect(result.threadsReason).toMatch(/TrustedScriptURL/);
+  });
+
+  test("an import map in the page, allowed by its hash", async () => {
+    const html = readFileSync(join(bare.folder, "index.html"), "utf8");
+    const map = /<script type="importmap">(.*?)<\/script>/s.exec(html)![1]!;
+    const hash = createHash("sha256").update(map).digest("base64");
+    const url = await open(bare.folder, policy(`${STRICT} 'sha256-${hash}'`));
+    const { result, log } = await visit(browser, url);
+    expectRight("a page without a bundler under a strict policy", result);
+    expect(log).toEqual([]);
+  });
+});
+
+inChromium(`${why}a page with cross-origin isolation`, () => {
+  const NOT_ISOLATED = { threads: 1, threadsReason: "the page is not cross-origin isolated" };
+
+  test("by COOP same-origin and COEP require-corp, or credentialless: two threads with the bits of one", async () => {
+    const one = expectRight("a page that is not isolated", await under({}, "?threads=2"));
+    expect(one).toMatchObject(NOT_ISOLATED);
+    for (const embedder of ["require-corp", "credentialless"]) {
+      const headers = { ...ISOLATION, "Cross-Origin-Embedder-Policy": embedder };
+      const two = expectRight(`a page with COEP ${embedder}`, await under(headers, "?threads=2"));
+      expect(two.threads, two.threadsReason).toBe(2);
+      expect(two.bits).toBe(one.bits);
+    }
+  });
+
+  test("by Document-Isolation-Policy: two threads with the bits of one", async ({ skip }) => {
+    const one = await under({});
+    for (const value of ["isolate-and-credentialless", "isolate-and-require-corp"]) {
+      const two = await under({ "Document-Isolation-Policy": value }, "?threads=2");
+      if (two.threadsReason === NOT_ISOLATED.threadsReason) skip(`not run: Chromium ${browser.version()} doesn't know that policy`);
+      expect(expectRight(`a page with Document-Isolation-Policy ${value}`, two).threads, two.threadsReason).toBe(2);
+      expect(two.bits).toBe(one.bits);
+    }
+  });
+
+  test("by half of the headers: one thread, and the reason", async () => {
+    expect(await under({ "Cross-Origin-Opener-Policy": "same-origin" }, "?threads=2")).toMatchObject(NOT_ISOLATED);
+    expect(await under({ "Cross-Origin-Embedder-Policy": "require-corp" }, "?threads=2")).toMatchObject(NOT_ISOLATED);
+  });
+});
+
+inChromium(`${why}a page that comes and goes`, () => {
+  test("several engines at once, on two threads each; one outlives the other", async () => {
+    const url = await open(bare.folder, ISOLATION);
+    const page = await browser.newPage();
+    onTestFinished(() => page.close());
+    await page.goto(url);
+    await resultOf(page);
+    const results = await page.evaluate(`(async () => {
+      const { createEngine } = await import("headwise");
+      const x = { data: new Float32Array(200 * 64).map((_, i) => Math.sin(i)), dims: [1, 200, 1, 64] };
+      const attend = (engine) => engine.scaledDotProductAttention(x, x, x).data;
+      const engines = await Promise.all([1, 2, 2].map((threads) => createEngine({ threads, operations: "all" })));
+      const [first, second, third] = engines.map(attend);
+      engines[1].dispose();
+      const again = attend(engines[2]);
+      const same = (a, b) => a.every((value, i) => value === b[i]);
+      return [same(first, second), same(first, third), same(first, again), engines.map(({ info }) => info.threads)];
+    })()`);
+    expect(results).toEqual([true, true, true, [1, 1, 2]]);
+  });
+
+  test("after a reload, and after leaving and coming back", async () => {
+    const url = `${await open(join(bundled.folder, "dist"), ISOLATION)}?threads=2`;
+    const page = await browser.newPage();
+    onTestFinished(() => page.close());
+    const expectTwo = async (when: string): Promise<void> => {
+      expect(expectRight(`a page ${when}`, await resultOf(page)).threads).toBe(2);
+    };
+    await page.goto(url);
+    await expectTwo("at first");
+    await page.reload();
+    await expectTwo("after a reload");
+    await page.goto("about:blank");
+    await page.goBack();
+    await expectTwo("after coming back");
+  });
+});
