@@ -16,13 +16,11 @@ import {
 /** How the entry of a host comes by the packaged kernels. */
 export type LoadKernels = (build: PackagedBuild, plan: Plan) => Promise<BufferSource | WebAssembly.Module>;
 
-const UNSHARED = 'the module in "wasm" is for a memory that threads can\'t share';
-
-/** What `createEngine` does, with kernels from `load`; `unshared` says why a module for unshared memory was taken. */
-export async function makeEngine(options: EngineOptions, load: LoadKernels, unshared = UNSHARED): Promise<Engine> {
+/** What `createEngine` does, with kernels from `load`; `whyAlone` is given where threads can't be. */
+export async function makeEngine(options: EngineOptions, load: LoadKernels, whyAlone?: string): Promise<Engine> {
   const plan = readOptions("createEngine", options);
   const [opened, EngineClass] = await Promise.all([open(plan, load), plan.hasAllOperations ? loadFullEngine() : Engine]);
-  return new EngineClass(opened.runtime, await startThreads(opened, plan, unshared));
+  return new EngineClass(opened.runtime, await startThreads(opened, plan, whyAlone));
 }
 
 const loadFullEngine = async (): Promise<typeof FullEngine> => (await import("./fullEngine.js")).FullEngine;
@@ -37,11 +35,12 @@ async function open(plan: Plan, load: LoadKernels): Promise<Opened> {
 }
 
 /** Starts the workers, where some are wanted and possible. */
-async function startThreads({ runtime, module, reasons }: Opened, plan: Plan, unshared: string): Promise<EngineReasons> {
+async function startThreads({ runtime, module, reasons }: Opened, plan: Plan, whyAlone?: string): Promise<EngineReasons> {
   const { threads, createWorker, stallTimeout } = plan;
   if (threads === 1 || reasons.threads !== undefined) return reasons;
   const { memory } = runtime;
-  if (!memory.isShared) return { ...reasons, threads: unshared };
+  if (!memory.isShared) whyAlone ??= 'the module in "wasm" is for a memory that threads can\'t share';
+  if (whyAlone !== undefined) return { ...reasons, threads: whyAlone };
   const { startPool } = await import("./runtime/pool.js");
   const { pool, reason } = await startPool({ module, memory: memory.object, threads, createWorker, stallTimeout });
   runtime.pool = pool;
