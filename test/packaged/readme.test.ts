@@ -1,0 +1,104 @@
+/** What the README shows, copied file by file by someone who has nothing but the tarball. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
+import { chromiumPath, launchChromium } from "../hosts/chromium.js";
+import { HOSTS, obtain } from "../hosts/hosts.js";
+import { type Consumer, install } from "../hosts/install.js";
+import { ISOLATION, serve } from "../hosts/serve.js";
+
+/** By the name in its first line: `// attention.mjs`, `<!-- index.html -->`. */
+const files = new Map<string, string>();
+for (const [, code] of readFileSync("README.md", "utf8").matchAll(/^```(?:js|html)\n(.*?)^```$/gms)) {
+  files.set(/^(?:\/\/|<!--) (\S+)/.exec(code!)![1]!, code!);
+}
+/** What the example in Node promises; the pages show the same. */
+const NUMBERS = / \/\/ ([\d. ]+)$/m.exec(files.get("attention.mjs")!)![1]!;
+
+/** A folder with these files of the README, in which the package and Vite are installed, as the README says. */
+async function copied(...names: readonly string[]): Promise<Consumer> {
+  const consumer = await install(inject("tarball"), "readme");
+  for (const name of names) writeFileSync(join(consumer.folder, name), files.get(name)!);
+  return consumer;
+}
+
+describe("the README's file for Node", () => {
+  let consumer: Consumer;
+  beforeAll(async () => {
+    consumer = await copied("attention.mjs");
+  });
+  afterAll(() => consumer.remove());
+
+  for (const name of HOSTS.filter((each) => each !== "workerd")) {
+    test(`prints its numbers in ${name}`, async ({ skip }) => {
+      const host = await obtain(name);
+      if (host.reason !== undefined) return skip(`not run: ${host.name} can't be had here (${host.reason})`);
+      const flags = name === "Deno" ? ["run", "--no-prompt"] : [];
+      const { stdout } = await consumer.run(host.executable, ...flags, "attention.mjs");
+      expect(stdout.trim()).toBe(NUMBERS);
+    });
+  }
+});
+
+const inChromium = chromiumPath() ? describe : describe.skip;
+const why = chromiumPath() ? "" : "not run, as there is no Chromium here: ";
+
+inChromium(`${why}the README's pages`, () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launchChromium();
+  });
+  afterAll(() => browser.close());
+
+  /** Removed after the test. */
+  async function opened(...names: readonly string[]): Promise<Consumer> {
+    const consumer = await copied(...names);
+    onTestFinished(() => consumer.remove());
+    return consumer;
+  }
+
+  /** What the page shows. */
+  async function shown(folder: string, page = "", headers: Record<string, string> = {}): Promise<string> {
+    const site = await serve(folder, () => headers);
+    onTestFinished(() => site.close());
+    const tab = await browser.newPage();
+    onTestFinished(() => tab.close());
+    const errors: string[] = [];
+    tab.on("pageerror", ({ message }) => errors.push(message));
+    tab.on("console", (message) => errors.push(message.text()));
+    await tab.goto(`${site.origin}/${page}`);
+    const out = tab.locator("#out");
+    await out.filter({ hasText: /./ }).waitFor({ timeout: 20_000 });
+    expect(errors).toEqual([]);
+    return (await out.textContent())!;
+  }
+
+  test("without a bundler", async () => {
+    const { folder } = await opened("page.html");
+    expect(await shown(folder, "page.html")).toBe(NUMBERS);
+  });
+
+  test("built by Vite", async () => {
+    const { folder, run } = await opened("index.html", "main.js", "vite.config.js");
+    await run("npx", "vite", "build");
+    expect(await shown(join(folder, "dist"))).toBe(NUMBERS);
+  });
+
+  test("threads from a file, built by Vite, under the policy without worker-src blob:", async () => {
+    const { folder, run } = await opened("index.html", "threads.js", "attentionWorker.js");
+    const html = readFileSync(join(folder, "index.html"), "utf8");
+    writeFileSync(join(folder, "index.html"), html.replace("main.js", "threads.js"));
+    await run("npx", "vite", "build");
+    const policy = { "Content-Security-Policy": "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'" };
+    expect(await shown(join(folder, "dist"), "", { ...policy, ...ISOLATION })).toBe("2");
+  });
+
+  test("Vite's headers isolate its own servers", async () => {
+    const { folder } = await opened("vite.config.js");
+    const config = (await import(/* @vite-ignore */ join(folder, "vite.config.js"))) as {
+      default: Record<"server" | "preview", { headers: object }>;
+    };
+    expect(config.default).toEqual({ server: { headers: ISOLATION }, preview: { headers: ISOLATION } });
+  });
+});
