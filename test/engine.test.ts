@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createEngine } from "headwise";
 import { createEngineSync } from "headwise/sync";
 import { Engine } from "../src/engine.js";
@@ -147,6 +147,28 @@ describe("wasm", () => {
       /^createEngine: the kernels don't compile on this host \(WebAssembly.Module\(\): /,
     );
     await expect(createEngine({ wasm: imports })).rejects.toThrow(/^createEngine: "wasm" doesn't link as a kernel module \(/);
+  });
+
+  test.each([
+    [
+      "Chromium",
+      "CompileError",
+      "WebAssembly.Module(): Compiling or instantiating WebAssembly module violates the following Content Security policy directive because 'unsafe-eval' is not an allowed source of script",
+    ],
+    ["Firefox", "CompileError", "call to WebAssembly.Module() blocked by CSP"],
+    [
+      "Safari",
+      "EvalError",
+      "Refused to create a WebAssembly object because 'unsafe-eval' or 'wasm-unsafe-eval' is not an allowed source of script in the following Content Security Policy directive",
+    ],
+  ])("under a policy of the page that forbids compiling names the directive, as %s tells it", async (_, name, message) => {
+    const compile = vi.spyOn(WebAssembly, "Module").mockImplementation(function () {
+      throw Object.assign(new Error(message), { name });
+    });
+    onTestFinished(() => compile.mockRestore());
+    await expect(createEngine()).rejects.toThrow(
+      new Error(`createEngine: the page's Content-Security-Policy must allow 'wasm-unsafe-eval' in script-src (${message})`),
+    );
   });
 
   test("of another build than the named one, or no kernel module at all, is refused", async () => {

@@ -62,6 +62,18 @@ export default [
     find: "if (!overlap(place, input)) return;",
     replace: "if (place) return;",
   },
+  {
+    rule: "a policy that forbids compiling is named",
+    file: "src/runtime/instantiate.ts",
+    find: "const isForbidden = ",
+    replace: "const isForbidden = message === undefined && ",
+  },
+  {
+    rule: "a policy that forbids compiling is known by what Firefox says",
+    file: "src/runtime/instantiate.ts",
+    find: "/CSP|Content Security/i",
+    replace: "/Content Security/i",
+  },
   { rule: "tensors begin as zeros", file: "src/tensor.ts", find: "runtime.memory.u8.fill(0, ptr, ptr + bytes);", replace: "" },
   {
     rule: "reshaped tensors share their memory's life",

@@ -10,7 +10,7 @@ import { ISOLATION, serve, type Site } from "../hosts/serve.js";
 import { printReport } from "./check.js";
 import { binariesIn, expectRightPage } from "./page.js";
 
-let browser: Browser;
+let browser: Browser | undefined;
 const ends: (() => unknown)[] = [];
 beforeAll(async () => {
   if (chromiumPath()) browser = await launchChromium();
@@ -43,7 +43,7 @@ async function build(consumer: Consumer, ...args: string[]): Promise<void> {
 
 /** What every page must do. */
 function whatMustHold(name: string, sites: () => Sites): void {
-  const open = (kind: keyof Sites, query = "") => expectRightPage(browser, name, sites()[kind] + query);
+  const open = (kind: keyof Sites, query = "") => expectRightPage(browser!, name, sites()[kind] + query);
 
   test("attention equals the reference; one binary is downloaded", async () => {
     const { threads, visit } = await open("plain");
@@ -139,8 +139,8 @@ inChromium(`${why}esbuild into one file`, () => {
     );
     expect(stderr).toBe("");
     const { plain, isolated } = await withPage(consumer);
-    await expectRightPage(browser, "esbuild into one file", plain);
-    expect(await expectRightPage(browser, "esbuild into one file", `${isolated}?threads=2`)).toMatchObject({ threads: 2 });
+    await expectRightPage(browser!, "esbuild into one file", plain);
+    expect(await expectRightPage(browser!, "esbuild into one file", `${isolated}?threads=2`)).toMatchObject({ threads: 2 });
   });
 });
 
@@ -179,6 +179,6 @@ inChromium(`${why}no bundler`, () => {
   whatMustHold("no bundler", () => sites);
 
   test("headwise/standalone needs no import map", async () => {
-    await expectRightPage(browser, "no bundler", `${sites.plain}standalone.html`);
+    await expectRightPage(browser!, "no bundler", `${sites.plain}standalone.html`);
   });
 });

@@ -9,22 +9,24 @@ import { type Consumer, install } from "../hosts/install.js";
 import { ISOLATION, serve } from "../hosts/serve.js";
 import { type CheckResult, expectRight, printReport } from "./check.js";
 
+const hasChromium = chromiumPath() !== undefined;
+const ends: (() => unknown)[] = [];
 let browser: Browser;
 let bundled: Consumer;
 let bare: Consumer;
-const hasChromium = chromiumPath() !== undefined;
 beforeAll(async () => {
   if (!hasChromium) return;
   browser = await launchChromium();
+  ends.push(() => browser.close());
   bundled = await install(inject("tarball"), "check.mjs", "page", "esbuild");
+  ends.push(() => bundled.remove());
   await bundled.run("npm", "run", "--silent", "build");
   cpSync(join(bundled.folder, "index.html"), join(bundled.folder, "dist/index.html"));
   bare = await install(inject("tarball"), "check.mjs", "page", "bare");
+  ends.push(() => bare.remove());
 });
 afterAll(async () => {
-  await browser?.close();
-  bundled?.remove();
-  bare?.remove();
+  for (const end of ends) await end();
   printReport();
 });
 

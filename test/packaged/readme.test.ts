@@ -80,18 +80,18 @@ inChromium(`${why}the README's pages`, () => {
   });
 
   test("built by Vite", async () => {
-    const { folder, run } = await opened("index.html", "main.js", "vite.config.js");
-    await run("npx", "vite", "build");
-    expect(await shown(join(folder, "dist"))).toBe(NUMBERS);
+    const site = await opened("index.html", "main.js", "vite.config.js");
+    await site.run("npx", "vite", "build");
+    expect(await shown(join(site.folder, "dist"))).toBe(NUMBERS);
   });
 
   test("threads from a file, built by Vite, under the policy without worker-src blob:", async () => {
-    const { folder, run } = await opened("index.html", "threads.js", "attentionWorker.js");
-    const html = readFileSync(join(folder, "index.html"), "utf8");
-    writeFileSync(join(folder, "index.html"), html.replace("main.js", "threads.js"));
-    await run("npx", "vite", "build");
+    const site = await opened("index.html", "threads.js", "attentionWorker.js");
+    const html = readFileSync(join(site.folder, "index.html"), "utf8");
+    writeFileSync(join(site.folder, "index.html"), html.replace("main.js", "threads.js"));
+    await site.run("npx", "vite", "build");
     const policy = { "Content-Security-Policy": "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'" };
-    expect(await shown(join(folder, "dist"), "", { ...policy, ...ISOLATION })).toBe("2");
+    expect(await shown(join(site.folder, "dist"), "", { ...policy, ...ISOLATION })).toBe("2");
   });
 
   test("Vite's headers isolate its own servers", async () => {

@@ -14,12 +14,13 @@ const title = isThere ? `workerd (${host.version})` : `not run: workerd, which c
 
 (isThere ? describe : describe.skip)(title, () => {
   let consumer: Consumer;
-  let end: () => unknown = () => undefined;
+  const ends: (() => unknown)[] = [];
   /** Ports by the name of the socket. */
   let ports: ReadonlyMap<string, number>;
 
   beforeAll(async () => {
     consumer = await install(inject("tarball"), "check.mjs", "workerd");
+    ends.push(() => consumer.remove());
     const { stdout, stderr } = await consumer.run("npm", "run", "--silent", "build", "--", "--log-level=warning");
     expect(stdout + stderr, "the bundle is built without a warning").toBe("");
     if (host.reason !== undefined) return;
@@ -28,7 +29,7 @@ const title = isThere ? `workerd (${host.version})` : `not run: workerd, which c
       cwd: consumer.folder,
       stdio: ["ignore", "ignore", "pipe", "pipe"],
     });
-    end = () => server.kill();
+    ends.push(() => server.kill());
     ports = await new Promise((resolve, reject) => {
       const found = new Map<string, number>();
       let complaints = "";
@@ -44,8 +45,7 @@ const title = isThere ? `workerd (${host.version})` : `not run: workerd, which c
     });
   });
   afterAll(() => {
-    end();
-    consumer?.remove();
+    for (const end of ends.reverse()) end();
     printReport();
   });
 
