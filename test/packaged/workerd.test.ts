@@ -1,94 +1,123 @@
 /** The packed package in workerd, bundled as for Cloudflare Workers: nothing may be compiled there, the kernels are deployed modules. */
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { obtain } from "../hosts/hosts.js";
 import { type Consumer, install } from "../hosts/install.js";
-import { expectRight, printReport } from "./check.js";
+import { type CheckResult, expectRight, printReport } from "./check.js";
 
 const host = await obtain("workerd");
-const isThere = host.reason === undefined;
-const title = isThere ? `workerd (${host.version})` : `not run: workerd, which can't be had here (${host.reason})`;
+const title =
+  host.reason === undefined ? `workerd (${host.version})` : `not run: workerd, which can't be had here (${host.reason})`;
 
-(isThere ? describe : describe.skip)(title, () => {
+/** What builds the script, and for which API: the earliest date on which the package can be imported, and one with Node's modules. */
+const BUNDLERS = ["esbuild", "wrangler"] as const;
+const DATES = { plain: "2025-05-05", "with Node's modules": "2026-11-01" };
+type Api = keyof typeof DATES;
+
+/** A server for each API, and a script with all the modules that lie beside it. */
+function configuration(bundle: string): string {
+  const modules = readdirSync(bundle)
+    .filter((file) => /\.(js|wasm)$/.test(file))
+    .sort((a, b) => Number(b === "main.js") - Number(a === "main.js")) // the first one serves
+    .map((file) => `(name = "${file}", ${file.endsWith(".js") ? "esModule" : "wasm"} = embed "${file}")`);
+  const names = Object.keys(DATES);
+  const services = names.map((name, index) => `(name = "${name}", worker = .worker${index})`);
+  const sockets = names.map((name) => `(name = "${name}", address = "127.0.0.1:0", http = (), service = "${name}")`);
+  const workers = Object.values(DATES).map(
+    (date, index) => `const worker${index} :Workerd.Worker = (compatibilityDate = "${date}", modules = .modules);`,
+  );
+  return `using Workerd = import "/workerd/workerd.capnp";
+    const config :Workerd.Config = (services = [${services.join(", ")}], sockets = [${sockets.join(", ")}]);
+    const modules :List(Workerd.Worker.Module) = [${modules.join(", ")}];
+    ${workers.join("\n")}`;
+}
+
+(host.reason === undefined ? describe : describe.skip)(title, () => {
   let consumer: Consumer;
   const ends: (() => unknown)[] = [];
-  /** Ports by the name of the socket. */
-  let ports: ReadonlyMap<string, number>;
-
   beforeAll(async () => {
     consumer = await install(inject("tarball"), "check.mjs", "workerd");
     ends.push(() => consumer.remove());
-    const { stdout, stderr } = await consumer.run("npm", "run", "--silent", "build", "--", "--log-level=warning");
-    expect(stdout + stderr, "the bundle is built without a warning").toBe("");
-    if (host.reason !== undefined) return;
-
-    const server = spawn(host.executable, ["serve", "--control-fd=3", "config.capnp"], {
-      cwd: consumer.folder,
-      stdio: ["ignore", "ignore", "pipe", "pipe"],
-    });
-    ends.push(() => server.kill());
-    ports = await new Promise((resolve, reject) => {
-      const found = new Map<string, number>();
-      let complaints = "";
-      server.stderr!.on("data", (data: Buffer) => (complaints += data.toString()));
-      server.on("exit", (code) => reject(new Error(`workerd ended with ${code}: ${complaints}`)));
-      (server.stdio[3] as Readable).on("data", (data: Buffer) => {
-        for (const line of data.toString().trim().split("\n")) {
-          const { event, socket, port } = JSON.parse(line) as { event: string; socket: string; port: number };
-          if (event === "listen") found.set(socket, port);
-        }
-        if (found.size === 2) resolve(found);
-      });
-    });
   });
   afterAll(() => {
     for (const end of ends.reverse()) end();
     printReport();
   });
 
-  const ask = async (socket: string, path: string, options: object = {}) => {
-    const address = `http://127.0.0.1:${ports.get(socket)}/${path}?${encodeURIComponent(JSON.stringify(options))}`;
-    const result: unknown = await (await fetch(address)).json();
-    return expectRight(`${title} ${socket} /${path} ${JSON.stringify(options)}`, result);
+  /** Serves a bundle until the tests end; returns ports by the name of the API. */
+  const serve = async (executable: string, bundle: string): Promise<ReadonlyMap<string, number>> => {
+    writeFileSync(join(bundle, "config.capnp"), configuration(bundle));
+    const server = spawn(executable, ["serve", "--control-fd=3", "config.capnp"], {
+      cwd: bundle,
+      stdio: ["ignore", "ignore", "pipe", "pipe"],
+    });
+    ends.push(() => server.kill());
+    return new Promise((resolve, reject) => {
+      const ports = new Map<string, number>();
+      let complaints = "";
+      server.stderr!.on("data", (data: Buffer) => (complaints += data.toString()));
+      server.on("exit", (code) => reject(new Error(`workerd ended with ${code}: ${complaints}`)));
+      (server.stdio[3] as Readable).on("data", (data: Buffer) => {
+        for (const line of data.toString().trim().split("\n")) {
+          const { event, socket, port } = JSON.parse(line) as { event: string; socket: string; port: number };
+          if (event === "listen") ports.set(socket, port);
+        }
+        if (ports.size === Object.keys(DATES).length) resolve(ports);
+      });
+    });
   };
 
-  describe.each([
-    ["plain", "without Node's modules"],
-    ["node", "with Node's modules"],
-  ])("%s: %s", (socket) => {
-    test("createEngine() without options: attention equals the reference, build relaxed", async () => {
-      expect(await ask(socket, "")).toMatchObject({ build: "relaxed", fused: true, threads: 1 });
+  describe.each(BUNDLERS)("bundled by %s", (bundler) => {
+    let bundle: string;
+    let ports: ReadonlyMap<string, number>;
+
+    test("builds without a warning, into a script without kernels and the files of the kernels", async () => {
+      const { stdout, stderr } = await consumer.run("npm", "run", "--silent", `build:${bundler}`);
+      expect(stdout + stderr).not.toMatch(/warn|▲/i);
+      bundle = join(consumer.folder, "dist", bundler);
+      expect(readFileSync(join(bundle, "main.js"), "utf8")).not.toMatch(/AGFzbQE|0061736d01/);
+      const kernels = readdirSync(bundle).filter((file) => file.endsWith(".wasm"));
+      expect(kernels.length).toBe(4);
+      if (host.reason === undefined) ports = await serve(host.executable, bundle);
     });
 
-    test("all operations equal the reference", async () => {
-      await ask(socket, "", { operations: "all" });
-    });
+    describe.each(Object.keys(DATES) as Api[])("%s", (api) => {
+      const ask = async (path: string, options: object = {}): Promise<CheckResult> => {
+        const address = `http://127.0.0.1:${ports.get(api)}/${path}?${encodeURIComponent(JSON.stringify(options))}`;
+        const result: unknown = await (await fetch(address)).json();
+        return expectRight(`${title}, ${bundler}, ${api}, /${path} ${JSON.stringify(options)}`, result);
+      };
 
-    test("build simd, by name", async () => {
-      expect(await ask(socket, "", { build: "simd" })).toMatchObject({ build: "simd", fused: false });
-      expect(await ask(socket, "", { build: "simd", operations: "all" })).toMatchObject({ build: "simd" });
-    });
+      test("createEngine() without options: attention equals the reference, build relaxed", async () => {
+        expect(await ask("")).toMatchObject({ build: "relaxed", fused: true, threads: 1 });
+      });
 
-    test("several threads: one, and the reason", async () => {
-      const { threads, threadsReason } = await ask(socket, "", { threads: 2 });
-      expect({ threads, threadsReason }).toEqual({ threads: 1, threadsReason: "this host has no workers" });
-    });
+      test("all operations equal the reference", async () => {
+        await ask("", { operations: "all" });
+      });
 
-    test("headwise/sync equals the reference", async () => {
-      expect(await ask(socket, "sync")).toMatchObject({ build: "relaxed" });
-      expect(await ask(socket, "sync", { build: "simd" })).toMatchObject({ build: "simd" });
-    });
+      test("build simd, by name", async () => {
+        expect(await ask("", { build: "simd" })).toMatchObject({ build: "simd", fused: false });
+        expect(await ask("", { build: "simd", operations: "all" })).toMatchObject({ build: "simd" });
+      });
 
-    test("engines of the module, made before the first request", async () => {
-      await ask(socket, "early");
-      await ask(socket, "early-sync");
-    });
-  });
+      test("several threads: one, and the reason", async () => {
+        const { threads, threadsReason } = await ask("", { threads: 2 });
+        expect({ threads, threadsReason }).toEqual({ threads: 1, threadsReason: "this host has no workers" });
+      });
 
-  test("the script holds no kernels: they are the files beside it", () => {
-    expect(readFileSync(join(consumer.folder, "dist/main.js"), "utf8")).not.toMatch(/AGFzbQE|0061736d01/);
+      test("headwise/sync equals the reference", async () => {
+        expect(await ask("sync")).toMatchObject({ build: "relaxed" });
+        expect(await ask("sync", { build: "simd" })).toMatchObject({ build: "simd" });
+      });
+
+      test("engines of the module, made before the first request", async () => {
+        await ask("early");
+        await ask("early-sync");
+      });
+    });
   });
 });
