@@ -103,8 +103,8 @@ bundler("Vite 8, build", "vite", async (consumer) => {
   return serveBoth(join(consumer.folder, "dist"));
 });
 
-bundler("Vite 8, build for a sub-path", "vite", async (consumer) => {
-  await build(consumer, "--base", "/sub/", "--outDir", "dist/sub");
+bundler("Vite 8, build for a sub-path with workers that are ES modules", "vite", async (consumer) => {
+  await build(consumer, "--config", "vite.es.config.mjs");
   return serveBoth(join(consumer.folder, "dist"), "/sub/");
 });
 

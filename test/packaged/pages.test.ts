@@ -121,11 +121,10 @@ inChromium(`${why}a page with cross-origin isolation`, () => {
     }
   });
 
-  test("by Document-Isolation-Policy: two threads with the bits of one", async ({ skip }) => {
+  test("by Document-Isolation-Policy (Chromium 137 or newer): two threads with the bits of one", async () => {
     const one = await under({});
     for (const value of ["isolate-and-credentialless", "isolate-and-require-corp"]) {
       const two = await under({ "Document-Isolation-Policy": value }, "?threads=2");
-      if (two.threadsReason === NOT_ISOLATED.threadsReason) skip(`not run: Chromium ${browser.version()} doesn't know that policy`);
       expect(expectRight(`a page with Document-Isolation-Policy ${value}`, two).threads, two.threadsReason).toBe(2);
       expect(two.bits).toBe(one.bits);
     }

@@ -23,6 +23,8 @@ async function copied(...names: readonly string[]): Promise<Consumer> {
   return consumer;
 }
 
+const hosts = await Promise.all(HOSTS.filter((name) => name !== "workerd").map(obtain));
+
 describe("the README's file for Node", () => {
   let consumer: Consumer;
   beforeAll(async () => {
@@ -30,11 +32,13 @@ describe("the README's file for Node", () => {
   });
   afterAll(() => consumer.remove());
 
-  for (const name of HOSTS.filter((each) => each !== "workerd")) {
-    test(`prints its numbers in ${name}`, async ({ skip }) => {
-      const host = await obtain(name);
-      if (host.reason !== undefined) return skip(`not run: ${host.name} can't be had here (${host.reason})`);
-      const flags = name === "Deno" ? ["run", "--no-prompt"] : [];
+  for (const host of hosts) {
+    if (host.reason !== undefined) {
+      test.skip(`not run: in ${host.name}, which can't be had here (${host.reason})`);
+      continue;
+    }
+    test(`prints its numbers in ${host.name}`, async () => {
+      const flags = host.name === "Deno" ? ["run", "--no-prompt"] : [];
       const { stdout } = await consumer.run(host.executable, ...flags, "attention.mjs");
       expect(stdout.trim()).toBe(NUMBERS);
     });
