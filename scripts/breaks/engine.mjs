@@ -62,6 +62,18 @@ export default [
     find: "if (!overlap(place, input)) return;",
     replace: "if (place) return;",
   },
+  {
+    rule: "a tensor that was disposed of is not said to lie elsewhere",
+    file: "src/operand.ts",
+    find: 'if (location === "none")',
+    replace: 'if (location === "")',
+  },
+  {
+    rule: "what keeps dataSync from giving data names the tensor",
+    file: "src/operand.ts",
+    find: "  try {\n    return tensor.dataSync();",
+    replace: "  return tensor.dataSync();\n  try {",
+  },
   { rule: "tensors begin as zeros", file: "src/tensor.ts", find: "runtime.memory.u8.fill(0, ptr, ptr + bytes);", replace: "" },
   {
     rule: "reshaped tensors share their memory's life",
