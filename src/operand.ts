@@ -106,7 +106,7 @@ export function ownArray(name: string, data: Float32Array | Uint8Array, isResult
 
 /** What a call returns: the place that the caller brought, else its new result. */
 export const handBack = <Out extends Float32Tensor>(returned: Out | undefined | null, out: Operand): Out =>
-  returned ?? ({ type: "float32", data: out.data!, dims: out.dims } as ResultTensor as Float32Tensor as Out);
+  returned ?? ({ type: "float32", data: out.data!, dims: [...out.dims] } as ResultTensor as Float32Tensor as Out);
 
 interface ReadTensor {
   data: unknown;
