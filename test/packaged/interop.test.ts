@@ -112,9 +112,10 @@ describe.each(hosts)("$name", (host) => {
 
   describe.each(LIBRARIES)("$name", ({ name, program, since = 20, right, alike, texts }) => {
     const version = dependencies[name]!;
-    if (reason !== undefined) return void test.skip(`not run: tensors of ${name}: ${reason}`);
-    if (Number(host.name.split(" ")[1]) < since) {
-      return void test.skip(`not run: ${name} ${version} needs Node ${since}`);
+    const isTooOld = Number(host.name.split(" ")[1]) < since;
+    if (reason !== undefined || isTooOld) {
+      test.skip(`not run: ${name} ${version}: ${reason ?? `it needs Node ${since}`}`);
+      return;
     }
     let found: Record<string, number | string> = {};
     beforeAll(async () => {
