@@ -77,13 +77,13 @@ async function main(options) {
   const differing = cached.tokens.filter((token, index) => token !== whole.tokens[index]).length;
   const bits = cached.steps.flatMap((logits, step) => [...logits].filter((logit, token) => logit !== whole.steps[step][token]));
   console.log(`tokens that differ: ${differing}, logits: ${bits.length}`);
-  const text = options["text-of"] === "" ? cached.tokens.join(" ") : readVocabulary(options["text-of"])(cached.tokens.slice(1));
+  const text = options.tokenizer === "" ? cached.tokens.join(" ") : readVocabulary(options.tokenizer)(cached.tokens.slice(1));
   console.log(text);
   for (const each of [model, engine]) each.dispose();
 }
 
 const DEFAULTS = {
   ...{ seed: 1, layers: 4, embed: 256, heads: 8, "kv-heads": 2, vocabulary: 512, prompt: 64, tokens: 64, threads: 1 },
-  ...{ model: "", "text-of": "" },
+  ...{ model: "", tokenizer: "" },
 };
 await runExample("decode", DEFAULTS, main);
