@@ -6,7 +6,10 @@ async function main({ host, port, threads, waiting, timeout, "body-bytes": bodyB
   const number = Number(port);
   if (!Number.isInteger(number) || number < 0 || number > 65535) throw new UsageError(`--port ${port}: not a port`);
   const service = new Service({ waiting, timeout, bodyBytes }, { threads, maximumMemory });
-  console.log(`listening at ${await service.listen(number, host)}`);
+  const address = await service.listen(number, host).catch((error) => {
+    throw new UsageError(error.message); // such as a port that is taken
+  });
+  console.log(`listening at ${address}`);
   for (const signal of ["SIGINT", "SIGTERM"]) {
     process.once(signal, () => {
       console.log(`${signal}: finishing what runs; once more ends it at once`);

@@ -27,8 +27,8 @@ export class Service {
 
   /** Returns the address that it listens at. */
   async listen(port, host) {
-    await this.#queue.start();
     await new Promise((resolve, reject) => this.#server.once("error", reject).listen(port, host, resolve));
+    await this.#queue.start();
     return `http://${host}:${this.#server.address().port}`;
   }
 

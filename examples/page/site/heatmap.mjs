@@ -20,6 +20,7 @@ export function colourOf(weight) {
 /** Draws size × size weights; those of keys that a row can't see come as −1 and stay empty. */
 export function drawHeatmap(canvas, weights, size) {
   canvas.width = canvas.height = size;
+  if (size === 0) return;
   const image = new ImageData(size, size);
   for (const [index, weight] of weights.entries()) {
     if (weight < 0) continue;
