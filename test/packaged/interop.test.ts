@@ -1,5 +1,5 @@
 /** Tensors of other libraries go in as they are and results become theirs, with the packages that npm has. */
-import { cpSync, readFileSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { type Host, obtain } from "../hosts/hosts.js";
@@ -151,6 +151,26 @@ test("float16 of onnxruntime lies in a Uint16Array, and in a Float16Array where 
     expect(stdout).toContain(`"float16 lies in":"${name === "Node 20" ? "Uint16Array" : "Float16Array"}"`);
   }
 });
+
+const page = readFileSync("docs/interop.md", "utf8");
+const examples = [...page.matchAll(/^## (.*?)\n.*?^```js\n(.*?)^```$/gms)].map(([, name, code]) => ({ name: name!, code: code! }));
+const newest = hosts.at(-1)!;
+
+describe.runIf(newest.reason === undefined)(
+  `docs/interop.md${newest.reason === undefined ? "" : `: not run, ${newest.reason}`}`,
+  () => {
+    test.each(examples)("$name: the example runs, and prints what its comment says", async ({ code }) => {
+      const { executable } = newest as { executable: string };
+      writeFileSync(join(consumer.folder, "example.mjs"), `${code}process.exit(0);\n`);
+      const { stdout } = await consumer.run(executable, "example.mjs");
+      expect(stdout.trim().split("\n").at(-1)).toBe(/console\.log\(.*\); \/\/ (.*)$/m.exec(code)![1]);
+    });
+
+    test("has one for each", () => {
+      expect(examples.map(({ name }) => name.split(/[ ,]/)[0])).toEqual(["onnxruntime", "transformers.js", "tfjs", "jax-js"]);
+    });
+  },
+);
 
 test("the types of all of them fit, with what types.ts says", async () => {
   await consumer.run(process.execPath, resolve("node_modules/typescript/bin/tsc"), "-p", consumer.folder);
