@@ -52,7 +52,7 @@ export class Service {
       const { status = 500, headers = {}, message } = error;
       if (!(error instanceof Refused) && !response.destroyed) console.error(error);
       send(response, status, { "Content-Type": JSON_TYPE, ...headers }, JSON.stringify({ error: message }));
-      request.resume(); // what is still coming is dropped, so that the client gets to read the answer
+      request.resume(); // what still comes within the time for a body is dropped: a client that is cut off would not read the answer
     }
   }
 
@@ -84,7 +84,7 @@ export class Service {
 }
 
 async function readBody(request, limit) {
-  const tooLarge = new Refused(413, `the body is larger than ${limit} bytes`, { Connection: "close" });
+  const tooLarge = new Refused(413, `the body is larger than ${limit} bytes`);
   if (Number(request.headers["content-length"]) > limit) throw tooLarge;
   const chunks = [];
   let bytes = 0;
