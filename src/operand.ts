@@ -1,8 +1,8 @@
 /** Operands: each tensor of one call, read once and checked, then placed in memory. */
-import { describe, show, wrongKind, wrongValue } from "./check.js";
+import { describe, show, wrongKind, wrongMoment, wrongValue } from "./check.js";
 import { wholeLines } from "./runtime/arena.js";
 import type { Runtime } from "./runtime/runtime.js";
-import { countOf, EngineTensor, type Float32Tensor, readDims, type ResultTensor } from "./tensor.js";
+import { countOf, EngineTensor, type Float32Tensor, readDims, type ResultTensor, type SyncTensor } from "./tensor.js";
 
 type HostArray = Float32Array | Uint16Array | Uint8Array;
 
@@ -106,7 +106,7 @@ export function ownArray(name: string, data: Float32Array | Uint8Array, isResult
 
 /** What a call returns: the place that the caller brought, else its new result. */
 export const handBack = <Out extends Float32Tensor>(returned: Out | undefined | null, out: Operand): Out =>
-  returned ?? ({ type: "float32", data: out.data!, dims: out.dims } as ResultTensor as Float32Tensor as Out);
+  returned ?? ({ type: "float32", data: out.data!, dims: [...out.dims] } as ResultTensor as Float32Tensor as Out);
 
 interface ReadTensor {
   data: unknown;
@@ -123,9 +123,10 @@ function readTensor(runtime: Runtime, operation: string, name: string, value: un
   const { dims, shape, dataSync, type, location } = value as Record<string, unknown>;
   const isSync = typeof dataSync === "function" && shape !== undefined;
   if (!isSync && location !== undefined && location !== "cpu" && location !== "cpu-pinned") {
-    throw wrongKind(operation, `"${name}" lies on ${describe(location)}, expected "cpu"; fetch its data first`);
+    if (location === "none") throw wrongMoment(operation, `"${name}" has been disposed of`);
+    throw wrongKind(operation, `"${name}" lies on ${describe(location)}, expected "cpu"; await its getData() first`);
   }
-  const data = isSync ? (dataSync as () => unknown).call(value) : (value as Record<string, unknown>)["data"];
+  const data = isSync ? fetchData(operation, name, value as SyncTensor) : (value as Record<string, unknown>)["data"];
   const sizes = isSync ? shape : dims;
   if (sizes === undefined || !ArrayBuffer.isView(data)) throw notATensor(operation, name, value);
   return {
@@ -135,6 +136,15 @@ function readTensor(runtime: Runtime, operation: string, name: string, value: un
     tensor,
     isSync,
   };
+}
+
+/** What dataSync() gives; what keeps it from giving anything names the tensor: one that was disposed of, or a backend that can't. */
+function fetchData(operation: string, name: string, tensor: SyncTensor): unknown {
+  try {
+    return tensor.dataSync();
+  } catch (cause) {
+    throw wrongMoment(operation, `"${name}" can't be read (${String(cause)})`, cause);
+  }
 }
 
 const notATensor = (operation: string, name: string, value: unknown): TypeError =>

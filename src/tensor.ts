@@ -13,10 +13,10 @@ export interface DataTensor {
   readonly type?: string;
 }
 
-/** A tensor of tfjs or jax-js: its data are fetched synchronously. */
+/** A tensor of tfjs or jax-js: its data, an array as in DataTensor, are fetched synchronously. */
 export interface SyncTensor {
   readonly shape: readonly number[];
-  dataSync(): Float32Array | Uint8Array | Int32Array;
+  dataSync(): object;
 }
 
 /** What an operation takes. `Float16Array` data are taken too, where the host has them. */
@@ -32,6 +32,7 @@ export interface Float32Tensor {
 /** What an operation returns unless it was given `out`: ordinary arrays that belong to the caller. */
 export interface ResultTensor extends Float32Tensor {
   readonly type: "float32";
+  readonly dims: number[];
 }
 
 /** The array that holds the elements of each type. */

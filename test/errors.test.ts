@@ -16,7 +16,7 @@ const attend = (changes: Record<string, unknown> = {}): unknown => {
   return engine.scaledDotProductAttention(query as TensorLike, k as TensorLike, v as TensorLike, options);
 };
 
-const REFUSED: [changes: Record<string, unknown>, kind: typeof TypeError | typeof RangeError, message: string][] = [
+const REFUSED: [changes: Record<string, unknown>, kind: typeof Error, message: string][] = [
   [{ q: null }, TypeError, '"q" must be a tensor { data, dims } or { shape, dataSync() }, got null'],
   [{ q: q.data }, TypeError, '"q" must be a tensor { data, dims } or { shape, dataSync() }, got Float32Array(320)'],
   [{ q: { data: [1, 2], dims: [1, 2] } }, TypeError, '"q" must be a tensor { data, dims } or { shape, dataSync() }, got an object'],
@@ -35,7 +35,20 @@ const REFUSED: [changes: Record<string, unknown>, kind: typeof TypeError | typeo
     TypeError,
     '"k" must hold a Float32Array, or float16 in a Uint16Array or Float16Array with type "float16", got Uint16Array(224) of type "uint16"',
   ],
-  [{ q: { ...q, location: "gpu-buffer" } }, TypeError, '"q" lies on "gpu-buffer", expected "cpu"; fetch its data first'],
+  [{ q: { ...q, location: "gpu-buffer" } }, TypeError, '"q" lies on "gpu-buffer", expected "cpu"; await its getData() first'],
+  [{ q: { dims: q.dims, location: "none" } }, Error, '"q" has been disposed of'],
+  [
+    {
+      k: {
+        shape: kv.dims,
+        dataSync: () => {
+          throw new Error("Tensor is disposed.");
+        },
+      },
+    },
+    Error,
+    '"k" can\'t be read (Error: Tensor is disposed.)',
+  ],
   [
     { q: { data: q.data, dims: [2, 5, 32] } },
     RangeError,

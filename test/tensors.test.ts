@@ -35,6 +35,17 @@ onEveryEngine((build, engine) => {
       expect(out.type).toBe("float32");
     });
 
+    test("have sizes that results don't share: those are the caller's to change", () => {
+      const x = engine.tensor([2, 3]);
+      const { dims } = engine.activate(x, "relu");
+      dims.push(1);
+      expect([dims, x.dims]).toEqual([
+        [2, 3, 1],
+        [2, 3],
+      ]);
+      x.dispose();
+    });
+
     test("of tfjs and jax-js: shape and dataSync()", () => {
       const wrap = ({ data, dims }: typeof q) => ({ shape: dims, data: () => Promise.resolve(data), dataSync: () => data });
       expectSameBits(engine.scaledDotProductAttention(wrap(q), wrap(k), wrap(v)).data, expected.data, "dataSync");

@@ -5,28 +5,8 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { createEngine } from "headwise";
-
-const DEFAULTS = { keys: "65536", processes: "2", heads: "32", "kv-heads": "8", "head-dim": "128", tokens: "30" };
-const USAGE = `node examples/long-context/main.mjs ${Object.entries(DEFAULTS)
-  .map(([name, value]) => `[--${name} ${value}]`)
-  .join(" ")}`;
-
-function readOptions() {
-  const texts = Object.fromEntries(Object.entries(DEFAULTS).map(([name, value]) => [name, { type: "string", default: value }]));
-  const { values } = parseArgs({ options: { ...texts, help: { type: "boolean", default: false } } });
-  if (values.help) return undefined;
-  const numbers = Object.keys(DEFAULTS).map((name) => {
-    const value = Number(values[name]);
-    if (Number.isInteger(value) && value > 0) return value;
-    throw new TypeError(`--${name} ${values[name]}: not a positive integer`);
-  });
-  const [keys, processes, numHeads, numKvHeads, headDim, tokens] = numbers;
-  if (numHeads % numKvHeads !== 0) throw new TypeError(`--heads ${numHeads}: not a multiple of --kv-heads ${numKvHeads}`);
-  if (processes > keys) throw new TypeError(`--processes ${processes}: more than --keys ${keys}`);
-  return { keys, processes, numHeads, numKvHeads, headDim, tokens };
-}
+import { runExample, UsageError } from "../options.mjs";
 
 /** A process that holds parts. */
 async function start(sizes, parts) {
@@ -44,7 +24,9 @@ async function ask(child, q) {
 
 const median = (samples) => samples.toSorted((a, b) => a - b)[Math.floor(samples.length / 2)];
 
-async function main({ keys, processes, numHeads, numKvHeads, headDim, tokens }) {
+async function main({ keys, processes, heads: numHeads, "kv-heads": numKvHeads, "head-dim": headDim, tokens }) {
+  if (numHeads % numKvHeads !== 0) throw new UsageError(`--heads ${numHeads}: not a multiple of --kv-heads ${numKvHeads}`);
+  if (processes > keys) throw new UsageError(`--processes ${processes}: more than --keys ${keys}`);
   const parts = Array.from({ length: processes }, (_, index) => ({
     keys: Math.floor((keys * (index + 1)) / processes) - Math.floor((keys * index) / processes),
     seed: 1000 + index,
@@ -88,12 +70,5 @@ async function main({ keys, processes, numHeads, numKvHeads, headDim, tokens }) 
   console.log(`largest difference: ${largestError.toExponential(1)}`);
 }
 
-try {
-  const options = readOptions();
-  if (options) await main(options);
-  else console.log(USAGE);
-} catch (error) {
-  if (!(error instanceof TypeError)) throw error;
-  console.error(`${error.message}\n\n${USAGE}`);
-  process.exitCode = 2;
-}
+const DEFAULTS = { keys: 65536, processes: 2, heads: 32, "kv-heads": 8, "head-dim": 128, tokens: 30 };
+await runExample("long-context", DEFAULTS, main);

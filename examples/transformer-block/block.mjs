@@ -16,7 +16,7 @@ const NORMS = { layer: "layerNorm", rms: "rmsNorm" };
 export class TransformerBlock {
   /**
    * @param engine      from `createEngine({ operations: "all" })`
-   * @param config      { attention, order: "pre" | "post", norm: "layer" | "rms" }, attention as `createMultiHeadAttention` takes it
+   * @param config      { attention, order: "pre" | "post", norm: "layer" | "rms", eps? }, attention as `createMultiHeadAttention` takes it
    * @param parameters  { attention, norm1, norm2: { weight, bias? }, up, gate?, down, upBias?, downBias? }, matrices [out, in]
    */
   constructor(engine, config, parameters) {
@@ -65,7 +65,8 @@ export class TransformerBlock {
   }
 
   normalize(x, { weight, bias }, out) {
-    this.engine[NORMS[this.config.norm]](x, { weight, out, ...(bias && { bias }) });
+    const { norm, eps } = this.config;
+    this.engine[NORMS[norm]](x, { weight, eps, out, ...(bias && { bias }) });
   }
 
   /** Adds the feed-forward layer of y to h. */

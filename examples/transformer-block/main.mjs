@@ -1,27 +1,7 @@
 /** Two transformer blocks with random parameters: one of BERT's kind on whole texts, one of Llama's kind that decodes token by token. */
-import { parseArgs } from "node:util";
 import { createEngine } from "headwise";
+import { runExample, UsageError } from "../options.mjs";
 import { TransformerBlock } from "./block.mjs";
-
-const DEFAULTS = { embed: "256", heads: "8", "kv-heads": "2", tokens: "128", threads: "1" };
-const USAGE = `node examples/transformer-block/main.mjs ${Object.entries(DEFAULTS)
-  .map(([name, value]) => `[--${name} ${value}]`)
-  .join(" ")}`;
-
-function readOptions() {
-  const texts = Object.fromEntries(Object.entries(DEFAULTS).map(([name, value]) => [name, { type: "string", default: value }]));
-  const { values } = parseArgs({ options: { ...texts, help: { type: "boolean", default: false } } });
-  if (values.help) return undefined;
-  const numbers = Object.keys(DEFAULTS).map((name) => {
-    const value = Number(values[name]);
-    if (Number.isInteger(value) && value > 0) return value;
-    throw new TypeError(`--${name} ${values[name]}: not a positive integer`);
-  });
-  const [embedDim, numHeads, numKvHeads, tokens, threads] = numbers;
-  if (embedDim % (2 * numHeads) !== 0) throw new TypeError(`--embed ${embedDim}: not a multiple of twice --heads ${numHeads}`);
-  if (numHeads % numKvHeads !== 0) throw new TypeError(`--heads ${numHeads}: not a multiple of --kv-heads ${numKvHeads}`);
-  return { embedDim, numHeads, numKvHeads, tokens, threads };
-}
 
 /** Numbers as trained ones are: small, and around 0. */
 function random(...dims) {
@@ -76,18 +56,20 @@ function timed(run) {
   return { result, ms: performance.now() - began };
 }
 
-async function main(options) {
-  const { embedDim, tokens, threads } = options;
+async function main({ embed: embedDim, heads: numHeads, "kv-heads": numKvHeads, tokens, threads }) {
+  if (embedDim % (2 * numHeads) !== 0) throw new UsageError(`--embed ${embedDim}: not a multiple of twice --heads ${numHeads}`);
+  if (numHeads % numKvHeads !== 0) throw new UsageError(`--heads ${numHeads}: not a multiple of --kv-heads ${numKvHeads}`);
+  const sizes = { embedDim, numHeads, numKvHeads };
   const engine = await createEngine({ operations: "all", threads });
   const text = random(1, tokens, embedDim);
   const row = (index) => ({ data: text.data.subarray(index * embedDim, (index + 1) * embedDim), dims: [1, 1, embedDim] });
 
-  const encoder = bert(engine, options);
+  const encoder = bert(engine, sizes);
   encoder.forward(text); // compiled by now
   const whole = timed(() => encoder.forward(text));
   console.log(`post-norm, layer norm, GELU: ${tokens} tokens of ${embedDim} in ${whole.ms.toFixed(1)} ms`);
 
-  const decoder = llama(engine, options);
+  const decoder = llama(engine, sizes);
   const expected = decoder.forward(text, { causal: true });
   const cache = decoder.createCache({ capacity: tokens });
   let differences = 0;
@@ -102,12 +84,5 @@ async function main(options) {
   for (const each of [cache, encoder, decoder, engine]) each.dispose();
 }
 
-try {
-  const options = readOptions();
-  if (options) await main(options);
-  else console.log(USAGE);
-} catch (error) {
-  if (!(error instanceof TypeError)) throw error;
-  console.error(`${error.message}\n\n${USAGE}`);
-  process.exitCode = 2;
-}
+const DEFAULTS = { embed: 256, heads: 8, "kv-heads": 2, tokens: 128, threads: 1 };
+await runExample("transformer-block", DEFAULTS, main);

@@ -74,6 +74,24 @@ export default [
     find: "/CSP|Content Security/i",
     replace: "/Content Security/i",
   },
+  {
+    rule: "a tensor that was disposed of is not said to lie elsewhere",
+    file: "src/operand.ts",
+    find: 'if (location === "none")',
+    replace: 'if (location === "")',
+  },
+  {
+    rule: "what keeps dataSync from giving data names the tensor",
+    file: "src/operand.ts",
+    find: "  try {\n    return tensor.dataSync();",
+    replace: "  return tensor.dataSync();\n  try {",
+  },
+  {
+    rule: "the sizes of a result are the caller's own",
+    file: "src/operand.ts",
+    find: "dims: [...out.dims] }",
+    replace: "dims: out.dims as number[] }",
+  },
   { rule: "tensors begin as zeros", file: "src/tensor.ts", find: "runtime.memory.u8.fill(0, ptr, ptr + bytes);", replace: "" },
   {
     rule: "reshaped tensors share their memory's life",

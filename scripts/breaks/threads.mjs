@@ -25,6 +25,13 @@ export default [
     needsThreads: true,
   },
   {
+    rule: "Node's own Worker is no worker of the web, also where a library makes it global",
+    file: "src/runtime/workerHost.ts",
+    find: ' || "on" in Worker.prototype',
+    replace: "",
+    tests: ["threads"],
+  },
+  {
     rule: "threads split rows and heads, never a sum over keys: all units are claimed",
     file: "src/runtime/job.ts",
     find: "first < units;",

@@ -22,7 +22,8 @@ const REFUSED =
 /** Starts one of the packaged workers: from a source text, so that no bundler and no server needs to know of a file. */
 export async function createPackagedWorker(): Promise<WorkerLike> {
   const { source } = await import("./binary/worker.js");
-  if (typeof Worker !== "function") {
+  // Libraries for browsers put Node's own Worker there (onnxruntime-web does): it takes no URL of a blob.
+  if (typeof Worker !== "function" || "on" in Worker.prototype) {
     const { Worker: NodeWorker } = process.getBuiltinModule("node:worker_threads");
     return new NodeWorker(source, { eval: true, execArgv: [], name: "headwise" });
   }

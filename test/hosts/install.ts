@@ -36,12 +36,12 @@ export async function install(tarball: string, ...names: readonly string[]): Pro
   return consumer;
 }
 
-/** A consumer of a folder that is there. */
-export const consumerIn = (folder: string): Consumer => ({
+/** A consumer of a folder that is there. @param timeout  milliseconds of a command */
+export const consumerIn = (folder: string, timeout = 120_000): Consumer => ({
   folder,
   run: async (executable, ...args) => {
     try {
-      return await execute(executable, args, { cwd: folder, timeout: 120_000, env: environment() });
+      return await execute(executable, args, { cwd: folder, timeout, env: environment() });
     } catch (error) {
       const { stdout, stderr, message } = error as Printed & Error;
       throw new Error(`${message}\n${stdout}\n${stderr}`);

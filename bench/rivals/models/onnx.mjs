@@ -1,77 +1,7 @@
 /** ONNX models. */
 import protobuf from "protobufjs";
+import { Graph } from "../../../examples/onnx-attention/graph.mjs";
 import { writeGraph } from "./onnxGraphs.mjs";
-
-/** The part of onnx.proto that these models need. */
-const { root } = protobuf.parse(
-  `syntax = "proto2";
-  message ModelProto { optional int64 ir_version = 1; optional GraphProto graph = 7; repeated OperatorSetIdProto opset_import = 8; }
-  message OperatorSetIdProto { optional string domain = 1; optional int64 version = 2; }
-  message GraphProto {
-    repeated NodeProto node = 1; optional string name = 2; repeated TensorProto initializer = 5;
-    repeated ValueInfoProto input = 11; repeated ValueInfoProto output = 12;
-  }
-  message NodeProto {
-    repeated string input = 1; repeated string output = 2; optional string name = 3; optional string op_type = 4;
-    repeated AttributeProto attribute = 5; optional string domain = 7;
-  }
-  message AttributeProto {
-    optional string name = 1; optional float f = 2; optional int64 i = 3; optional bytes s = 4; repeated int64 ints = 8;
-    optional int32 type = 20;
-  }
-  message TensorProto { repeated int64 dims = 1; optional int32 data_type = 2; optional string name = 8; optional bytes raw_data = 9; }
-  message ValueInfoProto { optional string name = 1; optional TypeProto type = 2; }
-  message TypeProto { optional Tensor tensor_type = 1; }
-  message Tensor { optional int32 elem_type = 1; optional TensorShapeProto shape = 2; }
-  message TensorShapeProto { repeated Dimension dim = 1; }
-  message Dimension { optional int64 dim_value = 1; }`,
-  { keepCase: true },
-);
-const ModelProto = root.lookupType("ModelProto");
-
-const FLOAT = 1;
-const INT32 = 6;
-const INT64 = 7;
-
-const bytesOf = ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength);
-
-const initializer = (name, data, dims) => ({
-  name,
-  dims,
-  data_type: data instanceof Float32Array ? FLOAT : data instanceof Int32Array ? INT32 : INT64,
-  raw_data: bytesOf(data),
-});
-const value = (name, dims) => ({
-  name,
-  type: { tensor_type: { elem_type: FLOAT, shape: dims && { dim: dims.map((size) => ({ dim_value: size })) } } },
-});
-
-/** A number is an integer, unless it comes as { float }. */
-function attribute(name, value) {
-  if (typeof value === "string") return { name, s: new TextEncoder().encode(value), type: 3 };
-  if (Array.isArray(value)) return { name, ints: value, type: 7 };
-  return typeof value === "number" ? { name, i: value, type: 2 } : { name, f: value.float, type: 1 };
-}
-
-/** A graph that grows operator by operator. Values go by their names. */
-class Graph {
-  nodes = [];
-  initializers = [];
-
-  constant(data, dims, name = `constant ${this.initializers.length}`) {
-    this.initializers.push(initializer(name, data, dims));
-    return name;
-  }
-
-  /** Returns the name of the first result. @param domain  "com.microsoft" for onnxruntime's own operators */
-  apply(operator, input, attributes = {}, { domain = "", outputs = 1 } = {}) {
-    const name = `${operator} ${this.nodes.length}`;
-    const output = Array.from({ length: outputs }, (_, index) => `${name} result ${index}`);
-    const attributeList = Object.entries(attributes).map(([key, value]) => attribute(key, value));
-    this.nodes.push({ name, op_type: operator, domain, input, output, attribute: attributeList });
-    return output[0];
-  }
-}
 
 /**
  * Copied inputs are fed at each call and "out" is fetched. Resident inputs are part of the model, as nothing else stays in the library's
@@ -82,25 +12,13 @@ export function writeModel(task, variant) {
   const graph = new Graph();
   for (const [name, { data, dims }] of Object.entries(constants)) graph.constant(data, dims, name);
   const rank = writeGraph(graph, task, variant);
-  const last = graph.nodes.at(-1);
-  last.output[0] = "out";
-
-  const isResident = io === "resident";
-  if (isResident) {
-    for (const [name, { data, dims }] of Object.entries(inputs)) graph.constant(data, dims, name);
-    const bounds = [0n, 1n].map((bound) => graph.constant(new BigInt64Array(rank).fill(bound), [rank]));
-    graph.nodes.push({ name: "corner", op_type: "Slice", input: ["out", ...bounds], output: ["corner"] });
+  graph.nodes.at(-1).output[0] = "out";
+  if (io !== "resident") {
+    const sizes = Object.fromEntries(Object.entries(inputs).map(([name, { dims }]) => [name, dims]));
+    return graph.encode(protobuf, sizes, ["out"]);
   }
-  const opset_import = [
-    { domain: "", version: 23 },
-    { domain: "com.microsoft", version: 1 },
-  ];
-  const document = {
-    name: task.kind,
-    node: graph.nodes,
-    initializer: graph.initializers,
-    input: isResident ? [] : Object.entries(inputs).map(([name, { dims }]) => value(name, dims)),
-    output: ["out", ...(isResident ? ["corner"] : [])].map((name) => value(name)),
-  };
-  return ModelProto.encode({ ir_version: 10, opset_import, graph: document }).finish();
+  for (const [name, { data, dims }] of Object.entries(inputs)) graph.constant(data, dims, name);
+  const bounds = [0n, 1n].map((bound) => graph.constant(new BigInt64Array(rank).fill(bound), [rank]));
+  graph.apply("Slice", ["out", ...bounds], {}, { name: "corner" });
+  return graph.encode(protobuf, {}, ["out", "corner"]);
 }

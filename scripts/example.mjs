@@ -1,0 +1,48 @@
+// Runs an example: `npm run example -- decode --tokens 50`. What is missing is installed and built first, so that a fresh clone needs
+// nothing else. Without a name it lists the examples.
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const examples = join(root, "examples");
+const [name, ...args] = process.argv.slice(2);
+const main = join(examples, name ?? "", "main.mjs");
+
+if (name === undefined || !existsSync(main)) {
+  if (name !== undefined) console.error(`there is no example "${name}"\n`);
+  for (const entry of readdirSync(examples, { withFileTypes: true })) {
+    if (!entry.isDirectory()) continue;
+    const [title] = readFileSync(join(examples, entry.name, "README.md"), "utf8").split("\n");
+    console.log(`npm run example -- ${entry.name.padEnd(18)} ${title.replace(/^# /, "")}`);
+  }
+  process.exit(name === undefined ? 0 : 2);
+}
+
+const npm = (folder, ...command) =>
+  execFileSync("npm", command, { cwd: folder, stdio: ["ignore", "ignore", "inherit"], shell: process.platform === "win32" });
+
+/** When the newest file of a folder was written, in milliseconds; 0 where there is none. */
+function newest(folder) {
+  if (!existsSync(folder)) return 0;
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return Math.max(0, ...files.map((entry) => statSync(join(entry.parentPath ?? entry.path, entry.name)).mtimeMs));
+}
+
+if (!existsSync(join(root, "node_modules"))) {
+  console.error("installing …");
+  npm(root, "ci", "--no-audit", "--no-fund");
+}
+if (newest(join(root, "dist")) < Math.max(newest(join(root, "src")), newest(join(root, "assembly")))) {
+  console.error("building …");
+  npm(root, "run", "build");
+}
+const folder = join(examples, name);
+if (existsSync(join(folder, "package.json")) && !existsSync(join(folder, "node_modules"))) {
+  console.error("installing the example's packages …");
+  npm(folder, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock");
+}
+
+process.argv = [process.argv[0], main, ...args];
+await import(pathToFileURL(main).href);

@@ -1,0 +1,23 @@
+/** The examples in a project that has the packed package installed. */
+import { cpSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Consumer, consumerIn } from "./install.js";
+
+const INSTALL = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--no-package-lock"];
+
+/**
+ * Copies the examples and installs the package for all of them.
+ *
+ * @param withPackages  examples with packages of their own, which are installed too
+ */
+export async function installExamples(tarball: string, withPackages: readonly string[] = []): Promise<Consumer> {
+  const folder = mkdtempSync(join(tmpdir(), "headwise-examples-"));
+  const filter = (path: string): boolean => !path.includes("node_modules");
+  cpSync("examples", join(folder, "examples"), { recursive: true, filter });
+  writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }\n');
+  const consumer = consumerIn(folder);
+  await consumer.run("npm", ...INSTALL, tarball);
+  for (const name of withPackages) await consumer.run("npm", ...INSTALL, "--prefix", join("examples", name), tarball);
+  return consumer;
+}

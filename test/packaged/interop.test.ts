@@ -1,0 +1,177 @@
+/** Tensors of other libraries go in as they are and results become theirs, with the packages that npm has. */
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { type Host, obtain } from "../hosts/hosts.js";
+import { type Consumer, install } from "../hosts/install.js";
+
+const folder = resolve("test/consumers/interop");
+const { dependencies } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { dependencies: Record<string, string> };
+
+/** Numbers are at most 1, and float32 is fine to 6e-8 there. */
+const BOUND = 5e-7;
+/** Against what a library computes itself, in float32 too. */
+const BOUND_OF_TWO = 1e-6;
+
+const NUMBERS = 'must hold a Float32Array, or float16 in a Uint16Array or Float16Array with type "float16", got';
+const refused = (kind: string, problem: string): string => `${kind}: scaledDotProductAttention: ${problem}`;
+const NO_MASK = '"mask" must hold a Uint8Array, 1 where a query may attend, got';
+
+/** What comes out right: by the names that the programs give it. */
+const IN_AND_OUT = ["tensors in, a tensor out", "an engine's tensor, copied"];
+const ONNXRUNTIME = {
+  right: [
+    ...IN_AND_OUT,
+    ...["a tensor as the place for results", "float16", "a bool mask", "an int64 mask, converted", "from the GPU, after getData()"],
+  ],
+  alike: ["its own computation", "what a session gives"],
+  texts: {
+    "sizes of the tensor out": "2,3,9,20",
+    "an int64 mask": refused("TypeError", `${NO_MASK} BigInt64Array(81)`),
+    float64: refused("TypeError", `"q" ${NUMBERS} Float64Array(1080) of type "float64"`),
+    uint16: refused("TypeError", `"k" ${NUMBERS} Uint16Array(1080) of type "uint16"`),
+    int8: refused("TypeError", `"v" ${NUMBERS} Int8Array(1080) of type "int8"`),
+    "on the GPU": refused("TypeError", '"q" lies on "gpu-buffer", expected "cpu"; await its getData() first'),
+    disposed: refused("Error", '"v" has been disposed of'),
+    "sizes as int64": refused("TypeError", '"q.dims[0]" must be an integer from 0 to 1073741824, got 2n'),
+  },
+};
+const USED_UP = "(ReferenceError: Referenced tracer Array:float32[2,3,9,20] freed, please use .ref move semantics)";
+
+interface Library {
+  readonly name: string;
+  readonly program: string;
+  /** The first Node that runs it. */
+  readonly since?: number;
+  /** Held against the reference, and against the library itself. */
+  readonly right: readonly string[];
+  readonly alike: readonly string[];
+  readonly texts: Readonly<Record<string, string>>;
+}
+
+const LIBRARIES: Library[] = [
+  { name: "onnxruntime-web", program: "onnxruntimeWeb.mjs", ...ONNXRUNTIME },
+  { name: "onnxruntime-node", program: "onnxruntimeNode.mjs", ...ONNXRUNTIME },
+  {
+    name: "@huggingface/transformers",
+    program: "transformers.mjs",
+    right: [...IN_AND_OUT, "its methods on the result", "float16", 'an int64 mask, to("bool")'],
+    alike: ["its own computation"],
+    texts: {
+      "sizes of the tensor out": "2,3,9,20",
+      "an int64 mask": refused("TypeError", `${NO_MASK} BigInt64Array(81)`),
+      float64: refused("TypeError", `"q" ${NUMBERS} Float64Array(1080) of type "float64"`),
+      disposed: refused("Error", '"q" has been disposed of'),
+    },
+  },
+  {
+    name: "@tensorflow/tfjs-core",
+    program: "tfjs.mjs",
+    right: [...IN_AND_OUT, "a variable", "a bool mask"],
+    alike: ["its own computation", "what it computed"],
+    texts: {
+      "sizes of the tensor out": "2,3,9,20",
+      "its data is": "function",
+      int32: refused("TypeError", `"q" ${NUMBERS} Int32Array(1080)`),
+      strings: refused("TypeError", '"q" must be a tensor { data, dims } or { shape, dataSync() }, got an object'),
+      "a tensor as the place for results": refused(
+        "TypeError",
+        '"out" must be { data, dims }: what dataSync() gives may be a copy',
+      ),
+      disposed: refused("Error", `"k" can't be read (Error: Tensor is disposed.)`),
+    },
+  },
+  {
+    name: "@jax-js/jax",
+    program: "jax.mjs",
+    since: 24, // Float16Array
+    right: [...IN_AND_OUT, "float16", "a bool mask, as a bias"],
+    alike: ["its own computation", "what it computed"],
+    texts: {
+      "sizes of the tensor out": "2,3,9,20",
+      "its data is": "function",
+      "a bool mask": refused("TypeError", `${NO_MASK} Int32Array(81)`),
+      int32: refused("TypeError", `"q" ${NUMBERS} Int32Array(1080)`),
+      "used up": refused("Error", `"v" can't be read ${USED_UP}`),
+      "the same array three times": refused("Error", `"k" can't be read ${USED_UP}`),
+    },
+  },
+];
+
+const hosts: Host[] = await Promise.all([obtain("Node 20"), obtain("Node 24")]);
+
+let consumer: Consumer;
+beforeAll(async () => {
+  consumer = await install(inject("tarball"), "interop");
+  cpSync(resolve("examples/onnx-attention/graph.mjs"), join(consumer.folder, "graph.mjs"));
+});
+afterAll(() => consumer.remove());
+
+describe.each(hosts)("$name", (host) => {
+  const { executable = "", reason } = host as { executable?: string; reason?: string };
+
+  describe.each(LIBRARIES)("$name", ({ name, program, since = 20, right, alike, texts }) => {
+    const version = dependencies[name]!;
+    const isTooOld = Number(host.name.split(" ")[1]) < since;
+    if (reason !== undefined || isTooOld) {
+      test.skip(`not run: ${name} ${version}: ${reason ?? `it needs Node ${since}`}`);
+      return;
+    }
+    let found: Record<string, number | string> = {};
+    beforeAll(async () => {
+      const { stdout } = await consumer.run(executable, program);
+      found = JSON.parse(stdout.trim().split("\n").at(-1)!) as typeof found;
+    });
+
+    test.each(right)(`${version} › %s: the reference's numbers within ${BOUND}`, (what) => {
+      expect(found[what]).toBeTypeOf("number");
+      expect(found[what]).toBeLessThanOrEqual(BOUND);
+    });
+
+    test.each(alike)(`${version} › %s: the same within ${BOUND_OF_TWO}`, (what) => {
+      expect(found[what]).toBeTypeOf("number");
+      expect(found[what]).toBeLessThanOrEqual(BOUND_OF_TWO);
+    });
+
+    test.each(Object.entries(texts))(`${version} › %s: %s`, (what, text) => {
+      expect(found[what]).toBe(text);
+    });
+
+    test(`${version} › nothing that it tried is left out here`, () => {
+      const tried = Object.keys(found).filter((what) => what !== "float16 lies in");
+      expect(tried.sort()).toEqual([...right, ...alike, ...Object.keys(texts)].sort());
+    });
+  });
+});
+
+test("float16 of onnxruntime lies in a Uint16Array, and in a Float16Array where the host has them", async () => {
+  for (const { name, executable, reason } of hosts as { name: string; executable: string; reason?: string }[]) {
+    if (reason !== undefined) continue;
+    const { stdout } = await consumer.run(executable, "onnxruntimeWeb.mjs");
+    expect(stdout).toContain(`"float16 lies in":"${name === "Node 20" ? "Uint16Array" : "Float16Array"}"`);
+  }
+});
+
+const page = readFileSync("docs/interop.md", "utf8");
+const examples = [...page.matchAll(/^## (.*?)\n.*?^```js\n(.*?)^```$/gms)].map(([, name, code]) => ({ name: name!, code: code! }));
+const newest = hosts.at(-1)!;
+
+describe.runIf(newest.reason === undefined)(
+  `docs/interop.md${newest.reason === undefined ? "" : `: not run, ${newest.reason}`}`,
+  () => {
+    test.each(examples)("$name: the example runs, and prints what its comment says", async ({ code }) => {
+      const { executable } = newest as { executable: string };
+      writeFileSync(join(consumer.folder, "example.mjs"), `${code}process.exit(0);\n`);
+      const { stdout } = await consumer.run(executable, "example.mjs");
+      expect(stdout.trim().split("\n").at(-1)).toBe(/console\.log\(.*\); \/\/ (.*)$/m.exec(code)![1]);
+    });
+
+    test("has one for each", () => {
+      expect(examples.map(({ name }) => name.split(/[ ,]/)[0])).toEqual(["onnxruntime", "transformers.js", "tfjs", "jax-js"]);
+    });
+  },
+);
+
+test("the types of all of them fit, with what types.ts says", async () => {
+  await consumer.run(process.execPath, resolve("node_modules/typescript/bin/tsc"), "-p", consumer.folder);
+});
