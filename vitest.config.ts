@@ -1,19 +1,51 @@
+/** The suite in two hosts: every test in Node, and all but those about Node itself, `*.node.test.ts`, in Chromium where there is one. */
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vitest/config";
+import { playwright } from "@vitest/browser-playwright";
+import { defineConfig, type TestProjectConfiguration } from "vitest/config";
+import { CHROMIUM_ARGS, chromiumPath } from "./test/hosts/chromium.js";
+import { ISOLATION } from "./test/hosts/serve.js";
+import { readConformance } from "./test/support/conformanceFile.js";
 
-const source = (path: string): string => fileURLToPath(new URL(`src/${path}`, import.meta.url));
+const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
-export default defineConfig({
-  resolve: {
-    // The tests and the examples in the docs import the package by its name, and get the sources.
-    alias: [
-      { find: /^headwise$/, replacement: source("index.ts") },
-      { find: /^headwise\/(reference|baseline)$/, replacement: source("$1/index.ts") },
-      { find: /^headwise\/sync$/, replacement: source("sync.ts") },
-    ],
-  },
+/** The tests and the examples in the docs import the package by its name, and get the sources. */
+const sources = [
+  { find: /^headwise$/, replacement: path("src/index.ts") },
+  { find: /^headwise\/(reference|baseline)$/, replacement: path("src/$1/index.ts") },
+  { find: /^headwise\/sync$/, replacement: path("src/sync.ts") },
+];
+const host = (name: string) => ({ alias: [...sources, { find: /^#host$/, replacement: path(`test/support/${name}.ts`) }] });
+const TIMEOUT = 120_000;
+
+const node: TestProjectConfiguration = {
+  resolve: host("hostNode"),
+  test: { name: "node", include: ["test/*.test.ts"], testTimeout: TIMEOUT },
+};
+
+const chromium = (executablePath: string): TestProjectConfiguration => ({
+  resolve: host("hostBrowser"),
+  server: { headers: ISOLATION },
+  optimizeDeps: { include: ["fast-check", "@assemblyscript/loader"], noDiscovery: true }, // a find would make the page load anew
   test: {
+    name: "chromium",
     include: ["test/*.test.ts"],
-    testTimeout: 120_000,
+    exclude: ["test/*.node.test.ts"],
+    testTimeout: TIMEOUT,
+    sequence: { groupOrder: 1 }, // after Node's: the two would take each other's cores
+    maxWorkers: 1,
+    browser: {
+      enabled: true,
+      headless: true,
+      screenshotFailures: false,
+      provider: playwright({ launchOptions: { executablePath, args: CHROMIUM_ARGS } }),
+      instances: [{ browser: "chromium" }],
+      commands: { readConformance: (_, name: string) => readConformance(name) },
+    },
   },
+});
+
+const executablePath = chromiumPath();
+export default defineConfig({
+  cacheDir: path("build/vite"),
+  test: { projects: [node, ...(executablePath === undefined ? [] : [chromium(executablePath)])] },
 });

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { type Engine, KVCache, type KVCacheOptions } from "headwise";
 import { scaledDotProductAttention as reference } from "headwise/reference";
+import { expectSameBits } from "./support/attention.js";
 import { onEveryBuild } from "./support/builds.js";
 import { type BoundedTruth, expectWithin, int8Truth, roundToInt8 } from "./support/int8.js";
 import { uniform } from "./support/random.js";
@@ -156,7 +157,7 @@ class Walk {
     const image = model.cache.serialize();
     model.cache.dispose();
     model.cache = KVCache.restore(this.#engine, image);
-    expect(Buffer.compare(model.cache.serialize(), image)).toBe(0);
+    expectSameBits(model.cache.serialize(), image, "image");
   }
 }
 

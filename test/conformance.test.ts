@@ -136,7 +136,7 @@ function expectNear(found: ArrayLike<number>, { data, type }: OnnxTensor, what: 
   }
 }
 
-const cases = readConformance("onnx-main/attention.json") as OnnxCase[] | undefined;
+const cases = (await readConformance("onnx-main/attention.json")) as OnnxCase[] | undefined;
 
 test.skipIf(!cases)(`onnx › the data hold these ${NAMES.length} cases and no other${cases ? "" : ABSENT}`, () => {
   expect(cases?.map(({ name }) => name).sort()).toEqual(NAMES);

@@ -91,12 +91,14 @@ function expectNear(found: ArrayLike<number>, expected: ArrayLike<number>): void
   }
 }
 
-const files = Object.keys(CASES).map((file) => {
-  const cases = readConformance(`ort-web-extra/group-query-attention-${file}.jsonc`) as OrtCase[] | undefined;
-  return { file, names: CASES[file]!, cases };
-});
-
-for (const { file, names, cases } of files) {
+interface OrtFile {
+  names: readonly string[];
+  cases: OrtCase[] | undefined;
+}
+const files: OrtFile[] = [];
+for (const [file, names] of Object.entries(CASES)) {
+  const cases = (await readConformance(`ort-web-extra/group-query-attention-${file}.jsonc`)) as OrtCase[] | undefined;
+  files.push({ names, cases });
   test.skipIf(!cases)(
     `onnxruntime › ${file} › the data hold these ${names.length} cases and no other${cases ? "" : ABSENT}`,
     () => {

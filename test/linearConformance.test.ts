@@ -79,7 +79,7 @@ function mapCase({ attributes, inputs }: Case) {
   };
 }
 
-const cases = readConformance("fla/vectors.json") as Case[] | undefined;
+const cases = (await readConformance("fla/vectors.json")) as Case[] | undefined;
 const find = (name: string): Case | undefined => cases?.find((candidate) => candidate.name === name);
 
 test.skipIf(!cases)(`fla › the data hold these ${NAMES.length} cases and no other${cases ? "" : ABSENT}`, () => {

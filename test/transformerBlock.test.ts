@@ -1,6 +1,4 @@
-/** The example of a transformer block computes what the reference computes, and runs. */
-import { spawnSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
+/** The example of a transformer block computes what the reference computes. */
 import { describe, expect, test } from "vitest";
 import type { FullEngine, KVCache, MultiHeadAttentionConfig, MultiHeadForwardOptions } from "headwise";
 import { activate, layerNorm, matmul, multiHeadAttention, type ReferenceTensor, rmsNorm } from "headwise/reference";
@@ -37,8 +35,8 @@ interface Block {
   dispose(): void;
 }
 
-const folder = new URL("../examples/transformer-block/", import.meta.url);
-const { TransformerBlock } = (await import(/* @vite-ignore */ new URL("block.mjs", folder).href)) as {
+const file = new URL("../examples/transformer-block/block.mjs", import.meta.url);
+const { TransformerBlock } = (await import(/* @vite-ignore */ file.href)) as {
   TransformerBlock: new (engine: FullEngine, config: Config, parameters: Parameters) => Block;
 };
 
@@ -131,26 +129,5 @@ onEveryEngine((_, engine) => {
       cache.dispose();
       block.dispose();
     });
-  });
-});
-
-describe("the program", () => {
-  const run = (...args: string[]) =>
-    spawnSync(process.execPath, [fileURLToPath(new URL("main.mjs", folder)), ...args], { encoding: "utf8", timeout: 60_000 });
-
-  test("runs, and decoding differs in no bit", () => {
-    const { stdout, status } = run("--embed", "32", "--heads", "4", "--kv-heads", "2", "--tokens", "9");
-    expect(status).toBe(0);
-    expect(stdout).toContain("bits that differ from one call on all tokens: 0\n");
-  });
-
-  test.each([
-    [["--tokens", "x"], "--tokens x: not a positive integer"],
-    [["--heads", "3"], "--embed 256: not a multiple of twice --heads 3"],
-    [["--kv-heads", "3"], "--heads 8: not a multiple of --kv-heads 3"],
-  ])("wrong arguments are named: %j", (args, message) => {
-    const { stderr, status } = run(...args);
-    expect(status).toBe(2);
-    expect(stderr).toContain(message);
   });
 });

@@ -79,13 +79,13 @@ const compile = (folder, builds) =>
   );
 /** Takes the longest, and what it finds the other tests of the cache find too. */
 const NOT_ALONE = ["--exclude", "test/cacheWalk.test.ts"];
-/** Runs test files, all by default; without engines of several threads, which are slow on few cores, unless they are needed. */
+/** Runs test files in Node, all by default; without engines of several threads, which are slow on few cores, unless they are needed. */
 const test = (folder, names = [], needsThreads = false, builds = []) =>
   node(
     folder,
     [
-      ...["node_modules/vitest/vitest.mjs", "run", "--bail", "1", "--reporter", "dot", ...NOT_ALONE],
-      ...names.map((name) => `test/${name}.test.ts`),
+      ...["node_modules/vitest/vitest.mjs", "run", "--project", "node", "--bail", "1", "--reporter", "dot", ...NOT_ALONE],
+      ...names.map((name) => `test/${name}.`), // both <name>.test.ts and <name>.node.test.ts
     ],
     { ...(!needsThreads && { HEADWISE_TEST_THREADS: "1" }), HEADWISE_TEST_BUILDS: builds.join() },
   );

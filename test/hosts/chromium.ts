@@ -1,9 +1,9 @@
-/** Chromium, where there is one: CHROMIUM names its executable, else it is looked for where systems install it. */
+/** Chromium, where there is one: CHROMIUM names its executable; without it, it is looked for where systems install it. */
 import { existsSync } from "node:fs";
 import { type Browser, chromium, type Page } from "playwright-core";
 
+const { CHROMIUM } = process.env;
 const PLACES = [
-  process.env["CHROMIUM"],
   "/usr/bin/chromium",
   "/usr/bin/chromium-browser",
   "/usr/bin/google-chrome",
@@ -11,7 +11,7 @@ const PLACES = [
 ];
 
 /** The executable, or undefined where there is none. */
-export const chromiumPath = (): string | undefined => PLACES.find((place) => place && existsSync(place));
+export const chromiumPath = (): string | undefined => (CHROMIUM ? [CHROMIUM] : PLACES).find(existsSync);
 
 /** For containers, and so that it calls nobody. */
 export const CHROMIUM_ARGS = [

@@ -2,20 +2,18 @@
 import { beforeEach, describe } from "vitest";
 import { FullEngine } from "../../src/fullEngine.js";
 import { openRuntime, readOptions } from "../../src/openEngine.js";
-import { type Build, BUILDS } from "../../src/runtime/builds.js";
+import type { Build } from "../../src/runtime/builds.js";
 import { startPool } from "../../src/runtime/pool.js";
+import { host } from "#host";
 import { poison } from "./attention.js";
 import { binaryOf, canRun, onEveryBuild } from "./builds.js";
 
-/** By default not a power of two, and more than most machines that run tests have to spare; 1 leaves these engines out. */
-const THREADS = Number(process.env["HEADWISE_TEST_THREADS"] ?? 3);
-
 /** An engine whose threads share every call, however small, strip by strip: none begins before all are there. */
 async function openThreaded(build: Build): Promise<FullEngine> {
-  const plan = readOptions("createEngine", { threads: THREADS });
+  const plan = readOptions("createEngine", { threads: host.threads });
   const { runtime, module } = openRuntime("createEngine", plan, binaryOf(build));
   const { pool, reason } = await startPool({ ...plan, module, memory: runtime.memory.object });
-  if (pool?.threads !== THREADS) throw new Error(reason);
+  if (pool?.threads !== host.threads) throw new Error(reason);
   pool.breakEven = 0;
   pool.gathers = true;
   runtime.pool = pool;
@@ -23,13 +21,13 @@ async function openThreaded(build: Build): Promise<FullEngine> {
 }
 
 const threaded = new Map<Build, FullEngine>();
-for (const build of BUILDS) if (canRun(build) && THREADS > 1) threaded.set(build, await openThreaded(build));
+for (const build of host.builds) if (canRun(build) && host.threads > 1) threaded.set(build, await openThreaded(build));
 
 /** The same suite on every build, on one thread and on several; before each test the engine's free memory is NaN. */
 export function onEveryEngine(suite: (build: Build, engine: FullEngine) => void): void {
   onEveryBuild(suite);
   for (const [build, engine] of threaded) {
-    describe(`${build}, ${THREADS} threads`, () => {
+    describe(`${build}, ${host.threads} threads`, () => {
       beforeEach(() => poison(engine));
       suite(build, engine);
     });

@@ -1,0 +1,93 @@
+/** Making engines in Node: where the host lacks something, with kernels from a server; and what importing the package does. */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { expect, test, vi } from "vitest";
+import { createEngine } from "headwise";
+import { Engine } from "../src/engine.js";
+import { type Opened, openFirst, readOptions } from "../src/openEngine.js";
+import * as features from "../src/runtime/features.js";
+import { VERSION } from "../src/version.js";
+import { expectSameBits, parseShape, randomInputs } from "./support/attention.js";
+import { binaryOf, corruptedBinary, openBuild } from "./support/builds.js";
+
+const { q, k, v } = randomInputs(parseShape("B1-S9-KV20-H2/1-D6"), 1);
+const truth = openBuild("simd").scaledDotProductAttention(q, k, v);
+const expectWorking = (engine: Engine) => {
+  expectSameBits(engine.scaledDotProductAttention(q, k, v).data, truth.data, "simd");
+  expect(engine.info.build).toBe("simd");
+};
+
+test("a build that fails its self-test gives way to the next, and info says so", () => {
+  const probe = vi.spyOn(features, "hasRelaxedSimd").mockReturnValue(true);
+  try {
+    const opening = openFirst("createEngine", readOptions("createEngine", {}));
+    expect(opening.next(new Uint8Array())).toEqual({ done: false, value: "relaxed" });
+    expect(opening.next(corruptedBinary())).toEqual({ done: false, value: "simd" });
+    const last = opening.next(binaryOf("simd"));
+    const { runtime, reasons } = last.value as Opened;
+    const engine = new Engine(runtime, reasons);
+    expect(engine.info.buildReason).toBe('createEngine: build "simd" failed its self-test: causal attention gave wrong numbers');
+    expectWorking(engine);
+  } finally {
+    probe.mockRestore();
+  }
+});
+
+test("a host without SIMD is told so", async () => {
+  const probe = vi.spyOn(features, "hasSimd").mockReturnValue(false);
+  try {
+    await expect(createEngine()).rejects.toThrow(
+      new Error("createEngine: this host's WebAssembly has no 128-bit SIMD, which headwise needs"),
+    );
+  } finally {
+    probe.mockRestore();
+  }
+});
+
+test("wasm from a URL over HTTP and from a Response; a missing one says what the server answered", async () => {
+  const server = createServer((request, response) => {
+    response.writeHead(request.url === "/simd.wasm" ? 200 : 404).end(binaryOf("simd"));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  try {
+    expectWorking(await createEngine({ wasm: `${base}/simd.wasm` }));
+    expectWorking(await createEngine({ wasm: await fetch(`${base}/simd.wasm`) }));
+    await expect(createEngine({ wasm: `${base}/none.wasm` })).rejects.toThrow(
+      new Error(`createEngine: "wasm" could not be fetched: ${base}/none.wasm answered 404`),
+    );
+  } finally {
+    server.close();
+  }
+});
+
+test("wasm from a relative URL, or a file that is not there, says so", async () => {
+  const missing = new URL("../build/none.wasm", import.meta.url);
+  await expect(createEngine({ wasm: "kernels.wasm" })).rejects.toThrow(
+    new RangeError('createEngine: "wasm" must be an absolute URL here, got "kernels.wasm"'),
+  );
+  await expect(createEngine({ wasm: missing })).rejects.toThrow(
+    /^createEngine: "wasm" could not be fetched from file:.*none.wasm \(ENOENT/,
+  );
+});
+
+test("VERSION is the package's", () => {
+  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+  expect(VERSION).toBe(version);
+});
+
+test("importing the package compiles nothing and starts nothing", () => {
+  const script = `
+    let calls = 0;
+    for (const name of ["Module", "Instance", "Memory"]) {
+      const Original = WebAssembly[name];
+      WebAssembly[name] = class extends Original { constructor(...args) { super(...args); calls++; } };
+    }
+    const before = Object.getOwnPropertyNames(globalThis).length;
+    await import(${JSON.stringify(new URL("../dist/index.js", import.meta.url).href)});
+    console.log(calls, Object.getOwnPropertyNames(globalThis).length - before);
+  `;
+  expect(execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" }).trim()).toBe("0 0");
+});

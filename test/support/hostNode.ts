@@ -1,0 +1,33 @@
+/** Node as a host of tests. */
+import { readFileSync } from "node:fs";
+import { setFlagsFromString } from "node:v8";
+import { Worker } from "node:worker_threads";
+import { BUILDS } from "../../src/runtime/builds.js";
+import { hasRelaxedSimd } from "../../src/runtime/features.js";
+import { enableWide, whyNotWide } from "../../src/runtime/wide.js";
+import { readConformance } from "./conformanceFile.js";
+import type { Host } from "./host.js";
+
+/** Builds that alone are wanted, all if none is named. */
+const wanted = (process.env["HEADWISE_TEST_BUILDS"] ?? "").split(",").filter((name) => name !== "");
+
+// Optimized at once, so that what runs is what the revectorizer made of it; it says nothing where it can't.
+if (whyNotWide() === undefined) {
+  enableWide("test");
+  setFlagsFromString("--no-liftoff");
+}
+
+export const host: Host = {
+  name: `Node ${process.versions.node}`,
+  builds: BUILDS,
+  // "wide" runs wherever "relaxed" does, if not as fast
+  whyNot: (build) => {
+    if (wanted.length > 0 && !wanted.includes(build)) return `only ${wanted.join(" and ")} wanted`;
+    return (build === "relaxed" || build === "wide") && !hasRelaxedSimd() ? "this host does not validate relaxed SIMD" : undefined;
+  },
+  // By default not a power of two, and more than most machines that run tests have to spare.
+  threads: Number(process.env["HEADWISE_TEST_THREADS"] ?? 3),
+  readBinary: (name) => new Uint8Array(readFileSync(new URL(`../../build/${name}.wasm`, import.meta.url))),
+  readConformance: (path) => Promise.resolve(readConformance(path)),
+  startWorker: (source) => new Worker(source, { eval: true }),
+};
