@@ -16,18 +16,21 @@ const sources = [
 ];
 const host = (name: string) => ({ alias: [...sources, { find: /^#host$/, replacement: path(`test/support/${name}.ts`) }] });
 const TIMEOUT = 120_000;
+const cacheDir = path("build/vite");
 
 const node: TestProjectConfiguration = {
+  cacheDir,
   resolve: host("hostNode"),
   test: { name: "node", include: ["test/*.test.ts"], testTimeout: TIMEOUT },
 };
 
 const chromium = (executablePath: string): TestProjectConfiguration => ({
+  cacheDir,
   resolve: host("hostBrowser"),
   server: { headers: ISOLATION },
   optimizeDeps: { include: ["fast-check", "@assemblyscript/loader"], noDiscovery: true }, // a find would make the page load anew
   test: {
-    name: "chromium",
+    name: "browser",
     include: ["test/*.test.ts"],
     exclude: ["test/*.node.test.ts"],
     testTimeout: TIMEOUT,
@@ -38,7 +41,7 @@ const chromium = (executablePath: string): TestProjectConfiguration => ({
       headless: true,
       screenshotFailures: false,
       provider: playwright({ launchOptions: { executablePath, args: CHROMIUM_ARGS } }),
-      instances: [{ browser: "chromium" }],
+      instances: [{ browser: "chromium", name: "chromium" }],
       commands: { readConformance: (_, name: string) => readConformance(name) },
     },
   },
@@ -46,6 +49,6 @@ const chromium = (executablePath: string): TestProjectConfiguration => ({
 
 const executablePath = chromiumPath();
 export default defineConfig({
-  cacheDir: path("build/vite"),
+  cacheDir,
   test: { projects: [node, ...(executablePath === undefined ? [] : [chromium(executablePath)])] },
 });

@@ -8,13 +8,18 @@ import { canRun } from "./support/builds.js";
 const run = host.builds.filter(canRun);
 const rest = BUILDS.filter((build) => !host.builds.includes(build));
 
-test(`${host.name} › ${run.join(", ")} › on 1 and ${host.threads} threads${rest.length > 0 ? ` › ${rest.join(", ")} only in Node` : ""}`, () => {
+const threads = host.threads > 1 ? `1 and ${host.threads} threads` : "1 thread";
+const elsewhere = rest.length > 0 ? ` › ${rest.join(" and ")} only in Node` : "";
+
+test(`${host.name} › builds ${run.join(", ")} › ${threads}${elsewhere}`, () => {
   expect(run).not.toEqual([]);
   expect(whyNoThreads()).toBeUndefined();
 });
 
-test.runIf(typeof window === "object")("a page, isolated, whose host has relaxed SIMD and is not Node", () => {
-  expect(run).toEqual(["simd", "relaxed"]);
-  expect(globalThis.crossOriginIsolated).toBe(true);
-  expect(typeof process === "object" && "getBuiltinModule" in process).toBe(false);
-});
+if (typeof window === "object") {
+  test("a page, isolated, whose host has relaxed SIMD and is not Node", () => {
+    expect(run).toEqual(["simd", "relaxed"]);
+    expect(globalThis.crossOriginIsolated).toBe(true);
+    expect(typeof process === "object" && "getBuiltinModule" in process).toBe(false);
+  });
+}
