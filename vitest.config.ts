@@ -28,7 +28,8 @@ const chromium = (executablePath: string): TestProjectConfiguration => ({
   cacheDir,
   resolve: host("hostBrowser"),
   server: { headers: ISOLATION },
-  optimizeDeps: { include: ["fast-check", "@assemblyscript/loader"], noDiscovery: true }, // a find would make the page load anew
+  // Every package that tests and sources import: one that is found while they run would make the page load anew.
+  optimizeDeps: { include: ["fast-check", "@assemblyscript/loader"], noDiscovery: true },
   test: {
     name: "browser",
     include: ["test/*.test.ts"],
