@@ -3,11 +3,22 @@ import { spawnSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { createEngine } from "headwise";
 import { source } from "../src/runtime/binary/worker.js";
 
 const packaged = (): Worker => new Worker(source, { eval: true });
+
+test("a library that makes Node's own Worker global, as onnxruntime-web does, changes nothing", async () => {
+  vi.stubGlobal("Worker", Worker);
+  try {
+    const engine = await createEngine({ threads: 2 });
+    expect([engine.info.threads, engine.info.threadsReason]).toEqual([2, undefined]);
+    engine.dispose();
+  } finally {
+    vi.unstubAllGlobals();
+  }
+});
 
 describe("workers that don't start", () => {
   test("one that ends at once: one thread, and the reason", async () => {

@@ -175,17 +175,6 @@ describe("workers that work", () => {
     expect(made).toBe(2);
     expectSameBits(attend(engine), truth, "createWorker");
   });
-
-  test("a library that makes Node's own Worker global, as onnxruntime-web does, changes nothing", async () => {
-    vi.stubGlobal("Worker", Worker);
-    try {
-      const engine = await createEngine({ threads: 2 });
-      expect([engine.info.threads, engine.info.threadsReason]).toEqual([2, undefined]);
-      engine.dispose();
-    } finally {
-      vi.unstubAllGlobals();
-    }
-  });
 });
 
 describe("shares of a job", () => {
