@@ -25,8 +25,11 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   return makeEngine(options, loadBinary);
 }
 
-/** Each binary lies in a file of its own, so that a caller loads one. */
-const loadBinary: LoadKernels = async (build, { hasAllOperations }) =>
+/**
+ * Each binary lies in a file of its own, so that a caller loads one.
+ * @internal
+ */
+export const loadBinary: LoadKernels = async (build, { hasAllOperations }) =>
   (await (hasAllOperations ? ALL : ATTENTION)[build]()).bytes();
 
 const ATTENTION = {

@@ -2,6 +2,7 @@
 /** Fast attention for JavaScript without a GPU. */
 export { type Activation, ACTIVATIONS } from "./activations.js";
 export { createEngine } from "./createEngine.js";
+export { createWorkerEngine } from "./createWorkerEngine.js";
 export type { Engine, EngineInfo } from "./engine.js";
 export type { FullEngine } from "./fullEngine.js";
 export type { EngineOptions, PackagedBuild, SyncBuild, SyncEngineOptions } from "./openEngine.js";
@@ -45,3 +46,6 @@ export type { ScoresStage } from "./runtime/params.js";
 export type { WorkerLike } from "./runtime/workerLike.js";
 export type { Layout } from "./shape.js";
 export type { DataTensor, ElementType, EngineTensor, Float32Tensor, ResultTensor, SyncTensor, TensorLike } from "./tensor.js";
+export type { AbortSignalLike, Asynchronous, CallOptions, Place, WorkerTensor } from "./workerEngine/asynchronous.js";
+export type { WorkerEngineOptions } from "./workerEngine/openWorkerEngine.js";
+export type { FullWorkerEngine, WorkerEngine } from "./workerEngine/workerEngine.js";

@@ -18,17 +18,30 @@ export type LoadKernels = (build: PackagedBuild, plan: Plan) => Promise<BufferSo
 
 /** What `createEngine` does, with kernels from `load`; `whyAlone` is given where threads can't be. */
 export async function makeEngine(options: EngineOptions, load: LoadKernels, whyAlone?: string): Promise<Engine> {
-  const plan = readOptions("createEngine", options);
-  const [opened, EngineClass] = await Promise.all([open(plan, load), plan.hasAllOperations ? loadFullEngine() : Engine]);
+  const operation = "createEngine";
+  const loadFullEngine = async (): Promise<typeof FullEngine> => (await import("./fullEngine.js")).FullEngine;
+  return makePlanned(operation, readOptions(operation, options), load, loadFullEngine, whyAlone);
+}
+
+/**
+ * The same from options that have been read, in whichever thread.
+ * @internal
+ */
+export async function makePlanned(
+  operation: string,
+  plan: Plan,
+  load: LoadKernels,
+  loadFullEngine: () => Promise<typeof FullEngine>,
+  whyAlone?: string,
+): Promise<Engine> {
+  const [opened, EngineClass] = await Promise.all([open(operation, plan, load), plan.hasAllOperations ? loadFullEngine() : Engine]);
   return new EngineClass(opened.runtime, await startThreads(opened, plan, whyAlone));
 }
 
-const loadFullEngine = async (): Promise<typeof FullEngine> => (await import("./fullEngine.js")).FullEngine;
+async function open(operation: string, plan: Plan, load: LoadKernels): Promise<Opened> {
+  if (plan.wasm !== undefined) return openRuntime(operation, plan, await fetchWasm(operation, plan.wasm));
 
-async function open(plan: Plan, load: LoadKernels): Promise<Opened> {
-  if (plan.wasm !== undefined) return openRuntime("createEngine", plan, await fetchWasm(plan.wasm));
-
-  const opening = openFirst("createEngine", plan);
+  const opening = openFirst(operation, plan);
   let step = opening.next(new Uint8Array());
   while (!step.done) step = opening.next(await load(step.value, plan));
   return step.value;
@@ -47,33 +60,36 @@ async function startThreads({ runtime, module, reasons }: Opened, plan: Plan, wh
   return { ...reasons, threads: reason };
 }
 
-/** Bytes or a module from whatever the caller has. */
-async function fetchWasm(wasm: object | string): Promise<BufferSource | WebAssembly.Module> {
+/**
+ * Bytes or a module from whatever the caller has.
+ * @internal
+ */
+export async function fetchWasm(operation: string, wasm: object | string): Promise<BufferSource | WebAssembly.Module> {
   const ready = moduleOrBytes(wasm);
   if (ready) return ready;
-  if (typeof Response === "function" && wasm instanceof Response) return await bytesOf(wasm);
+  if (typeof Response === "function" && wasm instanceof Response) return await bytesOf(operation, wasm);
   if (typeof wasm === "string" || wasm instanceof URL) {
     const base = (globalThis as { location?: { href: string } }).location?.href;
     const url = URL.canParse(wasm, base) ? new URL(wasm, base) : undefined;
-    if (!url) throw wrongValue("createEngine", `"wasm" must be an absolute URL here, got ${describe(wasm)}`);
+    if (!url) throw wrongValue(operation, `"wasm" must be an absolute URL here, got ${describe(wasm)}`);
     if (url.protocol === "file:" && typeof process === "object") {
-      return await reached(url, process.getBuiltinModule("node:fs/promises").readFile(url));
+      return await reached(operation, url, process.getBuiltinModule("node:fs/promises").readFile(url));
     }
-    return await bytesOf(await reached(url, fetch(url)));
+    return await bytesOf(operation, await reached(operation, url, fetch(url)));
   }
-  throw wrongKind("createEngine", `"wasm" must be a WebAssembly.Module, bytes, a Response or a URL, got ${describe(wasm)}`);
+  throw wrongKind(operation, `"wasm" must be a WebAssembly.Module, bytes, a Response or a URL, got ${describe(wasm)}`);
 }
 
 /** The promise's value; what keeps it from coming names the URL. */
-async function reached<T>(url: URL, promise: Promise<T>): Promise<T> {
+async function reached<T>(operation: string, url: URL, promise: Promise<T>): Promise<T> {
   try {
     return await promise;
   } catch (cause) {
-    throw wrongMoment("createEngine", `"wasm" could not be fetched from ${url.href} (${(cause as Error).message})`, cause);
+    throw wrongMoment(operation, `"wasm" could not be fetched from ${url.href} (${(cause as Error).message})`, cause);
   }
 }
 
-async function bytesOf(response: Response): Promise<ArrayBuffer> {
-  if (!response.ok) throw wrongMoment("createEngine", `"wasm" could not be fetched: ${response.url} answered ${response.status}`);
+async function bytesOf(operation: string, response: Response): Promise<ArrayBuffer> {
+  if (!response.ok) throw wrongMoment(operation, `"wasm" could not be fetched: ${response.url} answered ${response.status}`);
   return await response.arrayBuffer();
 }

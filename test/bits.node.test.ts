@@ -21,6 +21,7 @@ import { publicOperations } from "./support/publicOperations.js";
 const NO_OPERATIONS: Readonly<Record<string, string>> = {
   createEngine: "makes an engine",
   createEngineSync: "makes an engine",
+  createWorkerEngine: "makes an engine, whose bits test/workerEngine.node.test.ts holds against those of one here",
   "Engine.tensor": "makes a tensor of zeros",
   "Engine.plan": "counts threads and bytes, which are the host's",
   "Engine.dispose": "gives memory back",

@@ -55,6 +55,7 @@ describe.each([...pageExamples(), ...commentExamples()])("$name", ({ name, code 
 test("every function and class that the package exports for use has an example", () => {
   const examples = [...pageExamples(), ...commentExamples()].map(({ code }) => code).join("\n");
   for (const name of [
+    ...["createWorkerEngine(", ".read(", ".write(", ".restoreKVCache("],
     ...["createEngine(", "createEngineSync(", ".tensor(", ".reshape(", ".scaledDotProductAttention(", ".dispose("],
     ...[".mergeAttention(", ".createKVCache(", ".append(", ".attend(", ".truncate(", ".fork(", ".reorder(", "KVCache.restore("],
     ...[".createMultiHeadAttention(", ".createMultiHeadAttention.fromTorch(", ".forward(", ".projectKeys(", ".createCache("],

@@ -12,15 +12,12 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-test.each(["message", "error"])(
-  "its URL is given up at its first %s, and no timer keeps Deno and Bun from ending",
-  async (event) => {
-    vi.stubGlobal("Worker", FakeWorker);
-    const [timers, revoked] = [vi.spyOn(globalThis, "setTimeout"), vi.spyOn(URL, "revokeObjectURL")];
-    const worker = (await createPackagedWorker()) as unknown as FakeWorker;
-    expect(timers).not.toHaveBeenCalled();
-    expect(revoked).not.toHaveBeenCalled();
-    worker.dispatchEvent(new Event(event));
-    expect(revoked.mock.calls).toEqual([[worker.url]]);
-  },
-);
+test.each(["message", "error"])("its URL is given up at its first %s, and no timer keeps Deno and Bun from ending", (event) => {
+  vi.stubGlobal("Worker", FakeWorker);
+  const [timers, revoked] = [vi.spyOn(globalThis, "setTimeout"), vi.spyOn(URL, "revokeObjectURL")];
+  const worker = createPackagedWorker("") as unknown as FakeWorker;
+  expect(timers).not.toHaveBeenCalled();
+  expect(revoked).not.toHaveBeenCalled();
+  worker.dispatchEvent(new Event(event));
+  expect(revoked.mock.calls).toEqual([[worker.url]]);
+});

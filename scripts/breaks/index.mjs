@@ -1,6 +1,7 @@
 // One-line breaks, at least one for each rule of attention and each rule of determinism that is built. Each must turn the suite red.
 // `find` stands exactly once in `file`. `tests` narrows the suite to the files that have to notice, `needsThreads` widens it to engines
-// of several threads, `needsDist` says that the tests look at what tsc writes, `needsWide` that only a host for build "wide" notices.
+// of several threads, `needsDist` says that the tests look at what tsc writes, `needsWorkers` that they run in the packaged workers,
+// `needsWide` that only a host for build "wide" notices.
 import attention from "./attention.mjs";
 import bits from "./bits.mjs";
 import determinism from "./determinism.mjs";
@@ -14,6 +15,7 @@ import sequences from "./sequences.mjs";
 import layer from "./layer.mjs";
 import matmul from "./matmul.mjs";
 import wide from "./wide.mjs";
+import workerEngine from "./workerEngine.mjs";
 
 /** Where breaks of attention and of what is around an engine are noticed, unless they say so themselves. */
 const ATTENTION_TESTS = [
@@ -35,4 +37,16 @@ const ATTENTION_TESTS = [
 ];
 const ofAttention = [...attention, ...determinism, ...engine, ...threads].map((each) => ({ tests: ATTENTION_TESTS, ...each }));
 
-export const BREAKS = [...ofAttention, ...cache, ...int8, ...linear, ...rows, ...sequences, ...matmul, ...layer, ...wide, ...bits];
+export const BREAKS = [
+  ...ofAttention,
+  ...cache,
+  ...int8,
+  ...linear,
+  ...rows,
+  ...sequences,
+  ...matmul,
+  ...layer,
+  ...wide,
+  ...bits,
+  ...workerEngine,
+];

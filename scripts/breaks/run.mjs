@@ -92,7 +92,7 @@ const test = (folder, names = [], needsThreads = false, builds = []) =>
 
 /** Breaks, tests and mends; returns what is wrong with the break, or undefined if the tests noticed. */
 async function survives(folder, each) {
-  const { file, find, replace, tests, needsDist, needsThreads } = each;
+  const { file, find, replace, tests, needsDist, needsThreads, needsWorkers } = each;
   const builds = buildsOf(each);
   const path = join(folder, file);
   const original = readFileSync(path, "utf8");
@@ -105,10 +105,12 @@ async function survives(folder, each) {
       const failed = (await compile(folder, builds)).find((result) => result.failed);
       if (failed) return `does not compile, which proves nothing:\n${failed.output}`;
     }
+    if (needsWorkers) await node(folder, ["scripts/bundleWorkers.mjs"]);
     if (needsDist) await node(folder, ["node_modules/typescript/bin/tsc", "-p", "."]);
     return (await test(folder, tests, needsThreads, builds)).failed ? undefined : "no test noticed";
   } finally {
     writeFileSync(path, original);
+    if (needsWorkers) cpSync(join(root, "src/runtime/binary"), join(folder, "src/runtime/binary"), { recursive: true });
     if (needsDist) cpSync(join(root, "dist"), join(folder, "dist"), { recursive: true });
     if (file.startsWith("assembly/")) cpSync(join(root, "build"), join(folder, "build"), { recursive: true });
   }

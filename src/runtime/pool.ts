@@ -56,7 +56,10 @@ export async function startPool({ module, memory, threads, createWorker, stallTi
     let host: WorkerHost | undefined;
     let problem: string | undefined;
     try {
-      host = new WorkerHost(createWorker ? createWorker() : await createPackagedWorker(), lock);
+      host = new WorkerHost(
+        createWorker ? createWorker() : createPackagedWorker((await import("./binary/worker.js")).source),
+        lock,
+      );
       problem = await host.start({ module, memory, control, thread: index + 1, lock }, stallTimeout);
     } catch (error) {
       problem = error instanceof Error ? error.message : String(error);

@@ -2,6 +2,7 @@
 import { OPEN, takePart, Word, type WorkerAnswer, type WorkerStart } from "./job.js";
 import type { Kernels } from "./kernels.js";
 import { holdLock } from "./locks.js";
+import { openPort, type Port } from "./workerPort.js";
 
 /** How long a worker watches for the next job before it parks: waking it takes longer than that. */
 const SPIN_MILLISECONDS = 0.05;
@@ -45,31 +46,17 @@ function serve(kernels: Kernels, control: Int32Array, thread: number, firstJob: 
   }
 }
 
-interface Port {
-  postMessage(answer: WorkerAnswer): void;
-}
-
-async function start({ module, memory, control, thread, lock }: WorkerStart, port: Port, end: () => void): Promise<void> {
+async function start({ module, memory, control, thread, lock }: WorkerStart, port: Port): Promise<void> {
   try {
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });
     await holdLock(lock);
     const job = Atomics.load(control, Word.JOB);
-    port.postMessage({ problem: undefined });
+    port.post({ problem: undefined } satisfies WorkerAnswer);
     serve(exports as Kernels, control, thread, job);
   } catch (error) {
-    port.postMessage({ problem: String(error) });
+    port.post({ problem: String(error) } satisfies WorkerAnswer);
   }
-  end();
+  port.close();
 }
 
-const scope = globalThis as unknown as Port & {
-  WorkerGlobalScope?: unknown;
-  addEventListener(type: "message", listener: (event: { data: WorkerStart }) => void, options: { once: true }): void;
-  close(): void;
-};
-if (typeof scope.WorkerGlobalScope === "function") {
-  scope.addEventListener("message", ({ data }) => void start(data, scope, () => scope.close()), { once: true });
-} else {
-  const port = process.getBuiltinModule("node:worker_threads").parentPort!;
-  port.once("message", (data: WorkerStart) => void start(data, port, () => port.close()));
-}
+const port = openPort((message) => void start(message as WorkerStart, port));

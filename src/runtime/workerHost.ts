@@ -19,9 +19,8 @@ const GRACE_MILLISECONDS = 1000;
 const REFUSED =
   "the host refused its script; a Content-Security-Policy must allow worker-src blob:, or else createWorker can use a file";
 
-/** Starts one of the packaged workers: from a source text, so that no bundler and no server needs to know of a file. */
-export async function createPackagedWorker(): Promise<WorkerLike> {
-  const { source } = await import("./binary/worker.js");
+/** Starts one of the packaged workers: from its source text, so that no bundler and no server needs to know of a file. */
+export function createPackagedWorker(source: string): WorkerLike {
   // Libraries for browsers put Node's own Worker there (onnxruntime-web does): it takes no URL of a blob.
   if (typeof Worker !== "function" || "on" in Worker.prototype) {
     const { Worker: NodeWorker } = process.getBuiltinModule("node:worker_threads");
@@ -60,8 +59,8 @@ export class WorkerHost {
     return this.#hasEnded;
   }
 
-  /** Sends what the worker needs; the answer is undefined when it is ready, else why it is not. */
-  async start(message: WorkerStart, timeout: number): Promise<string | undefined> {
+  /** Sends what the worker needs, the name of its lock among it; the answer is undefined when it is ready, else why it is not. */
+  async start(message: WorkerStart | Pick<WorkerStart, "lock">, timeout: number): Promise<string | undefined> {
     const worker = this.#worker;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const problem = await new Promise<string | undefined>((resolve) => {

@@ -22,7 +22,7 @@ afterAll(() => consumer.remove());
 /** Entries that are code, by the name that one imports. */
 const entries = (): string[] =>
   Object.entries(manifest.exports).flatMap(([entry, target]) => (typeof target === "string" ? [] : [`headwise${entry.slice(1)}`]));
-const isWorker = (entry: string): boolean => entry === "headwise/worker";
+const isWorker = (entry: string): boolean => ["headwise/worker", "headwise/engine-worker"].includes(entry);
 
 /** Runs a module in Node, beside the installed package; returns the lines that it prints. */
 const printed = async (code: string): Promise<string[]> => {
@@ -137,8 +137,9 @@ describe("what importing it does", () => {
     }
   });
 
-  test("the worker, which is imported for what it does, stays", async () => {
+  test("workers, which are imported for what they do, stay", async () => {
     expect(await bundled('import "headwise/worker";', "esm")).toContain("Atomics.wait");
+    expect(await bundled('import "headwise/engine-worker";', "esm")).toContain("createWorkerEngine");
   });
 
   test("what a bundle has for one name is not what it has for all", async () => {
@@ -198,7 +199,8 @@ describe("what a page downloads", () => {
     const withBinary = page.files.filter((file) => binaries([file]).length > 0);
     expect(withBinary.map(({ modules }) => modules.length)).toEqual(withBinary.map(() => 1));
     const builds = ["simd", "relaxed", "wide"];
-    expect(binaries(page.files).sort()).toEqual([...builds, ...builds.map((build) => `attention-${build}`), "worker"].sort());
+    const workers = ["worker", "attentionWorker", "engineWorker"];
+    expect(binaries(page.files).sort()).toEqual([...builds, ...builds.map((build) => `attention-${build}`), ...workers].sort());
   });
 
   test("what is loaded at once holds no long text that could be kernels", () => {

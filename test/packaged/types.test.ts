@@ -9,7 +9,7 @@ const RESOLUTIONS = {
   nodenext: ["--module", "nodenext", "--moduleResolution", "nodenext"],
   bundler: ["--module", "esnext", "--moduleResolution", "bundler"],
 };
-const SOURCES = ["attention.ts", "operations.ts", "definitions.ts"];
+const SOURCES = ["attention.ts", "operations.ts", "definitions.ts", "workerEngine.ts"];
 
 let consumer: Consumer;
 beforeAll(async () => {

@@ -1,0 +1,110 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/** From the types of an engine and its objects those of their counterparts that stay in a worker: new operations come by themselves. */
+import type { KVCache } from "../layers/kvCache.js";
+import type { LinearAttentionState } from "../layers/linearAttentionState.js";
+import type { MultiHeadAttention } from "../layers/multiHeadAttention.js";
+import type { PackedMatrix } from "../layers/packedMatrix.js";
+import type { ElementArrays, ElementType, EngineTensor, Float32Tensor, ResultTensor, SyncTensor } from "../tensor.js";
+
+/** An AbortSignal, as far as calls need one. */
+export interface AbortSignalLike {
+  readonly aborted: boolean;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as AbortSignal has it
+  readonly reason?: any;
+  addEventListener(type: "abort", listener: () => void): void;
+  removeEventListener(type: "abort", listener: () => void): void;
+}
+
+/** What every call of a worker engine takes among its options, or, where it has none, in an argument more. */
+export interface CallOptions {
+  /**
+   * Gives the call up: its promise is rejected with the signal's reason at once. A call that still waits is not made; one that the worker
+   * has already begun runs to its end there, and its result is dropped. Arrays that were moved are gone either way. An AbortSignal.
+   * Default none.
+   */
+  signal?: AbortSignalLike | undefined;
+  /**
+   * Moves the data of tensors, and arrays that are arguments themselves, to the worker instead of copying them: the caller's arrays are
+   * empty (detached) afterwards. Each must take its whole buffer. Places for results and lists among options stay. Default false.
+   */
+  transfer?: boolean | undefined;
+}
+
+/** A tensor in the memory of an engine in a worker; made by the engine's `tensor`. Operations read it and write to it in place. */
+export interface WorkerTensor<T extends ElementType = ElementType> {
+  /** Type of the elements. */
+  readonly type: T;
+  /** Sizes, outermost first. */
+  readonly dims: readonly number[];
+  /** A copy of the elements. */
+  read(options?: CallOptions): Promise<ElementArrays[T]>;
+  /**
+   * Replaces the elements, all of them.
+   * @throws {TypeError} another kind of array @throws {RangeError} another number of elements
+   */
+  write(data: ElementArrays[T], options?: CallOptions): Promise<void>;
+  /** The same memory under other sizes. It lives until both tensors are disposed of. */
+  reshape(dims: readonly number[], options?: CallOptions): Promise<WorkerTensor<T>>;
+  /** Gives the memory back. Disposing twice does nothing. */
+  dispose(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Objects that stay in the worker. */
+type Staying = KVCache | LinearAttentionState | MultiHeadAttention | PackedMatrix;
+
+/** What never changes of an object: the calling thread knows it as soon as it has the object. */
+export type Fact = "type" | "dims" | "depth" | "columns" | "config";
+
+/** The counterpart of an object that stays in the worker: methods return promises, and what may change is a promise. */
+export type Asynchronous<T> = {
+  readonly [Name in Exclude<keyof T, symbol | "dispose">]: T[Name] extends Method
+    ? AsynchronousMethod<T[Name]>
+    : Name extends Fact
+      ? T[Name]
+      : Promise<T[Name]>;
+} & {
+  dispose(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+type Method = (...args: never) => unknown;
+
+/** A method, and the methods that it has itself. */
+type AsynchronousMethod<M> = (M extends (...args: infer Arguments) => infer Result
+  ? IsPlace<Result> extends true
+    ? <Out extends Place = ResultTensor>(...args: [...WithPlace<Arguments, Out>, options?: CallOptions]) => Promise<Out>
+    : (...args: [...{ [Index in keyof Arguments]: Argument<Arguments[Index]> }, options?: CallOptions]) => Promise<Returned<Result>>
+  : never) & { readonly [Name in keyof M]: AsynchronousMethod<M[Name]> };
+
+/** A place for results: one of the caller's, or one in the worker. */
+export type Place = Float32Tensor | WorkerTensor<"float32">;
+
+/** Whether a method returns the place that it was given, or else a new result. */
+type IsPlace<Result> = [Float32Tensor] extends [Result] ? ([Result] extends [Float32Tensor] ? true : false) : false;
+
+type WithPlace<Arguments extends readonly unknown[], Out> = {
+  [Index in keyof Arguments]: "out" extends keyof NonNullable<Arguments[Index]>
+    ? Omit<Argument<NonNullable<Arguments[Index]>>, "out"> & { out?: Out | undefined }
+    : Argument<Arguments[Index]>;
+};
+
+type Primitive = undefined | null | boolean | number | string | bigint;
+type TensorData = { readonly data: object; readonly dims: readonly number[] } | SyncTensor;
+
+/** Tensors may be in the worker; functions can't get there. */
+type Argument<A> = A extends Primitive
+  ? A
+  : A extends Staying
+    ? Asynchronous<A>
+    : A extends TensorData
+      ? A | WorkerTensor
+      : A extends Method
+        ? never
+        : A extends readonly unknown[]
+          ? { readonly [Index in keyof A]: Argument<A[Index]> }
+          : A extends ArrayLike<unknown>
+            ? A
+            : { [Name in keyof A]: Argument<A[Name]> } & CallOptions;
+
+type Returned<R> = R extends Staying ? Asynchronous<R> : R extends EngineTensor<infer T> ? WorkerTensor<T> : R;

@@ -1,0 +1,230 @@
+/** The calling thread's side of an engine in a worker: calls wait here, and are sent one by one. */
+import { wrongMoment } from "../check.js";
+import type { PackagedBuild, Plan } from "../openEngine.js";
+import type { WorkerHost } from "../runtime/workerHost.js";
+import type { WorkerLike } from "../runtime/workerLike.js";
+import { decodeResult } from "./decodeResult.js";
+import { type EncodedCall, encodeCall, readCallOptions } from "./encodeCall.js";
+import { type CallMessage, type DoneMessage, ENGINE, type FromWorker, type Interfaces, type ToWorker } from "./messages.js";
+import { identityOf, RemoteFactory } from "./remote.js";
+import { fromSent } from "./sentErrors.js";
+import { listen } from "./workerEvents.js";
+
+/** A call that waits, or that the worker has. */
+interface Job {
+  readonly operation: string;
+  readonly encoded: EncodedCall;
+  readonly message: CallMessage;
+  /** What is called; kept while the call is under way. */
+  readonly target: object;
+  resolve(value: unknown): void;
+  reject(reason: unknown): void;
+  /** Whether the caller has given it up. */
+  isAborted: boolean;
+}
+
+type SendingWorker = WorkerLike & {
+  postMessage(message: ToWorker, transfer: readonly ArrayBuffer[]): void;
+  /** Where the host has them: whether the worker keeps the process alive. */
+  ref?(): void;
+  unref?(): void;
+};
+
+/** Names by which the engine's errors call an operation, where they are not the method's. */
+const operationOf = (type: string, path: string): string => {
+  if (type === "Engine")
+    return path === "plan" ? "scaledDotProductAttention" : path === "restoreKVCache" ? "KVCache.restore" : path;
+  if (type === "EngineTensor") return path === "reshape" ? path : `tensor.${path}`;
+  return `${type}.${path}`;
+};
+
+export class Connection {
+  readonly #worker: SendingWorker;
+  readonly #host: WorkerHost;
+  readonly #queue: Job[] = [];
+  #running: Job | undefined;
+  #factory: RemoteFactory | undefined;
+  /** Why there is no worker any more. */
+  #end: string | undefined;
+  /** Fulfilled with the last that the engine says of itself. */
+  #disposal: Promise<unknown> | undefined;
+  #opening: { resolve(interfaces: Interfaces): void; reject(reason: unknown): void; loadBinary: LoadBinary } | undefined;
+
+  /** @param host  has started the worker */
+  constructor(worker: WorkerLike, host: WorkerHost) {
+    this.#worker = worker;
+    this.#host = host;
+    listen(
+      worker,
+      (message) => this.#take(message as FromWorker),
+      (problem) => this.#fail(problem),
+    );
+    void host.ended.then(() => this.#fail());
+  }
+
+  /**
+   * Makes the engine in the worker, and its side here.
+   * @internal
+   */
+  async open(plan: Plan, loadBinary: LoadBinary): Promise<object> {
+    this.#worker.ref?.();
+    try {
+      const interfaces = await new Promise<Interfaces>((resolve, reject) => {
+        this.#opening = { resolve, reject, loadBinary };
+        if (this.#end !== undefined) reject(wrongMoment("createWorkerEngine", this.#end));
+        this.#post({ kind: "open", plan });
+      });
+      this.#factory = new RemoteFactory(this, interfaces);
+      return this.#factory.make("Engine", ENGINE, [], undefined);
+    } finally {
+      this.#opening = undefined;
+      this.#worker.unref?.();
+    }
+  }
+
+  /** Calls a method of an object in the worker, or reads a property; arguments are read before this returns. */
+  async call(target: object, path: string, args: readonly unknown[], isRead = false): Promise<unknown> {
+    const { type, id } = identityOf(target)!;
+    const operation = operationOf(type, path);
+    if (this.#disposal !== undefined && id === ENGINE && path === "info") return this.#disposal;
+    this.#assertAlive(operation);
+    const { signal, transfer } = readCallOptions(operation, args);
+    if (signal?.aborted) throw signal.reason;
+    const encoded = encodeCall(this, operation, path, args, transfer);
+    this.#assertAlive(operation); // a getter may have disposed of the engine
+
+    let job: Job | undefined;
+    const onAbort = (): void => this.#abort(job!, signal!.reason);
+    signal?.addEventListener("abort", onAbort);
+    try {
+      return await new Promise((resolve, reject) => {
+        const message: CallMessage = { kind: "call", target: id, isRead, ...encoded.message };
+        job = { operation, encoded, message, target, resolve, reject, isAborted: false };
+        this.#queue.push(job);
+        this.#next();
+      });
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Disposes of an object; nothing is left to do where it went with the engine. For the engine: after the calls before it. */
+  async dispose(target: object): Promise<void> {
+    const isEngine = identityOf(target)!.id === ENGINE;
+    if (this.#disposal === undefined && this.#end === undefined) {
+      const disposal = this.call(target, "dispose", []);
+      if (!isEngine) return disposal as Promise<void>;
+      this.#disposal = disposal.then((info) => {
+        this.#end = "the engine has been disposed of";
+        this.terminate();
+        return info;
+      });
+    }
+    if (isEngine) await this.#disposal?.catch(() => undefined); // its worker may have ended first
+  }
+
+  /** Lets the worker forget objects. */
+  release(ids: readonly number[]): void {
+    if (this.#end === undefined && ids.length > 0) this.#post({ kind: "release", ids });
+  }
+
+  /** Ends the worker, whatever it does. */
+  terminate(): void {
+    this.#host.terminate();
+  }
+
+  #assertAlive(operation: string): void {
+    if (this.#disposal !== undefined) throw wrongMoment(operation, "the engine has been disposed of");
+    if (this.#end !== undefined) throw wrongMoment(operation, this.#end);
+  }
+
+  #post(message: ToWorker, transfer: readonly ArrayBuffer[] = []): void {
+    this.#worker.postMessage(message, transfer);
+  }
+
+  #next(): void {
+    if (this.#running) return;
+    const job = this.#queue.shift();
+    if (!job) {
+      this.#worker.unref?.();
+      return;
+    }
+    this.#running = job;
+    this.#worker.ref?.();
+    try {
+      this.#post(job.message, job.encoded.transfer);
+    } catch (error) {
+      this.#running = undefined;
+      job.reject(error);
+      this.#next();
+    }
+  }
+
+  #abort(job: Job, reason: unknown): void {
+    const index = this.#queue.indexOf(job);
+    if (index >= 0) this.#queue.splice(index, 1);
+    job.isAborted = true;
+    job.reject(reason);
+  }
+
+  #take(message: FromWorker): void {
+    switch (message.kind) {
+      case "wants":
+        void this.#sendBinary(message.build);
+        break;
+      case "opened":
+        this.#opening?.resolve(message.interfaces);
+        break;
+      case "failed":
+        if (this.#opening) this.#opening.reject(fromSent(message.error));
+        else this.#finish((job) => job.reject(fromSent(message.error)));
+        break;
+      case "done":
+        if (this.#running!.isAborted) this.release(message.made);
+        this.#finish((job) => this.#deliver(job, message));
+    }
+  }
+
+  async #sendBinary(build: PackagedBuild): Promise<void> {
+    try {
+      this.#post({ kind: "binary", wasm: await this.#opening!.loadBinary(build) });
+    } catch (error) {
+      this.#opening?.reject(error);
+    }
+  }
+
+  /** The worker is free again, and gets the next call before the caller gets this one's result. */
+  #finish(settle: (job: Job) => void): void {
+    const job = this.#running!;
+    this.#running = undefined;
+    this.#next();
+    settle(job);
+  }
+
+  #deliver(job: Job, { result, buffers, made, spans }: DoneMessage): void {
+    const { operation, encoded, isAborted } = job;
+    if (isAborted) return;
+    try {
+      encoded.places.fill(operation, spans);
+      const engine = identityOf(job.target)!.engine ?? job.target;
+      const make = (type: string, id: number, facts: Parameters<RemoteFactory["make"]>[2]): object =>
+        this.#factory!.make(type, id, facts, engine);
+      job.resolve(decodeResult(result, buffers, encoded, make));
+    } catch (error) {
+      this.release(made);
+      job.reject(error);
+    }
+  }
+
+  /** The worker is gone, or of no use. */
+  #fail(problem?: string): void {
+    if (this.#end !== undefined) return;
+    this.#end = `the engine's worker has ended${problem === undefined ? "" : ` (${problem})`}`;
+    this.terminate();
+    this.#opening?.reject(wrongMoment("createWorkerEngine", this.#end));
+    for (const job of [this.#running, ...this.#queue.splice(0)]) job?.reject(wrongMoment(job.operation, this.#end));
+    this.#running = undefined;
+  }
+}
+
+type LoadBinary = (build: PackagedBuild) => Promise<BufferSource | WebAssembly.Module>;

@@ -1,0 +1,54 @@
+/** A call as it arrives in the worker: its arguments as the engine takes them. */
+import type { CallMessage, Encoded } from "./messages.js";
+import type { Objects } from "./objects.js";
+
+export interface DecodedCall {
+  readonly args: readonly unknown[];
+  /** What stands for the caller's places, and their numbers. */
+  readonly given: ReadonlyMap<object, number>;
+  readonly spans: readonly ArrayBuffer[];
+}
+
+type ArrayClass = new (buffer: ArrayBufferLike, offset: number, length: number) => unknown;
+
+export function decodeCall({ args, buffers, places, spans: wanted }: CallMessage, objects: Objects): DecodedCall {
+  const given = new Map<object, number>();
+  const spans = wanted.map(({ bytes, contents }) => contents ?? new ArrayBuffer(bytes));
+
+  const objectOf = (tag: string, entries: readonly (readonly [string, Encoded])[]): object => {
+    const object = Object.fromEntries(entries.map(([name, value]) => [name, decode(value)]));
+    if (tag !== "Object") Object.defineProperty(object, Symbol.toStringTag, { value: tag });
+    return object;
+  };
+  const note = <T extends object>(object: T, place: number | undefined): T => {
+    if (place !== undefined) given.set(object, place);
+    return object;
+  };
+
+  function decode(value: Encoded): unknown {
+    if (typeof value !== "object" || value === null) return value;
+    switch (value.kind) {
+      case "array": {
+        const ArrayOfType = (globalThis as unknown as Record<string, ArrayClass>)[value.type]!;
+        return new ArrayOfType(buffers[value.buffer]!, value.offset, value.length);
+      }
+      case "list":
+        return value.items.map(decode);
+      case "object":
+        return note(objectOf(value.tag, value.entries), value.given);
+      case "sync": {
+        const data = decode(value.data);
+        return note({ shape: decode(value.shape), dataSync: () => data }, value.given);
+      }
+      case "place": {
+        const { span, offset, length } = places[value.place]!;
+        return note({ ...objectOf("Object", value.entries), data: new Float32Array(spans[span]!, offset, length) }, value.given);
+      }
+      case "remote":
+        return objects.at(value.id).object;
+      case "given":
+        return undefined; // only results are
+    }
+  }
+  return { args: args.map(decode), given, spans };
+}

@@ -1,0 +1,34 @@
+/** What a call returned, as the caller gets it: arrays of its own, its own places, and objects that stay in the worker. */
+import type { EncodedCall } from "./encodeCall.js";
+import type { Encoded } from "./messages.js";
+
+const ARRAYS = { Float32Array, Uint8Array };
+
+/** @param make  makes the caller's side of a new object */
+export function decodeResult(
+  result: Encoded,
+  buffers: readonly ArrayBuffer[],
+  { remotes, given }: EncodedCall,
+  make: (type: string, id: number, facts: readonly (readonly [string, unknown])[]) => object,
+): unknown {
+  const decode = (value: Encoded): unknown => {
+    if (typeof value !== "object" || value === null) return value;
+    switch (value.kind) {
+      case "array":
+        return new ARRAYS[value.type as keyof typeof ARRAYS](buffers[value.buffer]!, value.offset, value.length);
+      case "list":
+        return value.items.map(decode);
+      case "object":
+        return Object.fromEntries(value.entries.map(([name, each]) => [name, decode(each)]));
+      case "given":
+        return given[value.given];
+      case "remote": {
+        const facts = (value.facts ?? []).map(([name, each]) => [name, decode(each)] as const);
+        return remotes.get(value.id) ?? make(value.type!, value.id, facts);
+      }
+      default:
+        return undefined; // only in calls
+    }
+  };
+  return decode(result);
+}

@@ -1,0 +1,242 @@
+/**
+ * The arguments of a call, on their way to the worker: everything is read once, and arrays are copied, or moved, before the call
+ * returns its promise.
+ */
+import { describe, oneOf, wrongKind, wrongValue } from "../check.js";
+import type { CallMessage, Encoded } from "./messages.js";
+import { PlaceList } from "./placeList.js";
+import { identityOf } from "./remote.js";
+import type { AbortSignalLike } from "./asynchronous.js";
+
+/** Options that receive results. */
+const PLACES: readonly string[] = ["out", "logSumExp", "weights", "scores", "averageWeights"];
+/** A layer's `parameters.out` is a matrix. */
+const WITHOUT_PLACES: readonly string[] = ["createMultiHeadAttention"];
+/** The option with which places are read first. */
+const READS_PLACES = "accumulate";
+/** What every call takes besides. */
+const CALL_OPTIONS: readonly string[] = ["signal", "transfer"];
+
+/** A call that is ready to be sent; nothing of the caller's is read again. */
+export interface EncodedCall {
+  readonly message: Omit<CallMessage, "kind" | "target" | "isRead">;
+  /** What moves to the worker. */
+  readonly transfer: readonly ArrayBuffer[];
+  /** Arguments that are in the worker already, by number; the call keeps them. */
+  readonly remotes: ReadonlyMap<number, object>;
+  /** The caller's places. */
+  readonly places: PlaceList;
+  /** What the caller gave as places, by number. */
+  readonly given: readonly object[];
+}
+
+export interface CallOptionValues {
+  readonly signal: AbortSignalLike | undefined;
+  readonly transfer: boolean;
+}
+
+/** Reads `signal` and `transfer` from the options among the arguments. */
+export function readCallOptions(operation: string, args: readonly unknown[]): CallOptionValues {
+  const found: Record<string, unknown> = {};
+  for (const options of args) {
+    if (!isOptions(options)) continue;
+    for (const name of CALL_OPTIONS) if (Object.hasOwn(options, name)) found[name] = options[name];
+  }
+  const { signal, transfer = false } = found as { signal?: Partial<AbortSignalLike> | null; transfer?: unknown };
+  const isSignal = typeof signal === "object" && typeof signal?.aborted === "boolean" && "addEventListener" in signal;
+  if (signal !== undefined && !isSignal) throw wrongKind(operation, `"signal" must be an AbortSignal, got ${describe(signal)}`);
+  return {
+    signal: signal as AbortSignalLike | undefined,
+    transfer: oneOf(operation, "transfer", transfer, [false, true]),
+  };
+}
+
+/**
+ * @param connection  of the engine that is called
+ * @param transfer    whether arrays are moved
+ * @throws {TypeError} what can't go to a worker @throws {RangeError} arrays that can't be moved, or an object of another engine
+ */
+export function encodeCall(
+  connection: object,
+  operation: string,
+  path: string,
+  args: readonly unknown[],
+  transfer: boolean,
+): EncodedCall {
+  return new CallEncoder(connection, operation, transfer).call(path, args);
+}
+
+class CallEncoder {
+  readonly #connection: object;
+  readonly #operation: string;
+  readonly #transfer: boolean;
+  readonly #buffers: ArrayBufferLike[] = [];
+  /** Arrays to move, and which of the buffers each is. */
+  readonly #moved: { readonly name: string; readonly array: ArrayBufferView; readonly index: number }[] = [];
+  readonly #remotes = new Map<number, object>();
+  readonly #given: object[] = [];
+  readonly #places = new PlaceList();
+  /** Arrays that came before, and whether they are moved. */
+  readonly #seen = new Map<object, Encoded>();
+  /** What is being walked, so that nothing goes round. */
+  readonly #around = new Set<object>();
+
+  constructor(connection: object, operation: string, transfer: boolean) {
+    this.#connection = connection;
+    this.#operation = operation;
+    this.#transfer = transfer;
+  }
+
+  call(path: string, args: readonly unknown[]): EncodedCall {
+    const encoded: Encoded[] = [];
+    for (const [index, value] of args.entries()) {
+      if (isOptions(value)) {
+        const names = Object.keys(value);
+        const own = names.filter((name) => !CALL_OPTIONS.includes(name));
+        const isEmptied = own.length === 0 && names.length > 0;
+        if (isEmptied && index === args.length - 1) continue; // nothing for the engine
+        encoded.push(this.#object("", value, own, WITHOUT_PLACES.includes(path) ? [] : PLACES));
+      } else encoded.push(this.#value(`argument ${index + 1}`, value, true));
+    }
+    const { places, spans } = this.#places.layOut();
+    const moved = this.#move();
+    const copies = this.#buffers.filter((buffer): buffer is ArrayBuffer => !isShared(buffer));
+    return {
+      message: { path, args: encoded, buffers: this.#buffers, places, spans },
+      transfer: [...new Set([...copies, ...moved, ...spans.flatMap(({ contents }) => contents ?? [])])],
+      remotes: this.#remotes,
+      places: this.#places,
+      given: this.#given,
+    };
+  }
+
+  /** @param isMovable  whether "transfer" is for an array that is the value itself */
+  #value(name: string, value: unknown, isMovable = false): Encoded {
+    if (typeof value === "function" || typeof value === "symbol") throw this.#refused(name, `is a ${typeof value}`);
+    if (typeof value !== "object" || value === null) return value as Encoded;
+    const remote = identityOf(value);
+    if (remote) {
+      if (remote.connection !== this.#connection) throw wrongValue(this.#operation, `${quote(name)} is of another engine`);
+      this.#remotes.set(remote.id, value);
+      return { kind: "remote", id: remote.id };
+    }
+    if (ArrayBuffer.isView(value)) return this.#array(name, value, isMovable);
+    if (this.#around.has(value)) throw this.#refused(name, "contains itself");
+    this.#around.add(value);
+    try {
+      if (Array.isArray(value))
+        return { kind: "list", items: Array.from(value, (item, index) => this.#value(`${name}[${index}]`, item)) };
+      return isTensor(value) ? this.#tensor(name, value) : this.#object(`${name}.`, value, Object.keys(value), []);
+    } finally {
+      this.#around.delete(value);
+    }
+  }
+
+  #refused(name: string, what: string): TypeError {
+    return wrongKind(this.#operation, `${quote(name)} ${what}, which can't go to a worker`);
+  }
+
+  /** Properties in the order in which they stand; `places` are those that receive results. */
+  #object(prefix: string, value: object, names: readonly string[], places: readonly string[]): Encoded {
+    const entries: [string, Encoded][] = [];
+    let readsPlaces = false;
+    for (const name of names) {
+      const property = (value as Readonly<Record<string, unknown>>)[name];
+      if (name === READS_PLACES) readsPlaces = Boolean(property);
+      const isPlace = places.includes(name) && typeof property === "object" && property !== null && isTensor(property);
+      entries.push([name, isPlace ? this.#tensor(name, property, name) : this.#value(prefix + name, property)]);
+    }
+    if (readsPlaces) this.#places.areRead = true;
+    return { kind: "object", tag: Object.prototype.toString.call(value).slice(8, -1), entries };
+  }
+
+  /** A tensor as the engine reads it, whatever else it has; `place` is the option where it receives results. */
+  #tensor(name: string, value: object, place?: string): Encoded {
+    const { dims, shape, dataSync, type, location } = value as Readonly<Record<string, unknown>>;
+    const given = place === undefined ? undefined : this.#given.push(value) - 1;
+    if (typeof dataSync === "function" && shape !== undefined) {
+      const data: unknown = (dataSync as () => unknown).call(value);
+      return { kind: "sync", shape: this.#value(`${name}.shape`, shape), data: this.#value(`${name}.data`, data), given };
+    }
+    const known = Object.entries({ dims, type, location }).filter(([, each]) => each !== undefined);
+    const entries = known.map(([key, each]): [string, Encoded] => [key, this.#value(`${name}.${key}`, each)]);
+    // data that lie elsewhere may not even be looked at
+    if (location !== undefined && location !== "cpu" && location !== "cpu-pinned")
+      return { kind: "object", tag: "Object", entries, given };
+    const { data } = value as { readonly data: unknown };
+    if (given !== undefined && typeNameOf(data) === "Float32Array" && !isShared((data as Float32Array).buffer)) {
+      return { kind: "place", entries, given, place: this.#places.add(name, data as Float32Array) };
+    }
+    return { kind: "object", tag: "Object", entries: [...entries, ["data", this.#value(name, data, place === undefined)]], given };
+  }
+
+  #array(name: string, array: ArrayBufferView, isMovable: boolean): Encoded {
+    const seen = this.#seen.get(array);
+    if (seen) return seen;
+    const { buffer, byteOffset, byteLength } = array;
+    const isKept = isShared(buffer) || (this.#transfer && isMovable);
+    const index = isKept ? this.#indexOf(buffer) : this.#buffers.push(copyOf(array)) - 1;
+    if (isKept && !isShared(buffer)) this.#moved.push({ name, array, index });
+    const type = typeNameOf(array) ?? "DataView";
+    const length = type === "DataView" ? byteLength : (array as Float32Array).length;
+    const encoded: Encoded = { kind: "array", type, buffer: index, offset: isKept ? byteOffset : 0, length };
+    this.#seen.set(array, encoded);
+    return encoded;
+  }
+
+  #indexOf(buffer: ArrayBufferLike): number {
+    const index = this.#buffers.indexOf(buffer);
+    return index < 0 ? this.#buffers.push(buffer) - 1 : index;
+  }
+
+  /** Takes the caller's buffers away, all or none. */
+  #move(): ArrayBuffer[] {
+    const buffers = [...new Set(this.#moved.map(({ array }) => array.buffer as ArrayBuffer))];
+    if (buffers.length === 0) return [];
+    for (const { name, array } of this.#moved) {
+      const { byteLength, buffer } = array;
+      if (byteLength === buffer.byteLength) continue;
+      const part = `is a view of ${byteLength} of its buffer's ${buffer.byteLength} bytes`;
+      throw wrongValue(this.#operation, `${quote(name)} ${part}, and "transfer" would move all; copy it first`);
+    }
+    const place = this.#places.inOneOf(buffers);
+    if (place !== undefined) {
+      throw wrongValue(
+        this.#operation,
+        `"${place}" lies in a buffer that "transfer" moves, expected one that stays for the results`,
+      );
+    }
+    let moved: ArrayBuffer[];
+    try {
+      moved = structuredClone(buffers, { transfer: buffers });
+    } catch (cause) {
+      throw wrongValue(this.#operation, `"transfer" can't move these arrays (${(cause as Error).message})`);
+    }
+    for (const [at, buffer] of buffers.entries()) this.#buffers[this.#buffers.indexOf(buffer)] = moved[at]!;
+    return moved;
+  }
+}
+
+/** Options, and not a tensor, an array or an object in the worker. */
+const isOptions = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !ArrayBuffer.isView(value) &&
+  identityOf(value) === undefined &&
+  !isTensor(value);
+
+const isTensor = (value: object): boolean => ("dims" in value && "data" in value) || ("shape" in value && "dataSync" in value);
+
+const quote = (name: string): string => (name.startsWith("argument ") ? name : `"${name}"`);
+
+const TypedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
+/** The kind of a typed array, also of another realm; undefined for anything else. */
+const typeNameOf = (value: unknown): string | undefined =>
+  ArrayBuffer.isView(value) ? (Reflect.get(TypedArrayPrototype, Symbol.toStringTag, value) as string | undefined) : undefined;
+
+const isShared = (buffer: ArrayBufferLike): boolean => Object.prototype.toString.call(buffer) === "[object SharedArrayBuffer]";
+
+/** What an array shows of its buffer; nothing where that has been detached. */
+const copyOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): ArrayBuffer =>
+  byteLength === 0 ? new ArrayBuffer(0) : (buffer as ArrayBuffer).slice(byteOffset, byteOffset + byteLength);

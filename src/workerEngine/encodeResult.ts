@@ -1,0 +1,55 @@
+/** What a call returns, on its way to the calling thread: arrays are moved, objects that stay get a number. */
+import { wrongMoment } from "../check.js";
+import { factsOf } from "./interfaces.js";
+import type { Encoded } from "./messages.js";
+import type { Objects } from "./objects.js";
+
+export class ResultEncoder {
+  readonly #objects: Objects;
+  readonly #given: ReadonlyMap<object, number>;
+  /** What the arrays are made of, to be moved. */
+  readonly buffers: ArrayBuffer[] = [];
+  /** Numbers of objects that are new. */
+  readonly made: number[] = [];
+
+  /** @param given  what stands for the caller's places, and their numbers */
+  constructor(objects: Objects, given: ReadonlyMap<object, number>) {
+    this.#objects = objects;
+    this.#given = given;
+  }
+
+  readonly encode = (value: unknown): Encoded => {
+    if (typeof value !== "object" || value === null) return value as Encoded;
+    const given = this.#given.get(value);
+    if (given !== undefined) return { kind: "given", given };
+    if (ArrayBuffer.isView(value)) return this.#array(value as Float32Array);
+    if (Array.isArray(value)) return { kind: "list", items: value.map(this.encode) };
+    const type = this.#objects.typeOf(value);
+    if (type !== undefined) return this.#remote(type, value);
+    if (Object.getPrototypeOf(value) !== Object.prototype) {
+      throw wrongMoment("createWorkerEngine", "a result is of a class that can't leave the worker");
+    }
+    return { kind: "object", tag: "Object", entries: this.#entries(Object.entries(value)) };
+  };
+
+  #entries(entries: readonly (readonly [string, unknown])[]): (readonly [string, Encoded])[] {
+    return entries.map(([name, value]) => [name, this.encode(value)] as const);
+  }
+
+  /** Moved where it has its buffer to itself, otherwise copied: never a view of the engine's memory. */
+  #array(array: Float32Array | Uint8Array): Encoded {
+    const isAlone = array.buffer instanceof ArrayBuffer && array.byteLength === array.buffer.byteLength;
+    const buffer = (isAlone ? array : array.slice()).buffer as ArrayBuffer;
+    if (!this.buffers.includes(buffer)) this.buffers.push(buffer);
+    const type = array instanceof Float32Array ? "Float32Array" : "Uint8Array";
+    return { kind: "array", type, buffer: this.buffers.indexOf(buffer), offset: 0, length: array.length };
+  }
+
+  #remote(type: string, object: object): Encoded {
+    const known = this.#objects.idOf(object);
+    if (known !== undefined) return { kind: "remote", id: known };
+    const id = this.#objects.add(type, object);
+    this.made.push(id);
+    return { kind: "remote", id, type, facts: this.#entries(factsOf(type, object)) };
+  }
+}

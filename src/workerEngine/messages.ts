@@ -1,0 +1,129 @@
+/**
+ * What the calling thread and the worker of an engine say to each other. Messages arrive in order, and the worker has one call at a time.
+ *
+ *     calling thread                worker
+ *     start                     →
+ *                               ←   ready, or why not     (a WorkerAnswer, as of every worker of the package)
+ *     open                      →   tries builds
+ *                               ←   wants: the bytes of one
+ *     binary                    →
+ *                               ←   opened, or failed
+ *     call                      →
+ *                               ←   done, or failed
+ *     release                   →   forgets objects that the calling thread no longer has
+ */
+import type { PackagedBuild, Plan } from "../openEngine.js";
+
+export interface StartMessage {
+  readonly kind: "start";
+  /** Name of a lock that the worker holds as long as it lives, where the host has locks. */
+  readonly lock: string;
+  /** Of the package: the worker's file may be of another one. */
+  readonly version: string;
+}
+
+/** @internal */
+export interface OpenMessage {
+  readonly kind: "open";
+  readonly plan: Plan;
+}
+
+export interface CallMessage {
+  readonly kind: "call";
+  /** The object that is called: ENGINE or a number that a result gave. */
+  readonly target: number;
+  /** A method, as "matmul" or "createMultiHeadAttention.fromTorch", or a property that is read. */
+  readonly path: string;
+  readonly isRead: boolean;
+  readonly args: readonly Encoded[];
+  /** What the arrays among the arguments are made of. */
+  readonly buffers: readonly ArrayBufferLike[];
+  /** Where the caller's places lie in `spans`, memory for results. */
+  readonly places: readonly PlaceAt[];
+  readonly spans: readonly Span[];
+}
+
+/** @internal */
+export type ToWorker =
+  | StartMessage
+  | OpenMessage
+  | { readonly kind: "binary"; readonly wasm: BufferSource | WebAssembly.Module }
+  | CallMessage
+  | { readonly kind: "release"; readonly ids: readonly number[] };
+
+export interface DoneMessage {
+  readonly kind: "done";
+  readonly result: Encoded;
+  /** What the arrays of the result are made of. */
+  readonly buffers: readonly ArrayBuffer[];
+  /** Numbers of the objects that the result made known. */
+  readonly made: readonly number[];
+  /** Results for the caller's places, as in the call. */
+  readonly spans: readonly ArrayBuffer[];
+}
+
+export type FromWorker =
+  | { readonly kind: "wants"; readonly build: PackagedBuild }
+  | { readonly kind: "opened"; readonly interfaces: Interfaces }
+  | DoneMessage
+  | { readonly kind: "failed"; readonly error: SentError };
+
+/** The engine itself, as the target of a call. */
+export const ENGINE = 0;
+
+/** What can be asked of objects, by the names of their classes. */
+export type Interfaces = Readonly<Record<string, Interface>>;
+
+export interface Interface {
+  readonly methods: readonly string[];
+  /** Properties that may change. */
+  readonly properties: readonly string[];
+}
+
+/** The start of an array in a buffer, in bytes, and its elements. */
+interface Stretch {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface PlaceAt extends Stretch {
+  readonly span: number;
+}
+
+/** Memory that one of the caller's places takes, or several that overlap. */
+export interface Span {
+  readonly bytes: number;
+  /** What it holds, where it is read too. */
+  readonly contents: ArrayBuffer | undefined;
+}
+
+type Entries = readonly (readonly [name: string, value: Encoded])[];
+
+/** A value as it is sent: what structured cloning copies by itself, or one of these. */
+export type Encoded =
+  | undefined
+  | null
+  | boolean
+  | number
+  | string
+  | bigint
+  | ({ readonly kind: "array"; readonly type: string; readonly buffer: number } & Stretch)
+  | { readonly kind: "list"; readonly items: readonly Encoded[] }
+  /** `tag` as errors name it; `given` is the place of the caller's that it is, if it is one. */
+  | { readonly kind: "object"; readonly tag: string; readonly entries: Entries; readonly given?: number | undefined }
+  /** { shape, dataSync } */
+  | { readonly kind: "sync"; readonly shape: Encoded; readonly data: Encoded; readonly given?: number | undefined }
+  /** A place for float32 results, by its number in `places`. */
+  | { readonly kind: "place"; readonly entries: Entries; readonly given: number; readonly place: number }
+  /** A place, as a result. */
+  | { readonly kind: "given"; readonly given: number }
+  /** An object that stays in the worker; `type` and `facts` where it is new. */
+  | { readonly kind: "remote"; readonly id: number; readonly type?: string; readonly facts?: Entries };
+
+/** An error as it is sent. */
+export interface SentError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string | undefined;
+  readonly cause: SentError | undefined;
+}

@@ -1,0 +1,75 @@
+/** Starts a worker and makes an engine in it. */
+import { wrongMoment } from "../check.js";
+import type { loadBinary } from "../createEngine.js";
+import type { fetchWasm } from "../makeEngine.js";
+import type { EngineOptions, Plan, readOptions } from "../openEngine.js";
+import { hasLocks } from "../runtime/locks.js";
+import { createPackagedWorker, hasWorkers, WorkerHost } from "../runtime/workerHost.js";
+import type { WorkerLike } from "../runtime/workerLike.js";
+import { VERSION } from "../version.js";
+import { Connection } from "./connection.js";
+import type { StartMessage } from "./messages.js";
+import type { WorkerEngine } from "./workerEngine.js";
+
+/** Options of `createWorkerEngine`: those of `createEngine`, but that `createWorker` is for the engine's worker. */
+export interface WorkerEngineOptions extends Omit<EngineOptions, "createWorker"> {
+  /**
+   * Makes the worker that the engine lives in, which runs `headwise/engine-worker`, for pages whose policy forbids workers from a blob: a
+   * web worker, or one of `node:worker_threads`. Default: a worker from a source text that the package carries. With `threads` that
+   * worker starts the others itself, from a source text; where that is denied it computes alone, and `info.threadsReason` says why.
+   */
+  createWorker?: (() => WorkerLike) | undefined;
+}
+
+const OPERATION = "createWorkerEngine";
+
+/**
+ * What the package's entry gives: a bundler that met it here too would cut the entry in pieces, which compress less well.
+ * @internal
+ */
+export interface EntryParts {
+  readonly readOptions: typeof readOptions;
+  readonly fetchWasm: typeof fetchWasm;
+  readonly loadBinary: typeof loadBinary;
+}
+
+/**
+ * See `createWorkerEngine`.
+ * @internal
+ */
+export async function openWorkerEngine(options: WorkerEngineOptions, entry: EntryParts): Promise<WorkerEngine> {
+  const plan = entry.readOptions(OPERATION, options);
+  const wasm = plan.wasm === undefined ? undefined : await entry.fetchWasm(OPERATION, plan.wasm);
+  const worker = await makeWorker(plan);
+  const lock = hasLocks() ? `headwise ${crypto.randomUUID()}` : ""; // pages without https have neither
+  const host = new WorkerHost(worker, lock);
+  const start: StartMessage = { kind: "start", lock, version: VERSION };
+  const problem = await host.start(start, plan.stallTimeout);
+  if (problem !== undefined) {
+    host.terminate();
+    throw didNotStart(problem);
+  }
+  const connection = new Connection(worker, host);
+  try {
+    return (await connection.open({ ...plan, wasm, createWorker: undefined }, (build) =>
+      entry.loadBinary(build, plan),
+    )) as WorkerEngine;
+  } catch (error) {
+    connection.terminate();
+    throw error;
+  }
+}
+
+async function makeWorker({ createWorker, hasAllOperations }: Plan): Promise<WorkerLike> {
+  if (!createWorker && !hasWorkers()) throw didNotStart("this host has no workers");
+  try {
+    if (createWorker) return createWorker();
+    const text = hasAllOperations ? import("../runtime/binary/engineWorker.js") : import("../runtime/binary/attentionWorker.js");
+    return createPackagedWorker((await text).source);
+  } catch (cause) {
+    throw didNotStart((cause as Error).message, cause);
+  }
+}
+
+const didNotStart = (problem: string, cause?: unknown): Error =>
+  wrongMoment(OPERATION, `the engine's worker did not start: ${problem}`, cause);

@@ -1,0 +1,79 @@
+/** The places that a caller brought for results: arrays that stay here, and get copies of what the worker computed. */
+import { wrongMoment } from "../check.js";
+import type { PlaceAt, Span } from "./messages.js";
+
+interface Place {
+  readonly name: string;
+  readonly data: Float32Array;
+  readonly length: number;
+}
+
+/** A stretch of a caller's buffer. */
+interface Stretch {
+  readonly buffer: ArrayBufferLike;
+  readonly start: number;
+  readonly end: number;
+}
+
+export class PlaceList {
+  readonly #list: Place[] = [];
+  #at: readonly PlaceAt[] = [];
+  /** Whether the call reads what they hold. */
+  areRead = false;
+
+  /** Returns the number of the place. */
+  add(name: string, data: Float32Array): number {
+    return this.#list.push({ name, data, length: data.length }) - 1;
+  }
+
+  /** The name of a place in one of the buffers. */
+  inOneOf(buffers: readonly ArrayBufferLike[]): string | undefined {
+    return this.#list.find(({ data }) => buffers.includes(data.buffer))?.name;
+  }
+
+  /** Memory for the worker: a span for each place, but one for those that overlap, which the engine refuses. */
+  layOut(): { readonly places: readonly PlaceAt[]; readonly spans: readonly Span[] } {
+    let stretches: Stretch[] = [];
+    for (const { data } of this.#list) {
+      const own = stretchOf(data);
+      const touching = stretches.filter((other) => overlap(own, other));
+      const start = Math.min(own.start, ...touching.map((other) => other.start));
+      const end = Math.max(own.end, ...touching.map((other) => other.end));
+      stretches = [...stretches.filter((other) => !touching.includes(other)), { buffer: own.buffer, start, end }];
+    }
+    this.#at = this.#list.map(({ data, length }) => {
+      const own = stretchOf(data);
+      const span = stretches.findIndex(({ buffer, start, end }) => buffer === own.buffer && start <= own.start && own.end <= end);
+      return { span, offset: own.start - stretches[span]!.start, length };
+    });
+    const spans = stretches.map(({ buffer, start, end }) => ({
+      bytes: end - start,
+      contents: this.areRead ? (buffer as ArrayBuffer).slice(start, end) : undefined,
+    }));
+    return { places: this.#at, spans };
+  }
+
+  /**
+   * Copies results to their places, all or none.
+   * @throws {Error} an array that was detached meanwhile
+   */
+  fill(operation: string, spans: readonly ArrayBuffer[]): void {
+    for (const { name, data, length } of this.#list) {
+      if (data.length !== length) {
+        throw wrongMoment(operation, `"${name}" holds ${data.length} elements when its results arrive, expected ${length}`);
+      }
+    }
+    for (const [index, { data }] of this.#list.entries()) {
+      const { span, offset, length } = this.#at[index]!;
+      data.set(new Float32Array(spans[span]!, offset, length));
+    }
+  }
+}
+
+const stretchOf = ({ buffer, byteOffset, byteLength }: Float32Array): Stretch => ({
+  buffer,
+  start: byteOffset,
+  end: byteOffset + byteLength,
+});
+
+const overlap = (a: Stretch, b: Stretch): boolean => a.buffer === b.buffer && a.start < b.end && b.start < a.end;

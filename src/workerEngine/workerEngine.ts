@@ -1,0 +1,68 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/** An engine in a worker, as its caller sees it. */
+import type { Engine } from "../engine.js";
+import type { FullEngine } from "../fullEngine.js";
+import type { KVCache } from "../layers/kvCache.js";
+import type { Asynchronous, CallOptions, WorkerTensor } from "./asynchronous.js";
+
+/**
+ * An engine in a worker; made by `createWorkerEngine`. It has the methods of `Engine`, with the same arguments, results and errors; each
+ * returns a promise, and so does each property that may change, such as `info` or a cache's `length`, which says what is so when its turn
+ * comes.
+ *
+ * Calls are made one after the other, in the order in which they were called. Arrays are copied before the call returns its promise, so
+ * that the caller may overwrite them at once; with `transfer: true` they are moved. Arrays in a SharedArrayBuffer are neither: the worker
+ * reads them, and writes results there, when it comes to the call. The caller's places (`out`, `logSumExp` and so on) receive their results
+ * when the promise is fulfilled. Tensors, caches, states, layers and packed matrices stay in the worker, and are given to calls as they are.
+ *
+ * Every call takes `signal` and `transfer`, see `CallOptions`. Functions can't go to a worker: a `featureMap` must be a name. Where the
+ * worker ends, calls are rejected and the engine is of no more use.
+ *
+ * @example
+ * import { createWorkerEngine } from "headwise";
+ *
+ * const engine = await createWorkerEngine();
+ * const rows = (count) => ({ data: new Float32Array(count * 64).fill(0.1), dims: [1, count, 1, 64] });
+ * const cache = await engine.createKVCache({ numKvHeads: 1, headDim: 64, capacity: 100 });
+ * cache.append(rows(10), rows(10)); // the next call waits for it, who calls need not
+ * const { signal } = new AbortController();
+ * const out = await cache.attend(rows(1), { signal });
+ * console.log(out.dims, await cache.length); // [1, 1, 1, 64] 10
+ * await engine.dispose();
+ */
+export interface WorkerEngine extends Omit<Asynchronous<Engine>, "tensor"> {
+  /**
+   * A tensor of zeros in the engine's memory, of type "float32" (default) or "uint8", see `Engine.tensor`.
+   *
+   * @example
+   * import { createWorkerEngine } from "headwise";
+   *
+   * const engine = await createWorkerEngine();
+   * const [x, out] = await Promise.all([engine.tensor([2, 1]), engine.tensor([2, 1])]);
+   * await x.write(Float32Array.of(3, 3));
+   * await engine.scaledDotProductAttention(x, x, x, { out });
+   * console.log(await out.read()); // Float32Array(2) [ 3, 3 ]
+   * await engine.dispose();
+   */
+  tensor(dims: readonly number[], type?: "float32", options?: CallOptions): Promise<WorkerTensor<"float32">>;
+  tensor(dims: readonly number[], type: "uint8", options?: CallOptions): Promise<WorkerTensor<"uint8">>;
+
+  /**
+   * The cache that `serialize` wrote, on this engine; what `KVCache.restore` is for others.
+   *
+   * @throws {TypeError} @throws {RangeError} @throws {Error} as `KVCache.restore`
+   *
+   * @example
+   * import { createWorkerEngine } from "headwise";
+   *
+   * const engine = await createWorkerEngine();
+   * const cache = await engine.createKVCache({ numKvHeads: 1, headDim: 4, capacity: 100 });
+   * const again = await engine.restoreKVCache(await cache.serialize());
+   * console.log(await again.length); // 0
+   * await engine.dispose();
+   */
+  restoreKVCache(bytes: Uint8Array, options?: CallOptions): Promise<Asynchronous<KVCache>>;
+}
+
+/** A `WorkerEngine` with every operation; made by `createWorkerEngine({ operations: "all" })`. */
+export interface FullWorkerEngine extends WorkerEngine, Omit<Asynchronous<FullEngine>, keyof WorkerEngine> {}

@@ -1,0 +1,130 @@
+/** Engines in a worker, of the packed package: pages that keep their frame rate, policies, Nodes, Deno and Bun. */
+import { execFile } from "node:child_process";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
+import { chromiumPath, launchChromium, visit } from "../hosts/chromium.js";
+import { type HostName, obtain } from "../hosts/hosts.js";
+import { ISOLATION, serve } from "../hosts/serve.js";
+
+const run = promisify(execFile);
+
+const folder = mkdtempSync(join(tmpdir(), "headwise-worker-engine-"));
+beforeAll(async () => {
+  cpSync(fileURLToPath(new URL("../consumers/worker-engine", import.meta.url)), folder, { recursive: true });
+  const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
+  await run("npm", ["install", ...flags, inject("tarball")], { cwd: folder, shell: process.platform === "win32" });
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Check {
+  readonly error?: string;
+  readonly build: string;
+  readonly threads: number;
+  readonly threadsReason?: string;
+  readonly largestError: number;
+}
+
+/** What does not depend on the host. */
+function expectRight(result: unknown): Check {
+  const check = result as Check;
+  expect(check.error).toBeUndefined();
+  expect(check).toMatchObject({
+    aborted: "enough",
+    message: 'RangeError: matmul: "b" has depth 3, expected 64 (a has dims [1, 200, 4, 64])',
+    normed: "0.85,1.13",
+    after: "Error: scaledDotProductAttention: the engine has been disposed of",
+  });
+  expect(check.largestError).toBeLessThan(1e-5);
+  return check;
+}
+
+describe.each<HostName>(["Node 20", "Node 22", "Node 24", "Node 26", "Deno", "Bun"])("%s", async (name) => {
+  const host = await obtain(name);
+  if (host.reason !== undefined) {
+    test.skip(`not run: ${host.reason}`, () => undefined);
+    return;
+  }
+  const printed = async (file: string): Promise<string> => {
+    const args = name === "Deno" ? ["run", file] : [file];
+    return (await run(host.executable, args, { cwd: folder, timeout: 60_000 })).stdout;
+  };
+
+  test("an engine in a worker computes what the reference says, on 2 threads", async () => {
+    expect(expectRight(JSON.parse(await printed("main.mjs")))).toMatchObject({ threads: 2 });
+  });
+
+  // Deno's workers keep a process alive until they are ended
+  test.skipIf(name === "Deno")("keeps no idle process alive", async () => {
+    expect(await printed("idle.mjs")).toBe("1\n");
+  });
+});
+
+const hasChromium = chromiumPath() !== undefined;
+describe.skipIf(!hasChromium)(`${hasChromium ? "" : "not run, as there is no Chromium here: "}a page without a bundler`, () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launchChromium();
+  });
+  afterAll(() => browser.close());
+
+  /** What a page comes to whose server sends these headers with everything. */
+  async function resultOf(page: string, headers: Record<string, string> = {}): Promise<unknown> {
+    const site = await serve(folder, () => headers);
+    onTestFinished(() => site.close());
+    const { result, log } = await visit(browser, `${site.origin}/${page}`, 120_000);
+    expect(result, log.join("\n")).toBeDefined();
+    return result;
+  }
+
+  test("an engine in a worker computes what the reference says", async () => {
+    expect(expectRight(await resultOf("index.html"))).toMatchObject({ build: "relaxed", threads: 1 });
+  });
+
+  test("with isolation it has threads of its own, without one and the reason", async () => {
+    expect(expectRight(await resultOf("index.html?threads=2", ISOLATION))).toMatchObject({ threads: 2 });
+    expect(expectRight(await resultOf("index.html?threads=2"))).toMatchObject({
+      threads: 1,
+      threadsReason: "the page is not cross-origin isolated",
+    });
+  });
+
+  const POLICY = "default-src 'none'; connect-src 'self'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; worker-src 'self'";
+  const STRICT = { "Content-Security-Policy": POLICY, ...ISOLATION };
+
+  test("under a policy without worker-src blob: the Error says what to do", async () => {
+    const { error } = (await resultOf("index.html", STRICT)) as Check;
+    expect(error).toBe(
+      "Error: createWorkerEngine: the engine's worker did not start: the host refused its script; " +
+        "a Content-Security-Policy must allow worker-src blob:, or else createWorker can use a file",
+    );
+  });
+
+  test.each(["module", "classic"])("and with headwise/engine-worker as a %s worker it works, on one thread", async (type) => {
+    const check = expectRight(await resultOf(`index.html?threads=2&file=${type}`, STRICT));
+    expect(check.threads).toBe(1);
+    expect(check.threadsReason).toMatch(/^1 of 1 workers did not start: the host refused its script/);
+  });
+
+  interface Frames {
+    readonly job: number;
+    readonly frames: number;
+    readonly median: number;
+    readonly longest: number;
+  }
+
+  test("keeps its frame rate during a job of 2 seconds in a worker, which holds it up on the page", { retry: 2 }, async () => {
+    const { inWorker, onPage } = (await resultOf("frames.html")) as Record<"inWorker" | "onPage", Frames>;
+    const show = ({ job, frames, median, longest }: Frames): string =>
+      `job ${job.toFixed(0)} ms, ${frames} frames, ${median.toFixed(1)} ms between them, at most ${longest.toFixed(1)}`;
+    console.log(`frames during a job in a worker: ${show(inWorker)}\nframes during a job on the page: ${show(onPage)}`);
+    expect(inWorker.job).toBeGreaterThan(1000);
+    expect(onPage.longest).toBeGreaterThan(0.9 * onPage.job);
+    expect(inWorker.longest).toBeLessThan(onPage.longest / 5);
+    expect(inWorker.median).toBeLessThan(20);
+  });
+});
