@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
 import { bundleWorkers } from "./bundleWorkers.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -61,11 +62,13 @@ for (const binary of BINARIES) {
 }
 
 const texts = await bundleWorkers(root);
+/** Of files that are made of all that they need. */
+const NOTICE = "/*! headwise, MIT; with @assemblyscript/loader, Apache-2.0, https://www.apache.org/licenses/LICENSE-2.0 */";
 
 rmSync(`${root}dist`, { recursive: true, force: true });
 await run("typescript/bin/tsc", "-p", ".");
 // As a file it is whole too: import maps don't reach into workers.
-writeFileSync(`${root}dist/engine-worker.js`, texts.engineWorker);
+writeFileSync(`${root}dist/engine-worker.js`, `${NOTICE}\n${texts.engineWorker}`);
 writeFileSync(`${root}dist/engine-worker.d.ts`, "export {};\n");
 await run("typescript/bin/tsc", "-p", "tsconfig.tools.json");
 
@@ -87,6 +90,6 @@ await standalone.write({
   dir: `${root}dist`,
   minify: true,
   chunkFileNames: "standalone.[name].js",
-  banner: "/*! headwise, MIT; with @assemblyscript/loader, Apache-2.0, https://www.apache.org/licenses/LICENSE-2.0 */",
+  banner: NOTICE,
 });
 await standalone.close();
