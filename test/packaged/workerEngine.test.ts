@@ -58,8 +58,11 @@ describe.each<HostName>(["Node 20", "Node 22", "Node 24", "Node 26", "Deno", "Bu
     expect(expectRight(JSON.parse(await printed("main.mjs")))).toMatchObject({ threads: 2 });
   });
 
-  // Deno's workers keep a process alive until they are ended
-  test.skipIf(name === "Deno")("keeps no idle process alive", async () => {
+  if (name === "Deno") {
+    test.skip("not run: an idle engine keeps no process alive; Deno's workers do until they are ended", () => undefined);
+    return;
+  }
+  test("an idle engine keeps no process alive", async () => {
     expect(await printed("idle.mjs")).toBe("1\n");
   });
 });
