@@ -1,7 +1,10 @@
 // Engines in a worker. See index.mjs.
 
 const ROOM = "src/workerEngine";
-const here = (name) => ({ file: `${ROOM}/${name}.ts`, tests: ["workerEngine.node"] });
+const here = (name) => ({
+  file: `${ROOM}/${name}.ts`,
+  tests: ["", "Errors", "Calls", "End"].map((part) => `workerEngine${part}.node`),
+});
 const there = (name) => ({ ...here(name), needsWorkers: true });
 
 export default [

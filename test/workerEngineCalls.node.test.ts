@@ -1,0 +1,251 @@
+/** Calls of engines in a worker: their order, signals that take them back, arrays that are copied or moved, places for results. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, test } from "vitest";
+import { ResultEncoder } from "../src/workerEngine/encodeResult.js";
+import { Objects } from "../src/workerEngine/objects.js";
+import { normal } from "./support/random.js";
+import { attend, bitsIn, busy, here, large, open, shared, truth, x } from "./support/workerEngines.js";
+
+describe("order and signals", () => {
+  test("calls are made in order, whoever awaits", async () => {
+    const settled: string[] = [];
+    const cache = await shared.createKVCache({ numKvHeads: 2, headDim: 8, capacity: 100 });
+    const calls = [busy(shared), cache.append(x, x), cache.length, cache.append(x, x), cache.length];
+    const results = await Promise.all(
+      calls.map((call, index) => (call as Promise<unknown>).finally(() => settled.push(`${index}`))),
+    );
+    expect([results[2], results[4]]).toEqual([5, 10]);
+    expect(settled).toEqual(["0", "1", "2", "3", "4"]);
+    await cache.dispose();
+  });
+
+  /** A signal that tells how many listen. */
+  function counted() {
+    const controller = new AbortController();
+    let listeners = 0;
+    const { signal } = controller;
+    const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
+    signal.addEventListener = ((...args: Parameters<typeof add>) => {
+      listeners++;
+      add(...args);
+    }) as typeof add;
+    signal.removeEventListener = ((...args: Parameters<typeof remove>) => {
+      listeners--;
+      remove(...args);
+    }) as typeof remove;
+    return { controller, signal, listeners: () => listeners };
+  }
+
+  test("aborted before: the call is not made, and nothing is read or moved", async () => {
+    const { controller, signal, listeners } = counted();
+    const reason = { any: "thing" };
+    controller.abort(reason);
+    const cache = await shared.createKVCache({ numKvHeads: 2, headDim: 8, capacity: 100 });
+    const k = normal([1, 5, 2, 8], 3);
+    await expect(cache.append(k, k, { signal, transfer: true })).rejects.toBe(reason);
+    expect([await cache.length, k.data.length, listeners()]).toEqual([0, 80, 0]);
+    await cache.dispose();
+  });
+
+  test("aborted while it waits: the call is not made, those after it are", async () => {
+    const { controller, signal, listeners } = counted();
+    const cache = await shared.createKVCache({ numKvHeads: 2, headDim: 8, capacity: 100 });
+    const before = busy(shared);
+    const waiting = cache.append(x, x, { signal });
+    const after = cache.append(x, x);
+    controller.abort();
+    await expect(waiting).rejects.toBe(signal.reason);
+    await Promise.all([before, after]);
+    expect([await cache.length, listeners()]).toEqual([5, 0]);
+    await cache.dispose();
+  });
+
+  test("aborted while it runs: rejected at once, and the result is dropped", async () => {
+    const { controller, signal, listeners } = counted();
+    const out = { data: new Float32Array(large.data.length).fill(7), dims: large.dims };
+    let isNextDone = false;
+    const running = busy(shared, { out, signal });
+    const next = attend(shared).finally(() => (isNextDone = true));
+    await sleep(1);
+    controller.abort(new Error("enough"));
+    await expect(running).rejects.toThrow("enough");
+    expect(isNextDone).toBe(false);
+    expect(bitsIn(await next)).toEqual(bitsIn(truth));
+    expect(out.data.every((value) => value === 7)).toBe(true);
+    expect(listeners()).toBe(0);
+  });
+
+  test("aborted while it runs: an object that it made is freed", async () => {
+    const engine = await open();
+    const { controller, signal } = counted();
+    const making = engine.tensor([1000], "float32", { signal });
+    controller.abort();
+    await expect(making).rejects.toBe(signal.reason);
+    expect((await engine.info).memory.inUse).toBe(0);
+  });
+
+  test("a signal that is never aborted is left alone, after results and after errors", async () => {
+    const { signal, listeners } = counted();
+    await attend(shared, { signal });
+    await expect(shared.rmsNorm(x, { eps: -1, signal })).rejects.toThrow(RangeError);
+    await shared.packMatrix({ data: new Float32Array(4), dims: [2, 2] }, { signal } as never);
+    expect(listeners()).toBe(0);
+  });
+});
+
+describe("arrays", () => {
+  test("are read before the call returns, each getter once", async () => {
+    const reads: string[] = [];
+    const data = x.data.slice();
+    const spy = <T extends object>(name: string, object: T): T =>
+      new Proxy(object, {
+        get: (target, key) => (reads.push(`${name}.${String(key)}`), Reflect.get(target, key, target) as unknown),
+      });
+    const result = shared.scaledDotProductAttention(
+      spy("q", { data, dims: x.dims }),
+      x,
+      x,
+      spy("options", { causal: false, keyLengths: [5], signal: new AbortController().signal }),
+    );
+    data.fill(NaN);
+    const names = reads.filter((name) => /\.(data|dims|causal|keyLengths|signal)$/.test(name));
+    expect(names.sort()).toEqual(["options.causal", "options.keyLengths", "options.signal", "q.data", "q.dims"]);
+    expect(bitsIn(await result)).toEqual(bitsIn(truth));
+  });
+
+  test("of a view only what it shows is sent, and the caller's stay as they are", async () => {
+    const whole = new Float32Array(1000).fill(NaN);
+    const data = whole.subarray(500, 580);
+    data.set(x.data);
+    expect(bitsIn(await shared.scaledDotProductAttention({ data, dims: x.dims }, x, x))).toEqual(bitsIn(truth));
+    expect([whole.length, x.data.length]).toEqual([1000, 80]);
+  });
+
+  test("dataSync and float16", async () => {
+    const half = { data: new Uint16Array(80).fill(0x3c00), dims: x.dims, type: "float16" };
+    const sync = { shape: x.dims, dataSync: () => x.data };
+    const expected = here.scaledDotProductAttention(half, sync, sync);
+    expect(bitsIn(await shared.scaledDotProductAttention(half, sync, sync))).toEqual(bitsIn(expected));
+    expect(bitsIn(await shared.scaledDotProductAttention(half, sync, sync, { transfer: true }))).toEqual(bitsIn(expected));
+    expect([half.data.length, x.data.length]).toEqual([0, 80]); // what dataSync gave is not the caller's to give away
+  });
+
+  test("transfer moves them, one that is given twice too; lists stay", async () => {
+    const [a, b] = [normal([1, 5, 2, 8], 1), normal([1, 5, 2, 8], 1)];
+    const keyLengths = Int32Array.of(5);
+    const again = { data: new Float32Array(b.data.buffer), dims: b.dims };
+    const result = shared.scaledDotProductAttention(a, b, again, { transfer: true, keyLengths });
+    expect([a.data.length, b.data.length, again.data.length, keyLengths.length]).toEqual([0, 0, 0, 1]);
+    expect(bitsIn(await result)).toEqual(bitsIn(truth));
+    const bytes = await (await shared.createKVCache({ numKvHeads: 1, headDim: 1, capacity: 1 })).serialize();
+    await shared.restoreKVCache(bytes, { transfer: true });
+    expect(bytes.length).toBe(0);
+  });
+
+  test("transfer of a part of a buffer is refused, and nothing is moved", async () => {
+    const q = normal([1, 5, 2, 8], 1);
+    const k = { data: new Float32Array(100).subarray(0, 80), dims: q.dims };
+    await expect(shared.scaledDotProductAttention(q, k, k, { transfer: true })).rejects.toEqual(
+      new RangeError(
+        'scaledDotProductAttention: argument 2 is a view of 320 of its buffer\'s 400 bytes, and "transfer" would move all; copy it first',
+      ),
+    );
+    expect([q.data.length, k.data.length]).toEqual([80, 80]);
+  });
+
+  test("transfer of a place's buffer is refused; of what can't be moved too", async () => {
+    const own = normal([1, 5, 2, 8], 1);
+    await expect(shared.scaledDotProductAttention(own, x, x, { out: own, transfer: true })).rejects.toEqual(
+      new RangeError(
+        'scaledDotProductAttention: "out" lies in a buffer that "transfer" moves, expected one that stays for the results',
+      ),
+    );
+    expect(own.data.length).toBe(80);
+    const memory = new WebAssembly.Memory({ initial: 1 });
+    const data = new Float32Array(memory.buffer);
+    const refusal = await shared
+      .rmsNorm({ data, dims: [data.length] }, { transfer: true })
+      .catch((error: unknown) => error as Error);
+    if (refusal instanceof Error) expect(refusal.message).toMatch(/^rmsNorm: "transfer" can't move these arrays \(/);
+    expect(data.length).toBe(16384); // Node copies it
+  });
+
+  test("in shared memory are neither copied nor moved, also as places", async () => {
+    const shareOf = (data: Float32Array) => {
+      const copy = new Float32Array(new SharedArrayBuffer(data.byteLength + 16), 16, data.length);
+      copy.set(data);
+      return copy;
+    };
+    const q = { data: shareOf(x.data.map(() => 0)), dims: x.dims };
+    const out = { data: shareOf(x.data), dims: x.dims };
+    const before = busy(shared);
+    const result = shared.scaledDotProductAttention(q, x, x, { out, transfer: false });
+    q.data.set(x.data); // while it waits
+    await before;
+    expect(await result).toBe(out);
+    expect(bitsIn(out.data.slice())).toEqual(bitsIn(truth.data));
+    expect(await shared.scaledDotProductAttention(q, q, q, { out, transfer: true })).toBe(out);
+    expect(q.data.length).toBe(80);
+  });
+
+  test("results have their buffers to themselves, also where an operation gives a part of one or a view of shared memory", async () => {
+    const whole = Float32Array.of(1, 2, 3, 4);
+    const shareable = new Float32Array(new SharedArrayBuffer(8)).fill(7);
+    const encoder = new ResultEncoder(new Objects(here, {}), new Map());
+    encoder.encode([whole, whole.subarray(1, 3), shareable]);
+    expect(encoder.buffers.map((buffer) => [...new Float32Array(buffer)])).toEqual([
+      [1, 2, 3, 4],
+      [2, 3],
+      [7, 7],
+    ]);
+    expect(encoder.buffers.every((buffer) => buffer instanceof ArrayBuffer)).toBe(true);
+    const { data } = await attend(shared);
+    expect(data.byteLength).toBe(data.buffer.byteLength);
+    const image = await (await shared.createKVCache({ numKvHeads: 1, headDim: 1, capacity: 1 })).serialize();
+    expect(image.byteLength).toBe(image.buffer.byteLength);
+  });
+
+  test("places receive results when the promise is fulfilled, in views as well", async () => {
+    const whole = new Float32Array(100).fill(7);
+    const out = { data: whole.subarray(10, 90), dims: x.dims };
+    const result = shared.scaledDotProductAttention(x, x, x, { out });
+    expect(whole.every((value) => value === 7)).toBe(true);
+    expect(await result).toBe(out);
+    expect(bitsIn(out.data)).toEqual(bitsIn(truth.data));
+    expect([whole[9], whole[90]]).toEqual([7, 7]);
+  });
+
+  test("a place in the arrays that are read, and one that is read first", async () => {
+    const q = normal([1, 5, 2, 8], 1);
+    expect(await shared.scaledDotProductAttention(q, q, q, { out: q })).toBe(q);
+    expect(bitsIn(q.data)).toEqual(bitsIn(truth.data));
+    const square = { data: Float32Array.of(1, 2, 3, 4), dims: [2, 2] };
+    const out = { data: Float32Array.of(10, 20, 30, 40), dims: [2, 2] };
+    await shared.matmul(square, square, { out, accumulate: true });
+    expect([...out.data]).toEqual([17, 30, 45, 62]);
+  });
+
+  test("a place that was detached meanwhile is an Error, and no other is filled", async () => {
+    const out = { data: new Float32Array(80), dims: x.dims };
+    const logSumExp = { data: new Float32Array(10), dims: [1, 2, 5] };
+    const result = shared.scaledDotProductAttention(x, x, x, { out, logSumExp });
+    structuredClone(logSumExp.data, { transfer: [logSumExp.data.buffer] });
+    await expect(result).rejects.toEqual(
+      new Error('scaledDotProductAttention: "logSumExp" holds 0 elements when its results arrive, expected 10'),
+    );
+    expect(out.data.every((value) => value === 0)).toBe(true);
+    expect(bitsIn(await attend(shared))).toEqual(bitsIn(truth));
+  });
+
+  test("a call that fails leaves its places as they were", async () => {
+    const out = { data: new Float32Array(80).fill(7), dims: x.dims };
+    await expect(shared.scaledDotProductAttention(x, x, x, { out, scale: NaN })).rejects.toThrow(RangeError);
+    expect(out.data.every((value) => value === 7)).toBe(true);
+  });
+
+  test("tensors of another engine are data like others", async () => {
+    const tensor = here.tensor([1, 5, 2, 8]);
+    tensor.data.set(x.data);
+    expect(bitsIn(await shared.scaledDotProductAttention(tensor, x, x))).toEqual(bitsIn(truth));
+  });
+});
