@@ -23,6 +23,7 @@ import {
   softmax,
 } from "headwise/reference";
 import { type BaselineOptions, type BaselineTensor, scaledDotProductAttention as baseline } from "headwise/baseline";
+import { createEngine, type Engine } from "headwise/standalone";
 import type {} from "headwise/worker";
 
 const x: ReferenceTensor = { data: [1, 2, 3, 4], dims: [2, 2] };
@@ -53,3 +54,5 @@ export const numbers: Float64Array[] = truths.map(({ data }) => data);
 const tensor: BaselineTensor = { data: new Float32Array(4), dims: [2, 2] };
 const options: BaselineOptions = { causal: true };
 export const plain: Float32Array = baseline(tensor, tensor, tensor, options).data;
+
+export const alone: Promise<Engine> = createEngine();
