@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { rolldown } from "rolldown";
 import { chromiumPath, launchChromium, visit } from "../test/hosts/chromium.js";
-import { type HostName as InstalledHost, obtain } from "../test/hosts/hosts.js";
+import { areHostsRequired, type HostName as InstalledHost, obtain } from "../test/hosts/hosts.js";
 import { ISOLATION, serve } from "../test/hosts/serve.js";
 import type { Answer } from "./host.js";
 
@@ -31,6 +31,7 @@ export async function find(name: HostName): Promise<BitsHost> {
     await browser.close();
     return { name, version, executable };
   } catch (error) {
+    if (areHostsRequired) throw error;
     return { name, reason: (error as Error).message.split("\n")[0]! };
   }
 }

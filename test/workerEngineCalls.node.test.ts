@@ -47,6 +47,18 @@ describe("order and signals", () => {
     await cache.dispose();
   });
 
+  test("one signal for many calls has one listener", async () => {
+    const { controller, signal, listeners } = counted();
+    const before = busy(shared);
+    const calls = Array.from({ length: 20 }, () => attend(shared, { signal }));
+    expect(listeners()).toBe(1);
+    const settled = Promise.allSettled(calls);
+    controller.abort("enough");
+    expect((await settled).every((each) => each.status === "rejected" && each.reason === "enough")).toBe(true);
+    await before;
+    expect(listeners()).toBe(0);
+  });
+
   test("aborted while it waits: the call is not made, those after it are", async () => {
     const { controller, signal, listeners } = counted();
     const cache = await shared.createKVCache({ numKvHeads: 2, headDim: 8, capacity: 100 });
@@ -223,6 +235,44 @@ describe("arrays", () => {
     const out = { data: Float32Array.of(10, 20, 30, 40), dims: [2, 2] };
     await shared.matmul(square, square, { out, accumulate: true });
     expect([...out.data]).toEqual([17, 30, 45, 62]);
+  });
+
+  test("a place that is read has what the calls before have left there, though nobody awaited them", async () => {
+    const square = { data: Float32Array.of(1, 2, 3, 4), dims: [2, 2] };
+    const out = { data: Float32Array.of(10, 20, 30, 40), dims: [2, 2] };
+    await Promise.all([1, 2, 3].map(() => shared.matmul(square, square, { out, accumulate: true })));
+    expect([...out.data]).toEqual([31, 50, 75, 106]);
+  });
+
+  test("a place that is read and detached meanwhile is an Error", async () => {
+    const square = { data: Float32Array.of(1, 2, 3, 4), dims: [2, 2] };
+    const out = { data: new Float32Array(4), dims: [2, 2] };
+    const before = busy(shared);
+    const result = shared.matmul(square, square, { out, accumulate: true });
+    structuredClone(out.data, { transfer: [out.data.buffer] });
+    await expect(result).rejects.toEqual(new Error('matmul: "out" holds 0 elements when its call is made, expected 4'));
+    await before;
+  });
+
+  test("options that are inherited, or not enumerable, are read as an engine here reads them", async () => {
+    class Options {
+      get causal(): boolean {
+        return true;
+      }
+      get aboutNothing(): string {
+        return "an option that nobody knows, and nobody looks for";
+      }
+      describe(): string {
+        return "a method";
+      }
+    }
+    const hidden = Object.defineProperty({}, "causal", { value: true });
+    const expected = bitsIn(here.scaledDotProductAttention(x, x, x, { causal: true }).data);
+    expect(expected).not.toEqual(bitsIn(truth.data));
+    for (const options of [new Options(), Object.create({ causal: true }) as object, hidden])
+      expect(bitsIn((await shared.scaledDotProductAttention(x, x, x, options)).data)).toEqual(expected);
+    const signal = AbortSignal.abort("too late");
+    await expect(shared.scaledDotProductAttention(x, x, x, Object.create({ signal }) as object)).rejects.toBe("too late");
   });
 
   test("a place that was detached meanwhile is an Error, and no other is filled", async () => {

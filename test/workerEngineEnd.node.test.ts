@@ -116,6 +116,7 @@ describe("the end", () => {
       () => new Worker(engineWorker.replaceAll(VERSION, "0.0.9"), { eval: true }),
       `its script is of headwise 0.0.9, expected ${VERSION}`,
     ],
+    ["nothing", () => undefined as never, '"createWorker" must return a worker, got undefined'],
   ])("%s: creation says so", async (_, createWorker, problem) => {
     const stallTimeout = problem.includes("300 ms") ? 300 : 30_000;
     await expect(createWorkerEngine({ createWorker, stallTimeout })).rejects.toThrow(

@@ -71,14 +71,38 @@ export default [
   {
     rule: "what an aborted call made is freed",
     ...here("connection"),
-    find: "if (this.#running!.isAborted) this.release(message.made);",
+    find: "if (this.#running?.isAborted) this.release(message.made);",
     replace: "",
   },
   {
     rule: "signals are listened to no longer than the call lasts",
-    ...here("connection"),
-    find: 'signal?.removeEventListener("abort", onAbort);',
+    ...here("signals"),
+    find: 'signal.removeEventListener("abort", watch.listener);',
     replace: "",
+  },
+  {
+    rule: "one signal for many calls has one listener",
+    ...here("signals"),
+    find: "this.#watches.set(signal, watch);",
+    replace: "",
+  },
+  {
+    rule: "a place that is read has the results of the calls before",
+    ...here("connection"),
+    find: "const readsResults = this.#queue[0]?.encoded.places.areRead;",
+    replace: "const readsResults = false;",
+  },
+  {
+    rule: "options that are inherited are read",
+    ...here("encodeCall"),
+    find: "if (!names.has(name) && typeof held",
+    replace: "if (level === value && !names.has(name) && typeof held",
+  },
+  {
+    rule: "inherited properties are no options that could be unknown",
+    ...there("decodeCall"),
+    find: "Object.setPrototypeOf(object, plain(inherited));",
+    replace: "Object.assign(object, plain(inherited));",
   },
   {
     rule: "a getter may dispose of the engine",

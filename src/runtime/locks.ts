@@ -7,13 +7,13 @@ let isDenied = false;
 
 export const hasLocks = (): boolean => manager() !== undefined && !isDenied;
 
-/** Holds the lock from now on; fulfilled once it does, at once where the host has none to give. */
+/** Holds the lock from now on; fulfilled once it does, at once where the host has none to give, or the lock has no name. */
 export const holdLock = (name: string): Promise<void> =>
   new Promise((resolve) => {
     const locks = manager();
-    if (!locks) resolve();
+    if (!locks || name === "") { resolve(); return; }
     locks
-      ?.request(name, () => {
+      .request(name, () => {
         resolve();
         return new Promise(() => undefined);
       })

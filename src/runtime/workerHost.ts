@@ -1,4 +1,5 @@
 /** A worker as the calling thread sees it, alike for `worker_threads` and for the workers of browsers, Deno and Bun. */
+import { describe } from "../check.js";
 import type { WorkerAnswer, WorkerStart } from "./job.js";
 import { hasLocks, whenFree } from "./locks.js";
 import type { WorkerLike } from "./workerLike.js";
@@ -62,6 +63,10 @@ export class WorkerHost {
   /** Sends what the worker needs, the name of its lock among it; the answer is undefined when it is ready, else why it is not. */
   async start(message: WorkerStart | Pick<WorkerStart, "lock">, timeout: number): Promise<string | undefined> {
     const worker = this.#worker;
+    if (typeof (worker as Partial<WorkerLike> | undefined)?.postMessage !== "function") {
+      this.#onEnd();
+      return `"createWorker" must return a worker, got ${describe(worker)}`;
+    }
     let timer: ReturnType<typeof setTimeout> | undefined;
     const problem = await new Promise<string | undefined>((resolve) => {
       timer = setTimeout(() => resolve(`no answer within ${timeout} ms`), timeout);

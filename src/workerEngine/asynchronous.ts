@@ -15,17 +15,18 @@ export interface AbortSignalLike {
   removeEventListener(type: "abort", listener: () => void): void;
 }
 
-/** What every call of a worker engine takes among its options, or, where it has none, in an argument more. */
+/** What every call of a worker engine takes among its options, or, where it has none, in an argument after all others. */
 export interface CallOptions {
   /**
    * Gives the call up: its promise is rejected with the signal's reason at once. A call that still waits is not made; one that the worker
-   * has already begun runs to its end there, and its result is dropped. Arrays that were moved are gone either way. An AbortSignal.
-   * Default none.
+   * has already begun runs to its end there, and its result is dropped, but for what it writes to places in a SharedArrayBuffer. Arrays
+   * that were moved are gone either way. An AbortSignal. Default none.
    */
   signal?: AbortSignalLike | undefined;
   /**
    * Moves the data of tensors, and arrays that are arguments themselves, to the worker instead of copying them: the caller's arrays are
-   * empty (detached) afterwards. Each must take its whole buffer. Places for results and lists among options stay. Default false.
+   * empty (detached) afterwards. Each must take its whole buffer. Places for results and lists among options stay. What can't be moved,
+   * as the memory of a WebAssembly module, is refused; Node 20 copies it. Default false.
    */
   transfer?: boolean | undefined;
 }

@@ -8,13 +8,14 @@ import { type EncodedCall, encodeCall, readCallOptions } from "./encodeCall.js";
 import { type CallMessage, type DoneMessage, ENGINE, type FromWorker, type Interfaces, type ToWorker } from "./messages.js";
 import { identityOf, RemoteFactory } from "./remote.js";
 import { fromSent } from "./sentErrors.js";
+import { Signals } from "./signals.js";
 import { listen } from "./workerEvents.js";
 
 /** A call that waits, or that the worker has. */
 interface Job {
   readonly operation: string;
   readonly encoded: EncodedCall;
-  readonly message: CallMessage;
+  readonly message: Omit<CallMessage, "spans">;
   /** What is called; kept while the call is under way. */
   readonly target: object;
   resolve(value: unknown): void;
@@ -42,6 +43,7 @@ export class Connection {
   readonly #worker: SendingWorker;
   readonly #host: WorkerHost;
   readonly #queue: Job[] = [];
+  readonly #signals = new Signals();
   #running: Job | undefined;
   #factory: RemoteFactory | undefined;
   /** Why there is no worker any more. */
@@ -93,18 +95,17 @@ export class Connection {
     const encoded = encodeCall(this, operation, path, args, transfer);
     this.#assertAlive(operation); // a getter may have disposed of the engine
 
-    let job: Job | undefined;
-    const onAbort = (): void => this.#abort(job!, signal!.reason);
-    signal?.addEventListener("abort", onAbort);
+    let stopWatching: (() => void) | undefined;
     try {
       return await new Promise((resolve, reject) => {
-        const message: CallMessage = { kind: "call", target: id, isRead, ...encoded.message };
-        job = { operation, encoded, message, target, resolve, reject, isAborted: false };
+        const message = { kind: "call", target: id, isRead, ...encoded.message } as const;
+        const job: Job = { operation, encoded, message, target, resolve, reject, isAborted: false };
+        stopWatching = signal && this.#signals.watch(signal, () => this.#abort(job, signal.reason));
         this.#queue.push(job);
         this.#next();
       });
     } finally {
-      signal?.removeEventListener("abort", onAbort);
+      stopWatching?.();
     }
   }
 
@@ -152,7 +153,9 @@ export class Connection {
     this.#running = job;
     this.#worker.ref?.();
     try {
-      this.#post(job.message, job.encoded.transfer);
+      const { places, transfer } = job.encoded;
+      const spans = places.spans(job.operation);
+      this.#post({ ...job.message, spans }, [...transfer, ...spans.flatMap(({ contents }) => contents ?? [])]);
     } catch (error) {
       this.#running = undefined;
       job.reject(error);
@@ -180,7 +183,7 @@ export class Connection {
         else this.#finish((job) => job.reject(fromSent(message.error)));
         break;
       case "done":
-        if (this.#running!.isAborted) this.release(message.made);
+        if (this.#running?.isAborted) this.release(message.made);
         this.#finish((job) => this.#deliver(job, message));
     }
   }
@@ -193,12 +196,15 @@ export class Connection {
     }
   }
 
-  /** The worker is free again, and gets the next call before the caller gets this one's result. */
+  /** The worker is free again, and gets the next call before the caller gets this one's result, unless that may read it. */
   #finish(settle: (job: Job) => void): void {
-    const job = this.#running!;
+    const job = this.#running;
+    if (!job) return; // the worker had been given up
     this.#running = undefined;
+    const readsResults = this.#queue[0]?.encoded.places.areRead;
+    if (readsResults) settle(job);
     this.#next();
-    settle(job);
+    if (!readsResults) settle(job);
   }
 
   #deliver(job: Job, { result, buffers, made, spans }: DoneMessage): void {

@@ -1,5 +1,5 @@
 /** A call as it arrives in the worker: its arguments as the engine takes them. */
-import type { CallMessage, Encoded } from "./messages.js";
+import type { CallMessage, Encoded, Entries } from "./messages.js";
 import type { Objects } from "./objects.js";
 
 export interface DecodedCall {
@@ -15,8 +15,10 @@ export function decodeCall({ args, buffers, places, spans: wanted }: CallMessage
   const given = new Map<object, number>();
   const spans = wanted.map(({ bytes, contents }) => contents ?? new ArrayBuffer(bytes));
 
-  const objectOf = (tag: string, entries: readonly (readonly [string, Encoded])[]): object => {
-    const object = Object.fromEntries(entries.map(([name, value]) => [name, decode(value)]));
+  const plain = (entries: Entries): object => Object.fromEntries(entries.map(([name, value]) => [name, decode(value)]));
+  const objectOf = (tag: string, entries: Entries, inherited: Entries = []): object => {
+    const object = plain(entries);
+    if (inherited.length > 0) Object.setPrototypeOf(object, plain(inherited));
     if (tag !== "Object") Object.defineProperty(object, Symbol.toStringTag, { value: tag });
     return object;
   };
@@ -35,7 +37,7 @@ export function decodeCall({ args, buffers, places, spans: wanted }: CallMessage
       case "list":
         return value.items.map(decode);
       case "object":
-        return note(objectOf(value.tag, value.entries), value.given);
+        return note(objectOf(value.tag, value.entries, value.inherited), value.given);
       case "sync": {
         const data = decode(value.data);
         return note({ shape: decode(value.shape), dataSync: () => data }, value.given);

@@ -2,7 +2,7 @@
  * The arguments of a call, on their way to the worker: everything is read once, and arrays are copied, or moved, before the call
  * returns its promise.
  */
-import { describe, oneOf, wrongKind, wrongValue } from "../check.js";
+import { describe, oneOf, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { CallMessage, Encoded } from "./messages.js";
 import { PlaceList } from "./placeList.js";
 import { identityOf } from "./remote.js";
@@ -19,8 +19,8 @@ const CALL_OPTIONS: readonly string[] = ["signal", "transfer"];
 
 /** A call that is ready to be sent; nothing of the caller's is read again. */
 export interface EncodedCall {
-  readonly message: Omit<CallMessage, "kind" | "target" | "isRead">;
-  /** What moves to the worker. */
+  readonly message: Omit<CallMessage, "kind" | "target" | "isRead" | "spans">;
+  /** What moves to the worker, besides what places hold. */
   readonly transfer: readonly ArrayBuffer[];
   /** Arguments that are in the worker already, by number; the call keeps them. */
   readonly remotes: ReadonlyMap<number, object>;
@@ -40,7 +40,7 @@ export function readCallOptions(operation: string, args: readonly unknown[]): Ca
   const found: Record<string, unknown> = {};
   for (const options of args) {
     if (!isOptions(options)) continue;
-    for (const name of CALL_OPTIONS) if (Object.hasOwn(options, name)) found[name] = options[name];
+    for (const name of CALL_OPTIONS) if (name in options) found[name] = options[name];
   }
   const { signal, transfer = false } = found as { signal?: Partial<AbortSignalLike> | null; transfer?: unknown };
   const isSignal = typeof signal === "object" && typeof signal?.aborted === "boolean" && "addEventListener" in signal;
@@ -91,19 +91,19 @@ class CallEncoder {
     const encoded: Encoded[] = [];
     for (const [index, value] of args.entries()) {
       if (isOptions(value)) {
-        const names = Object.keys(value);
-        const own = names.filter((name) => !CALL_OPTIONS.includes(name));
-        const isEmptied = own.length === 0 && names.length > 0;
+        const names = namesOf(value);
+        const engines = names.filter(({ name }) => !CALL_OPTIONS.includes(name));
+        const isEmptied = engines.length === 0 && names.length > 0;
         if (isEmptied && index === args.length - 1) continue; // nothing for the engine
-        encoded.push(this.#object("", value, own, WITHOUT_PLACES.includes(path) ? [] : PLACES));
+        encoded.push(this.#object("", value, engines, WITHOUT_PLACES.includes(path) ? [] : PLACES));
       } else encoded.push(this.#value(`argument ${index + 1}`, value, true));
     }
-    const { places, spans } = this.#places.layOut();
+    const places = this.#places.layOut();
     const moved = this.#move();
     const copies = this.#buffers.filter((buffer): buffer is ArrayBuffer => !isShared(buffer));
     return {
-      message: { path, args: encoded, buffers: this.#buffers, places, spans },
-      transfer: [...new Set([...copies, ...moved, ...spans.flatMap(({ contents }) => contents ?? [])])],
+      message: { path, args: encoded, buffers: this.#buffers, places },
+      transfer: [...new Set([...copies, ...moved])],
       remotes: this.#remotes,
       places: this.#places,
       given: this.#given,
@@ -126,7 +126,7 @@ class CallEncoder {
     try {
       if (Array.isArray(value))
         return { kind: "list", items: Array.from(value, (item, index) => this.#value(`${name}[${index}]`, item)) };
-      return isTensor(value) ? this.#tensor(name, value) : this.#object(`${name}.`, value, Object.keys(value), []);
+      return isTensor(value) ? this.#tensor(name, value) : this.#object(`${name}.`, value, namesOf(value), []);
     } finally {
       this.#around.delete(value);
     }
@@ -137,17 +137,21 @@ class CallEncoder {
   }
 
   /** Properties in the order in which they stand; `places` are those that receive results. */
-  #object(prefix: string, value: object, names: readonly string[], places: readonly string[]): Encoded {
+  #object(prefix: string, value: object, names: readonly PropertyName[], places: readonly string[]): Encoded {
     const entries: [string, Encoded][] = [];
+    const inherited: [string, Encoded][] = [];
     let readsPlaces = false;
-    for (const name of names) {
+    for (const { name, isListed } of names) {
       const property = (value as Readonly<Record<string, unknown>>)[name];
       if (name === READS_PLACES) readsPlaces = Boolean(property);
       const isPlace = places.includes(name) && typeof property === "object" && property !== null && isTensor(property);
-      entries.push([name, isPlace ? this.#tensor(name, property, name) : this.#value(prefix + name, property)]);
+      (isListed ? entries : inherited).push([
+        name,
+        isPlace ? this.#tensor(name, property, name) : this.#value(prefix + name, property),
+      ]);
     }
     if (readsPlaces) this.#places.areRead = true;
-    return { kind: "object", tag: Object.prototype.toString.call(value).slice(8, -1), entries };
+    return { kind: "object", tag: Object.prototype.toString.call(value).slice(8, -1), entries, inherited };
   }
 
   /** A tensor as the engine reads it, whatever else it has; `place` is the option where it receives results. */
@@ -155,7 +159,12 @@ class CallEncoder {
     const { dims, shape, dataSync, type, location } = value as Readonly<Record<string, unknown>>;
     const given = place === undefined ? undefined : this.#given.push(value) - 1;
     if (typeof dataSync === "function" && shape !== undefined) {
-      const data: unknown = (dataSync as () => unknown).call(value);
+      let data: unknown;
+      try {
+        data = (dataSync as () => unknown).call(value);
+      } catch (cause) {
+        throw wrongMoment(this.#operation, `${quote(name)} can't be read (${String(cause)})`, cause);
+      }
       return { kind: "sync", shape: this.#value(`${name}.shape`, shape), data: this.#value(`${name}.data`, data), given };
     }
     const known = Object.entries({ dims, type, location }).filter(([, each]) => each !== undefined);
@@ -215,6 +224,23 @@ class CallEncoder {
     for (const [at, buffer] of buffers.entries()) this.#buffers[this.#buffers.indexOf(buffer)] = moved[at]!;
     return moved;
   }
+}
+
+interface PropertyName {
+  readonly name: string;
+  /** Whether it is the object's own and enumerable, as the engine looks for options that it doesn't know. */
+  readonly isListed: boolean;
+}
+
+/** What can be read of an object but methods, also from its classes. */
+function namesOf(value: object): PropertyName[] {
+  const names = new Map(Object.keys(value).map((name) => [name, true]));
+  for (let level = value; level !== Object.prototype; level = Object.getPrototypeOf(level) as object) {
+    for (const [name, { value: held }] of Object.entries(Object.getOwnPropertyDescriptors(level)))
+      if (!names.has(name) && typeof held !== "function") names.set(name, false);
+    if (Object.getPrototypeOf(level) === null) break;
+  }
+  return Array.from(names, ([name, isListed]) => ({ name, isListed }));
 }
 
 /** Options, and not a tensor, an array or an object in the worker. */

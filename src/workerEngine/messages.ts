@@ -97,7 +97,7 @@ export interface Span {
   readonly contents: ArrayBuffer | undefined;
 }
 
-type Entries = readonly (readonly [name: string, value: Encoded])[];
+export type Entries = readonly (readonly [name: string, value: Encoded])[];
 
 /** A value as it is sent: what structured cloning copies by itself, or one of these. */
 export type Encoded =
@@ -109,8 +109,14 @@ export type Encoded =
   | bigint
   | ({ readonly kind: "array"; readonly type: string; readonly buffer: number } & Stretch)
   | { readonly kind: "list"; readonly items: readonly Encoded[] }
-  /** `tag` as errors name it; `given` is the place of the caller's that it is, if it is one. */
-  | { readonly kind: "object"; readonly tag: string; readonly entries: Entries; readonly given?: number | undefined }
+  /** `tag` as errors name it; `inherited` are properties that `Object.keys` doesn't list; `given` is the place of the caller's that it is, if it is one. */
+  | {
+      readonly kind: "object";
+      readonly tag: string;
+      readonly entries: Entries;
+      readonly inherited?: Entries;
+      readonly given?: number | undefined;
+    }
   /** { shape, dataSync } */
   | { readonly kind: "sync"; readonly shape: Encoded; readonly data: Encoded; readonly given?: number | undefined }
   /** A place for float32 results, by its number in `places`. */

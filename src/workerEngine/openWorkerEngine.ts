@@ -44,7 +44,7 @@ export async function openWorkerEngine(options: WorkerEngineOptions, entry: Entr
   const lock = hasLocks() ? `headwise ${crypto.randomUUID()}` : ""; // pages without https have neither
   const host = new WorkerHost(worker, lock);
   const start: StartMessage = { kind: "start", lock, version: VERSION };
-  const problem = await host.start(start, plan.stallTimeout);
+  const problem = await host.start(start, plan.stallTimeout).catch((error: unknown) => String(error));
   if (problem !== undefined) {
     host.terminate();
     throw didNotStart(problem);

@@ -18,6 +18,7 @@ interface Stretch {
 export class PlaceList {
   readonly #list: Place[] = [];
   #at: readonly PlaceAt[] = [];
+  #stretches: readonly Stretch[] = [];
   /** Whether the call reads what they hold. */
   areRead = false;
 
@@ -31,8 +32,8 @@ export class PlaceList {
     return this.#list.find(({ data }) => buffers.includes(data.buffer))?.name;
   }
 
-  /** Memory for the worker: a span for each place, but one for those that overlap, which the engine refuses. */
-  layOut(): { readonly places: readonly PlaceAt[]; readonly spans: readonly Span[] } {
+  /** Lays memory for the worker out: a span for each place, but one for those that overlap, which the engine refuses. */
+  layOut(): readonly PlaceAt[] {
     let stretches: Stretch[] = [];
     for (const { data } of this.#list) {
       const own = stretchOf(data);
@@ -46,11 +47,20 @@ export class PlaceList {
       const span = stretches.findIndex(({ buffer, start, end }) => buffer === own.buffer && start <= own.start && own.end <= end);
       return { span, offset: own.start - stretches[span]!.start, length };
     });
-    const spans = stretches.map(({ buffer, start, end }) => ({
+    this.#stretches = stretches;
+    return this.#at;
+  }
+
+  /**
+   * The spans, with what the places hold now where that is read too.
+   * @throws {Error} an array that was detached meanwhile
+   */
+  spans(operation: string): Span[] {
+    if (this.areRead) this.#assertWhole(operation, "when its call is made");
+    return this.#stretches.map(({ buffer, start, end }) => ({
       bytes: end - start,
       contents: this.areRead ? (buffer as ArrayBuffer).slice(start, end) : undefined,
     }));
-    return { places: this.#at, spans };
   }
 
   /**
@@ -58,14 +68,18 @@ export class PlaceList {
    * @throws {Error} an array that was detached meanwhile
    */
   fill(operation: string, spans: readonly ArrayBuffer[]): void {
-    for (const { name, data, length } of this.#list) {
-      if (data.length !== length) {
-        throw wrongMoment(operation, `"${name}" holds ${data.length} elements when its results arrive, expected ${length}`);
-      }
-    }
+    this.#assertWhole(operation, "when its results arrive");
     for (const [index, { data }] of this.#list.entries()) {
       const { span, offset, length } = this.#at[index]!;
       data.set(new Float32Array(spans[span]!, offset, length));
+    }
+  }
+
+  #assertWhole(operation: string, when: string): void {
+    for (const { name, data, length } of this.#list) {
+      if (data.length !== length) {
+        throw wrongMoment(operation, `"${name}" holds ${data.length} elements ${when}, expected ${length}`);
+      }
     }
   }
 }

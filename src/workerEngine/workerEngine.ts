@@ -13,7 +13,7 @@ import type { Asynchronous, CallOptions, WorkerTensor } from "./asynchronous.js"
  * Calls are made one after the other, in the order in which they were called. Arrays are copied before the call returns its promise, so
  * that the caller may overwrite them at once; with `transfer: true` they are moved. Arrays in a SharedArrayBuffer are neither: the worker
  * reads them, and writes results there, when it comes to the call. The caller's places (`out`, `logSumExp` and so on) receive their results
- * when the promise is fulfilled. Tensors, caches, states, layers and packed matrices stay in the worker, and are given to calls as they are.
+ * when the promise is fulfilled; where a call reads them (`accumulate`) it reads what the calls before it have left there. Tensors, caches, states, layers and packed matrices stay in the worker, and are given to calls as they are.
  *
  * Every call takes `signal` and `transfer`, see `CallOptions`. Functions can't go to a worker: a `featureMap` must be a name. Where the
  * worker ends, calls are rejected and the engine is of no more use.

@@ -1,6 +1,7 @@
 /** Chromium, where there is one: CHROMIUM names its executable; without it, it is looked for where systems install it. */
 import { existsSync } from "node:fs";
 import { type Browser, chromium, type Page } from "playwright-core";
+import { areHostsRequired } from "./hosts.js";
 
 const { CHROMIUM } = process.env;
 const PLACES = [
@@ -10,8 +11,17 @@ const PLACES = [
   "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 ];
 
-/** The executable, or undefined where there is none. */
-export const chromiumPath = (): string | undefined => (CHROMIUM ? [CHROMIUM] : PLACES).find(existsSync);
+const NONE = "there is no Chromium; CHROMIUM can name its executable";
+
+/**
+ * The executable, or undefined where there is none.
+ * @throws {Error} none, and it is required
+ */
+export function chromiumPath(): string | undefined {
+  const path = (CHROMIUM ? [CHROMIUM] : PLACES).find(existsSync);
+  if (path === undefined && areHostsRequired) throw new Error(NONE);
+  return path;
+}
 
 /** For containers, and so that it calls nobody. */
 export const CHROMIUM_ARGS = [
@@ -27,7 +37,7 @@ export const CHROMIUM_ARGS = [
 /** A browser without a window and with an empty profile; `close` ends it. */
 export async function launchChromium(): Promise<Browser> {
   const executablePath = chromiumPath();
-  if (executablePath === undefined) throw new Error("there is no Chromium; CHROMIUM can name its executable");
+  if (executablePath === undefined) throw new Error(NONE);
   return chromium.launch({ executablePath, headless: true, args: CHROMIUM_ARGS });
 }
 

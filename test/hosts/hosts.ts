@@ -31,8 +31,20 @@ export type Host =
   | { readonly name: HostName; readonly version: string; readonly executable: string; readonly reason?: undefined }
   | { readonly name: HostName; readonly reason: string };
 
-/** The executable of a host, installed where it is not there yet. */
+/** Whether a host that can't be had is an Error, and not just named. */
+export const areHostsRequired = process.env["HEADWISE_REQUIRE_HOSTS"] === "1";
+
+/**
+ * The executable of a host, installed where it is not there yet.
+ * @throws {Error} a host that can't be had and is required
+ */
 export async function obtain(name: HostName): Promise<Host> {
+  const host = await look(name);
+  if (host.reason !== undefined && areHostsRequired) throw new Error(host.reason);
+  return host;
+}
+
+async function look(name: HostName): Promise<Host> {
   const { pkg, file } = PACKAGES[name];
   if (process.release.name === "node" && name === `Node ${process.versions.node.split(".")[0]}`) {
     return { name, version: process.versions.node, executable: process.execPath };

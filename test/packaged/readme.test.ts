@@ -1,11 +1,14 @@
 /** What the README shows, copied file by file by someone who has nothing but the tarball. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
+import { BUDGETS } from "../../bench/pageSize.js";
 import { chromiumPath, launchChromium } from "../hosts/chromium.js";
 import { HOSTS, obtain } from "../hosts/hosts.js";
-import { type Consumer, install } from "../hosts/install.js";
+import { type Consumer, consumerIn, install } from "../hosts/install.js";
 import { ISOLATION, serve } from "../hosts/serve.js";
 
 /** By the name in its first line: `// attention.mjs`, `<!-- index.html -->`. */
@@ -45,6 +48,23 @@ describe("the README's file for Node", () => {
   }
 });
 
+test("its commands in an empty folder, which lies in another project", async () => {
+  const parent = mkdtempSync(join(tmpdir(), "headwise-readme-"));
+  onTestFinished(() => rmSync(parent, { recursive: true, force: true }));
+  writeFileSync(join(parent, "package.json"), '{ "private": true }\n');
+  const folder = join(parent, "fresh");
+  mkdirSync(folder);
+  const tarball = /^npm install \.\/(.*)$/m.exec(readFileSync("README.md", "utf8"))![1]!;
+  copyFileSync(inject("tarball"), join(folder, tarball));
+  writeFileSync(join(folder, "attention.mjs"), files.get("attention.mjs")!);
+  const commands = /^```sh\n(.*?)^```$/ms.exec(readFileSync("README.md", "utf8"))![1]!.trim().split("\n");
+  const fresh = consumerIn(folder);
+  let printed = "";
+  for (const [command, ...args] of commands.map((line) => line.split(" ")))
+    ({ stdout: printed } = await fresh.run(command!, ...args));
+  expect(printed.trim()).toBe(NUMBERS);
+});
+
 const inChromium = chromiumPath() ? describe : describe.skip;
 const why = chromiumPath() ? "" : "not run, as there is no Chromium here: ";
 
@@ -62,8 +82,13 @@ inChromium(`${why}the README's pages`, () => {
     return consumer;
   }
 
-  /** What the page shows. */
-  async function shown(folder: string, page = "", headers: Record<string, string> = {}): Promise<string> {
+  /** What the page shows; what it downloaded goes to `scripts`. */
+  async function shown(
+    folder: string,
+    page = "",
+    headers: Record<string, string> = {},
+    scripts: Promise<Buffer>[] = [],
+  ): Promise<string> {
     const site = await serve(folder, () => headers);
     onTestFinished(() => site.close());
     const tab = await browser.newPage();
@@ -71,6 +96,9 @@ inChromium(`${why}the README's pages`, () => {
     const errors: string[] = [];
     tab.on("pageerror", ({ message }) => errors.push(message));
     tab.on("console", (message) => errors.push(message.text()));
+    tab.on("response", (response) => {
+      if (response.url().endsWith("js")) scripts.push(response.body());
+    });
     await tab.goto(`${site.origin}/${page}`);
     const out = tab.locator("#out");
     await out.filter({ hasText: /./ }).waitFor({ timeout: 20_000 });
@@ -78,9 +106,13 @@ inChromium(`${why}the README's pages`, () => {
     return (await out.textContent())!;
   }
 
-  test("without a bundler", async () => {
+  test(`without a bundler, and downloads no more than ${BUDGETS.attention / 1000} kB with gzip`, async () => {
     const { folder } = await opened("page.html");
-    expect(await shown(folder, "page.html")).toBe(NUMBERS);
+    const scripts: Promise<Buffer>[] = [];
+    expect(await shown(folder, "page.html", {}, scripts)).toBe(NUMBERS);
+    const sizes = (await Promise.all(scripts)).map((script) => gzipSync(script, { level: 9 }).byteLength);
+    expect(sizes.length).toBeGreaterThan(1);
+    expect(sizes.reduce((sum, size) => sum + size)).toBeLessThanOrEqual(BUDGETS.attention);
   });
 
   test("built by Vite", async () => {

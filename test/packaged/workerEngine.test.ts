@@ -117,17 +117,21 @@ describe.skipIf(!hasChromium)(`${hasChromium ? "" : "not run, as there is no Chr
     readonly job: number;
     readonly frames: number;
     readonly median: number;
+    /** All but one in twenty come sooner. */
+    readonly late: number;
     readonly longest: number;
   }
 
   test("keeps its frame rate during a job of 2 seconds in a worker, which holds it up on the page", { retry: 2 }, async () => {
     const { inWorker, onPage } = (await resultOf("frames.html")) as Record<"inWorker" | "onPage", Frames>;
-    const show = ({ job, frames, median, longest }: Frames): string =>
-      `job ${job.toFixed(0)} ms, ${frames} frames, ${median.toFixed(1)} ms between them, at most ${longest.toFixed(1)}`;
+    const show = ({ job, frames, median, late, longest }: Frames): string =>
+      `job ${job.toFixed(0)} ms, ${frames} frames, ${median.toFixed(1)} ms between them, ` +
+      `seldom more than ${late.toFixed(1)}, at most ${longest.toFixed(1)}`;
     console.log(`frames during a job in a worker: ${show(inWorker)}\nframes during a job on the page: ${show(onPage)}`);
-    expect(inWorker.job).toBeGreaterThan(1000);
+    expect(inWorker.job).toBeGreaterThan(1800);
     expect(onPage.longest).toBeGreaterThan(0.9 * onPage.job);
     expect(inWorker.longest).toBeLessThan(onPage.longest / 5);
     expect(inWorker.median).toBeLessThan(20);
+    expect(inWorker.late, "two frames").toBeLessThan(34);
   });
 });
