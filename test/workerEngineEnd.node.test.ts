@@ -5,7 +5,8 @@ import { describe, expect, test, vi } from "vitest";
 import { createEngine, createWorkerEngine } from "headwise";
 import { source as engineWorker } from "../src/runtime/binary/engineWorker.js";
 import { VERSION } from "../src/version.js";
-import { attend, bitsIn, busy, large, open, packaged, run, truth, x } from "./support/workerEngines.js";
+import { attend, bitsIn, busy, large, open, truth, x } from "./support/workerEngines.js";
+import { packaged, run } from "./support/workerEnginesInNode.js";
 
 describe("the end", () => {
   test("dispose comes after the calls before it; later ones say what the engine says", async () => {

@@ -3,7 +3,7 @@
 const ROOM = "src/workerEngine";
 const here = (name) => ({
   file: `${ROOM}/${name}.ts`,
-  tests: ["", "Errors", "Calls", "End"].map((part) => `workerEngine${part}.node`),
+  tests: ["", "Errors", "Calls", "End"].map((part) => `workerEngine${part}`),
 });
 const there = (name) => ({ ...here(name), needsWorkers: true });
 

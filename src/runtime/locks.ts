@@ -11,7 +11,10 @@ export const hasLocks = (): boolean => manager() !== undefined && !isDenied;
 export const holdLock = (name: string): Promise<void> =>
   new Promise((resolve) => {
     const locks = manager();
-    if (!locks || name === "") { resolve(); return; }
+    if (!locks || name === "") {
+      resolve();
+      return;
+    }
     locks
       .request(name, () => {
         resolve();

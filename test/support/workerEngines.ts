@@ -1,7 +1,4 @@
 /** Engines in a worker for tests, and an engine here to hold them against. */
-import { spawnSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
-import { Worker } from "node:worker_threads";
 import { afterAll, afterEach } from "vitest";
 import {
   createEngine,
@@ -12,7 +9,6 @@ import {
   type WorkerEngine,
   type WorkerEngineOptions,
 } from "headwise";
-import { source as engineWorker } from "../../src/runtime/binary/engineWorker.js";
 import { normal } from "./random.js";
 
 /** An engine here, to be called as if it were in a worker: who awaits doesn't notice. */
@@ -38,8 +34,6 @@ export const here = await createEngine({ build: "simd", operations: "all" });
 afterEach(() => Promise.all(opened.splice(0).map((engine) => engine.dispose())));
 afterAll(() => shared.dispose());
 
-/** The worker that the package carries. */
-export const packaged = (): Worker => new Worker(engineWorker, { eval: true });
 export const x = normal([1, 5, 2, 8], 1);
 export const attend = (
   engine: WorkerEngine,
@@ -51,13 +45,6 @@ export const truth = here.scaledDotProductAttention(x, x, x);
 export const large = normal([1, 1024, 8, 64], 1);
 export const busy = (engine: WorkerEngine, options = {}): Promise<ResultTensor> =>
   engine.scaledDotProductAttention(large, large, large, options);
-
-/** Runs a script in a process of its own, with the built package. */
-export const run = (flags: string[], script: string) => {
-  const dist = fileURLToPath(new URL("../../dist/index.js", import.meta.url));
-  const text = `import { createWorkerEngine } from ${JSON.stringify(dist)};\n${script}`;
-  return spawnSync(process.execPath, [...flags, "--input-type=module", "-e", text], { encoding: "utf8", timeout: 20_000 });
-};
 
 /** The same value with bits in place of float32 numbers. */
 export function bitsIn(value: unknown): unknown {

@@ -1,5 +1,4 @@
 /** Calls of engines in a worker: their order, signals that take them back, arrays that are copied or moved, places for results. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { ResultEncoder } from "../src/workerEngine/encodeResult.js";
 import { Objects } from "../src/workerEngine/objects.js";
@@ -78,7 +77,7 @@ describe("order and signals", () => {
     let isNextDone = false;
     const running = busy(shared, { out, signal });
     const next = attend(shared).finally(() => (isNextDone = true));
-    await sleep(1);
+    await new Promise((resolve) => setTimeout(resolve, 1));
     controller.abort(new Error("enough"));
     await expect(running).rejects.toThrow("enough");
     expect(isNextDone).toBe(false);
