@@ -1,8 +1,9 @@
 /** The examples do what their READMEs say, with the packed package. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
 import { installExamples } from "../hosts/examples.js";
 import { type Consumer, consumerIn } from "../hosts/install.js";
@@ -47,17 +48,20 @@ describe("decode", () => {
     expect(last(two)).toBe(last(one));
   });
 
-  const models = process.env["HEADWISE_MODELS"];
-  test.runIf(models)(`a trained model tells its story${models ? "" : ": not run, HEADWISE_MODELS names no folder"}`, async () => {
-    const folder = join(models!, "stories260K");
-    const files = ["--model", join(folder, "stories260K.bin"), "--tokenizer", join(folder, "tok512.bin")];
-    const { text } = JSON.parse(readFileSync(join(folder, "expected-greedy.json"), "utf8")) as { text: string };
-    const output = await run("decode", ...files, "--tokens", "150");
-    expect(output).toContain("tokens that differ: 0, logits: 0\n");
-    const [, story] = /logits: 0\n([^]*)\n$/.exec(output)!;
-    expect(story!.length).toBeGreaterThan(300);
-    expect(text.startsWith(story!.trim())).toBe(true);
-  });
+  const models = [process.env["HEADWISE_MODELS"], resolve("../shared/models")].find((folder) => folder && existsSync(folder));
+  test.runIf(models)(
+    `a trained model tells its story${models ? "" : ": not run, the models are absent; HEADWISE_MODELS can name their folder"}`,
+    async () => {
+      const folder = join(models!, "stories260K");
+      const files = ["--model", join(folder, "stories260K.bin"), "--tokenizer", join(folder, "tok512.bin")];
+      const { text } = JSON.parse(readFileSync(join(folder, "expected-greedy.json"), "utf8")) as { text: string };
+      const output = await run("decode", ...files, "--tokens", "150");
+      expect(output).toContain("tokens that differ: 0, logits: 0\n");
+      const [, story] = /logits: 0\n([^]*)\n$/.exec(output)!;
+      expect(story!.length).toBeGreaterThan(300);
+      expect(text.startsWith(story!.trim())).toBe(true);
+    },
+  );
 
   test.each([
     [["--tokens", "x"], "--tokens x: not a positive integer"],
@@ -118,24 +122,30 @@ test.runIf(hasGit)(
     for (const file of files) if (existsSync(file)) cpSync(file, join(folder, file));
     expect(existsSync(join(folder, "node_modules"))).toBe(false);
     const clone = consumerIn(folder, 500_000);
-    const list = await clone.run("npm", "run", "--silent", "example");
-    expect(list.stdout).toContain("npm run example -- decode             Decoding with a KV cache");
-    const { stdout } = await clone.run(
-      "npm",
-      "run",
-      "--silent",
-      "example",
-      "--",
-      "decode",
-      "--layers",
-      "1",
-      "--embed",
-      "32",
-      "--tokens",
-      "4",
-    );
-    expect(stdout).toContain("tokens that differ: 0, logits: 0\n");
-    const onnx = await clone.run("npm", "run", "--silent", "example", "--", "onnx-attention", "--rows", "9");
-    expect(numberAfter(onnx.stdout, "largest difference")).toBeLessThan(1e-5);
+    const example = async (...args: string[]): Promise<string> =>
+      (await clone.run("npm", "run", "--silent", "example", "--", ...args)).stdout;
+    expect(await example()).toContain("npm run example -- decode             Decoding with a KV cache");
+    const decoded = await example("decode", "--layers", "1", "--embed", "32", "--tokens", "4");
+    expect(decoded).toContain("tokens that differ: 0, logits: 0\n");
+    expect(numberAfter(await example("onnx-attention", "--rows", "9"), "largest difference")).toBeLessThan(1e-5);
+    expect(await example("transformer-block", "--embed", "32", "--heads", "4", "--tokens", "9")).toContain("differ from one call");
+    const sizes = ["--keys", "300", "--heads", "4", "--kv-heads", "2", "--head-dim", "16", "--tokens", "3"];
+    expect(numberAfter(await example("long-context", ...sizes), "largest difference")).toBeLessThan(1e-6);
+
+    for (const [name, path, text] of [
+      ["service", "/health", "build"],
+      ["page", "/", "<canvas"],
+    ] as const) {
+      const server = spawn(process.execPath, ["scripts/example.mjs", name, "--port", "0"], { cwd: folder }); // what the command runs
+      onTestFinished(() => void server.kill("SIGKILL"));
+      let output = "";
+      const ended = once(server, "close");
+      server.stdout.setEncoding("utf8").on("data", (piece: string) => (output += piece));
+      while (!/http:\S+/.test(output)) await Promise.race([once(server.stdout, "data"), ended]);
+      const answer = await fetch(new URL(path, /http:\S+/.exec(output)![0]));
+      expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining(text)]);
+      server.kill("SIGINT");
+      await ended;
+    }
   },
 );

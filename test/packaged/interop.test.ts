@@ -1,9 +1,12 @@
 /** Tensors of other libraries go in as they are and results become theirs, with the packages that npm has. */
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { rolldown } from "rolldown";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { chromiumPath, launchChromium, visit } from "../hosts/chromium.js";
 import { type Host, obtain } from "../hosts/hosts.js";
 import { type Consumer, install } from "../hosts/install.js";
+import { serve } from "../hosts/serve.js";
 
 const folder = resolve("test/consumers/interop");
 const { dependencies } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { dependencies: Record<string, string> };
@@ -107,6 +110,35 @@ beforeAll(async () => {
 });
 afterAll(() => consumer.remove());
 
+type Found = Record<string, number | string>;
+
+/** What must be found where a library's program has run. */
+function holds(version: string, { right, alike, texts }: Library, run: () => Promise<Found>): void {
+  let found: Found = {};
+  beforeAll(async () => {
+    found = await run();
+  });
+
+  test.each(right)(`${version} › %s: the reference's numbers within ${BOUND}`, (what) => {
+    expect(found[what]).toBeTypeOf("number");
+    expect(found[what]).toBeLessThanOrEqual(BOUND);
+  });
+
+  test.each(alike)(`${version} › %s: the same within ${BOUND_OF_TWO}`, (what) => {
+    expect(found[what]).toBeTypeOf("number");
+    expect(found[what]).toBeLessThanOrEqual(BOUND_OF_TWO);
+  });
+
+  test.each(Object.entries(texts))(`${version} › %s: %s`, (what, text) => {
+    expect(found[what]).toBe(text);
+  });
+
+  test(`${version} › nothing that it tried is left out here`, () => {
+    const tried = Object.keys(found).filter((what) => what !== "float16 lies in");
+    expect(tried.sort()).toEqual([...right, ...alike, ...Object.keys(texts)].sort());
+  });
+}
+
 describe.each(hosts)("$name", (host) => {
   const { executable = "", reason } = host as { executable?: string; reason?: string };
 
@@ -117,29 +149,33 @@ describe.each(hosts)("$name", (host) => {
       test.skip(`not run: ${name} ${version}: ${reason ?? `it needs Node ${since}`}`);
       return;
     }
-    let found: Record<string, number | string> = {};
-    beforeAll(async () => {
+    holds(version, { name, program, right, alike, texts }, async () => {
       const { stdout } = await consumer.run(executable, program);
-      found = JSON.parse(stdout.trim().split("\n").at(-1)!) as typeof found;
+      return JSON.parse(stdout.trim().split("\n").at(-1)!) as Found;
     });
+  });
+});
 
-    test.each(right)(`${version} › %s: the reference's numbers within ${BOUND}`, (what) => {
-      expect(found[what]).toBeTypeOf("number");
-      expect(found[what]).toBeLessThanOrEqual(BOUND);
-    });
-
-    test.each(alike)(`${version} › %s: the same within ${BOUND_OF_TWO}`, (what) => {
-      expect(found[what]).toBeTypeOf("number");
-      expect(found[what]).toBeLessThanOrEqual(BOUND_OF_TWO);
-    });
-
-    test.each(Object.entries(texts))(`${version} › %s: %s`, (what, text) => {
-      expect(found[what]).toBe(text);
-    });
-
-    test(`${version} › nothing that it tried is left out here`, () => {
-      const tried = Object.keys(found).filter((what) => what !== "float16 lies in");
-      expect(tried.sort()).toEqual([...right, ...alike, ...Object.keys(texts)].sort());
+const hasChromium = chromiumPath() !== undefined;
+describe.skipIf(!hasChromium)(hasChromium ? "Chromium" : "not run, as there is no Chromium here", () => {
+  describe.each(LIBRARIES.filter(({ name }) => name !== "onnxruntime-node"))("$name", (library) => {
+    holds(dependencies[library.name]!, library, async () => {
+      const { folder } = consumer;
+      const bundle = await rolldown({ input: join(folder, library.program), platform: "browser", logLevel: "silent" });
+      const file = `page-${library.program}`;
+      await bundle.write({ file: join(folder, file), codeSplitting: false });
+      await bundle.close();
+      writeFileSync(join(folder, `${file}.html`), `<!doctype html><script type="module" src="./${file}"></script>`);
+      const site = await serve(folder);
+      const browser = await launchChromium();
+      try {
+        const { result, log } = await visit(browser, `${site.origin}/${file}.html`, 60_000);
+        expect(result, log.join("\n")).toBeDefined();
+        return result as Found;
+      } finally {
+        await browser.close();
+        await site.close();
+      }
     });
   });
 });

@@ -64,8 +64,12 @@ export function refusal(call) {
   }
 }
 
-/** Prints what was found, by name: largest differences, and texts. */
+/** Prints what was found, by name: largest differences, and texts. A page leaves it to whoever opened it. */
 export function report(found) {
+  if (typeof process !== "object") {
+    globalThis.result = found;
+    return;
+  }
   console.log(JSON.stringify(found));
   process.exit(0); // some libraries keep the process alive
 }

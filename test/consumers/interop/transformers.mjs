@@ -1,5 +1,5 @@
 /** Tensors of transformers.js. */
-import { matmul, softmax, Tensor } from "@huggingface/transformers";
+import { env, matmul, softmax, Tensor } from "@huggingface/transformers";
 import {
   attend,
   difference,
@@ -17,6 +17,11 @@ import {
   truth,
   v,
 } from "./common.mjs";
+
+if (typeof document === "object") {
+  const ort = "./node_modules/@huggingface/transformers/node_modules/onnxruntime-web/dist/";
+  env.backends.onnx.wasm.wasmPaths = new URL(ort, document.baseURI).href;
+}
 
 const tensorOf = ({ data, dims }) => new Tensor("float32", data, dims);
 const [queries, keys, values] = [q, k, v].map(tensorOf);
