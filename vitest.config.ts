@@ -1,4 +1,5 @@
 /** The suite in two hosts: every test in Node, and all but those about Node itself, `*.node.test.ts`, in Chromium where there is one. */
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
@@ -16,12 +17,14 @@ const sources = [
 ];
 const host = (name: string) => ({ alias: [...sources, { find: /^#host$/, replacement: path(`test/support/${name}.ts`) }] });
 const TIMEOUT = 120_000;
+/** Files at once in Node; by itself Vitest leaves one core idle. */
+const WORKERS = Number(process.env["HEADWISE_TEST_WORKERS"] ?? availableParallelism());
 const cacheDir = path("build/vite");
 
 const node: TestProjectConfiguration = {
   cacheDir,
   resolve: host("hostNode"),
-  test: { name: "node", include: ["test/*.test.ts"], testTimeout: TIMEOUT },
+  test: { name: "node", include: ["test/*.test.ts"], testTimeout: TIMEOUT, maxWorkers: WORKERS },
 };
 
 const chromium = (executablePath: string): TestProjectConfiguration => ({

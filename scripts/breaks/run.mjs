@@ -87,7 +87,7 @@ const test = (folder, names = [], needsThreads = false, builds = []) =>
       ...["node_modules/vitest/vitest.mjs", "run", "--project", "node", "--bail", "1", "--reporter", "dot", ...NOT_ALONE],
       ...names.map((name) => `test/${name}.`), // both <name>.test.ts and <name>.node.test.ts
     ],
-    { ...(!needsThreads && { HEADWISE_TEST_THREADS: "1" }), HEADWISE_TEST_BUILDS: builds.join() },
+    { ...(!needsThreads && { HEADWISE_TEST_THREADS: "1" }), HEADWISE_TEST_BUILDS: builds.join(), HEADWISE_TEST_WORKERS: "1" },
   );
 
 /** Breaks, tests and mends; returns what is wrong with the break, or undefined if the tests noticed. */
