@@ -40,20 +40,20 @@
  *     identity.ts    ABI number and build             peak.ts     what this host can do at most
  *     attentionAbi.ts  what the binary for attention alone exports
  */
-export * from "./attentionAbi";
-export { matmul, packedBytes, packMatrix, placeProduct, productUnits, productWorkspaceBytes } from "./matmul";
-export { activate } from "./activations";
-export { softmax } from "./axisSoftmax";
-export { normalize } from "./normalize";
-export { rotary, rotaryTables } from "./rotary";
-export { rotaryFrequencies } from "./angles";
-export { linearAttention } from "./linear";
-export { linearStateBytes } from "./linearState";
-export { linearWorkBytes, placeLinearWork } from "./linearWork";
-export { randomProjections } from "./randomFeatures";
+export * from "./attentionOnly";
+export { matmul, packedBytes, packMatrix, placeProduct, productUnits, productWorkspaceBytes } from "./product/matmul";
+export { activate } from "./rows/activations";
+export { softmax } from "./rows/softmax";
+export { normalize } from "./rows/normalize";
+export { rotary, rotaryTables } from "./rows/rotary";
+export { rotaryFrequencies } from "./rows/angles";
+export { linearAttention } from "./linear/linearAttention";
+export { linearStateBytes } from "./linear/state";
+export { linearWorkBytes, placeLinearWork } from "./linear/workspace";
+export { randomProjections } from "./linear/randomFeatures";
 
 // For tests and benches: sizes, and the stages of attention one by one.
-export { block, panel } from "./identity";
-export { addValues } from "./values";
-export { exponentials, rowMax, softcapRow } from "./softmax";
-export { packKeys, packRows, packValues } from "./pack";
+export { block, panel } from "./abi/identity";
+export { addValues } from "./tiles/accumulateRows";
+export { exponentials, rowMax, softcapRow } from "./tiles/scoreRows";
+export { packKeys, packRows, packValues } from "./tiles/pack";

@@ -1,43 +1,20 @@
 /** `npm run bench`: where the time goes, beside what this host can do at most, measured in the same run. */
+import { readdirSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import type { PackagedBuild } from "headwise";
 import { hasRelaxedSimd } from "../src/runtime/features.js";
 import type { Context, Row, Section } from "./context.js";
 import { printTable, progress } from "./print.js";
-import { coldStart } from "./sections/coldStart.js";
-import { decode } from "./sections/decode.js";
-import { dispatch } from "./sections/dispatch.js";
-import { forward } from "./sections/forward.js";
-import { matmul } from "./sections/matmul.js";
-import { layer } from "./sections/layer.js";
-import { linear } from "./sections/linear.js";
-import { memory } from "./sections/memory.js";
-import { size } from "./sections/size.js";
-import { slopes } from "./sections/slopes.js";
-import { smallCalls } from "./sections/smallCalls.js";
-import { softmax } from "./sections/softmax.js";
-import { stages } from "./sections/stages.js";
-import { threads } from "./sections/threads.js";
-import { wide } from "./sections/wide.js";
 
-const SECTIONS: readonly Section[] = [
-  forward,
-  stages,
-  slopes,
-  smallCalls,
-  threads,
-  dispatch,
-  decode,
-  softmax,
-  linear,
-  wide,
-  matmul,
-  layer,
-  memory,
-  coldStart,
-  size,
-];
+/** Every file of `sections/`, by the place that each asks for among the others. */
+async function findSections(): Promise<readonly Section[]> {
+  const folder = new URL("sections/", import.meta.url);
+  const files = readdirSync(folder).filter((name) => name.endsWith(".js"));
+  const modules = await Promise.all(files.map((name) => import(new URL(name, folder).href) as Promise<{ default?: Section }>));
+  return modules.flatMap(({ default: section }) => (section ? [section] : [])).sort((a, b) => a.name.localeCompare(b.name));
+}
+const SECTIONS = await findSections();
 
 const USAGE = `npm run bench -- [SECTION …] [--only TEXT] [--build simd|relaxed] [--threads N] [--json]
 npm run bench -- rivals [options]    headwise beside other libraries; rivals --help says more

@@ -22,7 +22,7 @@ await Promise.all([
   ...["debug", ...PACKAGED].map((target) => asc("assembly/index.ts", "--target", target)),
   ...PACKAGED.map((target) =>
     asc(
-      "assembly/attentionAbi.ts",
+      "assembly/attentionOnly.ts",
       ...["--target", target, "--outFile", `build/attention-${target}.wasm`, "--textFile", `build/attention-${target}.wat`],
     ),
   ),

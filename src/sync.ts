@@ -1,7 +1,7 @@
 /** Engines for those who can't await: both builds and all operations are held statically. */
-import type { FullEngine } from "./fullEngine.js";
-import { type HeldKernels, makeEngineSync } from "./makeEngineSync.js";
-import type { SyncEngineOptions } from "./openEngine.js";
+import type { FullEngine } from "./engine/fullEngine.js";
+import { type HeldKernels, makeEngineSync } from "./engine/makeEngineSync.js";
+import type { SyncEngineOptions } from "./engine/openEngine.js";
 import { bytes as relaxed } from "./runtime/binary/relaxed.js";
 import { bytes as simd } from "./runtime/binary/simd.js";
 

@@ -1,7 +1,7 @@
 /** The entry `headwise/sync` for workerd, see `workerd.ts`. */
-import type { FullEngine } from "./fullEngine.js";
-import { type HeldKernels, makeEngineSync } from "./makeEngineSync.js";
-import type { SyncEngineOptions } from "./openEngine.js";
+import type { FullEngine } from "./engine/fullEngine.js";
+import { type HeldKernels, makeEngineSync } from "./engine/makeEngineSync.js";
+import type { SyncEngineOptions } from "./engine/openEngine.js";
 import relaxed from "./wasm/relaxed.wasm";
 import simd from "./wasm/simd.wasm";
 

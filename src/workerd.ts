@@ -2,10 +2,10 @@
  * The entry for workerd (Cloudflare Workers), by the export condition of that name. Nothing may be compiled from bytes there: the
  * kernels are modules, which are deployed beside the script.
  */
-import type { createEngine as createEngineElsewhere } from "./createEngine.js";
-import type { Engine } from "./engine.js";
-import { type LoadKernels, makeEngine } from "./makeEngine.js";
-import type { EngineOptions, SyncBuild } from "./openEngine.js";
+import type { createEngine as createEngineElsewhere } from "./engine/createEngine.js";
+import type { Engine } from "./engine/engine.js";
+import { type LoadKernels, makeEngine } from "./engine/makeEngine.js";
+import type { EngineOptions, SyncBuild } from "./engine/openEngine.js";
 
 export * from "./index.js";
 

@@ -3,7 +3,7 @@ import { main as asc } from "assemblyscript/asc";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { KVCache } from "headwise";
-import { Engine } from "../src/engine.js";
+import { Engine } from "../src/engine/engine.js";
 import { instantiate } from "../src/runtime/instantiate.js";
 import { ABI_VERSION } from "../src/runtime/kernels.js";
 import {
@@ -25,7 +25,7 @@ import {
   SOFTMAX_PARAMS,
 } from "../src/runtime/params.js";
 import { withMemory } from "../src/runtime/memorySharing.js";
-import { openRuntime, readOptions } from "../src/openEngine.js";
+import { openRuntime, readOptions } from "../src/engine/openEngine.js";
 import { expectSameBits, largestError } from "./support/attention.js";
 import { attentionBinaryOf, binaryOf, onEveryBuild } from "./support/builds.js";
 import { normal } from "./support/random.js";
@@ -190,7 +190,7 @@ test("the structs have the same fields at the same offsets on both sides", async
     ...Object.keys(fields).map((field) => `export function ${struct}_${field}(): i32 { return offsetof<${struct}>("${field}"); }`),
   ]);
   const params = ["attention", "row", "linear", "matmul"]
-    .map((part) => readFileSync(new URL(`../assembly/${part}Params.ts`, import.meta.url), "utf8"))
+    .map((part) => readFileSync(new URL(`../assembly/abi/${part}Params.ts`, import.meta.url), "utf8"))
     .join("\n");
   const source = `import { ${Object.keys(structs).join(", ")} } from "./params";\n${offsets.join("\n")}`;
   const files: Record<string, string> = { "entry.ts": source, "params.ts": params };

@@ -1,17 +1,17 @@
 /** The simd build's bits are those that are checked in, and cover every public operation; `npm run bits` asks other hosts. */
 import { createEngine, KVCache } from "headwise";
 import { describe, expect, test, vi } from "vitest";
-import type { BitsCase } from "../bits/case.js";
-import { CASES } from "../bits/cases/index.js";
-import { computeBits, differences, inputsOf, shareEverything } from "../bits/compute.js";
-import { readExpected } from "../bits/expected.js";
-import { hashesOf } from "../bits/hash.js";
-import { ACTIVATIONS } from "../src/activations.js";
-import { Engine } from "../src/engine.js";
-import { FullEngine } from "../src/fullEngine.js";
-import { LinearAttentionState } from "../src/layers/linearAttentionState.js";
-import { MultiHeadAttention } from "../src/layers/multiHeadAttention.js";
-import { FEATURE_MAPS, RULES } from "../src/ops/linearConfig.js";
+import type { BitsCase } from "./bits/case.js";
+import { caseFiles } from "./bits/discover.js";
+import { computeBits, differences, inputsOf, shareEverything } from "./bits/compute.js";
+import { readExpected } from "./bits/expected.js";
+import { hashesOf } from "./bits/hash.js";
+import { ACTIVATIONS } from "../src/rows/activations.js";
+import { Engine } from "../src/engine/engine.js";
+import { FullEngine } from "../src/engine/fullEngine.js";
+import { LinearAttentionState } from "../src/linear/linearAttentionState.js";
+import { MultiHeadAttention } from "../src/multiHead/multiHeadAttention.js";
+import { FEATURE_MAPS, RULES } from "../src/linear/linearConfig.js";
 import { ABI_VERSION } from "../src/runtime/kernels.js";
 import { poison } from "./support/attention.js";
 import { binaryOf, canRun, openBuild } from "./support/builds.js";
@@ -33,6 +33,9 @@ const NO_OPERATIONS: Readonly<Record<string, string>> = {
   "PackedMatrix.dispose": "gives memory back",
 };
 
+const files = caseFiles(import.meta.dirname);
+const modules = await Promise.all(files.map((file) => import(file) as Promise<{ default: readonly BitsCase[] }>));
+const CASES = modules.flatMap((found) => found.default);
 const expected = readExpected();
 const open = (): FullEngine => openBuild("simd");
 
@@ -58,7 +61,7 @@ function holderOf(engine: FullEngine, operation: string): [Record<string, () => 
   return [holder as Record<string, () => unknown>, name];
 }
 
-describe("the hashes in bits/expected.json", () => {
+describe("the hashes in test/bits/expected.json", () => {
   test("are those of the simd build here, whatever its free memory holds", async () => {
     const engine = open();
     expect(differences(await computeBits(engine, CASES, 0, () => poison(engine)), expected.cases)).toEqual(new Map());
@@ -103,7 +106,7 @@ describe("the cases", () => {
     expect(new Set(CASES.map(({ name }) => name)).size).toBe(CASES.length);
   });
 
-  test("cover every public operation, and nothing else; add one to bits/cases/ for a new operation", () => {
+  test("cover every public operation, and nothing else; add one to its *.bits.ts for a new operation", () => {
     const operations = publicOperations(["src/index.ts", "src/sync.ts"]);
     const covered = new Set(CASES.flatMap(({ covers }) => covers));
     expect(operations.filter((name) => !covered.has(name) && !(name in NO_OPERATIONS))).toEqual([]);

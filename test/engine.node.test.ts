@@ -5,10 +5,10 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, test, vi } from "vitest";
 import { createEngine } from "headwise";
-import { Engine } from "../src/engine.js";
-import { type Opened, openFirst, readOptions } from "../src/openEngine.js";
+import { Engine } from "../src/engine/engine.js";
+import { type Opened, openFirst, readOptions } from "../src/engine/openEngine.js";
 import * as features from "../src/runtime/features.js";
-import { VERSION } from "../src/version.js";
+import { VERSION } from "../src/engine/version.js";
 import { expectSameBits, parseShape, randomInputs } from "./support/attention.js";
 import { binaryOf, corruptedBinary, openBuild } from "./support/builds.js";
 

@@ -2,12 +2,12 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createEngine } from "headwise";
 import { createEngineSync } from "headwise/sync";
-import type { Engine } from "../src/engine.js";
-import { openFirst, readOptions } from "../src/openEngine.js";
+import type { Engine } from "../src/engine/engine.js";
+import { openFirst, readOptions } from "../src/engine/openEngine.js";
 import { hasRelaxedSimd, hasSimd } from "../src/runtime/features.js";
 import { Runtime } from "../src/runtime/runtime.js";
 import { instantiate } from "../src/runtime/instantiate.js";
-import { selfTest } from "../src/selfTest.js";
+import { selfTest } from "../src/engine/selfTest.js";
 import { expectSameBits, parseShape, randomInputs } from "./support/attention.js";
 import { binaryOf, corruptedBinary } from "./support/builds.js";
 

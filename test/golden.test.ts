@@ -1,7 +1,7 @@
 /** Published numbers: the six tokens of the numeric example, worked out in float64, to 1e-6. */
 import { expect, test } from "vitest";
 import { linearAttention as linearReference, scaledDotProductAttention as reference } from "headwise/reference";
-import { SENTENCE } from "../demo/sentence.js";
+import { SENTENCE } from "../examples/start/sentence.js";
 import { onEveryEngine } from "./support/engines.js";
 
 const TOLERANCE = 1e-6;

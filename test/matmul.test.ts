@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { createEngine, type FullEngine, type MatmulOptions } from "headwise";
 import { matmul as reference, type ReferenceMatmulOptions } from "headwise/reference";
-import { ACTIVATIONS } from "../src/activations.js";
+import { ACTIVATIONS } from "../src/rows/activations.js";
 import { expectParity, expectSameBits, poison } from "./support/attention.js";
 import { onEveryBuild } from "./support/builds.js";
 import { onEveryEngine } from "./support/engines.js";

@@ -4,7 +4,7 @@
  */
 import { expect, test } from "vitest";
 import type { AttentionOptions } from "headwise";
-import { scaledDotProductAttention } from "../src/ops/scaledDotProductAttention.js";
+import { scaledDotProductAttention } from "../src/attention/scaledDotProductAttention.js";
 import { instantiate } from "../src/runtime/instantiate.js";
 import { Runtime } from "../src/runtime/runtime.js";
 import { STRIP_ROWS } from "../src/runtime/builds.js";

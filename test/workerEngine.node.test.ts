@@ -2,24 +2,29 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type FullWorkerEngine, type ResultTensor, type WorkerTensor } from "headwise";
-import { FullEngine } from "../src/fullEngine.js";
-import { KVCache } from "../src/layers/kvCache.js";
-import { LinearAttentionState } from "../src/layers/linearAttentionState.js";
-import { MultiHeadAttention } from "../src/layers/multiHeadAttention.js";
-import { PackedMatrix } from "../src/layers/packedMatrix.js";
+import { FullEngine } from "../src/engine/fullEngine.js";
+import { KVCache } from "../src/cache/kvCache.js";
+import { LinearAttentionState } from "../src/linear/linearAttentionState.js";
+import { MultiHeadAttention } from "../src/multiHead/multiHeadAttention.js";
+import { PackedMatrix } from "../src/product/packedMatrix.js";
 import { hasRelaxedSimd } from "../src/runtime/features.js";
-import { EngineTensor } from "../src/tensor.js";
+import { EngineTensor } from "../src/call/tensor.js";
 import { factsOf, interfaceOf } from "../src/workerEngine/interfaces.js";
 import { bitsIn, busy, here, large, open, openHere, openThere, shared, x } from "./support/workerEngines.js";
 import { SCENARIOS } from "./support/workerScenarios.js";
 
 describe("every public method and property", () => {
-  const ROOMS = { Engine: "engine", EngineTensor: "tensor", KVCache: "layers/kvCache", PackedMatrix: "layers/packedMatrix" };
+  const ROOMS = {
+    Engine: "engine/engine",
+    EngineTensor: "call/tensor",
+    KVCache: "cache/kvCache",
+    PackedMatrix: "product/packedMatrix",
+  };
   const ALL_ROOMS = {
     ...ROOMS,
-    FullEngine: "fullEngine",
-    MultiHeadAttention: "layers/multiHeadAttention",
-    LinearAttentionState: "layers/linearAttentionState",
+    FullEngine: "engine/fullEngine",
+    MultiHeadAttention: "multiHead/multiHeadAttention",
+    LinearAttentionState: "linear/linearAttentionState",
   };
   /** Names of a class in its declaration file, where what is internal has been left out. */
   function declared(name: string, room: string): string[] {

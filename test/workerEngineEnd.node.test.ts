@@ -4,7 +4,7 @@ import { Worker } from "node:worker_threads";
 import { describe, expect, test, vi } from "vitest";
 import { createEngine, createWorkerEngine } from "headwise";
 import { source as engineWorker } from "../src/runtime/binary/engineWorker.js";
-import { VERSION } from "../src/version.js";
+import { VERSION } from "../src/engine/version.js";
 import { attend, bitsIn, busy, large, open, truth, x } from "./support/workerEngines.js";
 import { packaged, run } from "./support/workerEnginesInNode.js";
 

@@ -82,7 +82,7 @@ async function rivalRows(threads: number, wants: Context["wants"], progress: Con
   return rows;
 }
 
-export const decode: Section = {
+export default {
   name: "decode",
   title: "Decode: one token on a cache; the share is of a plain read loop over the same bytes, on one thread",
   async run({ builds, threads, wants, progress }: Context): Promise<Row[]> {
@@ -122,4 +122,4 @@ export const decode: Section = {
     }
     return [...rows, ...(await rivalRows(threads, wants, progress))];
   },
-};
+} satisfies Section;

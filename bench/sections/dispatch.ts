@@ -1,9 +1,9 @@
 /** What sharing a call costs: one of a few microseconds, alone, shared in a row, and shared after a pause in which workers park. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { openRuntime, readOptions } from "../../src/openEngine.js";
-import { scaledDotProductAttention } from "../../src/ops/scaledDotProductAttention.js";
+import { openRuntime, readOptions } from "../../src/engine/openEngine.js";
+import { scaledDotProductAttention } from "../../src/attention/scaledDotProductAttention.js";
 import { startPool } from "../../src/runtime/pool.js";
-import { createTensor } from "../../src/tensor.js";
+import { createTensor } from "../../src/call/tensor.js";
 import { binaryOf } from "../ceilings/ceilings.js";
 import { type Context, type Row, type Section, timingCells } from "../context.js";
 import { inputsOf } from "../data.js";
@@ -26,7 +26,7 @@ async function timed(run: () => unknown, pause: number): Promise<number[]> {
   return samples;
 }
 
-export const dispatch: Section = {
+export default {
   name: "dispatch",
   title: `Sharing ${SHAPE.name}, far below the size from which calls are shared`,
   async run({ builds, threads, wants, progress }: Context): Promise<Row[]> {
@@ -56,4 +56,4 @@ export const dispatch: Section = {
     }
     return rows;
   },
-};
+} satisfies Section;

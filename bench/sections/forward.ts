@@ -5,7 +5,7 @@ import { checkedError } from "../correctness.js";
 import { gigaPerSecond } from "../measure.js";
 import { flopsOf, FORWARD, LONG } from "../shapes.js";
 
-export const forward: Section = {
+export default {
   name: "forward",
   title: "Attention, one thread, inputs and outputs in the engine's memory",
   async run({ builds, wants, progress }: Context): Promise<Row[]> {
@@ -37,4 +37,4 @@ export const forward: Section = {
     }
     return rows;
   },
-};
+} satisfies Section;

@@ -26,7 +26,7 @@ const TOLERANCE = 2e-5;
 /** Of the projections and of attention. */
 const flopsOf = ({ seqLen, embedDim }: LayerShape): number => 8 * seqLen * embedDim ** 2 + 4 * seqLen ** 2 * embedDim;
 
-export const layer: Section = {
+export default {
   name: "layer",
   title: "Multi-head self-attention, 12 heads, parameters packed at creation, input and output in the engine's memory",
   async run({ builds, threads: several, wants, progress }: Context): Promise<Row[]> {
@@ -60,7 +60,7 @@ export const layer: Section = {
     }
     return rows;
   },
-};
+} satisfies Section;
 
 const parametersOf = (embedDim: number) => {
   const matrix = (seed: number) => {

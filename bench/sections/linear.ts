@@ -162,7 +162,7 @@ async function lengthRows(build: PackagedBuild, { wants, progress }: Context): P
   return rows;
 }
 
-export const linear: Section = {
+export default {
   name: "linear",
   title: "Linear attention: elu+1, rules, and beside softmax attention; operations are those of chunks of 48",
   async run(context: Context): Promise<Row[]> {
@@ -170,4 +170,4 @@ export const linear: Section = {
     for (const build of context.builds) rows.push(...(await speedRows(build, context)), ...(await lengthRows(build, context)));
     return rows;
   },
-};
+} satisfies Section;

@@ -9,7 +9,7 @@ import { MATMUL, type MatmulShape } from "../shapes.js";
 /** Of an error for each step of a sum: above every rounding, far below any wrong result, which would be off by √depth. */
 const TOLERANCE = 2e-7;
 
-export const matmul: Section = {
+export default {
   name: "matmul",
   title: "Matrix product, inputs and outputs in the engine's memory; packed: the right-hand side packed before",
   async run({ builds, threads: several, wants, progress }: Context): Promise<Row[]> {
@@ -49,7 +49,7 @@ export const matmul: Section = {
     }
     return rows;
   },
-};
+} satisfies Section;
 
 interface Product {
   readonly plain: () => unknown;

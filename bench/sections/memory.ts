@@ -36,7 +36,7 @@ interface Use {
   readonly scratch: number;
 }
 
-export const memory: Section = {
+export default {
   name: "memory",
   title: "Memory of one full call of 12 heads of 64, in a fresh process; MiB",
   run({ builds, threads, wants, progress }: Context): Row[] {
@@ -65,4 +65,4 @@ export const memory: Section = {
     }
     return rows;
   },
-};
+} satisfies Section;

@@ -7,7 +7,7 @@ const entry = fileURLToPath(new URL("../../../../dist/index.js", import.meta.url
 
 const kilobytes = (bytes: number): number => bytes / 1000;
 
-export const size: Section = {
+export default {
   name: "size",
   title: "Size: what a page downloads, bundled and minified",
   async run(): Promise<Row[]> {
@@ -30,4 +30,4 @@ export const size: Section = {
     }
     return rows;
   },
-};
+} satisfies Section;

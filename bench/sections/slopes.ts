@@ -16,7 +16,7 @@ const PAIRS: readonly [AttentionShape, AttentionShape][] = [
   [windowed(4096), windowed(8192)],
 ];
 
-export const slopes: Section = {
+export default {
   name: "slopes",
   title: "Time at N and 2N, one thread",
   async run({ builds, wants, progress }: Context): Promise<Row[]> {
@@ -41,4 +41,4 @@ export const slopes: Section = {
     }
     return rows;
   },
-};
+} satisfies Section;

@@ -18,7 +18,7 @@ const perCall = ({ median, spread: [low, high], calls }: Timing): Timing => ({
   calls: calls * CALLS,
 });
 
-export const smallCalls: Section = {
+export default {
   name: "small",
   title: "Small calls, one head, one thread: arrays in and a new array out",
   async run({ builds, wants, progress }: Context): Promise<Row[]> {
@@ -54,4 +54,4 @@ export const smallCalls: Section = {
     }
     return rows;
   },
-};
+} satisfies Section;

@@ -65,7 +65,7 @@ function checkedCall(engine: FullEngine, { name, dims, options, isMasked }: Soft
   return { run: () => engine.softmax(x, call), error };
 }
 
-export const softmax: Section = {
+export default {
   name: "softmax",
   title: "Softmax, x and out in the engine's memory",
   async run({ builds, threads, wants, progress }: Context): Promise<Row[]> {
@@ -98,4 +98,4 @@ export const softmax: Section = {
     }
     return rows;
   },
-};
+} satisfies Section;

@@ -95,7 +95,7 @@ function stagesOf(build: PackagedBuild): Stage[] {
   ];
 }
 
-export const stages: Section = {
+export default {
   name: "stages",
   title: "Stages of 12×1024×64 full on one thread, each alone on one head's data in L2, in turn with the whole call",
   async run({ builds, wants, progress }: Context): Promise<Row[]> {
@@ -131,4 +131,4 @@ export const stages: Section = {
     }
     return rows;
   },
-};
+} satisfies Section;

@@ -6,7 +6,7 @@ import { flopsOf, FORWARD, LONG, ONE_HEAD, SMALL_CALLS } from "../shapes.js";
 
 const SHAPES = [...ONE_HEAD.filter(({ headDim }) => headDim === 64), ...SMALL_CALLS.slice(2), ...FORWARD, ...LONG];
 
-export const threads: Section = {
+export default {
   name: "threads",
   title: "Threads: the same call on one and on several",
   async run({ builds, threads: several, wants, progress }: Context): Promise<Row[]> {
@@ -34,4 +34,4 @@ export const threads: Section = {
     }
     return rows;
   },
-};
+} satisfies Section;

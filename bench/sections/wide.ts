@@ -22,7 +22,7 @@ const SHAPES: readonly RaceShape[] = [
 const peakOf = (build: string): number =>
   Number(execFileSync(process.execPath, [fileURLToPath(new URL("widePeak.js", import.meta.url)), build], { encoding: "utf8" }));
 
-export const wide: Section = {
+export default {
   name: "wide",
   title: 'Build "wide" beside "relaxed" and native onnxruntime-node; the peak is that of the build on one thread',
   async run({ builds, threads, wants, progress }: Context): Promise<Row[]> {
@@ -58,4 +58,4 @@ export const wide: Section = {
     }
     return rows;
   },
-};
+} satisfies Section;

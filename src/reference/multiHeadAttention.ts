@@ -1,5 +1,5 @@
 /** Multi-head attention in float64, head by head as it is defined. Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2. */
-import type { MultiHeadAttentionConfig } from "../layers/multiHeadConfig.js";
+import type { MultiHeadAttentionConfig } from "../multiHead/config.js";
 import { mergeAttention } from "./mergeAttention.js";
 import { type ReferenceRotaryOptions, rotary } from "./rotary.js";
 import {

@@ -1,4 +1,4 @@
-/** The compiled variants of the kernels, in the order of their numbers in `assembly/identity.ts`. */
+/** The compiled variants of the kernels, in the order of their numbers in `assembly/abi/identity.ts`. */
 export const BUILDS = ["debug", "simd", "relaxed", "wide"] as const;
 export type Build = (typeof BUILDS)[number];
 

@@ -1,9 +1,9 @@
 /** The ABI of `assembly/index.ts`, as TypeScript sees it. Pointers are byte addresses. */
 
-/** Must equal ABI_VERSION in `assembly/identity.ts`. */
+/** Must equal ABI_VERSION in `assembly/abi/identity.ts`. */
 export const ABI_VERSION = 7;
 
-/** Columns in a panel, see `assembly/layout.ts`. */
+/** Columns in a panel, see `assembly/tiles/layout.ts`. */
 export const PANEL = 8;
 
 /** Kernels whose work threads may share: units `first` to `end` − 1 at a time. By number in a job. */

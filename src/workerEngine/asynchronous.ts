@@ -1,10 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** From the types of an engine and its objects those of their counterparts that stay in a worker: new operations come by themselves. */
-import type { KVCache } from "../layers/kvCache.js";
-import type { LinearAttentionState } from "../layers/linearAttentionState.js";
-import type { MultiHeadAttention } from "../layers/multiHeadAttention.js";
-import type { PackedMatrix } from "../layers/packedMatrix.js";
-import type { ElementArrays, ElementType, EngineTensor, Float32Tensor, ResultTensor, SyncTensor } from "../tensor.js";
+import type { KVCache } from "../cache/kvCache.js";
+import type { LinearAttentionState } from "../linear/linearAttentionState.js";
+import type { MultiHeadAttention } from "../multiHead/multiHeadAttention.js";
+import type { PackedMatrix } from "../product/packedMatrix.js";
+import type { ElementArrays, ElementType, EngineTensor, Float32Tensor, ResultTensor, SyncTensor } from "../call/tensor.js";
 
 /** An AbortSignal, as far as calls need one. */
 export interface AbortSignalLike {

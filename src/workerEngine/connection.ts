@@ -1,6 +1,6 @@
 /** The calling thread's side of an engine in a worker: calls wait here, and are sent one by one. */
 import { wrongMoment } from "../check.js";
-import type { PackagedBuild, Plan } from "../openEngine.js";
+import type { PackagedBuild, Plan } from "../engine/openEngine.js";
 import type { WorkerHost } from "../runtime/workerHost.js";
 import type { WorkerLike } from "../runtime/workerLike.js";
 import { decodeResult } from "./decodeResult.js";

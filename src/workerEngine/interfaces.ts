@@ -1,8 +1,8 @@
 /** What of the objects in a worker the calling thread may ask for: whatever is public. New operations come by themselves. */
 import { describe, show, wrongKind, wrongValue } from "../check.js";
-import type { Engine, EngineInfo } from "../engine.js";
-import { KVCache } from "../layers/kvCache.js";
-import type { EngineTensor } from "../tensor.js";
+import type { Engine, EngineInfo } from "../engine/engine.js";
+import { KVCache } from "../cache/kvCache.js";
+import type { EngineTensor } from "../call/tensor.js";
 import type { Fact } from "./asynchronous.js";
 import type { Interface } from "./messages.js";
 

@@ -12,7 +12,7 @@
  *                               ←   done, or failed
  *     release                   →   forgets objects that the calling thread no longer has
  */
-import type { PackagedBuild, Plan } from "../openEngine.js";
+import type { PackagedBuild, Plan } from "../engine/openEngine.js";
 
 export interface StartMessage {
   readonly kind: "start";

@@ -1,5 +1,5 @@
 /** The objects in the worker that the calling thread knows, by number. */
-import type { Engine } from "../engine.js";
+import type { Engine } from "../engine/engine.js";
 import { ENGINE } from "./messages.js";
 
 export interface Known {

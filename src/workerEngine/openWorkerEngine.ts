@@ -1,12 +1,12 @@
 /** Starts a worker and makes an engine in it. */
 import { wrongMoment } from "../check.js";
-import type { loadBinary } from "../createEngine.js";
-import type { fetchWasm } from "../makeEngine.js";
-import type { EngineOptions, Plan, readOptions } from "../openEngine.js";
+import type { loadBinary } from "../engine/createEngine.js";
+import type { fetchWasm } from "../engine/makeEngine.js";
+import type { EngineOptions, Plan, readOptions } from "../engine/openEngine.js";
 import { hasLocks } from "../runtime/locks.js";
 import { createPackagedWorker, hasWorkers, WorkerHost } from "../runtime/workerHost.js";
 import type { WorkerLike } from "../runtime/workerLike.js";
-import { VERSION } from "../version.js";
+import { VERSION } from "../engine/version.js";
 import { Connection } from "./connection.js";
 import type { StartMessage } from "./messages.js";
 import type { WorkerEngine } from "./workerEngine.js";

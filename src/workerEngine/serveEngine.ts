@@ -1,13 +1,13 @@
 /** The worker's side: an engine, the objects that calls have made, and one call after the other. */
-import type { FullEngine } from "../fullEngine.js";
-import { KVCache } from "../layers/kvCache.js";
-import { makePlanned } from "../makeEngine.js";
-import type { PackagedBuild } from "../openEngine.js";
+import type { FullEngine } from "../engine/fullEngine.js";
+import { KVCache } from "../cache/kvCache.js";
+import { makePlanned } from "../engine/makeEngine.js";
+import type { PackagedBuild } from "../engine/openEngine.js";
 import type { WorkerAnswer } from "../runtime/job.js";
 import { holdLock } from "../runtime/locks.js";
 import { openPort } from "../runtime/workerPort.js";
-import { EngineTensor } from "../tensor.js";
-import { VERSION } from "../version.js";
+import { EngineTensor } from "../call/tensor.js";
+import { VERSION } from "../engine/version.js";
 import { decodeCall } from "./decodeCall.js";
 import { ResultEncoder } from "./encodeResult.js";
 import { ask, interfaceOf } from "./interfaces.js";

@@ -1,8 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** An engine in a worker, as its caller sees it. */
-import type { Engine } from "../engine.js";
-import type { FullEngine } from "../fullEngine.js";
-import type { KVCache } from "../layers/kvCache.js";
+import type { Engine } from "../engine/engine.js";
+import type { FullEngine } from "../engine/fullEngine.js";
+import type { KVCache } from "../cache/kvCache.js";
 import type { Asynchronous, CallOptions, WorkerTensor } from "./asynchronous.js";
 
 /**

@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { differences } from "../../bits/compute.js";
-import { readExpected } from "../../bits/expected.js";
-import { ask, bundle, find, HOST_NAMES } from "../../bits/run.js";
+import { differences } from "../bits/compute.js";
+import { readExpected } from "../bits/expected.js";
+import { ask, bundle, find, HOST_NAMES } from "../bits/run.js";
 
 const folder = mkdtempSync(join(tmpdir(), "headwise-bits-"));
 const expected = readExpected().cases;

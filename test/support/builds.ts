@@ -1,7 +1,7 @@
 /** The builds that the tests run on in this host, each with an engine on one thread; and by name those that it can't run. */
 import { beforeEach, describe, test } from "vitest";
-import { FullEngine } from "../../src/fullEngine.js";
-import { openRuntime, readOptions } from "../../src/openEngine.js";
+import { FullEngine } from "../../src/engine/fullEngine.js";
+import { openRuntime, readOptions } from "../../src/engine/openEngine.js";
 import type { Build } from "../../src/runtime/builds.js";
 import { host } from "#host";
 import { poison } from "./attention.js";

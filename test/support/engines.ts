@@ -1,7 +1,7 @@
 /** Engines on one thread and on several, of each build that this host can run. */
 import { beforeEach, describe } from "vitest";
-import { FullEngine } from "../../src/fullEngine.js";
-import { openRuntime, readOptions } from "../../src/openEngine.js";
+import { FullEngine } from "../../src/engine/fullEngine.js";
+import { openRuntime, readOptions } from "../../src/engine/openEngine.js";
 import type { Build } from "../../src/runtime/builds.js";
 import { startPool } from "../../src/runtime/pool.js";
 import { host } from "#host";

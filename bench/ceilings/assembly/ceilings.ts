@@ -1,5 +1,5 @@
 /** How fast this host reads, and multiplies and adds: the ceilings that the speed of kernels is a share of. */
-export { multiplyAdds } from "../../../assembly/peak";
+export { multiplyAdds } from "../../../assembly/math/peak";
 
 /** Reads `bytes` bytes, a multiple of 64, and does nothing with them that takes time. */
 export function readAll(ptr: usize, bytes: usize): i32 {

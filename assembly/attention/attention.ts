@@ -1,0 +1,86 @@
+/**
+ * Scaled dot-product attention over strips of queries and blocks of keys with online softmax: memory grows with the length, never
+ * with its square. Dao 2023, arXiv:2307.08691, Alg. 1.
+ *
+ *     for each key/value head
+ *       for each band of 8 strips      pack the query rows, scale applied
+ *         for each block of 512 keys   pack keys and values, once a head
+ *           for each strip             scores → maximum → exponentials, sum → weighted values
+ *         for each strip               divide by the sum
+ */
+import { AttentionParams, ScoresStage } from "../abi/attentionParams";
+import { visibleScores } from "./blockScores";
+import { finishStrip, takeBlock } from "./onlineSoftmax";
+import { writeScores, writeWeights } from "./scoresAndWeights";
+import { Strip } from "./strip";
+import { sequenceOf } from "./keyRange";
+import { Workspace } from "./workspace";
+import { LOG2E } from "../math/exp2";
+import { BAND_STRIPS } from "../tiles/layout";
+
+/**
+ * Computes the strips `first` to `end` − 1, in the order of stripOrder.ts: the unit in which threads share a call.
+ *
+ * @param params        AttentionParams
+ * @param workspacePtr  what placeWorkspace laid out for the same parameters; no other thread may use it meanwhile
+ */
+export function attention(params: usize, workspacePtr: usize, first: usize, end: usize): void {
+  const p = changetype<AttentionParams>(params);
+  const workspace = changetype<Workspace>(workspacePtr);
+  const order = workspace.order;
+  for (let strip = first; strip < end;) {
+    order.seek(p, strip);
+    const next = min(end, order.end);
+    attendRows(p, workspace, order.row(p, strip), order.row(p, next));
+    strip = next;
+  }
+}
+
+/** Rows `first` to `end` − 1 of the key/value head in turn, band by band. */
+function attendRows(p: AttentionParams, workspace: Workspace, first: usize, end: usize): void {
+  const sequence = workspace.order.sequence;
+  const kvHead = workspace.order.kvHead;
+  const band = workspace.band;
+  const isEveryScoreWanted = p.scores && p.scoresStage != ScoresStage.BIASED;
+  band.setRows(p, sequence, first, end);
+  workspace.panels.turnTo(p, sequence, kvHead, isEveryScoreWanted ? sequenceOf(p, sequence).keyRows : band.to);
+
+  const bandRows = BAND_STRIPS * p.stripRows;
+  for (let row = first; row < end; row += bandRows) {
+    band.place(p, sequence, kvHead, row, min(end, row + bandRows));
+    attendBand(p, workspace);
+  }
+}
+
+function attendBand(p: AttentionParams, workspace: Workspace): void {
+  const band = workspace.band;
+  for (let i: usize = 0; i < band.numStrips; i++) beginStrip(p, workspace, band.strip(i));
+  for (let block = band.firstBlock(); block < band.to; block = band.nextBlock(block)) {
+    for (let i: usize = 0; i < band.numStrips; i++) {
+      if (band.strip(i).reaches(block)) attendBlock(p, workspace, band.strip(i), block);
+    }
+  }
+  for (let i: usize = 0; i < band.numStrips; i++) endStrip(p, workspace, band.strip(i));
+}
+
+function beginStrip(p: AttentionParams, workspace: Workspace, strip: Strip): void {
+  strip.touch(p);
+  strip.packQueries(p, LOG2E);
+  strip.clear(0, workspace.panels.layout.numValuePanels);
+}
+
+function attendBlock(p: AttentionParams, workspace: Workspace, strip: Strip, block: usize): void {
+  const panels = workspace.panels;
+  const scores = workspace.scores;
+  const firstKey = strip.firstKey(block);
+  const endKey = strip.endKey(block);
+  visibleScores(p, panels, strip, firstKey, endKey, scores);
+  takeBlock(p, panels, strip, firstKey, endKey, scores, workspace.spareScores);
+}
+
+/** Writes all that is wanted of a strip that has seen its keys. */
+function endStrip(p: AttentionParams, workspace: Workspace, strip: Strip): void {
+  if (p.scores) writeScores(p, workspace, strip);
+  finishStrip(p, strip); // may overwrite the queries
+  if (p.weights) writeWeights(p, workspace, strip);
+}

@@ -1,0 +1,122 @@
+/**
+ * A block of keys: up to BLOCK of one sequence, with their values, in panels. A call packs the keys of one head at a time into
+ * blocks of its own; a cache keeps blocks with all heads of a sequence.
+ *
+ *     states   u8 a head, on whole cache lines
+ *     head 0   keys   [⌈keys / 8⌉, headDim, 8]
+ *              values [⌈valueDim / 8⌉, keys, 8], a cache line between panels
+ *              scales of keys [keys], scales of values [keys]; only with int8, whose panels pairPanels.ts describes
+ *     head 1   …
+ *
+ * The line between panels keeps them from the same few places of L1, which their distance of 16 KiB would share.
+ */
+import { PAIR_PANEL_BYTES, pairsOf } from "../tiles/element";
+import { ceilPanel, LINE, PANEL, PANEL_BYTES, wholeLines } from "../tiles/layout";
+
+// States of a head in a block.
+/** Its keys are still to be packed. */
+export const UNPACKED: u8 = 0;
+export const FINITE: u8 = 1;
+/** Packed, and a value among them is NaN or infinite. */
+export const NOT_FINITE: u8 = 2;
+
+/** Distances within a block, in bytes. */
+@unmanaged
+export class BlockLayout {
+  /** Where head 0 begins. */
+  headsOffset: usize;
+  headBytes: usize;
+  /** Bytes that a key takes: an eighth of its panel. */
+  keyBytes: usize;
+  /** From a head's keys to its values. */
+  valuesOffset: usize;
+  /** Bytes that a key's values take in each panel. */
+  valueBytes: usize;
+  valuePanelBytes: usize;
+  numValuePanels: usize;
+  /** From a head's keys to their scales, and from those to the scales of the values. */
+  scalesOffset: usize;
+  scalesBytes: usize;
+
+  /** @param keys  for which a block has room */
+  place(keys: usize, numHeads: usize, headDim: usize, valueDim: usize, isInt8: bool): void {
+    this.headsOffset = <usize>wholeLines(numHeads);
+    this.headBytes = <usize>headBytes(keys, headDim, valueDim, isInt8);
+    this.keyBytes = <usize>keyBytes(headDim, isInt8);
+    this.valuesOffset = <usize>keysBytes(keys, headDim, isInt8);
+    this.valueBytes = <usize>valueBytes(isInt8);
+    this.valuePanelBytes = <usize>valuePanelBytes(keys, isInt8);
+    this.numValuePanels = ceilPanel(valueDim) / PANEL;
+    this.scalesBytes = <usize>scalesBytes(keys, isInt8);
+    this.scalesOffset = this.headBytes - 2 * this.scalesBytes;
+  }
+
+
+  @inline
+  keys(block: usize, head: usize): usize {
+    return block + this.headsOffset + head * this.headBytes;
+  }
+
+
+  @inline
+  values(block: usize, head: usize): usize {
+    return this.keys(block, head) + this.valuesOffset;
+  }
+
+
+  @inline
+  keyScales(block: usize, head: usize): usize {
+    return this.keys(block, head) + this.scalesOffset;
+  }
+
+
+  @inline
+  valueScales(block: usize, head: usize): usize {
+    return this.keyScales(block, head) + this.scalesBytes;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function keyBytes(headDim: usize, isInt8: bool): u64 {
+  return isInt8 ? 2 * pairsOf(headDim) : headDim << 2;
+}
+
+// @ts-ignore: decorator
+@inline
+function keysBytes(keys: usize, headDim: usize, isInt8: bool): u64 {
+  return wholeLines(ceilPanel(keys) * keyBytes(headDim, isInt8));
+}
+
+// @ts-ignore: decorator
+@inline
+function valueBytes(isInt8: bool): u64 {
+  return isInt8 ? PAIR_PANEL_BYTES >> 1 : PANEL_BYTES;
+}
+
+// @ts-ignore: decorator
+@inline
+function valuePanelBytes(keys: usize, isInt8: bool): u64 {
+  return wholeLines((keys + (keys & 1)) * valueBytes(isInt8)) + LINE;
+}
+
+/** Of keys, or of values. */
+// @ts-ignore: decorator
+@inline
+function scalesBytes(keys: usize, isInt8: bool): u64 {
+  return isInt8 ? wholeLines(keys << 2) : 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function headBytes(keys: usize, headDim: usize, valueDim: usize, isInt8: bool): u64 {
+  const values = valuePanelBytes(keys, isInt8) * (<u64>ceilPanel(valueDim) / PANEL);
+  return keysBytes(keys, headDim, isInt8) + values + 2 * scalesBytes(keys, isInt8);
+}
+
+/** Bytes of a block; more than an address holds, where there can be none. */
+// @ts-ignore: decorator
+@inline
+export function blockBytes(keys: usize, numHeads: usize, headDim: usize, valueDim: usize, isInt8: bool): u64 {
+  return wholeLines(numHeads) + numHeads * headBytes(keys, headDim, valueDim, isInt8);
+}

@@ -1,0 +1,65 @@
+/** Weights and scores of a strip that has seen its keys: a second pass over them, and only when asked for. */
+import { AttentionParams, ScoresStage } from "../abi/attentionParams";
+import { rawScores, visibleScores } from "./blockScores";
+import { reciprocalSum, shiftOf } from "./onlineSoftmax";
+import { normalizedExponentials } from "../tiles/scoreRows";
+import { LOG2E } from "../math/exp2";
+import { Strip } from "./strip";
+import { Workspace } from "./workspace";
+import { BLOCK, ceilPanel, SCORE_ROW } from "../tiles/layout";
+
+/** Weights: maximum and sum are known. */
+export function writeWeights(p: AttentionParams, workspace: Workspace, strip: Strip): void {
+  const firstWeight = strip.sequence.keyStart << 2;
+  for (let r: usize = 0; r < strip.numRows; r++) memory.fill(strip.row(r).weights, 0, p.kvLen << 2);
+  for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) {
+    const firstKey = strip.firstKey(block);
+    const endKey = strip.endKey(block);
+    visibleScores(p, workspace.panels, strip, firstKey, endKey, workspace.scores);
+    for (let r: usize = 0; r < strip.numRows; r++) {
+      const row = strip.row(r);
+      const rowScores = workspace.scores + r * SCORE_ROW;
+      normalizedExponentials(rowScores, (ceilPanel(endKey) - firstKey) << 2, shiftOf(row), reciprocalSum(row));
+      memory.copy(row.weights + firstWeight + (firstKey << 2), rowScores, (endKey - firstKey) << 2);
+    }
+  }
+}
+
+/** Scores at the stage asked for: every pair, or with −∞ where a key is invisible. −∞ too where there is no key. */
+export function writeScores(p: AttentionParams, workspace: Workspace, strip: Strip): void {
+  for (let r: usize = 0; r < strip.numRows; r++) {
+    const scoresPtr = strip.row(r).scores;
+    for (let j: usize = 0; j < p.kvLen; j++) store<f32>(scoresPtr + (j << 2), -Infinity);
+  }
+  strip.packQueries(p, 1);
+  if (p.scoresStage == ScoresStage.BIASED) writeVisibleScores(p, workspace, strip);
+  else writeRawScores(p, workspace, strip);
+  if (p.weights) strip.packQueries(p, LOG2E);
+}
+
+function writeRawScores(p: AttentionParams, workspace: Workspace, strip: Strip): void {
+  const isCapped = p.softcap != 0 && p.scoresStage == ScoresStage.CAPPED;
+  const end = workspace.panels.end;
+  for (let block: usize = 0; block < end; block += BLOCK) {
+    if (!workspace.panels.has(block)) continue;
+    const endKey = min(block + BLOCK, end);
+    rawScores(p, workspace.panels, strip, block, endKey, isCapped, workspace.scores);
+    copyScores(workspace, strip, block, endKey);
+  }
+}
+
+function writeVisibleScores(p: AttentionParams, workspace: Workspace, strip: Strip): void {
+  for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) {
+    const firstKey = strip.firstKey(block);
+    const endKey = strip.endKey(block);
+    visibleScores(p, workspace.panels, strip, firstKey, endKey, workspace.scores);
+    copyScores(workspace, strip, firstKey, endKey);
+  }
+}
+
+function copyScores(workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
+  const firstScore = strip.sequence.keyStart << 2;
+  for (let r: usize = 0; r < strip.numRows; r++) {
+    memory.copy(strip.row(r).scores + firstScore + (firstKey << 2), workspace.scores + r * SCORE_ROW, (endKey - firstKey) << 2);
+  }
+}

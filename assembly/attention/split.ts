@@ -1,0 +1,85 @@
+/**
+ * Attention of fewer strips than threads, as when one token is decoded: the keys of one strip are shared, in two passes. Both do
+ * what `attention` does, number by number in the same order, so that the bits are the same. For keys in a cache.
+ *
+ *     scores   a unit is one block of keys of one strip      scores into memory that all threads see
+ *     values   a unit is a range of one strip's columns      softmax of all keys, and their values in these columns
+ *
+ * Ranges repeat the softmax, which takes less time than waiting for a third pass.
+ */
+import { AttentionParams } from "../abi/attentionParams";
+import { visibleScores } from "./blockScores";
+import { finishStrip, takeBlock } from "./onlineSoftmax";
+import { blocksOf } from "./panels";
+import { Strip } from "./strip";
+import { Workspace } from "./workspace";
+import { LOG2E } from "../math/exp2";
+import { BLOCK, ceilPanel, MAX_STRIP_ROWS, SCORE_ROW } from "../tiles/layout";
+
+/** Units `first` to `end` − 1 of the first pass: unit = strip · ⌈maxKvLen / BLOCK⌉ + block. */
+export function splitScores(params: usize, workspacePtr: usize, first: usize, end: usize): void {
+  const p = changetype<AttentionParams>(params);
+  const workspace = changetype<Workspace>(workspacePtr);
+  const strip = workspace.band.strip(0);
+  const numBlocks = blocksOf(p.maxKvLen);
+  for (let unit = first; unit < end; unit++) {
+    const index = unit / numBlocks;
+    const block = (unit % numBlocks) * BLOCK;
+    if (unit == first || block == 0) {
+      place(p, workspace, index);
+      strip.packQueries(p, LOG2E);
+    }
+    if (!strip.reaches(block)) continue;
+    visibleScores(p, workspace.panels, strip, strip.firstKey(block), strip.endKey(block), sharedScores(p, index, block));
+  }
+}
+
+/** Units `first` to `end` − 1 of the second pass: unit = strip · columnRanges + range. */
+export function splitValues(params: usize, workspacePtr: usize, first: usize, end: usize): void {
+  const p = changetype<AttentionParams>(params);
+  const workspace = changetype<Workspace>(workspacePtr);
+  const panels = workspace.panels;
+  const strip = workspace.band.strip(0);
+  const numPanels = panels.layout.numValuePanels;
+  for (let unit = first; unit < end; unit++) {
+    const index = unit / p.columnRanges;
+    const range = unit % p.columnRanges;
+    const firstPanel = (range * numPanels) / p.columnRanges;
+    const endPanel = ((range + 1) * numPanels) / p.columnRanges;
+    place(p, workspace, index);
+    strip.clear(firstPanel, endPanel - firstPanel);
+    for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) {
+      const firstKey = strip.firstKey(block);
+      const endKey = strip.endKey(block);
+      const bytes = (ceilPanel(endKey) - firstKey) << 2;
+      const sharedPtr = sharedScores(p, index, block);
+      for (let r: usize = 0; r < strip.numRows; r++) {
+        memory.copy(workspace.scores + r * SCORE_ROW, sharedPtr + r * SCORE_ROW, bytes);
+      }
+      takeBlock(p, panels, strip, firstKey, endKey, workspace.scores, workspace.spareScores);
+    }
+    finishStrip(p, strip);
+  }
+}
+
+/** Bytes of the scores that the passes share; as a float, see workspaceBytes. */
+export function sharedScoresBytes(strips: usize, maxKvLen: usize): f64 {
+  return <f64>strips * <f64>blocksOf(maxKvLen) * <f64>(MAX_STRIP_ROWS * SCORE_ROW);
+}
+
+/** Strip `index`, in the order of stripOrder.ts. */
+function place(p: AttentionParams, workspace: Workspace, index: usize): void {
+  const order = workspace.order;
+  order.seek(p, index);
+  const row = order.row(p, index);
+  const strip = workspace.band.strip(0);
+  strip.place(p, order.sequence, order.kvHead, row, order.row(p, index + 1) - row);
+  workspace.panels.turnTo(p, order.sequence, order.kvHead, strip.to);
+}
+
+/** Scores of a strip against a block: [MAX_STRIP_ROWS, BLOCK]. */
+// @ts-ignore: decorator
+@inline
+function sharedScores(p: AttentionParams, index: usize, block: usize): usize {
+  return p.sharedScores + (index * blocksOf(p.maxKvLen) + block / BLOCK) * (MAX_STRIP_ROWS * SCORE_ROW);
+}

@@ -1,0 +1,54 @@
+/**
+ * The order of strips, the units in which threads share a call: those of a sequence's first key/value head, those of its other
+ * heads, then the next sequence's. Sequences may have different numbers of rows.
+ */
+import { AttentionParams } from "../abi/attentionParams";
+import { sequenceOf } from "./keyRange";
+
+
+@unmanaged
+export class StripOrder {
+  /** The key/value head in turn. */
+  sequence: usize;
+  kvHead: usize;
+  /** Its query rows, over all query heads of the group. */
+  numRows: usize;
+  /** Its first strip, and one past its last. */
+  first: usize;
+  end: usize;
+
+  private firstOfSequence: usize;
+
+  /** Begins anew with the first sequence. */
+  @inline
+  restart(): void {
+    this.sequence = 0;
+    this.firstOfSequence = 0;
+  }
+
+  /** Turns to the head of a strip. */
+  seek(p: AttentionParams, strip: usize): void {
+    if (strip < this.firstOfSequence) this.restart();
+    let strips = this.countStrips(p);
+    while (strip >= this.firstOfSequence + strips * p.numKvHeads) {
+      this.firstOfSequence += strips * p.numKvHeads;
+      this.sequence++;
+      strips = this.countStrips(p);
+    }
+    this.kvHead = (strip - this.firstOfSequence) / strips;
+    this.first = this.firstOfSequence + this.kvHead * strips;
+    this.end = this.first + strips;
+  }
+
+  /** Row at which a strip of the head begins, or at which the last one ends. */
+  @inline
+  row(p: AttentionParams, strip: usize): usize {
+    return min(this.numRows, (strip - this.first) * p.stripRows);
+  }
+
+  /** Strips of one key/value head of the sequence. */
+  private countStrips(p: AttentionParams): usize {
+    this.numRows = sequenceOf(p, this.sequence).queryRows * (p.numHeads / p.numKvHeads);
+    return (this.numRows + p.stripRows - 1) / p.stripRows;
+  }
+}

@@ -1,0 +1,91 @@
+/** Where one thread keeps the panels of a head and the state of a band while it works: one piece of scratch. */
+import { AttentionParams } from "../abi/attentionParams";
+import { blockBytes, BlockLayout } from "./keyBlock";
+import { blocksOf, Panels } from "./panels";
+import { Band } from "./band";
+import { Row, Strip } from "./strip";
+import { StripOrder } from "./stripOrder";
+import { BAND_STRIPS, BLOCK, ceilPanel, MAX_STRIP_ROWS, PANEL_BYTES, SCORE_ROW, wholeLines } from "../tiles/layout";
+
+/** Addresses of the parts. */
+@unmanaged
+export class Workspace {
+  order: StripOrder;
+  band: Band;
+  /** [MAX_STRIP_ROWS, BLOCK] */
+  scores: usize;
+  /** [BLOCK]: a row's scores before the exponential, for blocks whose values are not finite; or the scales of int16 weights. */
+  spareScores: usize;
+  panels: Panels;
+}
+
+/**
+ * The layout of a workspace at `ptr`; returns its end.
+ *
+ * @param isPlaced  a literal: whether the addresses are written to the structs at its head
+ */
+// @ts-ignore: decorator
+@inline
+function layOut(ptr: usize, maxKvLen: usize, headDim: usize, valueDim: usize, isPlaced: bool): u64 {
+  const workspace = changetype<Workspace>(ptr);
+  const panels = changetype<Panels>(ptr + offsetof<Workspace>());
+  const layout = changetype<BlockLayout>(ptr + offsetof<Workspace>() + offsetof<Panels>());
+  const band = changetype<Band>(ptr + offsetof<Workspace>() + offsetof<Panels>() + offsetof<BlockLayout>());
+  const order = changetype<StripOrder>(changetype<usize>(band) + offsetof<Band>());
+  const strips = changetype<usize>(order) + offsetof<StripOrder>();
+  const rows = strips + BAND_STRIPS * offsetof<Strip>();
+  const accumulatorBytes = <u64>ceilPanel(valueDim) * (MAX_STRIP_ROWS << 2);
+  const queryPanelBytes = (<u64>headDim + 1) * PANEL_BYTES; // and their scales
+
+  const scores = wholeLines(<u64>rows + BAND_STRIPS * MAX_STRIP_ROWS * offsetof<Row>());
+  const spareScores = scores + <u64>(MAX_STRIP_ROWS * SCORE_ROW);
+  const accumulators = spareScores + <u64>SCORE_ROW;
+  const queryPanels = accumulators + wholeLines(BAND_STRIPS * accumulatorBytes);
+  const blocks = queryPanels + wholeLines(BAND_STRIPS * queryPanelBytes);
+  const numBlocks = blocksOf(maxKvLen);
+  const firstBlock = blocks + wholeLines(numBlocks * sizeof<usize>());
+  const bytesOfBlock = blockBytes(min(maxKvLen, BLOCK), 1, headDim, valueDim, false);
+  const end = firstBlock + numBlocks * bytesOfBlock;
+
+  if (isPlaced) {
+    workspace.panels = panels;
+    workspace.order = order;
+    workspace.band = band;
+    workspace.scores = <usize>scores;
+    workspace.spareScores = <usize>spareScores;
+    band.strips = strips;
+    for (let i: usize = 0; i < BAND_STRIPS; i++) {
+      const strip = band.strip(i);
+      strip.rows = rows + i * MAX_STRIP_ROWS * offsetof<Row>();
+      strip.queryPanel = <usize>(queryPanels + i * queryPanelBytes);
+      strip.accumulators = <usize>(accumulators + i * accumulatorBytes);
+    }
+    panels.layout = layout;
+    panels.ownBlocks = <usize>blocks;
+    for (let i: usize = 0; i < numBlocks; i++) {
+      store<usize>(<usize>blocks + i * sizeof<usize>(), <usize>(firstBlock + i * bytesOfBlock));
+    }
+    panels.forget();
+    order.restart();
+  }
+  return end;
+}
+
+/**
+ * Bytes of a workspace. As a float, because the sum may exceed what an address holds: then there can be none.
+ *
+ * @param maxKvLen  keys of the longest sequence, 0 for those of a cache
+ */
+export function workspaceBytes(maxKvLen: usize, headDim: usize, valueDim: usize): f64 {
+  return <f64>layOut(0, maxKvLen, headDim, valueDim, false);
+}
+
+/** Prepares a workspace for a call; `ptr` is 64-byte aligned. */
+export function placeWorkspace(params: usize, ptr: usize): void {
+  assert((ptr & 63) == 0, "placeWorkspace: ptr must be 64-byte aligned");
+  const p = changetype<AttentionParams>(params);
+  layOut(ptr, p.blocks ? 0 : p.maxKvLen, p.headDim, p.valueDim, true);
+  const layout = changetype<Workspace>(ptr).panels.layout;
+  if (p.blocks) layout.place(BLOCK, p.numKvHeads, p.headDim, p.valueDim, p.isInt8 != 0);
+  else layout.place(min(p.maxKvLen, BLOCK), 1, p.headDim, p.valueDim, false);
+}

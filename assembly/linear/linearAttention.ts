@@ -1,0 +1,149 @@
+/**
+ * Linear attention: a state of fixed size in place of scores, time linear in the length. Katharopoulos et al. 2020, arXiv:2006.16236.
+ *
+ *     full        S = Σ_j φ(k_j) v_jᵀ, block by block; then out_i = φ(q_i)ᵀS / (φ(q_i)ᵀz + eps), strip by strip
+ *     causal      for each chunk of keys, Hua et al. 2022, arXiv:2202.10447, section 3.2
+ *                   take its keys and values      (delta rules: what they make of the values)
+ *                   its rows                      from the sums over the chunks before, and from the chunk itself
+ *                   fold it into the sums         (gated rules: which decay)
+ *     by channel  with a decay for each channel: the recurrence itself, see linearRecurrence.ts
+ */
+import { takeCorrections } from "./deltaRule";
+import { FeatureMap, raiseMaxima } from "./featureMaps";
+import { foldChunk, foldStrip } from "./fold";
+import { addDecays, mapKeys, packChunkValues, takeKeys, takeValues } from "./keys";
+import { recur } from "./recurrence";
+import { attendRows } from "./rows";
+import { LinearParams } from "../abi/linearParams";
+import { LinearWork, slotsFor } from "./workspace";
+import { PANEL_BYTES } from "../tiles/layout";
+
+/** Rows that a head takes before the next one, where rows need no chunks. */
+const ROWS_AT_ONCE: usize = 48;
+
+/**
+ * Computes the units `first` to `end` − 1: heads of the sequences, or ranges of their value columns. States are updated.
+ *
+ * Several heads of a sequence go through it together, chunk by chunk: in layout "bshd" their rows lie side by side, and memory gives
+ * them one after the other.
+ *
+ * @param params        LinearParams
+ * @param workspacePtr  what placeLinearWork laid out for the same parameters; no other thread may use it meanwhile
+ */
+export function linearAttention(params: usize, workspacePtr: usize, first: usize, end: usize): void {
+  const p = changetype<LinearParams>(params);
+  const work = changetype<LinearWork>(workspacePtr);
+  const slots = slotsFor(p.featureDim, p.valueDim);
+  const unitsOfSequence = p.numKvHeads * p.columnRanges;
+  for (let unit = first; unit < end;) {
+    const next = min(min(end, unit + slots), unit - (unit % unitsOfSequence) + unitsOfSequence);
+    if (!p.states) work.clearSlots(p, next - unit);
+    work.turnTo(p, unit, 0);
+    if (!p.causal) attendFull(p, work, unit, next);
+    else if (p.decayDim > 1) attendSteps(p, work, unit, next);
+    else attendChunks(p, work, unit, next);
+    unit = next;
+  }
+}
+
+function attendSteps(p: LinearParams, work: LinearWork, first: usize, end: usize): void {
+  for (let row: usize = 0; row < p.seqLen; row += ROWS_AT_ONCE) {
+    for (let unit = first; unit < end; unit++) {
+      work.turnTo(p, unit, unit - first);
+      recur(p, work, row, min(p.seqLen, row + ROWS_AT_ONCE));
+    }
+  }
+}
+
+function attendChunks(p: LinearParams, work: LinearWork, first: usize, end: usize): void {
+  let at: usize = load<u32>(p.openKeys + (work.batch << 2));
+  for (let row: usize = 0; row < p.seqLen;) {
+    const count = min(p.chunkSize - at, max(work.keyLength, row) - row);
+    const isLast = row + count >= work.keyLength;
+    const endRow = isLast ? p.seqLen : row + count; // rows after the last key read the chunk that it leaves open
+    for (let unit = first; unit < end; unit++) {
+      work.turnTo(p, unit, unit - first);
+      attendChunk(p, work, row, endRow, at, count);
+    }
+    at = at + count == p.chunkSize ? 0 : at + count;
+    row = endRow;
+  }
+}
+
+/** Takes `count` keys from `row` on into the chunk, which has `at`, computes the rows up to `endRow` − 1, and folds what is complete. */
+function attendChunk(p: LinearParams, work: LinearWork, row: usize, endRow: usize, at: usize, count: usize): void {
+  if (p.decayDim) addDecays(work, 0, at);
+  if (count > 0) {
+    takeKeys(p, work, row, count, at);
+    if (p.isDelta) takeCorrections(p, work, row, count, at);
+    else takeValues(p, work, row, count, at);
+  }
+  attendRows(p, work, row, endRow, at, at + count, true);
+  if (at + count == p.chunkSize) foldChunk(p, work);
+}
+
+function attendFull(p: LinearParams, work: LinearWork, first: usize, end: usize): void {
+  const isSoftmax = p.featureMap == FeatureMap.SOFTMAX;
+  const group: usize = isSoftmax ? 1 : end - first; // its maxima are of one head
+  for (let unit = first; unit < end; unit += group) {
+    if (isSoftmax) {
+      work.turnTo(p, unit, unit - first);
+      findMaxima(p, work);
+    }
+    for (let key: usize = 0; key < work.keyLength; key += p.chunkSize) {
+      for (let each = unit; each < unit + group; each++) {
+        work.turnTo(p, each, each - first);
+        foldKeys(p, work, key, min(p.chunkSize, work.keyLength - key));
+      }
+    }
+    if (isSoftmax) divideSums(p, work);
+  }
+  store<i32>(work.state.isFinite, 1);
+  for (let row: usize = 0; row < p.seqLen; row += ROWS_AT_ONCE) {
+    for (let unit = first; unit < end; unit++) {
+      work.turnTo(p, unit, unit - first);
+      attendRows(p, work, row, min(p.seqLen, row + ROWS_AT_ONCE), 0, 0, false);
+    }
+  }
+}
+
+/** Folds the keys `first` to `first + count − 1`, which every row sees. */
+function foldKeys(p: LinearParams, work: LinearWork, first: usize, count: usize): void {
+  mapKeys(p, work, first, count);
+  packChunkValues(p, work, first, count, work.values(p), count * PANEL_BYTES, 0);
+  const stripBytes = count * PANEL_BYTES;
+  for (let j: usize = 0; j < count; j++) {
+    let rowPtr = work.keyRows + j * work.featureBytes;
+    let stripPtr = work.channelStrips + j * PANEL_BYTES;
+    for (let channel: usize = 0; channel < p.featureDim; channel += p.stripRows, stripPtr += stripBytes) {
+      v128.store(stripPtr, v128.load(rowPtr));
+      v128.store(stripPtr, v128.load(rowPtr, 16), 16);
+      rowPtr += p.stripRows << 2;
+    }
+  }
+  let stripPtr = work.channelStrips;
+  for (let channel: usize = 0; channel < p.featureDim; channel += p.stripRows, stripPtr += stripBytes) {
+    foldStrip(p, work, stripPtr, work.values(p), count, channel, 1);
+  }
+}
+
+/** The largest element of each channel among the keys. */
+function findMaxima(p: LinearParams, work: LinearWork): void {
+  for (let d: usize = 0; d < p.featureDim; d++) store<f32>(work.channels + (d << 2), -Infinity);
+  for (let j: usize = 0; j < work.keyLength; j++) {
+    if (work.counts(p, j)) raiseMaxima(work.channels, work.key(p, j), p.featureDim);
+  }
+}
+
+/** S ← diag(1 / z) S: what makes exponentials a softmax over the positions. */
+function divideSums(p: LinearParams, work: LinearWork): void {
+  let sumPtr = work.sums(p);
+  for (let panel: usize = 0; panel < work.numPanels; panel++) {
+    for (let d: usize = 0; d < p.featureDim; d++, sumPtr += PANEL_BYTES) {
+      const z = load<f32>(work.state.normalizer + (d << 2));
+      const factor = f32x4.splat(z == 0 ? 0 : <f32>1 / z);
+      v128.store(sumPtr, f32x4.mul(v128.load(sumPtr), factor));
+      v128.store(sumPtr, f32x4.mul(v128.load(sumPtr, 16), factor), 16);
+    }
+  }
+}

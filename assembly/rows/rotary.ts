@@ -1,0 +1,76 @@
+/**
+ * Rotary position embedding: pairs of channels turned by angles that grow with the position, so that a score depends on the
+ * distance of query and key alone. Su et al. 2021, arXiv:2104.09864.
+ *
+ *     (a, b) → (a cos θ − b sin θ, b cos θ + a sin θ)        θ = position · base^(−2i / rotaryDim)
+ *
+ * A pair i is the channels i and i + rotaryDim / 2, or 2i and 2i + 1 where they are interleaved; what lies beyond rotaryDim stays.
+ */
+import { storeCosSin } from "./angles";
+import { lowerLanes, storeLanes } from "../math/lanes";
+import { RotaryParams, RotaryTablesParams } from "../abi/rowParams";
+import { madd } from "../math/simd";
+
+// A lane's sign alone.
+const SIGNS = memory.data<u32>([0x80000000, 0x80000000, 0x80000000, 0x80000000]);
+const EVEN_SIGNS = memory.data<u32>([0x80000000, 0, 0x80000000, 0]);
+
+/** Cosines and sines of the rows `first` to `end` − 1 of the tables. */
+export function rotaryTables(params: usize, _workspace: usize, first: usize, end: usize): void {
+  const p = changetype<RotaryTablesParams>(params);
+  for (let row = first; row < end; row++) {
+    const position: f64 = p.positions ? <f64>load<i32>(p.positions + (row << 2)) : <f64>row;
+    let at = (row * p.pairs) << 2;
+    for (let i: usize = 0; i < p.pairs; i++, at += 4) {
+      storeCosSin(position * load<f64>(p.frequencies + (i << 3)), p.cos + at, p.sin + at);
+    }
+  }
+}
+
+/** All heads of the rows `first` to `end` − 1, counted through the batch. */
+export function rotary(params: usize, _workspace: usize, first: usize, end: usize): void {
+  const p = changetype<RotaryParams>(params);
+  const pairs = p.rotaryDim >> 1;
+  const flip = p.isInverse ? v128.load(SIGNS) : f32x4.splat(0);
+  for (let row = first; row < end; row++) {
+    const batch = row / p.seqLen;
+    const i = row % p.seqLen;
+    const tableRow = (load<usize>(p.tableRows + (row << 2)) * pairs) << 2;
+    let src = p.x + ((batch * p.xBatchStride + i * p.xRowStride) << 2);
+    let dst = p.out + ((batch * p.outBatchStride + i * p.outRowStride) << 2);
+    for (let head: usize = 0; head < p.numHeads; head++) {
+      if (p.isInterleaved) turnNeighbours(src, dst, pairs, p.cos + tableRow, p.sin + tableRow, flip);
+      else turnHalves(src, dst, pairs, p.cos + tableRow, p.sin + tableRow, flip);
+      if (src != dst) memory.copy(dst + (pairs << 3), src + (pairs << 3), (p.headDim - 2 * pairs) << 2);
+      src += p.xHeadStride << 2;
+      dst += p.outHeadStride << 2;
+    }
+  }
+}
+
+/** Reads whole vectors, up to 12 bytes beyond the channels and the table's row, to no effect; `flip` turns back where it is the sign. */
+function turnHalves(src: usize, dst: usize, pairs: usize, cosPtr: usize, sinPtr: usize, flip: v128): void {
+  const bytes = pairs << 2;
+  for (let at: usize = 0; at < bytes; at += 16) {
+    const cos = v128.load(cosPtr + at);
+    const sin = v128.xor(v128.load(sinPtr + at), flip);
+    const a = v128.load(src + at);
+    const b = v128.load(src + bytes + at);
+    const lanes = lowerLanes((bytes - at) >> 2);
+    storeLanes(dst + at, madd(a, cos, f32x4.neg(f32x4.mul(b, sin))), lanes);
+    storeLanes(dst + bytes + at, madd(b, cos, f32x4.mul(a, sin)), lanes);
+  }
+}
+
+/** The same of neighbouring channels: (a₀, b₀, a₁, b₁) · cos + (b₀, a₀, b₁, a₁) · (−sin, sin, −sin, sin). */
+function turnNeighbours(src: usize, dst: usize, pairs: usize, cosPtr: usize, sinPtr: usize, flip: v128): void {
+  const signs = v128.xor(v128.load(EVEN_SIGNS), flip);
+  const bytes = pairs << 3;
+  for (let at: usize = 0; at < bytes; at += 16, cosPtr += 8, sinPtr += 8) {
+    const cos = v128.load64_zero(cosPtr);
+    const sin = v128.load64_zero(sinPtr);
+    const x = v128.load(src + at);
+    const turned = f32x4.mul(v128.shuffle<f32>(x, x, 1, 0, 3, 2), v128.xor(v128.shuffle<f32>(sin, sin, 0, 0, 1, 1), signs));
+    storeLanes(dst + at, madd(x, v128.shuffle<f32>(cos, cos, 0, 0, 1, 1), turned), lowerLanes((bytes - at) >> 2));
+  }
+}

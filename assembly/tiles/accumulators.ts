@@ -1,0 +1,71 @@
+/**
+ * What happens to the weighted sums of a strip besides `addValues`, row by row. They lie as the tiles of values.ts walk them:
+ * [⌈valueDim / 8⌉, rows, 8].
+ */
+import { madd } from "../math/simd";
+import { PANEL, PANEL_BYTES } from "./layout";
+
+/**
+ * One row of the sum of `addValues` with the same bits, leaving out each key whose score is −∞: for blocks in which V is not finite,
+ * where 0 · NaN would carry an invisible key into the row.
+ *
+ * @param scoresPtr    the row's scores before the exponential
+ * @param weightsPtr   the row's weights
+ * @param vPanelPtr    as in values.ts, and the same for the parameters that are not described
+ * @param accPtr       the row's accumulators in panel 0
+ * @param accBytes     bytes from a panel's accumulators to the next one's
+ */
+export function addValuesByRow(
+  scoresPtr: usize,
+  weightsPtr: usize,
+  vPanelPtr: usize,
+  vPanelBytes: usize,
+  accPtr: usize,
+  accBytes: usize,
+  panels: usize,
+  keys: usize,
+): void {
+  for (let panel: usize = 0; panel < panels; panel++) {
+    let acc0123 = v128.load(accPtr);
+    let acc4567 = v128.load(accPtr, 16);
+    let vPtr = vPanelPtr;
+    for (let j: usize = 0; j < keys; j++, vPtr += PANEL_BYTES) {
+      if (load<f32>(scoresPtr + (j << 2)) == -Infinity) continue;
+      const p = v128.load32_splat(weightsPtr + (j << 2));
+      acc0123 = madd(p, v128.load(vPtr), acc0123);
+      acc4567 = madd(p, v128.load(vPtr, 16), acc4567);
+    }
+    v128.store(accPtr, acc0123);
+    v128.store(accPtr, acc4567, 16);
+    accPtr += accBytes;
+    vPanelPtr += vPanelBytes;
+  }
+}
+
+/** Multiplies one row of accumulators by `factor`: the running maximum has risen. Parameters as above. */
+export function rescaleRow(accPtr: usize, accBytes: usize, panels: usize, factor: f32): void {
+  const factors = f32x4.splat(factor);
+  for (let panel: usize = 0; panel < panels; panel++, accPtr += accBytes) {
+    const acc0123 = f32x4.mul(v128.load(accPtr), factors);
+    const acc4567 = f32x4.mul(v128.load(accPtr, 16), factors);
+    v128.store(accPtr, acc0123);
+    v128.store(accPtr, acc4567, 16);
+  }
+}
+
+/** out[c] = acc[c] · factor + 0 for one row of valueDim columns. The sum turns −0 into +0. Clobbers the accumulators. */
+export function finishRow(accPtr: usize, accBytes: usize, outPtr: usize, valueDim: usize, factor: f32): void {
+  const factors = f32x4.splat(factor);
+  for (let column: usize = 0; column < valueDim; column += PANEL, accPtr += accBytes, outPtr += PANEL_BYTES) {
+    const out0123 = madd(v128.load(accPtr), factors, f32x4.splat(0));
+    const out4567 = madd(v128.load(accPtr, 16), factors, f32x4.splat(0));
+    if (column + PANEL <= valueDim) {
+      v128.store(outPtr, out0123);
+      v128.store(outPtr, out4567, 16);
+    } else {
+      v128.store(accPtr, out0123);
+      v128.store(accPtr, out4567, 16);
+      memory.copy(outPtr, accPtr, (valueDim - column) << 2);
+    }
+  }
+}

@@ -1,0 +1,253 @@
+/** One attention call as the caller describes it, read once and checked: what remains are numbers and operands. */
+import { describe, float32, integer, oneOf, wrongKind, wrongValue } from "../check.js";
+import { type Operand, readMask, readNumbers, readPlace, refuseOverlaps } from "../call/operand.js";
+import { type AttentionParams, SCORES_STAGES, type ScoresStage, type SequenceParams } from "../runtime/params.js";
+import type { Runtime } from "../runtime/runtime.js";
+import {
+  type AttentionShape,
+  attentionShape,
+  type BroadcastStrides,
+  broadcastStrides,
+  type CachedKeys,
+  cachedShape,
+  type Layout,
+  LAYOUTS,
+} from "./shape.js";
+import type { Float32Tensor, TensorLike } from "../call/tensor.js";
+import { MAX_POSITION, sequencesOf } from "./sequences.js";
+
+/** Options of scaled dot-product attention. */
+export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {
+  /** Order of axes: "bshd" = [batch, seq, heads, headDim], "bhsd" = [batch, heads, seq, headDim]. Default "bshd". */
+  layout?: Layout | undefined;
+  /** Factor on q·k. Default 1/√headDim. */
+  scale?: number | undefined;
+  /** Bounds scores to ±softcap by softcap · tanh(score / softcap) (Gemma 2, arXiv:2408.00118). Default 0: off. */
+  softcap?: number | undefined;
+  /**
+   * Added to the scores; −∞ hides a key. Broadcasts to [batch, numHeads, seqLen, kvLen], aligned to the right; a last axis shorter
+   * than kvLen, but not 1, hides the keys beyond it.
+   */
+  bias?: TensorLike | undefined;
+  /** Bytes, other than 0 where a query may attend. Broadcasts as `bias` does. */
+  mask?: TensorLike | undefined;
+  /**
+   * Row i sees no key after its position: `true` or "lower-right" aligns the last query with the last key, "upper-left" the first
+   * with the first. Default false.
+   */
+  causal?: boolean | "lower-right" | "upper-left" | undefined;
+  /** Position of a sequence's query row 0, for all sequences or for each. Default keyLength − queryLength, 0 for "upper-left". */
+  queryOffset?: number | ArrayLike<number> | undefined;
+  /**
+   * Keys before and after its position that a row sees, both ends included: n is [n, n], and [n, 0] when causal; −1 is unlimited
+   * (Longformer, arXiv:2004.05150). Default unlimited.
+   */
+  window?: number | readonly [number | undefined, number | undefined] | undefined;
+  /** First keys that the window doesn't hide (StreamingLLM, arXiv:2309.17453). Default 0. */
+  sinkTokens?: number | undefined;
+  /** Query rows that count in each sequence [batch]; the rows beyond give 0. Default seqLen. */
+  queryLengths?: ArrayLike<number> | undefined;
+  /** Keys that count in each sequence [batch]; those beyond are hidden. Default kvLen. */
+  keyLengths?: ArrayLike<number> | undefined;
+  /** First key that counts in each sequence [batch], for padding on the left; sinkTokens count from there. Default 0. */
+  keyStarts?: ArrayLike<number> | undefined;
+  /**
+   * Several sequences one after the other in a batch of 1: where each begins, and where the last one ends [sequences + 1], so from 0
+   * to seqLen. Each sees its own keys only, and has positions of its own. Default one sequence.
+   */
+  cuSeqlensQ?: ArrayLike<number> | undefined;
+  /** The same of their keys, from 0 to kvLen. Default cuSeqlensQ. */
+  cuSeqlensK?: ArrayLike<number> | undefined;
+  /** One more logit a head [numHeads], without scale, softcap, bias or value. */
+  sinks?: TensorLike | undefined;
+  /** Receives the output, and is returned: [batch, seq, heads, valueDim] in the layout of q. */
+  out?: Out | undefined;
+  /** Receives maximum + ln Σ exp(score − maximum) of each row: [batch, numHeads, seqLen]. */
+  logSumExp?: Float32Tensor | undefined;
+  /** Receives the weights: [batch, numHeads, seqLen, kvLen]. */
+  weights?: Float32Tensor | undefined;
+  /** Receives the scores: [batch, numHeads, seqLen, kvLen]. */
+  scores?: Float32Tensor | undefined;
+  /** What `scores` receives: q·k "scaled", also "capped", also "biased" with −∞ where a key is invisible. Default "biased". */
+  scoresStage?: ScoresStage | undefined;
+}
+
+/** What a call takes. */
+export interface AttentionPlan {
+  /** Threads that share the call. */
+  readonly threads: number;
+  /** Bytes of the engine's memory that it takes while it runs, beside tensors that lie there. */
+  readonly scratchBytes: number;
+}
+
+export const ATTENTION_OPTIONS: readonly string[] = [
+  ...["layout", "scale", "softcap", "bias", "mask", "causal", "queryOffset", "window", "sinkTokens", "queryLengths", "keyLengths"],
+  ...["keyStarts", "cuSeqlensQ", "cuSeqlensK", "sinks", "out", "logSumExp", "weights", "scores", "scoresStage"],
+];
+
+/** Keys and values as tensors. */
+interface GivenKeys {
+  readonly k: TensorLike;
+  readonly v: TensorLike;
+}
+
+/**
+ * Nothing of the caller's is looked at again but the elements of arrays.
+ * @internal
+ */
+export interface AttentionCall {
+  /** As errors name it. */
+  readonly operation: string;
+  readonly layout: Layout;
+  readonly shape: AttentionShape;
+  readonly inputs: { readonly q: Operand } & Record<"k" | "v" | "mask" | "bias" | "sinks", Operand | undefined>;
+  /** Where keys and values lie if not in k and v. */
+  readonly cache: CachedKeys | undefined;
+  readonly results: Record<"out" | "logSumExp" | "weights" | "scores", Operand | undefined>;
+  /** All of them that there are. */
+  readonly given: readonly Operand[];
+  readonly strides: Record<"mask" | "bias", BroadcastStrides | undefined>;
+  readonly numbers: Pick<
+    AttentionParams,
+    "scale" | "softcap" | "causal" | "windowLeft" | "windowRight" | "sinkTokens" | "scoresStage"
+  >;
+  /** One for each batch entry, or as many as are packed. */
+  readonly sequences: readonly SequenceParams[];
+  /** What the caller gave as `out`. */
+  readonly returned: Float32Tensor | undefined;
+}
+
+/**
+ * Reads a call.
+ * @internal
+ * @throws {TypeError} the wrong kind of value
+ * @throws {RangeError} sizes or values that don't fit
+ * @throws {Error} a tensor that has been disposed of
+ */
+export function readCall(
+  runtime: Runtime,
+  operation: string,
+  q: TensorLike,
+  keys: GivenKeys | CachedKeys,
+  options: AttentionOptions,
+): AttentionCall {
+  const { layout: layoutOption = "bshd" } = options;
+  const layout = oneOf(operation, "layout", layoutOption, LAYOUTS);
+  const numbers = (name: string, value: unknown): Operand => readNumbers(runtime, operation, name, value);
+  const query = numbers("q", q);
+  const cache = "lengths" in keys ? keys : undefined;
+  const rows = "lengths" in keys ? undefined : { k: numbers("k", keys.k), v: numbers("v", keys.v) };
+  const shape = rows ? attentionShape(operation, query, rows.k, rows.v, layout) : cachedShape(operation, query, cache!, layout);
+  const operands = { q: query, k: rows?.k, v: rows?.v };
+  const call = callOf(runtime, operation, operands, cache, shape, layout, options);
+  refuseOverlaps(operation, call.given, (result) => (result === call.results.out ? query : undefined));
+  return call;
+}
+
+/**
+ * A call on queries, and keys and values or a cache, that have been read: reads what remains.
+ * @internal
+ * @throws as `readCall`
+ */
+export function callOf(
+  runtime: Runtime,
+  operation: string,
+  operands: Pick<AttentionCall["inputs"], "q" | "k" | "v">,
+  cache: CachedKeys | undefined,
+  shape: AttentionShape,
+  layout: Layout,
+  options: Omit<AttentionOptions, "layout">,
+): AttentionCall {
+  const { scale, softcap = 0, causal: causalOption = false, sinkTokens = 0, scoresStage = "biased" } = options;
+  const causal = oneOf(operation, "causal", causalOption, [false, true, "lower-right", "upper-left"]);
+  const inputs = {
+    ...operands,
+    mask: optional(options.mask, (mask) => readMask(runtime, operation, "mask", mask)),
+    bias: optional(options.bias, (bias) => readNumbers(runtime, operation, "bias", bias)),
+    sinks: optional(options.sinks, (sinks) => sinksOf(operation, readNumbers(runtime, operation, "sinks", sinks), shape)),
+  };
+  const strides = {
+    mask: optional(inputs.mask, (mask) => broadcastStrides(operation, mask, shape)),
+    bias: optional(inputs.bias, (bias) => broadcastStrides(operation, bias, shape)),
+  };
+
+  const { seqLen, kvLen, headDims } = shape;
+  const leading = ["batch, ", "numHeads, "].slice(2 - headDims.length).join("");
+  const place = (name: "out" | "logSumExp" | "weights" | "scores", value: unknown, dims: readonly number[], axes: string) =>
+    optional(value, (given) => readPlace(runtime, operation, name, given, dims, axes));
+  const { out: returned } = options;
+  const results = {
+    out: place("out", returned, shape.outDims, `the sizes of q with valueDim ${shape.valueDim}`),
+    logSumExp: place("logSumExp", options.logSumExp, [...headDims, seqLen], `${leading}seqLen`),
+    weights: place("weights", options.weights, [...headDims, seqLen, kvLen], `${leading}seqLen, kvLen`),
+    scores: place("scores", options.scores, [...headDims, seqLen, kvLen], `${leading}seqLen, kvLen`),
+  };
+  const given: Operand[] = [inputs.q];
+  for (const operand of [
+    inputs.k,
+    inputs.v,
+    inputs.mask,
+    inputs.bias,
+    inputs.sinks,
+    results.out,
+    results.logSumExp,
+    results.weights,
+    results.scores,
+  ]) {
+    if (operand) given.push(operand);
+  }
+
+  const [windowLeft, windowRight] = windowOf(operation, options.window);
+  return {
+    operation,
+    layout,
+    shape,
+    cache,
+    inputs,
+    results,
+    given,
+    strides,
+    numbers: {
+      scale: scale === undefined ? 1 / Math.sqrt(shape.headDim) : float32(operation, "scale", scale),
+      softcap: float32(operation, "softcap", softcap, 0),
+      causal: causal === false ? 0 : 1,
+      windowLeft,
+      windowRight,
+      sinkTokens: Math.min(integer(operation, "sinkTokens", sinkTokens, 0, MAX_POSITION), kvLen),
+      scoresStage: SCORES_STAGES.indexOf(oneOf(operation, "scoresStage", scoresStage, SCORES_STAGES)),
+    },
+    sequences: sequencesOf(
+      operation,
+      options,
+      shape,
+      causal === "upper-left",
+      Math.min(strides.mask?.keys ?? kvLen, strides.bias?.keys ?? kvLen),
+      cache?.lengths,
+    ),
+    returned,
+  };
+}
+
+/** `read` applied to what is there; null counts as absent, as a missing tensor often does. */
+export const optional = <T, R>(value: T | undefined | null, read: (value: T) => R): R | undefined =>
+  value === undefined || value === null ? undefined : read(value);
+
+function sinksOf(operation: string, sinks: Operand, { numHeads }: AttentionShape): Operand {
+  if (sinks.count === numHeads) return sinks;
+  throw wrongValue(operation, `"sinks" holds ${sinks.count} elements, expected ${numHeads}, one for each query head`);
+}
+
+/** The window as [left, right], −1 for unlimited. When causal the right end has no effect. */
+function windowOf(operation: string, window: unknown): [number, number] {
+  const side = (name: string, value: unknown): number =>
+    value === undefined ? -1 : integer(operation, name, value, -1, MAX_POSITION);
+  if (Array.isArray(window)) {
+    if (window.length !== 2) throw wrongValue(operation, `"window" must be n or [left, right], got ${describe(window)}`);
+    return [side("window[0]", window[0]), side("window[1]", window[1])];
+  }
+  if (window !== undefined && typeof window !== "number") {
+    throw wrongKind(operation, `"window" must be n or [left, right], got ${describe(window)}`);
+  }
+  const reach = side("window", window);
+  return [reach, reach];
+}

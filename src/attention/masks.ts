@@ -1,0 +1,293 @@
+/**
+ * Masks as tensors, for what no option of attention says by itself, and for other libraries: bytes, 1 where a query may attend. All of
+ * them broadcast to [batch, numHeads, seqLen, kvLen]. Plain arithmetic: no engine is needed.
+ */
+import { broadcastDims, eachRow, stridesUnder } from "../call/broadcast.js";
+import { describe, integer, knownOptions, show, wrongKind, wrongValue } from "../check.js";
+import { integersOf, isAbsent, MAX_POSITION } from "./sequences.js";
+import type { ResultTensor } from "../call/tensor.js";
+
+/** Bytes, 1 where a query may attend. */
+export interface Mask {
+  readonly data: Uint8Array;
+  readonly dims: readonly number[];
+}
+
+/** Where the rows stand. */
+export interface MaskOptions {
+  /** Position of row 0. Default kvLen − seqLen: the last row stands at the last key. */
+  queryOffset?: number | undefined;
+}
+
+/** Options of `windowMask`. */
+export interface WindowMaskOptions extends MaskOptions {
+  /** First keys that the window doesn't hide. Default 0. */
+  sinkTokens?: number | undefined;
+}
+
+/** Rows and keys at most, and elements of a mask. */
+const MAX_ELEMENTS = 2 ** 30;
+
+/**
+ * Row i sees no key after its position i + queryOffset, as `causal: true` of attention.
+ *
+ * @returns [seqLen, kvLen]
+ * @throws {TypeError} the wrong kind of value @throws {RangeError} values that don't fit
+ *
+ * @example
+ * import { causalMask } from "headwise";
+ *
+ * console.log([...causalMask(2, 3).data]); // [ 1, 1, 0, 1, 1, 1 ]
+ */
+export function causalMask(seqLen: number, kvLen: number = seqLen, options: MaskOptions = {}): Mask {
+  const offset = readSizes("causalMask", seqLen, kvLen, options, ["queryOffset"]);
+  return build("causalMask", [seqLen, kvLen], (_, i, row) => row.fill(1, 0, Math.max(0, i + offset + 1)));
+}
+
+/**
+ * Row i, at position p = i + queryOffset, sees the keys from p − left to p + right, as `window` of attention.
+ *
+ * @param window  n is [n, n]; −1 is unlimited
+ * @returns [seqLen, kvLen]
+ * @throws {TypeError} the wrong kind of value @throws {RangeError} values that don't fit
+ *
+ * @example
+ * import { windowMask } from "headwise";
+ *
+ * console.log([...windowMask(2, 4, [1, 0]).data]); // [ 0, 1, 1, 0, 0, 0, 1, 1 ]
+ */
+export function windowMask(
+  seqLen: number,
+  kvLen: number,
+  window: number | readonly [number, number],
+  options: WindowMaskOptions = {},
+): Mask {
+  const name = "windowMask";
+  const offset = readSizes(name, seqLen, kvLen, options, ["queryOffset", "sinkTokens"]);
+  const sinks = integer(name, "sinkTokens", options.sinkTokens ?? 0, 0, MAX_POSITION);
+  const isPair = Array.isArray(window);
+  if (isPair && window.length !== 2) throw wrongValue(name, `"window" must be n or [left, right], got ${describe(window)}`);
+  if (!isPair && typeof window !== "number") throw wrongKind(name, `"window" must be n or [left, right], got ${describe(window)}`);
+  const [left, right] = isPair ? (window as [number, number]) : [window, window];
+  const reach = (side: string, value: unknown): number => {
+    const keys = integer(name, isPair ? side : "window", value, -1, MAX_POSITION);
+    return keys === -1 ? Infinity : keys;
+  };
+  const [before, after] = [reach("window[0]", left), reach("window[1]", right)];
+  return build(name, [seqLen, kvLen], (_, i, row) => {
+    row.fill(1, 0, sinks);
+    row.fill(1, Math.max(0, i + offset - before), Math.max(0, i + offset + after + 1));
+  });
+}
+
+/**
+ * Sequences of different lengths, padded to one: the first `lengths[b]` keys of each count, as `keyLengths` of attention.
+ *
+ * @returns [batch, 1, 1, kvLen]
+ * @throws {TypeError} the wrong kind of value @throws {RangeError} values that don't fit
+ *
+ * @example
+ * import { paddingMask } from "headwise";
+ *
+ * console.log([...paddingMask([2, 3], 3).data]); // [ 1, 1, 0, 1, 1, 1 ]
+ */
+export function paddingMask(lengths: ArrayLike<number>, kvLen: number): Mask {
+  const keys = integer("paddingMask", "kvLen", kvLen, 0, MAX_ELEMENTS);
+  const found = integersOf("paddingMask", "lengths", lengths, undefined, 0, keys);
+  return build("paddingMask", [found.length, 1, 1, keys], (b, _, row) => row.fill(1, 0, found[b]));
+}
+
+/**
+ * Every row sees the prefix, and beyond it no key after its position: a prefix language model (Raffel et al. 2020, arXiv:1910.10683).
+ *
+ * @param prefixLength  for all sequences, or for each [batch]
+ * @returns [seqLen, kvLen], or [batch, 1, seqLen, kvLen]
+ * @throws {TypeError} the wrong kind of value @throws {RangeError} values that don't fit
+ *
+ * @example
+ * import { prefixMask } from "headwise";
+ *
+ * console.log([...prefixMask(2, 3).data]); // [ 1, 1, 0, 1, 1, 0, 1, 1, 1 ]
+ */
+export function prefixMask(
+  prefixLength: number | ArrayLike<number>,
+  seqLen: number,
+  kvLen: number = seqLen,
+  options: MaskOptions = {},
+): Mask {
+  const name = "prefixMask";
+  const offset = readSizes(name, seqLen, kvLen, options, ["queryOffset"]);
+  const isEach = typeof prefixLength === "object";
+  const lengths = isEach
+    ? integersOf(name, "prefixLength", prefixLength, undefined, 0, kvLen)
+    : [integer(name, "prefixLength", prefixLength, 0, kvLen)];
+  return build("prefixMask", isEach ? [lengths.length, 1, seqLen, kvLen] : [seqLen, kvLen], (b, i, row) =>
+    row.fill(1, 0, Math.max(lengths[b]!, i + offset + 1)),
+  );
+}
+
+/**
+ * Several documents in one sequence: a row sees the keys of its own document. With `and(…, causalMask(…))` also causally.
+ *
+ * @param documentIds  the document of each token [seq], or of each token of each sequence [batch][seq]
+ * @returns [seq, seq], or [batch, 1, seq, seq]
+ * @throws {TypeError} the wrong kind of value @throws {RangeError} values that don't fit
+ *
+ * @example
+ * import { documentMask } from "headwise";
+ *
+ * console.log([...documentMask([7, 7, 8]).data]); // [ 1, 1, 0, 1, 1, 0, 0, 0, 1 ]
+ */
+export function documentMask(documentIds: ArrayLike<number> | readonly ArrayLike<number>[]): Mask {
+  const name = "documentMask";
+  const isEach = Array.isArray(documentIds) && documentIds.length > 0 && typeof documentIds[0] === "object";
+  const given = isEach ? (documentIds as readonly unknown[]) : [documentIds];
+  const nameOf = (b: number): string => (isEach ? `documentIds[${b}]` : "documentIds");
+  const ids = given.map((each, b) => integersOf(name, nameOf(b), each, undefined, -MAX_POSITION, MAX_POSITION));
+  const seqLen = ids[0]!.length;
+  for (const [b, each] of ids.entries()) {
+    if (each.length !== seqLen) {
+      throw wrongValue(name, `"${nameOf(b)}" holds ${each.length} elements, expected ${seqLen} (as documentIds[0])`);
+    }
+  }
+  return build("documentMask", isEach ? [ids.length, 1, seqLen, seqLen] : [seqLen, seqLen], (b, i, row) => {
+    for (let j = 0; j < seqLen; j++) row[j] = Number(ids[b]![i] === ids[b]![j]);
+  });
+}
+
+/**
+ * 1 where all masks are, at the sizes to which they broadcast.
+ *
+ * @throws {TypeError} the wrong kind of value @throws {RangeError} sizes that don't fit
+ *
+ * @example
+ * import { and, causalMask, documentMask } from "headwise";
+ *
+ * console.log([...and(documentMask([7, 7, 8]), causalMask(3)).data]); // [ 1, 0, 0, 1, 1, 0, 0, 0, 1 ]
+ */
+export function and(...masks: readonly Mask[]): Mask {
+  return combine("and", masks, 1, (so, byte) => so & byte);
+}
+
+/**
+ * 1 where any mask is, at the sizes to which they broadcast.
+ *
+ * @throws {TypeError} the wrong kind of value @throws {RangeError} sizes that don't fit
+ *
+ * @example
+ * import { causalMask, or, paddingMask } from "headwise";
+ *
+ * console.log(or(causalMask(3), paddingMask([1, 2], 3)).dims); // [ 2, 1, 3, 3 ]
+ */
+export function or(...masks: readonly Mask[]): Mask {
+  return combine("or", masks, 0, (so, byte) => so | byte);
+}
+
+/**
+ * 1 where the mask is 0.
+ *
+ * @throws {TypeError} the wrong kind of value @throws {RangeError} sizes that don't fit
+ *
+ * @example
+ * import { causalMask, not } from "headwise";
+ *
+ * console.log([...not(causalMask(2)).data]); // [ 0, 1, 0, 0 ]
+ */
+export function not(mask: Mask): Mask {
+  const { data, dims } = readMask("not", "mask", mask);
+  return { data: data.map((byte) => Number(byte === 0)), dims };
+}
+
+/**
+ * Scores with −∞ where the mask is 0, for a softmax elsewhere; the mask broadcasts to the sizes of the scores.
+ *
+ * @returns { type: "float32", data, dims } of the sizes of the scores
+ * @throws {TypeError} the wrong kind of value @throws {RangeError} sizes that don't fit
+ *
+ * @example
+ * import { applyMask, causalMask } from "headwise";
+ *
+ * const scores = { data: Float32Array.of(1, 2, 3, 4), dims: [2, 2] };
+ * console.log([...applyMask(scores, causalMask(2)).data]); // [ 1, -Infinity, 3, 4 ]
+ */
+export function applyMask(scores: { readonly data: Float32Array; readonly dims: readonly number[] }, mask: Mask): ResultTensor {
+  const name = "applyMask";
+  const { data, dims } = readTensor(name, "scores", scores, Float32Array, "a Float32Array");
+  const { data: bytes, dims: maskDims } = readMask(name, "mask", mask);
+  const full = broadcastDims([dims, maskDims]);
+  if (full === undefined || show(full) !== show(dims)) {
+    throw wrongValue(name, `"mask" has dims ${show(maskDims)}, which don't broadcast to ${show(dims)}, those of scores`);
+  }
+  const result = Float32Array.from(data);
+  eachRow(dims, stridesUnder(maskDims, dims.length), (first, offset, length, step) => {
+    for (let j = 0; j < length; j++) if (bytes[offset + j * step] === 0) result[first + j] = -Infinity;
+  });
+  return { type: "float32", data: result, dims };
+}
+
+/** Checks sizes and options; returns the position of row 0. */
+function readSizes(name: string, seqLen: number, kvLen: number, options: MaskOptions, known: readonly string[]): number {
+  const rows = integer(name, "seqLen", seqLen, 0, MAX_ELEMENTS);
+  const keys = integer(name, "kvLen", kvLen, 0, MAX_ELEMENTS);
+  knownOptions(name, options, known);
+  const { queryOffset } = options;
+  return isAbsent(queryOffset) ? keys - rows : integer(name, "queryOffset", queryOffset, -MAX_POSITION, MAX_POSITION);
+}
+
+/** Elements of a mask of these sizes. */
+function countWithin(name: string, dims: readonly number[]): number {
+  const count = dims.reduce((product, size) => product * size, 1);
+  if (count <= MAX_ELEMENTS) return count;
+  throw wrongValue(name, `a mask of dims ${show(dims)} has ${count} elements, expected at most ${MAX_ELEMENTS}`);
+}
+
+/** A mask of these sizes, whose rows of keys `fill` fills: row i of sequence b. */
+function build(name: string, dims: readonly number[], fill: (b: number, i: number, row: Uint8Array) => void): Mask {
+  const [rows, keys] = dims.slice(-2) as [number, number];
+  const data = new Uint8Array(countWithin(name, dims));
+  for (let row = 0; (row + 1) * keys <= data.length && keys > 0; row++) {
+    fill(Math.floor(row / rows), row % rows, data.subarray(row * keys, (row + 1) * keys));
+  }
+  return { data, dims };
+}
+
+function combine(name: string, masks: readonly Mask[], neutral: number, join: (so: number, byte: number) => number): Mask {
+  if (masks.length === 0) throw wrongValue(name, "no masks given, expected at least 1");
+  const read = masks.map((mask, index) => readMask(name, `masks[${index}]`, mask));
+  const dims = broadcastDims(read.map((mask) => mask.dims));
+  if (dims === undefined) {
+    throw wrongValue(name, `masks of dims ${read.map((mask) => show(mask.dims)).join(" and ")} don't broadcast to one another`);
+  }
+  const result = new Uint8Array(countWithin(name, dims)).fill(neutral);
+  for (const { data, dims: maskDims } of read) {
+    eachRow(dims, stridesUnder(maskDims, dims.length), (first, offset, length, step) => {
+      for (let j = 0; j < length; j++) result[first + j] = join(result[first + j]!, Number(data[offset + j * step] !== 0));
+    });
+  }
+  return { data: result, dims };
+}
+
+const readMask = (name: string, argument: string, mask: unknown): { data: Uint8Array; dims: number[] } =>
+  readTensor(name, argument, mask, Uint8Array, "a Uint8Array, 1 where a query may attend");
+
+/** Reads a tensor; each getter of the caller's object is read once. */
+function readTensor<A extends Uint8Array | Float32Array>(
+  name: string,
+  argument: string,
+  value: unknown,
+  kind: abstract new (...parameters: never[]) => A,
+  expected: string,
+): { data: A; dims: number[] } {
+  if (typeof value !== "object" || value === null) {
+    throw wrongKind(name, `"${argument}" must be a tensor { data, dims }, got ${describe(value)}`);
+  }
+  const { data, dims } = value as Record<string, unknown>;
+  if (!(data instanceof kind)) throw wrongKind(name, `"${argument}" must hold ${expected}, got ${describe(data)}`);
+  if (!Array.isArray(dims)) throw wrongKind(name, `"${argument}.dims" must be an array of sizes, got ${describe(dims)}`);
+  const sizes = dims.map((size, axis) => integer(name, `${argument}.dims[${axis}]`, size, 0, MAX_ELEMENTS));
+  const count = sizes.reduce((product, size) => product * size, 1);
+  if (data.length !== count) {
+    throw wrongValue(name, `"${argument}" holds ${data.length} elements, expected ${sizes.join(" × ") || 1} = ${count}`);
+  }
+  return { data, dims: sizes };
+}

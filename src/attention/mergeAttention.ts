@@ -1,0 +1,134 @@
+/** Attention on the union of disjoint sets of keys, from the results on each. */
+import { describe, knownOptions, oneOf, wrongKind, wrongValue } from "../check.js";
+import {
+  assertUnchanged,
+  expectDims,
+  handBack,
+  newResult,
+  onScratch,
+  type Operand,
+  readNumbers,
+  readPlace,
+  refuseOverlaps,
+} from "../call/operand.js";
+import { wholeLines } from "../runtime/arena.js";
+import { MERGE_PARAMS, MERGE_PART, sizeOf, writeStruct } from "../runtime/params.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { type Layout, LAYOUTS, sizesOf, stridesOf } from "./shape.js";
+import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
+
+/** What attention on one set of keys gave. */
+export interface AttentionPart {
+  /** [batch, seq, heads, valueDim] in the layout. */
+  readonly out: TensorLike;
+  /** [batch, numHeads, seqLen] */
+  readonly logSumExp: TensorLike;
+}
+
+/** Options of `mergeAttention`. */
+export interface MergeOptions<Out extends Float32Tensor = Float32Tensor> {
+  /** Order of axes of the outputs. Default "bshd". */
+  layout?: Layout | undefined;
+  /** Receives the output, and is returned; may be the tensor of the first part. */
+  out?: Out | undefined;
+  /** Receives the logSumExp of all keys: [batch, numHeads, seqLen]; may be the tensor of the first part. */
+  logSumExp?: Float32Tensor | undefined;
+}
+
+const OPERATION = "mergeAttention";
+
+interface Part {
+  readonly out: Operand;
+  readonly logSumExp: Operand;
+}
+
+/**
+ * See `Engine.mergeAttention`.
+ * @internal
+ */
+export function mergeAttention<Out extends Float32Tensor = ResultTensor>(
+  runtime: Runtime,
+  parts: readonly AttentionPart[],
+  options: MergeOptions<Out> = {},
+): Out {
+  runtime.assertReady(OPERATION);
+  knownOptions(OPERATION, options, ["layout", "out", "logSumExp"]);
+  const layout = oneOf(OPERATION, "layout", options.layout ?? "bshd", LAYOUTS);
+  const inputs = readParts(runtime, parts, layout);
+  const first = inputs[0]!;
+  const { out: returned, logSumExp: lsePlace } = options;
+  const place = (name: "out" | "logSumExp", value: unknown): Operand | undefined =>
+    value === undefined || value === null
+      ? undefined
+      : readPlace(runtime, OPERATION, name, value, first[name].dims, "as the parts have it");
+  const results = { out: place("out", returned), logSumExp: place("logSumExp", lsePlace) };
+  const given = [...inputs.flatMap(({ out, logSumExp }) => [out, logSumExp]), results.out, results.logSumExp].filter(
+    (operand) => operand !== undefined,
+  );
+  refuseOverlaps(OPERATION, given, (result) => (result === results.out ? first.out : first.logSumExp));
+  assertUnchanged(runtime, OPERATION, given);
+
+  const out = results.out ?? newResult(runtime, OPERATION, first.out.dims);
+  if (out.count > 0) run(runtime, inputs, out, results.logSumExp, layout, results.out ? given : [...given, out]);
+  return handBack(returned, out);
+}
+
+function readParts(runtime: Runtime, parts: readonly AttentionPart[], layout: Layout): Part[] {
+  if (!Array.isArray(parts)) throw wrongKind(OPERATION, `"parts" must be an array of { out, logSumExp }, got ${describe(parts)}`);
+  if (parts.length === 0) throw wrongValue(OPERATION, '"parts" is empty, expected at least 1');
+  const read: Part[] = [];
+  for (const [index, part] of (parts as unknown[]).entries()) {
+    const name = `parts[${index}]`;
+    if (typeof part !== "object" || part === null) {
+      throw wrongKind(OPERATION, `"${name}" must be { out, logSumExp }, got ${describe(part)}`);
+    }
+    const { out, logSumExp } = part as Record<string, unknown>;
+    const operands = {
+      out: readNumbers(runtime, OPERATION, `${name}.out`, out),
+      logSumExp: readNumbers(runtime, OPERATION, `${name}.logSumExp`, logSumExp),
+    };
+    const { batch, heads, rows, channels } = sizesOf(OPERATION, operands.out, layout);
+    if (heads < 1 || channels < 1) {
+      throw wrongValue(OPERATION, `"${name}.out" has ${heads} heads of ${channels}, expected at least 1 of each`);
+    }
+    const isFlat = operands.out.dims.length === 2;
+    const axes = isFlat ? "seqLen" : "batch, numHeads, seqLen";
+    expectDims(OPERATION, operands.logSumExp, isFlat ? [rows] : [batch, heads, rows], `${axes} of ${name}.out`);
+    expectDims(OPERATION, operands.out, (read[0] ?? operands).out.dims, "as parts[0].out");
+    read.push(operands);
+  }
+  return read;
+}
+
+function run(
+  runtime: Runtime,
+  inputs: readonly Part[],
+  out: Operand,
+  logSumExp: Operand | undefined,
+  layout: Layout,
+  operands: readonly Operand[],
+): void {
+  const { memory, kernels, jobPtr } = runtime;
+  const { batch, rows, heads, channels } = sizesOf(OPERATION, out, layout);
+  const strides = stridesOf(layout, rows, heads, channels);
+  const partBytes = sizeOf(MERGE_PART);
+  onScratch(runtime, OPERATION, operands, wholeLines(partBytes * inputs.length), (parts) => {
+    for (const [index, part] of inputs.entries()) {
+      writeStruct(memory, parts + index * partBytes, MERGE_PART, { out: part.out.ptr, logSumExp: part.logSumExp.ptr });
+    }
+    writeStruct(memory, jobPtr, MERGE_PARAMS, {
+      parts,
+      numParts: inputs.length,
+      out: out.ptr,
+      logSumExp: logSumExp?.ptr ?? 0,
+      batchSize: batch,
+      seqLen: rows,
+      numHeads: heads,
+      valueDim: channels,
+      rowStride: strides.row,
+      headStride: strides.head,
+      batchStride: strides.batch,
+    });
+    kernels.merge(jobPtr);
+  });
+}

@@ -1,0 +1,162 @@
+/** The sequences of a call: where their rows and keys lie, how many count, and at which positions they stand. */
+import { describe, integer, wrongKind, wrongValue } from "../check.js";
+import type { SequenceParams } from "../runtime/params.js";
+import type { AttentionShape } from "./shape.js";
+import type { AttentionOptions } from "./attentionCall.js";
+
+/** Positions, windows and sink tokens stay below this: sums of three of them fit in 32 bits. */
+export const MAX_POSITION = 2 ** 29;
+
+/** The options that say it. */
+type SequenceOptions = Pick<
+  AttentionOptions,
+  "queryOffset" | "queryLengths" | "keyLengths" | "keyStarts" | "cuSeqlensQ" | "cuSeqlensK"
+>;
+
+type Sequence = { -readonly [Field in keyof SequenceParams]: SequenceParams[Field] };
+
+/**
+ * Reads the sequences of a call.
+ *
+ * @param coveredKeys    keys of each entry that mask and bias leave
+ * @param cachedLengths  keys that a cache has of each sequence
+ * @internal
+ */
+export function sequencesOf(
+  operation: string,
+  options: SequenceOptions,
+  shape: AttentionShape,
+  isUpperLeft: boolean,
+  coveredKeys: number,
+  cachedLengths: readonly number[] | undefined,
+): SequenceParams[] {
+  const { queryOffset, queryLengths, keyLengths, keyStarts, cuSeqlensQ, cuSeqlensK } = options; // each getter is read once
+  const lengths = { queryLengths, keyLengths, keyStarts, cuSeqlensQ, cuSeqlensK };
+  const isPacked = !isAbsent(cuSeqlensQ) || !isAbsent(cuSeqlensK);
+  const sequences = isPacked ? packed(operation, lengths, shape) : padded(operation, lengths, shape, cachedLengths);
+  const offset = (value: number): number => integer(operation, "queryOffset", value, -MAX_POSITION, MAX_POSITION);
+  const offsets =
+    typeof queryOffset === "number"
+      ? sequences.map(() => offset(queryOffset))
+      : optionalIntegers(operation, "queryOffset", queryOffset, sequences.length, -MAX_POSITION, MAX_POSITION);
+
+  for (let index = 0; index < sequences.length; index++) {
+    const sequence = sequences[index]!;
+    const origin = isPacked ? 0 : sequence.keyStart; // position of its first key
+    if (offsets) sequence.queryOffset = offsets[index]! - origin;
+    else if (isUpperLeft) sequence.queryOffset = -origin;
+    sequence.keyLength = Math.max(0, Math.min(sequence.keyLength, coveredKeys - sequence.keyStart));
+  }
+  return sequences;
+}
+
+/** A sequence for each batch entry; its last row stands beside its last key. */
+function padded(
+  operation: string,
+  options: SequenceOptions,
+  { batchSize, seqLen, kvLen }: AttentionShape,
+  cachedLengths: readonly number[] | undefined,
+): Sequence[] {
+  const read = (name: "queryLengths" | "keyLengths" | "keyStarts", most: number): number[] | undefined =>
+    optionalIntegers(operation, name, options[name], batchSize, 0, most);
+  const queryLengths = read("queryLengths", seqLen);
+  const keyLengths = read("keyLengths", kvLen);
+  const keyStarts = read("keyStarts", kvLen);
+  const sequences: Sequence[] = [];
+  for (let batch = 0; batch < batchSize; batch++) {
+    const queryLength = queryLengths?.[batch] ?? seqLen;
+    const keyStart = keyStarts?.[batch] ?? 0;
+    const keyEnd = cachedLengths?.[batch] ?? kvLen;
+    const keyLength = Math.max(0, (keyLengths?.[batch] ?? keyEnd) - keyStart);
+    sequences.push({
+      batch,
+      queryStart: 0,
+      queryRows: seqLen,
+      queryLength,
+      queryOffset: keyLength - queryLength,
+      keyStart,
+      keyRows: keyEnd - keyStart,
+      keyLength,
+    });
+  }
+  return sequences;
+}
+
+/** The sequences that are packed in one batch entry. */
+function packed(operation: string, options: SequenceOptions, shape: AttentionShape): Sequence[] {
+  const { cuSeqlensQ, cuSeqlensK } = options;
+  if (isAbsent(cuSeqlensQ)) throw wrongValue(operation, '"cuSeqlensK" needs "cuSeqlensQ" beside it');
+  for (const name of ["queryLengths", "keyLengths", "keyStarts"] as const) {
+    if (!isAbsent(options[name])) throw wrongValue(operation, `"${name}" is for padded sequences, and can't go with "cuSeqlensQ"`);
+  }
+  if (shape.batchSize !== 1) {
+    throw wrongValue(operation, `"cuSeqlensQ" packs sequences into a batch of 1, but q has batch ${shape.batchSize}`);
+  }
+  const queries = boundaries(operation, "cuSeqlensQ", cuSeqlensQ, shape.seqLen, "seqLen");
+  const keys = isAbsent(cuSeqlensK) ? queries : boundaries(operation, "cuSeqlensK", cuSeqlensK, shape.kvLen, "kvLen");
+  if (isAbsent(cuSeqlensK) && shape.kvLen !== shape.seqLen) {
+    throw wrongValue(operation, `"cuSeqlensK" is missing: k has ${shape.kvLen} rows, and q ${shape.seqLen}`);
+  }
+  if (keys.length !== queries.length) {
+    throw wrongValue(operation, `"cuSeqlensK" holds ${keys.length} elements, expected ${queries.length}, as cuSeqlensQ`);
+  }
+  return queries.slice(1).map((queryEnd, index) => {
+    const [queryStart, keyStart] = [queries[index]!, keys[index]!];
+    const [rows, keyRows] = [queryEnd - queryStart, keys[index + 1]! - keyStart];
+    return {
+      ...{ batch: 0, queryStart, queryRows: rows, queryLength: rows, queryOffset: keyRows - rows },
+      ...{ keyStart, keyRows, keyLength: keyRows },
+    };
+  });
+}
+
+/** Where sequences begin and end: from 0 to `total`, never falling. */
+function boundaries(operation: string, name: string, values: ArrayLike<number>, total: number, axis: string): number[] {
+  const found = integersOf(operation, name, values, undefined, 0, total);
+  for (const [index, value] of found.entries()) {
+    const previous = found[index - 1] ?? 0;
+    if (value < previous)
+      throw wrongValue(operation, `"${name}[${index}]" is ${value}, expected at least ${name}[${index - 1}] = ${previous}`);
+  }
+  if (found.length === 0) throw wrongValue(operation, `"${name}" is empty, expected [0, …, ${total}]`);
+  if (found[0] !== 0) throw wrongValue(operation, `"${name}" begins with ${found[0]}, expected 0`);
+  if (found.at(-1) !== total) throw wrongValue(operation, `"${name}" ends with ${found.at(-1)}, expected ${axis} = ${total}`);
+  return found;
+}
+
+export const isAbsent = (value: unknown): value is null | undefined => value === undefined || value === null;
+
+const optionalIntegers = (
+  operation: string,
+  name: string,
+  values: ArrayLike<number> | undefined,
+  count: number,
+  least: number,
+  most: number,
+): number[] | undefined => (isAbsent(values) ? undefined : integersOf(operation, name, values, count, least, most));
+
+/** An array of integers, `count` of them, one for each sequence; undefined for any number. */
+export function integersOf(
+  operation: string,
+  name: string,
+  values: unknown,
+  count: number | undefined,
+  least: number,
+  most: number,
+): number[] {
+  const length = typeof values === "object" ? (values as { length?: unknown } | null)?.length : undefined;
+  if (typeof length !== "number") {
+    throw wrongKind(
+      operation,
+      `"${name}" must be an array of ${count === undefined ? "" : `${count} `}integers, got ${describe(values)}`,
+    );
+  }
+  if (count !== undefined && length !== count) {
+    throw wrongValue(operation, `"${name}" holds ${length} elements, expected ${count}, one for each sequence`);
+  }
+  const found: number[] = [];
+  for (let index = 0; index < length; index++) {
+    found.push(integer(operation, `${name}[${index}]`, (values as ArrayLike<unknown>)[index], least, most));
+  }
+  return found;
+}

@@ -1,0 +1,221 @@
+/** Sizes and strides of one attention call: what q, k and v say, and how masks broadcast to it. */
+import { show, wrongValue } from "../check.js";
+import type { Operand } from "../call/operand.js";
+
+export const LAYOUTS = ["bshd", "bhsd"] as const;
+/** Order of axes: [batch, seq, heads, headDim] or [batch, heads, seq, headDim]. */
+export type Layout = (typeof LAYOUTS)[number];
+
+/** Distances in elements. */
+export interface Strides {
+  readonly row: number;
+  readonly head: number;
+  readonly batch: number;
+}
+
+export interface AttentionShape {
+  readonly batchSize: number;
+  readonly seqLen: number;
+  readonly kvLen: number;
+  readonly numHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly valueDim: number;
+  /** Sizes of the output, in the layout and rank of q. */
+  readonly outDims: readonly number[];
+  /** The leading axes of logSumExp, weights and scores: [batch, numHeads], none for one head alone, [numHeads] for rows of several. */
+  readonly headDims: readonly number[];
+}
+
+/** One tensor's sizes, whatever the layout. */
+interface Sizes {
+  readonly batch: number;
+  readonly rows: number;
+  readonly heads: number;
+  readonly channels: number;
+}
+
+/**
+ * Sizes of a tensor in a layout; another rank than 4 or 2 is a RangeError.
+ * @internal
+ */
+export function sizesOf(operation: string, { name, dims }: Operand, layout: Layout): Sizes {
+  if (dims.length === 2) return { batch: 1, rows: dims[0]!, heads: 1, channels: dims[1]! };
+  if (dims.length === 3) {
+    const [a, b, c] = dims as [number, number, number];
+    const reshaped = layout === "bshd" ? `[${a}, ${b}, heads, ${c} / heads] or [1, ${a}, ${b}, ${c}]` : `[1, ${a}, ${b}, ${c}]`;
+    throw wrongValue(
+      operation,
+      `"${name}" has 3 dims ${show(dims)}, expected 4 ${AXES[layout]} or 2 [seq, headDim]; reshape it to ${reshaped}`,
+    );
+  }
+  if (dims.length !== 4) {
+    throw wrongValue(operation, `"${name}" has ${dims.length} dims ${show(dims)}, expected 4 ${AXES[layout]} or 2 [seq, headDim]`);
+  }
+  const [batch, second, third, channels] = dims as [number, number, number, number];
+  return layout === "bshd" ? { batch, rows: second, heads: third, channels } : { batch, rows: third, heads: second, channels };
+}
+
+const AXES: Record<Layout, string> = { bshd: "[batch, seq, heads, headDim]", bhsd: "[batch, heads, seq, headDim]" };
+
+/**
+ * Sizes of q, k and v together; what doesn't fit is a RangeError.
+ * @internal
+ */
+export function attentionShape(operation: string, q: Operand, k: Operand, v: Operand, layout: Layout): AttentionShape {
+  const query = sizesOf(operation, q, layout);
+  const key = sizesOf(operation, k, layout);
+  const value = sizesOf(operation, v, layout);
+  const equal = (tensor: Operand, size: string, found: number, other: Operand, expected: number): void => {
+    if (found !== expected) {
+      throw wrongValue(
+        operation,
+        `"${tensor.name}" has ${size} ${found}, expected ${expected} (${other.name} has dims ${show(other.dims)})`,
+      );
+    }
+  };
+  equal(k, "rank", k.dims.length, q, q.dims.length);
+  equal(v, "rank", v.dims.length, q, q.dims.length);
+  equal(k, "batch", key.batch, q, query.batch);
+  equal(v, "batch", value.batch, q, query.batch);
+  equal(k, "headDim", key.channels, q, query.channels);
+  equal(v, "kvLen", value.rows, k, key.rows);
+  equal(v, "heads", value.heads, k, key.heads);
+  for (const [tensor, sizes] of [
+    [q, query],
+    [k, key],
+    [v, value],
+  ] as const) {
+    if (sizes.heads < 1)
+      throw wrongValue(operation, `"${tensor.name}" has no heads (dims ${show(tensor.dims)}), expected at least 1`);
+    if (sizes.channels < 1)
+      throw wrongValue(operation, `"${tensor.name}" has 0 elements a head (dims ${show(tensor.dims)}), expected at least 1`);
+  }
+  if (query.heads % key.heads !== 0) {
+    throw wrongValue(
+      operation,
+      `"q" has ${query.heads} heads, expected a multiple of the ${key.heads} that k has (k has dims ${show(k.dims)})`,
+    );
+  }
+  return shapeOf(q.dims, query, key, value.channels);
+}
+
+/** The keys of a cache, as a call sees them. */
+export interface CachedKeys {
+  readonly batchSize: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly valueDim: number;
+  readonly isInt8: boolean;
+  /** Keys of each sequence. */
+  readonly lengths: readonly number[];
+  readonly blocksPerSequence: number;
+  /** Writes the addresses of the blocks [batchSize, blocksPerSequence] from `word` on. */
+  writeBlocks(i32: Int32Array, word: number): void;
+}
+
+/** What a cache is made for. */
+export type CacheSizes = Pick<CachedKeys, "batchSize" | "numKvHeads" | "headDim" | "valueDim">;
+
+/**
+ * Rows that k and v have for each sequence of a cache; what doesn't fit is a RangeError.
+ * @internal
+ */
+export function cachedRows(operation: string, k: Operand, v: Operand, sizes: CacheSizes, layout: Layout): number {
+  const key = sizesOf(operation, k, layout);
+  const value = sizesOf(operation, v, layout);
+  const expect = (tensor: Operand, size: string, found: number, expected: number, whose: string): void => {
+    if (found === expected) return;
+    throw wrongValue(
+      operation,
+      `"${tensor.name}" has ${size} ${found}, expected ${expected}${whose} ("${tensor.name}" has dims ${show(tensor.dims)})`,
+    );
+  };
+  for (const [tensor, { batch, heads }] of [[k, key] as const, [v, value] as const]) {
+    expect(tensor, "batch", batch, sizes.batchSize, ", as the cache");
+    expect(tensor, "heads", heads, sizes.numKvHeads, ", as the cache");
+  }
+  expect(k, "headDim", key.channels, sizes.headDim, ", as the cache");
+  expect(v, "valueDim", value.channels, sizes.valueDim, ", as the cache");
+  expect(v, "rows", value.rows, key.rows, ", as k");
+  return key.rows;
+}
+
+/**
+ * Sizes of q and a cache together; what doesn't fit is a RangeError.
+ * @internal
+ */
+export function cachedShape(operation: string, q: Operand, cache: CachedKeys, layout: Layout): AttentionShape {
+  const { batchSize, numKvHeads, headDim, valueDim, lengths } = cache;
+  const query = sizesOf(operation, q, layout);
+  const problem = (what: string): RangeError => wrongValue(operation, `"q" has ${what} of the cache (q has dims ${show(q.dims)})`);
+  if (query.batch !== batchSize) throw problem(`batch ${query.batch}, expected the ${batchSize}`);
+  if (query.channels !== headDim) throw problem(`headDim ${query.channels}, expected the ${headDim}`);
+  if (query.heads < 1 || query.heads % numKvHeads !== 0) {
+    throw problem(`${query.heads} heads, expected a multiple of the ${numKvHeads} key/value heads`);
+  }
+  return shapeOf(
+    q.dims,
+    query,
+    { batch: batchSize, rows: lengths.reduce((most, length) => Math.max(most, length), 0), heads: numKvHeads, channels: headDim },
+    valueDim,
+  );
+}
+
+function shapeOf(qDims: readonly number[], query: Sizes, key: Sizes, valueDim: number): AttentionShape {
+  return {
+    batchSize: query.batch,
+    seqLen: query.rows,
+    kvLen: key.rows,
+    numHeads: query.heads,
+    numKvHeads: key.heads,
+    headDim: query.channels,
+    valueDim,
+    outDims: [...qDims.slice(0, -1), valueDim],
+    headDims: qDims.length === 2 ? [] : [query.batch, query.heads],
+  };
+}
+
+/** Strides of a dense tensor of `rows` × `heads` × `channels` a sequence. */
+export function stridesOf(layout: Layout, rows: number, heads: number, channels: number): Strides {
+  const batch = rows * heads * channels;
+  return layout === "bshd" ? { row: heads * channels, head: channels, batch } : { row: channels, head: rows * channels, batch };
+}
+
+/** How a mask or bias lies under [batch, numHeads, seqLen, kvLen]. */
+export interface BroadcastStrides extends Strides {
+  readonly key: number;
+  /** Keys that it covers; those beyond are hidden. */
+  readonly keys: number;
+}
+
+const MASK_AXES = ["batch", "numHeads", "seqLen", "kvLen"] as const;
+
+/**
+ * Aligns dims to the right of [batch, numHeads, seqLen, kvLen]; an axis of 1 is broadcast, a shorter last axis hides the rest.
+ * @internal
+ */
+export function broadcastStrides(operation: string, { name, dims }: Operand, shape: AttentionShape): BroadcastStrides {
+  const full = [shape.batchSize, shape.numHeads, shape.seqLen, shape.kvLen];
+  const problem = (what: string): RangeError =>
+    wrongValue(
+      operation,
+      `"${name}" has dims ${show(dims)}, ${what} (it must broadcast to [${MASK_AXES.join(", ")}] = ${show(full)})`,
+    );
+  if (dims.length > 4) throw problem("expected at most 4");
+  if (dims.at(-1) === 0 && shape.kvLen > 0) throw problem("expected at least 1 for kvLen instead of 0");
+
+  const strides = [0, 0, 0, 0];
+  let stride = 1;
+  for (let axis = 3; axis >= 0; axis--) {
+    const size = dims[axis - 4 + dims.length] ?? 1;
+    if (size !== 1 && (axis === 3 ? size > full[axis]! : size !== full[axis])) {
+      const expected = axis === 3 ? `at most ${full[axis]}` : `1 or ${full[axis]}`;
+      throw problem(`expected ${expected} for ${MASK_AXES[axis]} instead of ${size}`);
+    }
+    if (size !== 1) strides[axis] = stride;
+    stride *= size;
+  }
+  const keys = dims.length === 0 || dims.at(-1) === 1 ? shape.kvLen : dims.at(-1)!;
+  return { batch: strides[0]!, head: strides[1]!, row: strides[2]!, key: strides[3]!, keys };
+}

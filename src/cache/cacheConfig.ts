@@ -1,0 +1,82 @@
+/** What a cache is made for: its options, read once and checked. */
+import { integer, knownOptions, oneOf, wrongValue } from "../check.js";
+import { MAX_POSITION } from "../attention/sequences.js";
+
+/** What a cache is made for. */
+export interface KVCacheOptions {
+  /** Sequences. Default 1. */
+  batchSize?: number | undefined;
+  /** Key/value heads. */
+  numKvHeads: number;
+  /** Elements of a key; at most 4096 with dtype "int8". */
+  headDim: number;
+  /** Elements of a value. Default headDim. */
+  valueDim?: number | undefined;
+  /** Most keys of a sequence; with policy "rolling" those of the window and of one append. */
+  capacity: number;
+  /** What happens when it is full: "append" throws a RangeError, "rolling" gives up keys that the window has left. Default "append". */
+  policy?: "append" | "rolling" | undefined;
+  /** Keys before its own that a row sees, and itself. Needed for "rolling", otherwise the default of `attend`, unlimited. */
+  window?: number | undefined;
+  /** First keys that the window doesn't hide and that are never given up (StreamingLLM, arXiv:2309.17453). Default 0. */
+  sinkTokens?: number | undefined;
+  /**
+   * How keys and values are kept. "int8" takes a quarter of the memory and a fraction of the time where memory limits: each key of
+   * a head is rounded to 127 steps of its largest element, its value too. Default "float32".
+   */
+  dtype?: "float32" | "int8" | undefined;
+}
+
+type Policy = "append" | "rolling";
+/** @internal */
+export type CacheConfig = Required<{ [K in keyof Omit<KVCacheOptions, "policy" | "window" | "dtype">]: number }> & {
+  readonly policy: Policy;
+  readonly dtype: CacheType;
+  readonly window: number | undefined;
+};
+
+const OPTIONS = ["batchSize", "numKvHeads", "headDim", "valueDim", "capacity", "policy", "window", "sinkTokens", "dtype"];
+export const POLICIES = ["append", "rolling"] as const;
+export const CACHE_TYPES = ["float32", "int8"] as const;
+type CacheType = (typeof CACHE_TYPES)[number];
+/** At that size queries still have 32 times as many steps as keys: sums of products must fit into 32 bits. */
+const MAX_INT8_HEAD_DIM = 4096;
+const MAX_SIZE = 2 ** 20;
+
+/**
+ * Checks what a cache shall be.
+ * @internal
+ */
+export function readCacheConfig(operation: string, options: KVCacheOptions): CacheConfig {
+  knownOptions(operation, options, OPTIONS);
+  const {
+    batchSize = 1,
+    numKvHeads,
+    headDim,
+    valueDim = headDim,
+    capacity,
+    policy = "append",
+    window,
+    sinkTokens = 0,
+    dtype = "float32",
+  } = options;
+  const size = (name: string, value: unknown, least = 1, most = MAX_SIZE): number => integer(operation, name, value, least, most);
+  const config = {
+    batchSize: size("batchSize", batchSize),
+    numKvHeads: size("numKvHeads", numKvHeads),
+    headDim: size("headDim", headDim, 1, dtype === "int8" ? MAX_INT8_HEAD_DIM : MAX_SIZE),
+    valueDim: size("valueDim", valueDim),
+    capacity: size("capacity", capacity, 1, MAX_POSITION),
+    policy: oneOf<Policy>(operation, "policy", policy, POLICIES),
+    window: window === undefined ? undefined : size("window", window, 0, MAX_POSITION),
+    sinkTokens: size("sinkTokens", sinkTokens, 0, MAX_POSITION),
+    dtype: oneOf<CacheType>(operation, "dtype", dtype, CACHE_TYPES),
+  };
+  if (config.policy === "rolling") {
+    if (config.window === undefined) throw wrongValue(operation, '"window" is missing, which policy "rolling" needs');
+    if (config.window >= config.capacity) {
+      throw wrongValue(operation, `"capacity" is ${config.capacity}, expected at least window + 1 = ${config.window + 1}`);
+    }
+  }
+  return config;
+}

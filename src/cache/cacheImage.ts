@@ -1,0 +1,159 @@
+/**
+ * A cache as bytes: 32-bit words in the order of the machine's, little-endian on all that run WebAssembly engines today.
+ *
+ *     magic, version, batchSize, numKvHeads, headDim, valueDim, capacity, policy, window + 1 or 0, sinkTokens, dtype
+ *     length, evicted                                                  for each sequence
+ *     key scales [rows, numKvHeads], value scales [rows, numKvHeads]   for each piece of each sequence, only of dtype "int8"
+ *     k [rows, numKvHeads, headDim], v [rows, numKvHeads, valueDim]    for each piece of each sequence; then up to a whole word
+ *
+ * Pieces are the keys that are there, PIECE at a time: those of the sink tokens' blocks, then those from `evicted` on.
+ */
+import { describe, wrongKind, wrongValue } from "../check.js";
+import { MAX_POSITION } from "../attention/sequences.js";
+import { CACHE_TYPES, type CacheConfig, POLICIES, readCacheConfig } from "./cacheConfig.js";
+import { BLOCK, blocksOf, type KeySequence, type KeySpan } from "./keySequences.js";
+
+/** "HWKV" */
+const MAGIC = 0x564b5748;
+const VERSION = 1;
+const CONFIG_WORDS = 11;
+/** What no element is rounded to: sums of products count on it. */
+const MINUS_128 = 0x80;
+/** Keys that are copied at once. */
+const PIECE = 8 * BLOCK;
+
+/** Something of the keys and something of the values of consecutive rows. */
+interface Pair<T> {
+  readonly k: T;
+  readonly v: T;
+}
+
+/** Rows of keys and values, one after the other: floats, or int8 with what 1 stands for in each head's part of a row. */
+export interface RowArrays extends Pair<Float32Array | Uint8Array> {
+  readonly scales: Pair<Float32Array> | undefined;
+}
+
+interface Piece {
+  readonly first: number;
+  readonly end: number;
+  readonly rows: RowArrays;
+}
+
+interface CacheImage {
+  readonly config: CacheConfig;
+  readonly sequences: readonly { readonly length: number; readonly evicted: number; readonly pieces: readonly Piece[] }[];
+}
+
+type Lengths = Pick<KeySequence, "length" | "evicted">;
+
+/** The keys of a sequence that are there, cut into pieces. */
+function piecesOf({ length, evicted }: Lengths, { sinkTokens }: CacheConfig): { first: number; end: number }[] {
+  const ranges = evicted > 0 ? [[0, blocksOf(sinkTokens) * BLOCK] as const, [evicted, length] as const] : [[0, length] as const];
+  const pieces = [];
+  for (const [from, to] of ranges) {
+    for (let first = from; first < to; first += PIECE) pieces.push({ first, end: Math.min(to, first + PIECE) });
+  }
+  return pieces;
+}
+
+/** Where the parts of an image begin, in bytes. */
+function placesOf({ numKvHeads, headDim, valueDim, sinkTokens, dtype }: CacheConfig, sequences: readonly Lengths[]) {
+  const kept = ({ length, evicted }: Lengths): number => length - (evicted > 0 ? evicted - blocksOf(sinkTokens) * BLOCK : 0);
+  const rows = sequences.reduce((sum, sequence) => sum + kept(sequence), 0) * numKvHeads;
+  const isInt8 = dtype === "int8";
+  const scalesStart = 4 * (CONFIG_WORDS + 2 * sequences.length);
+  const rowsStart = scalesStart + (isInt8 ? 8 * rows : 0);
+  const end = rowsStart + rows * (headDim + valueDim) * (isInt8 ? 1 : 4);
+  return { isInt8, scalesStart, rowsStart, size: 4 * Math.ceil(end / 4) };
+}
+
+/** The rows of each piece as views of an image. */
+function* rowsOf(config: CacheConfig, sequences: readonly Lengths[], image: ArrayBuffer) {
+  const { numKvHeads, headDim, valueDim } = config;
+  const { isInt8, scalesStart, rowsStart } = placesOf(config, sequences);
+  let [scaleByte, rowByte] = [scalesStart, rowsStart];
+  const takeScales = (length: number): Float32Array => {
+    const scales = new Float32Array(image, scaleByte, length);
+    scaleByte += scales.byteLength;
+    return scales;
+  };
+  const takeRows = (length: number): Float32Array | Uint8Array => {
+    const rows = isInt8 ? new Uint8Array(image, rowByte, length) : new Float32Array(image, rowByte, length);
+    rowByte += rows.byteLength;
+    return rows;
+  };
+  for (const [index, sequence] of sequences.entries()) {
+    for (const { first, end } of piecesOf(sequence, config)) {
+      const count = (end - first) * numKvHeads;
+      const scales = isInt8 ? { k: takeScales(count), v: takeScales(count) } : undefined;
+      yield { index, first, end, rows: { k: takeRows(count * headDim), v: takeRows(count * valueDim), scales } };
+    }
+  }
+}
+
+/** @param read  copies the rows of a span to a place */
+export function writeImage(
+  config: CacheConfig,
+  sequences: readonly KeySequence[],
+  read: (span: KeySpan, place: RowArrays) => void,
+): Uint8Array {
+  const { batchSize, numKvHeads, headDim, valueDim, capacity, policy, window, sinkTokens, dtype } = config;
+  const image = new Uint8Array(placesOf(config, sequences).size);
+  const windowWord = window === undefined ? 0 : window + 1;
+  const sizes = [batchSize, numKvHeads, headDim, valueDim, capacity];
+  new Uint32Array(image.buffer).set([
+    ...[MAGIC, VERSION, ...sizes, POLICIES.indexOf(policy), windowWord, sinkTokens, CACHE_TYPES.indexOf(dtype)],
+    ...sequences.flatMap(({ length, evicted }) => [length, evicted]),
+  ]);
+  for (const { index, first, end, rows } of rowsOf(config, sequences, image.buffer)) {
+    read({ sequence: sequences[index]!, first, end }, rows);
+  }
+  return image;
+}
+
+/** @throws {RangeError} anything that writeImage did not write */
+export function readImage(operation: string, bytes: unknown): CacheImage {
+  if (Object.prototype.toString.call(bytes) !== "[object Uint8Array]")
+    throw wrongKind(operation, `"bytes" must be a Uint8Array, got ${describe(bytes)}`);
+  const problem = (what: string): RangeError => wrongValue(operation, `"bytes" ${what}`);
+  const { buffer, length: size } = new Uint8Array(bytes as Uint8Array); // a copy: aligned, and the caller's no more
+  if (size < 4 * CONFIG_WORDS || size % 4 !== 0) throw problem(`hold ${size} bytes, which is no cache`);
+  const header = new Uint32Array(buffer);
+  if (header[0] !== MAGIC) throw problem("do not begin as a cache does");
+  if (header[1] !== VERSION) throw problem(`are of version ${header[1]}, expected ${VERSION}`);
+  const [batchSize, numKvHeads, headDim, valueDim, capacity, policyWord, windowWord, sinkTokens, typeWord] = header.subarray(2);
+  const policy = POLICIES[policyWord!];
+  const dtype = CACHE_TYPES[typeWord!];
+  if (policy === undefined || dtype === undefined || CONFIG_WORDS + 2 * batchSize! > header.length) throw problem("are damaged");
+  const config = readCacheConfig(operation, {
+    batchSize: batchSize!,
+    numKvHeads: numKvHeads!,
+    headDim: headDim!,
+    valueDim: valueDim!,
+    capacity: capacity!,
+    policy,
+    window: windowWord === 0 ? undefined : windowWord! - 1,
+    sinkTokens: sinkTokens!,
+    dtype,
+  });
+  const lengths = Array.from({ length: batchSize! }, (_, index) => ({
+    length: header[CONFIG_WORDS + 2 * index]!,
+    evicted: header[CONFIG_WORDS + 2 * index + 1]!,
+  }));
+  const isDamaged = ({ length, evicted }: Lengths): boolean =>
+    length > MAX_POSITION ||
+    evicted > length ||
+    evicted % BLOCK !== 0 ||
+    (policy === "append" && (evicted > 0 || length > config.capacity)) ||
+    (evicted > 0 && evicted <= blocksOf(config.sinkTokens) * BLOCK);
+  if (lengths.some(isDamaged) || placesOf(config, lengths).size !== size) throw problem("are damaged");
+  const isScale = (scale: number): boolean => scale >= 0 && scale < Infinity;
+  const sequences = lengths.map((sequence) => ({ ...sequence, pieces: [] as Piece[] }));
+  for (const { index, ...piece } of rowsOf(config, lengths, buffer)) {
+    const { k, v, scales } = piece.rows;
+    if (scales && !(scales.k.every(isScale) && scales.v.every(isScale))) throw problem("are damaged");
+    if (scales && (k.includes(MINUS_128) || v.includes(MINUS_128))) throw problem("are damaged");
+    sequences[index]!.pieces.push(piece);
+  }
+  return { config, sequences };
+}

@@ -1,0 +1,158 @@
+/**
+ * The keys of each sequence of a cache, as lists of blocks in the arena. Sequences may share blocks, also with forks: a block has
+ * users, and whoever writes to one that others use writes to a copy.
+ */
+import type { Runtime } from "../runtime/runtime.js";
+
+/** Keys in a block, as the kernels have it; see `assembly/attention/keyBlock.ts`. */
+export const BLOCK = 512;
+
+/** Blocks that hold `keys` keys. */
+export const blocksOf = (keys: number): number => Math.ceil(keys / BLOCK);
+
+interface KeyBlock {
+  readonly ptr: number;
+  users: number;
+}
+
+export interface KeySequence {
+  /** Keys that it has seen, evicted ones counted. */
+  length: number;
+  /** By number: the block of key j is ⌊j / BLOCK⌋. Evicted ones are missing. */
+  readonly blocks: (KeyBlock | undefined)[];
+  /** Keys before this one are evicted, except for the sink tokens' blocks. A multiple of BLOCK. */
+  evicted: number;
+}
+
+/** Keys `first` to `end` − 1 of a sequence. */
+export interface KeySpan {
+  readonly sequence: KeySequence;
+  readonly first: number;
+  readonly end: number;
+}
+
+/** Addresses of a sequence's first `count` blocks, for the kernels; 0 for those that are not there. */
+export function writeBlocks({ blocks }: KeySequence, count: number, i32: Int32Array, word: number): void {
+  for (let index = 0; index < count; index++) i32[word + index] = blocks[index]?.ptr ?? 0;
+}
+
+/** A block that was made to be written to, and the one whose place it takes. */
+export interface MadeBlock {
+  readonly sequence: KeySequence;
+  readonly index: number;
+  readonly block: KeyBlock;
+  readonly replaced: KeyBlock | undefined;
+}
+
+export class KeySequences {
+  readonly runtime: Runtime;
+  readonly blockBytes: number;
+  list: KeySequence[];
+
+  constructor(runtime: Runtime, blockBytes: number, list: KeySequence[]) {
+    this.runtime = runtime;
+    this.blockBytes = blockBytes;
+    this.list = list;
+  }
+
+  static empty(runtime: Runtime, blockBytes: number, batchSize: number): KeySequences {
+    return new KeySequences(
+      runtime,
+      blockBytes,
+      Array.from({ length: batchSize }, () => ({ length: 0, blocks: [], evicted: 0 })),
+    );
+  }
+
+  /** Keys of each sequence. */
+  get lengths(): number[] {
+    return this.list.map(({ length }) => length);
+  }
+
+  /** Keys of the longest sequence. */
+  get longest(): number {
+    return this.list.reduce((most, { length }) => Math.max(most, length), 0);
+  }
+
+  /** Sequences `indices` of these, block by block the same. */
+  share(indices: readonly number[]): KeySequences {
+    const list = indices.map((index) => {
+      const { length, blocks, evicted } = this.list[index]!;
+      for (const block of blocks) if (block) block.users++;
+      return { length, blocks: [...blocks], evicted };
+    });
+    return new KeySequences(this.runtime, this.blockBytes, list);
+  }
+
+  /**
+   * Makes blocks to write the spans to: new ones, and copies of those that others use; then `keep` or `undo`. On failure nothing has
+   * changed.
+   * @throws {RangeError} not enough memory
+   */
+  makeRoom(operation: string, spans: readonly KeySpan[]): readonly MadeBlock[] {
+    const made: MadeBlock[] = [];
+    const leaving = new Map<KeyBlock, number>(); // how many users
+    try {
+      for (const { sequence, first, end } of spans) {
+        if (first === end) continue;
+        for (let index = Math.floor(first / BLOCK); index * BLOCK < end; index++) {
+          const replaced = sequence.blocks[index];
+          const left = replaced ? (leaving.get(replaced) ?? 0) : 0;
+          if (replaced && replaced.users - left === 1) continue;
+          made.push({
+            ...{ sequence, index, replaced },
+            block: { ptr: this.runtime.arena.allocate(operation, this.blockBytes), users: 1 },
+          });
+          if (replaced) leaving.set(replaced, left + 1);
+        }
+      }
+    } catch (error) {
+      for (const { block } of made) this.#release(block);
+      throw error;
+    }
+    for (const { sequence, index, block, replaced } of made) {
+      if (replaced) this.runtime.memory.u8.copyWithin(block.ptr, replaced.ptr, replaced.ptr + this.blockBytes);
+      sequence.blocks[index] = block;
+    }
+    return made;
+  }
+
+  /** Gives up the blocks that were replaced. */
+  keep(made: readonly MadeBlock[]): void {
+    for (const { replaced } of made) this.#release(replaced);
+  }
+
+  /** Puts the blocks back that were replaced. */
+  undo(made: readonly MadeBlock[]): void {
+    for (const { sequence, index, block, replaced } of made) {
+      if (replaced) sequence.blocks[index] = replaced;
+      else sequence.blocks.length = Math.min(sequence.blocks.length, index);
+      this.#release(block);
+    }
+  }
+
+  /** Ends a sequence at `length` keys. */
+  truncate(sequence: KeySequence, length: number): void {
+    for (const block of sequence.blocks.splice(blocksOf(length))) this.#release(block);
+    sequence.length = length;
+  }
+
+  /** Gives up the blocks whose keys all lie from `sinkTokens` on and before `from`. */
+  evict(sequence: KeySequence, sinkTokens: number, from: number): void {
+    for (let index = Math.max(blocksOf(sinkTokens), sequence.evicted / BLOCK); (index + 1) * BLOCK <= from; index++) {
+      this.#release(sequence.blocks[index]);
+      sequence.blocks[index] = undefined;
+      sequence.evicted = (index + 1) * BLOCK;
+    }
+  }
+
+  /** Gives all blocks up. */
+  release(): void {
+    for (const { blocks } of this.list.splice(0)) for (const block of blocks) this.#release(block);
+  }
+
+  #release(block: KeyBlock | undefined): void {
+    if (!block) return;
+    block.users--;
+    if (block.users === 0 && !this.runtime.isDisposed) this.runtime.arena.free(block.ptr);
+  }
+}

@@ -1,0 +1,471 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/** A cache of keys and values: what was computed for earlier tokens, kept as the kernels read it. */
+import { describe, integer, knownOptions, oneOf, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import type { Engine } from "../engine/engine.js";
+import { assertUnchanged, ownArray, readNumbers } from "../call/operand.js";
+import { ATTENTION_OPTIONS, type AttentionOptions } from "../attention/attentionCall.js";
+import { attend, readUnchanged } from "../attention/scaledDotProductAttention.js";
+import { integersOf, isAbsent, MAX_POSITION } from "../attention/sequences.js";
+import type { SequenceParams } from "../runtime/params.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { type CachedKeys, cachedRows, type Layout, LAYOUTS } from "../attention/shape.js";
+import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
+import { type CacheConfig, type KVCacheOptions, readCacheConfig } from "./cacheConfig.js";
+import { readImage, type RowArrays, writeImage } from "./cacheImage.js";
+import { KeySequences, type KeySpan } from "./keySequences.js";
+import { cachedKeys, StagedRows } from "./stagedRows.js";
+import { type Rows, transferRows } from "./transferRows.js";
+
+/** Options of `append`. */
+export interface AppendOptions {
+  /** Order of axes of k and v, as in attention. Default "bshd". */
+  layout?: Layout | undefined;
+  /** Rows that each sequence [batch] receives; those beyond are left out. Default all. */
+  keyLengths?: ArrayLike<number> | undefined;
+}
+
+/** What the cache itself says to attention. */
+const OWN_OPTIONS = ["queryOffset", "keyLengths", "keyStarts", "cuSeqlensQ", "cuSeqlensK"] as const;
+type OwnOption = (typeof OWN_OPTIONS)[number];
+
+/** Options of `attend`: those of attention, but for what the cache knows. */
+export type CachedAttentionOptions<Out extends Float32Tensor = Float32Tensor> = Omit<
+  AttentionOptions<Out>,
+  "causal" | OwnOption
+> & {
+  /** Whether a row sees no key after its own. Default true. */
+  causal?: boolean | "lower-right" | undefined;
+};
+
+const OPTIONS = ATTENTION_OPTIONS.filter((name) => !OWN_OPTIONS.includes(name as OwnOption));
+/** With policy "rolling" also these. */
+const ROLLING_OPTIONS = OPTIONS.filter((name) => name !== "window" && name !== "sinkTokens");
+
+/** The backstop for caches that were dropped without `dispose`. */
+const dropped = new FinalizationRegistry<KeySequences>((sequences) => sequences.release());
+
+/**
+ * Keys and values of earlier tokens, for attention on them; made by `engine.createKVCache`. Prefill in any pieces and decoding give
+ * the bits of one causal call over the whole sequence. Positions count from the first token ever appended.
+ *
+ * @example
+ * import { createEngine } from "headwise";
+ *
+ * const engine = await createEngine();
+ * const cache = engine.createKVCache({ numKvHeads: 2, headDim: 64, capacity: 4096 });
+ * const rows = (count, heads) => ({ data: new Float32Array(count * heads * 64).fill(0.1), dims: [1, count, heads, 64] });
+ * cache.append(rows(100, 2), rows(100, 2)); // prefill
+ * cache.attend(rows(100, 8)); // 8 query heads on 2 key/value heads
+ * cache.append(rows(1, 2), rows(1, 2)); // and token by token
+ * console.log(cache.attend(rows(1, 8)).dims, cache.length); // [1, 1, 8, 64] 101
+ * cache.dispose();
+ * engine.dispose();
+ */
+export class KVCache {
+  readonly #runtime: Runtime;
+  readonly #config: CacheConfig;
+  #sequences: KeySequences;
+  #isDisposed = false;
+  #changes = 0;
+
+  /** @internal */
+  constructor(runtime: Runtime, config: CacheConfig, sequences: KeySequences) {
+    this.#runtime = runtime;
+    this.#config = config;
+    this.#sequences = sequences;
+    dropped.register(this, sequences, this);
+  }
+
+  /**
+   * An empty cache.
+   * @internal
+   */
+  static create(runtime: Runtime, options: KVCacheOptions): KVCache {
+    const operation = "createKVCache";
+    runtime.assertReady(operation);
+    const config = readCacheConfig(operation, options);
+    runtime.assertReady(operation); // a getter may have disposed of the engine
+    const { numKvHeads, headDim, valueDim, batchSize, dtype } = config;
+    const blockBytes = runtime.kernels.cacheBlockBytes(numKvHeads, headDim, valueDim, dtype === "int8" ? 1 : 0);
+    return new KVCache(runtime, config, KeySequences.empty(runtime, blockBytes, batchSize));
+  }
+
+  /**
+   * Keys of the longest sequence, those included that were given up.
+   * @throws {Error} after `dispose`
+   */
+  get length(): number {
+    this.#assertReady("KVCache.length");
+    return this.#sequences.longest;
+  }
+
+  /**
+   * Keys of each sequence [batch].
+   * @throws {Error} after `dispose`
+   */
+  get lengths(): number[] {
+    this.#assertReady("KVCache.lengths");
+    return this.#sequences.lengths;
+  }
+
+  /**
+   * Adds keys and values to the end of each sequence.
+   *
+   * @param k  [batch, rows, numKvHeads, headDim], or [batch, numKvHeads, rows, headDim] with layout "bhsd"
+   * @param v  [batch, rows, numKvHeads, valueDim] in the same layout
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes that don't fit, more keys than `capacity`, not enough memory, or with dtype "int8" a number that is not
+   *   finite; the cache is as it was
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const cache = engine.createKVCache({ batchSize: 2, numKvHeads: 1, headDim: 4, capacity: 100 });
+   * const x = engine.tensor([2, 3, 1, 4]);
+   * cache.append(x, x, { keyLengths: [3, 1] });
+   * console.log(cache.lengths); // [3, 1]
+   * engine.dispose();
+   */
+  append(k: TensorLike, v: TensorLike, options: AppendOptions = {}): void {
+    const operation = "KVCache.append";
+    this.#assertReady(operation);
+    knownOptions(operation, options, ["layout", "keyLengths"]);
+    const { batchSize } = this.#config;
+    const layout = oneOf(operation, "layout", options.layout ?? "bshd", LAYOUTS);
+    const operands = {
+      k: readNumbers(this.#runtime, operation, "k", k),
+      v: readNumbers(this.#runtime, operation, "v", v),
+    };
+    const rows = cachedRows(operation, operands.k, operands.v, this.#config, layout);
+    const given = options.keyLengths;
+    const counts = isAbsent(given)
+      ? new Array<number>(batchSize).fill(rows)
+      : integersOf(operation, "keyLengths", given, batchSize, 0, rows);
+    this.#assertReady(operation); // a getter may have disposed of the cache
+    assertUnchanged(this.#runtime, operation, [operands.k, operands.v]);
+
+    this.#write(this.stage(operation, counts), { ...operands, count: rows, layout });
+  }
+
+  /**
+   * Makes room for `counts` rows more of each sequence.
+   * @internal
+   * @throws {RangeError} more keys than `capacity`, or not enough memory
+   */
+  stage(operation: string, counts: readonly number[]): StagedRows {
+    const { capacity, policy, window } = this.#config;
+    const spans = this.#sequences.list.map((sequence, batch): KeySpan => {
+      const { length } = sequence;
+      const count = counts[batch]!;
+      const kept = policy === "rolling" ? window! : length;
+      const what = policy === "rolling" ? "window" : "length";
+      if (kept + count > capacity) {
+        throw wrongValue(
+          operation,
+          `sequence ${batch} would need ${what} ${kept} + ${count} rows = ${kept + count} keys, but capacity is ${capacity}`,
+        );
+      }
+      if (length + count > MAX_POSITION) throw wrongValue(operation, `sequence ${batch} would pass position ${MAX_POSITION}`);
+      return { sequence, first: length, end: length + count };
+    });
+    this.#changes++;
+    return new StagedRows(this.#runtime, operation, this.#config, this.#sequences, spans);
+  }
+
+  /**
+   * Attention of the last rows of each sequence on its keys: row i stands at position lengths[b] − queryLengths[b] + i, also without
+   * `causal`.
+   *
+   * @param q  [batch, seqLen, numHeads, headDim], or [batch, numHeads, seqLen, headDim] with layout "bhsd"; numHeads is a multiple of
+   *           numKvHeads
+   * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, numHeads, valueDim] in the same layout
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes or values that don't fit, more rows than the sequence has keys, rows whose window holds keys that were
+   *   given up, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const cache = engine.createKVCache({ numKvHeads: 1, headDim: 1, capacity: 10 });
+   * const column = (...data) => ({ data: Float32Array.from(data), dims: [data.length, 1] });
+   * cache.append(column(0, 0), column(1, 3));
+   * console.log([...cache.attend(column(5, 5)).data]); // [1, 2]
+   * engine.dispose();
+   */
+  attend<Out extends Float32Tensor = ResultTensor>(q: TensorLike, options: CachedAttentionOptions<Out> = {}): Out {
+    const operation = "KVCache.attend";
+    this.#assertReady(operation);
+    const { policy, window, sinkTokens } = this.#config;
+    const known = policy === "rolling" ? ROLLING_OPTIONS : OPTIONS;
+    knownOptions(operation, options, known);
+    const given: AttentionOptions<Out> = Object.fromEntries(known.map((name) => [name, options[name as keyof typeof options]]));
+    const keys = this.keysWith();
+    const changes = this.#changes;
+    const call = readUnchanged(this.#runtime, operation, q, keys, {
+      ...given,
+      window: given.window ?? window,
+      sinkTokens: given.sinkTokens ?? sinkTokens,
+      causal: oneOf(operation, "causal", given.causal ?? true, [true, false, "lower-right" as const]),
+    });
+    this.#assertReady(operation); // a getter may have disposed of the cache
+    if (changes !== this.#changes) throw wrongMoment(operation, "this cache was changed while the arguments were read");
+    this.#assertKept(operation, call.sequences);
+    return attend(this.#runtime, call) as Out;
+  }
+
+  /**
+   * Cuts sequences off, as when tokens that were guessed turn out wrong.
+   *
+   * @param lengths  keys that stay, for all sequences or for each
+   * @throws {TypeError} the wrong kind of value
+   * @throws {RangeError} more keys than there are, or a length whose next row would see keys that were given up
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const cache = engine.createKVCache({ numKvHeads: 1, headDim: 4, capacity: 100 });
+   * const x = engine.tensor([1, 8, 1, 4]);
+   * cache.append(x, x);
+   * cache.truncate(5);
+   * console.log(cache.length); // 5
+   * engine.dispose();
+   */
+  truncate(lengths: number | ArrayLike<number>): void {
+    const operation = "KVCache.truncate";
+    this.#assertReady(operation);
+    const { batchSize, window, policy } = this.#config;
+    const wanted =
+      typeof lengths === "number"
+        ? new Array<number>(batchSize).fill(integer(operation, "lengths", lengths, 0, MAX_POSITION))
+        : integersOf(operation, "lengths", lengths, batchSize, 0, MAX_POSITION);
+    this.#assertReady(operation); // a getter may have disposed of the cache
+    for (const [batch, sequence] of this.#sequences.list.entries()) {
+      const length = wanted[batch]!;
+      if (length > sequence.length) {
+        throw wrongValue(operation, `sequence ${batch} has ${sequence.length} keys, and can't be cut to ${length}`);
+      }
+      if (policy === "rolling" && length !== sequence.length && length - window! < sequence.evicted && sequence.evicted > 0) {
+        throw wrongValue(
+          operation,
+          `sequence ${batch} has given up the keys before ${sequence.evicted}, which the window of row ${length} begins with`,
+        );
+      }
+    }
+    this.#changes++;
+    for (const [batch, sequence] of this.#sequences.list.entries()) this.#sequences.truncate(sequence, wanted[batch]!);
+  }
+
+  /**
+   * A cache with the same content that goes its own way. Blocks are shared until one of the two writes to them.
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const cache = engine.createKVCache({ numKvHeads: 1, headDim: 4, capacity: 100 });
+   * const x = engine.tensor([1, 8, 1, 4]);
+   * cache.append(x, x);
+   * const twin = cache.fork();
+   * twin.append(x, x);
+   * console.log(cache.length, twin.length); // 8 16
+   * engine.dispose();
+   */
+  fork(): KVCache {
+    this.#assertReady("KVCache.fork");
+    return new KVCache(this.#runtime, this.#config, this.#sequences.share([...this.#sequences.list.keys()]));
+  }
+
+  /**
+   * Replaces sequence b by sequence indices[b], for beam search. Blocks are shared until one writes to them.
+   *
+   * @param indices  [batch], each from 0 to batchSize − 1; they may repeat
+   * @throws {TypeError} the wrong kind of value
+   * @throws {RangeError} another number of indices, or one that is no sequence
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const cache = engine.createKVCache({ batchSize: 2, numKvHeads: 1, headDim: 4, capacity: 100 });
+   * const x = engine.tensor([2, 3, 1, 4]);
+   * cache.append(x, x, { keyLengths: [3, 1] });
+   * cache.reorder([0, 0]);
+   * console.log(cache.lengths); // [3, 3]
+   * engine.dispose();
+   */
+  reorder(indices: ArrayLike<number>): void {
+    const operation = "KVCache.reorder";
+    this.#assertReady(operation);
+    const { batchSize } = this.#config;
+    const order = integersOf(operation, "indices", indices, batchSize, 0, batchSize - 1);
+    this.#assertReady(operation); // a getter may have disposed of the cache
+    this.#changes++;
+    const old = this.#sequences;
+    const reordered = old.share(order);
+    dropped.unregister(this);
+    dropped.register(this, reordered, this);
+    this.#sequences = reordered;
+    old.release();
+  }
+
+  /**
+   * The content as bytes: rows of keys and values, the same on every build.
+   * @throws {RangeError} not enough memory
+   * @throws {Error} after `dispose`
+   */
+  serialize(): Uint8Array {
+    const operation = "KVCache.serialize";
+    this.#assertReady(operation);
+    return writeImage(this.#config, this.#sequences.list, (span, place) =>
+      transferRows(this.#runtime, operation, "readKeys", this.#config, [span], rowsOf(span, place, true)),
+    );
+  }
+
+  /**
+   * The cache that `serialize` wrote, on this engine.
+   *
+   * @throws {TypeError} not a Uint8Array
+   * @throws {RangeError} bytes that `serialize` did not write, or of another version; not enough memory
+   * @throws {Error} after `dispose` of the engine
+   *
+   * @example
+   * import { createEngine, KVCache } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const cache = engine.createKVCache({ numKvHeads: 1, headDim: 4, capacity: 100 });
+   * const x = engine.tensor([1, 8, 1, 4]);
+   * cache.append(x, x);
+   * const again = KVCache.restore(engine, cache.serialize());
+   * console.log(again.length); // 8
+   * engine.dispose();
+   */
+  static restore(engine: Engine, bytes: Uint8Array): KVCache {
+    const operation = "KVCache.restore";
+    const { config, sequences } = readImage(operation, bytes);
+    const cache = engine.createKVCache(config);
+    try {
+      for (const [index, { length, evicted, pieces }] of sequences.entries()) {
+        const sequence = cache.#sequences.list[index]!;
+        sequence.evicted = evicted;
+        for (const { first, end, rows } of pieces) {
+          const span = { sequence, first, end };
+          const staged = new StagedRows(cache.#runtime, operation, config, cache.#sequences, [span]);
+          cache.#write(staged, rowsOf(span, rows, false));
+        }
+        sequence.length = length;
+      }
+    } catch (error) {
+      cache.dispose();
+      throw error;
+    }
+    return cache;
+  }
+
+  /** Gives the memory back, but for what forks still use. Disposing twice does nothing. */
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    dropped.unregister(this);
+    this.#sequences.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /**
+   * What it is made for.
+   * @internal
+   */
+  get config(): CacheConfig {
+    return this.#config;
+  }
+
+  /**
+   * Its keys as attention sees them once each sequence has `counts` more.
+   * @internal
+   */
+  keysWith(counts: readonly number[] = []): CachedKeys {
+    const lengths = this.#sequences.lengths.map((length, batch) => length + (counts[batch] ?? 0));
+    return cachedKeys(this.#config, this.#sequences, lengths);
+  }
+
+  /**
+   * Rises with each change of the content.
+   * @internal
+   */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /**
+   * Refuses what is no cache of this engine in use.
+   * @internal
+   */
+  static assertUsable(runtime: Runtime, operation: string, name: string, value: unknown): asserts value is KVCache {
+    if (typeof value !== "object" || value === null || !(#runtime in value)) {
+      throw wrongKind(operation, `"${name}" must be a KVCache, got ${describe(value)}`);
+    }
+    if (value.#runtime !== runtime) throw wrongValue(operation, `"${name}" is a cache of another engine`);
+    if (value.#isDisposed) throw wrongMoment(operation, `"${name}" has been disposed of`);
+  }
+
+  #assertReady(operation: string): void {
+    this.#runtime.assertReady(operation);
+    if (this.#isDisposed) throw wrongMoment(operation, "this cache has been disposed of");
+  }
+
+  /** Refuses rows that would see keys which are not there any more. */
+  #assertKept(operation: string, sequences: readonly SequenceParams[]): void {
+    const { policy, window } = this.#config;
+    for (const [batch, { length, evicted }] of this.#sequences.list.entries()) {
+      const { queryLength } = sequences[batch]!;
+      const position = length - queryLength;
+      if (position < 0) {
+        throw wrongValue(
+          operation,
+          `"q" has ${queryLength} rows of sequence ${batch}, which has ${length} keys; append them first`,
+        );
+      }
+      if (policy === "rolling" && evicted > 0 && queryLength > 0 && position - window! < evicted) {
+        throw wrongValue(
+          operation,
+          `the window of row 0 of sequence ${batch} begins with key ${position - window!}, but those before ${evicted} were given up`,
+        );
+      }
+    }
+  }
+
+  /** On failure nothing has changed. */
+  #write(staged: StagedRows, rows: Rows): void {
+    try {
+      staged.write(rows);
+    } catch (error) {
+      staged.undo();
+      throw error;
+    }
+    staged.keep();
+  }
+}
+
+/** The rows of a span in arrays of an image, to be read or to be written. */
+function rowsOf({ first, end }: KeySpan, { k, v, scales }: RowArrays, areResults: boolean): Rows {
+  return {
+    k: ownArray("k", k, areResults),
+    v: ownArray("v", v, areResults),
+    ...(scales && {
+      keyScales: ownArray("keyScales", scales.k, areResults),
+      valueScales: ownArray("valueScales", scales.v, areResults),
+    }),
+    count: end - first,
+    layout: "bshd",
+  };
+}

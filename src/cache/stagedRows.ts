@@ -1,0 +1,69 @@
+/** Rows on their way into a cache: there is room for them, attention may see them, but they count only once they are kept. */
+import type { Runtime } from "../runtime/runtime.js";
+import type { CachedKeys } from "../attention/shape.js";
+import type { CacheConfig } from "./cacheConfig.js";
+import { blocksOf, type KeySequences, type KeySpan, type MadeBlock, writeBlocks } from "./keySequences.js";
+import { type Rows, transferRows } from "./transferRows.js";
+
+export class StagedRows {
+  readonly #runtime: Runtime;
+  readonly #operation: string;
+  readonly #config: CacheConfig;
+  readonly #sequences: KeySequences;
+  readonly #spans: readonly KeySpan[];
+  readonly #made: readonly MadeBlock[];
+
+  /**
+   * On failure nothing has changed.
+   * @throws {RangeError} not enough memory
+   */
+  constructor(runtime: Runtime, operation: string, config: CacheConfig, sequences: KeySequences, spans: readonly KeySpan[]) {
+    this.#runtime = runtime;
+    this.#operation = operation;
+    this.#config = config;
+    this.#sequences = sequences;
+    this.#spans = spans;
+    this.#made = sequences.makeRoom(operation, spans);
+  }
+
+  /**
+   * Writes them to their blocks; `keep` or `undo` has to follow.
+   * @throws {RangeError} not enough memory, or a number that the cache's dtype doesn't have
+   */
+  write(rows: Rows): void {
+    transferRows(this.#runtime, this.#operation, "appendKeys", this.#config, this.#spans, rows);
+  }
+
+  /** Makes them count; a rolling cache gives up blocks that no row to come sees. */
+  keep(): void {
+    const { policy, window, sinkTokens } = this.#config;
+    this.#sequences.keep(this.#made);
+    for (const { sequence, first, end } of this.#spans) {
+      sequence.length = end;
+      if (policy === "rolling") this.#sequences.evict(sequence, sinkTokens, first - window!);
+    }
+  }
+
+  /** Leaves the cache as it was. */
+  undo(): void {
+    this.#sequences.undo(this.#made);
+  }
+}
+
+/** Sequences as attention sees them when they have so many keys. */
+export function cachedKeys(
+  { batchSize, numKvHeads, headDim, valueDim, dtype }: CacheConfig,
+  { list }: KeySequences,
+  lengths: readonly number[],
+): CachedKeys {
+  const blocksPerSequence = blocksOf(lengths.reduce((most, length) => Math.max(most, length), 0));
+  return {
+    ...{ batchSize, numKvHeads, headDim, valueDim, lengths, blocksPerSequence },
+    isInt8: dtype === "int8",
+    writeBlocks: (i32, word) => {
+      for (const [batch, sequence] of list.entries()) {
+        writeBlocks(sequence, blocksPerSequence, i32, word + batch * blocksPerSequence);
+      }
+    },
+  };
+}

@@ -1,0 +1,309 @@
+/** Operands: each tensor of one call, read once and checked, then placed in memory. */
+import { describe, show, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import { wholeLines } from "../runtime/arena.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { countOf, EngineTensor, type Float32Tensor, readDims, type ResultTensor, type SyncTensor } from "./tensor.js";
+
+type HostArray = Float32Array | Uint16Array | Uint8Array;
+
+/** A tensor as one call sees it. */
+export interface Operand {
+  readonly name: string;
+  readonly dims: readonly number[];
+  readonly count: number;
+  readonly kind: "float32" | "float16" | "uint8";
+  /** Whether the call writes it; otherwise it reads it. */
+  readonly isResult: boolean;
+  /** Whether it reads first what it writes. */
+  isUpdated?: boolean;
+  /** The engine's tensor that it is, if it is one. */
+  readonly tensor: EngineTensor | undefined;
+  /** Where it lies in the engine's memory, once it does. */
+  ptr: number;
+  /** What has to be copied in, or out; undefined for the engine's own tensors. */
+  readonly data: HostArray | undefined;
+  /** For data that are a raw view of the engine's memory: where they begin. Growth may detach the view before it is read. */
+  readonly viewOffset: number | undefined;
+}
+
+/** Bytes that an operand takes in the engine's memory: float16 is widened. */
+const bytesOf = (operand: Operand): number => operand.count * (operand.kind === "uint8" ? 1 : 4);
+
+/** Elements are numbers; float16 comes as bits or as a Float16Array. */
+const NUMBERS = 'a Float32Array, or float16 in a Uint16Array or Float16Array with type "float16"';
+
+/** Reads a tensor of numbers. Each getter of the caller's object is read once. */
+export function readNumbers(runtime: Runtime, operation: string, name: string, value: unknown): Operand {
+  const { data, dims, type, tensor } = readTensor(runtime, operation, name, value);
+  const array = arrayName(data);
+  const isHalf = array === "Float16Array" || (array === "Uint16Array" && type === "float16");
+  if (!isHalf && array !== "Float32Array") {
+    const typed = type === undefined ? "" : ` of type ${describe(type)}`;
+    throw wrongKind(operation, `"${name}" must hold ${NUMBERS}, got ${describe(data)}${typed}`);
+  }
+  return operand(
+    runtime,
+    operation,
+    name,
+    dims,
+    isHalf ? bitsOf(data as Uint16Array) : (data as Float32Array),
+    tensor,
+    isHalf ? "float16" : "float32",
+    false,
+  );
+}
+
+/** Reads a boolean mask: bytes. */
+export function readMask(runtime: Runtime, operation: string, name: string, value: unknown): Operand {
+  const { data, dims, tensor } = readTensor(runtime, operation, name, value);
+  if (arrayName(data) !== "Uint8Array") {
+    throw wrongKind(operation, `"${name}" must hold a Uint8Array, 1 where a query may attend, got ${describe(data)}`);
+  }
+  return operand(runtime, operation, name, dims, data as Uint8Array, tensor, "uint8", false);
+}
+
+/** Reads a place for results: float32 of just these sizes. */
+export function readPlace(
+  runtime: Runtime,
+  operation: string,
+  name: string,
+  value: unknown,
+  expected: readonly number[],
+  axes: string,
+): Operand {
+  const { data, dims, tensor, isSync } = readTensor(runtime, operation, name, value);
+  if (isSync) throw wrongKind(operation, `"${name}" must be { data, dims }: what dataSync() gives may be a copy`);
+  if (arrayName(data) !== "Float32Array") throw wrongKind(operation, `"${name}" must hold a Float32Array, got ${describe(data)}`);
+  const place = operand(runtime, operation, name, dims, data as Float32Array, tensor, "float32", true);
+  expectDims(operation, place, expected, axes);
+  if (place.viewOffset !== undefined) {
+    throw wrongKind(
+      operation,
+      `"${name}" is a raw view of the engine's memory, which growth would detach; pass the engine's tensor itself`,
+    );
+  }
+  return place;
+}
+
+/** Refuses a tensor of other sizes; `axes` says what they are. */
+export function expectDims(operation: string, { name, dims }: Operand, expected: readonly number[], axes: string): void {
+  if (haveSameSizes(dims, expected)) return;
+  throw wrongValue(operation, `"${name}" has dims ${show(dims)}, expected ${show(expected)} (${axes})`);
+}
+
+/** A new array for a result that the caller brought no place for. */
+export function newResult(runtime: Runtime, operation: string, dims: readonly number[]): Operand {
+  const count = countOf(dims);
+  runtime.arena.assertFits(operation, 4 * count);
+  return { ...ownArray("out", new Float32Array(count), true), dims };
+}
+
+/** An array of the library's own. */
+export function ownArray(name: string, data: Float32Array | Uint8Array, isResult: boolean): Operand {
+  const kind = data instanceof Uint8Array ? "uint8" : "float32";
+  return { name, dims: [data.length], count: data.length, kind, isResult, tensor: undefined, ptr: 0, data, viewOffset: undefined };
+}
+
+/** What a call returns: the place that the caller brought, else its new result. */
+export const handBack = <Out extends Float32Tensor>(returned: Out | undefined | null, out: Operand): Out =>
+  returned ?? ({ type: "float32", data: out.data!, dims: [...out.dims] } as ResultTensor as Float32Tensor as Out);
+
+interface ReadTensor {
+  data: unknown;
+  dims: readonly number[];
+  type: unknown;
+  tensor: EngineTensor | undefined;
+  isSync: boolean;
+}
+
+function readTensor(runtime: Runtime, operation: string, name: string, value: unknown): ReadTensor {
+  if (typeof value !== "object" || value === null) throw notATensor(operation, name, value);
+  const tensor = EngineTensor.of(operation, name, value, runtime);
+  if (tensor) return { data: tensor.data, dims: tensor.dims, type: tensor.type, tensor, isSync: false };
+  const { dims, shape, dataSync, type, location } = value as Record<string, unknown>;
+  const isSync = typeof dataSync === "function" && shape !== undefined;
+  if (!isSync && location !== undefined && location !== "cpu" && location !== "cpu-pinned") {
+    if (location === "none") throw wrongMoment(operation, `"${name}" has been disposed of`);
+    throw wrongKind(operation, `"${name}" lies on ${describe(location)}, expected "cpu"; await its getData() first`);
+  }
+  const data = isSync ? fetchData(operation, name, value as SyncTensor) : (value as Record<string, unknown>)["data"];
+  const sizes = isSync ? shape : dims;
+  if (sizes === undefined || !ArrayBuffer.isView(data)) throw notATensor(operation, name, value);
+  return {
+    data,
+    dims: readDims(operation, name, isSync ? "shape" : "dims", sizes),
+    type: isSync ? undefined : type,
+    tensor,
+    isSync,
+  };
+}
+
+/** What dataSync() gives; what keeps it from giving anything names the tensor: one that was disposed of, or a backend that can't. */
+function fetchData(operation: string, name: string, tensor: SyncTensor): unknown {
+  try {
+    return tensor.dataSync();
+  } catch (cause) {
+    throw wrongMoment(operation, `"${name}" can't be read (${String(cause)})`, cause);
+  }
+}
+
+const notATensor = (operation: string, name: string, value: unknown): TypeError =>
+  wrongKind(operation, `"${name}" must be a tensor { data, dims } or { shape, dataSync() }, got ${describe(value)}`);
+
+function operand(
+  runtime: Runtime,
+  operation: string,
+  name: string,
+  dims: readonly number[],
+  data: HostArray,
+  tensor: EngineTensor | undefined,
+  kind: Operand["kind"],
+  isResult: boolean,
+): Operand {
+  runtime.assertAlive(operation); // a getter may have disposed of the engine
+  const count = countOf(dims);
+  if (lengthOf(data) !== count) {
+    throw wrongValue(operation, `"${name}" holds ${lengthOf(data)} elements, expected ${dims.join(" × ") || 1} = ${count}`);
+  }
+  if (tensor) return { name, dims, count, kind, isResult, tensor, ptr: tensor.ptr, data: undefined, viewOffset: undefined };
+  const viewOffset = runtime.memory.owns(data.buffer) ? data.byteOffset : undefined;
+  return { name, dims, count, kind, isResult, tensor, ptr: 0, data, viewOffset };
+}
+
+/** The kind of a typed array. By instanceof only at first: arrays of another realm count too. */
+const arrayName = (data: unknown): string =>
+  data instanceof Float32Array ? "Float32Array" : Object.prototype.toString.call(data).slice(8, -1);
+
+const TypedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
+/** The length that an array has, whatever a property of that name says. */
+const lengthOf = (data: HostArray): number => Reflect.get(TypedArrayPrototype, "length", data) as number;
+
+/** The bits of float16 data, whatever array they came in. */
+const bitsOf = (data: ArrayBufferView & { length: number }): Uint16Array =>
+  new Uint16Array(data.buffer, data.byteOffset, data.length);
+
+/** Bytes of scratch that the operands need which are not in the engine's memory yet. */
+export const scratchBytes = (operands: readonly Operand[]): number =>
+  operands.reduce((sum, operand) => sum + (operand.data ? wholeLines(bytesOf(operand)) : 0), 0);
+
+/** Gives each operand from outside a place from `ptr` on; returns the end. */
+function assignScratch(operands: readonly Operand[], ptr: number): number {
+  for (const operand of operands) {
+    if (!operand.data) continue;
+    operand.ptr = ptr;
+    ptr += wholeLines(bytesOf(operand));
+  }
+  return ptr;
+}
+
+/**
+ * Places the operands in scratch, with `bytes` bytes more, computes, and hands the results out.
+ *
+ * @param compute  gets the address of those bytes
+ * @throws {RangeError} not enough memory
+ */
+export function onScratch(
+  runtime: Runtime,
+  operation: string,
+  operands: readonly Operand[],
+  bytes: number,
+  compute: (ptr: number) => void,
+): void {
+  const start = runtime.arena.openScratch(operation, scratchBytes(operands) + bytes);
+  try {
+    const ptr = assignScratch(operands, start);
+    for (const operand of operands) if (!operand.isResult || operand.isUpdated) copyIn(runtime, operand);
+    compute(ptr);
+    for (const operand of operands) if (operand.isResult) copyOut(runtime, operand);
+  } finally {
+    runtime.closeScratch();
+  }
+}
+
+/** Copies an operand to its place. */
+function copyIn(runtime: Runtime, { data, kind, ptr, count, viewOffset }: Operand): void {
+  if (!data) return;
+  const { memory, kernels } = runtime;
+  const bytes = count * data.BYTES_PER_ELEMENT;
+  // float16 goes to the end of its place and is widened towards the front
+  const to = kind === "float16" ? ptr + bytes : ptr;
+  if (viewOffset !== undefined) memory.u8.copyWithin(to, viewOffset, viewOffset + bytes);
+  else if (kind === "float32") memory.f32.set(data, to >>> 2);
+  else memory.u8.set(new Uint8Array(data.buffer, data.byteOffset, bytes), to);
+  if (kind === "float16") kernels.widenFloat16(to, ptr, count);
+}
+
+/** Copies a result to the array it is for. */
+function copyOut({ memory }: Runtime, { data, kind, ptr, count }: Operand): void {
+  if (data) data.set(kind === "uint8" ? memory.u8.subarray(ptr, ptr + count) : memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count));
+}
+
+/**
+ * Refuses what a getter of the caller's did to an operand that had been read already: disposed of it, or detached its array.
+ * Afterwards no code of the caller's runs until the call is over.
+ */
+export function assertUnchanged(runtime: Runtime, operation: string, operands: readonly Operand[]): void {
+  runtime.assertAlive(operation);
+  for (const { name, count, data, tensor } of operands) {
+    tensor?.assertUsable(operation, `"${name}"`);
+    if (data && lengthOf(data) !== count) {
+      throw wrongValue(operation, `"${name}" holds ${lengthOf(data)} elements after the options were read, expected ${count}`);
+    }
+  }
+}
+
+/**
+ * The numbers of an operand as float32 in JavaScript's memory: its own array where it has one.
+ * @throws {RangeError} not enough memory
+ */
+export function hostNumbers(runtime: Runtime, operation: string, operand: Operand): Float32Array {
+  const { data, kind, viewOffset, count } = operand;
+  if (data && kind === "float32" && viewOffset === undefined) return data as Float32Array;
+  let numbers = new Float32Array();
+  onScratch(runtime, operation, [operand], 0, () => {
+    numbers = runtime.memory.f32.slice(operand.ptr >>> 2, (operand.ptr >>> 2) + count);
+  });
+  return numbers;
+}
+
+/** Refuses a result that would be written over an input in the engine's memory, unless it is that very tensor and `mayEqual`. */
+function refuseOverlap(operation: string, place: Operand, input: Operand, mayEqual: Operand | undefined): void {
+  if (!overlap(place, input)) return;
+  if (input === mayEqual && input.ptr === place.ptr && haveSameSizes(input.dims, place.dims)) return;
+  const exception = mayEqual ? `; only the tensor "${mayEqual.name}" itself may be overwritten` : "";
+  throw wrongValue(operation, `"${place.name}" overlaps "${input.name}" in the engine's memory${exception}`);
+}
+
+/**
+ * Refuses results of a call that overlap one another, or its inputs in the engine's memory.
+ *
+ * @param mayEqual  the input whose very tensor a result may be, if any
+ */
+export function refuseOverlaps(
+  operation: string,
+  operands: readonly Operand[],
+  mayEqual: (result: Operand) => Operand | undefined,
+): void {
+  for (const result of operands) {
+    if (!result.isResult) continue;
+    for (const other of operands) {
+      if (other === result) continue;
+      if (other.isResult) refuseSharedPlace(operation, result, other);
+      else if (result.tensor) refuseOverlap(operation, result, other, mayEqual(result));
+    }
+  }
+}
+
+/** Refuses two results in one place, in JavaScript's memory as in the engine's. */
+function refuseSharedPlace(operation: string, place: Operand, other: Operand): void {
+  if (overlap(place, other)) throw wrongValue(operation, `"${place.name}" and "${other.name}" overlap, expected a place for each`);
+}
+
+const haveSameSizes = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((size, axis) => size === b[axis]);
+
+function overlap(a: Operand, b: Operand): boolean {
+  if ((a.data && a.data.buffer) !== (b.data && b.data.buffer)) return false;
+  const [aStart, bStart] = [a.data?.byteOffset ?? a.ptr, b.data?.byteOffset ?? b.ptr];
+  return aStart < bStart + bytesOf(b) && bStart < aStart + bytesOf(a);
+}

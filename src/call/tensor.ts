@@ -1,0 +1,220 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/** Tensors: what callers hand over, what they get back, and what lives in the engine's memory. */
+import { describe, integer, oneOf, show, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import type { Runtime } from "../runtime/runtime.js";
+
+/**
+ * Anything with flat data and sizes: plain objects, the engine's own tensors, and the tensors of onnxruntime and transformers.js on
+ * the CPU. `type` is only needed for float16, whose numbers may come as a Uint16Array.
+ */
+export interface DataTensor {
+  readonly data: Float32Array | Uint16Array | Uint8Array;
+  readonly dims: readonly number[];
+  readonly type?: string;
+}
+
+/** A tensor of tfjs or jax-js: its data, an array as in DataTensor, are fetched synchronously. */
+export interface SyncTensor {
+  readonly shape: readonly number[];
+  dataSync(): object;
+}
+
+/** What an operation takes. `Float16Array` data are taken too, where the host has them. */
+export type TensorLike =
+  DataTensor | SyncTensor | { readonly data: object; readonly dims: readonly number[]; readonly type?: string };
+
+/** A place for results that the caller brings: float32 data of the right length, or a tensor in the engine's memory. */
+export interface Float32Tensor {
+  readonly data: Float32Array;
+  readonly dims: readonly number[];
+}
+
+/** What an operation returns unless it was given `out`: ordinary arrays that belong to the caller. */
+export interface ResultTensor extends Float32Tensor {
+  readonly type: "float32";
+  readonly dims: number[];
+}
+
+/** The array that holds the elements of each type. */
+export interface ElementArrays {
+  float32: Float32Array;
+  uint8: Uint8Array;
+}
+/** Element types of tensors in the engine's memory. */
+export type ElementType = keyof ElementArrays;
+
+const BYTES_PER_ELEMENT: Record<ElementType, number> = { float32: 4, uint8: 1 };
+
+/** No axis is longer: 4 GiB of float32. */
+const MAX_SIZE = 2 ** 30;
+
+/** Elements of a tensor. */
+export const countOf = (dims: readonly number[]): number => dims.reduce((product, size) => product * size, 1);
+
+/** A block of the arena that tensors share; it is freed with the last of them. */
+interface SharedBlock {
+  readonly runtime: Runtime;
+  readonly ptr: number;
+  users: number;
+}
+
+function release(block: SharedBlock): void {
+  block.users--;
+  if (block.users === 0 && !block.runtime.isDisposed) block.runtime.arena.free(block.ptr);
+}
+
+/** Keeps a tensor, and so its memory, as long as one of its views is in use. */
+const owners = new WeakMap<object, object>();
+
+/** The backstop for tensors that were dropped without `dispose`. */
+const dropped = new FinalizationRegistry<SharedBlock>(release);
+
+/**
+ * A tensor in the engine's memory, made by `engine.tensor`. Operations read it and write to it in place: nothing is copied.
+ *
+ * @example
+ * import { createEngine } from "headwise";
+ *
+ * const engine = await createEngine();
+ * const x = engine.tensor([2, 3]);
+ * x.data.set([1, 2, 3, 4, 5, 6]);
+ * const flat = x.reshape([6]); // shares the memory
+ * console.log(flat.data[5]); // 6
+ * flat.dispose();
+ * x.dispose();
+ */
+export class EngineTensor<T extends ElementType = ElementType> {
+  readonly #type: T;
+  readonly #dims: readonly number[];
+  readonly #block: SharedBlock;
+  #view: ElementArrays[T] | undefined;
+  #isDisposed = false;
+
+  /** @internal */
+  constructor(type: T, dims: readonly number[], block: SharedBlock) {
+    this.#type = type;
+    this.#dims = Object.freeze([...dims]);
+    this.#block = block;
+    block.users++;
+    dropped.register(this, block, this);
+  }
+
+  /** Type of the elements. */
+  get type(): T {
+    return this.#type;
+  }
+
+  /** Sizes, outermost first. */
+  get dims(): readonly number[] {
+    return this.#dims;
+  }
+
+  /**
+   * The elements: a view of the engine's memory. Ask for it again after calls, as memory that grows leaves older views empty.
+   * @throws {Error} after `dispose` of the tensor or of the engine
+   */
+  get data(): ElementArrays[T] {
+    this.assertUsable("tensor.data");
+    const { runtime, ptr } = this.#block;
+    const { buffer } = runtime.memory;
+    if (this.#view?.buffer !== buffer) {
+      const view: Float32Array | Uint8Array =
+        this.type === "float32"
+          ? new Float32Array(buffer, ptr, countOf(this.dims))
+          : new Uint8Array(buffer, ptr, countOf(this.dims));
+      this.#view = view as ElementArrays[T];
+      owners.set(view, this);
+    }
+    return this.#view;
+  }
+
+  /**
+   * The same memory under other sizes. It lives until both tensors are disposed of.
+   * @throws {RangeError} the sizes don't have the same product
+   * @throws {Error} after `dispose`
+   */
+  reshape(dims: readonly number[]): EngineTensor<T> {
+    this.assertUsable("reshape");
+    const sizes = readDims("reshape", "", "dims", dims);
+    if (countOf(sizes) !== countOf(this.dims)) {
+      const arithmetic = `${sizes.join(" × ")} = ${countOf(sizes)}`;
+      throw wrongValue(
+        "reshape",
+        `"dims" ${show(sizes)} hold ${arithmetic} elements, expected ${countOf(this.dims)} (${show(this.dims)})`,
+      );
+    }
+    return new EngineTensor(this.type, sizes, this.#block);
+  }
+
+  /** Gives the memory back. Disposing twice does nothing. */
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    this.#view = undefined;
+    dropped.unregister(this);
+    release(this.#block);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** @internal */
+  assertUsable(operation: string, name = "this tensor"): void {
+    this.#block.runtime.assertAlive(operation);
+    if (this.#isDisposed) throw wrongMoment(operation, `${name} has been disposed of`);
+  }
+
+  /**
+   * The value as a tensor in the memory of this engine, undefined if it is anything else.
+   * @internal
+   */
+  static of(operation: string, name: string, value: object, runtime: Runtime): EngineTensor | undefined {
+    if (!(#block in value)) {
+      if (!(value instanceof EngineTensor)) return undefined;
+      throw wrongKind(operation, `"${name}" is a proxy of an engine's tensor, expected the tensor itself`);
+    }
+    if (value.#block.runtime !== runtime) return undefined;
+    value.assertUsable(operation, `"${name}"`);
+    return value;
+  }
+
+  /** @internal */
+  get ptr(): number {
+    return this.#block.ptr;
+  }
+}
+
+/**
+ * A new tensor of zeros in the engine's memory.
+ * @internal
+ */
+export function createTensor<T extends ElementType>(runtime: Runtime, dims: readonly number[], type: T): EngineTensor<T> {
+  runtime.assertReady("tensor");
+  const sizes = readDims("tensor", "", "dims", dims);
+  oneOf<ElementType>("tensor", "type", type, ["float32", "uint8"]);
+  runtime.assertReady("tensor"); // a getter may have disposed of the engine
+  const bytes = countOf(sizes) * BYTES_PER_ELEMENT[type];
+  const ptr = runtime.arena.allocate("tensor", bytes);
+  runtime.memory.u8.fill(0, ptr, ptr + bytes);
+  return new EngineTensor(type, sizes, { runtime, ptr, users: 0 });
+}
+
+const isSize = (value: unknown): value is number =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_SIZE;
+
+/** `q.dims` */
+const fullName = (owner: string, name: string): string => (owner ? `${owner}.${name}` : name);
+
+/** Sizes as they came, copied and checked; `owner` is the tensor that they are of. */
+export function readDims(operation: string, owner: string, name: string, dims: unknown): number[] {
+  if (!Array.isArray(dims) && !ArrayBuffer.isView(dims))
+    throw wrongKind(operation, `"${fullName(owner, name)}" must be an array of sizes, got ${describe(dims)}`);
+  const sizes: number[] = [];
+  const { length } = dims as ArrayLike<unknown>;
+  for (let axis = 0; axis < length; axis++) {
+    const size = (dims as ArrayLike<unknown>)[axis];
+    sizes.push(isSize(size) ? size : integer(operation, `${fullName(owner, name)}[${axis}]`, size, 0, MAX_SIZE));
+  }
+  return sizes;
+}

@@ -1,0 +1,236 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/** The engine: one kernel module over one memory, and every operation in one list. */
+import type { KVCacheOptions } from "../cache/cacheConfig.js";
+import { KVCache } from "../cache/kvCache.js";
+import type { AttentionOptions, AttentionPlan } from "../attention/attentionCall.js";
+import { type AttentionPart, mergeAttention, type MergeOptions } from "../attention/mergeAttention.js";
+import { planAttention, scaledDotProductAttention } from "../attention/scaledDotProductAttention.js";
+import type { Build } from "../runtime/builds.js";
+import type { Pool } from "../runtime/pool.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { measureWideSpeedup } from "../runtime/wide.js";
+import {
+  createTensor,
+  type ElementType,
+  type EngineTensor,
+  type Float32Tensor,
+  type ResultTensor,
+  type TensorLike,
+} from "../call/tensor.js";
+import { VERSION } from "./version.js";
+
+/** What an engine says about itself. */
+export interface EngineInfo {
+  /** Version of this package. */
+  readonly version: string;
+  /** The kernels in use. */
+  readonly build: Build;
+  /** Why not the fastest build, where there was a choice. */
+  readonly buildReason: string | undefined;
+  /** Whether multiply-adds round once: then results differ from those of build "simd" in their last bits. */
+  readonly fused: boolean;
+  /** Threads that compute, the calling one among them. */
+  readonly threads: number;
+  /** Why not as many as asked for. */
+  readonly threadsReason: string | undefined;
+  /**
+   * For build "wide": how many times as fast as in registers of 128 bits tiles multiply and add, measured when `info` is first read,
+   * which takes some 40 ms. About 1 where V8 doesn't make use of 256 bits.
+   */
+  readonly wideSpeedup: number | undefined;
+  /** Bytes of linear memory: taken by tensors, reserved from the host so far, and where growth ends. */
+  readonly memory: { readonly inUse: number; readonly reserved: number; readonly limit: number };
+}
+
+/**
+ * Why an engine is not what it could be.
+ * @internal
+ */
+export interface EngineReasons {
+  readonly build?: string | undefined;
+  readonly threads?: string | undefined;
+}
+
+/**
+ * The backstop for engines that were dropped without `dispose`, with all that was made by them: workers would otherwise stay for good.
+ */
+const dropped = new FinalizationRegistry<Pool>((pool) => pool.end());
+
+/**
+ * Attention on WebAssembly kernels; made by `createEngine` or `createEngineSync`. Calls are synchronous. `FullEngine` adds the
+ * operations around attention.
+ *
+ * @example
+ * import { createEngine } from "headwise";
+ *
+ * const engine = await createEngine();
+ * console.log(engine.info.build); // relaxed or simd
+ * engine.dispose();
+ */
+export class Engine {
+  /** @internal */
+  protected readonly runtime: Runtime;
+  readonly #reasons: EngineReasons;
+  #measuredSpeedup: number | undefined;
+
+  /** @internal */
+  constructor(runtime: Runtime, reasons: EngineReasons = {}) {
+    this.runtime = runtime;
+    this.#reasons = reasons;
+    if (runtime.pool) dropped.register(runtime, runtime.pool, runtime);
+  }
+
+  /** What this engine is and uses, as of now. */
+  get info(): EngineInfo {
+    const { build, fused, maximumBytes, pool } = this.runtime;
+    const bytes = this.runtime.isDisposed
+      ? { inUse: 0, reserved: 0 }
+      : { inUse: this.runtime.arena.inUse, reserved: this.runtime.memory.byteLength };
+    return {
+      version: VERSION,
+      build,
+      buildReason: this.#reasons.build,
+      fused,
+      threads: pool?.threads ?? 1,
+      threadsReason: pool?.failure ?? this.#reasons.threads,
+      wideSpeedup: this.#wideSpeedup(),
+      memory: { ...bytes, limit: maximumBytes },
+    };
+  }
+
+  /** Measured once. */
+  #wideSpeedup(): number | undefined {
+    if (this.runtime.build === "wide" && !this.runtime.isDisposed)
+      this.#measuredSpeedup ??= measureWideSpeedup(this.runtime.module);
+    return this.#measuredSpeedup;
+  }
+
+  /**
+   * A tensor of zeros in the engine's memory, of type "float32" (default) or "uint8". Operations use it without copying.
+   *
+   * @throws {TypeError} `dims` is not an array, or the type is unknown
+   * @throws {RangeError} a negative or fractional size, or not enough memory
+   * @throws {Error} after `dispose`
+   */
+  tensor(dims: readonly number[], type?: "float32"): EngineTensor<"float32">;
+  tensor(dims: readonly number[], type: "uint8"): EngineTensor<"uint8">;
+  tensor(dims: readonly number[], type: ElementType = "float32"): EngineTensor {
+    return createTensor(this.runtime, dims, type);
+  }
+
+  /**
+   * Scaled dot-product attention (Vaswani et al. 2017, arXiv:1706.03762), by online softmax in memory linear in the length
+   * (Dao 2023, arXiv:2307.08691).
+   *
+   *     out_i = Σ_j softmax_j(scale · q_i·k_j, capped, biased) v_j      over the keys j that row i may see
+   *
+   * A key that a row may not see has no influence on it, whatever it holds; a row that sees none is 0, with logSumExp −∞. A visible
+   * score of +∞ or NaN makes its row NaN and no other.
+   *
+   * @param q  [batch, seqLen, numHeads, headDim], or [batch, numHeads, seqLen, headDim] with layout "bhsd", or [seqLen, headDim]
+   * @param k  [batch, kvLen, numKvHeads, headDim] in the same layout; numHeads is a multiple of numKvHeads
+   * @param v  [batch, kvLen, numKvHeads, valueDim] in the same layout
+   * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, numHeads, valueDim] in the same layout
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes or values that don't fit, results that overlap operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const dims = [1, 128, 8, 64]; // batch, seq, heads, headDim
+   * const random = () => ({ data: Float32Array.from({ length: 128 * 8 * 64 }, () => Math.random()), dims });
+   * const out = engine.scaledDotProductAttention(random(), random(), random(), { causal: true });
+   * console.log(out.dims); // [1, 128, 8, 64]
+   * engine.dispose();
+   */
+  scaledDotProductAttention<Out extends Float32Tensor = ResultTensor>(
+    q: TensorLike,
+    k: TensorLike,
+    v: TensorLike,
+    options?: AttentionOptions<Out>,
+  ): Out {
+    return scaledDotProductAttention(this.runtime, q, k, v, options);
+  }
+
+  /**
+   * What a call of `scaledDotProductAttention` with the same arguments takes. Nothing is computed, written or allocated.
+   *
+   * @throws {TypeError} @throws {RangeError} @throws {Error} as the call itself
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const x = engine.tensor([1, 1024, 12, 64]);
+   * const { threads, scratchBytes } = engine.plan(x, x, x, { out: engine.tensor([1, 1024, 12, 64]) });
+   * console.log(threads, scratchBytes < 2 ** 20); // 1 true
+   * engine.dispose();
+   */
+  plan(q: TensorLike, k: TensorLike, v: TensorLike, options?: AttentionOptions): AttentionPlan {
+    return planAttention(this.runtime, q, k, v, options);
+  }
+
+  /**
+   * Attention on the union of disjoint sets of keys, from the results on each: for keys that lie in different places, or come at
+   * different times (Dao et al. 2023, Flash-Decoding).
+   *
+   *     out = Σ_p exp(logSumExp_p − logSumExp) out_p          logSumExp = ln Σ_p exp(logSumExp_p)
+   *
+   * It is the result of one call on all keys but for rounding. Rows of parts that saw no key, with logSumExp −∞, count for nothing;
+   * where no part saw one, out is 0 and logSumExp −∞. Sinks are keys too: give them to one part.
+   *
+   * @param parts  at least 1, each { out, logSumExp } with out [batch, seqLen, numHeads, valueDim], or [batch, numHeads, seqLen,
+   *               valueDim] with layout "bhsd", or [seqLen, valueDim], and logSumExp [batch, numHeads, seqLen], or [seqLen]
+   * @returns `out` where given, else { type: "float32", data, dims } of the parts' sizes
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes that don't fit, results that overlap operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const column = (...data) => ({ data: Float32Array.from(data), dims: [data.length, 1] });
+   * const on = (k, v) => {
+   *   const logSumExp = engine.tensor([1]);
+   *   return { out: engine.scaledDotProductAttention(column(1), k, v, { logSumExp }), logSumExp };
+   * };
+   * const parts = [on(column(0, 0), column(1, 2)), on(column(0), column(6))];
+   * console.log(engine.mergeAttention(parts).data[0].toFixed(3)); // 3.000
+   * engine.dispose();
+   */
+  mergeAttention<Out extends Float32Tensor = ResultTensor>(parts: readonly AttentionPart[], options?: MergeOptions<Out>): Out {
+    return mergeAttention(this.runtime, parts, options);
+  }
+
+  /**
+   * An empty cache of keys and values in the engine's memory, for attention on tokens that come bit by bit.
+   *
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} values that don't fit
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const cache = engine.createKVCache({ numKvHeads: 8, headDim: 64, capacity: 2048, policy: "rolling", window: 1023, sinkTokens: 4 });
+   * console.log(cache.length); // 0
+   * engine.dispose();
+   */
+  createKVCache(options: KVCacheOptions): KVCache {
+    return KVCache.create(this.runtime, options);
+  }
+
+  /** Ends the engine: later calls throw, its workers end, its memory goes back to the host. Disposing twice does nothing. */
+  dispose(): void {
+    dropped.unregister(this);
+    this.runtime.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

@@ -1,0 +1,334 @@
+/** An engine with every operation: those of `Engine`, and what models need around attention. */
+import type { Activation } from "../rows/activations.js";
+import { Engine } from "./engine.js";
+import { type CreateMultiHeadAttention, createMultiHeadAttention } from "../multiHead/createMultiHeadAttention.js";
+import { LinearAttentionState } from "../linear/linearAttentionState.js";
+import type { LinearAttentionStateOptions } from "../linear/stateConfig.js";
+import { PackedMatrix, type WeightLayout } from "../product/packedMatrix.js";
+import { activate, type ActivateOptions } from "../rows/activate.js";
+import { linearAttention } from "../linear/linearAttention.js";
+import type { LinearOptions } from "../linear/linearCall.js";
+import type { FeatureFunction } from "../linear/linearConfig.js";
+import { matmul, type MatmulOptions } from "../product/matmul.js";
+import { layerNorm, type LayerNormOptions, rmsNorm, type RmsNormOptions } from "../rows/normalize.js";
+import { rotary, type RotaryOptions, rotaryTables, type RotaryTablesOptions } from "../rows/rotary.js";
+import { isAbsent } from "../attention/sequences.js";
+import { softmax, type SoftmaxOptions } from "../rows/softmax.js";
+import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
+
+/**
+ * Attention, and what models need around it; made by `createEngine({ operations: "all" })` or `createEngineSync`. A module of its own,
+ * so that who needs attention alone does not download it.
+ *
+ * @example
+ * import { createEngine } from "headwise";
+ *
+ * const engine = await createEngine({ operations: "all" });
+ * console.log(engine.info.build); // relaxed or simd
+ * engine.dispose();
+ */
+export class FullEngine extends Engine {
+  /**
+   * Matrix product, blocked for the caches (Goto & van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication").
+   *
+   *     out[…, i, j] = activation(Σ_k a[…, i, k] · b[…, k, j] + bias[j])
+   *
+   * Each sum is taken over k in order: neither the number of rows, nor the batch, nor the threads change a bit of it. Leading axes
+   * broadcast, aligned to the right. Sizes of 0 are allowed; a depth of 0 gives the bias.
+   *
+   * @param a  [..., rows, depth], or [..., depth, rows] with transposeA
+   * @param b  [..., depth, columns], or [..., columns, depth] with transposeB, or a packed matrix
+   * @returns `out` where given, else { type: "float32", data, dims } with dims [..., rows, columns]
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes that don't fit, a result that overlaps an operand, or not enough memory
+   * @throws {Error} after `dispose` of the engine, of a tensor or of the packed matrix
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const a = { data: Float32Array.of(1, 2, 3, 4), dims: [2, 2] };
+   * const b = { data: Float32Array.of(5, 6, 7, 8), dims: [2, 2] };
+   * console.log([...engine.matmul(a, b).data]); // [ 19, 22, 43, 50 ]
+   * engine.dispose();
+   */
+  matmul<Out extends Float32Tensor = ResultTensor>(a: TensorLike, b: TensorLike | PackedMatrix, options?: MatmulOptions<Out>): Out {
+    return matmul(this.runtime, a, b, options);
+  }
+
+  /**
+   * Packs a right-hand side that many products use.
+   *
+   * @param b       W [depth, columns] with layout "inOut", W transposed [columns, depth] with "outIn"
+   * @param layout  how b lies. Default "inOut"
+   * @throws {TypeError} the wrong kind of value
+   * @throws {RangeError} sizes that don't fit, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const packed = engine.packMatrix({ data: Float32Array.of(5, 6, 7, 8), dims: [2, 2] });
+   * const x = { data: Float32Array.of(1, 2), dims: [1, 2] };
+   * console.log([...engine.matmul(x, packed).data]); // [ 19, 22 ]
+   * packed.dispose();
+   */
+  packMatrix(b: TensorLike, layout?: WeightLayout): PackedMatrix {
+    return PackedMatrix.pack(this.runtime, b, layout);
+  }
+
+  /**
+   * An activation function of each element, times a gate if one is given: what stands between the products of a feed-forward layer
+   * (Shazeer 2020, arXiv:2002.05202).
+   *
+   *     out = f(x)   or   f(x) · gate
+   *
+   * f is one of "gelu" (x · Φ(x), by the error function), "gelu-tanh", "silu", "relu", "tanh" and "sigmoid". Limits are results: gelu
+   * and silu of −∞ are 0. NaN stays NaN.
+   *
+   * @param x  of any sizes
+   * @returns `out` where given, else { type: "float32", data, dims } of the sizes of x
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} an unknown function, sizes that don't fit, a result that overlaps operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const x = { data: Float32Array.of(-1, 0, 2), dims: [3] };
+   * const gate = { data: Float32Array.of(10, 10, 10), dims: [3] };
+   * console.log([...engine.activate(x, "relu", { gate }).data]); // [ 0, 0, 20 ]
+   * engine.dispose();
+   */
+  activate<Out extends Float32Tensor = ResultTensor>(x: TensorLike, kind: Activation, options?: ActivateOptions<Out>): Out {
+    return activate(this.runtime, x, kind, options);
+  }
+
+  /**
+   * A multi-head attention layer, for self- and cross-attention (Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2). Its parameters
+   * are packed once, in the engine's memory.
+   *
+   *     head_h = attention(x W^Q_h + b, key W^K_h + b, value W^V_h + b) ,  out = concat_h(head_h) W^O + b
+   *
+   * @param config      sizes and options
+   * @param parameters  matrices, and biases where the layer has them
+   * @returns a layer to dispose of
+   * @throws {TypeError} the wrong kind of value, an unknown option, or a parameter that is missing
+   * @throws {RangeError} sizes that don't fit, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const random = (...dims) => ({ data: Float32Array.from({ length: dims[0] * dims[1] }, () => Math.random() - 0.5), dims });
+   * const parameters = { q: random(64, 64), k: random(16, 64), v: random(16, 64), out: random(64, 64) }; // [out, in], as in PyTorch
+   * const layer = engine.createMultiHeadAttention({ embedDim: 64, numHeads: 8, numKvHeads: 2 }, parameters);
+   * const x = { data: new Float32Array(2 * 10 * 64), dims: [2, 10, 64] }; // batch, seq, embed
+   * console.log(layer.forward(x, { causal: true }).dims); // [2, 10, 64]
+   * layer.dispose();
+   */
+  readonly createMultiHeadAttention: CreateMultiHeadAttention = createMultiHeadAttention(this.runtime);
+
+  /**
+   * Softmax along an axis, or its logarithm (Bridle 1990; by the largest score, so that nothing overflows).
+   *
+   *     out_j = exp(s_j) / Σ exp(s_j')   or, with log,  s_j − ln Σ exp(s_j')      s = scale · x + bias, over what is visible
+   *
+   * What a mask or a bias of −∞ hides has no influence, whatever it holds, and is 0 (log: −∞). Where nothing is visible all is 0
+   * (log: −∞). A visible +∞ or NaN makes its row NaN and no other.
+   *
+   * @param x  of any sizes, at least one axis
+   * @returns `out` where given, else { type: "float32", data, dims } of the sizes of x
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes or values that don't fit, a result that overlaps operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const x = { data: Float32Array.of(1, 9, 1, 2, 2, 2), dims: [2, 3] };
+   * const mask = { data: Uint8Array.of(1, 0, 1), dims: [3] };
+   * console.log([...engine.softmax(x, { mask }).data]); // [ 0.5, 0, 0.5, 0.5, 0, 0.5 ]
+   * engine.dispose();
+   */
+  softmax<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options?: SoftmaxOptions<Out>): Out {
+    return softmax(this.runtime, x, options);
+  }
+
+  /**
+   * Layer normalization of the last axis (Ba, Kiros & Hinton 2016, arXiv:1607.06450).
+   *
+   *     out = (x − mean) / √(variance + eps) · weight + bias        variance = mean of (x − mean)²
+   *
+   * A row of equal numbers gives exactly the bias, however large they are. NaN and ∞ make their row NaN and no other.
+   *
+   * @param x  [..., length]
+   * @returns `out` where given, else { type: "float32", data, dims } of the sizes of x
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes or values that don't fit, a result that overlaps operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const x = { data: Float32Array.of(1, 3, 7, 7), dims: [2, 2] };
+   * console.log([...engine.layerNorm(x, { eps: 0.25 }).data].map((y) => y.toFixed(2))); // [ '-0.89', '0.89', '0.00', '0.00' ]
+   * engine.dispose();
+   */
+  layerNorm<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options?: LayerNormOptions<Out>): Out {
+    return layerNorm(this.runtime, x, options);
+  }
+
+  /**
+   * Root mean square normalization of the last axis (Zhang & Sennrich 2019, arXiv:1910.07467).
+   *
+   *     out = x / √(mean of x² + eps) · weight
+   *
+   * @param x  [..., length]
+   * @returns `out` where given, else { type: "float32", data, dims } of the sizes of x
+   * @throws {TypeError} @throws {RangeError} @throws {Error} as `layerNorm`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const x = { data: Float32Array.of(3, 4, 3, 4), dims: [4] };
+   * console.log([...engine.rmsNorm(x).data].map((y) => y.toFixed(2))); // [ '0.85', '1.13', '0.85', '1.13' ]
+   * engine.dispose();
+   */
+  rmsNorm<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options?: RmsNormOptions<Out>): Out {
+    return rmsNorm(this.runtime, x, options);
+  }
+
+  /**
+   * Rotary position embedding (Su et al. 2021, arXiv:2104.09864): turns pairs of channels by angles that grow with the position, so
+   * that the score of a query and a key depends on their distance alone.
+   *
+   *     (a, b) → (a cos θ − b sin θ, b cos θ + a sin θ)        θ = position · base^(−2i / rotaryDim) for pair i
+   *
+   * @param x  [batch, seqLen, heads, headDim], or [batch, heads, seqLen, headDim] with layout "bhsd", or [seqLen, headDim]
+   * @returns `out` where given, else { type: "float32", data, dims } of the sizes of x
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes, positions or values that don't fit, a result that overlaps operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const x = { data: Float32Array.of(1, 0, 1, 0), dims: [2, 2] }; // at the positions 0 and 1
+   * console.log([...engine.rotary(x).data].map((y) => y.toFixed(2))); // [ '1.00', '0.00', '0.54', '0.84' ]
+   * engine.dispose();
+   */
+  rotary<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options?: RotaryOptions<Out>): Out {
+    return rotary(this.runtime, x, options);
+  }
+
+  /**
+   * Cosines and sines of the angles of `rotary`, for the positions 0 to length − 1: computed once instead of with every call.
+   *
+   * @returns { cos, sin }, each { type: "float32", data, dims } with dims [length, rotaryDim / 2]
+   * @throws {TypeError} @throws {RangeError} @throws {Error} as `rotary`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const tables = engine.rotaryTables({ length: 128, rotaryDim: 2 });
+   * const x = { data: Float32Array.of(1, 0), dims: [1, 2] };
+   * console.log([...engine.rotary(x, { tables, offset: 1 }).data].map((y) => y.toFixed(2))); // [ '0.54', '0.84' ]
+   * engine.dispose();
+   */
+  rotaryTables(options: RotaryTablesOptions): { cos: ResultTensor; sin: ResultTensor } {
+    return rotaryTables(this.runtime, options);
+  }
+
+  /**
+   * Linear attention: a feature map φ in place of the exponential of q·k, so that keys and values leave a state of fixed size, and time
+   * and memory are linear in the length (Katharopoulos et al. 2020, arXiv:2006.16236).
+   *
+   *     out_i = φ(q_i)ᵀS / (φ(q_i)ᵀz + eps) ,   S = Σ_j φ(k_j) v_jᵀ ,   z = Σ_j φ(k_j)          causal: over j ≤ i
+   *
+   * With `rule`, the recurrent family: linear, gated (RetNet, GLA, Mamba-2), delta (DeltaNet) and gated delta, as the operator
+   * LinearAttention of ONNX has them, computed in chunks (Yang et al. 2024, arXiv:2406.06484).
+   *
+   *     S ← diag(exp(decay_t)) S          u = v_t, or β_t (v_t − Sᵀk_t)          S ← S + k_t uᵀ          out_t = scale · Sᵀq_t
+   *
+   * @param q  [batch, seqLen, numHeads, headDim], or [batch, numHeads, seqLen, headDim] with layout "bhsd", or [seqLen, headDim]
+   * @param k  [batch, kvLen, numKeyHeads, headDim] in the same layout
+   * @param v  [batch, kvLen, numKvHeads, valueDim] in the same layout; numKvHeads is a multiple of numKeyHeads, and a divisor or a
+   *           multiple of numHeads
+   * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, max(numHeads, numKvHeads), valueDim] in
+   *   the same layout
+   * @throws {TypeError} the wrong kind of value, an unknown option, or options that don't go together
+   * @throws {RangeError} sizes or values that don't fit, results that overlap operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const dims = [1, 2048, 8, 64]; // batch, seq, heads, headDim
+   * const random = () => ({ data: Float32Array.from({ length: 2048 * 8 * 64 }, () => Math.random()), dims });
+   * const out = engine.linearAttention(random(), random(), random(), { causal: true });
+   * console.log(out.dims); // [1, 2048, 8, 64]
+   * engine.dispose();
+   */
+  linearAttention<Out extends Float32Tensor = ResultTensor>(
+    q: TensorLike,
+    k: TensorLike,
+    v: TensorLike,
+    options: LinearOptions<Out> = {},
+  ): Out {
+    const state = (options as { state?: unknown } | null)?.state;
+    return isAbsent(state)
+      ? linearAttention(this.runtime, q, k, v, options)
+      : LinearAttentionState.attend(this.runtime, q, k, v, options, state);
+  }
+
+  /**
+   * An empty state of linear attention in the engine's memory, for tokens that come bit by bit.
+   *
+   * @throws {TypeError} the wrong kind of value, an unknown option, or options that don't go together
+   * @throws {RangeError} values that don't fit, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const state = engine.createLinearAttentionState({ numKvHeads: 8, headDim: 64, rule: "gated_delta" });
+   * console.log(state.length); // 0
+   * engine.dispose();
+   */
+  createLinearAttentionState(options: LinearAttentionStateOptions): LinearAttentionState {
+    return LinearAttentionState.create(this.runtime, options);
+  }
+
+  /**
+   * The state that `LinearAttentionState.serialize` wrote, on this engine.
+   *
+   * @param featureMap  the function that the state was made with, if it was one
+   * @throws {TypeError} not a Uint8Array, or a function that is missing
+   * @throws {RangeError} bytes that `serialize` did not write, or of another version; not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const state = engine.createLinearAttentionState({ numKvHeads: 1, headDim: 4 });
+   * const x = engine.tensor([1, 8, 1, 4]);
+   * state.step(x, x, x);
+   * console.log(engine.restoreLinearAttentionState(state.serialize()).length); // 8
+   * engine.dispose();
+   */
+  restoreLinearAttentionState(bytes: Uint8Array, featureMap?: FeatureFunction): LinearAttentionState {
+    return LinearAttentionState.restore(this.runtime, bytes, featureMap);
+  }
+}

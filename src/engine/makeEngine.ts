@@ -1,0 +1,95 @@
+/** Making an engine where one can await, whoever loads the kernels. */
+import { describe, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import { Engine, type EngineReasons } from "./engine.js";
+import type { FullEngine } from "./fullEngine.js";
+import {
+  type EngineOptions,
+  moduleOrBytes,
+  type Opened,
+  openFirst,
+  openRuntime,
+  type PackagedBuild,
+  type Plan,
+  readOptions,
+} from "./openEngine.js";
+
+/** How the entry of a host comes by the packaged kernels. */
+export type LoadKernels = (build: PackagedBuild, plan: Plan) => Promise<BufferSource | WebAssembly.Module>;
+
+/** What `createEngine` does, with kernels from `load`; `whyAlone` is given where threads can't be. */
+export async function makeEngine(options: EngineOptions, load: LoadKernels, whyAlone?: string): Promise<Engine> {
+  const operation = "createEngine";
+  const loadFullEngine = async (): Promise<typeof FullEngine> => (await import("./fullEngine.js")).FullEngine;
+  return makePlanned(operation, readOptions(operation, options), load, loadFullEngine, whyAlone);
+}
+
+/**
+ * The same from options that have been read, in whichever thread.
+ * @internal
+ */
+export async function makePlanned(
+  operation: string,
+  plan: Plan,
+  load: LoadKernels,
+  loadFullEngine: () => Promise<typeof FullEngine>,
+  whyAlone?: string,
+): Promise<Engine> {
+  const [opened, EngineClass] = await Promise.all([open(operation, plan, load), plan.hasAllOperations ? loadFullEngine() : Engine]);
+  return new EngineClass(opened.runtime, await startThreads(opened, plan, whyAlone));
+}
+
+async function open(operation: string, plan: Plan, load: LoadKernels): Promise<Opened> {
+  if (plan.wasm !== undefined) return openRuntime(operation, plan, await fetchWasm(operation, plan.wasm));
+
+  const opening = openFirst(operation, plan);
+  let step = opening.next(new Uint8Array());
+  while (!step.done) step = opening.next(await load(step.value, plan));
+  return step.value;
+}
+
+/** Starts the workers, where some are wanted and possible. */
+async function startThreads({ runtime, module, reasons }: Opened, plan: Plan, whyAlone?: string): Promise<EngineReasons> {
+  const { threads, createWorker, stallTimeout } = plan;
+  if (threads === 1 || reasons.threads !== undefined) return reasons;
+  const { memory } = runtime;
+  if (!memory.isShared) whyAlone ??= 'the module in "wasm" is for a memory that threads can\'t share';
+  if (whyAlone !== undefined) return { ...reasons, threads: whyAlone };
+  const { startPool } = await import("../runtime/pool.js");
+  const { pool, reason } = await startPool({ module, memory: memory.object, threads, createWorker, stallTimeout });
+  runtime.pool = pool;
+  return { ...reasons, threads: reason };
+}
+
+/**
+ * Bytes or a module from whatever the caller has.
+ * @internal
+ */
+export async function fetchWasm(operation: string, wasm: object | string): Promise<BufferSource | WebAssembly.Module> {
+  const ready = moduleOrBytes(wasm);
+  if (ready) return ready;
+  if (typeof Response === "function" && wasm instanceof Response) return await bytesOf(operation, wasm);
+  if (typeof wasm === "string" || wasm instanceof URL) {
+    const base = (globalThis as { location?: { href: string } }).location?.href;
+    const url = URL.canParse(wasm, base) ? new URL(wasm, base) : undefined;
+    if (!url) throw wrongValue(operation, `"wasm" must be an absolute URL here, got ${describe(wasm)}`);
+    if (url.protocol === "file:" && typeof process === "object") {
+      return await reached(operation, url, process.getBuiltinModule("node:fs/promises").readFile(url));
+    }
+    return await bytesOf(operation, await reached(operation, url, fetch(url)));
+  }
+  throw wrongKind(operation, `"wasm" must be a WebAssembly.Module, bytes, a Response or a URL, got ${describe(wasm)}`);
+}
+
+/** The promise's value; what keeps it from coming names the URL. */
+async function reached<T>(operation: string, url: URL, promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (cause) {
+    throw wrongMoment(operation, `"wasm" could not be fetched from ${url.href} (${(cause as Error).message})`, cause);
+  }
+}
+
+async function bytesOf(operation: string, response: Response): Promise<ArrayBuffer> {
+  if (!response.ok) throw wrongMoment(operation, `"wasm" could not be fetched: ${response.url} answered ${response.status}`);
+  return await response.arrayBuffer();
+}

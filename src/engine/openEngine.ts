@@ -1,0 +1,188 @@
+/** What opening an engine takes, whoever fetched the kernels: options, builds to try, the self-test. */
+import { describe, integer, knownOptions, oneOf, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import type { EngineReasons } from "./engine.js";
+import { availableParallelism, hasRelaxedSimd, hasSimd, whyNoThreads } from "../runtime/features.js";
+import { hasAllOperations, instantiate } from "../runtime/instantiate.js";
+import { MAX_BYTES, PAGE_BYTES } from "../runtime/memory.js";
+import { Runtime } from "../runtime/runtime.js";
+import type { WorkerLike } from "../runtime/workerLike.js";
+import { assertWide, enableWide } from "../runtime/wide.js";
+import { selfTest } from "./selfTest.js";
+
+/** Builds that the package carries. */
+export type PackagedBuild = "simd" | "relaxed" | "wide";
+
+/** Options of `createEngine`. */
+export interface EngineOptions {
+  /**
+   * What the engine can do: "attention", with its caches, or "all", which loads a second module: matrix products, softmax, norms,
+   * activations, rotary embeddings, linear attention and the multi-head layer. Default "attention".
+   */
+  operations?: "attention" | "all" | undefined;
+  /**
+   * Which kernels: "auto" takes "relaxed" (fused multiply-add) where the host validates it and the self-test passes, else "simd".
+   * A build named outright is taken, or creation fails. "wide" is for Node on x64 with V8 13.6 or newer: it turns V8's experimental
+   * flag for registers of 256 bits on, for the whole process and for good. Default "auto".
+   */
+  build?: "auto" | PackagedBuild | undefined;
+  /**
+   * Kernels from elsewhere instead of the packaged ones: a WebAssembly.Module, the bytes of one, a Response, or a URL (a string in
+   * a page is relative to the page). Checked for ABI and, where `build` is named, for build. A module of a file in `headwise/wasm/`
+   * is for one thread; its bytes, or its URL, serve several as well.
+   */
+  wasm?: object | string | undefined;
+  /**
+   * Threads that share each call, the calling one among them, or "auto" for as many as the host has, at most 16. Where workers are
+   * denied there are fewer, and `info.threadsReason` says why. No bit of a result depends on it. Default 1.
+   */
+  threads?: number | "auto" | undefined;
+  /**
+   * Makes a worker that runs `headwise/worker`, for pages whose policy forbids workers from a blob: a web worker, or one of
+   * `node:worker_threads`. Default: a worker from a source text that the package carries.
+   */
+  createWorker?: (() => WorkerLike) | undefined;
+  /**
+   * Milliseconds after which a call gives up on a worker that makes no progress, and creation on one that doesn't start.
+   * Default 10000.
+   */
+  stallTimeout?: number | undefined;
+  /** Bytes of memory to begin with, rounded up to 64 KiB. Default 1 MiB. */
+  initialMemory?: number | undefined;
+  /** Bytes that the memory may grow to, rounded down to 64 KiB. Default 4 GiB. */
+  maximumMemory?: number | undefined;
+}
+
+/** Options of `createEngineSync`: starting workers takes a wait. */
+export type SyncEngineOptions = Omit<EngineOptions, "build" | "operations" | "threads" | "createWorker" | "stallTimeout"> & {
+  /** As in EngineOptions; there is no "wide". */
+  build?: "auto" | SyncBuild | undefined;
+};
+/** Builds that `headwise/sync` holds. */
+export type SyncBuild = Exclude<PackagedBuild, "wide">;
+
+const SYNC_BUILDS = ["auto", "simd", "relaxed"] as const;
+const BUILDS = [...SYNC_BUILDS, "wide"] as const;
+const SYNC_OPTIONS = ["build", "wasm", "initialMemory", "maximumMemory"];
+const OPTIONS = [...SYNC_OPTIONS, "operations", "threads", "createWorker", "stallTimeout"];
+const MAX_THREADS = 64;
+const MAX_AUTO_THREADS = 16;
+const DEFAULT_STALL_TIMEOUT = 10_000;
+/** What a timer can wait. */
+const MAX_TIMEOUT = 2 ** 31 - 1;
+const DEFAULT_INITIAL_BYTES = 2 ** 20;
+
+/**
+ * Options read once and checked.
+ * @internal
+ */
+export interface Plan {
+  readonly build: "auto" | PackagedBuild;
+  readonly hasAllOperations: boolean;
+  readonly wasm: object | string | undefined;
+  readonly initialBytes: number;
+  readonly maximumBytes: number;
+  readonly threads: number;
+  readonly createWorker: (() => WorkerLike) | undefined;
+  readonly stallTimeout: number;
+}
+
+/**
+ * A runtime on one thread that has passed its self-test.
+ * @internal
+ */
+export interface Opened {
+  readonly runtime: Runtime;
+  readonly module: WebAssembly.Module;
+  readonly reasons: EngineReasons;
+}
+
+/** @internal */
+export function readOptions(operation: string, options: EngineOptions, isSync = false): Plan {
+  knownOptions(operation, options, isSync ? SYNC_OPTIONS : OPTIONS);
+  const { build = "auto", wasm, initialMemory, maximumMemory = MAX_BYTES, threads = 1, createWorker } = options;
+  const { stallTimeout = DEFAULT_STALL_TIMEOUT, operations = isSync ? "all" : "attention" } = options;
+  if (createWorker !== undefined && typeof createWorker !== "function") {
+    throw wrongKind(operation, `"createWorker" must be a function that returns a worker, got ${describe(createWorker)}`);
+  }
+  const mostBytes = integer(operation, "maximumMemory", maximumMemory, PAGE_BYTES, MAX_BYTES);
+  const maximumBytes = mostBytes - (mostBytes % PAGE_BYTES);
+  const initialBytes =
+    initialMemory === undefined
+      ? Math.min(DEFAULT_INITIAL_BYTES, maximumBytes)
+      : integer(operation, "initialMemory", initialMemory, 0, maximumBytes);
+  const wantedBuild = oneOf(operation, "build", build, isSync ? SYNC_BUILDS : BUILDS);
+  if (wantedBuild === "wide") assertWide(operation);
+  return {
+    build: wantedBuild,
+    hasAllOperations: oneOf(operation, "operations", operations, ["attention", "all"]) === "all",
+    wasm,
+    initialBytes: Math.max(PAGE_BYTES, initialBytes),
+    maximumBytes,
+    threads: threadsOf(operation, threads),
+    createWorker,
+    stallTimeout: integer(operation, "stallTimeout", stallTimeout, 1, MAX_TIMEOUT),
+  };
+}
+
+function threadsOf(operation: string, threads: unknown): number {
+  if (threads === "auto") return Math.min(MAX_AUTO_THREADS, availableParallelism());
+  if (typeof threads === "string") {
+    throw wrongValue(operation, `"threads" must be "auto" or an integer from 1 to ${MAX_THREADS}, got ${describe(threads)}`);
+  }
+  return integer(operation, "threads", threads, 1, MAX_THREADS);
+}
+
+/** The packaged build to try, and the one to try after it. */
+function candidates(operation: string, build: Plan["build"]): [PackagedBuild, PackagedBuild?] {
+  if (!hasSimd()) throw wrongMoment(operation, "this host's WebAssembly has no 128-bit SIMD, which headwise needs");
+  if (build !== "auto") {
+    if (build !== "simd" && !hasRelaxedSimd())
+      throw wrongMoment(operation, `build "${build}" needs relaxed SIMD, which this host does not validate`);
+    return [build];
+  }
+  return hasRelaxedSimd() ? ["relaxed", "simd"] : ["simd"];
+}
+
+/**
+ * A runtime from a module or its bytes. Throws what went wrong: compiling, linking, the wrong module, a failed self-test.
+ * @internal
+ */
+export function openRuntime(operation: string, plan: Plan, wasm: BufferSource | WebAssembly.Module, buildReason?: string): Opened {
+  const threadsReason = plan.threads > 1 ? whyNoThreads() : undefined;
+  const wantsShared = plan.threads > 1 && threadsReason === undefined;
+  const instance = instantiate(operation, wasm, plan.initialBytes, plan.maximumBytes, wantsShared);
+  if (plan.build !== "auto" && instance.build !== plan.build) {
+    throw wrongValue(operation, `"wasm" holds build "${instance.build}", expected "${plan.build}" as in "build"`);
+  }
+  if (plan.hasAllOperations && !hasAllOperations(instance.module)) {
+    throw wrongValue(operation, '"wasm" holds the kernels of attention alone, expected those of all operations');
+  }
+  if (plan.build === "wide") enableWide(operation); // before any of its code is optimized
+  const runtime = new Runtime(instance, plan.maximumBytes);
+  const failure = selfTest(runtime);
+  if (failure) throw wrongMoment(operation, `build "${instance.build}" failed its self-test: ${failure}`);
+  return { runtime, module: instance.module, reasons: { build: buildReason, threads: threadsReason } };
+}
+
+/**
+ * Opens the first candidate that works; the reason why not an earlier one goes into `info.buildReason`.
+ * @internal
+ */
+export function* openFirst(operation: string, plan: Plan): Generator<PackagedBuild, Opened, BufferSource | WebAssembly.Module> {
+  const [first, fallback] = candidates(operation, plan.build);
+  const isSecondBest = plan.build === "auto" && first !== "relaxed";
+  const wasm = yield first;
+  try {
+    return openRuntime(operation, plan, wasm, isSecondBest ? "this host does not validate relaxed SIMD" : undefined);
+  } catch (error) {
+    if (!fallback) throw error;
+    return openRuntime(operation, plan, yield fallback, (error as Error).message);
+  }
+}
+
+/**
+ * The value if it is what `openRuntime` takes.
+ * @internal
+ */
+export const moduleOrBytes = (wasm: unknown): WebAssembly.Module | BufferSource | undefined =>
+  wasm instanceof WebAssembly.Module || wasm instanceof ArrayBuffer || ArrayBuffer.isView(wasm) ? wasm : undefined;

@@ -1,0 +1,250 @@
+/** Linear attention: validate → place → run → hand back. */
+import { knownOptions } from "../check.js";
+import { handBack, newResult, onScratch, type Operand, ownArray, scratchBytes } from "../call/operand.js";
+import { wholeLines } from "../runtime/arena.js";
+import { STRIP_ROWS } from "../runtime/builds.js";
+import { PANEL } from "../runtime/kernels.js";
+import { LINEAR_PARAMS, type LinearParams, writeStruct } from "../runtime/params.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { stridesOf } from "../attention/shape.js";
+import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
+import {
+  LINEAR_OPTIONS,
+  type LinearCall,
+  type LinearOptions,
+  type LinearShape,
+  NO_STRIDES,
+  readLinearCall,
+  type StateSizes,
+} from "./linearCall.js";
+import { FEATURE_MAPS, isDelta, type LinearConfig, readLinearConfig } from "./linearConfig.js";
+import { projectionsOf } from "./randomFeatures.js";
+
+const OPERATION = "linearAttention";
+
+/**
+ * Keys that are folded at once where rows see all of them. Granite Rapids, relaxed, 12 × 16384 × 64: 48, 96 and 192 keys take 100, 102
+ * and 97 ms.
+ */
+const FULL_CHUNK = 192;
+
+/** Where the states of heads lie, and how many keys each sequence's open chunk has. */
+export interface PlacedStates {
+  readonly ptr: number;
+  readonly openKeys: readonly number[];
+  /** Whether a call writes them; still true after one that failed meanwhile. */
+  isBeingWritten: boolean;
+}
+
+/**
+ * See `FullEngine.linearAttention`, for calls without a state.
+ * @internal
+ */
+export function linearAttention<Out extends Float32Tensor = ResultTensor>(
+  runtime: Runtime,
+  q: TensorLike,
+  k: TensorLike,
+  v: TensorLike,
+  options: LinearOptions<Out> = {},
+): Out {
+  runtime.assertReady(OPERATION);
+  knownOptions(OPERATION, options, LINEAR_OPTIONS);
+  const config = readLinearConfig(OPERATION, options, options.causal, false);
+  return attendLinear(runtime, readLinearCall(runtime, OPERATION, { q, k, v }, options, config, undefined), undefined) as Out;
+}
+
+/**
+ * Computes a call that has been read, on states or without, and returns its output.
+ * @internal
+ */
+export function attendLinear(runtime: Runtime, call: LinearCall, states: PlacedStates | undefined): Float32Tensor {
+  const out = call.out ?? newResult(runtime, call.operation, call.shape.outDims);
+  if (call.shape.batchSize > 0 && call.shape.seqLen > 0) run(runtime, call, out, states);
+  return handBack(call.returned, out);
+}
+
+/** Multiply-adds, roughly. */
+function workOf({ shape, config }: LinearCall): number {
+  const { batchSize, seqLen, kvLen, numHeads, numKvHeads, headDim, featureDim, valueDim } = shape;
+  const numOutHeads = Math.max(numHeads, numKvHeads);
+  const inChunk = config.isCausal ? (config.chunkSize / 2) * (featureDim + valueDim) : 0;
+  const ofMap = config.features === undefined ? 0 : featureDim * headDim;
+  const perKey = featureDim * valueDim + ofMap;
+  return batchSize * (numOutHeads * seqLen * (perKey + inChunk) + numKvHeads * kvLen * perKey);
+}
+
+function run(runtime: Runtime, call: LinearCall, out: Operand, states: PlacedStates | undefined): void {
+  const { operation, config, shape, inputs } = call;
+  const { batchSize, numKvHeads, headDim, valueDim } = shape;
+  const work = workOf(call);
+  const heads = batchSize * numKvHeads;
+  const mayCut = !states && !(out.tensor && out.ptr === inputs.q.ptr); // a range that is written must not be read by another
+  const job = {
+    operation,
+    operands: call.out ? call.given : [...call.given, out],
+    work,
+    columnRanges: mayCut ? Math.min(Math.ceil(valueDim / PANEL), Math.ceil(runtime.threadsFor(work) / heads)) : 1,
+    chunkSize: config.isCausal ? config.chunkSize : FULL_CHUNK,
+    keyLengths: call.keyLengths,
+    projections: projectionsOf(runtime, operation, config, numKvHeads, headDim),
+  };
+  runKernel(runtime, job, shape, states, () => paramsOf(call, out));
+}
+
+interface LinearJob {
+  readonly operation: string;
+  readonly operands: readonly Operand[];
+  readonly work: number;
+  readonly columnRanges: number;
+  readonly chunkSize: number;
+  readonly keyLengths: readonly number[];
+  readonly projections: Float32Array | undefined;
+}
+
+/** @param params  asked for when the operands have their places */
+function runKernel(
+  runtime: Runtime,
+  { operation, operands, work, columnRanges, chunkSize, keyLengths, projections }: LinearJob,
+  { batchSize, numKvHeads, headDim, featureDim, valueDim }: LinearShape,
+  states: PlacedStates | undefined,
+  params: () => Omit<LinearParams, OwnParams>,
+): void {
+  const { memory, kernels, jobPtr } = runtime;
+  const stripRows = STRIP_ROWS[runtime.build];
+  const workspaceBytes = wholeLines(kernels.linearWorkBytes(headDim, featureDim, valueDim, chunkSize, stripRows));
+  const listBytes = wholeLines(4 * batchSize);
+  const projectionBytes = wholeLines(projections?.byteLength ?? 0);
+  const ownBytes = 2 * listBytes + projectionBytes;
+  const units = batchSize * numKvHeads * columnRanges;
+  const threads = runtime.threadsWithin(runtime.threadsFor(work), units, workspaceBytes, scratchBytes(operands) + ownBytes);
+  onScratch(runtime, operation, operands, ownBytes + threads * workspaceBytes, (lists) => {
+    const projectionsPtr = lists + 2 * listBytes;
+    memory.i32.set(keyLengths, lists >>> 2);
+    memory.i32.set(states?.openKeys ?? new Int32Array(batchSize), (lists + listBytes) >>> 2);
+    if (projections) memory.f32.set(projections, projectionsPtr >>> 2);
+    writeStruct(memory, jobPtr, LINEAR_PARAMS, {
+      ...params(),
+      projections: projections ? projectionsPtr : 0,
+      states: states?.ptr ?? 0,
+      keyLengths: lists,
+      openKeys: lists + listBytes,
+      chunkSize,
+      columnRanges,
+      stripRows,
+    });
+    if (states) states.isBeingWritten = true;
+    runtime.run(operation, {
+      kernel: "linearAttention",
+      params: jobPtr,
+      workspaces: projectionsPtr + projectionBytes,
+      workspaceBytes,
+      units,
+      work,
+      threads,
+    });
+    if (states) states.isBeingWritten = false;
+  });
+}
+
+/**
+ * S of each head: what unit vectors read from the states, without a key of their own.
+ * @internal
+ */
+export function readSums(
+  runtime: Runtime,
+  operation: string,
+  config: LinearConfig,
+  sizes: StateSizes,
+  states: PlacedStates,
+): ResultTensor {
+  const { batchSize, numKvHeads, featureDim, valueDim } = sizes;
+  const dims = [batchSize, numKvHeads, featureDim, valueDim];
+  runtime.arena.assertFits(operation, 4 * featureDim * featureDim);
+  const units = ownArray("units", new Float32Array(featureDim * featureDim), false);
+  for (let f = 0; f < featureDim; f++) units.data![f * featureDim + f] = 1;
+  const out = newResult(runtime, operation, dims);
+  const job = {
+    operation,
+    operands: [units, out],
+    work: 0,
+    columnRanges: 1,
+    chunkSize: config.chunkSize,
+    keyLengths: new Array<number>(batchSize).fill(0),
+    projections: undefined,
+  };
+  const shape = {
+    ...{ batchSize, seqLen: featureDim, kvLen: featureDim, numHeads: numKvHeads, numKeyHeads: numKvHeads, numKvHeads },
+    ...{ headDim: featureDim, featureDim, valueDim, outDims: dims },
+  };
+  const call: LinearCall = {
+    operation,
+    config: { ...config, map: FEATURE_MAPS.indexOf("identity"), isNormalized: false, scale: 1 },
+    layout: "bhsd",
+    shape,
+    inputs: { q: units, k: units, v: units, decay: undefined, beta: undefined, mask: undefined },
+    decayDim: sizes.decayDim,
+    strides: { decay: NO_STRIDES, beta: NO_STRIDES },
+    maskBatchStride: 0,
+    keyLengths: job.keyLengths,
+    out,
+    returned: undefined,
+    given: job.operands,
+  };
+  runKernel(runtime, job, shape, states, () => ({ ...paramsOf(call, out), qHeadStride: 0, qBatchStride: 0 }));
+  return handBack<ResultTensor>(undefined, out);
+}
+
+type OwnParams = "projections" | "states" | "keyLengths" | "openKeys" | "chunkSize" | "columnRanges" | "stripRows";
+
+/** The struct of a call; all operands have their places. */
+function paramsOf(call: LinearCall, out: Operand): Omit<LinearParams, OwnParams> {
+  const { config, shape, inputs, layout, strides } = call;
+  const { seqLen, kvLen, numHeads, numKeyHeads, numKvHeads, headDim, featureDim, valueDim } = shape;
+  const qStrides = stridesOf(layout, seqLen, numHeads, headDim);
+  const kStrides = stridesOf(layout, kvLen, numKeyHeads, headDim);
+  const vStrides = stridesOf(layout, kvLen, numKvHeads, valueDim);
+  const outStrides = stridesOf(layout, seqLen, Math.max(numHeads, numKvHeads), valueDim);
+  return {
+    q: inputs.q.ptr,
+    k: inputs.k.ptr,
+    v: inputs.v.ptr,
+    out: out.ptr,
+    mask: inputs.mask?.ptr ?? 0,
+    decay: inputs.decay?.ptr ?? 0,
+    beta: inputs.beta?.ptr ?? 0,
+    featureMap: config.map,
+    causal: config.isCausal ? 1 : 0,
+    isNormalized: config.isNormalized ? 1 : 0,
+    isDelta: isDelta(config.rule) ? 1 : 0,
+    decayDim: call.decayDim,
+    eps: config.eps,
+    scale: config.scale ?? 1 / Math.sqrt(headDim),
+    seqLen,
+    kvLen,
+    numHeads,
+    numKeyHeads,
+    numKvHeads,
+    headDim,
+    featureDim,
+    valueDim,
+    qRowStride: qStrides.row,
+    qHeadStride: qStrides.head,
+    qBatchStride: qStrides.batch,
+    kRowStride: kStrides.row,
+    kHeadStride: kStrides.head,
+    kBatchStride: kStrides.batch,
+    vRowStride: vStrides.row,
+    vHeadStride: vStrides.head,
+    vBatchStride: vStrides.batch,
+    outRowStride: outStrides.row,
+    outHeadStride: outStrides.head,
+    outBatchStride: outStrides.batch,
+    maskBatchStride: call.maskBatchStride,
+    decayRowStride: strides.decay.row,
+    decayHeadStride: strides.decay.head,
+    decayBatchStride: strides.decay.batch,
+    betaRowStride: strides.beta.row,
+    betaHeadStride: strides.beta.head,
+    betaBatchStride: strides.beta.batch,
+  };
+}

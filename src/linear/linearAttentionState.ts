@@ -1,0 +1,325 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/** The state of linear attention: what earlier keys and values have left, for tokens that come bit by bit. */
+import { describe, knownOptions, show, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import { assertUnchanged, onScratch, readNumbers } from "../call/operand.js";
+import { attendLinear, type PlacedStates, readSums } from "./linearAttention.js";
+import { INPUT_OPTIONS, LINEAR_OPTIONS, type LinearInputs, type LinearOptions, readLinearCall } from "./linearCall.js";
+import type { FeatureFunction } from "./linearConfig.js";
+import { PANEL } from "../runtime/kernels.js";
+import { isAbsent } from "../attention/sequences.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
+import { type LinearAttentionStateOptions, type LinearStateConfig, readLinearStateConfig } from "./stateConfig.js";
+import { type LinearSequence, readLinearImage, writeLinearImage } from "./stateImage.js";
+
+interface StateBlock {
+  readonly runtime: Runtime;
+  readonly ptr: number;
+}
+
+/** The backstop for states that were dropped without `dispose`. */
+const dropped = new FinalizationRegistry<StateBlock>(release);
+
+function release({ runtime, ptr }: StateBlock): void {
+  if (!runtime.isDisposed) runtime.arena.free(ptr);
+}
+
+/** Bytes of a state of one head, and of all. */
+function stateBytes(runtime: Runtime, { sizes, kind }: LinearStateConfig): { head: number; all: number } {
+  const head = runtime.kernels.linearStateBytes(sizes.featureDim, sizes.valueDim, kind.chunkSize);
+  return { head, all: head * sizes.batchSize * sizes.numKvHeads };
+}
+
+/**
+ * What earlier keys and values have left of themselves, for linear attention on tokens that come bit by bit; made by
+ * `engine.createLinearAttentionState`. It takes the same memory and time for each token, however many came before. Tokens in any
+ * pieces give the bits of one call over the whole sequence.
+ *
+ * @example
+ * import { createEngine } from "headwise";
+ *
+ * const engine = await createEngine({ operations: "all" });
+ * const state = engine.createLinearAttentionState({ numKvHeads: 8, headDim: 64 });
+ * const rows = (count) => ({ data: new Float32Array(count * 8 * 64).fill(0.1), dims: [1, count, 8, 64] });
+ * state.step(rows(100), rows(100), rows(100)); // prefill
+ * console.log(state.step(rows(1), rows(1), rows(1)).dims, state.length); // [1, 1, 8, 64] 101
+ * state.dispose();
+ * engine.dispose();
+ */
+export class LinearAttentionState {
+  readonly #runtime: Runtime;
+  readonly #config: LinearStateConfig;
+  readonly #block: StateBlock;
+  #sequences: readonly LinearSequence[];
+  #isDisposed = false;
+  /** Whether a call failed while it wrote the state. */
+  #isBroken = false;
+  /** Rises with each change of the content. */
+  #changes = 0;
+
+  /** @internal */
+  constructor(runtime: Runtime, operation: string, config: LinearStateConfig, sequences: readonly LinearSequence[]) {
+    this.#runtime = runtime;
+    this.#config = config;
+    this.#sequences = sequences;
+    const { all } = stateBytes(runtime, config);
+    this.#block = { runtime, ptr: runtime.arena.allocate(operation, all) };
+    runtime.memory.u8.fill(0, this.#block.ptr, this.#block.ptr + all);
+    dropped.register(this, this.#block, this);
+  }
+
+  /**
+   * An empty state, or one that begins with given sums.
+   * @internal
+   */
+  static create(runtime: Runtime, options: LinearAttentionStateOptions): LinearAttentionState {
+    const operation = "createLinearAttentionState";
+    runtime.assertReady(operation);
+    const config = readLinearStateConfig(operation, options);
+    const { initialState } = options;
+    const given = initialState === undefined ? undefined : readNumbers(runtime, operation, "initialState", initialState);
+    const { batchSize, numKvHeads, featureDim, valueDim } = config.sizes;
+    const dims = [batchSize, numKvHeads, featureDim, valueDim];
+    if (given && config.kind.isNormalized) {
+      throw wrongKind(operation, '"initialState" can\'t go with "normalize" true: it has no normalizer');
+    }
+    if (given && show(given.dims) !== show(dims)) {
+      const axes = "batchSize, numKvHeads, features, valueDim";
+      throw wrongValue(operation, `"initialState" has dims ${show(given.dims)}, expected ${show(dims)} (${axes})`);
+    }
+    runtime.assertReady(operation); // a getter may have disposed of the engine
+    if (given) assertUnchanged(runtime, operation, [given]);
+    const empty = Array.from({ length: batchSize }, () => ({ length: 0, openKeys: 0 }));
+    const state = new LinearAttentionState(runtime, operation, config, empty);
+    if (!given) return state;
+    try {
+      onScratch(runtime, operation, [given], 0, () => state.#writeSums(given.ptr));
+    } catch (error) {
+      state.dispose();
+      throw error;
+    }
+    return state;
+  }
+
+  /** Rows [batch, numKvHeads, features, valueDim] become the panels of the states. */
+  #writeSums(ptr: number): void {
+    const { f32 } = this.#runtime.memory;
+    const { batchSize, numKvHeads, featureDim, valueDim } = this.#config.sizes;
+    const { head: headBytes } = stateBytes(this.#runtime, this.#config);
+    let from = ptr >>> 2;
+    for (let head = 0; head < batchSize * numKvHeads; head++) {
+      const sums = (this.#block.ptr + head * headBytes) >>> 2;
+      for (let f = 0; f < featureDim; f++) {
+        for (let c = 0; c < valueDim; c++) {
+          f32[sums + (Math.floor(c / PANEL) * featureDim + f) * PANEL + (c % PANEL)] = f32[from++]!;
+        }
+      }
+    }
+  }
+
+  /**
+   * Keys of the longest sequence.
+   * @throws {Error} after `dispose`
+   */
+  get length(): number {
+    return this.lengths.reduce((most, length) => Math.max(most, length), 0);
+  }
+
+  /**
+   * Keys of each sequence [batch].
+   * @throws {Error} after `dispose`
+   */
+  get lengths(): number[] {
+    this.#assertReady("LinearAttentionState.lengths");
+    return this.#sequences.map(({ length }) => length);
+  }
+
+  /**
+   * Takes keys and values in, and computes their rows: row i reads what the state was, and the keys up to i. One token or many.
+   *
+   * @param q  [batch, seqLen, numHeads, headDim], or [batch, numHeads, seqLen, headDim] with layout "bhsd", or [seqLen, headDim];
+   *           numHeads is a multiple or a divisor of numKvHeads
+   * @param k  [batch, seqLen, numKeyHeads, headDim] in the same layout
+   * @param v  [batch, seqLen, numKvHeads, valueDim] in the same layout
+   * @returns `out` where given, else { type: "float32", data, dims }, [batch, seqLen, max(numHeads, numKvHeads), valueDim] in the same
+   *   layout
+   * @throws {TypeError} the wrong kind of value, an unknown option, or a decay or beta that the state's rule has no use for
+   * @throws {RangeError} sizes that don't fit, results that overlap operands, or not enough memory; the state is as it was
+   * @throws {Error} after `dispose`, and after a call that failed on a worker
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const state = engine.createLinearAttentionState({ numKvHeads: 1, headDim: 1, rule: "gated" });
+   * const column = (...data) => ({ data: Float32Array.from(data), dims: [data.length, 1] });
+   * const decay = { data: new Float32Array([-Math.LN2]), dims: [1] }; // halves what there is
+   * state.step(column(1), column(1), column(8), { decay });
+   * console.log([...state.step(column(1), column(1), column(1), { decay }).data]); // [5]
+   * engine.dispose();
+   */
+  step<Out extends Float32Tensor = ResultTensor>(
+    q: TensorLike,
+    k: TensorLike,
+    v: TensorLike,
+    options: LinearInputs<Out> = {},
+  ): Out {
+    const operation = "LinearAttentionState.step";
+    this.#assertReady(operation);
+    knownOptions(operation, options, INPUT_OPTIONS);
+    return this.#attend(operation, q, k, v, options);
+  }
+
+  /**
+   * A call of `linearAttention` with the option `state`.
+   * @internal
+   */
+  static attend<Out extends Float32Tensor>(
+    runtime: Runtime,
+    q: TensorLike,
+    k: TensorLike,
+    v: TensorLike,
+    options: LinearOptions<Out>,
+    state: unknown,
+  ): Out {
+    const operation = "linearAttention";
+    runtime.assertReady(operation);
+    knownOptions(operation, options, LINEAR_OPTIONS);
+    for (const [name, value] of Object.entries(options)) {
+      if (name === "state" || INPUT_OPTIONS.includes(name) || isAbsent(value)) continue;
+      throw wrongKind(operation, `"${name}" can't go with "state", which has its own`);
+    }
+    if (typeof state !== "object" || state === null || !(#block in state)) {
+      throw wrongKind(operation, `"state" must be a LinearAttentionState, got ${describe(state)}`);
+    }
+    if (state.#runtime !== runtime) throw wrongKind(operation, '"state" is of another engine');
+    state.#assertReady(operation);
+    return state.#attend(operation, q, k, v, options);
+  }
+
+  #attend<Out extends Float32Tensor>(
+    operation: string,
+    q: TensorLike,
+    k: TensorLike,
+    v: TensorLike,
+    options: LinearInputs<Out>,
+  ): Out {
+    const { kind, sizes } = this.#config;
+    const changes = this.#changes;
+    const call = readLinearCall(this.#runtime, operation, { q, k, v }, options, kind, sizes);
+    this.#assertReady(operation); // a getter may have disposed of the state
+    if (changes !== this.#changes) throw wrongMoment(operation, "this state was changed while the arguments were read");
+    this.#changes++;
+    const states = this.#placed();
+    let out: Out;
+    try {
+      out = attendLinear(this.#runtime, call, states) as Out;
+    } finally {
+      this.#isBroken = states.isBeingWritten;
+    }
+    const usesChunks = sizes.decayDim <= 1;
+    this.#sequences = this.#sequences.map((sequence, batch) => {
+      const length = sequence.length + (call.shape.seqLen > 0 ? call.keyLengths[batch]! : 0);
+      return { length, openKeys: usesChunks ? length % kind.chunkSize : 0 };
+    });
+    return out;
+  }
+
+  /**
+   * S of each head as it is now, with the keys of the open chunk: [batch, numKvHeads, features, valueDim].
+   * @throws {RangeError} not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const state = engine.createLinearAttentionState({ numKvHeads: 1, headDim: 2, valueDim: 1, rule: "linear" });
+   * const row = (...data) => ({ data: Float32Array.from(data), dims: [1, data.length] });
+   * state.step(row(1, 1), row(2, 3), row(5));
+   * console.log([...state.sums().data]); // [10, 15]
+   * engine.dispose();
+   */
+  sums(): ResultTensor {
+    const operation = "LinearAttentionState.sums";
+    this.#assertReady(operation);
+    return readSums(this.#runtime, operation, this.#config.kind, this.#config.sizes, this.#placed());
+  }
+
+  /**
+   * A state with the same content that goes its own way.
+   * @throws {RangeError} not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const state = engine.createLinearAttentionState({ numKvHeads: 1, headDim: 4 });
+   * const x = engine.tensor([1, 8, 1, 4]);
+   * state.step(x, x, x);
+   * const twin = state.fork();
+   * twin.step(x, x, x);
+   * console.log(state.length, twin.length); // 8 16
+   * engine.dispose();
+   */
+  fork(): LinearAttentionState {
+    const operation = "LinearAttentionState.fork";
+    this.#assertReady(operation);
+    const twin = new LinearAttentionState(this.#runtime, operation, this.#config, this.#sequences);
+    const { ptr } = this.#block;
+    this.#runtime.memory.u8.copyWithin(twin.#block.ptr, ptr, ptr + stateBytes(this.#runtime, this.#config).all);
+    return twin;
+  }
+
+  /**
+   * The content as bytes, which any build can read.
+   * @throws {Error} after `dispose`
+   */
+  serialize(): Uint8Array {
+    this.#assertReady("LinearAttentionState.serialize");
+    const { ptr } = this.#block;
+    const { all } = stateBytes(this.#runtime, this.#config);
+    return writeLinearImage(this.#config, this.#sequences, this.#runtime.memory.u8.subarray(ptr, ptr + all));
+  }
+
+  /**
+   * See `FullEngine.restoreLinearAttentionState`.
+   * @internal
+   */
+  static restore(runtime: Runtime, bytes: Uint8Array, featureMap?: FeatureFunction): LinearAttentionState {
+    const operation = "restoreLinearAttentionState";
+    runtime.assertReady(operation);
+    const { options, sequences, states } = readLinearImage(operation, bytes, featureMap);
+    const state = LinearAttentionState.create(runtime, options);
+    if (stateBytes(runtime, state.#config).all !== states.length) {
+      state.dispose();
+      throw wrongValue(operation, '"bytes" are damaged');
+    }
+    runtime.memory.u8.set(states, state.#block.ptr);
+    state.#sequences = sequences;
+    return state;
+  }
+
+  /** Gives the memory back. Disposing twice does nothing. */
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    dropped.unregister(this);
+    release(this.#block);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #placed(): PlacedStates {
+    return { ptr: this.#block.ptr, openKeys: this.#sequences.map(({ openKeys }) => openKeys), isBeingWritten: false };
+  }
+
+  #assertReady(operation: string): void {
+    this.#runtime.assertReady(operation);
+    if (this.#isDisposed) throw wrongMoment(operation, "this state has been disposed of");
+    if (this.#isBroken) throw wrongMoment(operation, "a call failed while it wrote this state; restore it from bytes");
+  }
+}

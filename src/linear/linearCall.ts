@@ -1,0 +1,285 @@
+/** One call of linear attention as the caller describes it, read once and checked: what remains are numbers and operands. */
+import { oneOf, show, wrongValue } from "../check.js";
+import { assertUnchanged, onScratch, type Operand, readMask, readNumbers, readPlace, refuseOverlaps } from "../call/operand.js";
+import type { LinearAttentionState } from "./linearAttentionState.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { type Layout, LAYOUTS, type Strides, sizesOf, stridesOf } from "../attention/shape.js";
+import type { Float32Tensor, TensorLike } from "../call/tensor.js";
+import { checkGates, type FeatureFunction, type LinearConfig, type LinearKind } from "./linearConfig.js";
+import { integersOf, isAbsent } from "../attention/sequences.js";
+
+/** What a call of linear attention gives beside q, k and v, also where a state says the rest. */
+export interface LinearInputs<Out extends Float32Tensor = Float32Tensor> {
+  /** Order of axes: "bshd" = [batch, seq, heads, headDim], "bhsd" = [batch, heads, seq, headDim]. Default "bshd". */
+  layout?: Layout | undefined;
+  /**
+   * For gated rules: logarithms of what the state keeps at each position, at most 0 for it to stay bounded; −∞ clears it. [batch, seq,
+   * numKvHeads] for whole heads, [batch, seq, numKvHeads, headDim] for channels of keys, both in the layout, or [numKvHeads] for all
+   * positions (retention, arXiv:2307.08621). Where q has rank 2 also [seq] or [seq, headDim].
+   */
+  decay?: TensorLike | undefined;
+  /** For delta rules: share of the way from what the state has for a key to its value, [batch, seq, numKvHeads] in the layout. */
+  beta?: TensorLike | undefined;
+  /** Keys that count in each sequence [batch]; those beyond are left out. Default all. */
+  keyLengths?: ArrayLike<number> | undefined;
+  /** Bytes, other than 0 for keys that count: [batch, kvLen] or [kvLen]. Where the rule is gated, the others still decay the state. */
+  mask?: TensorLike | undefined;
+  /** Receives the output, and is returned: [batch, seq, heads, valueDim] in the layout of q. */
+  out?: Out | undefined;
+}
+
+/** Options of linear attention. */
+export interface LinearOptions<Out extends Float32Tensor = Float32Tensor> extends LinearKind, LinearInputs<Out> {
+  /** Whether row i sees the keys up to i, of which there are as many as rows. Default false, with `rule` true. */
+  causal?: boolean | undefined;
+  /** What earlier keys have left; takes those of this call in. It says what kind of linear attention it is. */
+  state?: LinearAttentionState | undefined;
+}
+
+const KIND_OPTIONS = [
+  "featureMap",
+  "causal",
+  "normalize",
+  "eps",
+  "scale",
+  "rule",
+  "chunkSize",
+  "features",
+  "seed",
+  "state",
+] as const;
+export const INPUT_OPTIONS: readonly string[] = ["layout", "decay", "beta", "keyLengths", "mask", "out"];
+export const LINEAR_OPTIONS: readonly string[] = [...INPUT_OPTIONS, ...KIND_OPTIONS];
+
+/** Sizes of one call. */
+export interface LinearShape {
+  readonly batchSize: number;
+  readonly seqLen: number;
+  readonly kvLen: number;
+  readonly numHeads: number;
+  readonly numKeyHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly featureDim: number;
+  readonly valueDim: number;
+  readonly outDims: readonly number[];
+}
+
+/** Sizes that a state has. */
+export type StateSizes = Pick<LinearShape, "batchSize" | "numKeyHeads" | "numKvHeads" | "headDim" | "featureDim" | "valueDim"> & {
+  /** 0, 1 for a whole head, or headDim. */
+  readonly decayDim: number;
+};
+
+/** @internal */
+export interface LinearCall {
+  readonly operation: string;
+  readonly config: LinearConfig;
+  readonly layout: Layout;
+  readonly shape: LinearShape;
+  readonly inputs: { readonly q: Operand; readonly k: Operand; readonly v: Operand } & Record<
+    "decay" | "beta" | "mask",
+    Operand | undefined
+  >;
+  readonly decayDim: number;
+  readonly strides: Record<"decay" | "beta", Strides>;
+  readonly maskBatchStride: number;
+  /** Keys of each sequence that count. */
+  readonly keyLengths: readonly number[];
+  readonly out: Operand | undefined;
+  /** What the caller gave as `out`. */
+  readonly returned: Float32Tensor | undefined;
+  /** All operands that there are. */
+  readonly given: readonly Operand[];
+}
+
+/**
+ * Reads a call; nothing of the caller's runs afterwards.
+ *
+ * @param state  sizes that the call must have
+ * @internal
+ */
+export function readLinearCall(
+  runtime: Runtime,
+  operation: string,
+  tensors: { q: TensorLike; k: TensorLike; v: TensorLike },
+  options: LinearInputs,
+  config: LinearConfig,
+  state: StateSizes | undefined,
+): LinearCall {
+  const { layout: layoutOption = "bshd", decay, beta, keyLengths, mask, out: returned } = options;
+  const layout = oneOf(operation, "layout", layoutOption, LAYOUTS);
+  checkGates(operation, config.rule, { decay, beta });
+  const numbers = (name: string, value: unknown): Operand => readNumbers(runtime, operation, name, value);
+  const optional = <T>(value: unknown, read: (value: unknown) => T): T | undefined => (isAbsent(value) ? undefined : read(value));
+
+  const raw = { q: numbers("q", tensors.q), k: numbers("k", tensors.k), v: numbers("v", tensors.v) };
+  const gates = {
+    decay: optional(decay, (value) => numbers("decay", value)),
+    beta: optional(beta, (value) => numbers("beta", value)),
+  };
+  const keyMask = optional(mask, (value) => readMask(runtime, operation, "mask", value));
+  const { q, k, v } = config.mapFunction ? { ...mapped(runtime, operation, config.mapFunction, raw), v: raw.v } : raw;
+  const sizes = linearShape(operation, { q, k, v }, layout, config, state);
+  const { batchSize, kvLen, outDims } = sizes;
+  const isFlat = q.dims.length === 2;
+  const decays = gateStrides(operation, gates.decay, layout, isFlat, sizes, state ? state.decayDim : undefined);
+  const betas = gateStrides(operation, gates.beta, layout, isFlat, sizes, 1);
+  const maskBatchStride = keyMask ? maskStride(operation, keyMask, batchSize, kvLen) : 0;
+  const lengths = isAbsent(keyLengths)
+    ? new Array<number>(batchSize).fill(kvLen)
+    : integersOf(operation, "keyLengths", keyLengths, batchSize, 0, kvLen);
+  const out = optional(returned, (value) =>
+    readPlace(runtime, operation, "out", value, outDims, `[batch, seq, heads, valueDim] in layout "${layout}"`),
+  );
+  const given = [q, k, v, gates.decay, gates.beta, keyMask, out].filter((operand) => operand !== undefined);
+  refuseOverlaps(operation, given, () => q);
+  assertUnchanged(runtime, operation, given);
+  return {
+    operation,
+    config,
+    layout,
+    shape: sizes,
+    inputs: { q, k, v, decay: gates.decay, beta: gates.beta, mask: keyMask },
+    decayDim: decays.size,
+    strides: { decay: decays.strides, beta: betas.strides },
+    maskBatchStride,
+    keyLengths: lengths,
+    out,
+    returned: returned ?? undefined,
+    given,
+  };
+}
+
+/** φ(q) and φ(k) by the caller's function, which gets copies. */
+function mapped(
+  runtime: Runtime,
+  operation: string,
+  map: FeatureFunction,
+  raw: { q: Operand; k: Operand; v: Operand },
+): { q: Operand; k: Operand } {
+  assertUnchanged(runtime, operation, [raw.q, raw.k, raw.v]);
+  const apply = (name: "q" | "k"): Operand => {
+    const operand = raw[name];
+    let data = new Float32Array(0);
+    onScratch(runtime, operation, [operand], 0, () => {
+      data = runtime.memory.f32.slice(operand.ptr >>> 2, (operand.ptr >>> 2) + operand.count);
+    });
+    const result = readNumbers(runtime, operation, `featureMap(${name})`, map({ data, dims: operand.dims }));
+    const expected = operand.dims.slice(0, -1);
+    if (result.dims.length !== operand.dims.length || show(result.dims.slice(0, -1)) !== show(expected)) {
+      throw wrongValue(
+        operation,
+        `"${result.name}" has dims ${show(result.dims)}, expected [${expected.join(", ")}, features] (as ${name})`,
+      );
+    }
+    return result;
+  };
+  return { q: apply("q"), k: apply("k") };
+}
+
+/** Sizes of q, k and v together; what doesn't fit is a RangeError. */
+function linearShape(
+  operation: string,
+  { q, k, v }: { q: Operand; k: Operand; v: Operand },
+  layout: Layout,
+  { isCausal, features, mapFunction }: LinearConfig,
+  state: StateSizes | undefined,
+): LinearShape {
+  const [query, key, value] = [sizesOf(operation, q, layout), sizesOf(operation, k, layout), sizesOf(operation, v, layout)];
+  const expect = (tensor: Operand, size: string, found: number, expected: number, why: string): void => {
+    if (found === expected) return;
+    throw wrongValue(operation, `"${tensor.name}" has ${size} ${found}, expected ${expected} (${why})`);
+  };
+  const like = (tensor: Operand): string => `${tensor.name} has dims ${show(tensor.dims)}`;
+  expect(k, "rank", k.dims.length, q.dims.length, like(q));
+  expect(v, "rank", v.dims.length, q.dims.length, like(q));
+  expect(k, "batch", key.batch, query.batch, like(q));
+  expect(v, "batch", value.batch, query.batch, like(q));
+  expect(k, "headDim", key.channels, query.channels, like(q));
+  expect(v, "kvLen", value.rows, key.rows, like(k));
+  for (const [tensor, { heads, channels }] of [[q, query] as const, [k, key] as const, [v, value] as const]) {
+    if (heads < 1 || channels < 1) {
+      throw wrongValue(operation, `"${tensor.name}" has ${heads} heads of ${channels}, expected at least 1 of each`);
+    }
+  }
+  if (value.heads % key.heads !== 0) {
+    throw wrongValue(operation, `"v" has ${value.heads} heads, expected a multiple of the ${key.heads} that k has (${like(k)})`);
+  }
+  if (query.heads % value.heads !== 0 && value.heads % query.heads !== 0) {
+    throw wrongValue(
+      operation,
+      `"q" has ${query.heads} heads, expected a multiple or a divisor of the ${value.heads} that v has (${like(v)})`,
+    );
+  }
+  if (isCausal) expect(k, "kvLen", key.rows, query.rows, `causal: one key for each row; ${like(q)}`);
+  if (state) {
+    expect(q, "batch", query.batch, state.batchSize, "as the state");
+    expect(k, "heads", key.heads, state.numKeyHeads, "as the state");
+    expect(v, "heads", value.heads, state.numKvHeads, "as the state");
+    const channels = mapFunction ? state.featureDim : state.headDim;
+    expect(k, mapFunction ? "features" : "headDim", key.channels, channels, "as the state");
+    expect(v, "valueDim", value.channels, state.valueDim, "as the state");
+  }
+  const numOutHeads = Math.max(query.heads, value.heads);
+  const outDims =
+    q.dims.length === 2
+      ? [query.rows, value.channels]
+      : layout === "bshd"
+        ? [query.batch, query.rows, numOutHeads, value.channels]
+        : [query.batch, numOutHeads, query.rows, value.channels];
+  return {
+    batchSize: query.batch,
+    seqLen: query.rows,
+    kvLen: key.rows,
+    numHeads: query.heads,
+    numKeyHeads: key.heads,
+    numKvHeads: value.heads,
+    headDim: query.channels,
+    featureDim: mapFunction ? query.channels : (features ?? query.channels),
+    valueDim: value.channels,
+    outDims,
+  };
+}
+
+export const NO_STRIDES: Strides = { row: 0, head: 0, batch: 0 };
+
+/**
+ * How a decay or beta lies, and the elements that it has for a head at a position.
+ *
+ * @param size  elements that it must have; undefined for 1 or headDim
+ */
+function gateStrides(
+  operation: string,
+  gate: Operand | undefined,
+  layout: Layout,
+  isFlat: boolean,
+  { batchSize, kvLen, numKvHeads, headDim }: LinearShape,
+  size: number | undefined,
+): { size: number; strides: Strides } {
+  if (!gate) return { size: 0, strides: NO_STRIDES };
+  const { name, dims } = gate;
+  const places = isFlat ? [kvLen] : layout === "bshd" ? [batchSize, kvLen, numKvHeads] : [batchSize, numKvHeads, kvLen];
+  const isFixed = name === "decay" && (size !== headDim || headDim === 1) && show(dims) === show([numKvHeads]);
+  if (isFixed) return { size: 1, strides: { row: 0, head: 1, batch: 0 } };
+  const wanted =
+    size === undefined || (size === 1 && headDim === 1)
+      ? [places, [...places, headDim]]
+      : [size === 1 ? places : [...places, size]];
+  if (!wanted.some((each) => show(each) === show(dims))) {
+    throw wrongValue(operation, `"${name}" has dims ${show(dims)}, expected ${wanted.map(show).join(" or ")}`);
+  }
+  const found = dims.length > places.length ? headDim : 1;
+  return { size: found, strides: stridesOf(layout, kvLen, isFlat ? 1 : numKvHeads, found) };
+}
+
+/** Elements from one sequence's keys to the next one's in a mask. */
+function maskStride(operation: string, mask: Operand, batchSize: number, kvLen: number): number {
+  const { dims } = mask;
+  if (show(dims) === show([kvLen])) return 0;
+  if (show(dims) === show([batchSize, kvLen])) return kvLen;
+  throw wrongValue(
+    operation,
+    `"mask" has dims ${show(dims)}, expected ${show([batchSize, kvLen])} or ${show([kvLen])} (batch, kvLen)`,
+  );
+}

@@ -1,0 +1,40 @@
+/** The random projections of "favor+", drawn once for each seed and sizes. */
+import { onScratch } from "../call/operand.js";
+import { PANEL } from "../runtime/kernels.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { FEATURE_MAPS, type LinearConfig } from "./linearConfig.js";
+
+const FAVOR = FEATURE_MAPS.indexOf("favor+");
+
+interface Drawn {
+  readonly key: string;
+  readonly projections: Float32Array;
+}
+
+/** The last ones of each engine: drawing them takes about as long as a call on a thousand rows. */
+const drawn = new WeakMap<Runtime, Drawn>();
+
+/** [heads, ⌈features / 8⌉, headDim, 8], or undefined for another map. */
+export function projectionsOf(
+  runtime: Runtime,
+  operation: string,
+  { map, features, seed }: LinearConfig,
+  heads: number,
+  headDim: number,
+): Float32Array | undefined {
+  if (map !== FAVOR || features === undefined) return undefined;
+  const key = [seed, heads, features, headDim].join();
+  const last = drawn.get(runtime);
+  if (last?.key === key) return last.projections;
+  const count = Math.ceil(features / PANEL) * PANEL * headDim;
+  runtime.arena.assertFits(operation, 4 * heads * count);
+  const projections = new Float32Array(heads * count);
+  onScratch(runtime, operation, [], 4 * count + 8 * headDim * headDim, (ptr) => {
+    for (let head = 0; head < heads; head++) {
+      runtime.kernels.randomProjections(ptr, seed, head, features, headDim);
+      projections.set(runtime.memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count), head * count);
+    }
+  });
+  drawn.set(runtime, { key, projections });
+  return projections;
+}

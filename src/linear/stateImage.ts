@@ -1,0 +1,121 @@
+/**
+ * A state of linear attention as bytes: 32-bit words in the order of the machine's, little-endian on all that run WebAssembly engines
+ * today.
+ *
+ *     magic, version, batchSize, numKvHeads, numKeyHeads, headDim, featureDim, valueDim, decayDim,
+ *     map or FUNCTION, rule + 1 or 0, isNormalized, eps, has scale, scale, chunkSize, features + 1 or 0, seed
+ *     length as two words, keys in the open chunk           for each sequence
+ *     the state as the kernels have it                      for each sequence and head
+ */
+import { describe, wrongKind, wrongValue } from "../check.js";
+import { FEATURE_MAPS, type FeatureFunction, RULES } from "./linearConfig.js";
+import { type LinearAttentionStateOptions, type LinearStateConfig, readLinearStateConfig } from "./stateConfig.js";
+
+/** "HWLS" */
+const MAGIC = 0x534c5748;
+const VERSION = 1;
+const CONFIG_WORDS = 18;
+const SEQUENCE_WORDS = 3;
+const FUNCTION = 0xffffffff;
+const TWO_WORDS = 2 ** 32;
+
+/** What is known of a sequence outside of its heads' states. */
+export interface LinearSequence {
+  /** Keys that it has seen. */
+  readonly length: number;
+  /** Of these, those in the open chunk. */
+  readonly openKeys: number;
+}
+
+const floatBits = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0]!;
+const bitsFloat = (bits: number): number => new Float32Array(Uint32Array.of(bits).buffer)[0]!;
+
+export function writeLinearImage(
+  { kind, sizes }: LinearStateConfig,
+  sequences: readonly LinearSequence[],
+  states: Uint8Array,
+): Uint8Array {
+  const words = [
+    ...[MAGIC, VERSION, sizes.batchSize, sizes.numKvHeads, sizes.numKeyHeads, sizes.headDim, sizes.featureDim, sizes.valueDim],
+    ...[sizes.decayDim, kind.mapFunction ? FUNCTION : kind.map, kind.rule ? RULES.indexOf(kind.rule) + 1 : 0],
+    ...[kind.isNormalized ? 1 : 0, floatBits(kind.eps), kind.scale === undefined ? 0 : 1, floatBits(kind.scale ?? 0)],
+    ...[kind.chunkSize, kind.features === undefined ? 0 : kind.features + 1, kind.seed],
+    ...sequences.flatMap(({ length, openKeys }) => [length % TWO_WORDS, Math.floor(length / TWO_WORDS), openKeys]),
+  ];
+  const image = new Uint8Array(4 * words.length + states.length);
+  new Uint32Array(image.buffer).set(words);
+  image.set(states, 4 * words.length);
+  return image;
+}
+
+interface LinearImage {
+  /** What a state must be made with to take it. */
+  readonly options: LinearAttentionStateOptions;
+  readonly sequences: readonly LinearSequence[];
+  readonly states: Uint8Array;
+}
+
+/**
+ * The length of `states` is left to who knows how long they are.
+ *
+ * @throws {RangeError} anything that writeLinearImage did not write
+ */
+export function readLinearImage(operation: string, bytes: unknown, mapFunction: FeatureFunction | undefined): LinearImage {
+  if (Object.prototype.toString.call(bytes) !== "[object Uint8Array]")
+    throw wrongKind(operation, `"bytes" must be a Uint8Array, got ${describe(bytes)}`);
+  const problem = (what: string): RangeError => wrongValue(operation, `"bytes" ${what}`);
+  const copy = new Uint8Array(bytes as Uint8Array); // aligned, and the caller's no more
+  if (copy.length < 4 * CONFIG_WORDS || copy.length % 4 !== 0) throw problem(`hold ${copy.length} bytes, which is no state`);
+  const header = new Uint32Array(copy.buffer);
+  if (header[0] !== MAGIC) throw problem("do not begin as a state does");
+  if (header[1] !== VERSION) throw problem(`are of version ${header[1]}, expected ${VERSION}`);
+  const [batchSize, numKvHeads, numKeyHeads, headDim, featureDim, valueDim, decayDim] = header.subarray(2) as unknown as number[];
+  const [mapWord, ruleWord, normalizeWord, epsWord, hasScale, scaleWord, chunkSize, featuresWord, seed] = header.subarray(
+    9,
+  ) as unknown as number[];
+  const isFunction = mapWord === FUNCTION;
+  const featureMap = isFunction ? mapFunction : FEATURE_MAPS[mapWord!];
+  const rule = ruleWord === 0 ? undefined : RULES[ruleWord! - 1];
+  if (isFunction && mapFunction === undefined)
+    throw wrongKind(operation, '"featureMap" is missing: the state was made with a function');
+  if (!isFunction && mapFunction !== undefined)
+    throw wrongKind(operation, `"featureMap" is a function, but the state's is ${describe(featureMap)}`);
+  if (featureMap === undefined || (ruleWord !== 0 && rule === undefined)) throw problem("are damaged");
+  const options: LinearAttentionStateOptions = {
+    batchSize: batchSize!,
+    numKvHeads: numKvHeads!,
+    numKeyHeads: numKeyHeads!,
+    headDim: headDim!,
+    valueDim: valueDim!,
+    channelDecay: rule !== undefined && decayDim! > 1,
+    featureMap,
+    rule,
+    normalize: normalizeWord === 1,
+    eps: normalizeWord === 1 ? bitsFloat(epsWord!) : undefined,
+    scale: hasScale === 0 ? undefined : bitsFloat(scaleWord!),
+    chunkSize: chunkSize!,
+    features: featuresWord === 0 ? undefined : featuresWord! - 1,
+    seed: featureMap === "favor+" ? seed : undefined,
+  };
+  const { sizes, kind } = readDamaged(() => readLinearStateConfig(operation, options), problem("are damaged"));
+  const statesStart = 4 * (CONFIG_WORDS + SEQUENCE_WORDS * batchSize!);
+  const leastSize = statesStart + 4 * batchSize! * numKvHeads! * sizes.featureDim * sizes.valueDim;
+  if (sizes.featureDim !== featureDim || sizes.decayDim !== decayDim || leastSize > copy.length) throw problem("are damaged");
+  const sequences = Array.from({ length: batchSize! }, (_, index) => {
+    const [low, high, openKeys] = header.subarray(CONFIG_WORDS + SEQUENCE_WORDS * index) as unknown as [number, number, number];
+    return { length: high * TWO_WORDS + low, openKeys };
+  });
+  const isDamaged = ({ length, openKeys }: LinearSequence): boolean =>
+    !Number.isSafeInteger(length) || openKeys !== (decayDim > 1 ? 0 : length % kind.chunkSize);
+  if (sequences.some(isDamaged)) throw problem("are damaged");
+  return { options, sequences, states: copy.subarray(statesStart) };
+}
+
+/** What `read` gives, or `damaged` where it finds a fault. */
+function readDamaged<T>(read: () => T, damaged: RangeError): T {
+  try {
+    return read();
+  } catch {
+    throw damaged;
+  }
+}

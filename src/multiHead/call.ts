@@ -1,0 +1,218 @@
+/** One forward call of a multi-head layer as the caller describes it, read once and checked. */
+import { knownOptions, oneOf, show, wrongKind, wrongValue } from "../check.js";
+import { assertUnchanged, type Operand, readPlace, refuseOverlaps } from "../call/operand.js";
+import { ATTENTION_OPTIONS, type AttentionCall, type AttentionOptions, callOf, optional } from "../attention/attentionCall.js";
+import type { RotaryPlaces } from "../rows/rotaryCall.js";
+import { isAbsent } from "../attention/sequences.js";
+import type { Runtime } from "../runtime/runtime.js";
+import type { AttentionShape } from "../attention/shape.js";
+import type { Float32Tensor, TensorLike } from "../call/tensor.js";
+import { extendVisibility } from "./extraKeys.js";
+import type { KVCache } from "../cache/kvCache.js";
+import { keyPositions, placesOf, queryPositions } from "./rotary.js";
+import { readRows, readSource, type RowSizes, scratchTensor, type SourceRows } from "./layerRows.js";
+import { type MultiHeadConfig, readHeadGates } from "./config.js";
+import { type StoredKeys, storedKeys } from "./storedKeys.js";
+
+/**
+ * Options of a layer's `forward`: those of attention, and where keys and values come from. kvLen counts the keys that the parameters
+ * biasK and biasV and `addZeroAttention` add, which stand behind the others; mask and bias are for the others.
+ */
+export interface MultiHeadForwardOptions<Out extends Float32Tensor = Float32Tensor> extends Omit<
+  AttentionOptions<Out>,
+  "layout" | "out"
+> {
+  /** What keys are made of, for cross-attention [batch, kvLen, kDim]. Default x. */
+  key?: TensorLike | undefined;
+  /** What values are made of [batch, kvLen, vDim]. Default `key`. */
+  value?: TensorLike | undefined;
+  /** Keys and values that `projectKeys` made, instead of `key` and `value`. */
+  memory?: KVCache | undefined;
+  /**
+   * A cache from `createCache`: the rows of x are added to it, `queryLengths` of each sequence, and attend to all that it holds. If
+   * the call fails it is as it was. `causal` is true by default then.
+   */
+  cache?: KVCache | undefined;
+  /** Factor on each head's output, instead of the config's [numHeads]. */
+  headGates?: ArrayLike<number> | undefined;
+  /** Receives the output, and is returned: [batch, seqLen, outDim]; may be the tensor x. */
+  out?: Out | undefined;
+  /** Whether the output is added to what `out` holds, as a residual connection does. Default false. */
+  accumulate?: boolean | undefined;
+  /** Receives the mean of the weights over the heads: [batch, seqLen, kvLen]. */
+  averageWeights?: Float32Tensor | undefined;
+}
+
+const OPTIONS = [
+  ...["key", "value", "memory", "cache", "headGates", "accumulate", "averageWeights"],
+  ...ATTENTION_OPTIONS.filter((name) => name !== "layout"),
+];
+/**
+ * Nothing of the caller's is looked at again but the elements of arrays.
+ * @internal
+ */
+export interface MultiHeadCall {
+  readonly operation: string;
+  readonly x: Operand;
+  /** Undefined where `memory` holds what was made of them. */
+  readonly source: SourceRows | undefined;
+  /** Keys and values that are made of the source [batch, rows + extra keys, numKvHeads, …]: scratch without a place yet, as q. */
+  readonly projected: { readonly k: Operand; readonly v: Operand } | undefined;
+  /** Receives them, `counts` rows of each sequence. */
+  readonly added: StoredKeys["added"];
+  /** Attention of q on them, or on what is stored. */
+  readonly attention: AttentionCall;
+  /** Where rows and keys stand, for layers with rotary; extra keys stand nowhere. */
+  readonly queryPlaces: RotaryPlaces | undefined;
+  readonly keyPlaces: RotaryPlaces | undefined;
+  readonly headGates: readonly number[];
+  readonly out: Operand | undefined;
+  readonly outDims: readonly number[];
+  readonly accumulate: boolean;
+  readonly averageWeights: Operand | undefined;
+  readonly returned: Float32Tensor | undefined;
+}
+
+/**
+ * Options, each read once.
+ * @internal
+ */
+export type Given = { readonly [Name in keyof MultiHeadForwardOptions]: MultiHeadForwardOptions[Name] };
+
+/**
+ * Reads a call. Each getter is read once.
+ *
+ * @param extraKeys  keys that every row sees, behind the others
+ * @internal
+ */
+export function readMultiHeadCall(
+  runtime: Runtime,
+  operation: string,
+  config: MultiHeadConfig,
+  extraKeys: number,
+  x: TensorLike,
+  options: MultiHeadForwardOptions,
+): MultiHeadCall {
+  knownOptions(operation, options, OPTIONS);
+  const given: Given = Object.fromEntries(OPTIONS.map((name) => [name, options[name as keyof Given]]));
+  assertTogether(operation, config, extraKeys, given);
+  const { operand: input, batch, rows: seqLen } = readRows(runtime, operation, "x", x, config.embedDim, "embedDim");
+  const rank = input.dims.length;
+
+  const stored = storedKeys(runtime, operation, config, extraKeys, given, { batch, rows: seqLen });
+  const source = sourceOf(runtime, operation, config, given, input, { batch, rows: seqLen });
+  const { numHeads, numKvHeads, headDim, valueDim, outDim } = config;
+  const keyRows = stored ? Math.max(0, ...stored.keys.lengths) : source!.rows + extraKeys;
+  const shape: AttentionShape = {
+    ...{ batchSize: batch, seqLen, kvLen: keyRows, numHeads, numKvHeads, headDim, valueDim },
+    outDims: [batch, seqLen, numHeads, valueDim],
+    headDims: rank === 2 ? [numHeads] : [batch, numHeads],
+  };
+  const projected = source && {
+    k: scratchTensor("k", [batch, source.rows + extraKeys, numKvHeads, headDim]),
+    v: scratchTensor("v", [batch, source.rows + extraKeys, numKvHeads, valueDim]),
+  };
+  const q = scratchTensor("q", [batch, seqLen, numHeads, headDim]);
+  const attended = { q, k: stored ? undefined : projected?.k, v: stored ? undefined : projected?.v };
+  const call = (of: AttentionShape, cache: typeof stored, own: Given): AttentionCall =>
+    callOf(runtime, operation, attended, cache?.keys, of, "bshd", own);
+  const own: Given = { ...given, ...stored?.options, out: undefined };
+
+  let attention: AttentionCall;
+  let sequences: AttentionCall["sequences"];
+  if (extraKeys === 0) {
+    attention = call(shape, stored, own);
+    ({ sequences } = attention);
+  } else {
+    const { sinks, logSumExp, weights, scores, scale, softcap, scoresStage } = own;
+    const places = { logSumExp: undefined, weights: undefined, scores: undefined, sinks: undefined };
+    const others = call({ ...shape, kvLen: keyRows - extraKeys }, undefined, { ...own, ...places });
+    ({ sequences } = others);
+    assertUnchanged(runtime, operation, others.given);
+    const visibility = extendVisibility(runtime, others, extraKeys);
+    attention = call(shape, stored, { ...visibility, sinks, logSumExp, weights, scores, scale, softcap, scoresStage });
+  }
+
+  const { angles } = config;
+  const where = { shape, sequences };
+  const queryPlaces = angles && placesOf(operation, angles, queryPositions(where));
+  // what a cache gets are the rows themselves
+  const keyPlaces = stored ? queryPlaces : angles && placesOf(operation, angles, keyPositions(where, keyRows));
+
+  const outDims = [...input.dims.slice(0, -1), outDim];
+  const out = optional(given.out, (place) => readPlace(runtime, operation, "out", place, outDims, "rows of x, outDim"));
+  const accumulate = oneOf(operation, "accumulate", given.accumulate ?? false, [false, true]);
+  if (accumulate && !out) throw wrongKind(operation, '"accumulate" needs "out" to begin with');
+  if (out && accumulate) out.isUpdated = true;
+  const headGates = readHeadGates(operation, given.headGates, numHeads) ?? config.headGates;
+  const leading = rank === 2 ? [] : [batch];
+  const averageWeights = optional(given.averageWeights, (place) =>
+    readPlace(
+      runtime,
+      operation,
+      "averageWeights",
+      place,
+      [...leading, seqLen, keyRows],
+      `${rank === 2 ? "" : "batch, "}seqLen, kvLen`,
+    ),
+  );
+
+  const all = [input, ...(source ? [source.key, source.value] : []), ...attention.given, out, averageWeights];
+  const callers = [...new Set(all)].filter((operand) => operand && (operand.data ?? operand.tensor)) as Operand[];
+  refuseOverlaps(operation, callers, (result) => (result === out ? input : undefined));
+  assertUnchanged(runtime, operation, callers);
+  stored?.assertUnchanged();
+  return {
+    ...{
+      operation,
+      x: input,
+      source,
+      projected,
+      attention,
+      queryPlaces,
+      keyPlaces,
+      headGates,
+      out,
+      outDims,
+      accumulate,
+      averageWeights,
+    },
+    ...{ added: stored?.added, returned: given.out },
+  };
+}
+
+/** Refuses options that contradict each other or the layer. */
+function assertTogether(operation: string, { embedDim, kDim, vDim }: MultiHeadConfig, extraKeys: number, given: Given): void {
+  const isGiven = (name: keyof Given): boolean => !isAbsent(given[name]);
+  const sources = (["memory", "cache", "key"] as const).filter(isGiven);
+  if (sources.length > 1) throw wrongValue(operation, `"${sources[0]}" can't go with "${sources[1]}": keys come from one of them`);
+  const [source] = sources;
+  if (isGiven("value") && source !== "key") throw wrongKind(operation, '"key" is missing, which "value" goes with');
+  if (source === "cache" && extraKeys > 0) {
+    throw wrongValue(operation, '"cache" needs a layer without biasK and addZeroAttention, whose keys stand behind all others');
+  }
+  if (source !== "memory" && source !== "key" && (kDim !== embedDim || vDim !== embedDim)) {
+    throw wrongKind(
+      operation,
+      `"key" is missing: this layer makes keys of kDim ${kDim} and values of vDim ${vDim} numbers, x has ${embedDim}`,
+    );
+  }
+}
+
+/** Rows that keys and values are made of, if they are not stored. */
+function sourceOf(
+  runtime: Runtime,
+  operation: string,
+  config: MultiHeadConfig,
+  given: Given,
+  x: Operand,
+  sizes: RowSizes,
+): SourceRows | undefined {
+  if (!isAbsent(given.memory)) return undefined;
+  if (isAbsent(given.key)) return { key: x, value: x, rows: sizes.rows };
+  const { batch, rank, source } = readSource(runtime, operation, config, given.key, given.value);
+  if (batch !== sizes.batch || rank !== x.dims.length) {
+    throw wrongValue(operation, `"key" has dims ${show(source.key.dims)}, expected the rank and batch of x ${show(x.dims)}`);
+  }
+  return source;
+}

@@ -1,0 +1,160 @@
+/** What a multi-head layer is made for: its sizes and options, read once and checked. */
+import { describe, float32, integer, knownOptions, oneOf, wrongKind, wrongValue } from "../check.js";
+import { optional } from "../attention/attentionCall.js";
+import type { RotaryConfig } from "../rows/rotaryCall.js";
+import { isAbsent } from "../attention/sequences.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { type LayerAngles, readAngles } from "./rotary.js";
+import { WEIGHT_LAYOUTS, type WeightLayout } from "../product/packedMatrix.js";
+
+/** What a multi-head layer is made for. */
+export interface MultiHeadAttentionConfig {
+  /** Numbers of a row of x. */
+  embedDim: number;
+  /** Query heads. */
+  numHeads: number;
+  /** Key/value heads; numHeads is a multiple. Default numHeads. */
+  numKvHeads?: number | undefined;
+  /** Elements of a query and of a key. Default embedDim / numHeads. */
+  headDim?: number | undefined;
+  /** Elements of a value. Default headDim. */
+  valueDim?: number | undefined;
+  /** Numbers of a row that keys are made of. Default embedDim. */
+  kDim?: number | undefined;
+  /** Numbers of a row that values are made of. Default embedDim. */
+  vDim?: number | undefined;
+  /** Numbers of a row of the result. Default embedDim. */
+  outDim?: number | undefined;
+  /** How matrices lie: "outIn" as [out, in] with y = x Wᵀ (PyTorch), "inOut" as [in, out] with y = x W (Keras). Default "outIn". */
+  weightLayout?: WeightLayout | undefined;
+  /** Factor on each head's output before the output projection [numHeads]; a head at 0 is not there. Default 1. */
+  headGates?: ArrayLike<number> | undefined;
+  /**
+   * Divides each head's q and k by the root of their mean square plus `eps`, times the parameters qNorm and kNorm where given, before
+   * they are rotated (Henry et al. 2020, arXiv:2010.04245; so Qwen 3 and Gemma 3). `eps` is 1e-6 by default. Default false.
+   */
+  qkNorm?: boolean | { eps?: number | undefined } | undefined;
+  /**
+   * Turns each head's q and k by angles that depend on their positions (Su et al. 2021, arXiv:2104.09864), as `engine.rotary` does; {}
+   * for its defaults. A key's position counts from the first one of its sequence, also in a cache. Default not at all.
+   */
+  rotary?: RotaryConfig | undefined;
+  /** Adds a key and a value of zeros that every row sees (PyTorch's add_zero_attn). Default false. */
+  addZeroAttention?: boolean | undefined;
+}
+
+/** What a layer is made for, with the defaults filled in. */
+export interface LayerConfig extends Settings {
+  readonly qkNorm: false | { readonly eps: number };
+  /** Undefined without it; `base` is undefined with tables of its own. */
+  readonly rotary: { readonly rotaryDim: number; readonly interleaved: boolean; readonly base: number | undefined } | undefined;
+}
+
+interface Settings {
+  readonly embedDim: number;
+  readonly numHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly valueDim: number;
+  readonly kDim: number;
+  readonly vDim: number;
+  readonly outDim: number;
+  readonly weightLayout: WeightLayout;
+  /** [numHeads] */
+  readonly headGates: readonly number[];
+  readonly addZeroAttention: boolean;
+}
+
+/** @internal */
+export interface MultiHeadConfig extends Settings {
+  /** Of qkNorm, undefined without it. */
+  readonly normEps: number | undefined;
+  /** Of rotary, undefined without it. */
+  readonly angles: LayerAngles | undefined;
+}
+
+const OPTIONS = [
+  ...["embedDim", "numHeads", "numKvHeads", "headDim", "valueDim", "kDim", "vDim", "outDim", "weightLayout", "headGates", "qkNorm"],
+  ...["rotary", "addZeroAttention"],
+];
+const MAX_SIZE = 2 ** 20;
+const DEFAULT_EPS = 1e-6;
+
+/**
+ * Reads what a layer shall be. Each getter is read once.
+ * @internal
+ */
+export function readMultiHeadConfig(runtime: Runtime, operation: string, config: MultiHeadAttentionConfig): MultiHeadConfig {
+  if (typeof config !== "object" || (config as unknown) === null) {
+    throw wrongKind(operation, `"config" must be an object, got ${describe(config)}`);
+  }
+  knownOptions(operation, config, OPTIONS);
+  const {
+    embedDim,
+    numHeads,
+    numKvHeads = numHeads,
+    headDim,
+    valueDim,
+    kDim = embedDim,
+    vDim = embedDim,
+    outDim = embedDim,
+    weightLayout = "outIn",
+    headGates,
+    qkNorm = false,
+    rotary,
+    addZeroAttention = false,
+  } = config;
+  const size = (name: string, value: unknown): number => integer(operation, name, value, 1, MAX_SIZE);
+  const heads = {
+    embedDim: size("embedDim", embedDim),
+    numHeads: size("numHeads", numHeads),
+    numKvHeads: size("numKvHeads", numKvHeads),
+  };
+  if (heads.numHeads % heads.numKvHeads !== 0) {
+    throw wrongValue(operation, `"numHeads" is ${numHeads}, expected a multiple of numKvHeads ${numKvHeads}`);
+  }
+  if (headDim === undefined && heads.embedDim % heads.numHeads !== 0) {
+    throw wrongValue(operation, `"headDim" is missing: embedDim ${embedDim} is no multiple of numHeads ${numHeads}`);
+  }
+  const channels = headDim === undefined ? heads.embedDim / heads.numHeads : size("headDim", headDim);
+  return {
+    ...heads,
+    headDim: channels,
+    valueDim: valueDim === undefined ? channels : size("valueDim", valueDim),
+    kDim: size("kDim", kDim),
+    vDim: size("vDim", vDim),
+    outDim: size("outDim", outDim),
+    weightLayout: oneOf(operation, "weightLayout", weightLayout, WEIGHT_LAYOUTS),
+    headGates: readHeadGates(operation, headGates, heads.numHeads) ?? new Array<number>(heads.numHeads).fill(1),
+    normEps: epsOf(operation, qkNorm),
+    angles: optional(rotary, (given) => readAngles(runtime, operation, given, channels)),
+    addZeroAttention: oneOf(operation, "addZeroAttention", addZeroAttention, [false, true]),
+  };
+}
+
+/**
+ * Factors of heads as float32 holds them; undefined where absent.
+ * @internal
+ */
+export function readHeadGates(operation: string, gates: unknown, numHeads: number): number[] | undefined {
+  if (isAbsent(gates)) return undefined;
+  const length = typeof gates === "object" ? (gates as { length?: unknown }).length : undefined;
+  if (typeof length !== "number") {
+    throw wrongKind(operation, `"headGates" must be an array of ${numHeads} numbers, got ${describe(gates)}`);
+  }
+  if (length !== numHeads)
+    throw wrongValue(operation, `"headGates" holds ${length} elements, expected ${numHeads}, one for each head`);
+  return Array.from({ length }, (_, head) => float32(operation, `headGates[${head}]`, (gates as ArrayLike<unknown>)[head]));
+}
+
+function epsOf(operation: string, qkNorm: unknown): number | undefined {
+  if (qkNorm === false) return undefined;
+  if (qkNorm === true) return Math.fround(DEFAULT_EPS);
+  if (typeof qkNorm !== "object" || qkNorm === null) {
+    throw wrongKind(operation, `"qkNorm" must be true, false or { eps }, got ${describe(qkNorm)}`);
+  }
+  for (const name of Object.keys(qkNorm)) {
+    if (name !== "eps") throw wrongKind(operation, `unknown option "qkNorm.${name}"; there is eps`);
+  }
+  return float32(operation, "qkNorm.eps", (qkNorm as { eps?: unknown }).eps ?? DEFAULT_EPS, 0);
+}

@@ -1,0 +1,188 @@
+/**
+ * What a multi-head layer computes: projections, attention and the output projection one after the other on scratch that all of them
+ * share, so that nothing is copied between them.
+ */
+import { handBack, newResult, onScratch, type Operand } from "../call/operand.js";
+import { normalizeRows } from "../rows/normalize.js";
+import type { RotaryPlaces } from "../rows/rotaryCall.js";
+import { attendTo } from "../attention/scaledDotProductAttention.js";
+import { wholeLines } from "../runtime/arena.js";
+import type { Runtime } from "../runtime/runtime.js";
+import type { EngineTensor, Float32Tensor } from "../call/tensor.js";
+import { placedAngles, turnHeads } from "./rotary.js";
+import { scratchTensor, type SourceRows } from "./layerRows.js";
+import type { Projection } from "./projection.js";
+import type { MultiHeadCall } from "./call.js";
+import type { MultiHeadConfig } from "./config.js";
+import type { StagedRows } from "../cache/stagedRows.js";
+
+/** What the layer keeps in the engine's memory. */
+export interface MultiHeadParts {
+  readonly runtime: Runtime;
+  readonly config: MultiHeadConfig;
+  readonly q: Projection;
+  readonly k: Projection;
+  readonly v: Projection;
+  readonly out: Projection;
+  readonly biasK: EngineTensor<"float32"> | undefined;
+  readonly biasV: EngineTensor<"float32"> | undefined;
+  readonly qNorm: EngineTensor<"float32"> | undefined;
+  readonly kNorm: EngineTensor<"float32"> | undefined;
+  readonly cos: EngineTensor<"float32"> | undefined;
+  readonly sin: EngineTensor<"float32"> | undefined;
+}
+
+/** Keys and values that are made of rows, [batch, rows + extra keys, numKvHeads, …]. */
+export interface ProjectedKeys {
+  readonly k: Operand;
+  readonly v: Operand;
+}
+
+/** Keys that every row sees, behind the others. */
+export const extraKeysOf = ({ biasK, config }: Pick<MultiHeadParts, "biasK" | "config">): number =>
+  (biasK ? 1 : 0) + (config.addZeroAttention ? 1 : 0);
+
+/** Gives tensors places one after the other from `ptr` on. */
+function place(tensors: readonly Operand[], ptr: number): void {
+  for (const tensor of tensors) {
+    tensor.ptr = ptr;
+    ptr += wholeLines(4 * tensor.count);
+  }
+}
+
+const bytesOf = (tensors: readonly Operand[]): number => tensors.reduce((sum, { count }) => sum + wholeLines(4 * count), 0);
+
+/** Places rows from outside and tensors of the layer's own in scratch, and computes. */
+export function onLayerScratch(
+  runtime: Runtime,
+  operation: string,
+  operands: readonly Operand[],
+  tensors: readonly Operand[],
+  compute: () => void,
+): void {
+  onScratch(runtime, operation, [...new Set(operands)], bytesOf(tensors), (ptr) => {
+    place(tensors, ptr);
+    compute();
+  });
+}
+
+/** Computes a call that has been read. On failure its cache is as it was. */
+export function forward(parts: MultiHeadParts, call: MultiHeadCall): Float32Tensor {
+  const { runtime } = parts;
+  const { operation, added, returned } = call;
+  const out = call.out ?? newResult(runtime, operation, call.outDims);
+  const staged = added?.cache.stage(operation, added.counts);
+  try {
+    if (call.x.count > 0) compute(parts, call, out, staged);
+  } catch (error) {
+    staged?.undo();
+    throw error;
+  }
+  staged?.keep();
+  return handBack(returned, out);
+}
+
+function compute(parts: MultiHeadParts, call: MultiHeadCall, out: Operand, staged: StagedRows | undefined): void {
+  const { runtime, config } = parts;
+  const { operation, x, source, projected, attention, averageWeights } = call;
+  const { numHeads, headDim, valueDim } = config;
+  const { batchSize, seqLen, kvLen } = attention.shape;
+  const { q } = attention.inputs;
+  const heads = valueDim === headDim ? q : scratchTensor("heads", attention.shape.outDims); // attention may overwrite q
+  const tensors = projected ? [q, projected.k, projected.v] : [q];
+  if (heads !== q) tensors.push(heads);
+  const weights = averageWeights && (attention.results.weights ?? scratchTensor("weights", [batchSize, numHeads, seqLen, kvLen]));
+  if (weights && !attention.results.weights) tensors.push(weights);
+  // the weights are read again after attention has handed them out
+  const attended = weights
+    ? { ...attention, results: { ...attention.results, weights }, given: attention.given.filter((operand) => operand !== weights) }
+    : attention;
+  const outside = [x, source?.key, source?.value, out, averageWeights, attention.results.weights && weights];
+
+  onLayerScratch(
+    runtime,
+    operation,
+    outside.filter((operand) => operand !== undefined),
+    tensors,
+    () => {
+      parts.q.apply(operation, x.ptr, q.ptr, { groups: batchSize, rows: seqLen, outRows: seqLen });
+      normalizeHeads(parts, operation, q, parts.qNorm);
+      placeHeads(parts, operation, q, call.queryPlaces);
+      if (source && projected) projectSource(parts, operation, source, projected, batchSize, call.keyPlaces);
+      if (staged) staged.write({ ...projected!, count: seqLen, layout: "bshd" });
+      attendTo(runtime, attended, heads);
+      gateHeads(runtime, heads, valueDim, call.headGates);
+      const rows = batchSize * seqLen;
+      parts.out.apply(operation, heads.ptr, out.ptr, { groups: 1, rows, outRows: rows, accumulate: call.accumulate });
+      if (averageWeights) averageHeads(runtime, weights!.ptr, averageWeights.ptr, numHeads, batchSize, seqLen * kvLen);
+    },
+  );
+}
+
+/** Keys and values of rows, and behind them the extra ones. */
+export function projectSource(
+  parts: MultiHeadParts,
+  operation: string,
+  { key, value, rows }: SourceRows,
+  { k, v }: ProjectedKeys,
+  batchSize: number,
+  places: RotaryPlaces | undefined,
+): void {
+  const { runtime, biasK, biasV } = parts;
+  const outRows = rows + extraKeysOf(parts);
+  parts.k.apply(operation, key.ptr, k.ptr, { groups: batchSize, rows, outRows });
+  parts.v.apply(operation, value.ptr, v.ptr, { groups: batchSize, rows, outRows });
+  normalizeHeads(parts, operation, k, parts.kNorm);
+  placeHeads(parts, operation, k, places);
+  for (const [{ ptr }, bias, width] of [[k, biasK, parts.k.outDim] as const, [v, biasV, parts.v.outDim] as const]) {
+    const { f32 } = runtime.memory;
+    for (let batch = 0; batch < batchSize; batch++) {
+      const end = (ptr >>> 2) + (batch + 1) * outRows * width;
+      const start = end - (outRows - rows) * width;
+      f32.fill(0, start, end);
+      if (bias) f32.set(bias.data, start);
+    }
+  }
+}
+
+/** Divides the vector of each head by its root mean square, where the layer does so. */
+function normalizeHeads({ runtime, config }: MultiHeadParts, operation: string, x: Operand, weight: MultiHeadParts["qNorm"]): void {
+  const { headDim: length, normEps: eps } = config;
+  if (eps === undefined) return;
+  normalizeRows(runtime, operation, [], { input: x, out: x, weight, bias: undefined, length, eps, isCentered: false });
+}
+
+/** Turns heads to where they stand, where the layer does so. */
+function placeHeads(
+  { runtime, config, cos, sin }: MultiHeadParts,
+  operation: string,
+  x: Operand,
+  places: RotaryPlaces | undefined,
+): void {
+  if (config.angles && places) turnHeads(runtime, operation, placedAngles(config.angles, cos?.ptr, sin?.ptr), places, x);
+}
+
+/** Multiplies the output of each head by its gate; one of 0 leaves nothing of it, NaN neither. */
+function gateHeads({ memory }: Runtime, { ptr, count }: Operand, valueDim: number, gates: readonly number[]): void {
+  if (gates.every((gate) => gate === 1)) return;
+  const heads = memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count);
+  for (let start = 0; start < count; start += gates.length * valueDim) {
+    for (const [head, gate] of gates.entries()) {
+      const first = start + head * valueDim;
+      if (gate === 0) heads.fill(0, first, first + valueDim);
+      else if (gate !== 1) for (let index = first; index < first + valueDim; index++) heads[index]! *= gate;
+    }
+  }
+}
+
+/** Means over the heads of [batch, numHeads, size]. */
+function averageHeads({ memory }: Runtime, from: number, to: number, numHeads: number, batchSize: number, size: number): void {
+  const { f32 } = memory;
+  for (let batch = 0; batch < batchSize; batch++) {
+    for (let index = 0; index < size; index++) {
+      let sum = 0;
+      for (let head = 0; head < numHeads; head++) sum += f32[(from >>> 2) + (batch * numHeads + head) * size + index]!;
+      f32[(to >>> 2) + batch * size + index] = sum / numHeads;
+    }
+  }
+}

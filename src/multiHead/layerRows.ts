@@ -1,0 +1,73 @@
+/** Rows of a layer: [batch, rows, channels], or [rows, channels]. */
+import { show, wrongKind, wrongValue } from "../check.js";
+import { type Operand, readNumbers } from "../call/operand.js";
+import { isAbsent } from "../attention/sequences.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { countOf } from "../call/tensor.js";
+import type { MultiHeadConfig } from "./config.js";
+
+/** A tensor that lies in scratch. */
+export const scratchTensor = (name: string, dims: readonly number[]): Operand => ({
+  ...{ name, dims, count: countOf(dims), kind: "float32", isResult: false },
+  ...{ tensor: undefined, ptr: 0, data: undefined, viewOffset: undefined },
+});
+
+/** Rows that keys and values are made of. */
+export interface SourceRows {
+  readonly key: Operand;
+  readonly value: Operand;
+  /** Of each sequence. */
+  readonly rows: number;
+}
+
+/** Sizes of [batch, rows, channels], or of [rows, channels]. */
+export interface RowSizes {
+  readonly batch: number;
+  readonly rows: number;
+}
+
+/** Reads rows of `channels` numbers. */
+export function readRows(
+  runtime: Runtime,
+  operation: string,
+  name: string,
+  value: unknown,
+  channels: number,
+  axis: string,
+): { operand: Operand } & RowSizes {
+  const operand = readNumbers(runtime, operation, name, value);
+  const { dims } = operand;
+  if (dims.length === 4) {
+    throw wrongValue(
+      operation,
+      `"${name}" has 4 dims ${show(dims)}, expected 3 [batch, seq, ${axis}]: the layer makes the heads itself`,
+    );
+  }
+  if ((dims.length !== 3 && dims.length !== 2) || dims.at(-1) !== channels) {
+    throw wrongValue(
+      operation,
+      `"${name}" has dims ${show(dims)}, expected [batch, seq, ${channels}] or [seq, ${channels}] (${axis} is ${channels})`,
+    );
+  }
+  return dims.length === 2 ? { operand, batch: 1, rows: dims[0]! } : { operand, batch: dims[0]!, rows: dims[1]! };
+}
+
+/** Reads what keys and values are made of. */
+export function readSource(
+  runtime: Runtime,
+  operation: string,
+  { kDim, vDim }: MultiHeadConfig,
+  keyOption: unknown,
+  valueOption: unknown,
+) {
+  const key = readRows(runtime, operation, "key", keyOption, kDim, "kDim");
+  if (isAbsent(valueOption) && vDim !== kDim) {
+    throw wrongKind(operation, `"value" is missing: values are made of vDim ${vDim} numbers, and "key" has kDim ${kDim}`);
+  }
+  const value = isAbsent(valueOption) ? key : readRows(runtime, operation, "value", valueOption, vDim, "vDim");
+  if (value.operand.dims.length !== key.operand.dims.length || value.batch !== key.batch || value.rows !== key.rows) {
+    const expected = [...key.operand.dims.slice(0, -1), vDim];
+    throw wrongValue(operation, `"value" has dims ${show(value.operand.dims)}, expected ${show(expected)}, as "key" has rows`);
+  }
+  return { batch: key.batch, rank: key.operand.dims.length, source: { key: key.operand, value: value.operand, rows: key.rows } };
+}

@@ -1,0 +1,310 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/** Multi-head attention with its projections, whose parameters are packed once. Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2. */
+import { describe, integer, knownOptions, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import { assertUnchanged } from "../call/operand.js";
+import { integersOf, isAbsent } from "../attention/sequences.js";
+import type { Runtime } from "../runtime/runtime.js";
+import type { EngineTensor, Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
+import type { KVCacheOptions } from "../cache/cacheConfig.js";
+import { noteExtraKeys } from "./storedKeys.js";
+import { KVCache } from "../cache/kvCache.js";
+import { placesOf } from "./rotary.js";
+import { readSource, scratchTensor } from "./layerRows.js";
+import { Projection, placeNumbers } from "./projection.js";
+import { type MultiHeadForwardOptions, readMultiHeadCall } from "./call.js";
+import { type LayerConfig, type MultiHeadAttentionConfig, type MultiHeadConfig, readMultiHeadConfig } from "./config.js";
+import { extraKeysOf, forward, type MultiHeadParts, onLayerScratch, projectSource } from "./forward.js";
+import {
+  type MultiHeadAttentionParameters,
+  multiHeadParameters,
+  type MultiHeadParameters,
+  readParameterOperands,
+} from "./parameters.js";
+import { pruned } from "./prunedHeads.js";
+import { type FromTorchOptions, readTorchStateDict, torchNameOf, type TorchStateDict } from "./torchStateDict.js";
+
+/** Options of `projectKeys`. */
+export interface ProjectKeysOptions {
+  /** What values are made of [batch, kvLen, vDim]. Default `key`. */
+  value?: TensorLike | undefined;
+  /** Keys that count in each sequence [batch]; those beyond are left out. Default kvLen. */
+  keyLengths?: ArrayLike<number> | undefined;
+  /** How they are kept, as in `createKVCache`. Default "float32". */
+  dtype?: KVCacheOptions["dtype"];
+}
+
+/** Options of `createCache`: those of `createKVCache` but for what the layer knows. */
+export type LayerCacheOptions = Omit<KVCacheOptions, "numKvHeads" | "headDim" | "valueDim">;
+
+const CREATE = "createMultiHeadAttention";
+
+/**
+ * Multi-head attention with its projections; made by `engine.createMultiHeadAttention`. Its parameters lie in the engine's memory.
+ *
+ *     head_h = attention(x W^Q_h + b, key W^K_h + b, value W^V_h + b) ,  out = Σ_h gate_h head_h W^O_h + b
+ *
+ * @example
+ * import { createEngine } from "headwise";
+ *
+ * const engine = await createEngine({ operations: "all" });
+ * const random = (...dims) => ({ data: Float32Array.from({ length: dims[0] * dims[1] }, () => Math.random() - 0.5), dims });
+ * const parameters = { qkv: random(3 * 32, 32), out: random(32, 32) };
+ * const layer = engine.createMultiHeadAttention({ embedDim: 32, numHeads: 4 }, parameters);
+ *
+ * const cache = layer.createCache({ capacity: 100 });
+ * layer.forward(random(10, 32), { cache }); // ten tokens of a text, each sees those before it
+ * console.log(layer.forward(random(1, 32), { cache }).dims, cache.length); // [1, 32] 11
+ *
+ * const memory = layer.projectKeys(random(20, 32)); // of an encoder, once for all calls
+ * console.log(layer.forward(random(3, 32), { memory }).dims); // [3, 32]
+ * engine.dispose();
+ */
+export class MultiHeadAttention {
+  readonly #parts: MultiHeadParts;
+  #isDisposed = false;
+
+  /** @internal */
+  constructor(runtime: Runtime, config: MultiHeadConfig, parameters: MultiHeadParameters) {
+    this.#parts = placeParts(runtime, config, parameters);
+  }
+
+  /**
+   * See `FullEngine.createMultiHeadAttention`.
+   * @internal
+   */
+  static create(runtime: Runtime, config: MultiHeadAttentionConfig, parameters: MultiHeadAttentionParameters): MultiHeadAttention {
+    runtime.assertReady(CREATE);
+    const read = readMultiHeadConfig(runtime, CREATE, config);
+    const operands = readParameterOperands(runtime, CREATE, parameters);
+    return new MultiHeadAttention(runtime, read, multiHeadParameters(runtime, CREATE, read, operands));
+  }
+
+  /**
+   * See `CreateMultiHeadAttention.fromTorch`.
+   * @internal
+   */
+  static fromTorch(runtime: Runtime, stateDict: TorchStateDict, options: FromTorchOptions): MultiHeadAttention {
+    const operation = "createMultiHeadAttention.fromTorch";
+    runtime.assertReady(operation);
+    const { config, operands } = readTorchStateDict(runtime, operation, stateDict, options);
+    const numbers = multiHeadParameters(runtime, operation, config, operands, torchNameOf);
+    return new MultiHeadAttention(runtime, config, numbers);
+  }
+
+  /** What it is made for, with the defaults filled in. */
+  get config(): LayerConfig {
+    const { normEps, headGates, angles, ...config } = this.#parts.config;
+    return {
+      ...config,
+      headGates: [...headGates],
+      qkNorm: normEps === undefined ? false : { eps: normEps },
+      rotary: angles && {
+        rotaryDim: angles.rotaryDim,
+        interleaved: angles.isInterleaved,
+        base: angles.tables ? undefined : angles.base,
+      },
+    };
+  }
+
+  /**
+   * Attention of the rows of x: on themselves, on `key` and `value`, on `memory`, or on a `cache` that they are added to. Prefill in
+   * any pieces and decoding give the bits of one causal call over the whole sequence.
+   *
+   * @param x  [batch, seqLen, embedDim], or [seqLen, embedDim]: one sequence; then results have no axis of the batch either
+   * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, outDim]
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes or values that don't fit, results that overlap operands, a cache that is full, or not enough memory; a
+   *   cache is as it was
+   * @throws {Error} after `dispose` of the layer, of the engine or of a cache
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const one = { data: Float32Array.of(1), dims: [1, 1] };
+   * const layer = engine.createMultiHeadAttention({ embedDim: 1, numHeads: 1 }, { q: one, k: one, v: one, out: one });
+   * const x = { data: Float32Array.of(7, 7, 9), dims: [3, 1] };
+   * console.log(layer.forward(x, { causal: true }).data.slice(0, 2)); // Float32Array(2) [ 7, 7 ]
+   * engine.dispose();
+   */
+  forward<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options: MultiHeadForwardOptions<Out> = {}): Out {
+    const operation = "MultiHeadAttention.forward";
+    this.#assertReady(operation);
+    const { runtime, config } = this.#parts;
+    const call = readMultiHeadCall(runtime, operation, config, extraKeysOf(this.#parts), x, options);
+    this.#assertReady(operation); // a getter may have disposed of the layer
+    return forward(this.#parts, call) as Out;
+  }
+
+  /**
+   * Keys and values of what an encoder gave, for cross-attention by `forward(x, { memory })` in many calls: with the bits of
+   * `forward(x, { key, value })`.
+   *
+   * @param key  [batch, kvLen, kDim], or [kvLen, kDim]
+   * @returns a cache of its own to dispose of; one may serialize it, fork it, and reorder its sequences for beam search, but the extra keys
+   *   of biasK and addZeroAttention are only known of the cache itself
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes that don't fit, or not enough memory
+   * @throws {Error} after `dispose` of the layer or of the engine
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const one = { data: Float32Array.of(1), dims: [1, 1] };
+   * const layer = engine.createMultiHeadAttention({ embedDim: 1, numHeads: 1 }, { q: one, k: one, v: one, out: one });
+   * const memory = layer.projectKeys({ data: Float32Array.of(5, 5), dims: [2, 1] });
+   * console.log([...layer.forward(one, { memory }).data]); // [ 5 ]
+   * memory.dispose();
+   * layer.dispose();
+   */
+  projectKeys(key: TensorLike, options: ProjectKeysOptions = {}): KVCache {
+    const operation = "MultiHeadAttention.projectKeys";
+    this.#assertReady(operation);
+    knownOptions(operation, options, ["value", "keyLengths", "dtype"]);
+    const { runtime, config } = this.#parts;
+    const { numKvHeads, headDim, valueDim } = config;
+    const { value, keyLengths, dtype } = options;
+    const { batch, source } = readSource(runtime, operation, config, key, value);
+    const extraKeys = extraKeysOf(this.#parts);
+    if (!isAbsent(keyLengths) && extraKeys > 0) {
+      throw wrongValue(
+        operation,
+        '"keyLengths" can\'t go with biasK and addZeroAttention, whose keys stand behind all; hide keys by a mask',
+      );
+    }
+    const counts = isAbsent(keyLengths)
+      ? new Array<number>(batch).fill(source.rows + extraKeys)
+      : integersOf(operation, "keyLengths", keyLengths, batch, 0, source.rows);
+    if (batch < 1) throw wrongValue(operation, '"key" has batch 0, expected at least 1');
+    const sizes = { batchSize: batch, numKvHeads, headDim, valueDim };
+    const rows = source.rows + extraKeys;
+    const memory = KVCache.create(runtime, { ...sizes, capacity: Math.max(1, rows), dtype });
+    try {
+      this.#assertReady(operation); // a getter may have disposed of the layer
+      assertUnchanged(runtime, operation, [source.key, source.value]);
+      const k = scratchTensor("k", [batch, rows, numKvHeads, headDim]);
+      const v = scratchTensor("v", [batch, rows, numKvHeads, valueDim]);
+      const positionOf = (row: number, length: number): number => (row < Math.min(length, source.rows) ? row : 0); // others don't count
+      const positions = counts.flatMap((length) => Array.from({ length: rows }, (_, row) => positionOf(row, length)));
+      const places = config.angles && placesOf(operation, config.angles, positions);
+      const staged = memory.stage(operation, counts);
+      onLayerScratch(runtime, operation, [source.key, source.value], [k, v], () => {
+        projectSource(this.#parts, operation, source, { k, v }, batch, places);
+        staged.write({ k, v, count: rows, layout: "bshd" });
+      });
+      staged.keep();
+    } catch (error) {
+      memory.dispose();
+      throw error;
+    }
+    noteExtraKeys(memory, extraKeys, rows);
+    return memory;
+  }
+
+  /**
+   * An empty cache for this layer, see `createKVCache`.
+   *
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} values that don't fit
+   * @throws {Error} after `dispose` of the layer or of the engine
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const one = { data: Float32Array.of(1), dims: [1, 1] };
+   * const layer = engine.createMultiHeadAttention({ embedDim: 1, numHeads: 1 }, { q: one, k: one, v: one, out: one });
+   * console.log(layer.createCache({ capacity: 100 }).length); // 0
+   * engine.dispose();
+   */
+  createCache(options: LayerCacheOptions): KVCache {
+    const operation = "MultiHeadAttention.createCache";
+    this.#assertReady(operation);
+    knownOptions(operation, options, ["batchSize", "capacity", "policy", "window", "sinkTokens", "dtype"]);
+    const { runtime, config } = this.#parts;
+    const { numKvHeads, headDim, valueDim } = config;
+    return KVCache.create(runtime, { ...options, numKvHeads, headDim, valueDim });
+  }
+
+  /**
+   * A smaller layer without some heads, which gives the bits that this one gives with gates of 0 at them (Michel et al. 2019,
+   * arXiv:1905.10650). Where the heads left over don't share key/value heads evenly, those are repeated.
+   *
+   * @param heads  to leave out, at least one stays
+   * @throws {TypeError} not an array of integers
+   * @throws {RangeError} a head that isn't there, none that stays, or not enough memory
+   * @throws {Error} after `dispose` of the layer or of the engine
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const square = { data: new Float32Array(64).fill(0.1), dims: [8, 8] };
+   * const layer = engine.createMultiHeadAttention({ embedDim: 8, numHeads: 4 }, { q: square, k: square, v: square, out: square });
+   * const smaller = layer.pruneHeads([0, 2]);
+   * console.log(smaller.config.numHeads, smaller.config.headDim); // 2 2
+   * engine.dispose();
+   */
+  pruneHeads(heads: ArrayLike<number>): MultiHeadAttention {
+    const operation = "MultiHeadAttention.pruneHeads";
+    this.#assertReady(operation);
+    const { runtime, config } = this.#parts;
+    const { numHeads } = config;
+    if (isAbsent(heads) || typeof (heads as { length?: unknown }).length !== "number") {
+      throw wrongKind(operation, `"heads" must be an array of integers, got ${describe(heads)}`);
+    }
+    const gone = new Set(Array.from(heads, (head, index) => integer(operation, `heads[${index}]`, head, 0, numHeads - 1)));
+    if (gone.size === numHeads) throw wrongValue(operation, `"heads" holds all ${numHeads} heads, expected one to stay`);
+    this.#assertReady(operation); // a getter may have disposed of the layer
+    const left = Array.from({ length: numHeads }, (_, head) => head).filter((head) => !gone.has(head));
+    const smaller = pruned(this.#parts, left);
+    return new MultiHeadAttention(runtime, smaller.config, smaller.parameters);
+  }
+
+  /** Gives the memory of the parameters back. Disposing twice does nothing. */
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    disposeParts(this.#parts);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #assertReady(operation: string): void {
+    this.#parts.runtime.assertReady(operation);
+    if (this.#isDisposed) throw wrongMoment(operation, "this layer has been disposed of");
+  }
+}
+
+type Part = Projection | EngineTensor<"float32"> | undefined;
+
+/** Puts parameters into the engine's memory. On failure nothing stays there. */
+function placeParts(runtime: Runtime, config: MultiHeadConfig, parameters: MultiHeadParameters): MultiHeadParts {
+  const made: Part[] = [];
+  const keep = <T extends Part>(part: T): T => {
+    made.push(part);
+    return part;
+  };
+  const linear = (name: "q" | "k" | "v" | "out"): Projection => keep(new Projection(runtime, parameters[name]));
+  const vector = (name: "biasK" | "biasV" | "qNorm" | "kNorm"): EngineTensor<"float32"> | undefined =>
+    parameters[name] && keep(placeNumbers(runtime, parameters[name]));
+  const table = (name: "cos" | "sin"): EngineTensor<"float32"> | undefined =>
+    config.angles?.tables && keep(placeNumbers(runtime, config.angles.tables[name]));
+  try {
+    return {
+      ...{ runtime, config, q: linear("q"), k: linear("k"), v: linear("v"), out: linear("out") },
+      ...{ biasK: vector("biasK"), biasV: vector("biasV"), qNorm: vector("qNorm"), kNorm: vector("kNorm") },
+      ...{ cos: table("cos"), sin: table("sin") },
+    };
+  } catch (error) {
+    for (const part of made) part?.dispose();
+    throw error;
+  }
+}
+
+function disposeParts({ q, k, v, out, biasK, biasV, qNorm, kNorm, cos, sin }: MultiHeadParts): void {
+  for (const part of [q, k, v, out, biasK, biasV, qNorm, kNorm, cos, sin]) part?.dispose();
+}

@@ -1,0 +1,239 @@
+/** The numbers that a multi-head layer was trained to have: read once and checked, with what is packed together taken apart. */
+import { describe, knownOptions, show, wrongKind, wrongValue } from "../check.js";
+import { assertUnchanged, hostNumbers, type Operand, readNumbers } from "../call/operand.js";
+import { isAbsent } from "../attention/sequences.js";
+import type { Runtime } from "../runtime/runtime.js";
+import type { TensorLike } from "../call/tensor.js";
+import type { ProjectionParameters } from "./projection.js";
+import type { MultiHeadConfig } from "./config.js";
+import type { WeightLayout } from "../product/packedMatrix.js";
+
+/**
+ * What a multi-head layer was trained to have. Matrices lie as `weightLayout` says; sizes are those of "outIn", and the other way round
+ * for "inOut", where [in, heads, channels] and, for `out`, [heads, channels, out] are taken too (Keras). Biases are flat, or
+ * [heads, channels].
+ */
+export interface MultiHeadAttentionParameters {
+  /** W^Q [numHeads · headDim, embedDim]: head h has the rows from h · headDim on. */
+  q?: TensorLike | undefined;
+  /** W^K [numKvHeads · headDim, kDim] */
+  k?: TensorLike | undefined;
+  /** W^V [numKvHeads · valueDim, vDim] */
+  v?: TensorLike | undefined;
+  /** W^Q, W^K and W^V one after the other, instead of them: [(numHeads + numKvHeads) · headDim + numKvHeads · valueDim, embedDim]. */
+  qkv?: TensorLike | undefined;
+  /** W^O [outDim, numHeads · valueDim] */
+  out: TensorLike;
+  /** [numHeads · headDim] */
+  qBias?: TensorLike | undefined;
+  /** [numKvHeads · headDim] */
+  kBias?: TensorLike | undefined;
+  /** [numKvHeads · valueDim] */
+  vBias?: TensorLike | undefined;
+  /** The three one after the other, instead of them. */
+  qkvBias?: TensorLike | undefined;
+  /** [outDim] */
+  outBias?: TensorLike | undefined;
+  /** One more key, which every row sees [numKvHeads · headDim] (PyTorch's bias_k); with biasV. */
+  biasK?: TensorLike | undefined;
+  /** Its value [numKvHeads · valueDim] (PyTorch's bias_v). */
+  biasV?: TensorLike | undefined;
+  /** Factors of `qkNorm` on the elements of each query [headDim]. Default 1. */
+  qNorm?: TensorLike | undefined;
+  /** The same of keys. */
+  kNorm?: TensorLike | undefined;
+}
+
+/** @internal */
+export type MultiHeadParameters = Record<"q" | "k" | "v" | "out", ProjectionParameters> &
+  Record<"biasK" | "biasV" | "qNorm" | "kNorm", Float32Array | undefined>;
+
+const MATRICES = ["q", "k", "v", "qkv", "out"] as const;
+const VECTORS = ["qBias", "kBias", "vBias", "qkvBias", "outBias", "biasK", "biasV", "qNorm", "kNorm"] as const;
+/** @internal */
+export type ParameterName = (typeof MATRICES)[number] | (typeof VECTORS)[number];
+
+/**
+ * Parameters by name, as they came.
+ * @internal
+ */
+export type ParameterOperands = ReadonlyMap<ParameterName, Operand>;
+
+/**
+ * Reads parameters. Each getter is read once.
+ * @internal
+ */
+export function readParameterOperands(
+  runtime: Runtime,
+  operation: string,
+  parameters: MultiHeadAttentionParameters,
+): ParameterOperands {
+  if (typeof parameters !== "object" || (parameters as unknown) === null) {
+    throw wrongKind(operation, `"parameters" must be an object, got ${describe(parameters)}`);
+  }
+  knownOptions(operation, parameters, [...MATRICES, ...VECTORS]);
+  const operands = new Map<ParameterName, Operand>();
+  for (const name of [...MATRICES, ...VECTORS]) {
+    const value: unknown = parameters[name];
+    if (isAbsent(value) && name !== "out") continue;
+    operands.set(name, readNumbers(runtime, operation, `parameters.${name}`, value));
+  }
+  return operands;
+}
+
+/**
+ * The parameters of a layer.
+ *
+ * @param nameOf  what errors call a parameter
+ * @internal
+ */
+export function multiHeadParameters(
+  runtime: Runtime,
+  operation: string,
+  config: MultiHeadConfig,
+  operands: ParameterOperands,
+  nameOf: (name: ParameterName) => string = (name) => `parameters.${name}`,
+): MultiHeadParameters {
+  assertTogether(operation, config, operands, nameOf);
+  const expected = expectedDims(config);
+  for (const [name, operand] of operands) {
+    const { axes, dims } = expected[name];
+    if (dims.some((sizes) => show(sizes) === show(operand.dims))) continue;
+    throw wrongValue(
+      operation,
+      `"${operand.name}" has dims ${show(operand.dims)}, expected ${dims.map(show).join(" or ")} (${axes})`,
+    );
+  }
+  assertUnchanged(runtime, operation, [...operands.values()]);
+
+  const numbersOf = (name: ParameterName): Float32Array | undefined => {
+    const operand = operands.get(name);
+    return operand && hostNumbers(runtime, operation, operand);
+  };
+  return { ...linearsOf(config, numbersOf), ...vectorsOf(numbersOf) };
+}
+
+/** Refuses parameters that miss others, or say the same. */
+function assertTogether(
+  operation: string,
+  config: MultiHeadConfig,
+  operands: ParameterOperands,
+  nameOf: (name: ParameterName) => string,
+): void {
+  const isGiven = (name: ParameterName): boolean => operands.has(name);
+  const quote = (name: ParameterName): string => `"${nameOf(name)}"`;
+  const refuseBoth = (whole: ParameterName, parts: readonly ParameterName[]): void => {
+    const part = parts.find(isGiven);
+    if (part && isGiven(whole)) throw wrongValue(operation, `${quote(whole)} can't go with ${quote(part)}, which it contains`);
+  };
+  refuseBoth("qkv", ["q", "k", "v"]);
+  refuseBoth("qkvBias", ["qBias", "kBias", "vBias"]);
+  const missing = (["q", "k", "v"] as const).find((name) => !isGiven(name));
+  if (missing && !isGiven("qkv")) {
+    const names = (["q", "k", "v"] as const).map(quote);
+    throw wrongKind(operation, `${quote(missing)} is missing; give ${names[0]}, ${names[1]} and ${names[2]}, or ${quote("qkv")}`);
+  }
+  const { embedDim, kDim, vDim, normEps } = config;
+  if (isGiven("qkv") && (kDim !== embedDim || vDim !== embedDim)) {
+    throw wrongValue(
+      operation,
+      `${quote("qkv")} needs kDim ${kDim} and vDim ${vDim} to be embedDim ${embedDim}; give q, k and v apart`,
+    );
+  }
+  for (const [one, other] of [["biasK", "biasV"] as const, ["biasV", "biasK"] as const]) {
+    if (isGiven(one) && !isGiven(other)) throw wrongKind(operation, `${quote(other)} is missing, which goes with ${quote(one)}`);
+  }
+  const norm = (["qNorm", "kNorm"] as const).find(isGiven);
+  if (norm && normEps === undefined) throw wrongValue(operation, `${quote(norm)} needs "qkNorm" in the config`);
+}
+
+/** The sizes that each may have. */
+function expectedDims(config: MultiHeadConfig): Record<ParameterName, { axes: string; dims: number[][] }> {
+  const { embedDim, kDim, vDim, outDim, numHeads, numKvHeads, headDim, valueDim, weightLayout } = config;
+  const isOutIn = weightLayout === "outIn";
+  const [qSize, kSize, vSize] = [numHeads * headDim, numKvHeads * headDim, numKvHeads * valueDim];
+  const into = (inDim: number, inAxis: string, heads: number, channels: number, outAxis: string) =>
+    isOutIn
+      ? { axes: `${outAxis}, ${inAxis}`, dims: [[heads * channels, inDim]] }
+      : {
+          axes: `${inAxis}, ${outAxis}`,
+          dims: [
+            [inDim, heads * channels],
+            [inDim, heads, channels],
+          ],
+        };
+  const perHead = (heads: number, channels: number, axes: string) => ({ axes, dims: [[heads * channels], [heads, channels]] });
+  const [ofQ, ofK, ofV] = ["numHeads · headDim", "numKvHeads · headDim", "numKvHeads · valueDim"];
+  const all = qSize + kSize + vSize;
+  const ofAll = "(numHeads + numKvHeads) · headDim + numKvHeads · valueDim";
+  const vector = (size: number, axes: string) => ({ axes, dims: [[size]] });
+  return {
+    q: into(embedDim, "embedDim", numHeads, headDim, ofQ),
+    k: into(kDim, "kDim", numKvHeads, headDim, ofK),
+    v: into(vDim, "vDim", numKvHeads, valueDim, ofV),
+    qkv: isOutIn
+      ? { axes: `${ofAll}, embedDim`, dims: [[all, embedDim]] }
+      : { axes: `embedDim, ${ofAll}`, dims: [[embedDim, all]] },
+    out: isOutIn
+      ? { axes: "outDim, numHeads · valueDim", dims: [[outDim, numHeads * valueDim]] }
+      : {
+          axes: "numHeads · valueDim, outDim",
+          dims: [
+            [numHeads * valueDim, outDim],
+            [numHeads, valueDim, outDim],
+          ],
+        },
+    qBias: perHead(numHeads, headDim, ofQ),
+    kBias: perHead(numKvHeads, headDim, ofK),
+    vBias: perHead(numKvHeads, valueDim, ofV),
+    qkvBias: vector(all, ofAll),
+    outBias: vector(outDim, "outDim"),
+    biasK: { axes: ofK, dims: [[kSize], [numKvHeads, headDim], [1, 1, kSize]] }, // the last as PyTorch has it
+    biasV: { axes: ofV, dims: [[vSize], [numKvHeads, valueDim], [1, 1, vSize]] },
+    qNorm: vector(headDim, "headDim"),
+    kNorm: vector(headDim, "headDim"),
+  };
+}
+
+type NumbersOf = (name: ParameterName) => Float32Array | undefined;
+
+function linearsOf(config: MultiHeadConfig, numbersOf: NumbersOf): Record<"q" | "k" | "v" | "out", ProjectionParameters> {
+  const { embedDim, kDim, vDim, outDim, numHeads, numKvHeads, headDim, valueDim, weightLayout: layout } = config;
+  const [qSize, kSize, vSize] = [numHeads * headDim, numKvHeads * headDim, numKvHeads * valueDim];
+  const all = qSize + kSize + vSize;
+  const qkv = numbersOf("qkv");
+  const qkvBias = numbersOf("qkvBias");
+  const linear = (name: "q" | "k" | "v", inDim: number, first: number, size: number): ProjectionParameters => ({
+    ...{ layout, inDim, outDim: size },
+    matrix: qkv ? cutColumns(qkv, layout, inDim, all, first, size) : numbersOf(name)!,
+    bias: qkvBias ? qkvBias.subarray(first, first + size) : numbersOf(`${name}Bias`),
+  });
+  return {
+    q: linear("q", embedDim, 0, qSize),
+    k: linear("k", kDim, qSize, kSize),
+    v: linear("v", vDim, qSize + kSize, vSize),
+    out: { layout, inDim: numHeads * valueDim, outDim, matrix: numbersOf("out")!, bias: numbersOf("outBias") },
+  };
+}
+
+const vectorsOf = (numbersOf: NumbersOf): Record<"biasK" | "biasV" | "qNorm" | "kNorm", Float32Array | undefined> => ({
+  biasK: numbersOf("biasK"),
+  biasV: numbersOf("biasV"),
+  qNorm: numbersOf("qNorm"),
+  kNorm: numbersOf("kNorm"),
+});
+
+/** Columns `first` to `first + size − 1` of W [inDim, all]. */
+function cutColumns(
+  matrix: Float32Array,
+  layout: WeightLayout,
+  inDim: number,
+  all: number,
+  first: number,
+  size: number,
+): Float32Array {
+  if (layout === "outIn") return matrix.subarray(first * inDim, (first + size) * inDim);
+  const cut = new Float32Array(inDim * size);
+  for (let row = 0; row < inDim; row++) cut.set(matrix.subarray(row * all + first, row * all + first + size), row * size);
+  return cut;
+}

@@ -1,0 +1,45 @@
+/** A multi-head layer without some of its heads: the parameters that stay. */
+import type { MultiHeadConfig } from "./config.js";
+import type { MultiHeadParts } from "./forward.js";
+import type { MultiHeadParameters } from "./parameters.js";
+
+/**
+ * The layer that has only the heads `left`. Heads that share a key/value head still do; where not all groups have as many left, its
+ * parameters are repeated for smaller groups.
+ */
+export function pruned(
+  parts: MultiHeadParts,
+  left: readonly number[],
+): { config: MultiHeadConfig; parameters: MultiHeadParameters } {
+  const { config, q, k, v, out } = parts;
+  const { numHeads, numKvHeads, headDim, valueDim } = config;
+  const kvHeadOf = (head: number): number => Math.floor((head * numKvHeads) / numHeads);
+  const groups = new Map<number, number>(); // heads left of each key/value head
+  for (const head of left) groups.set(kvHeadOf(head), (groups.get(kvHeadOf(head)) ?? 0) + 1);
+  const groupSize = [...groups.values()].reduce(greatestDivisor);
+  const kvHeads = left.filter((_, index) => index % groupSize === 0).map(kvHeadOf);
+  const numbersAt = (numbers: Float32Array | undefined, indices: readonly number[]): Float32Array | undefined =>
+    numbers && Float32Array.from(indices, (index) => numbers[index]!);
+  return {
+    config: {
+      ...config,
+      ...{ numHeads: left.length, numKvHeads: kvHeads.length, headGates: left.map((head) => config.headGates[head]!) },
+    },
+    parameters: {
+      q: q.columnsAt(channelsOf(left, headDim)),
+      k: k.columnsAt(channelsOf(kvHeads, headDim)),
+      v: v.columnsAt(channelsOf(kvHeads, valueDim)),
+      out: out.rowsAt(channelsOf(left, valueDim)),
+      biasK: numbersAt(parts.biasK?.data, channelsOf(kvHeads, headDim)),
+      biasV: numbersAt(parts.biasV?.data, channelsOf(kvHeads, valueDim)),
+      qNorm: parts.qNorm?.data.slice(),
+      kNorm: parts.kNorm?.data.slice(),
+    },
+  };
+}
+
+/** The channels of some heads. */
+const channelsOf = (heads: readonly number[], channels: number): number[] =>
+  heads.flatMap((head) => Array.from({ length: channels }, (_, channel) => head * channels + channel));
+
+const greatestDivisor = (a: number, b: number): number => (b === 0 ? a : greatestDivisor(b, a % b));

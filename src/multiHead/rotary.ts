@@ -1,0 +1,97 @@
+/** Rotary embeddings of the heads of a layer: which rows and keys stand where, and turning them in scratch. */
+import { knownOptions, wrongValue } from "../check.js";
+import { assertUnchanged, hostNumbers, onScratch, type Operand } from "../call/operand.js";
+import { readRotary, type Rotary, rotaryBytes, type RotaryConfig, type RotaryPlaces, turn } from "../rows/rotaryCall.js";
+import type { AttentionCall } from "../attention/attentionCall.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { stridesOf } from "../attention/shape.js";
+import { scratchTensor } from "./layerRows.js";
+
+/** Angles of a layer; tables lie in JavaScript's memory. */
+export interface LayerAngles extends Omit<Rotary, "tables"> {
+  readonly tables: { readonly positions: number; readonly cos: Float32Array; readonly sin: Float32Array } | undefined;
+}
+
+/** Reads how a layer turns its heads. */
+export function readAngles(runtime: Runtime, operation: string, config: RotaryConfig, headDim: number): LayerAngles {
+  knownOptions(operation, config, ["base", "rotaryDim", "interleaved", "tables"]);
+  const { tables, ...rotary } = readRotary(runtime, operation, config, headDim);
+  if (!tables) return { ...rotary, tables: undefined };
+  const { cos, sin } = tables;
+  assertUnchanged(runtime, operation, [cos, sin]);
+  const numbers = { cos: hostNumbers(runtime, operation, cos), sin: hostNumbers(runtime, operation, sin) };
+  return { ...rotary, tables: { positions: cos.dims[0]!, ...numbers } };
+}
+
+/** Angles whose tables lie at two addresses. */
+export function placedAngles({ tables, ...rotary }: LayerAngles, cos: number | undefined, sin: number | undefined): Rotary {
+  if (!tables) return { ...rotary, tables: undefined };
+  const table = (ptr: number | undefined): Operand => ({
+    ...scratchTensor("tables", [tables.positions, rotary.rotaryDim / 2]),
+    ptr: ptr!,
+  });
+  return { ...rotary, tables: { cos: table(cos), sin: table(sin) } };
+}
+
+/** Where the query rows [batch, seqLen] stand; those that don't count are at 0. */
+export function queryPositions({ shape, sequences }: Pick<AttentionCall, "shape" | "sequences">): number[] {
+  const positions = new Array<number>(shape.batchSize * shape.seqLen).fill(0);
+  for (const { batch, queryStart, queryLength, queryOffset } of sequences) {
+    const first = batch * shape.seqLen + queryStart;
+    for (let row = 0; row < queryLength; row++) positions[first + row] = queryOffset + row;
+  }
+  return positions;
+}
+
+/** Where keys [batch, rows] stand: counted from the first one of their sequence. */
+export function keyPositions({ shape, sequences }: Pick<AttentionCall, "shape" | "sequences">, rows: number): number[] {
+  const positions = new Array<number>(shape.batchSize * rows).fill(0);
+  for (const { batch, keyStart, keyLength } of sequences) {
+    const first = batch * rows + keyStart;
+    for (let key = 0; key < keyLength; key++) positions[first + key] = key;
+  }
+  return positions;
+}
+
+/**
+ * Positions as rows of tables: those of the layer, or computed ones that have a row for each position that there is.
+ * @throws {RangeError} a position without an angle
+ */
+export function placesOf(operation: string, angles: LayerAngles, positions: readonly number[]): RotaryPlaces {
+  const { tables } = angles;
+  for (const position of positions) {
+    if (position < 0) {
+      throw wrongValue(
+        operation,
+        `a row would stand at position ${position}, before the first key, where rotary has no angle; give "queryOffset"`,
+      );
+    }
+    if (tables && position >= tables.positions) {
+      throw wrongValue(
+        operation,
+        `a row would stand at position ${position}, but the tables of rotary end at ${tables.positions - 1}`,
+      );
+    }
+  }
+  if (tables) return { tableRows: positions, positions: [], isInverse: false };
+  const rows = new Map<number, number>();
+  for (const position of positions) if (!rows.has(position)) rows.set(position, rows.size);
+  return { tableRows: positions.map((position) => rows.get(position)!), positions: [...rows.keys()], isInverse: false };
+}
+
+/** Turns the heads of x [batch, rows, heads, headDim] in place. */
+export function turnHeads(
+  runtime: Runtime,
+  operation: string,
+  rotary: Rotary,
+  places: RotaryPlaces,
+  { ptr, dims, count }: Operand,
+): void {
+  if (count === 0) return;
+  const [batchSize, seqLen, numHeads, headDim] = dims as [number, number, number, number];
+  const strides = stridesOf("bshd", seqLen, numHeads, headDim);
+  onScratch(runtime, operation, [], rotaryBytes(rotary, places), (scratch) => {
+    const rows = { batchSize, seqLen, numHeads, headDim, xStrides: strides, outStrides: strides };
+    turn(runtime, operation, rotary, places, { ...rows, x: ptr, out: ptr }, scratch);
+  });
+}

@@ -1,0 +1,84 @@
+/** PyTorch's nn.MultiheadAttention: what its state dict says about a layer. */
+import { describe, knownOptions, show, wrongKind, wrongValue } from "../check.js";
+import { type Operand, readNumbers } from "../call/operand.js";
+import { isAbsent } from "../attention/sequences.js";
+import type { Runtime } from "../runtime/runtime.js";
+import type { TensorLike } from "../call/tensor.js";
+import { type MultiHeadAttentionConfig, type MultiHeadConfig, readMultiHeadConfig } from "./config.js";
+import type { ParameterName, ParameterOperands } from "./parameters.js";
+
+/** Tensors by name, as `state_dict()` gives them. */
+export type TorchStateDict = Readonly<Record<string, TensorLike>>;
+
+/** What a state dict doesn't say. */
+export interface FromTorchOptions extends Pick<MultiHeadAttentionConfig, "headGates" | "addZeroAttention"> {
+  /** Heads. */
+  numHeads: number;
+  /** What the names of the layer begin with, as "encoder.0.self_attn."; the others are not looked at. Default none. */
+  prefix?: string | undefined;
+}
+
+const NAMES: Readonly<Record<string, ParameterName>> = {
+  in_proj_weight: "qkv",
+  q_proj_weight: "q",
+  k_proj_weight: "k",
+  v_proj_weight: "v",
+  in_proj_bias: "qkvBias",
+  "out_proj.weight": "out",
+  "out_proj.bias": "outBias",
+  bias_k: "biasK",
+  bias_v: "biasV",
+};
+const TORCH_NAMES = new Map(Object.entries(NAMES).map(([name, parameter]) => [parameter, name]));
+
+/**
+ * What PyTorch calls a parameter.
+ * @internal
+ */
+export const torchNameOf = (name: ParameterName): string => TORCH_NAMES.get(name) ?? name;
+
+/**
+ * Reads a state dict. Each getter is read once.
+ *
+ * @returns what the layer is, and its parameters by headwise's names
+ * @internal
+ */
+export function readTorchStateDict(
+  runtime: Runtime,
+  operation: string,
+  stateDict: TorchStateDict,
+  options: FromTorchOptions,
+): { config: MultiHeadConfig; operands: ParameterOperands } {
+  if (typeof stateDict !== "object" || (stateDict as unknown) === null) {
+    throw wrongKind(operation, `"stateDict" must be an object of tensors by name, got ${describe(stateDict)}`);
+  }
+  knownOptions(operation, options, ["numHeads", "prefix", "headGates", "addZeroAttention"]);
+  const { numHeads, prefix = "", headGates, addZeroAttention } = options;
+  if (typeof prefix !== "string") throw wrongKind(operation, `"prefix" must be a string, got ${describe(prefix)}`);
+
+  const operands = new Map<ParameterName, Operand>();
+  for (const full of Object.keys(stateDict)) {
+    if (!full.startsWith(prefix)) continue;
+    const name = Object.hasOwn(NAMES, full.slice(prefix.length)) ? NAMES[full.slice(prefix.length)] : undefined;
+    if (!name) {
+      const known = Object.keys(NAMES).join(", ");
+      throw wrongKind(operation, `"stateDict" holds "${full}", expected ${known}; with other layers in it, give their "prefix"`);
+    }
+    const value: unknown = stateDict[full];
+    if (!isAbsent(value)) operands.set(name, readNumbers(runtime, operation, full, value));
+  }
+  const matrix = (name: ParameterName): Operand | undefined => {
+    const operand = operands.get(name);
+    if (operand && operand.dims.length !== 2) {
+      throw wrongValue(operation, `"${operand.name}" has ${operand.dims.length} dims ${show(operand.dims)}, expected 2 [out, in]`);
+    }
+    return operand;
+  };
+  const out = matrix("out");
+  if (!out) throw wrongKind(operation, `"${prefix}out_proj.weight" is missing in "stateDict"`);
+  const config = readMultiHeadConfig(runtime, operation, {
+    ...{ embedDim: out.dims[0]!, numHeads, headGates, addZeroAttention },
+    ...{ kDim: matrix("k")?.dims[1], vDim: matrix("v")?.dims[1] },
+  });
+  return { config, operands };
+}

@@ -1,0 +1,123 @@
+/** Matrix product: validate → place → run → hand back. */
+import { type Activation, ACTIVATIONS } from "../rows/activations.js";
+import { broadcastDims, offsetsUnder, stridesUnder } from "../call/broadcast.js";
+import { knownOptions, oneOf, show, wrongKind, wrongValue } from "../check.js";
+import { PackedMatrix } from "./packedMatrix.js";
+import {
+  assertUnchanged,
+  expectDims,
+  handBack,
+  newResult,
+  onScratch,
+  type Operand,
+  readNumbers,
+  readPlace,
+  refuseOverlaps,
+} from "../call/operand.js";
+import type { Runtime } from "../runtime/runtime.js";
+import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
+import { optional } from "../attention/attentionCall.js";
+import { multiply } from "./multiply.js";
+
+/** Options of `matmul`. */
+export interface MatmulOptions<Out extends Float32Tensor = Float32Tensor> {
+  /** Whether a lies as [..., depth, rows]. Default false. */
+  transposeA?: boolean | undefined;
+  /** Whether b lies as [..., columns, depth]. Default false. */
+  transposeB?: boolean | undefined;
+  /** Added to each row: [columns]. */
+  bias?: TensorLike | undefined;
+  /** Applied last. Default none. */
+  activation?: Activation | undefined;
+  /** Whether the sums begin with what `out` holds. Default false. */
+  accumulate?: boolean | undefined;
+  /** Receives the product, and is returned: [..., rows, columns]. */
+  out?: Out | undefined;
+}
+
+const OPERATION = "matmul";
+const OPTIONS = ["transposeA", "transposeB", "bias", "activation", "accumulate", "out"];
+
+/**
+ * See `FullEngine.matmul`.
+ * @internal
+ */
+export function matmul<Out extends Float32Tensor = ResultTensor>(
+  runtime: Runtime,
+  a: TensorLike,
+  b: TensorLike | PackedMatrix,
+  options: MatmulOptions<Out> = {},
+): Out {
+  runtime.assertReady(OPERATION);
+  knownOptions(OPERATION, options, OPTIONS);
+  const { bias: biasOption, activation: activationOption, out: returned } = options;
+  const isATransposed = oneOf(OPERATION, "transposeA", options.transposeA ?? false, [true, false]);
+  const isBTransposed = oneOf(OPERATION, "transposeB", options.transposeB ?? false, [true, false]);
+  const accumulate = oneOf(OPERATION, "accumulate", options.accumulate ?? false, [true, false]);
+
+  const activation = optional(activationOption, (value) => oneOf(OPERATION, "activation", value, ACTIVATIONS));
+  const left = readNumbers(runtime, OPERATION, "a", a);
+  const [rows, depth] = matrixSizes(left, isATransposed, "rows, depth");
+  const right = b instanceof PackedMatrix ? undefined : readNumbers(runtime, OPERATION, "b", b);
+  if (!right && isBTransposed) throw wrongValue(OPERATION, `"transposeB" doesn't apply to a packed matrix; pack it as it lies`);
+  const [bDepth, columns] = right ? matrixSizes(right, isBTransposed, "depth, columns") : sizesOf(b as PackedMatrix);
+  if (bDepth !== depth) {
+    throw wrongValue(OPERATION, `"b" has depth ${bDepth}, expected ${depth} (a has dims ${show(left.dims)}${of(isATransposed)})`);
+  }
+  const [aLeading, bLeading] = [left.dims.slice(0, -2), right?.dims.slice(0, -2) ?? []];
+  const leading = broadcastDims([aLeading, bLeading]);
+  if (!leading) {
+    const found = `${show(aLeading)} and ${show(bLeading)}`;
+    throw wrongValue(OPERATION, `"a" and "b" have leading axes ${found}, expected equal sizes or 1`);
+  }
+  const dims = [...leading, rows, columns];
+
+  const bias = optional(biasOption, (value) => readNumbers(runtime, OPERATION, "bias", value));
+  if (bias) expectDims(OPERATION, bias, [columns], "one for each column");
+  const place = optional(returned, (value) => readPlace(runtime, OPERATION, "out", value, dims, "..., rows, columns"));
+  if (accumulate && !place) throw wrongKind(OPERATION, '"accumulate" needs "out" to begin with');
+  if (place && accumulate) place.isUpdated = true;
+  const given = [left, right, bias, place].filter((operand) => operand !== undefined);
+  refuseOverlaps(OPERATION, given, () => undefined);
+  assertUnchanged(runtime, OPERATION, given);
+  const packed = right ? 0 : (b as PackedMatrix).ptrFor(runtime, OPERATION, "b");
+
+  const out = place ?? newResult(runtime, OPERATION, dims);
+  if (out.count === 0) return handBack(returned, out);
+  onScratch(runtime, OPERATION, place ? given : [...given, out], 0, () => {
+    const aMatrices = offsetsUnder(leading, stridesUnder(aLeading, leading.length));
+    const bMatrices = offsetsUnder(leading, stridesUnder(bLeading, leading.length));
+    const isOne = !isATransposed && bMatrices.every((matrix) => matrix === 0); // its rows may be taken together
+    multiply(runtime, OPERATION, {
+      entries: (isOne ? [0] : aMatrices).map((matrix, index) => ({
+        a: left.ptr + 4 * matrix * rows * depth,
+        b: right ? right.ptr + 4 * bMatrices[index]! * depth * columns : packed,
+        out: out.ptr + 4 * index * rows * columns,
+      })),
+      bias: bias?.ptr ?? 0,
+      rows: isOne ? rows * aMatrices.length : rows,
+      columns,
+      depth,
+      aRowStride: isATransposed ? rows : depth,
+      bRowStride: isBTransposed ? depth : columns,
+      outRowStride: columns,
+      isATransposed,
+      isBTransposed,
+      isPacked: !right,
+      accumulate,
+      activation,
+    });
+  });
+  return handBack(returned, out);
+}
+
+const sizesOf = ({ depth, columns }: PackedMatrix): [number, number] => [depth, columns];
+const of = (isTransposed: boolean): string => (isTransposed ? ", transposed" : "");
+
+/** The last two sizes in the order of the product. */
+function matrixSizes({ name, dims }: Operand, isTransposed: boolean, axes: string): [number, number] {
+  if (dims.length < 2)
+    throw wrongValue(OPERATION, `"${name}" has ${dims.length} dims ${show(dims)}, expected at least 2 [..., ${axes}]`);
+  const [first, second] = dims.slice(-2) as [number, number];
+  return isTransposed ? [second, first] : [first, second];
+}

@@ -1,0 +1,97 @@
+/** Matrix products on what lies in the engine's memory: how they are cut into units, and what scratch they take. */
+import { type Activation, ACTIVATIONS } from "../rows/activations.js";
+import { onScratch } from "../call/operand.js";
+import { wholeLines } from "../runtime/arena.js";
+import { STRIP_ROWS } from "../runtime/builds.js";
+import { PANEL } from "../runtime/kernels.js";
+import { MATMUL_ENTRY, MATMUL_PARAMS, sizeOf, writeStruct } from "../runtime/params.js";
+import type { Runtime } from "../runtime/runtime.js";
+
+/** Products out = activation(a · b + bias) of the same sizes. Addresses in bytes, strides in elements. */
+export interface Products {
+  readonly entries: readonly { readonly a: number; readonly b: number; readonly out: number }[];
+  /** [columns], 0 where absent. */
+  readonly bias: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+  readonly aRowStride: number;
+  readonly bRowStride: number;
+  readonly outRowStride: number;
+  readonly isATransposed: boolean;
+  readonly isBTransposed: boolean;
+  readonly isPacked: boolean;
+  readonly accumulate: boolean;
+  readonly activation: Activation | undefined;
+}
+
+/** Columns of a unit: a block of b of so many stays in a second-level cache of 1 MiB. */
+const UNIT_COLUMNS = 256;
+/**
+ * From so many steps on a unit's rows of a don't stay there as well, and twice as many columns let them be gathered half as often:
+ * 2048³ is 2 % faster then, 1024³ 2 % slower.
+ */
+const LONG_DEPTH = 2048;
+/** Strips of a unit where b is packed: a block of it is read for so many rows. With 16, 1024³ is 1 % slower. */
+const PACKED_STRIPS = 8;
+/** Strips of a unit at least, where each packs its own block of b. */
+const LEAST_STRIPS = 16;
+/** The same at most: packing takes some 0.5 % of its time then. */
+const MOST_STRIPS = 96;
+/** Units for each thread: so that all finish together. */
+const UNITS_PER_THREAD = 4;
+/** Multiply-adds in the time that it takes to read one element of b. */
+const READ_WORK = 4;
+
+/**
+ * Runs the products on the threads that they are worth.
+ * @internal
+ * @throws {RangeError} not enough memory
+ */
+export function multiply(runtime: Runtime, operation: string, products: Products): void {
+  const { kernels, memory, jobPtr } = runtime;
+  const { entries, rows, columns, depth } = products;
+  const work = entries.length * Math.max(rows, READ_WORK) * columns * depth;
+  const wantedThreads = runtime.threadsFor(work);
+  const entryBytes = sizeOf(MATMUL_ENTRY);
+  const entriesBytes = wholeLines(entryBytes * entries.length);
+  const struct = {
+    entries: 0,
+    numEntries: entries.length,
+    bias: products.bias,
+    rows,
+    columns,
+    depth,
+    aRowStride: products.aRowStride,
+    bRowStride: products.bRowStride,
+    outRowStride: products.outRowStride,
+    isATransposed: products.isATransposed ? 1 : 0,
+    isBTransposed: products.isBTransposed ? 1 : 0,
+    isPacked: products.isPacked ? 1 : 0,
+    accumulate: products.accumulate ? 1 : 0,
+    activation: products.activation === undefined ? 0 : 1 + ACTIVATIONS.indexOf(products.activation),
+    ...unitOf(runtime, products, wantedThreads),
+  };
+  writeStruct(memory, jobPtr, MATMUL_PARAMS, struct);
+  const units = kernels.productUnits(jobPtr);
+  const workspaceBytes = wholeLines(kernels.productWorkspaceBytes(jobPtr));
+  const threads = runtime.threadsWithin(wantedThreads, units, workspaceBytes, entriesBytes);
+  onScratch(runtime, operation, [], entriesBytes + threads * workspaceBytes, (ptr) => {
+    for (const [index, entry] of entries.entries()) writeStruct(memory, ptr + index * entryBytes, MATMUL_ENTRY, entry);
+    writeStruct(memory, jobPtr, MATMUL_PARAMS, { ...struct, entries: ptr });
+    const workspaces = ptr + entriesBytes;
+    runtime.run(operation, { kernel: "matmul", params: jobPtr, workspaces, workspaceBytes, units, work, threads });
+  });
+}
+
+/** How the products are cut. No bit of a result depends on it. */
+function unitOf({ build }: Runtime, { entries, rows, columns, depth, isPacked }: Products, threads: number) {
+  const stripRows = rows > 6 && rows <= 8 ? 4 : STRIP_ROWS[build]; // 4 + 4 rather than 6 + 2
+  const unitColumns = Math.min(Math.ceil(columns / PANEL) * PANEL, depth >= LONG_DEPTH ? 2 * UNIT_COLUMNS : UNIT_COLUMNS);
+  const strips = Math.ceil(rows / stripRows);
+  const blocks = entries.length * Math.ceil(columns / unitColumns);
+  const parts = threads === 1 ? 1 : Math.ceil((threads * UNITS_PER_THREAD) / blocks);
+  const ownStrips = Math.max(LEAST_STRIPS, Math.min(MOST_STRIPS, Math.ceil(strips / parts)));
+  const unitStrips = Math.min(strips, isPacked ? PACKED_STRIPS : ownStrips);
+  return { stripRows, unitRows: stripRows * unitStrips, unitColumns };
+}

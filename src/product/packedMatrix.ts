@@ -1,0 +1,131 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/** A matrix packed once for many products. */
+import { oneOf, show, wrongMoment, wrongValue } from "../check.js";
+import { assertUnchanged, onScratch, readNumbers } from "../call/operand.js";
+import { PANEL } from "../runtime/kernels.js";
+import type { Runtime } from "../runtime/runtime.js";
+import type { TensorLike } from "../call/tensor.js";
+
+export const WEIGHT_LAYOUTS = ["inOut", "outIn"] as const;
+/** How the matrix of y = x W lies: "inOut" as W [in, out], as in Keras; "outIn" as its transpose [out, in], as in PyTorch. */
+export type WeightLayout = (typeof WEIGHT_LAYOUTS)[number];
+
+/** Rows of a block, as the kernels have them; see `assembly/product/matmul.ts`. */
+const BLOCK_ROWS = 512;
+
+/** Memory of a packed matrix. */
+interface Block {
+  readonly runtime: Runtime;
+  readonly ptr: number;
+}
+
+const free = ({ runtime, ptr }: Block): void => {
+  if (!runtime.isDisposed) runtime.arena.free(ptr);
+};
+
+/** The backstop for matrices that were dropped without `dispose`. */
+const dropped = new FinalizationRegistry<Block>(free);
+
+/**
+ * A right-hand side of products in the order in which the kernels read it, in the engine's memory; made by `engine.packMatrix`.
+ *
+ * @example
+ * import { createEngine } from "headwise";
+ *
+ * const engine = await createEngine({ operations: "all" });
+ * const packed = engine.packMatrix({ data: Float32Array.of(1, 2, 3, 4, 5, 6), dims: [3, 2] }, "outIn");
+ * console.log(packed.depth, packed.columns); // 2 3
+ * packed.dispose();
+ */
+export class PackedMatrix {
+  /** Rows of W [depth, columns]: numbers that go into each sum. */
+  readonly depth: number;
+  /** Columns of W. */
+  readonly columns: number;
+  readonly #block: Block;
+  #isDisposed = false;
+
+  /** @internal */
+  constructor(depth: number, columns: number, block: Block) {
+    this.depth = depth;
+    this.columns = columns;
+    this.#block = block;
+    dropped.register(this, block, this);
+    Object.freeze(this); // its sizes bound what the kernels read
+  }
+
+  /** Gives the memory back. Disposing twice does nothing. */
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    dropped.unregister(this);
+    free(this.#block);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /**
+   * Address of the panels.
+   * @internal
+   * @throws {RangeError} a matrix of another engine
+   * @throws {Error} after `dispose`
+   */
+  ptrFor(runtime: Runtime, operation: string, name: string): number {
+    if (this.#isDisposed || this.#block.runtime.isDisposed) throw wrongMoment(operation, `"${name}" has been disposed of`);
+    if (this.#block.runtime !== runtime) throw wrongValue(operation, `"${name}" is a packed matrix of another engine`);
+    return this.#block.ptr;
+  }
+
+  /**
+   * Columns of W [depth, indices.length], as they were before they were packed.
+   * @internal
+   */
+  columnsAt(indices: readonly number[]): Float32Array {
+    const { runtime, ptr } = this.#block;
+    const { f32 } = runtime.memory;
+    const packedColumns = Math.ceil(this.columns / PANEL) * PANEL;
+    const found = new Float32Array(this.depth * indices.length);
+    for (let row = 0; row < this.depth; row++) {
+      const step = row % BLOCK_ROWS;
+      const block = row - step;
+      const steps = Math.min(BLOCK_ROWS, this.depth - block);
+      const start = (ptr >>> 2) + block * packedColumns + step * PANEL;
+      for (const [index, column] of indices.entries()) {
+        const ofPanel = column % PANEL;
+        found[row * indices.length + index] = f32[start + (column - ofPanel) * steps + ofPanel]!;
+      }
+    }
+    return found;
+  }
+
+  /**
+   * See `FullEngine.packMatrix`.
+   * @internal
+   */
+  static pack(runtime: Runtime, matrix: TensorLike, layout: WeightLayout = "inOut"): PackedMatrix {
+    const operation = "packMatrix";
+    runtime.assertReady(operation);
+    const isTransposed = oneOf(operation, "layout", layout, WEIGHT_LAYOUTS) === "outIn";
+    const operand = readNumbers(runtime, operation, "b", matrix);
+    const { dims } = operand;
+    if (dims.length !== 2) {
+      const expected = isTransposed ? "[out, in]" : "[in, out]";
+      throw wrongValue(operation, `"b" has ${dims.length} dims ${show(dims)}, expected 2 ${expected}`);
+    }
+    assertUnchanged(runtime, operation, [operand]);
+    const [depth, columns] = (isTransposed ? [dims[1], dims[0]] : dims) as [number, number];
+    const { arena, kernels } = runtime;
+    const ptr = arena.allocate(operation, kernels.packedBytes(depth, columns));
+    try {
+      onScratch(runtime, operation, [operand], 0, () => {
+        kernels.packMatrix(operand.ptr, isTransposed ? 1 : 0, depth, columns, ptr);
+      });
+    } catch (error) {
+      arena.free(ptr);
+      throw error;
+    }
+    return new PackedMatrix(depth, columns, { runtime, ptr });
+  }
+}

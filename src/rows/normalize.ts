@@ -1,0 +1,134 @@
+/** Normalization of rows: validate → place → run → hand back. */
+import { float32, knownOptions, wrongValue } from "../check.js";
+import {
+  assertUnchanged,
+  expectDims,
+  handBack,
+  newResult,
+  type Operand,
+  readNumbers,
+  readPlace,
+  refuseOverlaps,
+} from "../call/operand.js";
+import { NORMALIZE_PARAMS } from "../runtime/params.js";
+import type { Runtime } from "../runtime/runtime.js";
+import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
+import { optional } from "../attention/attentionCall.js";
+import { runUnits } from "../call/runUnits.js";
+
+/** Options of `rmsNorm`. */
+export interface RmsNormOptions<Out extends Float32Tensor = Float32Tensor> {
+  /** Multiplies each normalized row [length]. Default 1. */
+  weight?: TensorLike | undefined;
+  /** Added to the mean square, so that rows of zeros don't divide by zero. Default 1e-6, for `layerNorm` 1e-5. */
+  eps?: number | undefined;
+  /** Receives the result, and is returned; may be the tensor x. */
+  out?: Out | undefined;
+}
+
+/** Options of `layerNorm`. */
+export interface LayerNormOptions<Out extends Float32Tensor = Float32Tensor> extends RmsNormOptions<Out> {
+  /** Added to each normalized row [length]. Default 0. */
+  bias?: TensorLike | undefined;
+}
+
+/** Multiply-adds of an element, roughly. */
+const WORK = 8;
+
+/**
+ * See `FullEngine.layerNorm`.
+ * @internal
+ */
+export function layerNorm<Out extends Float32Tensor = ResultTensor>(
+  runtime: Runtime,
+  x: TensorLike,
+  options: LayerNormOptions<Out> = {},
+): Out {
+  return normalize(runtime, "layerNorm", x, options, ["weight", "bias", "eps", "out"], 1e-5);
+}
+
+/**
+ * See `FullEngine.rmsNorm`.
+ * @internal
+ */
+export function rmsNorm<Out extends Float32Tensor = ResultTensor>(
+  runtime: Runtime,
+  x: TensorLike,
+  options: RmsNormOptions<Out> = {},
+): Out {
+  return normalize(runtime, "rmsNorm", x, options, ["weight", "eps", "out"], 1e-6);
+}
+
+function normalize<Out extends Float32Tensor>(
+  runtime: Runtime,
+  operation: "layerNorm" | "rmsNorm",
+  x: TensorLike,
+  options: LayerNormOptions<Out>,
+  known: readonly string[],
+  defaultEps: number,
+): Out {
+  runtime.assertReady(operation);
+  knownOptions(operation, options, known);
+  const { weight: givenWeight, bias: givenBias, eps = defaultEps, out: returned } = options;
+  const input = readNumbers(runtime, operation, "x", x);
+  const length = input.dims.at(-1);
+  if (length === undefined) throw wrongValue(operation, '"x" has no axes, expected at least 1');
+  const added = float32(operation, "eps", eps, 0);
+  const read = (name: string, value: TensorLike): Operand => {
+    const operand = readNumbers(runtime, operation, name, value);
+    expectDims(operation, operand, [length], "the last axis of x");
+    return operand;
+  };
+  const weight = optional(givenWeight, (value) => read("weight", value));
+  const bias = operation === "rmsNorm" ? undefined : optional(givenBias, (value) => read("bias", value));
+  const place = optional(returned, (value) => readPlace(runtime, operation, "out", value, input.dims, "as x"));
+  const given = [input, weight, bias, place].filter((operand) => operand !== undefined);
+  refuseOverlaps(operation, given, () => input);
+  assertUnchanged(runtime, operation, given);
+
+  const out = place ?? newResult(runtime, operation, input.dims);
+  const isCentered = operation === "layerNorm";
+  normalizeRows(runtime, operation, place ? given : [...given, out], { input, out, weight, bias, length, eps: added, isCentered });
+  return handBack(returned, out);
+}
+
+/**
+ * Rows of a call that has been read.
+ * @internal
+ */
+interface NormalizedRows {
+  readonly input: Operand;
+  readonly out: Operand;
+  readonly weight: Pick<Operand, "ptr"> | undefined;
+  readonly bias: Pick<Operand, "ptr"> | undefined;
+  readonly length: number;
+  readonly eps: number;
+  readonly isCentered: boolean;
+}
+
+/**
+ * Places operands, if there are any, and normalizes rows.
+ * @internal
+ */
+export function normalizeRows(
+  runtime: Runtime,
+  operation: string,
+  operands: readonly Operand[],
+  { input, out, weight, bias, length, eps, isCentered }: NormalizedRows,
+): void {
+  runUnits(runtime, operation, operands, {
+    kernel: "normalize",
+    units: input.count === 0 ? 0 : input.count / length,
+    work: WORK * input.count,
+    layout: NORMALIZE_PARAMS,
+    paramsOf: () => ({
+      x: input.ptr,
+      out: out.ptr,
+      weight: weight?.ptr ?? 0,
+      bias: bias?.ptr ?? 0,
+      length,
+      eps,
+      isCentered: Number(isCentered),
+    }),
+  });
+}

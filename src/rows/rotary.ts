@@ -1,0 +1,97 @@
+/** Rotary embeddings: validate → place → run → hand back. */
+import { integer, knownOptions, oneOf } from "../check.js";
+import { assertUnchanged, handBack, newResult, onScratch, readNumbers, readPlace, refuseOverlaps } from "../call/operand.js";
+import { wholeLines } from "../runtime/arena.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { type Layout, LAYOUTS, sizesOf, stridesOf } from "../attention/shape.js";
+import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
+import { optional } from "../attention/attentionCall.js";
+import {
+  computeTables,
+  evenDim,
+  readBase,
+  readPlaces,
+  readRotary,
+  rotaryBytes,
+  type RotaryConfig,
+  type RotaryPositions,
+  turn,
+} from "./rotaryCall.js";
+import { MAX_POSITION } from "../attention/sequences.js";
+
+/** Options of `rotary`. */
+export interface RotaryOptions<Out extends Float32Tensor = Float32Tensor> extends RotaryConfig, RotaryPositions {
+  /** Order of axes: "bshd" = [batch, seq, heads, headDim], "bhsd" = [batch, heads, seq, headDim]. Default "bshd". */
+  layout?: Layout | undefined;
+  /** Receives the result, and is returned; may be the tensor x. */
+  out?: Out | undefined;
+}
+
+/** Options of `rotaryTables`. */
+export interface RotaryTablesOptions {
+  /** Positions, from 0 on. */
+  length: number;
+  /** Channels that turn: twice the columns of a table. */
+  rotaryDim: number;
+  /** θ = position · base^(−2i / rotaryDim) for column i. At least 1. Default 10000. */
+  base?: number | undefined;
+}
+
+const OPTIONS = ["layout", "base", "rotaryDim", "interleaved", "offset", "positions", "inverse", "tables", "out"];
+
+/**
+ * See `FullEngine.rotary`.
+ * @internal
+ */
+export function rotary<Out extends Float32Tensor = ResultTensor>(
+  runtime: Runtime,
+  x: TensorLike,
+  options: RotaryOptions<Out> = {},
+): Out {
+  const operation = "rotary";
+  runtime.assertReady(operation);
+  knownOptions(operation, options, OPTIONS);
+  const { layout: givenLayout = "bshd", base, rotaryDim, interleaved, tables, offset, positions, inverse, out: returned } = options;
+  const layout = oneOf(operation, "layout", givenLayout, LAYOUTS);
+  const input = readNumbers(runtime, operation, "x", x);
+  const { batch: batchSize, rows: seqLen, heads: numHeads, channels: headDim } = sizesOf(operation, input, layout);
+  const config = readRotary(runtime, operation, { base, rotaryDim, interleaved, tables }, headDim);
+  const places = readPlaces(operation, { offset, positions, inverse }, { batchSize, seqLen }, config);
+  const place = optional(returned, (value) => readPlace(runtime, operation, "out", value, input.dims, "as x"));
+  const given = [input, config.tables?.cos, config.tables?.sin, place].filter((operand) => operand !== undefined);
+  refuseOverlaps(operation, given, () => input);
+  assertUnchanged(runtime, operation, given);
+
+  const out = place ?? newResult(runtime, operation, input.dims);
+  if (input.count > 0) {
+    const strides = stridesOf(layout, seqLen, numHeads, headDim);
+    onScratch(runtime, operation, place ? given : [...given, out], rotaryBytes(config, places), (ptr) => {
+      const rows = { batchSize, seqLen, numHeads, headDim, xStrides: strides, outStrides: strides };
+      turn(runtime, operation, config, places, { ...rows, x: input.ptr, out: out.ptr }, ptr);
+    });
+  }
+  return handBack(returned, out);
+}
+
+/**
+ * See `FullEngine.rotaryTables`.
+ * @internal
+ */
+export function rotaryTables(runtime: Runtime, options: RotaryTablesOptions): { cos: ResultTensor; sin: ResultTensor } {
+  const operation = "rotaryTables";
+  runtime.assertReady(operation);
+  knownOptions(operation, options, ["length", "rotaryDim", "base"]);
+  const { length: givenLength, rotaryDim: givenDim, base: givenBase = 10000 } = options;
+  const length = integer(operation, "length", givenLength, 0, MAX_POSITION);
+  const rotaryDim = evenDim(operation, givenDim, 2 ** 20);
+  const base = readBase(operation, givenBase);
+  runtime.assertAlive(operation);
+  const cos = newResult(runtime, operation, [length, rotaryDim / 2]);
+  const sin = newResult(runtime, operation, [length, rotaryDim / 2]);
+  if (length > 0) {
+    onScratch(runtime, operation, [cos, sin], wholeLines(4 * rotaryDim), (frequencies) => {
+      computeTables(runtime, operation, rotaryDim, base, length, { cos: cos.ptr, sin: sin.ptr, positions: 0, frequencies });
+    });
+  }
+  return { cos: handBack<ResultTensor>(undefined, cos), sin: handBack<ResultTensor>(undefined, sin) };
+}

@@ -1,0 +1,287 @@
+/** Rotary embeddings as the caller describes them, read once and checked, and their computation on rows in the engine's memory. */
+import { describe, integer, oneOf, show, wrongKind, wrongValue } from "../check.js";
+import { type Operand, readNumbers } from "../call/operand.js";
+import { wholeLines } from "../runtime/arena.js";
+import { ROTARY_PARAMS, ROTARY_TABLES_PARAMS, writeStruct } from "../runtime/params.js";
+import type { Runtime } from "../runtime/runtime.js";
+import type { Strides } from "../attention/shape.js";
+import type { TensorLike } from "../call/tensor.js";
+import { optional } from "../attention/attentionCall.js";
+import { integersOf, isAbsent, MAX_POSITION } from "../attention/sequences.js";
+
+/** Cosines and sines, as `rotaryTables` makes them: a row for each position. */
+export interface RotaryTables {
+  /** [positions, rotaryDim / 2] */
+  readonly cos: TensorLike;
+  /** [positions, rotaryDim / 2] */
+  readonly sin: TensorLike;
+}
+
+/** How rows are turned, whatever their layout. */
+export interface RotaryConfig {
+  /** θ = position · base^(−2i / rotaryDim) for pair i. At least 1. Default 10000; not together with `tables`. */
+  base?: number | undefined;
+  /** Channels of each head that turn, from the first on; an even number. Default all, or twice the width of `tables`. */
+  rotaryDim?: number | undefined;
+  /** Whether pairs are the channels 2i and 2i + 1, instead of i and i + rotaryDim / 2. Default false. */
+  interleaved?: boolean | undefined;
+  /** Cosines and sines by position, for angles that are scaled some other way. Default those of `base`. */
+  tables?: RotaryTables | undefined;
+}
+
+/** Where the rows stand, and which way they turn. */
+export interface RotaryPositions {
+  /** Position of row 0, for all sequences or for each [batch]. Default 0. */
+  offset?: number | ArrayLike<number> | undefined;
+  /** Position of each row [seqLen], or of each row of each sequence [batch · seqLen], instead of `offset`. */
+  positions?: ArrayLike<number> | undefined;
+  /** Whether rows are turned back. Default false. */
+  inverse?: boolean | undefined;
+}
+
+/**
+ * Rows that turn; `batchStride` and the like in elements.
+ * @internal
+ */
+export interface RotaryRows {
+  readonly batchSize: number;
+  readonly seqLen: number;
+  readonly numHeads: number;
+  readonly headDim: number;
+}
+
+/**
+ * Angles, however they come. Nothing of the caller's is looked at again.
+ * @internal
+ */
+export interface Rotary {
+  readonly rotaryDim: number;
+  readonly isInterleaved: boolean;
+  readonly base: number;
+  /** [positions, rotaryDim / 2] each, instead of `base`. */
+  readonly tables: { readonly cos: Operand; readonly sin: Operand } | undefined;
+}
+
+/**
+ * Reads how rows are turned.
+ * @internal
+ */
+export function readRotary(runtime: Runtime, operation: string, config: RotaryConfig, headDim: number): Rotary {
+  const { base: givenBase, rotaryDim: givenDim, interleaved = false, tables: givenTables } = config;
+  const tables = optional(givenTables, (value) => readTables(runtime, operation, value));
+  if (tables && givenBase !== undefined) throw wrongKind(operation, '"base" can\'t go with "tables", whose angles are as they are');
+  const width = tables?.cos.dims[1];
+  const rotaryDim = evenDim(operation, givenDim ?? (width === undefined ? headDim : 2 * width), headDim);
+  if (width !== undefined && 2 * width !== rotaryDim) {
+    const why = `half of rotaryDim ${rotaryDim}`;
+    throw wrongValue(operation, `"tables.cos" has dims ${show(tables!.cos.dims)}, expected ${rotaryDim / 2} columns (${why})`);
+  }
+  return {
+    rotaryDim,
+    isInterleaved: oneOf(operation, "interleaved", interleaved, [true, false]),
+    base: readBase(operation, givenBase ?? 10000),
+    tables,
+  };
+}
+
+/** Powers of a larger base would leave float64. */
+const MAX_BASE = 1e300;
+
+/**
+ * @throws {TypeError} not a number @throws {RangeError} below 1, or above MAX_BASE
+ * @internal
+ */
+export function readBase(operation: string, base: unknown): number {
+  if (typeof base === "number" && base >= 1 && base <= MAX_BASE) return base;
+  const problem = `"base" must be a number from 1 to ${MAX_BASE}, got ${describe(base)}`;
+  throw typeof base === "number" ? wrongValue(operation, problem) : wrongKind(operation, problem);
+}
+
+/**
+ * A number of channels that pair up.
+ * @internal
+ */
+export function evenDim(operation: string, value: unknown, most: number): number {
+  const rotaryDim = integer(operation, "rotaryDim", value, 2, most);
+  if (rotaryDim % 2 === 0) return rotaryDim;
+  throw wrongValue(operation, `"rotaryDim" must be even, as channels turn in pairs, got ${rotaryDim}`);
+}
+
+function readTables(runtime: Runtime, operation: string, tables: unknown): NonNullable<Rotary["tables"]> {
+  if (typeof tables !== "object" || tables === null) {
+    throw wrongKind(operation, `"tables" must be { cos, sin }, got ${describe(tables)}`);
+  }
+  const { cos: givenCos, sin: givenSin } = tables as Record<string, unknown>;
+  const cos = readNumbers(runtime, operation, "tables.cos", givenCos);
+  const sin = readNumbers(runtime, operation, "tables.sin", givenSin);
+  if (cos.dims.length !== 2) {
+    throw wrongValue(operation, `"tables.cos" has dims ${show(cos.dims)}, expected 2 [positions, rotaryDim / 2]`);
+  }
+  if (show(sin.dims) !== show(cos.dims)) {
+    throw wrongValue(operation, `"tables.sin" has dims ${show(sin.dims)}, expected ${show(cos.dims)} (as tables.cos)`);
+  }
+  return { cos, sin };
+}
+
+/**
+ * Which row of the tables each row takes, and at which position each row of computed tables is.
+ * @internal
+ */
+export interface RotaryPlaces {
+  /** [batchSize, seqLen] */
+  readonly tableRows: readonly number[];
+  /** Of tables that are computed for the call. */
+  readonly positions: readonly number[];
+  readonly isInverse: boolean;
+}
+
+/**
+ * Reads where rows stand. Positions that all sequences share share rows of the tables.
+ * @internal
+ */
+export function readPlaces(
+  operation: string,
+  { offset = 0, positions, inverse = false }: RotaryPositions,
+  { batchSize, seqLen }: Pick<RotaryRows, "batchSize" | "seqLen">,
+  { tables }: Rotary,
+): RotaryPlaces {
+  const isInverse = oneOf(operation, "inverse", inverse, [true, false]);
+  const last = (tables ? tables.cos.dims[0]! : MAX_POSITION) - 1;
+  const tokens = Array.from({ length: batchSize * seqLen }, (_, token) => token);
+  let places: number[]; // of one sequence for all, or of each
+  if (!isAbsent(positions)) {
+    if (offset !== 0) throw wrongKind(operation, '"offset" can\'t go with "positions", which say it all');
+    const length = typeof positions === "object" ? positions.length : undefined;
+    const isShared = length === seqLen;
+    if (length !== undefined && !isShared && length !== tokens.length) {
+      const each = `${batchSize} × ${seqLen} = ${tokens.length}`;
+      throw wrongValue(
+        operation,
+        `"positions" holds ${describe(length)} elements, expected seqLen = ${seqLen} or batch × seqLen = ${each}`,
+      );
+    }
+    places = integersOf(operation, "positions", positions, length, 0, last);
+  } else {
+    const most = Math.max(0, last - Math.max(0, seqLen - 1));
+    const offsets =
+      typeof offset === "number"
+        ? [integer(operation, "offset", offset, 0, most)]
+        : integersOf(operation, "offset", offset, batchSize, 0, most);
+    if (seqLen > last + 1) throw wrongValue(operation, `"tables" hold ${last + 1} positions, expected at least seqLen = ${seqLen}`);
+    places = offsets.flatMap((first) => Array.from({ length: seqLen }, (_, i) => first + i));
+  }
+  const rowOf = (token: number): number => (places.length === seqLen ? token % seqLen : token);
+  return {
+    tableRows: tables ? tokens.map((token) => places[rowOf(token)]!) : tokens.map(rowOf),
+    positions: tables ? [] : places,
+    isInverse,
+  };
+}
+
+/**
+ * Bytes of scratch that `turn` needs, beside operands.
+ * @internal
+ */
+export const rotaryBytes = ({ rotaryDim }: Rotary, { tableRows, positions }: RotaryPlaces): number =>
+  wholeLines(4 * tableRows.length) +
+  wholeLines(4 * positions.length) +
+  wholeLines(4 * rotaryDim) +
+  2 * wholeLines(2 * rotaryDim * positions.length);
+
+/** Multiply-adds of a cosine and a sine, and of a channel, roughly. */
+const ANGLE_WORK = 40;
+const CHANNEL_WORK = 2;
+
+/**
+ * Rows in the engine's memory, at most where they come from.
+ * @internal
+ */
+export interface RotaryTarget extends RotaryRows {
+  readonly x: number;
+  readonly out: number;
+  readonly xStrides: Strides;
+  readonly outStrides: Strides;
+}
+
+/**
+ * Computes the cosines and sines of some positions; `frequencies` is room for rotaryDim / 2 float64.
+ * @internal
+ */
+export function computeTables(
+  runtime: Runtime,
+  operation: string,
+  rotaryDim: number,
+  base: number,
+  rows: number,
+  ptrs: { readonly cos: number; readonly sin: number; readonly positions: number; readonly frequencies: number },
+): void {
+  const work = ANGLE_WORK * rows * rotaryDim;
+  runtime.kernels.rotaryFrequencies(ptrs.frequencies, rotaryDim, base);
+  writeStruct(runtime.memory, runtime.jobPtr, ROTARY_TABLES_PARAMS, { ...ptrs, pairs: rotaryDim / 2 });
+  runtime.run(operation, {
+    kernel: "rotaryTables",
+    params: runtime.jobPtr,
+    workspaces: 0,
+    workspaceBytes: 0,
+    units: rows,
+    work,
+    threads: Math.min(rows, runtime.threadsFor(work)),
+  });
+}
+
+/**
+ * Turns rows that lie in the engine's memory; the tables, where given, have their places.
+ *
+ * @param ptr  `rotaryBytes` of scratch
+ * @internal
+ */
+export function turn(
+  runtime: Runtime,
+  operation: string,
+  { rotaryDim, isInterleaved, base, tables }: Rotary,
+  { tableRows, positions, isInverse }: RotaryPlaces,
+  { x, out, batchSize, seqLen, numHeads, headDim, xStrides, outStrides }: RotaryTarget,
+  ptr: number,
+): void {
+  const rows = batchSize * seqLen;
+  if (rows * numHeads === 0) return;
+  const { memory } = runtime;
+  const positionsPtr = ptr + wholeLines(4 * rows);
+  const frequencies = positionsPtr + wholeLines(4 * positions.length);
+  const cos = tables?.cos.ptr ?? frequencies + wholeLines(4 * rotaryDim);
+  const sin = tables?.sin.ptr ?? cos + wholeLines(2 * rotaryDim * positions.length);
+  memory.i32.set(tableRows, ptr >>> 2);
+  memory.i32.set(positions, positionsPtr >>> 2);
+  if (!tables) {
+    computeTables(runtime, operation, rotaryDim, base, positions.length, { cos, sin, positions: positionsPtr, frequencies });
+  }
+  const work = CHANNEL_WORK * rows * numHeads * headDim;
+  writeStruct(memory, runtime.jobPtr, ROTARY_PARAMS, {
+    x,
+    out,
+    cos,
+    sin,
+    tableRows: ptr,
+    seqLen,
+    numHeads,
+    headDim,
+    rotaryDim,
+    xRowStride: xStrides.row,
+    xHeadStride: xStrides.head,
+    xBatchStride: xStrides.batch,
+    outRowStride: outStrides.row,
+    outHeadStride: outStrides.head,
+    outBatchStride: outStrides.batch,
+    isInterleaved: Number(isInterleaved),
+    isInverse: Number(isInverse),
+  });
+  runtime.run(operation, {
+    kernel: "rotary",
+    params: runtime.jobPtr,
+    workspaces: 0,
+    workspaceBytes: 0,
+    units: rows,
+    work,
+    threads: Math.min(rows, runtime.threadsFor(work)),
+  });
+}

@@ -1,0 +1,145 @@
+/** Softmax along an axis: validate → place → run → hand back. */
+import { stridesUnder } from "../call/broadcast.js";
+import { float32, integer, knownOptions, oneOf, show, wrongValue } from "../check.js";
+import {
+  assertUnchanged,
+  handBack,
+  newResult,
+  type Operand,
+  readMask,
+  readNumbers,
+  readPlace,
+  refuseOverlaps,
+} from "../call/operand.js";
+import { AXIS_PARAMS, sizeOf, SOFTMAX_PARAMS, writeStruct } from "../runtime/params.js";
+import type { Runtime } from "../runtime/runtime.js";
+import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
+import { optional } from "../attention/attentionCall.js";
+import { runUnits } from "../call/runUnits.js";
+
+/** Options of `softmax`. */
+export interface SoftmaxOptions<Out extends Float32Tensor = Float32Tensor> {
+  /** The axis whose elements sum to 1; negative ones count from the end. Default −1, the last one. */
+  axis?: number | undefined;
+  /** Factor on x. Default 1. */
+  scale?: number | undefined;
+  /**
+   * Bytes, other than 0 where an element counts; the others are 0 (log: −∞) and have no influence. Broadcasts to the sizes of x,
+   * aligned to the right; where the axis is the last one, a last axis shorter than x's, but not 1, hides the elements beyond it.
+   */
+  mask?: TensorLike | undefined;
+  /** Added to scale · x; −∞ hides an element. Broadcasts as `mask` does. */
+  bias?: TensorLike | undefined;
+  /** Whether results are logarithms: scale · x + bias − ln Σ exp(scale · x + bias). Default false. */
+  log?: boolean | undefined;
+  /** Receives the result, and is returned; may be the tensor x. */
+  out?: Out | undefined;
+}
+
+const OPERATION = "softmax";
+const OPTIONS = ["axis", "scale", "mask", "bias", "log", "out"];
+/** Columns of a unit where the axis is not the last one, and the bytes of a thread's workspace; see `assembly/rows/softmaxColumns.ts`. */
+const COLUMNS = 128;
+const COLUMNS_BYTES = 24 * COLUMNS;
+/** Multiply-adds of an element, roughly. */
+const WORK = 12;
+
+/** A mask or bias, and how it lies under x. */
+interface Broadcast {
+  readonly operand: Operand;
+  readonly strides: readonly number[];
+}
+
+/**
+ * See `FullEngine.softmax`.
+ * @internal
+ */
+export function softmax<Out extends Float32Tensor = ResultTensor>(
+  runtime: Runtime,
+  x: TensorLike,
+  options: SoftmaxOptions<Out> = {},
+): Out {
+  runtime.assertReady(OPERATION);
+  knownOptions(OPERATION, options, OPTIONS);
+  const { axis: givenAxis = -1, scale = 1, mask: givenMask, bias: givenBias, log = false, out: returned } = options;
+  const input = readNumbers(runtime, OPERATION, "x", x);
+  const axis = axisOf(input, givenAxis);
+  const factor = float32(OPERATION, "scale", scale);
+  const isLog = oneOf(OPERATION, "log", log, [true, false]);
+  const read = (operand: Operand): Broadcast => ({ operand, strides: stridesOf(operand, input, axis) });
+  const mask = optional(givenMask, (value) => read(readMask(runtime, OPERATION, "mask", value)));
+  const bias = optional(givenBias, (value) => read(readNumbers(runtime, OPERATION, "bias", value)));
+  const place = optional(returned, (value) => readPlace(runtime, OPERATION, "out", value, input.dims, "as x"));
+  const given = [input, mask?.operand, bias?.operand, place].filter((operand) => operand !== undefined);
+  refuseOverlaps(OPERATION, given, () => input);
+  assertUnchanged(runtime, OPERATION, given);
+
+  const { dims, count } = input;
+  const out = place ?? newResult(runtime, OPERATION, dims);
+  const rank = dims.length;
+  const length = dims[axis]!;
+  const inner = countOf(dims.slice(axis + 1));
+  const axisBytes = sizeOf(AXIS_PARAMS);
+  runUnits(runtime, OPERATION, place ? given : [...given, out], {
+    kernel: "softmax",
+    units: count === 0 ? 0 : countOf(dims.slice(0, axis)) * Math.ceil(inner / COLUMNS),
+    work: WORK * count,
+    workspaceBytes: inner > 1 ? COLUMNS_BYTES : 0,
+    ownBytes: rank * axisBytes,
+    layout: SOFTMAX_PARAMS,
+    paramsOf: (axes) => {
+      for (const [index, size] of dims.entries()) {
+        const strides = { maskStride: mask?.strides[index] ?? 0, biasStride: bias?.strides[index] ?? 0 };
+        writeStruct(runtime.memory, axes + index * axisBytes, AXIS_PARAMS, { size, ...strides });
+      }
+      return {
+        x: input.ptr,
+        out: out.ptr,
+        mask: mask?.operand.ptr ?? 0,
+        bias: bias?.operand.ptr ?? 0,
+        outerAxes: axes,
+        numOuterAxes: axis,
+        innerAxes: axes + (axis + 1) * axisBytes,
+        numInnerAxes: rank - axis - 1,
+        length,
+        covered: axis === rank - 1 ? Math.min(coveredBy(mask, length), coveredBy(bias, length)) : length,
+        inner,
+        maskStride: mask?.strides[axis] ?? 0,
+        biasStride: bias?.strides[axis] ?? 0,
+        scale: factor,
+        isLog: Number(isLog),
+      };
+    },
+  });
+  return handBack(returned, out);
+}
+
+function axisOf({ dims }: Operand, axis: unknown): number {
+  const rank = dims.length;
+  if (rank === 0) throw wrongValue(OPERATION, '"x" has no axes, expected at least 1');
+  const index = integer(OPERATION, "axis", axis, -rank, rank - 1);
+  return index < 0 ? rank + index : index;
+}
+
+/** How a mask or bias lies under x; what doesn't fit is a RangeError. */
+function stridesOf({ name, dims }: Operand, x: Operand, axis: number): number[] {
+  const rank = x.dims.length;
+  const problem = (what: string): RangeError =>
+    wrongValue(OPERATION, `"${name}" has dims ${show(dims)}, ${what} (it must broadcast to x, of dims ${show(x.dims)})`);
+  if (dims.length > rank) throw problem(`expected at most ${rank}`);
+  for (const [index, size] of dims.entries()) {
+    const at = index + rank - dims.length;
+    const full = x.dims[at]!;
+    const mayBeShort = at === rank - 1 && axis === at;
+    if (size === 1 || size === full || (mayBeShort && size > 0 && size < full)) continue;
+    const expected = mayBeShort && full > 1 ? `1 to ${full}` : full === 1 ? "1" : `1 or ${full}`;
+    throw problem(`expected ${expected} for axis ${at} instead of ${size}`);
+  }
+  return stridesUnder(dims, rank);
+}
+
+/** Elements of the last axis that a mask or bias reaches. */
+const coveredBy = (broadcast: Broadcast | undefined, length: number): number => {
+  const size = broadcast?.operand.dims.at(-1) ?? 1;
+  return size > 1 && size < length ? size : length;
+};

@@ -1,0 +1,58 @@
+// Activation functions. See scripts/breaks.mjs.
+
+export default [
+  {
+    rule: "activation: no infinity meets the 0 that gelu and silu weigh it with",
+    find: "return f32x4.pmin(f32x4.abs(x), constant(FAR));",
+    replace: "return f32x4.abs(x);",
+    tests: ["activate"],
+  },
+  {
+    rule: "activation: NaN passes relu",
+    find: "RELU) return f32x4.pmax(x, f32x4.splat(0));",
+    replace: "RELU) return f32x4.pmax(f32x4.splat(0), x);",
+    tests: ["activate"],
+  },
+  {
+    rule: "activation: the exponent of gelu is not rounded",
+    find: "expMinusOne(f32x4.add(remainder(x, shifted), low))",
+    replace: "expMinusOne(remainder(x, shifted))",
+    tests: ["activate"],
+  },
+  {
+    rule: "activation: e^x is 0 below the limit",
+    find: "const power = onePlusTimes(expMinusOne(remainder(x, shifted)), powerOfTwo(shifted));\n  return v128.andnot(power, f32x4.lt(x, constant(LOWEST)));",
+    replace: "return onePlusTimes(expMinusOne(remainder(x, shifted)), powerOfTwo(shifted));",
+    tests: ["activate"],
+  },
+  {
+    rule: "activation: the sigmoid of negative numbers is e^x / (1 + e^x)",
+    find: "v128.bitselect(one, power, f32x4.ge(x, f32x4.splat(0)))",
+    replace: "one",
+    tests: ["activate"],
+  },
+  {
+    rule: "activation: the numbers of the functions",
+    find: '"gelu", "gelu-tanh"',
+    replace: '"gelu-tanh", "gelu"',
+    tests: ["activate"],
+  },
+  {
+    rule: "activation: elements after the last whole vector",
+    find: "activate4(v128.load32_splat(src), kind), 0)",
+    replace: "v128.load32_splat(src), 0)",
+    tests: ["activate"],
+  },
+  {
+    rule: "activation: the gate is multiplied in",
+    find: "if (p.gate) multiplyRow",
+    replace: "if (!p.gate) multiplyRow",
+    tests: ["activate"],
+  },
+  {
+    rule: "activation: the gate of each unit is its own",
+    find: "p.gate + offset, count);",
+    replace: "p.gate, count);",
+    tests: ["activate"],
+  },
+];

@@ -1,0 +1,97 @@
+/** The cases on another host: one bundle of them and the package, which Nodes, Deno, Bun and a page of Chromium all run. */
+import { execFile } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { type Plugin, rolldown } from "rolldown";
+import { chromiumPath, launchChromium, visit } from "../hosts/chromium.js";
+import { areHostsRequired, type HostName as InstalledHost, obtain } from "../hosts/hosts.js";
+import { ISOLATION, serve } from "../hosts/serve.js";
+import { caseFiles } from "./discover.js";
+import type { Answer } from "./host.js";
+
+export const HOST_NAMES = ["Node 20", "Node 22", "Node 24", "Node 26", "Deno", "Bun", "Chromium"] as const;
+export type HostName = (typeof HOST_NAMES)[number];
+
+/** A host that is there, or why it is not. */
+export type BitsHost =
+  | { readonly name: HostName; readonly version: string; readonly executable: string; readonly reason?: undefined }
+  | { readonly name: HostName; readonly reason: string };
+
+/** Several times what a busy machine takes. */
+const TIMEOUT = 180_000;
+const FILE = "bits.mjs";
+
+export async function find(name: HostName): Promise<BitsHost> {
+  if (name !== "Chromium") return { ...(await obtain(name satisfies InstalledHost)), name };
+  const executable = chromiumPath();
+  if (executable === undefined) return { name, reason: "there is no Chromium; CHROMIUM can name its executable" };
+  try {
+    const browser = await launchChromium();
+    const version = browser.version();
+    await browser.close();
+    return { name, version, executable };
+  } catch (error) {
+    if (areHostsRequired) throw error;
+    return { name, reason: (error as Error).message.split("\n")[0]! };
+  }
+}
+
+/** What `#cases` is: the cases of every `test/*.bits.ts`. */
+const foundCases: Plugin = {
+  name: "cases",
+  resolveId: (id) => (id === "#cases" ? id : undefined),
+  load(id) {
+    if (id !== "#cases") return undefined;
+    const files = caseFiles(resolve("test"));
+    const imports = files.map((file, index) => `import cases${index} from ${JSON.stringify(file)};`);
+    return `${imports.join("\n")}\nexport const CASES = [${files.map((_, index) => `...cases${index}`).join()}];`;
+  },
+};
+
+/**
+ * Writes the bundle, and the page that runs it.
+ *
+ * @param entry  the package's main file
+ */
+export async function bundle(entry: string, folder: string): Promise<void> {
+  const bundled = await rolldown({
+    input: resolve("test/bits/host.ts"),
+    platform: "neutral",
+    resolve: { alias: { headwise: entry }, mainFields: ["module", "main"] },
+    plugins: [foundCases],
+  });
+  await bundled.write({ file: join(folder, FILE), format: "esm", codeSplitting: false });
+  await bundled.close();
+  writeFileSync(join(folder, "index.html"), `<!doctype html><title>bits</title><script type="module" src="${FILE}"></script>\n`);
+}
+
+/** The answer of a host to what `bundle` wrote. */
+export async function ask(host: BitsHost & { readonly executable: string }, folder: string): Promise<Answer> {
+  if (host.name === "Chromium") return askChromium(folder);
+  return askProcess(host.executable, host.name === "Deno" ? ["run", "--no-config", "--no-lock", "--quiet"] : [], folder);
+}
+
+/** The same of an executable that takes a file behind some arguments. */
+export async function askProcess(executable: string, args: readonly string[], folder: string): Promise<Answer> {
+  const options = { cwd: folder, timeout: TIMEOUT, maxBuffer: 2 ** 26 };
+  try {
+    const { stdout } = await promisify(execFile)(executable, [...args, FILE], options);
+    return JSON.parse(stdout) as Answer;
+  } catch (error) {
+    const { stderr, message } = error as { stderr?: string; message: string };
+    return { engine: "unknown", problem: stderr?.trim() || message };
+  }
+}
+
+async function askChromium(folder: string): Promise<Answer> {
+  const site = await serve(folder, () => ISOLATION);
+  const browser = await launchChromium();
+  try {
+    const { result, log } = await visit(browser, `${site.origin}/`, TIMEOUT);
+    return (result as Answer | undefined) ?? { engine: "unknown", problem: log.join("\n") || "the page left no result" };
+  } finally {
+    await browser.close();
+    await site.close();
+  }
+}

@@ -1,0 +1,105 @@
+// The rules of determinism, and the form of the inner loops. See scripts/breaks.mjs.
+
+const DETERMINISM = ["determinism"];
+
+import { ATTENTION_TESTS } from "./support/attentionTests.mjs";
+
+export default [
+  // Determinism
+  {
+    rule: "determinism 1: blocks begin at multiples of BLOCK of the key's index",
+    find: "return this.sinkEnd ? 0 : floorBlock(this.from);",
+    replace: "return this.sinkEnd ? 0 : floorPanel(this.from);",
+    tests: DETERMINISM,
+  },
+  {
+    rule: "determinism 2: the scale is applied at one place, whatever the tile",
+    find: "let q = v128.load32_splat(qPtr);",
+    replace: "let q = v128.load32_splat(qPtr); if (rows == 1) q = f32x4.mul(q, f32x4.splat(1.0000001));",
+    tests: DETERMINISM,
+  },
+  {
+    rule: "determinism 3: the maximum is per row",
+    find: "raiseMax(strip, r, rowMax(rowScores, bytes));",
+    replace: "raiseMax(strip, r, rowMax(scoresPtr, bytes));",
+    tests: DETERMINISM,
+  },
+  {
+    rule: "determinism 4: lane = index mod 8, a fixed tree",
+    file: "scoreRows.ts",
+    find: "sum4567 = f32x4.add(sum4567, p4567);",
+    replace: "sum0123 = f32x4.add(sum0123, p4567);",
+    tests: ["exp"],
+  },
+  {
+    rule: "determinism 4: rescaling is decided per row",
+    find: "row.max == -Infinity ? 0 : row.max",
+    replace: "row.max == -Infinity ? 0 : row.max + <f32>(row.q & 4096 ? 0.5 : 0)",
+    tests: DETERMINISM,
+  },
+  {
+    rule: "determinism 5: keys in order, one accumulator per output element",
+    find: "  addStrip(false, tileRows, weightsPtr, 0, vPanelPtr, vPanelBytes, accPtr, panels, keys);",
+    replace:
+      "  const half = tileRows == 1 ? keys >> 1 : 0; addStrip(false, tileRows, weightsPtr + (half << 2), 0, vPanelPtr + half * PANEL_BYTES, vPanelBytes, accPtr, panels, keys - half); if (half) addStrip(false, tileRows, weightsPtr, 0, vPanelPtr, vPanelBytes, accPtr, panels, half);",
+    tests: DETERMINISM,
+  },
+  {
+    rule: "determinism 10: asking for weights changes no bit of out",
+    find: "row.sum += exponentials(rowScores, bytes, shiftOf(row));",
+    replace: "row.sum += exponentials(rowScores, bytes, shiftOf(row)) * <f32>(p.weights ? 1.000001 : 1);",
+    tests: DETERMINISM,
+  },
+  {
+    rule: "determinism 13: of the host's Math only sqrt",
+    find: "1 / Math.sqrt(shape.headDim)",
+    replace: "Math.pow(shape.headDim, -0.5)",
+    tests: ["codegen"],
+  },
+
+  // The inner loops
+  {
+    rule: "no vector literal in a loop",
+    find: "const caps = f32x4.splat(softcap);",
+    replace: "const caps = f32x4.mul(f32x4.splat(softcap), f32x4.splat(1.5));",
+    tests: ["codegen"],
+  },
+  {
+    rule: "a strip works on the keys of its own rows",
+    find: "<i32>((t - numRows) / groupSize), <i32>((t - 1) / groupSize)",
+    replace: "0, <i32>p.seqLen - 1",
+    tests: ["work"],
+  },
+  {
+    rule: "a band goes through the keys of all its strips",
+    find: "<i32>((end - 1) / groupSize)",
+    replace: "<i32>(first / groupSize)",
+  },
+  {
+    rule: "a strip passes over the blocks that only others of its band see",
+    find: "return this.firstKey(block) < this.endKey(block);",
+    replace: "return true;",
+    tests: ["parity", "determinism"],
+  },
+  {
+    rule: "packing ends at the last key that is seen",
+    find: "isEveryScoreWanted ? sequenceOf(p, sequence).keyRows : band.to",
+    replace: "sequenceOf(p, sequence).keyRows",
+    tests: ["work"],
+  },
+  {
+    rule: "out may be the very tensor q",
+    find: "result === call.results.out ? query : undefined",
+    replace: "undefined",
+  },
+  {
+    rule: "a call that fails leaves out as it was: operands are checked after the options are read",
+    find: "assertUnchanged(runtime, operation, call.given);",
+    replace: "",
+  },
+  {
+    rule: "queryOffset may differ by sequence",
+    find: "offsets[index]! - origin",
+    replace: "offsets[0]! - origin",
+  },
+].map((each) => ({ tests: ATTENTION_TESTS, ...each }));

@@ -1,0 +1,58 @@
+// Rotary embeddings. See scripts/breaks.mjs.
+
+export default [
+  {
+    rule: "rotary: the second channel of a pair is b cos + a sin",
+    find: "madd(b, cos, f32x4.mul(a, sin))",
+    replace: "madd(b, cos, f32x4.neg(f32x4.mul(a, sin)))",
+    tests: ["rotary"],
+  },
+  {
+    rule: "rotary: neighbours have opposite signs",
+    find: "v128.xor(v128.load(EVEN_SIGNS), flip)",
+    replace: "v128.load(EVEN_SIGNS)",
+    tests: ["rotary"],
+  },
+  {
+    rule: "rotary: channels from rotaryDim on stay",
+    find: "(p.headDim - 2 * pairs) << 2",
+    replace: "(p.headDim - 2 * pairs) << 1",
+    tests: ["rotary"],
+  },
+  {
+    rule: "rotary: rows of the tables are those of the positions",
+    find: "tables ? tokens.map((token) => places[rowOf(token)]!) : tokens.map(rowOf)",
+    replace: "tokens.map(rowOf)",
+    tests: ["rotary"],
+  },
+  {
+    rule: "rotary: an offset for each sequence",
+    find: "(places.length === seqLen ? token % seqLen : token)",
+    replace: "token % seqLen",
+    tests: ["rotary"],
+  },
+  {
+    rule: "rotary: angles up to 2²⁹ are reduced by all parts of π/2",
+    find: " - n * HALF_PI3 - n * HALF_PI4;",
+    replace: " - n * HALF_PI3;",
+    tests: ["rotary"],
+  },
+  {
+    rule: "rotary: quarters of the circle",
+    find: "quarter == 1 || quarter == 2 ? -cos : cos",
+    replace: "quarter == 1 ? -cos : cos",
+    tests: ["rotary"],
+  },
+  {
+    rule: "rotary: the frequencies of base",
+    find: "<f64>(2 * i)",
+    replace: "<f64>i",
+    tests: ["rotary"],
+  },
+  {
+    rule: "rotary: the exponent of the logarithm",
+    find: "(bits - 0x3fe6a09e667f3bcd) >> 52",
+    replace: "(bits - 0x3ff0000000000000) >> 53",
+    tests: ["rotary"],
+  },
+];

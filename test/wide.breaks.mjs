@@ -1,0 +1,37 @@
+// The build for registers of 256 bits. See scripts/breaks.mjs.
+
+export default [
+  {
+    rule: "wide: an odd panel comes last",
+    find: "kPanelPtr += even * steps * stepBytes(isInt8);",
+    replace: "",
+    tests: ["wide"],
+    needsWide: true,
+  },
+  {
+    rule: "wide: an odd panel of values has sums of its own",
+    find: "accPtr += even * (<usize>rows * PANEL_BYTES);",
+    replace: "",
+    tests: ["wide"],
+    needsWide: true,
+  },
+  {
+    rule: "wide: the flag stays as it is where the build can't run",
+    find: "  assertWide(operation);\n  process",
+    replace: "  process",
+    tests: ["wide"],
+  },
+  {
+    rule: "wide: V8 before 13.6 gains nothing",
+    find: "(major === 13 && minor >= 6)",
+    replace: "major === 13",
+    tests: ["wide"],
+  },
+  {
+    rule: "wide: bits don't depend on it",
+    find: "if (IS_RELAXED) return f32x4.relaxed_madd(a, b, c);",
+    replace: "if (IS_RELAXED && !IS_WIDE) return f32x4.relaxed_madd(a, b, c);",
+    tests: ["wide"],
+    needsWide: true,
+  },
+];
