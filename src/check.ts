@@ -61,3 +61,39 @@ export function knownOptions(operation: string, options: unknown, known: readonl
     if (!known.includes(name)) throw wrongKind(operation, `unknown option "${name}"; the options are ${known.join(", ")}`);
   }
 }
+
+/** Whether an option was not given: null is as good as nothing. */
+export const isAbsent = (value: unknown): value is null | undefined => value === undefined || value === null;
+
+/** `read` applied to what is there; null counts as absent, as a missing tensor often does. */
+export const optional = <T, R>(value: T | undefined | null, read: (value: T) => R): R | undefined =>
+  value === undefined || value === null ? undefined : read(value);
+
+/** Positions, windows and sink tokens stay below this: sums of three of them fit in 32 bits. */
+export const MAX_POSITION = 2 ** 29;
+
+/** An array of integers, `count` of them, one for each sequence; undefined for any number. */
+export function integersOf(
+  operation: string,
+  name: string,
+  values: unknown,
+  count: number | undefined,
+  least: number,
+  most: number,
+): number[] {
+  const length = typeof values === "object" ? (values as { length?: unknown } | null)?.length : undefined;
+  if (typeof length !== "number") {
+    throw wrongKind(
+      operation,
+      `"${name}" must be an array of ${count === undefined ? "" : `${count} `}integers, got ${describe(values)}`,
+    );
+  }
+  if (count !== undefined && length !== count) {
+    throw wrongValue(operation, `"${name}" holds ${length} elements, expected ${count}, one for each sequence`);
+  }
+  const found: number[] = [];
+  for (let index = 0; index < length; index++) {
+    found.push(integer(operation, `${name}[${index}]`, (values as ArrayLike<unknown>)[index], least, most));
+  }
+  return found;
+}

@@ -1,5 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Fast attention for JavaScript without a GPU. */
+export type { Layout } from "./call/layout.js";
+export type { AttentionOptions } from "./attention/options.js";
+export type { MultiHeadForwardOptions } from "./multiHead/forwardOptions.js";
 export { type Activation, ACTIVATIONS } from "./rows/activations.js";
 export { createEngine } from "./engine/createEngine.js";
 export { createWorkerEngine } from "./workerEngine/createWorkerEngine.js";
@@ -7,14 +10,13 @@ export type { Engine, EngineInfo } from "./engine/engine.js";
 export type { FullEngine } from "./engine/fullEngine.js";
 export type { EngineOptions, PackagedBuild, SyncBuild, SyncEngineOptions } from "./engine/openEngine.js";
 export type { KVCacheOptions } from "./cache/cacheConfig.js";
-export type { LinearAttentionState } from "./linear/linearAttentionState.js";
+export type { LinearAttentionState, LinearOptions } from "./linear/linearAttentionState.js";
 export type { LinearAttentionStateOptions } from "./linear/stateConfig.js";
-export type { LinearInputs, LinearOptions } from "./linear/linearCall.js";
+export type { LinearInputs } from "./linear/linearCall.js";
 export type { FeatureFunction, FeatureMap, LinearKind, LinearRule } from "./linear/linearConfig.js";
 export { type AppendOptions, type CachedAttentionOptions, KVCache } from "./cache/kvCache.js";
 export type { CreateMultiHeadAttention } from "./multiHead/createMultiHeadAttention.js";
 export type { LayerCacheOptions, MultiHeadAttention, ProjectKeysOptions } from "./multiHead/multiHeadAttention.js";
-export type { MultiHeadForwardOptions } from "./multiHead/call.js";
 export type { LayerConfig, MultiHeadAttentionConfig } from "./multiHead/config.js";
 export type { MultiHeadAttentionParameters } from "./multiHead/parameters.js";
 export type { FromTorchOptions, TorchStateDict } from "./multiHead/torchStateDict.js";
@@ -35,7 +37,7 @@ export {
   type WindowMaskOptions,
 } from "./attention/masks.js";
 export type { ActivateOptions } from "./rows/activate.js";
-export type { AttentionOptions, AttentionPlan } from "./attention/attentionCall.js";
+export type { AttentionPlan } from "./attention/attentionCall.js";
 export type { AttentionPart, MergeOptions } from "./attention/mergeAttention.js";
 export type { LayerNormOptions, RmsNormOptions } from "./rows/normalize.js";
 export type { RotaryOptions, RotaryTablesOptions } from "./rows/rotary.js";
@@ -44,7 +46,6 @@ export type { SoftmaxOptions } from "./rows/softmax.js";
 export type { Build } from "./runtime/builds.js";
 export type { ScoresStage } from "./runtime/params.js";
 export type { WorkerLike } from "./runtime/workerLike.js";
-export type { Layout } from "./attention/shape.js";
 export type { DataTensor, ElementType, EngineTensor, Float32Tensor, ResultTensor, SyncTensor, TensorLike } from "./call/tensor.js";
 export type { AbortSignalLike, Asynchronous, CallOptions, Place, WorkerTensor } from "./workerEngine/asynchronous.js";
 export type { WorkerEngineOptions } from "./workerEngine/openWorkerEngine.js";

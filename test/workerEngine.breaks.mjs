@@ -132,8 +132,8 @@ export default [
   {
     rule: "an engine lives as long as one of its objects is in use",
     ...here("remote"),
-    find: "identities.set(object, { connection, type, id, engine });",
-    replace: "identities.set(object, { connection, type, id, engine: undefined });",
+    find: "identify(object, { connection, type, id, engine });",
+    replace: "identify(object, { connection, type, id, engine: undefined });",
     needsDist: true,
   },
   {

@@ -1,7 +1,9 @@
 /** One attention call as the caller describes it, read once and checked: what remains are numbers and operands. */
-import { describe, float32, integer, oneOf, wrongKind, wrongValue } from "../check.js";
+import { type Layout, LAYOUTS } from "../call/layout.js";
+import { describe, float32, integer, oneOf, wrongKind, wrongValue, MAX_POSITION, optional } from "../check.js";
+import type { AttentionOptions } from "./options.js";
 import { type Operand, readMask, readNumbers, readPlace, refuseOverlaps } from "../call/operand.js";
-import { type AttentionParams, SCORES_STAGES, type ScoresStage, type SequenceParams } from "../runtime/params.js";
+import { type AttentionParams, SCORES_STAGES, type SequenceParams } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
 import {
   type AttentionShape,
@@ -10,67 +12,9 @@ import {
   broadcastStrides,
   type CachedKeys,
   cachedShape,
-  type Layout,
-  LAYOUTS,
 } from "./shape.js";
 import type { Float32Tensor, TensorLike } from "../call/tensor.js";
-import { MAX_POSITION, sequencesOf } from "./sequences.js";
-
-/** Options of scaled dot-product attention. */
-export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {
-  /** Order of axes: "bshd" = [batch, seq, heads, headDim], "bhsd" = [batch, heads, seq, headDim]. Default "bshd". */
-  layout?: Layout | undefined;
-  /** Factor on q·k. Default 1/√headDim. */
-  scale?: number | undefined;
-  /** Bounds scores to ±softcap by softcap · tanh(score / softcap) (Gemma 2, arXiv:2408.00118). Default 0: off. */
-  softcap?: number | undefined;
-  /**
-   * Added to the scores; −∞ hides a key. Broadcasts to [batch, numHeads, seqLen, kvLen], aligned to the right; a last axis shorter
-   * than kvLen, but not 1, hides the keys beyond it.
-   */
-  bias?: TensorLike | undefined;
-  /** Bytes, other than 0 where a query may attend. Broadcasts as `bias` does. */
-  mask?: TensorLike | undefined;
-  /**
-   * Row i sees no key after its position: `true` or "lower-right" aligns the last query with the last key, "upper-left" the first
-   * with the first. Default false.
-   */
-  causal?: boolean | "lower-right" | "upper-left" | undefined;
-  /** Position of a sequence's query row 0, for all sequences or for each. Default keyLength − queryLength, 0 for "upper-left". */
-  queryOffset?: number | ArrayLike<number> | undefined;
-  /**
-   * Keys before and after its position that a row sees, both ends included: n is [n, n], and [n, 0] when causal; −1 is unlimited
-   * (Longformer, arXiv:2004.05150). Default unlimited.
-   */
-  window?: number | readonly [number | undefined, number | undefined] | undefined;
-  /** First keys that the window doesn't hide (StreamingLLM, arXiv:2309.17453). Default 0. */
-  sinkTokens?: number | undefined;
-  /** Query rows that count in each sequence [batch]; the rows beyond give 0. Default seqLen. */
-  queryLengths?: ArrayLike<number> | undefined;
-  /** Keys that count in each sequence [batch]; those beyond are hidden. Default kvLen. */
-  keyLengths?: ArrayLike<number> | undefined;
-  /** First key that counts in each sequence [batch], for padding on the left; sinkTokens count from there. Default 0. */
-  keyStarts?: ArrayLike<number> | undefined;
-  /**
-   * Several sequences one after the other in a batch of 1: where each begins, and where the last one ends [sequences + 1], so from 0
-   * to seqLen. Each sees its own keys only, and has positions of its own. Default one sequence.
-   */
-  cuSeqlensQ?: ArrayLike<number> | undefined;
-  /** The same of their keys, from 0 to kvLen. Default cuSeqlensQ. */
-  cuSeqlensK?: ArrayLike<number> | undefined;
-  /** One more logit a head [numHeads], without scale, softcap, bias or value. */
-  sinks?: TensorLike | undefined;
-  /** Receives the output, and is returned: [batch, seq, heads, valueDim] in the layout of q. */
-  out?: Out | undefined;
-  /** Receives maximum + ln Σ exp(score − maximum) of each row: [batch, numHeads, seqLen]. */
-  logSumExp?: Float32Tensor | undefined;
-  /** Receives the weights: [batch, numHeads, seqLen, kvLen]. */
-  weights?: Float32Tensor | undefined;
-  /** Receives the scores: [batch, numHeads, seqLen, kvLen]. */
-  scores?: Float32Tensor | undefined;
-  /** What `scores` receives: q·k "scaled", also "capped", also "biased" with −∞ where a key is invisible. Default "biased". */
-  scoresStage?: ScoresStage | undefined;
-}
+import { sequencesOf } from "./sequences.js";
 
 /** What a call takes. */
 export interface AttentionPlan {
@@ -79,11 +23,6 @@ export interface AttentionPlan {
   /** Bytes of the engine's memory that it takes while it runs, beside tensors that lie there. */
   readonly scratchBytes: number;
 }
-
-export const ATTENTION_OPTIONS: readonly string[] = [
-  ...["layout", "scale", "softcap", "bias", "mask", "causal", "queryOffset", "window", "sinkTokens", "queryLengths", "keyLengths"],
-  ...["keyStarts", "cuSeqlensQ", "cuSeqlensK", "sinks", "out", "logSumExp", "weights", "scores", "scoresStage"],
-];
 
 /** Keys and values as tensors. */
 interface GivenKeys {
@@ -227,10 +166,6 @@ export function callOf(
     returned,
   };
 }
-
-/** `read` applied to what is there; null counts as absent, as a missing tensor often does. */
-export const optional = <T, R>(value: T | undefined | null, read: (value: T) => R): R | undefined =>
-  value === undefined || value === null ? undefined : read(value);
 
 function sinksOf(operation: string, sinks: Operand, { numHeads }: AttentionShape): Operand {
   if (sinks.count === numHeads) return sinks;

@@ -1,4 +1,5 @@
 /** Attention on the union of disjoint sets of keys, from the results on each. */
+import { type Layout, LAYOUTS, sizesOf, stridesOf } from "../call/layout.js";
 import { describe, knownOptions, oneOf, wrongKind, wrongValue } from "../check.js";
 import {
   assertUnchanged,
@@ -14,7 +15,6 @@ import {
 import { wholeLines } from "../runtime/arena.js";
 import { MERGE_PARAMS, MERGE_PART, sizeOf, writeStruct } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { type Layout, LAYOUTS, sizesOf, stridesOf } from "./shape.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 
 /** What attention on one set of keys gave. */

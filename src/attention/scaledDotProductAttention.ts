@@ -1,4 +1,6 @@
 /** Scaled dot-product attention: validate → place → run → hand back. */
+import { ATTENTION_OPTIONS, type AttentionOptions } from "./options.js";
+import { stridesOf } from "../call/layout.js";
 import { knownOptions } from "../check.js";
 import { assertUnchanged, handBack, newResult, onScratch, type Operand, scratchBytes } from "../call/operand.js";
 import { wholeLines } from "../runtime/arena.js";
@@ -6,9 +8,8 @@ import { STRIP_ROWS } from "../runtime/builds.js";
 import { ATTENTION_PARAMS, type AttentionParams, SEQUENCE_BYTES, writeSequences, writeStruct } from "../runtime/params.js";
 import { PANEL, type SharedKernel } from "../runtime/kernels.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { stridesOf } from "./shape.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
-import { ATTENTION_OPTIONS, type AttentionCall, type AttentionOptions, type AttentionPlan, readCall } from "./attentionCall.js";
+import { type AttentionCall, type AttentionPlan, readCall } from "./attentionCall.js";
 
 const OPERATION = "scaledDotProductAttention";
 

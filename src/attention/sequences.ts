@@ -1,11 +1,8 @@
 /** The sequences of a call: where their rows and keys lie, how many count, and at which positions they stand. */
-import { describe, integer, wrongKind, wrongValue } from "../check.js";
+import type { AttentionOptions } from "./options.js";
+import { integer, integersOf, isAbsent, MAX_POSITION, wrongValue } from "../check.js";
 import type { SequenceParams } from "../runtime/params.js";
 import type { AttentionShape } from "./shape.js";
-import type { AttentionOptions } from "./attentionCall.js";
-
-/** Positions, windows and sink tokens stay below this: sums of three of them fit in 32 bits. */
-export const MAX_POSITION = 2 ** 29;
 
 /** The options that say it. */
 type SequenceOptions = Pick<
@@ -124,8 +121,6 @@ function boundaries(operation: string, name: string, values: ArrayLike<number>, 
   return found;
 }
 
-export const isAbsent = (value: unknown): value is null | undefined => value === undefined || value === null;
-
 const optionalIntegers = (
   operation: string,
   name: string,
@@ -134,29 +129,3 @@ const optionalIntegers = (
   least: number,
   most: number,
 ): number[] | undefined => (isAbsent(values) ? undefined : integersOf(operation, name, values, count, least, most));
-
-/** An array of integers, `count` of them, one for each sequence; undefined for any number. */
-export function integersOf(
-  operation: string,
-  name: string,
-  values: unknown,
-  count: number | undefined,
-  least: number,
-  most: number,
-): number[] {
-  const length = typeof values === "object" ? (values as { length?: unknown } | null)?.length : undefined;
-  if (typeof length !== "number") {
-    throw wrongKind(
-      operation,
-      `"${name}" must be an array of ${count === undefined ? "" : `${count} `}integers, got ${describe(values)}`,
-    );
-  }
-  if (count !== undefined && length !== count) {
-    throw wrongValue(operation, `"${name}" holds ${length} elements, expected ${count}, one for each sequence`);
-  }
-  const found: number[] = [];
-  for (let index = 0; index < length; index++) {
-    found.push(integer(operation, `${name}[${index}]`, (values as ArrayLike<unknown>)[index], least, most));
-  }
-  return found;
-}

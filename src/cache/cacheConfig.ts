@@ -1,6 +1,5 @@
 /** What a cache is made for: its options, read once and checked. */
-import { integer, knownOptions, oneOf, wrongValue } from "../check.js";
-import { MAX_POSITION } from "../attention/sequences.js";
+import { integer, knownOptions, oneOf, wrongValue, MAX_POSITION } from "../check.js";
 
 /** What a cache is made for. */
 export interface KVCacheOptions {

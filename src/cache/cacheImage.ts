@@ -8,8 +8,7 @@
  *
  * Pieces are the keys that are there, PIECE at a time: those of the sink tokens' blocks, then those from `evicted` on.
  */
-import { describe, wrongKind, wrongValue } from "../check.js";
-import { MAX_POSITION } from "../attention/sequences.js";
+import { describe, wrongKind, wrongValue, MAX_POSITION } from "../check.js";
 import { CACHE_TYPES, type CacheConfig, POLICIES, readCacheConfig } from "./cacheConfig.js";
 import { BLOCK, blocksOf, type KeySequence, type KeySpan } from "./keySequences.js";
 

@@ -1,14 +1,24 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** A cache of keys and values: what was computed for earlier tokens, kept as the kernels read it. */
-import { describe, integer, knownOptions, oneOf, wrongKind, wrongMoment, wrongValue } from "../check.js";
-import type { Engine } from "../engine/engine.js";
+import { type Layout, LAYOUTS } from "../call/layout.js";
+import { ATTENTION_OPTIONS, type AttentionOptions } from "../attention/options.js";
+import {
+  describe,
+  integer,
+  knownOptions,
+  oneOf,
+  wrongKind,
+  wrongMoment,
+  wrongValue,
+  integersOf,
+  isAbsent,
+  MAX_POSITION,
+} from "../check.js";
 import { assertUnchanged, ownArray, readNumbers } from "../call/operand.js";
-import { ATTENTION_OPTIONS, type AttentionOptions } from "../attention/attentionCall.js";
 import { attend, readUnchanged } from "../attention/scaledDotProductAttention.js";
-import { integersOf, isAbsent, MAX_POSITION } from "../attention/sequences.js";
 import type { SequenceParams } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { type CachedKeys, cachedRows, type Layout, LAYOUTS } from "../attention/shape.js";
+import { type CachedKeys, cachedRows } from "../attention/shape.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import { type CacheConfig, type KVCacheOptions, readCacheConfig } from "./cacheConfig.js";
 import { readImage, type RowArrays, writeImage } from "./cacheImage.js";
@@ -40,6 +50,11 @@ export type CachedAttentionOptions<Out extends Float32Tensor = Float32Tensor> = 
 const OPTIONS = ATTENTION_OPTIONS.filter((name) => !OWN_OPTIONS.includes(name as OwnOption));
 /** With policy "rolling" also these. */
 const ROLLING_OPTIONS = OPTIONS.filter((name) => name !== "window" && name !== "sinkTokens");
+
+/** An engine, as far as a cache knows it. */
+interface CacheMaker {
+  createKVCache(options: KVCacheOptions): KVCache;
+}
 
 /** The backstop for caches that were dropped without `dispose`. */
 const dropped = new FinalizationRegistry<KeySequences>((sequences) => sequences.release());
@@ -347,7 +362,7 @@ export class KVCache {
    * console.log(again.length); // 8
    * engine.dispose();
    */
-  static restore(engine: Engine, bytes: Uint8Array): KVCache {
+  static restore(engine: CacheMaker, bytes: Uint8Array): KVCache {
     const operation = "KVCache.restore";
     const { config, sequences } = readImage(operation, bytes);
     const cache = engine.createKVCache(config);

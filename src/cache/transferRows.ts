@@ -1,10 +1,10 @@
 /** Rows of keys and values on their way into blocks, and out of them. */
+import { type Layout, stridesOf } from "../call/layout.js";
 import { wrongValue } from "../check.js";
 import { onScratch, type Operand } from "../call/operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { CACHE_PARAMS, KEY_SPAN, sizeOf, writeStruct } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { type Layout, stridesOf } from "../attention/shape.js";
 import type { CacheConfig } from "./cacheConfig.js";
 import { blocksOf, type KeySpan, writeBlocks } from "./keySequences.js";
 

@@ -104,6 +104,12 @@ export function ownArray(name: string, data: Float32Array | Uint8Array, isResult
   return { name, dims: [data.length], count: data.length, kind, isResult, tensor: undefined, ptr: 0, data, viewOffset: undefined };
 }
 
+/** A tensor that lies in scratch. */
+export const scratchTensor = (name: string, dims: readonly number[]): Operand => ({
+  ...{ name, dims, count: countOf(dims), kind: "float32", isResult: false },
+  ...{ tensor: undefined, ptr: 0, data: undefined, viewOffset: undefined },
+});
+
 /** What a call returns: the place that the caller brought, else its new result. */
 export const handBack = <Out extends Float32Tensor>(returned: Out | undefined | null, out: Operand): Out =>
   returned ?? ({ type: "float32", data: out.data!, dims: [...out.dims] } as ResultTensor as Float32Tensor as Out);

@@ -1,8 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The engine: one kernel module over one memory, and every operation in one list. */
+import type { AttentionOptions } from "../attention/options.js";
 import type { KVCacheOptions } from "../cache/cacheConfig.js";
 import { KVCache } from "../cache/kvCache.js";
-import type { AttentionOptions, AttentionPlan } from "../attention/attentionCall.js";
+import type { AttentionPlan } from "../attention/attentionCall.js";
 import { type AttentionPart, mergeAttention, type MergeOptions } from "../attention/mergeAttention.js";
 import { planAttention, scaledDotProductAttention } from "../attention/scaledDotProductAttention.js";
 import type { Build } from "../runtime/builds.js";

@@ -1,18 +1,17 @@
 /** An engine with every operation: those of `Engine`, and what models need around attention. */
+import { isAbsent } from "../check.js";
 import type { Activation } from "../rows/activations.js";
 import { Engine } from "./engine.js";
 import { type CreateMultiHeadAttention, createMultiHeadAttention } from "../multiHead/createMultiHeadAttention.js";
-import { LinearAttentionState } from "../linear/linearAttentionState.js";
+import { LinearAttentionState, type LinearOptions } from "../linear/linearAttentionState.js";
 import type { LinearAttentionStateOptions } from "../linear/stateConfig.js";
 import { PackedMatrix, type WeightLayout } from "../product/packedMatrix.js";
 import { activate, type ActivateOptions } from "../rows/activate.js";
 import { linearAttention } from "../linear/linearAttention.js";
-import type { LinearOptions } from "../linear/linearCall.js";
 import type { FeatureFunction } from "../linear/linearConfig.js";
 import { matmul, type MatmulOptions } from "../product/matmul.js";
 import { layerNorm, type LayerNormOptions, rmsNorm, type RmsNormOptions } from "../rows/normalize.js";
 import { rotary, type RotaryOptions, rotaryTables, type RotaryTablesOptions } from "../rows/rotary.js";
-import { isAbsent } from "../attention/sequences.js";
 import { softmax, type SoftmaxOptions } from "../rows/softmax.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 

@@ -1,4 +1,5 @@
 /** Linear attention: validate → place → run → hand back. */
+import { stridesOf } from "../call/layout.js";
 import { knownOptions } from "../check.js";
 import { handBack, newResult, onScratch, type Operand, ownArray, scratchBytes } from "../call/operand.js";
 import { wholeLines } from "../runtime/arena.js";
@@ -6,15 +7,14 @@ import { STRIP_ROWS } from "../runtime/builds.js";
 import { PANEL } from "../runtime/kernels.js";
 import { LINEAR_PARAMS, type LinearParams, writeStruct } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { stridesOf } from "../attention/shape.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import {
   LINEAR_OPTIONS,
   type LinearCall,
-  type LinearOptions,
   type LinearShape,
   NO_STRIDES,
   readLinearCall,
+  type StatelessOptions,
   type StateSizes,
 } from "./linearCall.js";
 import { FEATURE_MAPS, isDelta, type LinearConfig, readLinearConfig } from "./linearConfig.js";
@@ -45,7 +45,7 @@ export function linearAttention<Out extends Float32Tensor = ResultTensor>(
   q: TensorLike,
   k: TensorLike,
   v: TensorLike,
-  options: LinearOptions<Out> = {},
+  options: StatelessOptions<Out> = {},
 ): Out {
   runtime.assertReady(OPERATION);
   knownOptions(OPERATION, options, LINEAR_OPTIONS);

@@ -1,16 +1,21 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The state of linear attention: what earlier keys and values have left, for tokens that come bit by bit. */
-import { describe, knownOptions, show, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import { describe, knownOptions, show, wrongKind, wrongMoment, wrongValue, isAbsent } from "../check.js";
 import { assertUnchanged, onScratch, readNumbers } from "../call/operand.js";
 import { attendLinear, type PlacedStates, readSums } from "./linearAttention.js";
-import { INPUT_OPTIONS, LINEAR_OPTIONS, type LinearInputs, type LinearOptions, readLinearCall } from "./linearCall.js";
+import { INPUT_OPTIONS, LINEAR_OPTIONS, type LinearInputs, readLinearCall, type StatelessOptions } from "./linearCall.js";
 import type { FeatureFunction } from "./linearConfig.js";
 import { PANEL } from "../runtime/kernels.js";
-import { isAbsent } from "../attention/sequences.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
 import { type LinearAttentionStateOptions, type LinearStateConfig, readLinearStateConfig } from "./stateConfig.js";
 import { type LinearSequence, readLinearImage, writeLinearImage } from "./stateImage.js";
+
+/** Options of linear attention. */
+export interface LinearOptions<Out extends Float32Tensor = Float32Tensor> extends StatelessOptions<Out> {
+  /** What earlier keys have left; takes those of this call in. It says what kind of linear attention it is. */
+  state?: LinearAttentionState | undefined;
+}
 
 interface StateBlock {
   readonly runtime: Runtime;

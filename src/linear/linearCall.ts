@@ -1,12 +1,10 @@
 /** One call of linear attention as the caller describes it, read once and checked: what remains are numbers and operands. */
-import { oneOf, show, wrongValue } from "../check.js";
+import { type Layout, LAYOUTS, type Strides, sizesOf, stridesOf } from "../call/layout.js";
+import { oneOf, show, wrongValue, integersOf, isAbsent } from "../check.js";
 import { assertUnchanged, onScratch, type Operand, readMask, readNumbers, readPlace, refuseOverlaps } from "../call/operand.js";
-import type { LinearAttentionState } from "./linearAttentionState.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { type Layout, LAYOUTS, type Strides, sizesOf, stridesOf } from "../attention/shape.js";
 import type { Float32Tensor, TensorLike } from "../call/tensor.js";
 import { checkGates, type FeatureFunction, type LinearConfig, type LinearKind } from "./linearConfig.js";
-import { integersOf, isAbsent } from "../attention/sequences.js";
 
 /** What a call of linear attention gives beside q, k and v, also where a state says the rest. */
 export interface LinearInputs<Out extends Float32Tensor = Float32Tensor> {
@@ -28,12 +26,10 @@ export interface LinearInputs<Out extends Float32Tensor = Float32Tensor> {
   out?: Out | undefined;
 }
 
-/** Options of linear attention. */
-export interface LinearOptions<Out extends Float32Tensor = Float32Tensor> extends LinearKind, LinearInputs<Out> {
+/** Options of linear attention without a state. */
+export interface StatelessOptions<Out extends Float32Tensor = Float32Tensor> extends LinearKind, LinearInputs<Out> {
   /** Whether row i sees the keys up to i, of which there are as many as rows. Default false, with `rule` true. */
   causal?: boolean | undefined;
-  /** What earlier keys have left; takes those of this call in. It says what kind of linear attention it is. */
-  state?: LinearAttentionState | undefined;
 }
 
 const KIND_OPTIONS = [

@@ -1,52 +1,18 @@
 /** One forward call of a multi-head layer as the caller describes it, read once and checked. */
-import { knownOptions, oneOf, show, wrongKind, wrongValue } from "../check.js";
-import { assertUnchanged, type Operand, readPlace, refuseOverlaps } from "../call/operand.js";
-import { ATTENTION_OPTIONS, type AttentionCall, type AttentionOptions, callOf, optional } from "../attention/attentionCall.js";
+import { FORWARD_OPTIONS, type Given, type MultiHeadForwardOptions } from "./forwardOptions.js";
+import { knownOptions, oneOf, show, wrongKind, wrongValue, optional, isAbsent } from "../check.js";
+import { assertUnchanged, type Operand, readPlace, refuseOverlaps, scratchTensor } from "../call/operand.js";
+import { type AttentionCall, callOf } from "../attention/attentionCall.js";
 import type { RotaryPlaces } from "../rows/rotaryCall.js";
-import { isAbsent } from "../attention/sequences.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { AttentionShape } from "../attention/shape.js";
 import type { Float32Tensor, TensorLike } from "../call/tensor.js";
 import { extendVisibility } from "./extraKeys.js";
-import type { KVCache } from "../cache/kvCache.js";
 import { keyPositions, placesOf, queryPositions } from "./rotary.js";
-import { readRows, readSource, type RowSizes, scratchTensor, type SourceRows } from "./layerRows.js";
+import { readRows, readSource, type RowSizes, type SourceRows } from "./layerRows.js";
 import { type MultiHeadConfig, readHeadGates } from "./config.js";
 import { type StoredKeys, storedKeys } from "./storedKeys.js";
 
-/**
- * Options of a layer's `forward`: those of attention, and where keys and values come from. kvLen counts the keys that the parameters
- * biasK and biasV and `addZeroAttention` add, which stand behind the others; mask and bias are for the others.
- */
-export interface MultiHeadForwardOptions<Out extends Float32Tensor = Float32Tensor> extends Omit<
-  AttentionOptions<Out>,
-  "layout" | "out"
-> {
-  /** What keys are made of, for cross-attention [batch, kvLen, kDim]. Default x. */
-  key?: TensorLike | undefined;
-  /** What values are made of [batch, kvLen, vDim]. Default `key`. */
-  value?: TensorLike | undefined;
-  /** Keys and values that `projectKeys` made, instead of `key` and `value`. */
-  memory?: KVCache | undefined;
-  /**
-   * A cache from `createCache`: the rows of x are added to it, `queryLengths` of each sequence, and attend to all that it holds. If
-   * the call fails it is as it was. `causal` is true by default then.
-   */
-  cache?: KVCache | undefined;
-  /** Factor on each head's output, instead of the config's [numHeads]. */
-  headGates?: ArrayLike<number> | undefined;
-  /** Receives the output, and is returned: [batch, seqLen, outDim]; may be the tensor x. */
-  out?: Out | undefined;
-  /** Whether the output is added to what `out` holds, as a residual connection does. Default false. */
-  accumulate?: boolean | undefined;
-  /** Receives the mean of the weights over the heads: [batch, seqLen, kvLen]. */
-  averageWeights?: Float32Tensor | undefined;
-}
-
-const OPTIONS = [
-  ...["key", "value", "memory", "cache", "headGates", "accumulate", "averageWeights"],
-  ...ATTENTION_OPTIONS.filter((name) => name !== "layout"),
-];
 /**
  * Nothing of the caller's is looked at again but the elements of arrays.
  * @internal
@@ -74,12 +40,6 @@ export interface MultiHeadCall {
 }
 
 /**
- * Options, each read once.
- * @internal
- */
-export type Given = { readonly [Name in keyof MultiHeadForwardOptions]: MultiHeadForwardOptions[Name] };
-
-/**
  * Reads a call. Each getter is read once.
  *
  * @param extraKeys  keys that every row sees, behind the others
@@ -93,8 +53,8 @@ export function readMultiHeadCall(
   x: TensorLike,
   options: MultiHeadForwardOptions,
 ): MultiHeadCall {
-  knownOptions(operation, options, OPTIONS);
-  const given: Given = Object.fromEntries(OPTIONS.map((name) => [name, options[name as keyof Given]]));
+  knownOptions(operation, options, FORWARD_OPTIONS);
+  const given: Given = Object.fromEntries(FORWARD_OPTIONS.map((name) => [name, options[name as keyof Given]]));
   assertTogether(operation, config, extraKeys, given);
   const { operand: input, batch, rows: seqLen } = readRows(runtime, operation, "x", x, config.embedDim, "embedDim");
   const rank = input.dims.length;

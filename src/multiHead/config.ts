@@ -1,8 +1,6 @@
 /** What a multi-head layer is made for: its sizes and options, read once and checked. */
-import { describe, float32, integer, knownOptions, oneOf, wrongKind, wrongValue } from "../check.js";
-import { optional } from "../attention/attentionCall.js";
+import { describe, float32, integer, knownOptions, oneOf, wrongKind, wrongValue, optional, isAbsent } from "../check.js";
 import type { RotaryConfig } from "../rows/rotaryCall.js";
-import { isAbsent } from "../attention/sequences.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type LayerAngles, readAngles } from "./rotary.js";
 import { WEIGHT_LAYOUTS, type WeightLayout } from "../product/packedMatrix.js";

@@ -2,7 +2,7 @@
  * What a multi-head layer computes: projections, attention and the output projection one after the other on scratch that all of them
  * share, so that nothing is copied between them.
  */
-import { handBack, newResult, onScratch, type Operand } from "../call/operand.js";
+import { handBack, newResult, onScratch, type Operand, scratchTensor } from "../call/operand.js";
 import { normalizeRows } from "../rows/normalize.js";
 import type { RotaryPlaces } from "../rows/rotaryCall.js";
 import { attendTo } from "../attention/scaledDotProductAttention.js";
@@ -10,7 +10,7 @@ import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { EngineTensor, Float32Tensor } from "../call/tensor.js";
 import { placedAngles, turnHeads } from "./rotary.js";
-import { scratchTensor, type SourceRows } from "./layerRows.js";
+import { type SourceRows } from "./layerRows.js";
 import type { Projection } from "./projection.js";
 import type { MultiHeadCall } from "./call.js";
 import type { MultiHeadConfig } from "./config.js";

@@ -1,16 +1,9 @@
 /** Rows of a layer: [batch, rows, channels], or [rows, channels]. */
-import { show, wrongKind, wrongValue } from "../check.js";
+import { show, wrongKind, wrongValue, isAbsent } from "../check.js";
 import { type Operand, readNumbers } from "../call/operand.js";
-import { isAbsent } from "../attention/sequences.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { countOf } from "../call/tensor.js";
 import type { MultiHeadConfig } from "./config.js";
-
-/** A tensor that lies in scratch. */
-export const scratchTensor = (name: string, dims: readonly number[]): Operand => ({
-  ...{ name, dims, count: countOf(dims), kind: "float32", isResult: false },
-  ...{ tensor: undefined, ptr: 0, data: undefined, viewOffset: undefined },
-});
 
 /** Rows that keys and values are made of. */
 export interface SourceRows {

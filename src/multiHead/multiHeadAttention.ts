@@ -1,17 +1,17 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Multi-head attention with its projections, whose parameters are packed once. Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2. */
-import { describe, integer, knownOptions, wrongKind, wrongMoment, wrongValue } from "../check.js";
-import { assertUnchanged } from "../call/operand.js";
-import { integersOf, isAbsent } from "../attention/sequences.js";
+import type { MultiHeadForwardOptions } from "./forwardOptions.js";
+import { describe, integer, knownOptions, wrongKind, wrongMoment, wrongValue, integersOf, isAbsent } from "../check.js";
+import { assertUnchanged, scratchTensor } from "../call/operand.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { EngineTensor, Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import type { KVCacheOptions } from "../cache/cacheConfig.js";
 import { noteExtraKeys } from "./storedKeys.js";
 import { KVCache } from "../cache/kvCache.js";
 import { placesOf } from "./rotary.js";
-import { readSource, scratchTensor } from "./layerRows.js";
+import { readSource } from "./layerRows.js";
 import { Projection, placeNumbers } from "./projection.js";
-import { type MultiHeadForwardOptions, readMultiHeadCall } from "./call.js";
+import { readMultiHeadCall } from "./call.js";
 import { type LayerConfig, type MultiHeadAttentionConfig, type MultiHeadConfig, readMultiHeadConfig } from "./config.js";
 import { extraKeysOf, forward, type MultiHeadParts, onLayerScratch, projectSource } from "./forward.js";
 import {

@@ -1,7 +1,6 @@
 /** The numbers that a multi-head layer was trained to have: read once and checked, with what is packed together taken apart. */
-import { describe, knownOptions, show, wrongKind, wrongValue } from "../check.js";
+import { describe, knownOptions, show, wrongKind, wrongValue, isAbsent } from "../check.js";
 import { assertUnchanged, hostNumbers, type Operand, readNumbers } from "../call/operand.js";
-import { isAbsent } from "../attention/sequences.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { TensorLike } from "../call/tensor.js";
 import type { ProjectionParameters } from "./projection.js";

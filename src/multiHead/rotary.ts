@@ -1,11 +1,10 @@
 /** Rotary embeddings of the heads of a layer: which rows and keys stand where, and turning them in scratch. */
+import { stridesOf } from "../call/layout.js";
 import { knownOptions, wrongValue } from "../check.js";
-import { assertUnchanged, hostNumbers, onScratch, type Operand } from "../call/operand.js";
+import { assertUnchanged, hostNumbers, onScratch, type Operand, scratchTensor } from "../call/operand.js";
 import { readRotary, type Rotary, rotaryBytes, type RotaryConfig, type RotaryPlaces, turn } from "../rows/rotaryCall.js";
 import type { AttentionCall } from "../attention/attentionCall.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { stridesOf } from "../attention/shape.js";
-import { scratchTensor } from "./layerRows.js";
 
 /** Angles of a layer; tables lie in JavaScript's memory. */
 export interface LayerAngles extends Omit<Rotary, "tables"> {

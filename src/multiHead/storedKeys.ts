@@ -1,11 +1,10 @@
 /** Keys that a layer attends to without projecting them again: memory of an encoder, or a cache of earlier rows. */
-import { oneOf, wrongMoment, wrongValue } from "../check.js";
-import { integersOf, isAbsent } from "../attention/sequences.js";
+import type { Given } from "./forwardOptions.js";
+import { oneOf, wrongMoment, wrongValue, integersOf, isAbsent } from "../check.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { CachedKeys } from "../attention/shape.js";
 import { KVCache } from "../cache/kvCache.js";
 import type { RowSizes } from "./layerRows.js";
-import type { Given } from "./call.js";
 import type { MultiHeadConfig } from "./config.js";
 
 /** What memory and a cache know themselves. */

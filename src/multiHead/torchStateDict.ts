@@ -1,7 +1,6 @@
 /** PyTorch's nn.MultiheadAttention: what its state dict says about a layer. */
-import { describe, knownOptions, show, wrongKind, wrongValue } from "../check.js";
+import { describe, knownOptions, show, wrongKind, wrongValue, isAbsent } from "../check.js";
 import { type Operand, readNumbers } from "../call/operand.js";
-import { isAbsent } from "../attention/sequences.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { TensorLike } from "../call/tensor.js";
 import { type MultiHeadAttentionConfig, type MultiHeadConfig, readMultiHeadConfig } from "./config.js";

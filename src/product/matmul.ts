@@ -1,7 +1,7 @@
 /** Matrix product: validate → place → run → hand back. */
 import { type Activation, ACTIVATIONS } from "../rows/activations.js";
 import { broadcastDims, offsetsUnder, stridesUnder } from "../call/broadcast.js";
-import { knownOptions, oneOf, show, wrongKind, wrongValue } from "../check.js";
+import { knownOptions, oneOf, show, wrongKind, wrongValue, optional } from "../check.js";
 import { PackedMatrix } from "./packedMatrix.js";
 import {
   assertUnchanged,
@@ -16,7 +16,6 @@ import {
 } from "../call/operand.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
-import { optional } from "../attention/attentionCall.js";
 import { multiply } from "./multiply.js";
 
 /** Options of `matmul`. */

@@ -1,11 +1,10 @@
 /** Activation functions: validate → place → run → hand back. */
 import { ACTIVATIONS, type Activation } from "./activations.js";
-import { knownOptions, oneOf } from "../check.js";
+import { knownOptions, oneOf, optional } from "../check.js";
 import { assertUnchanged, expectDims, handBack, newResult, readNumbers, readPlace, refuseOverlaps } from "../call/operand.js";
 import { ACTIVATE_PARAMS } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
-import { optional } from "../attention/attentionCall.js";
 import { runUnits } from "../call/runUnits.js";
 
 /** Options of `activate`. */

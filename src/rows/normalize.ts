@@ -1,5 +1,5 @@
 /** Normalization of rows: validate → place → run → hand back. */
-import { float32, knownOptions, wrongValue } from "../check.js";
+import { float32, knownOptions, wrongValue, optional } from "../check.js";
 import {
   assertUnchanged,
   expectDims,
@@ -13,7 +13,6 @@ import {
 import { NORMALIZE_PARAMS } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
-import { optional } from "../attention/attentionCall.js";
 import { runUnits } from "../call/runUnits.js";
 
 /** Options of `rmsNorm`. */

@@ -1,11 +1,10 @@
 /** Rotary embeddings: validate → place → run → hand back. */
-import { integer, knownOptions, oneOf } from "../check.js";
+import { type Layout, LAYOUTS, sizesOf, stridesOf } from "../call/layout.js";
+import { integer, knownOptions, oneOf, optional, MAX_POSITION } from "../check.js";
 import { assertUnchanged, handBack, newResult, onScratch, readNumbers, readPlace, refuseOverlaps } from "../call/operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { type Layout, LAYOUTS, sizesOf, stridesOf } from "../attention/shape.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
-import { optional } from "../attention/attentionCall.js";
 import {
   computeTables,
   evenDim,
@@ -17,7 +16,6 @@ import {
   type RotaryPositions,
   turn,
 } from "./rotaryCall.js";
-import { MAX_POSITION } from "../attention/sequences.js";
 
 /** Options of `rotary`. */
 export interface RotaryOptions<Out extends Float32Tensor = Float32Tensor> extends RotaryConfig, RotaryPositions {

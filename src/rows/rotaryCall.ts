@@ -1,13 +1,11 @@
 /** Rotary embeddings as the caller describes them, read once and checked, and their computation on rows in the engine's memory. */
-import { describe, integer, oneOf, show, wrongKind, wrongValue } from "../check.js";
+import type { Strides } from "../call/layout.js";
+import { describe, integer, oneOf, show, wrongKind, wrongValue, optional, integersOf, isAbsent, MAX_POSITION } from "../check.js";
 import { type Operand, readNumbers } from "../call/operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { ROTARY_PARAMS, ROTARY_TABLES_PARAMS, writeStruct } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
-import type { Strides } from "../attention/shape.js";
 import type { TensorLike } from "../call/tensor.js";
-import { optional } from "../attention/attentionCall.js";
-import { integersOf, isAbsent, MAX_POSITION } from "../attention/sequences.js";
 
 /** Cosines and sines, as `rotaryTables` makes them: a row for each position. */
 export interface RotaryTables {

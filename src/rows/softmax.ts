@@ -1,6 +1,6 @@
 /** Softmax along an axis: validate → place → run → hand back. */
 import { stridesUnder } from "../call/broadcast.js";
-import { float32, integer, knownOptions, oneOf, show, wrongValue } from "../check.js";
+import { float32, integer, knownOptions, oneOf, show, wrongValue, optional } from "../check.js";
 import {
   assertUnchanged,
   handBack,
@@ -14,7 +14,6 @@ import {
 import { AXIS_PARAMS, sizeOf, SOFTMAX_PARAMS, writeStruct } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
-import { optional } from "../attention/attentionCall.js";
 import { runUnits } from "../call/runUnits.js";
 
 /** Options of `softmax`. */

@@ -5,7 +5,7 @@
 import { describe, oneOf, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { CallMessage, Encoded } from "./messages.js";
 import { PlaceList } from "./placeList.js";
-import { identityOf } from "./remote.js";
+import { identityOf } from "./identity.js";
 import type { AbortSignalLike } from "./asynchronous.js";
 
 /** Options that receive results. */

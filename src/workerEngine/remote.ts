@@ -1,20 +1,6 @@
 /** The caller's side of objects that stay in the worker: of each class the methods that the worker says it has. */
-import type { Connection } from "./connection.js";
+import { identify, type Identity, identityOf, type RemoteConnection } from "./identity.js";
 import { ENGINE, type Interface, type Interfaces } from "./messages.js";
-
-export interface Identity {
-  readonly connection: Connection;
-  /** Name of its class. */
-  readonly type: string;
-  readonly id: number;
-  /** What made it: an engine lives as long as one of its objects is in use. Undefined for the engine itself. */
-  readonly engine: object | undefined;
-}
-
-const identities = new WeakMap<object, Identity>();
-
-/** What an object is in the worker; undefined for all others. */
-export const identityOf = (object: object): Identity | undefined => identities.get(object);
 
 /** The backstop for engines and objects that were dropped without `dispose`. */
 const dropped = new FinalizationRegistry<Pick<Identity, "connection" | "id">>(({ connection, id }) => {
@@ -24,10 +10,10 @@ const dropped = new FinalizationRegistry<Pick<Identity, "connection" | "id">>(({
 
 /** Makes the caller's side of objects; what it makes keeps the engine. */
 export class RemoteFactory {
-  readonly #connection: Connection;
+  readonly #connection: RemoteConnection;
   readonly #prototypes: ReadonlyMap<string, object>;
 
-  constructor(connection: Connection, interfaces: Interfaces) {
+  constructor(connection: RemoteConnection, interfaces: Interfaces) {
     this.#connection = connection;
     this.#prototypes = new Map(Object.entries(interfaces).map(([type, each]) => [type, prototypeOf(type, each)]));
   }
@@ -37,7 +23,7 @@ export class RemoteFactory {
     const object = Object.create(this.#prototypes.get(type)!) as object;
     for (const [name, value] of facts) Object.defineProperty(object, name, { value: Object.freeze(value), enumerable: true });
     const connection = this.#connection;
-    identities.set(object, { connection, type, id, engine });
+    identify(object, { connection, type, id, engine });
     dropped.register(object, { connection, id });
     return object;
   }
@@ -82,4 +68,4 @@ function prototypeOf(type: string, { methods, properties }: Interface): object {
   return prototype;
 }
 
-const connectionOf = (object: object): Connection => identities.get(object)!.connection;
+const connectionOf = (object: object): RemoteConnection => identityOf(object)!.connection;

@@ -1,0 +1,65 @@
+/** The options of scaled dot-product attention. */
+import type { Layout } from "../call/layout.js";
+import type { Float32Tensor, TensorLike } from "../call/tensor.js";
+import type { ScoresStage } from "../runtime/params.js";
+
+/** Options of scaled dot-product attention. */
+export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {
+  /** Order of axes: "bshd" = [batch, seq, heads, headDim], "bhsd" = [batch, heads, seq, headDim]. Default "bshd". */
+  layout?: Layout | undefined;
+  /** Factor on q·k. Default 1/√headDim. */
+  scale?: number | undefined;
+  /** Bounds scores to ±softcap by softcap · tanh(score / softcap) (Gemma 2, arXiv:2408.00118). Default 0: off. */
+  softcap?: number | undefined;
+  /**
+   * Added to the scores; −∞ hides a key. Broadcasts to [batch, numHeads, seqLen, kvLen], aligned to the right; a last axis shorter
+   * than kvLen, but not 1, hides the keys beyond it.
+   */
+  bias?: TensorLike | undefined;
+  /** Bytes, other than 0 where a query may attend. Broadcasts as `bias` does. */
+  mask?: TensorLike | undefined;
+  /**
+   * Row i sees no key after its position: `true` or "lower-right" aligns the last query with the last key, "upper-left" the first
+   * with the first. Default false.
+   */
+  causal?: boolean | "lower-right" | "upper-left" | undefined;
+  /** Position of a sequence's query row 0, for all sequences or for each. Default keyLength − queryLength, 0 for "upper-left". */
+  queryOffset?: number | ArrayLike<number> | undefined;
+  /**
+   * Keys before and after its position that a row sees, both ends included: n is [n, n], and [n, 0] when causal; −1 is unlimited
+   * (Longformer, arXiv:2004.05150). Default unlimited.
+   */
+  window?: number | readonly [number | undefined, number | undefined] | undefined;
+  /** First keys that the window doesn't hide (StreamingLLM, arXiv:2309.17453). Default 0. */
+  sinkTokens?: number | undefined;
+  /** Query rows that count in each sequence [batch]; the rows beyond give 0. Default seqLen. */
+  queryLengths?: ArrayLike<number> | undefined;
+  /** Keys that count in each sequence [batch]; those beyond are hidden. Default kvLen. */
+  keyLengths?: ArrayLike<number> | undefined;
+  /** First key that counts in each sequence [batch], for padding on the left; sinkTokens count from there. Default 0. */
+  keyStarts?: ArrayLike<number> | undefined;
+  /**
+   * Several sequences one after the other in a batch of 1: where each begins, and where the last one ends [sequences + 1], so from 0
+   * to seqLen. Each sees its own keys only, and has positions of its own. Default one sequence.
+   */
+  cuSeqlensQ?: ArrayLike<number> | undefined;
+  /** The same of their keys, from 0 to kvLen. Default cuSeqlensQ. */
+  cuSeqlensK?: ArrayLike<number> | undefined;
+  /** One more logit a head [numHeads], without scale, softcap, bias or value. */
+  sinks?: TensorLike | undefined;
+  /** Receives the output, and is returned: [batch, seq, heads, valueDim] in the layout of q. */
+  out?: Out | undefined;
+  /** Receives maximum + ln Σ exp(score − maximum) of each row: [batch, numHeads, seqLen]. */
+  logSumExp?: Float32Tensor | undefined;
+  /** Receives the weights: [batch, numHeads, seqLen, kvLen]. */
+  weights?: Float32Tensor | undefined;
+  /** Receives the scores: [batch, numHeads, seqLen, kvLen]. */
+  scores?: Float32Tensor | undefined;
+  /** What `scores` receives: q·k "scaled", also "capped", also "biased" with −∞ where a key is invisible. Default "biased". */
+  scoresStage?: ScoresStage | undefined;
+}
+
+export const ATTENTION_OPTIONS: readonly string[] = [
+  ...["layout", "scale", "softcap", "bias", "mask", "causal", "queryOffset", "window", "sinkTokens", "queryLengths", "keyLengths"],
+  ...["keyStarts", "cuSeqlensQ", "cuSeqlensK", "sinks", "out", "logSumExp", "weights", "scores", "scoresStage"],
+];

@@ -1,0 +1,44 @@
+/** The options of a multi-head layer's `forward`. */
+import { ATTENTION_OPTIONS, type AttentionOptions } from "../attention/options.js";
+import type { KVCache } from "../cache/kvCache.js";
+import type { Float32Tensor, TensorLike } from "../call/tensor.js";
+
+/**
+ * Options of a layer's `forward`: those of attention, and where keys and values come from. kvLen counts the keys that the parameters
+ * biasK and biasV and `addZeroAttention` add, which stand behind the others; mask and bias are for the others.
+ */
+export interface MultiHeadForwardOptions<Out extends Float32Tensor = Float32Tensor> extends Omit<
+  AttentionOptions<Out>,
+  "layout" | "out"
+> {
+  /** What keys are made of, for cross-attention [batch, kvLen, kDim]. Default x. */
+  key?: TensorLike | undefined;
+  /** What values are made of [batch, kvLen, vDim]. Default `key`. */
+  value?: TensorLike | undefined;
+  /** Keys and values that `projectKeys` made, instead of `key` and `value`. */
+  memory?: KVCache | undefined;
+  /**
+   * A cache from `createCache`: the rows of x are added to it, `queryLengths` of each sequence, and attend to all that it holds. If
+   * the call fails it is as it was. `causal` is true by default then.
+   */
+  cache?: KVCache | undefined;
+  /** Factor on each head's output, instead of the config's [numHeads]. */
+  headGates?: ArrayLike<number> | undefined;
+  /** Receives the output, and is returned: [batch, seqLen, outDim]; may be the tensor x. */
+  out?: Out | undefined;
+  /** Whether the output is added to what `out` holds, as a residual connection does. Default false. */
+  accumulate?: boolean | undefined;
+  /** Receives the mean of the weights over the heads: [batch, seqLen, kvLen]. */
+  averageWeights?: Float32Tensor | undefined;
+}
+
+export const FORWARD_OPTIONS: readonly string[] = [
+  ...["key", "value", "memory", "cache", "headGates", "accumulate", "averageWeights"],
+  ...ATTENTION_OPTIONS.filter((name) => name !== "layout"),
+];
+
+/**
+ * Options, each read once.
+ * @internal
+ */
+export type Given = { readonly [Name in keyof MultiHeadForwardOptions]: MultiHeadForwardOptions[Name] };

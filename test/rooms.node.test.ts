@@ -1,0 +1,84 @@
+/** The house: rooms by capability, whose imports run down, and no circle. */
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** What each file imports, by paths within a folder; types count, and so do texts of workers that are imported as files. */
+function importsIn(folder: string): Map<string, string[]> {
+  const files = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts") && !name.includes("binary"))
+    .map((name) => name.replace(/\\/g, "/"));
+  return new Map(
+    files.map((file) => {
+      const text = readFileSync(join(root, folder, file), "utf8");
+      const specifiers = [...text.matchAll(/^(?:import|export)\b[^;]*?from "(\.[^"]+)";|\bimport\("(\.[^"]+)"\)/gm)].map(
+        ([, from, dynamic]) => (from ?? dynamic)!,
+      );
+      const targets = specifiers.map((specifier) => `${normalize(join(dirname(file), specifier)).replace(/\.js$/, "")}.ts`);
+      return [file, targets.filter((target) => files.includes(target))];
+    }),
+  );
+}
+
+/** A circle of imports, or undefined. */
+function circleIn(imports: ReadonlyMap<string, readonly string[]>): readonly string[] | undefined {
+  const done = new Set<string>();
+  const visit = (file: string, way: readonly string[]): readonly string[] | undefined => {
+    if (way.includes(file)) return [...way.slice(way.indexOf(file)), file];
+    if (done.has(file)) return undefined;
+    for (const target of imports.get(file) ?? []) {
+      const circle = visit(target, [...way, file]);
+      if (circle) return circle;
+    }
+    done.add(file);
+    return undefined;
+  };
+  for (const file of imports.keys()) {
+    const circle = visit(file, []);
+    if (circle) return circle;
+  }
+  return undefined;
+}
+
+/** From the ground up: a room imports from rooms before it, and from itself. What lies in no room has its file's name. */
+const FLOORS: Readonly<Record<string, readonly string[]>> = {
+  assembly: ["math", "tiles", "abi", "attention", "rows", "product", "linear", "multiHead", "attentionOnly.ts", "index.ts"],
+  src: [
+    ...["check.ts", "runtime", "call", "attention", "rows", "product", "cache", "linear", "multiHead", "engine", "workerEngine"],
+    ...["reference", "baseline", "index.ts", "sync.ts", "syncWorkerd.ts", "workerd.ts"],
+  ],
+};
+
+describe.each(Object.entries(FLOORS))("%s", (folder, floors) => {
+  const imports = importsIn(folder);
+  const roomOf = (file: string): string => file.split("/")[0]!;
+
+  test("has no circle of imports", () => {
+    expect(imports.size).toBeGreaterThan(50);
+    expect(circleIn(imports)).toBeUndefined();
+  });
+
+  test("has no room that is not on this list, and no import that runs up", () => {
+    expect([...imports.keys()].filter((file) => !floors.includes(roomOf(file)))).toEqual([]);
+    const upward = [...imports].flatMap(([file, targets]) =>
+      targets
+        .filter((target) => floors.indexOf(roomOf(target)) > floors.indexOf(roomOf(file)))
+        .map((target) => `${file} → ${target}`),
+    );
+    expect(upward).toEqual([]);
+  });
+});
+
+test("the reference imports nothing from the rest but types", () => {
+  const folder = join(root, "src/reference");
+  for (const file of readdirSync(folder)) {
+    const lines = readFileSync(join(folder, file), "utf8").match(/^(?:import|export)\b[^;]*?from "\.\.\/[^"]+";/gm) ?? [];
+    expect(
+      lines.filter((line) => !/^(?:import|export) type /.test(line)),
+      file,
+    ).toEqual([]);
+  }
+});
