@@ -2,7 +2,6 @@
 import { show, wrongKind, wrongValue, isAbsent } from "../check.js";
 import { type Operand, readNumbers } from "../call/operand.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { countOf } from "../call/tensor.js";
 import type { MultiHeadConfig } from "./config.js";
 
 /** Rows that keys and values are made of. */
