@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** A cache of keys and values: what was computed for earlier tokens, kept as the kernels read it. */
-import { describe, integer, knownOptions, oneOf, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import { describe, integer, isObject, knownOptions, oneOf, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { Engine } from "../engine.js";
 import { assertUnchanged, ownArray, readNumbers } from "../operand.js";
 import { ATTENTION_OPTIONS, type AttentionOptions } from "../ops/attentionCall.js";
@@ -411,7 +411,7 @@ export class KVCache {
    * @internal
    */
   static assertUsable(runtime: Runtime, operation: string, name: string, value: unknown): asserts value is KVCache {
-    if (typeof value !== "object" || value === null || !(#runtime in value)) {
+    if (!isObject(value) || !(#runtime in value)) {
       throw wrongKind(operation, `"${name}" must be a KVCache, got ${describe(value)}`);
     }
     if (value.#runtime !== runtime) throw wrongValue(operation, `"${name}" is a cache of another engine`);
@@ -426,8 +426,8 @@ export class KVCache {
   /** Refuses rows that would see keys which are not there any more. */
   #assertKept(operation: string, sequences: readonly SequenceParams[]): void {
     const { policy, window } = this.#config;
-    for (const [batch, { length, evicted }] of this.#sequences.list.entries()) {
-      const { queryLength } = sequences[batch]!;
+    for (const { batch, queryLength } of sequences) {
+      const { length, evicted } = this.#sequences.list[batch]!;
       const position = length - queryLength;
       if (position < 0) {
         throw wrongValue(

@@ -1,5 +1,5 @@
 /** The numbers that a multi-head layer was trained to have: read once and checked, with what is packed together taken apart. */
-import { describe, knownOptions, show, wrongKind, wrongValue } from "../check.js";
+import { describe, isObject, knownOptions, show, wrongKind, wrongValue } from "../check.js";
 import { assertUnchanged, hostNumbers, type Operand, readNumbers } from "../operand.js";
 import { isAbsent } from "../ops/sequences.js";
 import type { Runtime } from "../runtime/runtime.js";
@@ -68,7 +68,7 @@ export function readParameterOperands(
   operation: string,
   parameters: MultiHeadAttentionParameters,
 ): ParameterOperands {
-  if (typeof parameters !== "object" || (parameters as unknown) === null) {
+  if (!isObject(parameters)) {
     throw wrongKind(operation, `"parameters" must be an object, got ${describe(parameters)}`);
   }
   knownOptions(operation, parameters, [...MATRICES, ...VECTORS]);

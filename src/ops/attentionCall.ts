@@ -1,5 +1,5 @@
 /** One attention call as the caller describes it, read once and checked: what remains are numbers and operands. */
-import { describe, float32, integer, oneOf, wrongKind, wrongValue } from "../check.js";
+import { describe, float32, integer, isArray, oneOf, wrongKind, wrongValue } from "../check.js";
 import { type Operand, readMask, readNumbers, readPlace, refuseOverlaps } from "../operand.js";
 import { type AttentionParams, SCORES_STAGES, type ScoresStage, type SequenceParams } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
@@ -241,7 +241,7 @@ function sinksOf(operation: string, sinks: Operand, { numHeads }: AttentionShape
 function windowOf(operation: string, window: unknown): [number, number] {
   const side = (name: string, value: unknown): number =>
     value === undefined ? -1 : integer(operation, name, value, -1, MAX_POSITION);
-  if (Array.isArray(window)) {
+  if (isArray(window)) {
     if (window.length !== 2) throw wrongValue(operation, `"window" must be n or [left, right], got ${describe(window)}`);
     return [side("window[0]", window[0]), side("window[1]", window[1])];
   }

@@ -1,11 +1,14 @@
 /** The sequences of a call: where their rows and keys lie, how many count, and at which positions they stand. */
-import { describe, integer, wrongKind, wrongValue } from "../check.js";
+import { describe, integer, isObject, listLength, wrongKind, wrongValue } from "../check.js";
 import type { SequenceParams } from "../runtime/params.js";
 import type { AttentionShape } from "../shape.js";
 import type { AttentionOptions } from "./attentionCall.js";
 
 /** Positions, windows and sink tokens stay below this: sums of three of them fit in 32 bits. */
 export const MAX_POSITION = 2 ** 29;
+
+/** Sequences that are packed in a call at most, as a cache has. */
+const MAX_SEQUENCES = 2 ** 20;
 
 /** The options that say it. */
 type SequenceOptions = Pick<
@@ -16,7 +19,7 @@ type SequenceOptions = Pick<
 type Sequence = { -readonly [Field in keyof SequenceParams]: SequenceParams[Field] };
 
 /**
- * Reads the sequences of a call.
+ * Reads the sequences of a call; one without query rows has none, whatever its batch.
  *
  * @param coveredKeys    keys of each entry that mask and bias leave
  * @param cachedLengths  keys that a cache has of each sequence
@@ -34,11 +37,13 @@ export function sequencesOf(
   const lengths = { queryLengths, keyLengths, keyStarts, cuSeqlensQ, cuSeqlensK };
   const isPacked = !isAbsent(cuSeqlensQ) || !isAbsent(cuSeqlensK);
   const sequences = isPacked ? packed(operation, lengths, shape) : padded(operation, lengths, shape, cachedLengths);
+  const count = isPacked ? sequences.length : shape.batchSize;
   const offset = (value: number): number => integer(operation, "queryOffset", value, -MAX_POSITION, MAX_POSITION);
+  const shared = typeof queryOffset === "number" ? offset(queryOffset) : undefined;
   const offsets =
-    typeof queryOffset === "number"
-      ? sequences.map(() => offset(queryOffset))
-      : optionalIntegers(operation, "queryOffset", queryOffset, sequences.length, -MAX_POSITION, MAX_POSITION);
+    shared !== undefined
+      ? sequences.map(() => shared)
+      : optionalIntegers(operation, "queryOffset", queryOffset as ArrayLike<number> | undefined, count, -MAX_POSITION, MAX_POSITION);
 
   for (let index = 0; index < sequences.length; index++) {
     const sequence = sequences[index]!;
@@ -63,6 +68,7 @@ function padded(
   const keyLengths = read("keyLengths", kvLen);
   const keyStarts = read("keyStarts", kvLen);
   const sequences: Sequence[] = [];
+  if (seqLen === 0) return sequences;
   for (let batch = 0; batch < batchSize; batch++) {
     const queryLength = queryLengths?.[batch] ?? seqLen;
     const keyStart = keyStarts?.[batch] ?? 0;
@@ -112,6 +118,7 @@ function packed(operation: string, options: SequenceOptions, shape: AttentionSha
 
 /** Where sequences begin and end: from 0 to `total`, never falling. */
 function boundaries(operation: string, name: string, values: ArrayLike<number>, total: number, axis: string): number[] {
+  if (isObject(values)) listLength(operation, name, values, MAX_SEQUENCES + 1);
   const found = integersOf(operation, name, values, undefined, 0, total);
   for (const [index, value] of found.entries()) {
     const previous = found[index - 1] ?? 0;
@@ -144,13 +151,14 @@ export function integersOf(
   least: number,
   most: number,
 ): number[] {
-  const length = typeof values === "object" ? (values as { length?: unknown } | null)?.length : undefined;
-  if (typeof length !== "number") {
+  const given = isObject(values) ? (values as { length?: unknown }).length : undefined;
+  if (typeof given !== "number") {
     throw wrongKind(
       operation,
       `"${name}" must be an array of ${count === undefined ? "" : `${count} `}integers, got ${describe(values)}`,
     );
   }
+  const length = listLength(operation, name, { length: given });
   if (count !== undefined && length !== count) {
     throw wrongValue(operation, `"${name}" holds ${length} elements, expected ${count}, one for each sequence`);
   }
