@@ -16,12 +16,61 @@ export const wrongMoment = (operation: string, problem: string, cause?: unknown)
 /** `[1, 128, 8, 64]` */
 export const show = (dims: readonly number[]): string => `[${dims.join(", ")}]`;
 
+/** Whether a value is a proxy that has been revoked: whatever is asked of it throws an error of the host's. */
+function isRevoked(value: unknown): boolean {
+  try {
+    Array.isArray(value);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** Whether a value is an object whose properties can be read. */
+export const isObject = (value: unknown): value is object => typeof value === "object" && value !== null && !isRevoked(value);
+
+/** Whether a value is an array, of whatever realm. */
+export const isArray = (value: unknown): value is unknown[] => !isRevoked(value) && Array.isArray(value);
+
+const TypedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
+const getterOf = (name: string | symbol) => Object.getOwnPropertyDescriptor(TypedArrayPrototype, name)!.get!;
+const [brandOf, lengthOf, bufferOf, offsetOf] = [Symbol.toStringTag, "length", "buffer", "byteOffset"].map(getterOf) as [
+  () => string | undefined,
+  () => number,
+  () => ArrayBufferLike,
+  () => number,
+];
+
+/** The name of a typed array's kind, of whatever realm and whatever it says of itself; undefined for anything else, proxies too. */
+export const typedArrayName = (value: unknown): string | undefined => brandOf.call(value);
+
+type TypedArray = Float32Array | Uint16Array | Uint8Array;
+const { set: setOf } = TypedArrayPrototype as TypedArray;
+
+/** What a typed array has, whatever properties of its own say: its elements, 0 once it is detached, and where they lie. */
+export const typedArrayLength = (array: TypedArray): number => lengthOf.call(array);
+export const typedArrayBuffer = (array: TypedArray): ArrayBufferLike => bufferOf.call(array);
+export const typedArrayOffset = (array: TypedArray): number => offsetOf.call(array);
+
+/** Copies numbers into an array of the caller's, whose own `set` might be anything. */
+export const copyInto = (array: TypedArray, numbers: TypedArray): void => setOf.call(array, numbers);
+
+/** A typed array on the same memory without properties of the caller's; an empty one where it has been detached. */
+export const plainView = <A extends TypedArray>(
+  array: A,
+  Kind: new (buffer: ArrayBufferLike, offset: number, length: number) => A,
+): A => {
+  const length = lengthOf.call(array);
+  return length === 0 ? new Kind(new ArrayBuffer(0), 0, 0) : new Kind(bufferOf.call(array), offsetOf.call(array), length);
+};
+
 /** A value as a message shows it: `"text"`, `-1.5`, `Float64Array(12)`, `an array of 3`, `null`. */
 export function describe(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "function") return "a function";
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value !== "object" || value === null) return String(value);
+  if (isRevoked(value)) return "a revoked proxy";
   if (Array.isArray(value)) return `an array of ${value.length}`;
   const name = Object.prototype.toString.call(value).slice(8, -1);
   if (ArrayBuffer.isView(value) && "length" in value) return `${name}(${String(value.length)})`;
@@ -54,7 +103,7 @@ export function oneOf<T extends string | boolean>(operation: string, name: strin
 
 /** Refuses options that the operation doesn't have: a misspelt one would otherwise go unnoticed. */
 export function knownOptions(operation: string, options: unknown, known: readonly string[]): void {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+  if (!isObject(options) || isArray(options)) {
     throw wrongKind(operation, `"options" must be an object, got ${describe(options)}`);
   }
   for (const name of Object.keys(options)) {
@@ -81,13 +130,14 @@ export function integersOf(
   least: number,
   most: number,
 ): number[] {
-  const length = typeof values === "object" ? (values as { length?: unknown } | null)?.length : undefined;
-  if (typeof length !== "number") {
+  const given = isObject(values) ? (values as { length?: unknown }).length : undefined;
+  if (typeof given !== "number") {
     throw wrongKind(
       operation,
       `"${name}" must be an array of ${count === undefined ? "" : `${count} `}integers, got ${describe(values)}`,
     );
   }
+  const length = listLength(operation, name, { length: given });
   if (count !== undefined && length !== count) {
     throw wrongValue(operation, `"${name}" holds ${length} elements, expected ${count}, one for each sequence`);
   }
@@ -96,4 +146,49 @@ export function integersOf(
     found.push(integer(operation, `${name}[${index}]`, (values as ArrayLike<unknown>)[index], least, most));
   }
   return found;
+}
+
+/** Sizes of a tensor, and each of them, at most: 4 GiB of float32 have no longer axis. */
+const MAX_RANK = 64;
+const MAX_SIZE = 2 ** 30;
+/** Elements of any other list at most. */
+const MAX_LENGTH = 2 ** 24;
+
+/** The length of a list of the caller's; an endless one is refused before any of its elements is read. */
+export function listLength(operation: string, name: string, { length }: { readonly length: unknown }, most = MAX_LENGTH): number {
+  if (Number.isSafeInteger(length) && (length as number) >= 0 && (length as number) <= most) return length as number;
+  throw wrongValue(operation, `"${name}" has length ${describe(length)}, expected at most ${most}`);
+}
+
+const isSize = (value: unknown): value is number =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_SIZE;
+
+/** Sizes as they came, copied and checked, so that the product of any of them is a safe integer; `owner` is the tensor that they are of. */
+export function readDims(operation: string, owner: string, name: string, dims: unknown): number[] {
+  const fullName = owner ? `${owner}.${name}` : name; // `q.dims`
+  if (!isArray(dims) && typedArrayName(dims) === undefined)
+    throw wrongKind(operation, `"${fullName}" must be an array of sizes, got ${describe(dims)}`);
+  const sizes: number[] = [];
+  const rank = listLength(operation, fullName, dims as ArrayLike<unknown>, MAX_RANK);
+  for (let axis = 0; axis < rank; axis++) {
+    const size = (dims as ArrayLike<unknown>)[axis];
+    sizes.push(isSize(size) ? size : integer(operation, `${fullName}[${axis}]`, size, 0, MAX_SIZE));
+  }
+  elementsOf(operation, fullName, sizes);
+  return sizes;
+}
+
+/**
+ * Elements of a tensor of these sizes.
+ * @throws {RangeError} the product of the sizes other than 0 is not a safe integer; if it is, so is the product of any of them
+ */
+export function elementsOf(operation: string, name: string, dims: readonly number[]): number {
+  let product = 1;
+  let isEmpty = false;
+  for (const size of dims) {
+    if (size === 0) isEmpty = true;
+    else product *= size;
+  }
+  if (product <= Number.MAX_SAFE_INTEGER) return isEmpty ? 0 : product;
+  throw wrongValue(operation, `"${name}" ${show(dims)} is too large: the product of its sizes passes 2⁵³`);
 }

@@ -1,6 +1,6 @@
 /** One attention call as the caller describes it, read once and checked: what remains are numbers and operands. */
 import { type Layout, LAYOUTS } from "../call/layout.js";
-import { describe, float32, integer, oneOf, wrongKind, wrongValue, MAX_POSITION, optional } from "../check.js";
+import { describe, float32, integer, oneOf, wrongKind, wrongValue, MAX_POSITION, optional, isArray } from "../check.js";
 import type { AttentionOptions } from "./options.js";
 import { type Operand, readMask, readNumbers, readPlace, refuseOverlaps } from "../call/operand.js";
 import { type AttentionParams, SCORES_STAGES, type SequenceParams } from "../runtime/params.js";
@@ -176,7 +176,7 @@ function sinksOf(operation: string, sinks: Operand, { numHeads }: AttentionShape
 function windowOf(operation: string, window: unknown): [number, number] {
   const side = (name: string, value: unknown): number =>
     value === undefined ? -1 : integer(operation, name, value, -1, MAX_POSITION);
-  if (Array.isArray(window)) {
+  if (isArray(window)) {
     if (window.length !== 2) throw wrongValue(operation, `"window" must be n or [left, right], got ${describe(window)}`);
     return [side("window[0]", window[0]), side("window[1]", window[1])];
   }

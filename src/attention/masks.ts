@@ -3,7 +3,25 @@
  * them broadcast to [batch, numHeads, seqLen, kvLen]. Plain arithmetic: no engine is needed.
  */
 import { broadcastDims, eachRow, stridesUnder } from "../call/broadcast.js";
-import { describe, integer, knownOptions, show, wrongKind, wrongValue, integersOf, isAbsent, MAX_POSITION } from "../check.js";
+import {
+  describe,
+  integer,
+  knownOptions,
+  show,
+  wrongKind,
+  wrongValue,
+  integersOf,
+  isAbsent,
+  MAX_POSITION,
+  typedArrayName,
+  typedArrayLength,
+  readDims,
+  plainView,
+  listLength,
+  isObject,
+  isArray,
+  elementsOf,
+} from "../check.js";
 import type { ResultTensor } from "../call/tensor.js";
 
 /** Bytes, 1 where a query may attend. */
@@ -64,7 +82,7 @@ export function windowMask(
   const name = "windowMask";
   const offset = readSizes(name, seqLen, kvLen, options, ["queryOffset", "sinkTokens"]);
   const sinks = integer(name, "sinkTokens", options.sinkTokens ?? 0, 0, MAX_POSITION);
-  const isPair = Array.isArray(window);
+  const isPair = isArray(window);
   if (isPair && window.length !== 2) throw wrongValue(name, `"window" must be n or [left, right], got ${describe(window)}`);
   if (!isPair && typeof window !== "number") throw wrongKind(name, `"window" must be n or [left, right], got ${describe(window)}`);
   const [left, right] = isPair ? (window as [number, number]) : [window, window];
@@ -139,8 +157,9 @@ export function prefixMask(
  */
 export function documentMask(documentIds: ArrayLike<number> | readonly ArrayLike<number>[]): Mask {
   const name = "documentMask";
-  const isEach = Array.isArray(documentIds) && documentIds.length > 0 && typeof documentIds[0] === "object";
-  const given = isEach ? (documentIds as readonly unknown[]) : [documentIds];
+  const sequences = isArray(documentIds) ? listLength(name, "documentIds", documentIds) : 0;
+  const isEach = sequences > 0 && typeof documentIds[0] === "object";
+  const given: readonly unknown[] = isEach ? Array.from({ length: sequences }, (_, b) => documentIds[b]) : [documentIds];
   const nameOf = (b: number): string => (isEach ? `documentIds[${b}]` : "documentIds");
   const ids = given.map((each, b) => integersOf(name, nameOf(b), each, undefined, -MAX_POSITION, MAX_POSITION));
   const seqLen = ids[0]!.length;
@@ -235,7 +254,7 @@ function readSizes(name: string, seqLen: number, kvLen: number, options: MaskOpt
 
 /** Elements of a mask of these sizes. */
 function countWithin(name: string, dims: readonly number[]): number {
-  const count = dims.reduce((product, size) => product * size, 1);
+  const count = elementsOf(name, "mask.dims", dims);
   if (count <= MAX_ELEMENTS) return count;
   throw wrongValue(name, `a mask of dims ${show(dims)} has ${count} elements, expected at most ${MAX_ELEMENTS}`);
 }
@@ -274,19 +293,19 @@ function readTensor<A extends Uint8Array | Float32Array>(
   name: string,
   argument: string,
   value: unknown,
-  kind: abstract new (...parameters: never[]) => A,
+  Kind: (new (buffer: ArrayBufferLike, offset: number, length: number) => A) & { readonly name: string },
   expected: string,
 ): { data: A; dims: number[] } {
-  if (typeof value !== "object" || value === null) {
+  if (!isObject(value)) {
     throw wrongKind(name, `"${argument}" must be a tensor { data, dims }, got ${describe(value)}`);
   }
   const { data, dims } = value as Record<string, unknown>;
-  if (!(data instanceof kind)) throw wrongKind(name, `"${argument}" must hold ${expected}, got ${describe(data)}`);
-  if (!Array.isArray(dims)) throw wrongKind(name, `"${argument}.dims" must be an array of sizes, got ${describe(dims)}`);
-  const sizes = dims.map((size, axis) => integer(name, `${argument}.dims[${axis}]`, size, 0, MAX_ELEMENTS));
-  const count = sizes.reduce((product, size) => product * size, 1);
-  if (data.length !== count) {
-    throw wrongValue(name, `"${argument}" holds ${data.length} elements, expected ${sizes.join(" × ") || 1} = ${count}`);
+  if (typedArrayName(data) !== Kind.name) throw wrongKind(name, `"${argument}" must hold ${expected}, got ${describe(data)}`);
+  const sizes = readDims(name, argument, "dims", dims);
+  const count = elementsOf(name, argument, sizes);
+  const length = typedArrayLength(data as A);
+  if (length !== count) {
+    throw wrongValue(name, `"${argument}" holds ${length} elements, expected ${sizes.join(" × ") || 1} = ${count}`);
   }
-  return { data, dims: sizes };
+  return { data: plainView(data as A, Kind), dims: sizes };
 }

@@ -1,6 +1,6 @@
 /** Attention on the union of disjoint sets of keys, from the results on each. */
 import { type Layout, LAYOUTS, sizesOf, stridesOf } from "../call/layout.js";
-import { describe, knownOptions, oneOf, wrongKind, wrongValue } from "../check.js";
+import { describe, isObject, isArray, knownOptions, listLength, oneOf, wrongKind, wrongValue } from "../check.js";
 import {
   assertUnchanged,
   expectDims,
@@ -36,6 +36,8 @@ export interface MergeOptions<Out extends Float32Tensor = Float32Tensor> {
 }
 
 const OPERATION = "mergeAttention";
+
+const MAX_PARTS = 2 ** 16;
 
 interface Part {
   readonly out: Operand;
@@ -74,12 +76,14 @@ export function mergeAttention<Out extends Float32Tensor = ResultTensor>(
 }
 
 function readParts(runtime: Runtime, parts: readonly AttentionPart[], layout: Layout): Part[] {
-  if (!Array.isArray(parts)) throw wrongKind(OPERATION, `"parts" must be an array of { out, logSumExp }, got ${describe(parts)}`);
-  if (parts.length === 0) throw wrongValue(OPERATION, '"parts" is empty, expected at least 1');
+  if (!isArray(parts)) throw wrongKind(OPERATION, `"parts" must be an array of { out, logSumExp }, got ${describe(parts)}`);
+  const numParts = listLength(OPERATION, "parts", parts, MAX_PARTS);
+  if (numParts === 0) throw wrongValue(OPERATION, '"parts" is empty, expected at least 1');
   const read: Part[] = [];
-  for (const [index, part] of (parts as unknown[]).entries()) {
+  for (let index = 0; index < numParts; index++) {
+    const part: unknown = parts[index];
     const name = `parts[${index}]`;
-    if (typeof part !== "object" || part === null) {
+    if (!isObject(part)) {
       throw wrongKind(OPERATION, `"${name}" must be { out, logSumExp }, got ${describe(part)}`);
     }
     const { out, logSumExp } = part as Record<string, unknown>;

@@ -1,8 +1,11 @@
 /** The sequences of a call: where their rows and keys lie, how many count, and at which positions they stand. */
 import type { AttentionOptions } from "./options.js";
-import { integer, integersOf, isAbsent, MAX_POSITION, wrongValue } from "../check.js";
+import { integer, integersOf, isAbsent, listLength, isObject, MAX_POSITION, wrongValue } from "../check.js";
 import type { SequenceParams } from "../runtime/params.js";
 import type { AttentionShape } from "./shape.js";
+
+/** Sequences that are packed in a call at most, as a cache has. */
+const MAX_SEQUENCES = 2 ** 20;
 
 /** The options that say it. */
 type SequenceOptions = Pick<
@@ -13,7 +16,7 @@ type SequenceOptions = Pick<
 type Sequence = { -readonly [Field in keyof SequenceParams]: SequenceParams[Field] };
 
 /**
- * Reads the sequences of a call.
+ * Reads the sequences of a call; one without query rows has none, whatever its batch.
  *
  * @param coveredKeys    keys of each entry that mask and bias leave
  * @param cachedLengths  keys that a cache has of each sequence
@@ -31,11 +34,20 @@ export function sequencesOf(
   const lengths = { queryLengths, keyLengths, keyStarts, cuSeqlensQ, cuSeqlensK };
   const isPacked = !isAbsent(cuSeqlensQ) || !isAbsent(cuSeqlensK);
   const sequences = isPacked ? packed(operation, lengths, shape) : padded(operation, lengths, shape, cachedLengths);
+  const count = isPacked ? sequences.length : shape.batchSize;
   const offset = (value: number): number => integer(operation, "queryOffset", value, -MAX_POSITION, MAX_POSITION);
+  const shared = typeof queryOffset === "number" ? offset(queryOffset) : undefined;
   const offsets =
-    typeof queryOffset === "number"
-      ? sequences.map(() => offset(queryOffset))
-      : optionalIntegers(operation, "queryOffset", queryOffset, sequences.length, -MAX_POSITION, MAX_POSITION);
+    shared !== undefined
+      ? sequences.map(() => shared)
+      : optionalIntegers(
+          operation,
+          "queryOffset",
+          queryOffset as ArrayLike<number> | undefined,
+          count,
+          -MAX_POSITION,
+          MAX_POSITION,
+        );
 
   for (let index = 0; index < sequences.length; index++) {
     const sequence = sequences[index]!;
@@ -60,6 +72,7 @@ function padded(
   const keyLengths = read("keyLengths", kvLen);
   const keyStarts = read("keyStarts", kvLen);
   const sequences: Sequence[] = [];
+  if (seqLen === 0) return sequences;
   for (let batch = 0; batch < batchSize; batch++) {
     const queryLength = queryLengths?.[batch] ?? seqLen;
     const keyStart = keyStarts?.[batch] ?? 0;
@@ -109,6 +122,7 @@ function packed(operation: string, options: SequenceOptions, shape: AttentionSha
 
 /** Where sequences begin and end: from 0 to `total`, never falling. */
 function boundaries(operation: string, name: string, values: ArrayLike<number>, total: number, axis: string): number[] {
+  if (isObject(values)) listLength(operation, name, values, MAX_SEQUENCES + 1);
   const found = integersOf(operation, name, values, undefined, 0, total);
   for (const [index, value] of found.entries()) {
     const previous = found[index - 1] ?? 0;

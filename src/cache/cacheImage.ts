@@ -8,7 +8,7 @@
  *
  * Pieces are the keys that are there, PIECE at a time: those of the sink tokens' blocks, then those from `evicted` on.
  */
-import { describe, wrongKind, wrongValue, MAX_POSITION } from "../check.js";
+import { describe, wrongKind, wrongValue, MAX_POSITION, typedArrayName, plainView } from "../check.js";
 import { CACHE_TYPES, type CacheConfig, POLICIES, readCacheConfig } from "./cacheConfig.js";
 import { BLOCK, blocksOf, type KeySequence, type KeySpan } from "./keySequences.js";
 
@@ -112,10 +112,9 @@ export function writeImage(
 
 /** @throws {RangeError} anything that writeImage did not write */
 export function readImage(operation: string, bytes: unknown): CacheImage {
-  if (Object.prototype.toString.call(bytes) !== "[object Uint8Array]")
-    throw wrongKind(operation, `"bytes" must be a Uint8Array, got ${describe(bytes)}`);
+  if (typedArrayName(bytes) !== "Uint8Array") throw wrongKind(operation, `"bytes" must be a Uint8Array, got ${describe(bytes)}`);
   const problem = (what: string): RangeError => wrongValue(operation, `"bytes" ${what}`);
-  const { buffer, length: size } = new Uint8Array(bytes as Uint8Array); // a copy: aligned, and the caller's no more
+  const { buffer, length: size } = plainView(bytes as Uint8Array, Uint8Array).slice(); // a copy: aligned, and the caller's no more
   if (size < 4 * CONFIG_WORDS || size % 4 !== 0) throw problem(`hold ${size} bytes, which is no cache`);
   const header = new Uint32Array(buffer);
   if (header[0] !== MAGIC) throw problem("do not begin as a cache does");

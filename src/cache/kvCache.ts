@@ -13,6 +13,7 @@ import {
   integersOf,
   isAbsent,
   MAX_POSITION,
+  isObject,
 } from "../check.js";
 import { assertUnchanged, ownArray, readNumbers } from "../call/operand.js";
 import { attend, readUnchanged } from "../attention/scaledDotProductAttention.js";
@@ -426,7 +427,7 @@ export class KVCache {
    * @internal
    */
   static assertUsable(runtime: Runtime, operation: string, name: string, value: unknown): asserts value is KVCache {
-    if (typeof value !== "object" || value === null || !(#runtime in value)) {
+    if (!isObject(value) || !(#runtime in value)) {
       throw wrongKind(operation, `"${name}" must be a KVCache, got ${describe(value)}`);
     }
     if (value.#runtime !== runtime) throw wrongValue(operation, `"${name}" is a cache of another engine`);
@@ -441,8 +442,8 @@ export class KVCache {
   /** Refuses rows that would see keys which are not there any more. */
   #assertKept(operation: string, sequences: readonly SequenceParams[]): void {
     const { policy, window } = this.#config;
-    for (const [batch, { length, evicted }] of this.#sequences.list.entries()) {
-      const { queryLength } = sequences[batch]!;
+    for (const { batch, queryLength } of sequences) {
+      const { length, evicted } = this.#sequences.list[batch]!;
       const position = length - queryLength;
       if (position < 0) {
         throw wrongValue(

@@ -48,11 +48,13 @@ export function eachRow(
   }
 }
 
-/** The offset of each element of sizes `dims`, in order, under some strides. */
-export function offsetsUnder(dims: readonly number[], strides: readonly number[]): number[] {
-  const offsets: number[] = [];
-  eachRow(dims, strides, (_, offset, length, step) => {
-    for (let index = 0; index < length; index++) offsets.push(offset + index * step);
-  });
-  return offsets;
+/** The offset of element `index`, counted in order, of sizes `dims` under some strides. */
+export function offsetAt(index: number, dims: readonly number[], strides: readonly number[]): number {
+  let offset = 0;
+  for (let axis = dims.length - 1; axis >= 0; axis--) {
+    const size = dims[axis]!;
+    offset += (index % size) * strides[axis]!;
+    index = Math.floor(index / size);
+  }
+  return offset;
 }

@@ -1,8 +1,23 @@
 /** Operands: each tensor of one call, read once and checked, then placed in memory. */
-import { describe, show, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import {
+  copyInto,
+  describe,
+  plainView,
+  isObject,
+  readDims,
+  elementsOf,
+  show,
+  typedArrayOffset,
+  typedArrayName,
+  typedArrayLength,
+  typedArrayBuffer,
+  wrongKind,
+  wrongMoment,
+  wrongValue,
+} from "../check.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { countOf, EngineTensor, type Float32Tensor, readDims, type ResultTensor, type SyncTensor } from "./tensor.js";
+import { countOf, EngineTensor, type Float32Tensor, type ResultTensor, type SyncTensor } from "./tensor.js";
 
 type HostArray = Float32Array | Uint16Array | Uint8Array;
 
@@ -26,6 +41,9 @@ export interface Operand {
   readonly viewOffset: number | undefined;
 }
 
+/** Bytes of an element where it comes from. */
+const BYTES_PER_ELEMENT = { float32: 4, float16: 2, uint8: 1 } as const;
+
 /** Bytes that an operand takes in the engine's memory: float16 is widened. */
 const bytesOf = (operand: Operand): number => operand.count * (operand.kind === "uint8" ? 1 : 4);
 
@@ -35,7 +53,7 @@ const NUMBERS = 'a Float32Array, or float16 in a Uint16Array or Float16Array wit
 /** Reads a tensor of numbers. Each getter of the caller's object is read once. */
 export function readNumbers(runtime: Runtime, operation: string, name: string, value: unknown): Operand {
   const { data, dims, type, tensor } = readTensor(runtime, operation, name, value);
-  const array = arrayName(data);
+  const array = typedArrayName(data);
   const isHalf = array === "Float16Array" || (array === "Uint16Array" && type === "float16");
   if (!isHalf && array !== "Float32Array") {
     const typed = type === undefined ? "" : ` of type ${describe(type)}`;
@@ -46,7 +64,7 @@ export function readNumbers(runtime: Runtime, operation: string, name: string, v
     operation,
     name,
     dims,
-    isHalf ? bitsOf(data as Uint16Array) : (data as Float32Array),
+    isHalf ? plainView(data as Uint16Array, Uint16Array) : (data as Float32Array),
     tensor,
     isHalf ? "float16" : "float32",
     false,
@@ -56,7 +74,7 @@ export function readNumbers(runtime: Runtime, operation: string, name: string, v
 /** Reads a boolean mask: bytes. */
 export function readMask(runtime: Runtime, operation: string, name: string, value: unknown): Operand {
   const { data, dims, tensor } = readTensor(runtime, operation, name, value);
-  if (arrayName(data) !== "Uint8Array") {
+  if (typedArrayName(data) !== "Uint8Array") {
     throw wrongKind(operation, `"${name}" must hold a Uint8Array, 1 where a query may attend, got ${describe(data)}`);
   }
   return operand(runtime, operation, name, dims, data as Uint8Array, tensor, "uint8", false);
@@ -73,7 +91,8 @@ export function readPlace(
 ): Operand {
   const { data, dims, tensor, isSync } = readTensor(runtime, operation, name, value);
   if (isSync) throw wrongKind(operation, `"${name}" must be { data, dims }: what dataSync() gives may be a copy`);
-  if (arrayName(data) !== "Float32Array") throw wrongKind(operation, `"${name}" must hold a Float32Array, got ${describe(data)}`);
+  if (typedArrayName(data) !== "Float32Array")
+    throw wrongKind(operation, `"${name}" must hold a Float32Array, got ${describe(data)}`);
   const place = operand(runtime, operation, name, dims, data as Float32Array, tensor, "float32", true);
   expectDims(operation, place, expected, axes);
   if (place.viewOffset !== undefined) {
@@ -93,7 +112,7 @@ export function expectDims(operation: string, { name, dims }: Operand, expected:
 
 /** A new array for a result that the caller brought no place for. */
 export function newResult(runtime: Runtime, operation: string, dims: readonly number[]): Operand {
-  const count = countOf(dims);
+  const count = elementsOf(operation, "out", dims);
   runtime.arena.assertFits(operation, 4 * count);
   return { ...ownArray("out", new Float32Array(count), true), dims };
 }
@@ -123,7 +142,7 @@ interface ReadTensor {
 }
 
 function readTensor(runtime: Runtime, operation: string, name: string, value: unknown): ReadTensor {
-  if (typeof value !== "object" || value === null) throw notATensor(operation, name, value);
+  if (!isObject(value)) throw notATensor(operation, name, value);
   const tensor = EngineTensor.of(operation, name, value, runtime);
   if (tensor) return { data: tensor.data, dims: tensor.dims, type: tensor.type, tensor, isSync: false };
   const { dims, shape, dataSync, type, location } = value as Record<string, unknown>;
@@ -168,25 +187,13 @@ function operand(
 ): Operand {
   runtime.assertAlive(operation); // a getter may have disposed of the engine
   const count = countOf(dims);
-  if (lengthOf(data) !== count) {
-    throw wrongValue(operation, `"${name}" holds ${lengthOf(data)} elements, expected ${dims.join(" × ") || 1} = ${count}`);
+  if (typedArrayLength(data) !== count) {
+    throw wrongValue(operation, `"${name}" holds ${typedArrayLength(data)} elements, expected ${dims.join(" × ") || 1} = ${count}`);
   }
   if (tensor) return { name, dims, count, kind, isResult, tensor, ptr: tensor.ptr, data: undefined, viewOffset: undefined };
-  const viewOffset = runtime.memory.owns(data.buffer) ? data.byteOffset : undefined;
+  const viewOffset = runtime.memory.owns(typedArrayBuffer(data)) ? typedArrayOffset(data) : undefined;
   return { name, dims, count, kind, isResult, tensor, ptr: 0, data, viewOffset };
 }
-
-/** The kind of a typed array. By instanceof only at first: arrays of another realm count too. */
-const arrayName = (data: unknown): string =>
-  data instanceof Float32Array ? "Float32Array" : Object.prototype.toString.call(data).slice(8, -1);
-
-const TypedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
-/** The length that an array has, whatever a property of that name says. */
-const lengthOf = (data: HostArray): number => Reflect.get(TypedArrayPrototype, "length", data) as number;
-
-/** The bits of float16 data, whatever array they came in. */
-const bitsOf = (data: ArrayBufferView & { length: number }): Uint16Array =>
-  new Uint16Array(data.buffer, data.byteOffset, data.length);
 
 /** Bytes of scratch that the operands need which are not in the engine's memory yet. */
 export const scratchBytes = (operands: readonly Operand[]): number =>
@@ -230,18 +237,20 @@ export function onScratch(
 function copyIn(runtime: Runtime, { data, kind, ptr, count, viewOffset }: Operand): void {
   if (!data) return;
   const { memory, kernels } = runtime;
-  const bytes = count * data.BYTES_PER_ELEMENT;
+  const bytes = count * BYTES_PER_ELEMENT[kind];
   // float16 goes to the end of its place and is widened towards the front
   const to = kind === "float16" ? ptr + bytes : ptr;
   if (viewOffset !== undefined) memory.u8.copyWithin(to, viewOffset, viewOffset + bytes);
   else if (kind === "float32") memory.f32.set(data, to >>> 2);
-  else memory.u8.set(new Uint8Array(data.buffer, data.byteOffset, bytes), to);
+  else if (kind === "uint8") memory.u8.set(data, to);
+  else memory.u8.set(new Uint8Array(data.buffer, data.byteOffset, bytes), to); // `data` is a view of our own
   if (kind === "float16") kernels.widenFloat16(to, ptr, count);
 }
 
 /** Copies a result to the array it is for. */
 function copyOut({ memory }: Runtime, { data, kind, ptr, count }: Operand): void {
-  if (data) data.set(kind === "uint8" ? memory.u8.subarray(ptr, ptr + count) : memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count));
+  if (!data) return;
+  copyInto(data, kind === "uint8" ? memory.u8.subarray(ptr, ptr + count) : memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count));
 }
 
 /**
@@ -250,10 +259,13 @@ function copyOut({ memory }: Runtime, { data, kind, ptr, count }: Operand): void
  */
 export function assertUnchanged(runtime: Runtime, operation: string, operands: readonly Operand[]): void {
   runtime.assertAlive(operation);
-  for (const { name, count, data, tensor } of operands) {
+  for (const { name, count, data, tensor, viewOffset } of operands) {
     tensor?.assertUsable(operation, `"${name}"`);
-    if (data && lengthOf(data) !== count) {
-      throw wrongValue(operation, `"${name}" holds ${lengthOf(data)} elements after the options were read, expected ${count}`);
+    if (data && viewOffset === undefined && typedArrayLength(data) !== count) {
+      throw wrongValue(
+        operation,
+        `"${name}" holds ${typedArrayLength(data)} elements after the options were read, expected ${count}`,
+      );
     }
   }
 }
@@ -264,7 +276,7 @@ export function assertUnchanged(runtime: Runtime, operation: string, operands: r
  */
 export function hostNumbers(runtime: Runtime, operation: string, operand: Operand): Float32Array {
   const { data, kind, viewOffset, count } = operand;
-  if (data && kind === "float32" && viewOffset === undefined) return data as Float32Array;
+  if (data && kind === "float32" && viewOffset === undefined) return plainView(data as Float32Array, Float32Array);
   let numbers = new Float32Array();
   onScratch(runtime, operation, [operand], 0, () => {
     numbers = runtime.memory.f32.slice(operand.ptr >>> 2, (operand.ptr >>> 2) + count);
@@ -309,7 +321,8 @@ const haveSameSizes = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((size, axis) => size === b[axis]);
 
 function overlap(a: Operand, b: Operand): boolean {
-  if ((a.data && a.data.buffer) !== (b.data && b.data.buffer)) return false;
-  const [aStart, bStart] = [a.data?.byteOffset ?? a.ptr, b.data?.byteOffset ?? b.ptr];
+  if ((a.data && typedArrayBuffer(a.data)) !== (b.data && typedArrayBuffer(b.data))) return false;
+  const startOf = ({ data, ptr }: Operand): number => (data ? typedArrayOffset(data) : ptr);
+  const [aStart, bStart] = [startOf(a), startOf(b)];
   return aStart < bStart + bytesOf(b) && bStart < aStart + bytesOf(a);
 }

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Tensors: what callers hand over, what they get back, and what lives in the engine's memory. */
-import { describe, integer, oneOf, show, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import { oneOf, readDims, show, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { Runtime } from "../runtime/runtime.js";
 
 /**
@@ -45,10 +45,7 @@ export type ElementType = keyof ElementArrays;
 
 const BYTES_PER_ELEMENT: Record<ElementType, number> = { float32: 4, uint8: 1 };
 
-/** No axis is longer: 4 GiB of float32. */
-const MAX_SIZE = 2 ** 30;
-
-/** Elements of a tensor. */
+/** Elements of a tensor whose sizes have been read: a safe integer. */
 export const countOf = (dims: readonly number[]): number => dims.reduce((product, size) => product * size, 1);
 
 /** A block of the arena that tensors share; it is freed with the last of them. */
@@ -198,23 +195,4 @@ export function createTensor<T extends ElementType>(runtime: Runtime, dims: read
   const ptr = runtime.arena.allocate("tensor", bytes);
   runtime.memory.u8.fill(0, ptr, ptr + bytes);
   return new EngineTensor(type, sizes, { runtime, ptr, users: 0 });
-}
-
-const isSize = (value: unknown): value is number =>
-  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_SIZE;
-
-/** `q.dims` */
-const fullName = (owner: string, name: string): string => (owner ? `${owner}.${name}` : name);
-
-/** Sizes as they came, copied and checked; `owner` is the tensor that they are of. */
-export function readDims(operation: string, owner: string, name: string, dims: unknown): number[] {
-  if (!Array.isArray(dims) && !ArrayBuffer.isView(dims))
-    throw wrongKind(operation, `"${fullName(owner, name)}" must be an array of sizes, got ${describe(dims)}`);
-  const sizes: number[] = [];
-  const { length } = dims as ArrayLike<unknown>;
-  for (let axis = 0; axis < length; axis++) {
-    const size = (dims as ArrayLike<unknown>)[axis];
-    sizes.push(isSize(size) ? size : integer(operation, `${fullName(owner, name)}[${axis}]`, size, 0, MAX_SIZE));
-  }
-  return sizes;
 }

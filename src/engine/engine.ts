@@ -227,7 +227,7 @@ export class Engine {
 
   /** Ends the engine: later calls throw, its workers end, its memory goes back to the host. Disposing twice does nothing. */
   dispose(): void {
-    dropped.unregister(this);
+    dropped.unregister(this.runtime);
     this.runtime.dispose();
   }
 

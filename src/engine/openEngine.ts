@@ -42,7 +42,7 @@ export interface EngineOptions {
    */
   createWorker?: (() => WorkerLike) | undefined;
   /**
-   * Milliseconds after which a call gives up on a worker that makes no progress, and creation on one that doesn't start.
+   * Milliseconds after which a call gives up on a worker that makes no progress, and creation on one that doesn't start or answer.
    * Default 10000.
    */
   stallTimeout?: number | undefined;

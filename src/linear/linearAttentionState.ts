@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The state of linear attention: what earlier keys and values have left, for tokens that come bit by bit. */
-import { describe, knownOptions, show, wrongKind, wrongMoment, wrongValue, isAbsent } from "../check.js";
+import { describe, knownOptions, show, wrongKind, wrongMoment, wrongValue, isAbsent, isObject } from "../check.js";
 import { assertUnchanged, onScratch, readNumbers } from "../call/operand.js";
 import { attendLinear, type PlacedStates, readSums } from "./linearAttention.js";
 import { INPUT_OPTIONS, LINEAR_OPTIONS, type LinearInputs, readLinearCall, type StatelessOptions } from "./linearCall.js";
@@ -194,7 +194,7 @@ export class LinearAttentionState {
       if (name === "state" || INPUT_OPTIONS.includes(name) || isAbsent(value)) continue;
       throw wrongKind(operation, `"${name}" can't go with "state", which has its own`);
     }
-    if (typeof state !== "object" || state === null || !(#block in state)) {
+    if (!isObject(state) || !(#block in state)) {
       throw wrongKind(operation, `"state" must be a LinearAttentionState, got ${describe(state)}`);
     }
     if (state.#runtime !== runtime) throw wrongKind(operation, '"state" is of another engine');
@@ -295,12 +295,9 @@ export class LinearAttentionState {
   static restore(runtime: Runtime, bytes: Uint8Array, featureMap?: FeatureFunction): LinearAttentionState {
     const operation = "restoreLinearAttentionState";
     runtime.assertReady(operation);
-    const { options, sequences, states } = readLinearImage(operation, bytes, featureMap);
+    const bytesOf = (config: LinearStateConfig): number => stateBytes(runtime, config).all;
+    const { options, sequences, states } = readLinearImage(operation, bytes, featureMap, bytesOf);
     const state = LinearAttentionState.create(runtime, options);
-    if (stateBytes(runtime, state.#config).all !== states.length) {
-      state.dispose();
-      throw wrongValue(operation, '"bytes" are damaged');
-    }
     runtime.memory.u8.set(states, state.#block.ptr);
     state.#sequences = sequences;
     return state;

@@ -80,7 +80,7 @@ export interface LinearCall {
   readonly decayDim: number;
   readonly strides: Record<"decay" | "beta", Strides>;
   readonly maskBatchStride: number;
-  /** Keys of each sequence that count. */
+  /** Keys of each sequence that count; of a call without rows none. */
   readonly keyLengths: readonly number[];
   readonly out: Operand | undefined;
   /** What the caller gave as `out`. */
@@ -123,7 +123,7 @@ export function readLinearCall(
   const betas = gateStrides(operation, gates.beta, layout, isFlat, sizes, 1);
   const maskBatchStride = keyMask ? maskStride(operation, keyMask, batchSize, kvLen) : 0;
   const lengths = isAbsent(keyLengths)
-    ? new Array<number>(batchSize).fill(kvLen)
+    ? new Array<number>(sizes.seqLen === 0 ? 0 : batchSize).fill(kvLen)
     : integersOf(operation, "keyLengths", keyLengths, batchSize, 0, kvLen);
   const out = optional(returned, (value) =>
     readPlace(runtime, operation, "out", value, outDims, `[batch, seq, heads, valueDim] in layout "${layout}"`),
@@ -154,9 +154,9 @@ function mapped(
   map: FeatureFunction,
   raw: { q: Operand; k: Operand; v: Operand },
 ): { q: Operand; k: Operand } {
-  assertUnchanged(runtime, operation, [raw.q, raw.k, raw.v]);
   const apply = (name: "q" | "k"): Operand => {
     const operand = raw[name];
+    assertUnchanged(runtime, operation, [raw.q, raw.k, raw.v]); // the function may have done anything to them
     let data = new Float32Array(0);
     onScratch(runtime, operation, [operand], 0, () => {
       data = runtime.memory.f32.slice(operand.ptr >>> 2, (operand.ptr >>> 2) + operand.count);

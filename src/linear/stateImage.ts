@@ -7,7 +7,7 @@
  *     length as two words, keys in the open chunk           for each sequence
  *     the state as the kernels have it                      for each sequence and head
  */
-import { describe, wrongKind, wrongValue } from "../check.js";
+import { describe, typedArrayName, plainView, wrongKind, wrongValue } from "../check.js";
 import { FEATURE_MAPS, type FeatureFunction, RULES } from "./linearConfig.js";
 import { type LinearAttentionStateOptions, type LinearStateConfig, readLinearStateConfig } from "./stateConfig.js";
 
@@ -56,15 +56,18 @@ interface LinearImage {
 }
 
 /**
- * The length of `states` is left to who knows how long they are.
- *
+ * @param bytesOf  what a state of that kind and size takes
  * @throws {RangeError} anything that writeLinearImage did not write
  */
-export function readLinearImage(operation: string, bytes: unknown, mapFunction: FeatureFunction | undefined): LinearImage {
-  if (Object.prototype.toString.call(bytes) !== "[object Uint8Array]")
-    throw wrongKind(operation, `"bytes" must be a Uint8Array, got ${describe(bytes)}`);
+export function readLinearImage(
+  operation: string,
+  bytes: unknown,
+  mapFunction: FeatureFunction | undefined,
+  bytesOf: (config: LinearStateConfig) => number,
+): LinearImage {
+  if (typedArrayName(bytes) !== "Uint8Array") throw wrongKind(operation, `"bytes" must be a Uint8Array, got ${describe(bytes)}`);
   const problem = (what: string): RangeError => wrongValue(operation, `"bytes" ${what}`);
-  const copy = new Uint8Array(bytes as Uint8Array); // aligned, and the caller's no more
+  const copy = plainView(bytes as Uint8Array, Uint8Array).slice(); // aligned, and the caller's no more
   if (copy.length < 4 * CONFIG_WORDS || copy.length % 4 !== 0) throw problem(`hold ${copy.length} bytes, which is no state`);
   const header = new Uint32Array(copy.buffer);
   if (header[0] !== MAGIC) throw problem("do not begin as a state does");
@@ -97,10 +100,11 @@ export function readLinearImage(operation: string, bytes: unknown, mapFunction: 
     features: featuresWord === 0 ? undefined : featuresWord! - 1,
     seed: featureMap === "favor+" ? seed : undefined,
   };
-  const { sizes, kind } = readDamaged(() => readLinearStateConfig(operation, options), problem("are damaged"));
+  const config = readDamaged(() => readLinearStateConfig(operation, options), problem("are damaged"));
+  const { sizes, kind } = config;
   const statesStart = 4 * (CONFIG_WORDS + SEQUENCE_WORDS * batchSize!);
-  const leastSize = statesStart + 4 * batchSize! * numKvHeads! * sizes.featureDim * sizes.valueDim;
-  if (sizes.featureDim !== featureDim || sizes.decayDim !== decayDim || leastSize > copy.length) throw problem("are damaged");
+  const isOfSize = statesStart + bytesOf(config) === copy.length;
+  if (sizes.featureDim !== featureDim || sizes.decayDim !== decayDim || !isOfSize) throw problem("are damaged");
   const sequences = Array.from({ length: batchSize! }, (_, index) => {
     const [low, high, openKeys] = header.subarray(CONFIG_WORDS + SEQUENCE_WORDS * index) as unknown as [number, number, number];
     return { length: high * TWO_WORDS + low, openKeys };

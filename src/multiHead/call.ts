@@ -62,7 +62,7 @@ export function readMultiHeadCall(
   const stored = storedKeys(runtime, operation, config, extraKeys, given, { batch, rows: seqLen });
   const source = sourceOf(runtime, operation, config, given, input, { batch, rows: seqLen });
   const { numHeads, numKvHeads, headDim, valueDim, outDim } = config;
-  const keyRows = stored ? Math.max(0, ...stored.keys.lengths) : source!.rows + extraKeys;
+  const keyRows = stored ? stored.keys.lengths.reduce((most, length) => Math.max(most, length), 0) : source!.rows + extraKeys;
   const shape: AttentionShape = {
     ...{ batchSize: batch, seqLen, kvLen: keyRows, numHeads, numKvHeads, headDim, valueDim },
     outDims: [batch, seqLen, numHeads, valueDim],

@@ -1,5 +1,5 @@
 /** What a multi-head layer is made for: its sizes and options, read once and checked. */
-import { describe, float32, integer, knownOptions, oneOf, wrongKind, wrongValue, optional, isAbsent } from "../check.js";
+import { describe, float32, integer, knownOptions, oneOf, wrongKind, wrongValue, optional, isAbsent, isObject } from "../check.js";
 import type { RotaryConfig } from "../rows/rotaryCall.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type LayerAngles, readAngles } from "./rotary.js";
@@ -83,7 +83,7 @@ const DEFAULT_EPS = 1e-6;
  * @internal
  */
 export function readMultiHeadConfig(runtime: Runtime, operation: string, config: MultiHeadAttentionConfig): MultiHeadConfig {
-  if (typeof config !== "object" || (config as unknown) === null) {
+  if (!isObject(config)) {
     throw wrongKind(operation, `"config" must be an object, got ${describe(config)}`);
   }
   knownOptions(operation, config, OPTIONS);
@@ -136,7 +136,7 @@ export function readMultiHeadConfig(runtime: Runtime, operation: string, config:
  */
 export function readHeadGates(operation: string, gates: unknown, numHeads: number): number[] | undefined {
   if (isAbsent(gates)) return undefined;
-  const length = typeof gates === "object" ? (gates as { length?: unknown }).length : undefined;
+  const length = isObject(gates) ? (gates as { length?: unknown }).length : undefined;
   if (typeof length !== "number") {
     throw wrongKind(operation, `"headGates" must be an array of ${numHeads} numbers, got ${describe(gates)}`);
   }
@@ -148,7 +148,7 @@ export function readHeadGates(operation: string, gates: unknown, numHeads: numbe
 function epsOf(operation: string, qkNorm: unknown): number | undefined {
   if (qkNorm === false) return undefined;
   if (qkNorm === true) return Math.fround(DEFAULT_EPS);
-  if (typeof qkNorm !== "object" || qkNorm === null) {
+  if (!isObject(qkNorm)) {
     throw wrongKind(operation, `"qkNorm" must be true, false or { eps }, got ${describe(qkNorm)}`);
   }
   for (const name of Object.keys(qkNorm)) {

@@ -7,6 +7,7 @@ import type { AttentionCall } from "../attention/attentionCall.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { BroadcastStrides } from "../attention/shape.js";
 import { countOf, type Float32Tensor } from "../call/tensor.js";
+import { elementsOf, plainView } from "../check.js";
 
 /** What stands for the options that hide keys. */
 export interface ExtendedVisibility {
@@ -31,8 +32,10 @@ function extendedMask(runtime: Runtime, call: AttentionCall, extra: number): Ext
   const given = inputs.mask && strides.mask && { bytes: maskBytes(runtime, inputs.mask), strides: strides.mask };
   const heads = given && given.strides.head !== 0 ? numHeads : 1;
   const width = kvLen + extra;
-  runtime.arena.assertFits(call.operation, batchSize * heads * seqLen * width);
-  const data = new Uint8Array(batchSize * heads * seqLen * width);
+  const dims = [batchSize, heads, seqLen, width];
+  const count = elementsOf(call.operation, "mask", dims);
+  runtime.arena.assertFits(call.operation, count);
+  const data = new Uint8Array(count);
 
   for (const { batch, queryStart, queryLength, queryOffset, keyStart, keyLength } of sequences) {
     for (let head = 0; head < heads; head++) {
@@ -49,7 +52,7 @@ function extendedMask(runtime: Runtime, call: AttentionCall, extra: number): Ext
       }
     }
   }
-  return { data, dims: [batchSize, heads, seqLen, width] };
+  return { data, dims };
 }
 
 const indexOf = (strides: BroadcastStrides, batch: number, head: number, row: number, key: number): number =>
@@ -60,7 +63,7 @@ const maskBytes = (
   { data, ptr, count, viewOffset }: NonNullable<AttentionCall["inputs"]["mask"]>,
 ): Uint8Array => {
   const from = data ? viewOffset : ptr;
-  return from === undefined ? (data as Uint8Array) : memory.u8.subarray(from, from + count);
+  return from === undefined ? plainView(data as Uint8Array, Uint8Array) : memory.u8.subarray(from, from + count);
 };
 
 function extendedBias(runtime: Runtime, { operation, inputs, shape }: AttentionCall, extra: number): Float32Tensor | undefined {
@@ -70,12 +73,13 @@ function extendedBias(runtime: Runtime, { operation, inputs, shape }: AttentionC
   const keys = bias.dims.at(-1) ?? 1;
   const isBroadcast = keys === 1;
   const width = shape.kvLen + extra;
+  const dims = [...bias.dims.slice(0, -1), width];
   const rows = countOf(bias.dims.slice(0, -1));
-  const data = new Float32Array(rows * width);
+  const data = new Float32Array(elementsOf(operation, "bias", dims));
   for (let row = 0; row < rows; row++) {
     const start = row * width;
     if (isBroadcast) data.fill(numbers[row]!, start, start + shape.kvLen);
     else data.set(numbers.subarray(row * keys, (row + 1) * keys), start); // keys beyond the mask hides
   }
-  return { data, dims: [...bias.dims.slice(0, -1), width] };
+  return { data, dims };
 }

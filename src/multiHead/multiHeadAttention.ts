@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Multi-head attention with its projections, whose parameters are packed once. Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2. */
 import type { MultiHeadForwardOptions } from "./forwardOptions.js";
-import { describe, integer, knownOptions, wrongKind, wrongMoment, wrongValue, integersOf, isAbsent } from "../check.js";
+import { knownOptions, wrongMoment, wrongValue, integersOf, isAbsent } from "../check.js";
 import { assertUnchanged, scratchTensor } from "../call/operand.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { EngineTensor, Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
@@ -173,9 +173,7 @@ export class MultiHeadAttention {
         '"keyLengths" can\'t go with biasK and addZeroAttention, whose keys stand behind all; hide keys by a mask',
       );
     }
-    const counts = isAbsent(keyLengths)
-      ? new Array<number>(batch).fill(source.rows + extraKeys)
-      : integersOf(operation, "keyLengths", keyLengths, batch, 0, source.rows);
+    const lengths = isAbsent(keyLengths) ? undefined : integersOf(operation, "keyLengths", keyLengths, batch, 0, source.rows);
     if (batch < 1) throw wrongValue(operation, '"key" has batch 0, expected at least 1');
     const sizes = { batchSize: batch, numKvHeads, headDim, valueDim };
     const rows = source.rows + extraKeys;
@@ -185,6 +183,7 @@ export class MultiHeadAttention {
       assertUnchanged(runtime, operation, [source.key, source.value]);
       const k = scratchTensor("k", [batch, rows, numKvHeads, headDim]);
       const v = scratchTensor("v", [batch, rows, numKvHeads, valueDim]);
+      const counts = lengths ?? new Array<number>(batch).fill(rows);
       const positionOf = (row: number, length: number): number => (row < Math.min(length, source.rows) ? row : 0); // others don't count
       const positions = counts.flatMap((length) => Array.from({ length: rows }, (_, row) => positionOf(row, length)));
       const places = config.angles && placesOf(operation, config.angles, positions);
@@ -251,10 +250,7 @@ export class MultiHeadAttention {
     this.#assertReady(operation);
     const { runtime, config } = this.#parts;
     const { numHeads } = config;
-    if (isAbsent(heads) || typeof (heads as { length?: unknown }).length !== "number") {
-      throw wrongKind(operation, `"heads" must be an array of integers, got ${describe(heads)}`);
-    }
-    const gone = new Set(Array.from(heads, (head, index) => integer(operation, `heads[${index}]`, head, 0, numHeads - 1)));
+    const gone = new Set(integersOf(operation, "heads", heads, undefined, 0, numHeads - 1));
     if (gone.size === numHeads) throw wrongValue(operation, `"heads" holds all ${numHeads} heads, expected one to stay`);
     this.#assertReady(operation); // a getter may have disposed of the layer
     const left = Array.from({ length: numHeads }, (_, head) => head).filter((head) => !gone.has(head));

@@ -1,5 +1,5 @@
 /** The numbers that a multi-head layer was trained to have: read once and checked, with what is packed together taken apart. */
-import { describe, knownOptions, show, wrongKind, wrongValue, isAbsent } from "../check.js";
+import { describe, knownOptions, show, wrongKind, wrongValue, isAbsent, isObject } from "../check.js";
 import { assertUnchanged, hostNumbers, type Operand, readNumbers } from "../call/operand.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { TensorLike } from "../call/tensor.js";
@@ -67,7 +67,7 @@ export function readParameterOperands(
   operation: string,
   parameters: MultiHeadAttentionParameters,
 ): ParameterOperands {
-  if (typeof parameters !== "object" || (parameters as unknown) === null) {
+  if (!isObject(parameters)) {
     throw wrongKind(operation, `"parameters" must be an object, got ${describe(parameters)}`);
   }
   knownOptions(operation, parameters, [...MATRICES, ...VECTORS]);

@@ -54,11 +54,12 @@ export class Projection {
     const isDense = rows === outRows;
     const b = this.#matrix.ptrFor(this.#runtime, operation, "this layer");
     multiply(this.#runtime, operation, {
-      entries: Array.from({ length: isDense ? 1 : groups }, (_, group) => ({
+      numEntries: isDense ? 1 : groups,
+      entryAt: (group) => ({
         a: x + 4 * group * rows * inDim,
         b,
         out: y + 4 * group * outRows * outDim,
-      })),
+      }),
       bias: this.#bias?.ptr ?? 0,
       rows: isDense ? groups * rows : rows,
       columns: outDim,

@@ -44,6 +44,7 @@ export function queryPositions({ shape, sequences }: Pick<AttentionCall, "shape"
 
 /** Where keys [batch, rows] stand: counted from the first one of their sequence. */
 export function keyPositions({ shape, sequences }: Pick<AttentionCall, "shape" | "sequences">, rows: number): number[] {
+  if (sequences.length === 0) return [];
   const positions = new Array<number>(shape.batchSize * rows).fill(0);
   for (const { batch, keyStart, keyLength } of sequences) {
     const first = batch * rows + keyStart;

@@ -1,5 +1,5 @@
 /** PyTorch's nn.MultiheadAttention: what its state dict says about a layer. */
-import { describe, knownOptions, show, wrongKind, wrongValue, isAbsent } from "../check.js";
+import { describe, knownOptions, show, wrongKind, wrongValue, isAbsent, isObject } from "../check.js";
 import { type Operand, readNumbers } from "../call/operand.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { TensorLike } from "../call/tensor.js";
@@ -48,7 +48,7 @@ export function readTorchStateDict(
   stateDict: TorchStateDict,
   options: FromTorchOptions,
 ): { config: MultiHeadConfig; operands: ParameterOperands } {
-  if (typeof stateDict !== "object" || (stateDict as unknown) === null) {
+  if (!isObject(stateDict)) {
     throw wrongKind(operation, `"stateDict" must be an object of tensors by name, got ${describe(stateDict)}`);
   }
   knownOptions(operation, options, ["numHeads", "prefix", "headGates", "addZeroAttention"]);

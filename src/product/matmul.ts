@@ -1,6 +1,6 @@
 /** Matrix product: validate → place → run → hand back. */
 import { type Activation, ACTIVATIONS } from "../rows/activations.js";
-import { broadcastDims, offsetsUnder, stridesUnder } from "../call/broadcast.js";
+import { broadcastDims, offsetAt, stridesUnder } from "../call/broadcast.js";
 import { knownOptions, oneOf, show, wrongKind, wrongValue, optional } from "../check.js";
 import { PackedMatrix } from "./packedMatrix.js";
 import {
@@ -15,7 +15,7 @@ import {
   refuseOverlaps,
 } from "../call/operand.js";
 import type { Runtime } from "../runtime/runtime.js";
-import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
+import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
 import { multiply } from "./multiply.js";
 
 /** Options of `matmul`. */
@@ -84,17 +84,19 @@ export function matmul<Out extends Float32Tensor = ResultTensor>(
   const out = place ?? newResult(runtime, OPERATION, dims);
   if (out.count === 0) return handBack(returned, out);
   onScratch(runtime, OPERATION, place ? given : [...given, out], 0, () => {
-    const aMatrices = offsetsUnder(leading, stridesUnder(aLeading, leading.length));
-    const bMatrices = offsetsUnder(leading, stridesUnder(bLeading, leading.length));
-    const isOne = !isATransposed && bMatrices.every((matrix) => matrix === 0); // its rows may be taken together
+    const count = countOf(leading);
+    const aStrides = stridesUnder(aLeading, leading.length);
+    const bStrides = stridesUnder(bLeading, leading.length);
+    const isOne = depth === 0 || (!isATransposed && countOf(bLeading) === 1); // its rows may be taken together
     multiply(runtime, OPERATION, {
-      entries: (isOne ? [0] : aMatrices).map((matrix, index) => ({
-        a: left.ptr + 4 * matrix * rows * depth,
-        b: right ? right.ptr + 4 * bMatrices[index]! * depth * columns : packed,
+      numEntries: isOne ? 1 : count,
+      entryAt: (index) => ({
+        a: left.ptr + 4 * offsetAt(index, leading, aStrides) * rows * depth,
+        b: right ? right.ptr + 4 * offsetAt(index, leading, bStrides) * depth * columns : packed,
         out: out.ptr + 4 * index * rows * columns,
-      })),
+      }),
       bias: bias?.ptr ?? 0,
-      rows: isOne ? rows * aMatrices.length : rows,
+      rows: isOne ? rows * count : rows,
       columns,
       depth,
       aRowStride: isATransposed ? rows : depth,

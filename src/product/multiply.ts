@@ -9,7 +9,9 @@ import type { Runtime } from "../runtime/runtime.js";
 
 /** Products out = activation(a · b + bias) of the same sizes. Addresses in bytes, strides in elements. */
 export interface Products {
-  readonly entries: readonly { readonly a: number; readonly b: number; readonly out: number }[];
+  readonly numEntries: number;
+  /** Made one by one: there may be as many as results have numbers. */
+  readonly entryAt: (index: number) => { readonly a: number; readonly b: number; readonly out: number };
   /** [columns], 0 where absent. */
   readonly bias: number;
   readonly rows: number;
@@ -50,14 +52,14 @@ const READ_WORK = 4;
  */
 export function multiply(runtime: Runtime, operation: string, products: Products): void {
   const { kernels, memory, jobPtr } = runtime;
-  const { entries, rows, columns, depth } = products;
-  const work = entries.length * Math.max(rows, READ_WORK) * columns * depth;
+  const { numEntries, entryAt, rows, columns, depth } = products;
+  const work = numEntries * Math.max(rows, READ_WORK) * columns * depth;
   const wantedThreads = runtime.threadsFor(work);
   const entryBytes = sizeOf(MATMUL_ENTRY);
-  const entriesBytes = wholeLines(entryBytes * entries.length);
+  const entriesBytes = wholeLines(entryBytes * numEntries);
   const struct = {
     entries: 0,
-    numEntries: entries.length,
+    numEntries,
     bias: products.bias,
     rows,
     columns,
@@ -77,7 +79,7 @@ export function multiply(runtime: Runtime, operation: string, products: Products
   const workspaceBytes = wholeLines(kernels.productWorkspaceBytes(jobPtr));
   const threads = runtime.threadsWithin(wantedThreads, units, workspaceBytes, entriesBytes);
   onScratch(runtime, operation, [], entriesBytes + threads * workspaceBytes, (ptr) => {
-    for (const [index, entry] of entries.entries()) writeStruct(memory, ptr + index * entryBytes, MATMUL_ENTRY, entry);
+    for (let index = 0; index < numEntries; index++) writeStruct(memory, ptr + index * entryBytes, MATMUL_ENTRY, entryAt(index));
     writeStruct(memory, jobPtr, MATMUL_PARAMS, { ...struct, entries: ptr });
     const workspaces = ptr + entriesBytes;
     runtime.run(operation, { kernel: "matmul", params: jobPtr, workspaces, workspaceBytes, units, work, threads });
@@ -85,11 +87,11 @@ export function multiply(runtime: Runtime, operation: string, products: Products
 }
 
 /** How the products are cut. No bit of a result depends on it. */
-function unitOf({ build }: Runtime, { entries, rows, columns, depth, isPacked }: Products, threads: number) {
+function unitOf({ build }: Runtime, { numEntries, rows, columns, depth, isPacked }: Products, threads: number) {
   const stripRows = rows > 6 && rows <= 8 ? 4 : STRIP_ROWS[build]; // 4 + 4 rather than 6 + 2
   const unitColumns = Math.min(Math.ceil(columns / PANEL) * PANEL, depth >= LONG_DEPTH ? 2 * UNIT_COLUMNS : UNIT_COLUMNS);
   const strips = Math.ceil(rows / stripRows);
-  const blocks = entries.length * Math.ceil(columns / unitColumns);
+  const blocks = numEntries * Math.ceil(columns / unitColumns);
   const parts = threads === 1 ? 1 : Math.ceil((threads * UNITS_PER_THREAD) / blocks);
   const ownStrips = Math.max(LEAST_STRIPS, Math.min(MOST_STRIPS, Math.ceil(strips / parts)));
   const unitStrips = Math.min(strips, isPacked ? PACKED_STRIPS : ownStrips);

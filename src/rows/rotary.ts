@@ -54,7 +54,7 @@ export function rotary<Out extends Float32Tensor = ResultTensor>(
   const input = readNumbers(runtime, operation, "x", x);
   const { batch: batchSize, rows: seqLen, heads: numHeads, channels: headDim } = sizesOf(operation, input, layout);
   const config = readRotary(runtime, operation, { base, rotaryDim, interleaved, tables }, headDim);
-  const places = readPlaces(operation, { offset, positions, inverse }, { batchSize, seqLen }, config);
+  const places = readPlaces(operation, { offset, positions, inverse }, { batchSize, seqLen, numHeads }, config);
   const place = optional(returned, (value) => readPlace(runtime, operation, "out", value, input.dims, "as x"));
   const given = [input, config.tables?.cos, config.tables?.sin, place].filter((operand) => operand !== undefined);
   refuseOverlaps(operation, given, () => input);

@@ -1,6 +1,18 @@
 /** Rotary embeddings as the caller describes them, read once and checked, and their computation on rows in the engine's memory. */
 import type { Strides } from "../call/layout.js";
-import { describe, integer, oneOf, show, wrongKind, wrongValue, optional, integersOf, isAbsent, MAX_POSITION } from "../check.js";
+import {
+  describe,
+  integer,
+  oneOf,
+  show,
+  wrongKind,
+  wrongValue,
+  optional,
+  integersOf,
+  isAbsent,
+  MAX_POSITION,
+  isObject,
+} from "../check.js";
 import { type Operand, readNumbers } from "../call/operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { ROTARY_PARAMS, ROTARY_TABLES_PARAMS, writeStruct } from "../runtime/params.js";
@@ -38,7 +50,7 @@ export interface RotaryPositions {
 }
 
 /**
- * Rows that turn; `batchStride` and the like in elements.
+ * Sizes of what turns.
  * @internal
  */
 export interface RotaryRows {
@@ -106,7 +118,7 @@ export function evenDim(operation: string, value: unknown, most: number): number
 }
 
 function readTables(runtime: Runtime, operation: string, tables: unknown): NonNullable<Rotary["tables"]> {
-  if (typeof tables !== "object" || tables === null) {
+  if (!isObject(tables)) {
     throw wrongKind(operation, `"tables" must be { cos, sin }, got ${describe(tables)}`);
   }
   const { cos: givenCos, sin: givenSin } = tables as Record<string, unknown>;
@@ -127,9 +139,9 @@ function readTables(runtime: Runtime, operation: string, tables: unknown): NonNu
  */
 export interface RotaryPlaces {
   /** [batchSize, seqLen] */
-  readonly tableRows: readonly number[];
+  readonly tableRows: ArrayLike<number>;
   /** Of tables that are computed for the call. */
-  readonly positions: readonly number[];
+  readonly positions: ArrayLike<number>;
   readonly isInverse: boolean;
 }
 
@@ -140,19 +152,20 @@ export interface RotaryPlaces {
 export function readPlaces(
   operation: string,
   { offset = 0, positions, inverse = false }: RotaryPositions,
-  { batchSize, seqLen }: Pick<RotaryRows, "batchSize" | "seqLen">,
+  { batchSize, seqLen, numHeads }: Omit<RotaryRows, "headDim">,
   { tables }: Rotary,
 ): RotaryPlaces {
   const isInverse = oneOf(operation, "inverse", inverse, [true, false]);
   const last = (tables ? tables.cos.dims[0]! : MAX_POSITION) - 1;
-  const tokens = Array.from({ length: batchSize * seqLen }, (_, token) => token);
-  let places: number[]; // of one sequence for all, or of each
+  const tokens = batchSize * seqLen;
+  const isEmpty = tokens * numHeads === 0; // then no row has a place, however many there are
+  let places: ArrayLike<number>; // of one sequence for all, or of each
   if (!isAbsent(positions)) {
     if (offset !== 0) throw wrongKind(operation, '"offset" can\'t go with "positions", which say it all');
-    const length = typeof positions === "object" ? positions.length : undefined;
+    const length = isObject(positions) ? positions.length : undefined;
     const isShared = length === seqLen;
-    if (length !== undefined && !isShared && length !== tokens.length) {
-      const each = `${batchSize} × ${seqLen} = ${tokens.length}`;
+    if (length !== undefined && !isShared && length !== tokens) {
+      const each = `${batchSize} × ${seqLen} = ${tokens}`;
       throw wrongValue(
         operation,
         `"positions" holds ${describe(length)} elements, expected seqLen = ${seqLen} or batch × seqLen = ${each}`,
@@ -166,14 +179,25 @@ export function readPlaces(
         ? [integer(operation, "offset", offset, 0, most)]
         : integersOf(operation, "offset", offset, batchSize, 0, most);
     if (seqLen > last + 1) throw wrongValue(operation, `"tables" hold ${last + 1} positions, expected at least seqLen = ${seqLen}`);
-    places = offsets.flatMap((first) => Array.from({ length: seqLen }, (_, i) => first + i));
+    places = isEmpty ? [] : consecutive(offsets, seqLen);
   }
-  const rowOf = (token: number): number => (places.length === seqLen ? token % seqLen : token);
-  return {
-    tableRows: tables ? tokens.map((token) => places[rowOf(token)]!) : tokens.map(rowOf),
-    positions: tables ? [] : places,
-    isInverse,
-  };
+  if (isEmpty) return { tableRows: [], positions: [], isInverse };
+  const isShared = places.length === seqLen;
+  const tableRows = new Int32Array(tokens);
+  for (let token = 0; token < tokens; token++) {
+    const row = isShared ? token % seqLen : token;
+    tableRows[token] = tables ? places[row]! : row;
+  }
+  return { tableRows, positions: tables ? [] : places, isInverse };
+}
+
+/** `length` positions from each first one on. */
+function consecutive(firsts: readonly number[], length: number): Int32Array {
+  const positions = new Int32Array(firsts.length * length);
+  for (const [index, first] of firsts.entries()) {
+    for (let i = 0; i < length; i++) positions[index * length + i] = first + i;
+  }
+  return positions;
 }
 
 /**

@@ -1,11 +1,12 @@
 /**
- * The allocator: blocks on 64-byte lines that live until they are freed (tensors), and above them scratch that lives for one
+ * The allocator: spans on 64-byte lines that live until they are freed (tensors), and above them scratch that lives for one
  * call. A call that is made of others has scratch of its own below theirs.
  *
- *     base      blocks and gaps               top      scratch of the call in work
+ *     base      spans and gaps                top      scratch of the call in progress
  *     │ tensor │ gap │ tensor │ … │ tensor │          │█████████│█████│ slack │
  */
 import { wrongMoment, wrongValue } from "../check.js";
+import { Gaps } from "./gaps.js";
 import type { LinearMemory } from "./memory.js";
 
 /** A cache line; vectors never straddle one. */
@@ -20,8 +21,16 @@ export class Arena {
   readonly #memory: LinearMemory;
   readonly #base: number;
   readonly #limit: number;
-  /** Live blocks, in the order of addresses. */
-  #blocks: { ptr: number; bytes: number }[] = [];
+  /** Bytes of each live span, by its address, and of all. */
+  readonly #spans = new Map<number, number>();
+  #spanBytes = 0;
+  /** End of the highest span. */
+  #spansEnd: number;
+  /** What lies free below it: stretches without a span, each between two. */
+  readonly #gaps = new Gaps();
+  /** Where each gap begins that ends at an address, and where each ends that begins there. */
+  readonly #startOf = new Map<number, number>();
+  readonly #endOf = new Map<number, number>();
   /** Bytes of each stretch of scratch in use, outermost first. */
   #scratch: number[] = [];
 
@@ -32,22 +41,22 @@ export class Arena {
   constructor(memory: LinearMemory, base: number, limit: number) {
     this.#memory = memory;
     this.#base = wholeLines(base);
+    this.#spansEnd = this.#base;
     this.#limit = limit;
   }
 
-  /** Bytes of live blocks and of the scratch in use. */
+  /** Bytes of live spans and of the scratch in use. */
   get inUse(): number {
-    return this.#blocks.reduce((sum, block) => sum + block.bytes, this.#scratchBytes);
+    return this.#spanBytes + this.#scratchBytes;
   }
 
   get #scratchBytes(): number {
     return this.#scratch.reduce((sum, bytes) => sum + bytes, 0);
   }
 
-  /** End of the highest block and of the scratch in use. */
+  /** End of the highest span and of the scratch in use. */
   get #top(): number {
-    const last = this.#blocks.at(-1);
-    return (last ? last.ptr + last.bytes : this.#base) + this.#scratchBytes;
+    return this.#spansEnd + this.#scratchBytes;
   }
 
   /** Bytes that a call may have for its scratch. */
@@ -59,21 +68,45 @@ export class Arena {
   allocate(operation: string, bytes: number): number {
     if (this.#scratch.length > 0) throw wrongMoment(operation, "a call is in work");
     const size = Math.max(LINE, wholeLines(bytes));
-    let ptr = this.#base;
-    let index = 0;
-    for (; index < this.#blocks.length; index++) {
-      const block = this.#blocks[index]!;
-      if (block.ptr - ptr >= size) break;
-      ptr = block.ptr + block.bytes;
-    }
+    const gap = this.#gaps.firstOf(size);
+    const ptr = gap?.start ?? this.#spansEnd;
     this.#reserve(operation, ptr, size);
-    this.#blocks.splice(index, 0, { ptr, bytes: size });
+    if (gap) {
+      this.#close(gap.start);
+      this.#open(ptr + size, gap.start + gap.bytes);
+    } else this.#spansEnd = ptr + size;
+    this.#spans.set(ptr, size);
+    this.#spanBytes += size;
     return ptr;
   }
 
-  /** Gives the block at `ptr` back. */
+  /** Gives the span at `ptr` back. */
   free(ptr: number): void {
-    this.#blocks = this.#blocks.filter((block) => block.ptr !== ptr);
+    const bytes = this.#spans.get(ptr);
+    if (bytes === undefined) return;
+    this.#spans.delete(ptr);
+    this.#spanBytes -= bytes;
+    const start = this.#startOf.get(ptr) ?? ptr; // with the gaps on both sides
+    const end = this.#endOf.get(ptr + bytes) ?? ptr + bytes;
+    if (start < ptr) this.#close(start);
+    if (end > ptr + bytes) this.#close(ptr + bytes);
+    if (end === this.#spansEnd) this.#spansEnd = start;
+    else this.#open(start, end);
+  }
+
+  /** Notes a gap, if there is one. */
+  #open(start: number, end: number): void {
+    if (start === end) return;
+    this.#gaps.add(start, end - start);
+    this.#startOf.set(end, start);
+    this.#endOf.set(start, end);
+  }
+
+  /** Forgets the gap that begins at `start`. */
+  #close(start: number): void {
+    this.#gaps.remove(start);
+    this.#startOf.delete(this.#endOf.get(start)!);
+    this.#endOf.delete(start);
   }
 
   /** Address of `bytes` bytes for the call in work, until `closeScratch`. On failure nothing has changed. */
@@ -105,8 +138,8 @@ export class Arena {
   #assertBelowLimit(operation: string, ptr: number, bytes: number): void {
     const end = ptr + bytes + SLACK;
     if (end > this.#limit) {
-      const blocks = ptr === this.#base ? "" : ` (${bytes} beyond the ${ptr} that static data and tensors take)`;
-      throw wrongValue(operation, `needs ${end} bytes of memory${blocks}, but maximumMemory is ${this.#limit}`);
+      const others = ptr === this.#base ? "" : ` (${bytes} beyond the ${ptr} that static data and tensors take)`;
+      throw wrongValue(operation, `needs ${end} bytes of memory${others}, but maximumMemory is ${this.#limit}`);
     }
   }
 }

@@ -91,10 +91,15 @@ export class WorkerHost {
     return problem;
   }
 
-  /** Ends the worker whatever it does. */
+  /** Ends the worker whatever it does. One of the caller's that refuses to end only never counts as gone. */
   terminate(): void {
     if (this.#hasEnded) return;
-    this.#worker.terminate();
+    try {
+      const ending = this.#worker.terminate() as unknown;
+      if (ending instanceof Promise) ending.catch(() => undefined);
+    } catch {
+      return;
+    }
     if (!("on" in this.#worker) && !hasLocks()) setTimeout(this.#onEnd, GRACE_MILLISECONDS);
   }
 }

@@ -40,6 +40,9 @@ const operationOf = (type: string, path: string): string => {
   return `${type}.${path}`;
 };
 
+/** What a timer can wait, in milliseconds. */
+const MAX_TIMEOUT = 2 ** 31 - 1;
+
 export class Connection {
   readonly #worker: SendingWorker;
   readonly #host: WorkerHost;
@@ -51,7 +54,7 @@ export class Connection {
   #end: string | undefined;
   /** Fulfilled with the last that the engine says of itself. */
   #disposal: Promise<unknown> | undefined;
-  #opening: { resolve(interfaces: Interfaces): void; reject(reason: unknown): void; loadBinary: LoadBinary } | undefined;
+  #opening: Opening | undefined;
 
   /** @param host  has started the worker */
   constructor(worker: WorkerLike, host: WorkerHost) {
@@ -71,15 +74,26 @@ export class Connection {
    */
   async open(plan: Plan, loadBinary: LoadBinary): Promise<object> {
     this.#worker.ref?.();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    // it waits as long itself for the workers that share its calls
+    const patience = Math.min(plan.threads > 1 ? 2 * plan.stallTimeout : plan.stallTimeout, MAX_TIMEOUT);
     try {
       const interfaces = await new Promise<Interfaces>((resolve, reject) => {
-        this.#opening = { resolve, reject, loadBinary };
+        const stalled = (): void =>
+          reject(wrongMoment("createWorkerEngine", `the engine's worker did not answer within ${patience} ms`));
+        const expectAnswer = (isExpected: boolean): void => {
+          clearTimeout(timer);
+          timer = isExpected ? setTimeout(stalled, patience) : undefined;
+        };
+        this.#opening = { resolve, reject, loadBinary, expectAnswer };
         if (this.#end !== undefined) reject(wrongMoment("createWorkerEngine", this.#end));
         this.#post({ kind: "open", plan });
+        expectAnswer(true);
       });
       this.#factory = new RemoteFactory(this, interfaces);
       return this.#factory.make("Engine", ENGINE, [], undefined);
     } finally {
+      clearTimeout(timer);
       this.#opening = undefined;
       this.#worker.unref?.();
     }
@@ -191,7 +205,11 @@ export class Connection {
 
   async #sendBinary(build: PackagedBuild): Promise<void> {
     try {
-      this.#post({ kind: "binary", wasm: await this.#opening!.loadBinary(build) });
+      this.#opening?.expectAnswer(false); // what takes time now is loading
+      const wasm = await this.#opening?.loadBinary(build);
+      if (wasm === undefined) return; // it has been given up
+      this.#post({ kind: "binary", wasm });
+      this.#opening?.expectAnswer(true);
     } catch (error) {
       this.#opening?.reject(error);
     }
@@ -232,6 +250,15 @@ export class Connection {
     for (const job of [this.#running, ...this.#queue.splice(0)]) job?.reject(wrongMoment(job.operation, this.#end));
     this.#running = undefined;
   }
+}
+
+/** An engine that is being made. */
+interface Opening {
+  resolve(interfaces: Interfaces): void;
+  reject(reason: unknown): void;
+  readonly loadBinary: LoadBinary;
+  /** Begins to wait for the worker's next answer, or ends that. */
+  expectAnswer(isExpected: boolean): void;
 }
 
 type LoadBinary = (build: PackagedBuild) => Promise<BufferSource | WebAssembly.Module>;

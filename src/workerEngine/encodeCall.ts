@@ -2,7 +2,7 @@
  * The arguments of a call, on their way to the worker: everything is read once, and arrays are copied, or moved, before the call
  * returns its promise.
  */
-import { describe, oneOf, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import { describe, isObject, listLength, oneOf, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { CallMessage, Encoded } from "./messages.js";
 import { PlaceList } from "./placeList.js";
 import { identityOf } from "./identity.js";
@@ -43,7 +43,7 @@ export function readCallOptions(operation: string, args: readonly unknown[]): Ca
     for (const name of CALL_OPTIONS) if (name in options) found[name] = options[name];
   }
   const { signal, transfer = false } = found as { signal?: Partial<AbortSignalLike> | null; transfer?: unknown };
-  const isSignal = typeof signal === "object" && typeof signal?.aborted === "boolean" && "addEventListener" in signal;
+  const isSignal = isObject(signal) && typeof signal.aborted === "boolean" && "addEventListener" in signal;
   if (signal !== undefined && !isSignal) throw wrongKind(operation, `"signal" must be an AbortSignal, got ${describe(signal)}`);
   return {
     signal: signal as AbortSignalLike | undefined,
@@ -114,6 +114,7 @@ class CallEncoder {
   #value(name: string, value: unknown, isMovable = false): Encoded {
     if (typeof value === "function" || typeof value === "symbol") throw this.#refused(name, `is a ${typeof value}`);
     if (typeof value !== "object" || value === null) return value as Encoded;
+    if (!isObject(value)) throw this.#refused(name, "is a revoked proxy");
     const remote = identityOf(value);
     if (remote) {
       if (remote.connection !== this.#connection) throw wrongValue(this.#operation, `${quote(name)} is of another engine`);
@@ -124,8 +125,10 @@ class CallEncoder {
     if (this.#around.has(value)) throw this.#refused(name, "contains itself");
     this.#around.add(value);
     try {
-      if (Array.isArray(value))
+      if (Array.isArray(value)) {
+        listLength(this.#operation, name, value);
         return { kind: "list", items: Array.from(value, (item, index) => this.#value(`${name}[${index}]`, item)) };
+      }
       return isTensor(value) ? this.#tensor(name, value) : this.#object(`${name}.`, value, namesOf(value), []);
     } finally {
       this.#around.delete(value);
@@ -144,7 +147,7 @@ class CallEncoder {
     for (const { name, isListed } of names) {
       const property = (value as Readonly<Record<string, unknown>>)[name];
       if (name === READS_PLACES) readsPlaces = Boolean(property);
-      const isPlace = places.includes(name) && typeof property === "object" && property !== null && isTensor(property);
+      const isPlace = places.includes(name) && isObject(property) && isTensor(property);
       (isListed ? entries : inherited).push([
         name,
         isPlace ? this.#tensor(name, property, name) : this.#value(prefix + name, property),
@@ -245,12 +248,7 @@ function namesOf(value: object): PropertyName[] {
 
 /** Options, and not a tensor, an array or an object in the worker. */
 const isOptions = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" &&
-  value !== null &&
-  !Array.isArray(value) &&
-  !ArrayBuffer.isView(value) &&
-  identityOf(value) === undefined &&
-  !isTensor(value);
+  isObject(value) && !Array.isArray(value) && !ArrayBuffer.isView(value) && identityOf(value) === undefined && !isTensor(value);
 
 const isTensor = (value: object): boolean => ("dims" in value && "data" in value) || ("shape" in value && "dataSync" in value);
 

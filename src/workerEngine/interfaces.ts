@@ -1,5 +1,5 @@
 /** What of the objects in a worker the calling thread may ask for: whatever is public. New operations come by themselves. */
-import { describe, show, wrongKind, wrongValue } from "../check.js";
+import { describe, show, typedArrayName, wrongKind, wrongValue } from "../check.js";
 import type { Engine, EngineInfo } from "../engine/engine.js";
 import { KVCache } from "../cache/kvCache.js";
 import type { EngineTensor } from "../call/tensor.js";
@@ -36,7 +36,7 @@ export const ADDITIONS = {
       tensor.assertUsable(operation);
       const { data: place, dims, type } = tensor;
       const expected = type === "float32" ? "Float32Array" : "Uint8Array";
-      if (Object.prototype.toString.call(data) !== `[object ${expected}]`) {
+      if (typedArrayName(data) !== expected) {
         throw wrongKind(operation, `"data" must be a ${expected}, got ${describe(data)}`);
       }
       const { length } = data as Float32Array | Uint8Array;

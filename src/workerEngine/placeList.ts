@@ -1,5 +1,5 @@
 /** The places that a caller brought for results: arrays that stay here, and get copies of what the worker computed. */
-import { wrongMoment } from "../check.js";
+import { plainView, typedArrayLength, wrongMoment } from "../check.js";
 import type { PlaceAt, Span } from "./messages.js";
 
 interface Place {
@@ -24,7 +24,7 @@ export class PlaceList {
 
   /** Returns the number of the place. */
   add(name: string, data: Float32Array): number {
-    return this.#list.push({ name, data, length: data.length }) - 1;
+    return this.#list.push({ name, data: plainView(data, Float32Array), length: typedArrayLength(data) }) - 1;
   }
 
   /** The name of a place in one of the buffers. */
