@@ -139,7 +139,8 @@ const axisOf = (entries, gridIndex) => ({
 function barOf({ contestant, milliseconds, reason }, longest) {
   const color = contestant === "headwise" ? COLOURS.headwise : COLOURS.others;
   const label = { show: true, position: "right", fontSize: 13, color: COLOURS.text };
-  if (milliseconds === undefined) return { value: 0, itemStyle: { color }, label: { ...label, color: COLOURS.aside, formatter: reason } };
+  if (milliseconds === undefined)
+    return { value: 0, itemStyle: { color }, label: { ...label, color: COLOURS.aside, formatter: reason } };
   const formatter = significant(milliseconds);
   if (milliseconds <= longest) return { value: milliseconds, itemStyle: { color }, label: { ...label, formatter } };
   return { value: longest, itemStyle: { color }, label: { ...label, formatter } };
