@@ -111,6 +111,21 @@ test("links between documents lead to files and headings that exist", () => {
   expect(broken).toEqual([]);
 });
 
+test("every decision has the same headings, and the index names it by its title", () => {
+  const index = read("docs/decisions/README.md");
+  for (const file of markdownIn("docs/decisions").filter((name) => !name.endsWith("README.md"))) {
+    const text = read(file);
+    const [, number, title] = /^# (\d+)\. (.*)$/m.exec(text)!;
+    const name = file.split("/").at(-1)!;
+    expect(name, file).toMatch(new RegExp(`^${number!.padStart(4, "0")}-`));
+    expect(
+      [...text.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading),
+      file,
+    ).toEqual(["Context", "Decision", "Consequence", "Numbers"]);
+    expect(index).toContain(`| [${number}](${name}) | ${title} |`);
+  }
+});
+
 const markdownIn = (folder: string): string[] =>
   readdirSync(new URL(folder, root))
     .filter((name) => name.endsWith(".md"))
