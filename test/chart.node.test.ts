@@ -1,4 +1,4 @@
-/** The chart that the documents show: what was measured stands in it, and nothing is left out unsaid. */
+/** The charts of the documents: they show what was measured, and say what they leave out. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,9 +9,14 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { draw as drawing } from "../bench/chart/draw.mjs";
 // @ts-expect-error a script without types
 import { drawCrossover as drawingCrossover } from "../bench/chart/crossover.mjs";
+// @ts-expect-error a script without types
+import { drawHeatMap as drawingHeatMap } from "../bench/chart/heatMap.mjs";
+import { scaledDotProductAttention as reference } from "../src/reference/index.js";
+import { SENTENCE } from "../examples/start/sentence.js";
 
 const draw = drawing as (document: unknown, options?: { size?: string; threads?: number }) => string;
 const drawCrossover = drawingCrossover as (document: unknown) => string;
+const drawHeatMap = drawingHeatMap as (document: unknown) => string;
 const script = fileURLToPath(new URL("../bench/chart/main.mjs", import.meta.url));
 
 const row = (contestant: string, shape: string, median: number, threads = 1, io = "resident") => ({
@@ -27,6 +32,7 @@ const document = {
     row("other", "12×1024×64 full", 90.75),
     row("headwise", "12×1024×64 full", 60.25),
     row("slow", "12×1024×64 full", 1234.5),
+    row("plain JavaScript", "12×1024×64 full", 80.25),
     row("headwise", "12×1024×64 causal", 30.5),
     row("headwise", "12×1024×64 full", 33.125, 2),
   ],
@@ -70,10 +76,22 @@ describe("chart", () => {
     const texts = textsOf(draw(document));
     expect(texts).toContain("12 heads × 1024 × 64, float32, one thread: milliseconds, less is better");
     expect(texts).toContain(
-      "Test &lt;CPU&gt; &amp; more, Node 24.0.0, inputs and result in each library&#39;s memory, → longer than drawn",
+      "Test &lt;CPU&gt; &amp; more, Node 24.0.0, inputs and result in each library&#39;s memory; a broken bar is longer than drawn",
     );
     for (const text of ["full", "causal", "headwise v-headwise", "other v-other", "60.3", "90.8", "30.5"])
       expect(texts).toContain(text);
+  });
+
+  test("names plain JavaScript without a version", () => {
+    expect(textsOf(draw(document))).toContain("plain JavaScript");
+  });
+
+  test("has dark colours for readers who prefer them", () => {
+    const style = /^<svg [^>]*>\s*<style>\s*@media \(prefers-color-scheme: dark\) \{([^]*?)\}\s*<\/style>/.exec(
+      draw(document),
+    )![1]!;
+    for (const colour of new Set(draw(document).match(/(?<=(?:fill|stroke)=")#[0-9a-f]{6}/g)))
+      if (colour !== "#3c3c41") expect(style).toContain(`[fill="${colour}"]`); // echarts' outline of what is transparent
   });
 
   test("is the same bytes each time", () => {
@@ -85,9 +103,13 @@ describe("chart", () => {
     expect(texts).toEqual(["headwise v-headwise", "other v-other", "slow v-slow", "headwise v-headwise"]);
   });
 
-  test("cuts the bar that would hide the others, and names who was not timed", () => {
-    const texts = textsOf(draw(document));
-    expect(texts).toContain("1230 →");
+  test("breaks the bar that would hide the others, and names who was not timed", () => {
+    const svg = draw(document);
+    const texts = textsOf(svg);
+    expect(texts).toContain("1230");
+    const gap = /<polygon points="684 \d+ 690 \d+ 682 \d+ 676 \d+" fill="#ffffff">/g;
+    expect(svg.match(gap)?.length).toBe(1);
+    expect(draw({ ...document, rows: document.rows.filter(({ contestant }) => contestant !== "slow") })).not.toMatch(gap);
     expect(texts).toContain("slow");
     expect(texts).toContain("skipped");
     expect(texts).not.toContain("broken");
@@ -151,6 +173,8 @@ describe("linear and softmax attention by length", () => {
     const texts = textsOf(svg);
     for (const text of ["full", "causal", "64", "128", "linear 0.625", "softmax 1.01", "linear 0.8", "softmax 0.625"])
       expect(texts).toContain(text);
+    expect(texts.filter((text) => text === "rows, log scale")).toHaveLength(2);
+    expect(texts.filter((text) => text === "milliseconds, log scale")).toHaveLength(2);
     expect(texts).not.toContain("16384");
     expect(drawCrossover(measured)).toBe(svg);
   });
@@ -160,5 +184,41 @@ describe("linear and softmax attention by length", () => {
     [{ machine: {}, results: { linear: [] } }, "the document holds no rows of both kinds of attention"],
   ])("refuses %j", (document, message) => {
     expect(() => drawCrossover(document)).toThrow(new TypeError(message));
+  });
+});
+
+describe("what docs/ shows", () => {
+  const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
+
+  test.each(["rivals", "linear", "attention"])("docs/%s.svg is what is drawn from bench/chart/data", (name) => {
+    const document = JSON.parse(read(`bench/chart/data/${name}.json`)) as unknown;
+    const svg = { rivals: draw, linear: drawCrossover, attention: drawHeatMap }[name]!(document);
+    expectWellFormed(svg);
+    expect(read(`docs/${name}.svg`)).toBe(svg);
+  });
+
+  test.each(["full", "causal"] as const)("the %s weights of the sentence are those of the reference", (mask) => {
+    const { tokens, weights } = JSON.parse(read("bench/chart/data/attention.json")) as {
+      tokens: string[];
+      weights: Record<"full" | "causal", number[][]>;
+    };
+    expect(tokens).toEqual(SENTENCE.tokens);
+    const tensor = (rows: readonly (readonly number[])[]) => ({ data: Float64Array.from(rows.flat()), dims: [6, 3] });
+    const truth = { data: new Float64Array(36), dims: [6, 6] };
+    const options = { causal: mask === "causal", weights: truth };
+    reference(tensor(SENTENCE.queries), tensor(SENTENCE.keys), tensor(SENTENCE.values), options);
+    for (const [index, weight] of weights[mask].flat().entries())
+      expect(Math.abs(weight - truth.data[index]!)).toBeLessThan(5.1e-5);
+  });
+
+  test("a heat map refuses other documents", () => {
+    const refusal = new TypeError("not a document of { tokens, weights: { full, causal } }");
+    for (const other of [
+      null,
+      {},
+      { tokens: ["a"], weights: { full: [[1]] } },
+      { tokens: ["a"], weights: { full: [[1]], causal: [[1, 2]] } },
+    ])
+      expect(() => drawHeatMap(other)).toThrow(refusal);
   });
 });

@@ -1,5 +1,5 @@
-/** The examples in the README and in doc comments run, and print what stands beside them. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+/** The examples of the documents and of doc comments run, and print what stands beside them. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { format } from "node:util";
 import { afterEach, describe, expect, test, vi } from "vitest";
 
@@ -12,7 +12,7 @@ interface Example {
 }
 
 const pageExamples = (): Example[] =>
-  ["README.md", "docs/long-context.md"].flatMap((page) =>
+  ["docs/guide.md", "docs/long-context.md"].flatMap((page) =>
     [...read(page).matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code], index) => ({ name: `${page} ${index + 1}`, code: code! })),
   );
 
@@ -75,3 +75,61 @@ test("the README's first screen holds both commands", () => {
   expect(screen).toContain("npm ci && npm start");
   expect(screen).toContain("npm ci && npm test");
 });
+
+test("the README fits 160 lines, and its code and commands 80 columns", () => {
+  const lines = read("README.md").trimEnd().split("\n");
+  expect(lines.length).toBeLessThanOrEqual(160);
+  const blocks = read("README.md").match(/^```[^]*?^```$|^ {4}.*$/gm)!;
+  expect(blocks.length).toBeGreaterThan(3);
+  for (const line of blocks.join("\n").split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
+});
+
+/** What GitHub makes of a heading. */
+const anchorOf = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\s_-]/gu, "")
+    .replaceAll(" ", "-");
+
+test("links between documents lead to files and headings that exist", () => {
+  const pages = [
+    ...["README.md", "CHANGELOG.md", "examples/README.md"],
+    ...["docs", "docs/decisions"].flatMap((folder) => markdownIn(folder)),
+    ...readdirSync(new URL("examples", root), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => `examples/${name}/README.md`),
+  ];
+  const broken: string[] = [];
+  for (const page of pages) {
+    for (const [, link] of read(page).matchAll(/\]\((?!https?:)([^)\s]+)\)/g)) {
+      const { pathname, hash } = new URL(link!, new URL(page, root));
+      const isThere = existsSync(pathname);
+      const anchors = pathname.endsWith(".md") && isThere ? headingsOf(pathname) : [];
+      if (!isThere || (hash && !anchors.includes(decodeURIComponent(hash.slice(1))))) broken.push(`${page}: ${link}`);
+    }
+  }
+  expect(broken).toEqual([]);
+});
+
+test("every decision has the same headings, and the index names it by its title", () => {
+  const index = read("docs/decisions/README.md");
+  for (const file of markdownIn("docs/decisions").filter((name) => !name.endsWith("README.md"))) {
+    const text = read(file);
+    const [, number, title] = /^# (\d+)\. (.*)$/m.exec(text)!;
+    const name = file.split("/").at(-1)!;
+    expect(name, file).toMatch(new RegExp(`^${number!.padStart(4, "0")}-`));
+    expect(
+      [...text.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading),
+      file,
+    ).toEqual(["Context", "Decision", "Consequence", "Numbers"]);
+    expect(index).toContain(`| [${number}](${name}) | ${title} |`);
+  }
+});
+
+const markdownIn = (folder: string): string[] =>
+  readdirSync(new URL(folder, root))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `${folder}/${name}`);
+
+const headingsOf = (pathname: string): string[] =>
+  [...readFileSync(pathname, "utf8").matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchorOf(heading!));

@@ -4,9 +4,9 @@ import { asImage, COLOURS, significant } from "./style.mjs";
 
 /** Pixels. */
 const WIDTH = 800;
-const HEIGHT = 380;
+const HEIGHT = 420;
 const PANEL_WIDTH = 310;
-const LEFT = [64, 456];
+const LEFT = [76, 468];
 
 const MASKS = ["full", "causal"];
 
@@ -35,7 +35,7 @@ export function drawCrossover(document) {
   const { machine } = document;
   chart.setOption({
     animation: false,
-    backgroundColor: "#ffffff",
+    backgroundColor: COLOURS.ground,
     textStyle: { color: COLOURS.text },
     title: [
       {
@@ -48,12 +48,14 @@ export function drawCrossover(document) {
         ...{ text: mask, left: LEFT[index], top: 66, padding: 0, textStyle: { fontSize: 14, color: COLOURS.text } },
       })),
     ],
-    grid: panels.map((_, index) => ({ left: LEFT[index], width: PANEL_WIDTH, top: 96, bottom: 40 })),
+    grid: panels.map((_, index) => ({ left: LEFT[index], width: PANEL_WIDTH, top: 96, bottom: 60 })),
     xAxis: panels.map(({ points }, gridIndex) => ({
-      ...{ gridIndex, type: "category", data: points.map(({ length }) => String(length)), axisLabel: { fontSize: 12 } },
+      ...{ gridIndex, type: "category", data: points.map(({ length }) => String(length)) },
+      ...axisNamed("rows, log scale", 28),
     })),
     yAxis: panels.map((_, gridIndex) => ({
-      ...{ gridIndex, type: "log", min: 0.1, max: 1000, axisLabel: { fontSize: 12 } },
+      ...{ gridIndex, type: "log", min: 0.1, max: 1000, splitLine: { lineStyle: { color: COLOURS.grid } } },
+      ...axisNamed("milliseconds, log scale", 44),
     })),
     series: panels.flatMap(({ points }, index) => [
       lineOf("softmax", index, points, COLOURS.others),
@@ -65,15 +67,22 @@ export function drawCrossover(document) {
   return svg;
 }
 
+/** @param nameGap  pixels between an axis and its name */
+const axisNamed = (name, nameGap) => ({
+  ...{ name, nameGap, nameLocation: "middle", nameTextStyle: { fontSize: 12, color: COLOURS.aside } },
+  ...{ axisLabel: { fontSize: 12, color: COLOURS.aside }, axisLine: { lineStyle: { color: COLOURS.aside } } },
+});
+
 /** A curve, with its name and value at its end. */
 const lineOf = (name, index, points, color) => ({
-  ...{ type: "line", xAxisIndex: index, yAxisIndex: index, symbolSize: 6, silent: true },
+  ...{ type: "line", xAxisIndex: index, yAxisIndex: index, symbol: "circle", symbolSize: 6, silent: true },
   ...{ itemStyle: { color }, lineStyle: { color, width: 2 } },
   data: points.map((point, at) => ({
     value: point[name],
     label: {
       show: at === points.length - 1,
-      ...{ position: name === "softmax" ? "left" : "bottom", distance: 12, fontSize: 13, color: COLOURS.text },
+      ...(name === "softmax" ? { position: "left" } : { position: "bottom", offset: [-10, 14] }),
+      ...{ distance: 12, fontSize: 13, color: COLOURS.text },
       formatter: `${name} ${significant(point[name])}`,
     },
   })),

@@ -12,8 +12,16 @@ const VALUE_WIDTH = 72;
 const HEAD_HEIGHT = 56;
 const GROUP_HEAD_HEIGHT = 36;
 
-/** Bars longer than so many times headwise's are cut: they would hide the differences of all others. */
+/** Bars longer than so many times headwise's are broken: they would hide the differences of all others. */
 const LONGEST = 10;
+
+/** Written here, so that no version but headwise's says which. */
+const WITHOUT_VERSION = new Set(["plain JavaScript"]);
+
+/** The break of a bar: a slanted gap, as wide as BREAK_WIDTH, before the bar's last BREAK_FROM_END pixels. */
+const BREAK_WIDTH = 6;
+const BREAK_FROM_END = 44;
+const BREAK_SLANT = 8;
 
 /** @throws {TypeError} it is something else than what `npm run bench:rivals -- --json FILE` writes */
 function check(document) {
@@ -69,7 +77,7 @@ export function draw(document, { size = "12×1024×64", threads = 1 } = {}) {
   const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height: top + 16 });
   chart.setOption({
     animation: false,
-    backgroundColor: "#ffffff",
+    backgroundColor: COLOURS.ground,
     textStyle: { color: COLOURS.text },
     title: [
       headOf(
@@ -87,6 +95,9 @@ export function draw(document, { size = "12×1024×64", threads = 1 } = {}) {
       ...{ type: "bar", xAxisIndex: index, yAxisIndex: index, silent: true, barWidth: ROW_HEIGHT - 8 },
       data: entries.map((entry) => barOf(entry, longest)),
     })),
+    graphic: groups.flatMap(({ entries, top }) =>
+      entries.flatMap(({ milliseconds = 0 }, index) => (milliseconds > longest ? breakOf(top + index * ROW_HEIGHT) : [])),
+    ),
   });
   const svg = asImage(chart.renderToSVGString());
   chart.dispose();
@@ -97,7 +108,7 @@ function headOf({ machine, rows }, size, threads, isAnyCut) {
   const [heads, ...others] = size.split("×");
   const io = rows.find((row) => row.shape.startsWith(`${size} `)).io;
   const where = io === "copy" ? "arrays in and out at each call" : "inputs and result in each library's memory";
-  const cut = isAnyCut ? ", → longer than drawn" : "";
+  const cut = isAnyCut ? "; a broken bar is longer than drawn" : "";
   return {
     text: `${[`${heads} heads`, ...others].join(" × ")}, float32, ${threads === 1 ? "one thread" : `${threads} threads`}: milliseconds, less is better`,
     subtext: `${machine.cpu}, Node ${machine.node}, ${where}${cut}`,
@@ -120,7 +131,7 @@ const axisOf = (entries, gridIndex) => ({
   ...{ gridIndex, type: "category", inverse: true, axisLine: { show: false }, axisTick: { show: false } },
   axisLabel: { interval: 0, fontSize: 13 },
   data: entries.map(({ contestant, version }) => ({
-    value: `${contestant} ${version}`.trim(),
+    value: WITHOUT_VERSION.has(contestant) ? contestant : `${contestant} ${version}`.trim(),
     textStyle: contestant === "headwise" ? { color: COLOURS.headwise, fontWeight: "bold" } : { color: COLOURS.text },
   })),
 });
@@ -128,8 +139,29 @@ const axisOf = (entries, gridIndex) => ({
 function barOf({ contestant, milliseconds, reason }, longest) {
   const color = contestant === "headwise" ? COLOURS.headwise : COLOURS.others;
   const label = { show: true, position: "right", fontSize: 13, color: COLOURS.text };
-  if (milliseconds === undefined) return { value: 0, label: { ...label, color: COLOURS.aside, formatter: reason } };
+  if (milliseconds === undefined)
+    return { value: 0, itemStyle: { color }, label: { ...label, color: COLOURS.aside, formatter: reason } };
   const formatter = significant(milliseconds);
   if (milliseconds <= longest) return { value: milliseconds, itemStyle: { color }, label: { ...label, formatter } };
-  return { value: longest, itemStyle: { color: COLOURS.cut }, label: { ...label, formatter: `${formatter} →` } };
+  return { value: longest, itemStyle: { color }, label: { ...label, formatter } };
+}
+
+/** A gap in a bar that ends at the right edge, in the row that begins at `top`. */
+function breakOf(top) {
+  const right = WIDTH - VALUE_WIDTH - BREAK_FROM_END;
+  const bottom = top + ROW_HEIGHT;
+  return {
+    type: "polygon",
+    silent: true,
+    z: 10,
+    shape: {
+      points: [
+        [right, top],
+        [right + BREAK_WIDTH, top],
+        [right + BREAK_WIDTH - BREAK_SLANT, bottom],
+        [right - BREAK_SLANT, bottom],
+      ],
+    },
+    style: { fill: COLOURS.ground },
+  };
 }

@@ -1,14 +1,16 @@
-/** `npm run chart -- INPUT.json OUTPUT.svg`: draws what the benches measured. */
+/** `npm run chart -- INPUT.json OUTPUT.svg`: draws what the benches measured. data/ holds what the charts of docs/ show. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { drawCrossover } from "./crossover.mjs";
 import { draw } from "./draw.mjs";
+import { drawHeatMap } from "./heatMap.mjs";
 
 const USAGE = `npm run chart -- INPUT.json OUTPUT.svg [--size TEXT] [--threads N]
 
-  INPUT.json    what npm run bench:rivals -- --json INPUT.json wrote, or npm run bench -- linear --json printed
+  INPUT.json    what npm run bench:rivals -- --json INPUT.json wrote, or npm run bench -- linear --json printed,
+                or weights of a sentence as in bench/chart/data/attention.json
   --size TEXT   the shapes to draw, full and causal; default 12×1024×64
-  --threads N   the rows on so many threads; default 1`;
+  --threads N   rows measured on that many threads; default 1`;
 
 function read(path) {
   const text = readFileSync(path, "utf8");
@@ -17,6 +19,12 @@ function read(path) {
   } catch (error) {
     throw new TypeError(`${path}: not JSON (${error.message})`);
   }
+}
+
+function drawing(document, options) {
+  if (document?.results?.linear) return drawCrossover(document);
+  if (document?.tokens) return drawHeatMap(document);
+  return draw(document, options);
 }
 
 try {
@@ -33,10 +41,7 @@ try {
     const [input, output, ...others] = positionals;
     if (output === undefined || others.length > 0) throw new TypeError("an input and an output are needed");
     const document = read(input);
-    const svg = document?.results?.linear
-      ? drawCrossover(document)
-      : draw(document, { size: values.size, threads: Number(values.threads) });
-    writeFileSync(output, svg);
+    writeFileSync(output, drawing(document, { size: values.size, threads: Number(values.threads) }));
   }
 } catch (error) {
   console.error(error instanceof TypeError ? `${error.message}\n\n${USAGE}` : error.message);

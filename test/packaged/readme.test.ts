@@ -1,4 +1,4 @@
-/** What the README shows, copied file by file by someone who has nothing but the tarball. */
+/** What the README and docs/hosts.md show, copied file by file by someone who has nothing but the tarball. */
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,13 +13,15 @@ import { ISOLATION, serve } from "../hosts/serve.js";
 
 /** By the name in its first line: `// attention.mjs`, `<!-- index.html -->`. */
 const files = new Map<string, string>();
-for (const [, code] of readFileSync("README.md", "utf8").matchAll(/^```(?:js|html)\n(.*?)^```$/gms)) {
-  files.set(/^(?:\/\/|<!--) (\S+)/.exec(code!)![1]!, code!);
+for (const page of ["README.md", "docs/hosts.md"]) {
+  for (const [, code] of readFileSync(page, "utf8").matchAll(/^```(?:js|html)\n(.*?)^```$/gms)) {
+    files.set(/^(?:\/\/|<!--) (\S+)/.exec(code!)![1]!, code!);
+  }
 }
 /** What the example in Node promises; the pages show the same. */
 const NUMBERS = / \/\/ ([\d. ]+)$/m.exec(files.get("attention.mjs")!)![1]!;
 
-/** A folder with these files of the README, in which the package and Vite are installed, as the README says. */
+/** A folder with these files, in which the package and Vite are installed, as the documents say. */
 async function copied(...names: readonly string[]): Promise<Consumer> {
   const consumer = await install(inject("tarball"), "readme");
   for (const name of names) writeFileSync(join(consumer.folder, name), files.get(name)!);
@@ -68,7 +70,7 @@ test("its commands in an empty folder, which lies in another project", async () 
 const inChromium = chromiumPath() ? describe : describe.skip;
 const why = chromiumPath() ? "" : "not run, as there is no Chromium here: ";
 
-inChromium(`${why}the README's pages`, () => {
+inChromium(`${why}the pages of docs/hosts.md`, () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launchChromium();
