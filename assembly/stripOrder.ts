@@ -5,7 +5,6 @@
 import { AttentionParams } from "./attentionParams";
 import { sequenceOf } from "./keyRange";
 
-
 @unmanaged
 export class StripOrder {
   /** The key/value head in turn. */

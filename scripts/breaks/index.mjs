@@ -4,6 +4,7 @@
 // `needsWide` that only a host for build "wide" notices.
 import attention from "./attention.mjs";
 import bits from "./bits.mjs";
+import build from "./build.mjs";
 import determinism from "./determinism.mjs";
 import engine from "./engine.mjs";
 import threads from "./threads.mjs";
@@ -48,5 +49,6 @@ export const BREAKS = [
   ...layer,
   ...wide,
   ...bits,
+  ...build,
   ...workerEngine,
 ];

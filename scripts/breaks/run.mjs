@@ -46,7 +46,7 @@ const node = (cwd, args, env = {}) =>
     ),
   );
 
-execFileSync(process.execPath, ["scripts/build.mjs"], { cwd: root, stdio: "inherit" });
+execFileSync(process.execPath, ["scripts/build.mjs", "tests"], { cwd: root, stdio: "inherit" });
 const files = execFileSync("git", ["ls-files", "-co", "--exclude-standard"], { cwd: root, encoding: "utf8" }).trim().split("\n");
 
 /** A copy of the built tree to break things in. */
@@ -67,13 +67,13 @@ function buildsOf({ tests = [], needsWide }) {
     return ["debug", "simd", "relaxed", ...(canRunWide ? ["wide"] : [])];
   return [needsWide ? "wide" : "simd"];
 }
-/** Less optimized where only results are looked at: a second sooner. */
+/** Less optimized, and without the text, where only results are looked at: a second sooner. Thus not with the builder. */
 const compile = (folder, builds) =>
   Promise.all(
     builds.map((target) =>
       node(folder, [
         ...["node_modules/assemblyscript/bin/asc.js", "assembly/index.ts", "--target", target],
-        ...(builds.length === 1 ? ["--optimizeLevel", "1"] : []),
+        ...(builds.length === 1 ? ["--optimizeLevel", "1"] : ["--textFile", `build/${target}.wat`]),
       ]),
     ),
   );
@@ -105,14 +105,17 @@ async function survives(folder, each) {
       const failed = (await compile(folder, builds)).find((result) => result.failed);
       if (failed) return `does not compile, which proves nothing:\n${failed.output}`;
     }
-    if (needsWorkers) await node(folder, ["scripts/bundleWorkers.mjs"]);
-    if (needsDist) await node(folder, ["node_modules/typescript/bin/tsc", "-p", "."]);
+    if (needsWorkers || needsDist) {
+      const built = await node(folder, ["scripts/build.mjs", needsDist ? "dist" : "workers"]);
+      if (built.failed) return `does not build, which proves nothing:\n${built.output}`;
+    }
     return (await test(folder, tests, needsThreads, builds)).failed ? undefined : "no test noticed";
   } finally {
     writeFileSync(path, original);
-    if (needsWorkers) cpSync(join(root, "src/runtime/binary"), join(folder, "src/runtime/binary"), { recursive: true });
-    if (needsDist) cpSync(join(root, "dist"), join(folder, "dist"), { recursive: true });
-    if (file.startsWith("assembly/")) cpSync(join(root, "build"), join(folder, "build"), { recursive: true });
+    const restore = (path) => cpSync(join(root, path), join(folder, path), { recursive: true });
+    if (needsWorkers || needsDist) restore("src/runtime/binary");
+    if (needsDist) restore("dist");
+    if (file.startsWith("assembly/")) restore("build");
   }
 }
 

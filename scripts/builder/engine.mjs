@@ -116,7 +116,9 @@ async function bring(steps, { root, jobs, report }) {
       outputs.flatMap((path) => (path.endsWith("/") ? listFiles(root, path.slice(0, -1)) : [path])),
     );
   const isMissingOutput = ({ outputs }) =>
-    outputs.find((path) => (path.endsWith("/") ? listFiles(root, path.slice(0, -1)).length === 0 : hashOf(join(root, path)) === "missing"));
+    outputs.find((path) =>
+      path.endsWith("/") ? listFiles(root, path.slice(0, -1)).length === 0 : hashOf(join(root, path)) === "missing",
+    );
 
   const ran = [];
   const noticed = new Set();

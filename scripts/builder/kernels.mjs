@@ -52,10 +52,7 @@ const ceilings = (name, features) =>
   step(
     name,
     CEILINGS,
-    [
-      ...["--config", "none", "-O3", "--runtime", "stub", "--noAssert"],
-      ...["--use", "IS_WIDE_BUILD=0", "--enable", features],
-    ],
+    [...["--config", "none", "-O3", "--runtime", "stub", "--noAssert"], ...["--use", "IS_WIDE_BUILD=0", "--enable", features]],
     { configs: [] },
   );
 

@@ -6,6 +6,7 @@ import { digest } from "./engine.mjs";
 import { beside, listFiles, replaceFolder, writeAtomically } from "./files.mjs";
 import { BINARIES } from "./kernels.mjs";
 import { manifestsOf, root, runTool, scripts } from "./tool.mjs";
+import { WORKERS } from "./workers.mjs";
 
 const OWN = scripts("package");
 const WASM = BINARIES.map((binary) => `build/${binary}.wasm`);
@@ -34,6 +35,11 @@ const texts = {
   },
 };
 
+/** All that belongs into a folder in which other commits, built here before, may have left more. */
+const GENERATED_FOLDER = "src/runtime/binary";
+const GENERATED = new Set([texts, ...WORKERS].flatMap(({ outputs }) => outputs));
+const isForeign = (file) => file.startsWith(`${GENERATED_FOLDER}/`) && !GENERATED.has(file);
+
 const JS = "build/js";
 const TSC_STATE = "build/js.tsbuildinfo";
 const JS_SEAL = "build/js.seal";
@@ -49,7 +55,7 @@ const js = {
     ...OWN,
     ...manifestsOf("typescript", "@types/node", "@assemblyscript/loader"),
     "tsconfig.json",
-    ...listFiles(root, "src"),
+    ...listFiles(root, "src").filter((file) => !isForeign(file)),
   ],
   // What the compiler reads of it.
   settings: () => {
@@ -58,6 +64,7 @@ const js = {
   },
   outputs: [`${JS}/`, TSC_STATE],
   async run() {
+    for (const file of listFiles(root, GENERATED_FOLDER)) if (isForeign(file)) rmSync(`${root}${file}`);
     if (!isJsAsTscLeftIt()) for (const path of [JS, TSC_STATE]) rmSync(`${root}${path}`, { recursive: true, force: true });
     rmSync(`${root}${JS_SEAL}`, { force: true });
     try {

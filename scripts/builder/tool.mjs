@@ -10,7 +10,10 @@ process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 /** Runs a script of a dev dependency. What it prints is shown once it has ended, in one piece; it throws unless that went well. */
 export const runTool = (script, ...args) =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [`${root}node_modules/${script}`, ...args], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [`${root}node_modules/${script}`, ...args], {
+      cwd: root,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     running.add(child);
     let printed = "";
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (printed += text));
