@@ -7,9 +7,9 @@ import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
 // @ts-expect-error a script without types
-import * as engine from "../scripts/builder/engine.mjs";
+import { build as building } from "../scripts/builder/engine.mjs";
 // @ts-expect-error a script without types
-import * as sources from "../scripts/builder/files.mjs";
+import { withImports as importing } from "../scripts/builder/files.mjs";
 // @ts-expect-error a script without types
 import * as list from "../scripts/builder/steps.mjs";
 
@@ -28,8 +28,8 @@ interface Options {
   jobs?: number;
   report?: (line: string) => void;
 }
-const build = engine.build as (steps: readonly Step[], wanted: readonly string[], options: Options) => Promise<string[]>;
-const withImports = sources.withImports as (root: string, entries: readonly string[]) => string[];
+const build = building as (steps: readonly Step[], wanted: readonly string[], options: Options) => Promise<string[]>;
+const withImports = importing as (root: string, entries: readonly string[]) => string[];
 const { STEPS, TARGETS } = list as unknown as { STEPS: readonly Step[]; TARGETS: Record<string, readonly string[]> };
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -75,7 +75,7 @@ function capitals() {
         write("out/joined.txt", read("build/a.txt") + read("build/b.txt"));
       },
     } as Step,
-    other: { ...capital("other"), inputs: () => [], run: () => void write("build/other.txt", "other") },
+    other: { ...capital("other"), inputs: () => [], outputs: [] },
   };
   const lines: string[] = [];
   const run = (...wanted: string[]): Promise<string[]> =>
