@@ -270,6 +270,7 @@ describe("two builds at once", () => {
     await first.ended;
     expect(existsSync(path("build/lock"))).toBe(true);
     rmSync(path("alone"));
+    writeFileSync(path(`build/half.wasm.${first.child.pid}.new`), ""); // as a compiler would have left it
     const both = [start(10), start(10)];
     await Promise.all(both.map(({ ended }) => ended));
     expect(both.map(({ output }) => output.text.trim().split("\n").at(-1)).sort()).toEqual(['["slow"]', "[]"]);

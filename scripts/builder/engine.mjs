@@ -19,7 +19,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { isMissing, listFiles, writeAtomically } from "./files.mjs";
+import { isMissing, listFiles, removeUnfinished, writeAtomically } from "./files.mjs";
 import { lock } from "./lock.mjs";
 
 const STAMPS = "build/stamps.json";
@@ -100,6 +100,7 @@ export async function build(steps, wanted, { root, jobs = availableParallelism()
   mkdirSync(join(root, "build"), { recursive: true });
   const unlock = await lock(join(root, "build/lock"), report);
   try {
+    removeUnfinished(join(root, "build"));
     return await bring(selected, { root, jobs, report });
   } finally {
     unlock();

@@ -22,6 +22,12 @@ export function listFiles(root, folder) {
 /** A name beside `path` that is this process's own. */
 export const beside = (path) => `${path}.${process.pid}.new`;
 
+/** Removes what a process that was killed has left under names of its own. */
+export function removeUnfinished(folder) {
+  for (const name of readdirSync(folder))
+    if (/\.\d+\.new$/.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
+}
+
 /** Whoever reads the file meanwhile gets the old or the new text, whole. */
 export function writeAtomically(path, text) {
   mkdirSync(dirname(path), { recursive: true });
