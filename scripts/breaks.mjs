@@ -17,12 +17,13 @@ import { parseArgs } from "node:util";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const tests = readdirSync(join(root, "test")).filter((name) => name.endsWith(".breaks.mjs"));
 const modules = await Promise.all(tests.sort().map((name) => import(pathToFileURL(join(root, "test", name)).href)));
+
 const files = execFileSync("git", ["ls-files", "-co", "--exclude-standard"], { cwd: root, encoding: "utf8" }).trim().split("\n");
 
-/** What breaks may change: the product, and the cases of the bits. */
+/** What breaks may change: the product, the cases of the bits, and the builder. */
 const sources = new Map(
   files
-    .filter((file) => /^(assembly|src|test\/bits)\/.*\.ts$|^test\/\w+\.bits\.ts$/.test(file))
+    .filter((file) => /^(assembly|src|test\/bits)\/.*\.ts$|^test\/\w+\.bits\.ts$|^scripts\/builder\//.test(file))
     .map((file) => [file, readFileSync(join(root, file), "utf8")]),
 );
 /** The paths at which a break fits, one for each time. */
@@ -67,7 +68,8 @@ const node = (cwd, args, env = {}) =>
     ),
   );
 
-execFileSync(process.execPath, ["scripts/build.mjs"], { cwd: root, stdio: "inherit" });
+execFileSync(process.execPath, ["scripts/build.mjs", "tests"], { cwd: root, stdio: "inherit" });
+
 /** A copy of the built tree to break things in. */
 function copy() {
   const folder = mkdtempSync(join(tmpdir(), "headwise-breaks-"));
@@ -86,13 +88,13 @@ function buildsOf({ tests = [], needsWide }) {
     return ["debug", "simd", "relaxed", ...(canRunWide ? ["wide"] : [])];
   return [needsWide ? "wide" : "simd"];
 }
-/** Less optimized where only results are looked at: a second sooner. */
+/** Less optimized, and without the text, where only results are looked at: a second sooner. Thus not with the builder. */
 const compile = (folder, builds) =>
   Promise.all(
     builds.map((target) =>
       node(folder, [
         ...["node_modules/assemblyscript/bin/asc.js", "assembly/index.ts", "--target", target],
-        ...(builds.length === 1 ? ["--optimizeLevel", "1"] : []),
+        ...(builds.length === 1 ? ["--optimizeLevel", "1"] : ["--textFile", `build/${target}.wat`]),
       ]),
     ),
   );
@@ -125,14 +127,17 @@ async function survives(folder, each) {
       const failed = (await compile(folder, builds)).find((result) => result.failed);
       if (failed) return `does not compile, which proves nothing:\n${failed.output}`;
     }
-    if (needsWorkers) await node(folder, ["scripts/bundleWorkers.mjs"]);
-    if (needsDist) await node(folder, ["node_modules/typescript/bin/tsc", "-p", "."]);
+    if (needsWorkers || needsDist) {
+      const built = await node(folder, ["scripts/build.mjs", needsDist ? "dist" : "workers"]);
+      if (built.failed) return `does not build, which proves nothing:\n${built.output}`;
+    }
     return (await test(folder, tests, needsThreads, builds)).failed ? undefined : "no test noticed";
   } finally {
     writeFileSync(path, original);
-    if (needsWorkers) cpSync(join(root, "src/runtime/binary"), join(folder, "src/runtime/binary"), { recursive: true });
-    if (needsDist) cpSync(join(root, "dist"), join(folder, "dist"), { recursive: true });
-    if (file.startsWith("assembly/")) cpSync(join(root, "build"), join(folder, "build"), { recursive: true });
+    const restore = (path) => cpSync(join(root, path), join(folder, path), { recursive: true });
+    if (needsWorkers || needsDist) restore("src/runtime/binary");
+    if (needsDist) restore("dist");
+    if (file.startsWith("assembly/")) restore("build");
   }
 }
 

@@ -1,7 +1,7 @@
-// Runs an example: `npm run example -- decode --tokens 50`. What is missing is installed and built first, so that a fresh clone needs
-// nothing else. Without a name it lists the examples.
+// Runs an example: `npm run example -- decode --tokens 50`. What is missing is installed, and what is not up to date built, so that a
+// fresh clone needs nothing else. Without a name it lists the examples.
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -23,21 +23,11 @@ if (name === undefined || !existsSync(main)) {
 const npm = (folder, ...command) =>
   execFileSync("npm", command, { cwd: folder, stdio: ["ignore", "ignore", "inherit"], shell: process.platform === "win32" });
 
-/** When the newest file of a folder was written, in milliseconds; 0 where there is none. */
-function newest(folder) {
-  if (!existsSync(folder)) return 0;
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return Math.max(0, ...files.map((entry) => statSync(join(entry.parentPath ?? entry.path, entry.name)).mtimeMs));
-}
-
 if (!existsSync(join(root, "node_modules"))) {
   console.error("installing …");
   npm(root, "ci", "--no-audit", "--no-fund");
 }
-if (newest(join(root, "dist")) < Math.max(newest(join(root, "src")), newest(join(root, "assembly")))) {
-  console.error("building …");
-  npm(root, "run", "build");
-}
+execFileSync(process.execPath, [join(root, "scripts/build.mjs"), "dist"], { stdio: ["ignore", "ignore", "inherit"] });
 const folder = join(examples, name);
 if (existsSync(join(folder, "package.json")) && !existsSync(join(folder, "node_modules"))) {
   console.error("installing the example's packages …");

@@ -104,7 +104,7 @@ export default [
   {
     rule: "an engine that is dropped ends its workers",
     find: "if (runtime.pool) dropped.register",
-    replace: "if (runtime.isDisposed) dropped.register",
+    replace: "if (runtime.pool && runtime.isDisposed) dropped.register",
     tests: ["threads"],
     needsDist: true,
   },

@@ -13,7 +13,6 @@ export class Band extends KeyRange {
   /** Strip[BAND_STRIPS] */
   strips: usize;
 
-
   @inline
   strip(index: usize): Strip {
     return changetype<Strip>(this.strips + index * offsetof<Strip>());

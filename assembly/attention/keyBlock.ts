@@ -51,24 +51,20 @@ export class BlockLayout {
     this.scalesOffset = this.headBytes - 2 * this.scalesBytes;
   }
 
-
   @inline
   keys(block: usize, head: usize): usize {
     return block + this.headsOffset + head * this.headBytes;
   }
-
 
   @inline
   values(block: usize, head: usize): usize {
     return this.keys(block, head) + this.valuesOffset;
   }
 
-
   @inline
   keyScales(block: usize, head: usize): usize {
     return this.keys(block, head) + this.scalesOffset;
   }
-
 
   @inline
   valueScales(block: usize, head: usize): usize {

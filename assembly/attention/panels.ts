@@ -12,7 +12,6 @@ import { BLOCK, ceilBlock } from "../tiles/layout";
 /** No head is packed. */
 const NO_HEAD: usize = -1;
 
-
 @unmanaged
 export class Panels {
   layout: BlockLayout;
@@ -29,7 +28,6 @@ export class Panels {
   ownBlocks: usize;
   /** The head that is packed there, counted through the sequences: sequence · numKvHeads + kvHead. */
   head: usize;
-
 
   @inline
   forget(): void {
@@ -105,7 +103,6 @@ export class Panels {
   private block(key: usize): usize {
     return load<usize>(this.blocks + (key / BLOCK) * sizeof<usize>());
   }
-
 
   @inline
   private state(key: usize): u8 {

@@ -77,7 +77,6 @@ export class Strip extends KeyRange {
   /** [numPanels, tileRows, 8] */
   accumulators: usize;
 
-
   @inline
   row(index: usize): Row {
     return changetype<Row>(this.rows + index * offsetof<Row>());

@@ -5,7 +5,6 @@
 import { AttentionParams } from "../abi/attentionParams";
 import { sequenceOf } from "./keyRange";
 
-
 @unmanaged
 export class StripOrder {
   /** The key/value head in turn. */

@@ -16,7 +16,6 @@ export function slotsFor(featureDim: usize, valueDim: usize): usize {
   return <usize>max<u64>(1, SLOT_BYTES / sumsBytes(featureDim, valueDim));
 }
 
-
 @unmanaged
 export class LinearWork {
   state: HeadState;
@@ -91,7 +90,6 @@ export class LinearWork {
   clearSlots(p: LinearParams, slots: usize): void {
     memory.fill(this.ownSums, 0, slots * <usize>sumsBytes(p.featureDim, p.valueDim));
   }
-
 
   @inline
   get firstColumn(): usize {

@@ -12,7 +12,7 @@ export const IS_RELAXED: bool = ASC_FEATURE_RELAXED_SIMD;
  */
 // @ts-ignore: decorator
 @inline
-export const IS_WIDE: bool = IS_WIDE_BUILD;
+export const IS_WIDE: bool = IS_WIDE_BUILD != 0;
 
 /** a · b + c in each lane: fused in the `relaxed` build, rounded twice elsewhere. */
 // @ts-ignore: decorator

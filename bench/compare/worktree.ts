@@ -1,6 +1,6 @@
 /** Another commit, checked out and built in a temporary folder that is gone when this process ends, however it ends. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { git, root } from "./git.js";
@@ -18,7 +18,13 @@ export async function buildCommit(commit: string): Promise<string> {
   if (readFileSync(join(folder, lock)).equals(readFileSync(join(root, lock))))
     symlinkSync(join(root, "node_modules"), join(folder, "node_modules"), "junction");
   else await run(folder, "npm", "ci", "--no-audit", "--no-fund");
-  await run(folder, process.execPath, "scripts/build.mjs");
+  // A builder that goes by content keeps what is the same in both commits; older ones build everything, whatever they find or are asked.
+  if (existsSync(join(folder, "scripts/builder/engine.mjs"))) {
+    const filter = (path: string): boolean => path !== join(root, "build/lock");
+    for (const built of ["build", "src/runtime/binary"])
+      cpSync(join(root, built), join(folder, built), { recursive: true, filter });
+  }
+  await run(folder, process.execPath, "scripts/build.mjs", "dist");
   return folder;
 }
 

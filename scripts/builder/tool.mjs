@@ -1,0 +1,33 @@
+/** Runs the tools of the build as processes that end with this one. */
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+export const root = fileURLToPath(new URL("../..", import.meta.url));
+
+const running = new Set();
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+
+/** Runs a script of a dev dependency. What it prints is shown once it has ended, in one piece; it throws unless that went well. */
+export const runTool = (script, ...args) =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [`${root}node_modules/${script}`, ...args], {
+      cwd: root,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    running.add(child);
+    let printed = "";
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (printed += text));
+    child.on("error", reject);
+    child.on("close", (code, signal) => {
+      running.delete(child);
+      process.stderr.write(printed);
+      if (code === 0) resolve();
+      else reject(new Error(`${script} ${args.join(" ")} ended with ${signal ?? code}`));
+    });
+  });
+
+/** The files that say which version of a package is installed. */
+export const manifestsOf = (...packages) => packages.map((name) => `node_modules/${name}/package.json`);
+
+/** A step's own script, and what all steps share: with other orders the outputs may be others. */
+export const scripts = (name) => [`scripts/builder/${name}.mjs`, "scripts/builder/tool.mjs", "scripts/builder/files.mjs"];

@@ -1,0 +1,16 @@
+/**
+ * assemblyscript-prettier without its blank lines: before a decorator that follows no comment it puts a line of its own, where there
+ * is one already.
+ */
+import plugin from "assemblyscript-prettier";
+import { builders } from "prettier/doc";
+
+const printer = plugin.printers["as-estree"];
+
+/** A decorator reaches the printer as a comment. */
+function printComment(path, options) {
+  const printed = printer.printComment(path, options);
+  return Array.isArray(printed) && printed[0] === builders.hardline ? printed.slice(1) : printed;
+}
+
+export default { ...plugin, printers: { "as-estree": { ...printer, printComment } } };
