@@ -17,7 +17,7 @@ import { scoreStrip } from "./scores";
 import { maxLane, minusInfinity, sumLanes } from "./simd";
 import { BLOCK, ceilPanel, PANEL, PANEL_BYTES, SCORE_ROW, tileRowsFor } from "./layout";
 
-/** By number, in the order of FEATURE_MAPS in `src/ops/linearCall.ts`. */
+/** By number, in the order of FEATURE_MAPS in `src/ops/linearConfig.ts`. */
 export const enum FeatureMap {
   IDENTITY = 0,
   ELU = 1,

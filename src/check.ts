@@ -32,20 +32,18 @@ export const isObject = (value: unknown): value is object => typeof value === "o
 /** Whether a value is an array, of whatever realm. */
 export const isArray = (value: unknown): value is unknown[] => !isRevoked(value) && Array.isArray(value);
 
-const TypedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
-const getterOf = (name: string | symbol) => Object.getOwnPropertyDescriptor(TypedArrayPrototype, name)!.get!;
-const [brandOf, lengthOf, bufferOf, offsetOf] = [Symbol.toStringTag, "length", "buffer", "byteOffset"].map(getterOf) as [
-  () => string | undefined,
-  () => number,
-  () => ArrayBufferLike,
-  () => number,
-];
+type TypedArray = Float32Array | Uint16Array | Uint8Array;
+
+/** What all typed arrays inherit, taken before any caller could change it. */
+const inherited = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(Uint8Array.prototype) as TypedArray);
+const brandOf = inherited[Symbol.toStringTag].get as (this: unknown) => string | undefined;
+const lengthOf = inherited.length.get as (this: TypedArray) => number;
+const bufferOf = inherited.buffer.get as (this: TypedArray) => ArrayBufferLike;
+const offsetOf = inherited.byteOffset.get as (this: TypedArray) => number;
+const setOf = inherited.set.value as (this: TypedArray, numbers: TypedArray) => void;
 
 /** The name of a typed array's kind, of whatever realm and whatever it says of itself; undefined for anything else, proxies too. */
 export const typedArrayName = (value: unknown): string | undefined => brandOf.call(value);
-
-type TypedArray = Float32Array | Uint16Array | Uint8Array;
-const { set: setOf } = TypedArrayPrototype as TypedArray;
 
 /** What a typed array has, whatever properties of its own say: its elements, 0 once it is detached, and where they lie. */
 export const typedArrayLength = (array: TypedArray): number => lengthOf.call(array);
@@ -56,7 +54,10 @@ export const typedArrayOffset = (array: TypedArray): number => offsetOf.call(arr
 export const copyInto = (array: TypedArray, numbers: TypedArray): void => setOf.call(array, numbers);
 
 /** A typed array on the same memory without properties of the caller's; an empty one where it has been detached. */
-export const plainView = <A extends TypedArray>(array: A, Kind: new (buffer: ArrayBufferLike, offset: number, length: number) => A): A => {
+export const plainView = <A extends TypedArray>(
+  array: A,
+  Kind: new (buffer: ArrayBufferLike, offset: number, length: number) => A,
+): A => {
   const length = lengthOf.call(array);
   return length === 0 ? new Kind(new ArrayBuffer(0), 0, 0) : new Kind(bufferOf.call(array), offsetOf.call(array), length);
 };

@@ -91,7 +91,8 @@ export function readPlace(
 ): Operand {
   const { data, dims, tensor, isSync } = readTensor(runtime, operation, name, value);
   if (isSync) throw wrongKind(operation, `"${name}" must be { data, dims }: what dataSync() gives may be a copy`);
-  if (typedArrayName(data) !== "Float32Array") throw wrongKind(operation, `"${name}" must hold a Float32Array, got ${describe(data)}`);
+  if (typedArrayName(data) !== "Float32Array")
+    throw wrongKind(operation, `"${name}" must hold a Float32Array, got ${describe(data)}`);
   const place = operand(runtime, operation, name, dims, data as Float32Array, tensor, "float32", true);
   expectDims(operation, place, expected, axes);
   if (place.viewOffset !== undefined) {
@@ -188,7 +189,6 @@ function operand(
   return { name, dims, count, kind, isResult, tensor, ptr: 0, data, viewOffset };
 }
 
-
 /** Bytes of scratch that the operands need which are not in the engine's memory yet. */
 export const scratchBytes = (operands: readonly Operand[]): number =>
   operands.reduce((sum, operand) => sum + (operand.data ? wholeLines(bytesOf(operand)) : 0), 0);
@@ -256,7 +256,10 @@ export function assertUnchanged(runtime: Runtime, operation: string, operands: r
   for (const { name, count, data, tensor, viewOffset } of operands) {
     tensor?.assertUsable(operation, `"${name}"`);
     if (data && viewOffset === undefined && typedArrayLength(data) !== count) {
-      throw wrongValue(operation, `"${name}" holds ${typedArrayLength(data)} elements after the options were read, expected ${count}`);
+      throw wrongValue(
+        operation,
+        `"${name}" holds ${typedArrayLength(data)} elements after the options were read, expected ${count}`,
+      );
     }
   }
 }

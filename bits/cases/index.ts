@@ -1,4 +1,4 @@
-/** Every case; `test/bits.test.ts` requires one for each public operation. */
+/** Every case; `test/bits.node.test.ts` requires one for each public operation. */
 import type { BitsCase } from "../case.js";
 import { attentionCases } from "./attention.js";
 import { cacheCases } from "./cache.js";

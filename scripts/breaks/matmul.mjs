@@ -62,8 +62,8 @@ export default [
   {
     rule: "matmul: rows are taken together only where one matrix serves all",
     file: "src/ops/matmul.ts",
-    find: "&& bMatrices.every((matrix) => matrix === 0)",
-    replace: "",
+    find: "!isATransposed && countOf(bLeading) === 1",
+    replace: "!isATransposed",
     tests: MATMUL,
   },
   {

@@ -256,14 +256,14 @@ export default [
   {
     rule: "rotary: rows of the tables are those of the positions",
     file: "src/ops/rotaryCall.ts",
-    find: "tables ? tokens.map((token) => places[rowOf(token)]!) : tokens.map(rowOf)",
-    replace: "tokens.map(rowOf)",
+    find: "tables ? places[row]! : row;",
+    replace: "row;",
     tests: ["rotary"],
   },
   {
     rule: "rotary: an offset for each sequence",
     file: "src/ops/rotaryCall.ts",
-    find: "(places.length === seqLen ? token % seqLen : token)",
+    find: "isShared ? token % seqLen : token",
     replace: "token % seqLen",
     tests: ["rotary"],
   },

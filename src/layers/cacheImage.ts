@@ -113,8 +113,7 @@ export function writeImage(
 
 /** @throws {RangeError} anything that writeImage did not write */
 export function readImage(operation: string, bytes: unknown): CacheImage {
-  if (typedArrayName(bytes) !== "Uint8Array")
-    throw wrongKind(operation, `"bytes" must be a Uint8Array, got ${describe(bytes)}`);
+  if (typedArrayName(bytes) !== "Uint8Array") throw wrongKind(operation, `"bytes" must be a Uint8Array, got ${describe(bytes)}`);
   const problem = (what: string): RangeError => wrongValue(operation, `"bytes" ${what}`);
   const { buffer, length: size } = plainView(bytes as Uint8Array, Uint8Array).slice(); // a copy: aligned, and the caller's no more
   if (size < 4 * CONFIG_WORDS || size % 4 !== 0) throw problem(`hold ${size} bytes, which is no cache`);

@@ -65,8 +65,7 @@ export function readLinearImage(
   mapFunction: FeatureFunction | undefined,
   bytesOf: (config: LinearStateConfig) => number,
 ): LinearImage {
-  if (typedArrayName(bytes) !== "Uint8Array")
-    throw wrongKind(operation, `"bytes" must be a Uint8Array, got ${describe(bytes)}`);
+  if (typedArrayName(bytes) !== "Uint8Array") throw wrongKind(operation, `"bytes" must be a Uint8Array, got ${describe(bytes)}`);
   const problem = (what: string): RangeError => wrongValue(operation, `"bytes" ${what}`);
   const copy = plainView(bytes as Uint8Array, Uint8Array).slice(); // aligned, and the caller's no more
   if (copy.length < 4 * CONFIG_WORDS || copy.length % 4 !== 0) throw problem(`hold ${copy.length} bytes, which is no state`);

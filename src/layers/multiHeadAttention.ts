@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Multi-head attention with its projections, whose parameters are packed once. Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2. */
-import { describe, integer, knownOptions, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import { knownOptions, wrongMoment, wrongValue } from "../check.js";
 import { assertUnchanged } from "../operand.js";
 import { integersOf, isAbsent } from "../ops/sequences.js";
 import type { Runtime } from "../runtime/runtime.js";

@@ -43,7 +43,14 @@ export function sequencesOf(
   const offsets =
     shared !== undefined
       ? sequences.map(() => shared)
-      : optionalIntegers(operation, "queryOffset", queryOffset as ArrayLike<number> | undefined, count, -MAX_POSITION, MAX_POSITION);
+      : optionalIntegers(
+          operation,
+          "queryOffset",
+          queryOffset as ArrayLike<number> | undefined,
+          count,
+          -MAX_POSITION,
+          MAX_POSITION,
+        );
 
   for (let index = 0; index < sequences.length; index++) {
     const sequence = sequences[index]!;

@@ -248,11 +248,7 @@ function namesOf(value: object): PropertyName[] {
 
 /** Options, and not a tensor, an array or an object in the worker. */
 const isOptions = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  isObject(value) &&
-  !Array.isArray(value) &&
-  !ArrayBuffer.isView(value) &&
-  identityOf(value) === undefined &&
-  !isTensor(value);
+  isObject(value) && !Array.isArray(value) && !ArrayBuffer.isView(value) && identityOf(value) === undefined && !isTensor(value);
 
 const isTensor = (value: object): boolean => ("dims" in value && "data" in value) || ("shape" in value && "dataSync" in value);
 
