@@ -32,20 +32,18 @@ export const isObject = (value: unknown): value is object => typeof value === "o
 /** Whether a value is an array, of whatever realm. */
 export const isArray = (value: unknown): value is unknown[] => !isRevoked(value) && Array.isArray(value);
 
-const TypedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
-const getterOf = (name: string | symbol) => Object.getOwnPropertyDescriptor(TypedArrayPrototype, name)!.get!;
-const [brandOf, lengthOf, bufferOf, offsetOf] = [Symbol.toStringTag, "length", "buffer", "byteOffset"].map(getterOf) as [
-  () => string | undefined,
-  () => number,
-  () => ArrayBufferLike,
-  () => number,
-];
+type TypedArray = Float32Array | Uint16Array | Uint8Array;
+
+/** What all typed arrays inherit, taken before any caller could change it. */
+const inherited = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(Uint8Array.prototype) as TypedArray);
+const brandOf = inherited[Symbol.toStringTag].get as (this: unknown) => string | undefined;
+const lengthOf = inherited.length.get as (this: TypedArray) => number;
+const bufferOf = inherited.buffer.get as (this: TypedArray) => ArrayBufferLike;
+const offsetOf = inherited.byteOffset.get as (this: TypedArray) => number;
+const setOf = inherited.set.value as (this: TypedArray, numbers: TypedArray) => void;
 
 /** The name of a typed array's kind, of whatever realm and whatever it says of itself; undefined for anything else, proxies too. */
 export const typedArrayName = (value: unknown): string | undefined => brandOf.call(value);
-
-type TypedArray = Float32Array | Uint16Array | Uint8Array;
-const { set: setOf } = TypedArrayPrototype as TypedArray;
 
 /** What a typed array has, whatever properties of its own say: its elements, 0 once it is detached, and where they lie. */
 export const typedArrayLength = (array: TypedArray): number => lengthOf.call(array);

@@ -135,13 +135,13 @@ describe("batches of nothing: no object is made for each", () => {
     packed.dispose();
   });
 
-  test("a product without depth, or broadcast over millions of matrices", () => {
+  test("a product without depth, or broadcast over many matrices", () => {
     const bias = { data: Float32Array.of(3), dims: [1] };
-    expect(engine.matmul(empty(2 ** 22, 1, 0), empty(2 ** 22, 0, 1), { bias }).data.every((y) => y === 3)).toBe(true);
-    const [a, b] = [{ data: new Float32Array(2 ** 11).fill(2), dims: [2 ** 11, 1, 1, 1] }, normal([2 ** 11, 1, 1], 3)];
+    expect(engine.matmul(empty(2 ** 18, 1, 0), empty(2 ** 18, 0, 1), { bias }).data.every((y) => y === 3)).toBe(true);
+    const [a, b] = [{ data: new Float32Array(2 ** 8).fill(2), dims: [2 ** 8, 1, 1, 1] }, normal([2 ** 8, 1, 1], 3)];
     const product = engine.matmul(a, b);
-    expect(product.dims).toEqual([2 ** 11, 2 ** 11, 1, 1]);
-    for (const index of [0, 1, 2 ** 11 + 5, 2 ** 22 - 1]) expect(product.data[index]).toBe(2 * b.data[index % 2 ** 11]!);
+    expect(product.dims).toEqual([2 ** 8, 2 ** 8, 1, 1]);
+    for (const index of [0, 1, 2 ** 8 + 5, 2 ** 16 - 1]) expect(product.data[index]).toBe(2 * b.data[index % 2 ** 8]!);
   });
 });
 
@@ -161,6 +161,10 @@ describe("lists without end", () => {
       RangeError,
       'scaledDotProductAttention: "cuSeqlensQ" has length Infinity, expected at most 1048577',
     );
+    for (const length of [-1, 0.5]) {
+      const message = `scaledDotProductAttention: "cuSeqlensQ" has length ${length}, expected at most 1048577`;
+      refuses(() => attend({ cuSeqlensQ: { length } }), RangeError, message);
+    }
     refuses(
       () => attend({ keyLengths: { length: NaN } }),
       RangeError,
@@ -179,11 +183,7 @@ describe("lists without end", () => {
     );
     refuses(() => paddingMask(endless, 1), RangeError, `paddingMask: "lengths" has length ${all}, expected at most 16777216`);
     refuses(() => documentMask(endless), RangeError, `documentMask: "documentIds" has length ${all}, expected at most 16777216`);
-    refuses(
-      () => engine.mergeAttention(endless as never),
-      RangeError,
-      `mergeAttention: "parts" has length ${all}, expected at most 65536`,
-    );
+    refuses(() => engine.mergeAttention(endless), RangeError, `mergeAttention: "parts" has length ${all}, expected at most 65536`);
     const layer = layerOf();
     refuses(
       () => layer.pruneHeads(endless),
@@ -204,7 +204,7 @@ describe("what only says that it is an array", () => {
     const disguised = Object.setPrototypeOf(new Uint16Array(80), Float32Array.prototype) as Float32Array;
     expect(() => attend({}, { data: disguised, dims: x.dims })).toThrow('"q" must hold a Float32Array');
     refuses(
-      () => attend({}, { data: x.data, dims: new DataView(new ArrayBuffer(8)) as never }),
+      () => attend({}, { data: x.data, dims: new DataView(new ArrayBuffer(8)) as unknown as number[] }),
       TypeError,
       'scaledDotProductAttention: "q.dims" must be an array of sizes, got an object of kind DataView',
     );
@@ -312,6 +312,20 @@ describe("what arrays of the caller's do", () => {
     );
   });
 
+  test("a feature function that makes memory grow, whose raw views then are of no use", () => {
+    const small = own();
+    const tensor = small.tensor(x.dims);
+    tensor.data.set(x.data);
+    const held: unknown[] = [];
+    const featureMap = (y: TensorLike): TensorLike => {
+      held.push(small.tensor([2 ** 20]));
+      return y;
+    };
+    const { data } = small.linearAttention(x, x, { data: tensor.data, dims: x.dims }, { featureMap });
+    expect(data).toEqual(engine.linearAttention(x, x, x, { featureMap: (y) => y }).data);
+    small.dispose();
+  });
+
   test("detached arrays", () => {
     const detached = <A extends Float32Array | Uint16Array | Uint8Array>(array: A): A => {
       structuredClone(array.buffer, { transfer: [array.buffer as ArrayBuffer] });
@@ -353,7 +367,7 @@ describe("a worker of the caller's", () => {
       new Error("createWorkerEngine: the engine's worker did not answer within 50 ms"),
     );
     expect(ended).toBeGreaterThan(0);
-  });
+  }, 20_000);
 
   test("whose `terminate` throws, or is rejected", async () => {
     for (const terminate of [
@@ -366,5 +380,5 @@ describe("a worker of the caller's", () => {
         new Error("createWorkerEngine: the engine's worker did not answer within 50 ms"),
       );
     }
-  });
+  }, 20_000);
 });

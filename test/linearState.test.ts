@@ -309,6 +309,20 @@ describe("what doesn't fit is named", () => {
     expect(engine.info.memory.inUse).toBe(0);
   });
 
+  test("an image that is shorter than the state it describes: no memory grows", () => {
+    using engine = openBuild("simd");
+    using state = engine.createLinearAttentionState({ numKvHeads: 1, headDim: 1, chunkSize: 512 });
+    const batchSize = 65536;
+    const words = new Uint32Array(18 + batchSize * (3 + 1)); // the sums of each sequence, and nothing of its open chunk
+    words.set(new Uint32Array(state.serialize().buffer, 0, 18));
+    words[2] = batchSize;
+    const { memory } = engine.info;
+    expect(() => engine.restoreLinearAttentionState(new Uint8Array(words.buffer))).toThrow(
+      new RangeError('restoreLinearAttentionState: "bytes" are damaged'),
+    );
+    expect(engine.info.memory).toEqual(memory);
+  });
+
   test("after dispose, and when a getter changes the state", () => {
     using engine = openBuild("simd");
     const state = engine.createLinearAttentionState(least);

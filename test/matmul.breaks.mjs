@@ -53,8 +53,8 @@ export default [
   },
   {
     rule: "matmul: rows are taken together only where one matrix serves all",
-    find: "&& bMatrices.every((matrix) => matrix === 0)",
-    replace: "",
+    find: "!isATransposed && countOf(bLeading) === 1",
+    replace: "!isATransposed",
     tests: MATMUL,
   },
   {

@@ -2,9 +2,21 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { AttentionOptions } from "headwise";
-import { checkAgainstReference, dimsOf, poison, randomInputs, type Shape, showShape } from "./support/attention.js";
+import { scaledDotProductAttention as reference, type ReferenceOptions } from "headwise/reference";
+import {
+  checkAgainstReference,
+  dimsOf,
+  type Inputs,
+  largestError,
+  naiveFloat32,
+  places,
+  poison,
+  randomInputs,
+  type Shape,
+  showShape,
+} from "./support/attention.js";
 import { onEveryEngine } from "./support/engines.js";
-import { countOf, normal, randomMask } from "./support/random.js";
+import { countOf, normal, randomMask, type TestTensor } from "./support/random.js";
 
 const shapes: fc.Arbitrary<Shape> = fc
   .record({
@@ -76,9 +88,38 @@ const optionsFor = (shape: Shape): fc.Arbitrary<AttentionOptions> => {
   return fc.tuple(lengthsFor(shape), others).map(([lengths, rest]) => ({ ...lengths, ...rest }));
 };
 
-const calls = shapes.chain((shape) =>
-  fc.record({ shape: fc.constant(shape), options: optionsFor(shape), seed: fc.integer({ min: 1, max: 1e6 }) }),
-);
+const callsOf = (shapes: fc.Arbitrary<Shape>) =>
+  shapes.chain((shape) =>
+    fc.record({ shape: fc.constant(shape), options: optionsFor(shape), seed: fc.integer({ min: 1, max: 1e6 }) }),
+  );
+const calls = callsOf(shapes);
+
+/** One row, so that its results have the magnitude that they happen to have: logSumExp near 0, scores that cancel, weights of 1e-9. */
+const rows: fc.Arbitrary<Shape> = fc.record({
+  ...{ batchSize: fc.constant(1), seqLen: fc.constant(1), numHeads: fc.constant(1), numKvHeads: fc.constant(1) },
+  kvLen: fc.oneof(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 0, max: 30 })),
+  headDim: fc.integer({ min: 1, max: 100 }),
+  valueDim: fc.integer({ min: 1, max: 3 }),
+});
+
+const largest = (numbers: ArrayLike<number>): number =>
+  Array.from(numbers).reduce((most, number) => (Number.isFinite(number) ? Math.max(most, Math.abs(number)) : most), 0);
+
+/** What results are sums of, before anything cancels. */
+function magnitudesOf(
+  { q, k, v }: Inputs,
+  options: AttentionOptions,
+  dims: number[],
+): Record<"out" | "weights" | "scores", number> {
+  const scores = { data: new Float64Array(countOf(dims)), dims };
+  const abs = ({ data, dims: sizes }: TestTensor): TestTensor => ({ data: data.map(Math.abs), dims: sizes });
+  const scale = Math.abs(options.scale ?? 1 / Math.sqrt(q.dims.at(-1)!));
+  const plain = { ...(options as ReferenceOptions), scale, softcap: 0, bias: undefined };
+  reference(abs(q), abs(k), v, { ...plain, scores, scoresStage: "scaled" });
+  const bias = largest((options.bias as TestTensor | undefined)?.data ?? []);
+  const sinks = largest((options.sinks as TestTensor | undefined)?.data ?? []);
+  return { out: largest(v.data), weights: 1, scores: Math.max(largest(scores.data) + bias, sinks) };
+}
 
 onEveryEngine((build, engine) => {
   const numRuns = build === "debug" ? 20 : 50;
@@ -90,6 +131,33 @@ onEveryEngine((build, engine) => {
         checkAgainstReference(engine, shape, randomInputs(shape, seed, options.layout), options);
       }),
       { numRuns, seed: 20 },
+    );
+  });
+
+  test("one row: twice the error of naive float32, plus 4 · 2⁻²³ of what is summed (300 calls)", () => {
+    fc.assert(
+      fc.property(callsOf(rows), ({ shape, options, seed }) => {
+        const inputs = randomInputs(shape, seed, options.layout);
+        const { q, k, v } = inputs;
+        const found = places(shape);
+        const exact = ({ dims }: TestTensor) => ({ data: new Float64Array(countOf(dims)), dims });
+        const truth = { logSumExp: exact(found.logSumExp), weights: exact(found.weights), scores: exact(found.scores) };
+        const { data: truthOut } = reference(q, k, v, { ...(options as ReferenceOptions), ...truth });
+        const naive = naiveFloat32(inputs, shape, options as ReferenceOptions);
+        const { data: out } = engine.scaledDotProductAttention(q, k, v, { ...options, ...found });
+        const magnitudes = magnitudesOf(inputs, options, found.scores.dims);
+        const check = (name: string, data: Float32Array, exactly: Float64Array, naively: Float32Array, magnitude: number): void => {
+          const bound = 2 * largestError(naively, exactly) + 4 * 2 ** -23 * magnitude + 2 ** -126;
+          expect(largestError(data, exactly), `${name}: at most ${bound}`).toBeLessThanOrEqual(bound);
+        };
+        check("out", out, truthOut, naive.out.data, magnitudes.out);
+        check("weights", found.weights.data, truth.weights.data, naive.weights.data, magnitudes.weights);
+        for (const name of ["scores", "logSumExp"] as const) {
+          const magnitude = Math.max(magnitudes.scores, largest(truth[name].data));
+          check(name, found[name].data, truth[name].data, naive[name].data, magnitude);
+        }
+      }),
+      { numRuns: build === "debug" ? 50 : 300, seed: 23 },
     );
   });
 

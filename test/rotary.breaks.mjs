@@ -21,13 +21,13 @@ export default [
   },
   {
     rule: "rotary: rows of the tables are those of the positions",
-    find: "tables ? tokens.map((token) => places[rowOf(token)]!) : tokens.map(rowOf)",
-    replace: "tokens.map(rowOf)",
+    find: "tables ? places[row]! : row;",
+    replace: "row;",
     tests: ["rotary"],
   },
   {
     rule: "rotary: an offset for each sequence",
-    find: "(places.length === seqLen ? token % seqLen : token)",
+    find: "isShared ? token % seqLen : token",
     replace: "token % seqLen",
     tests: ["rotary"],
   },

@@ -17,7 +17,7 @@ import { scoreStrip } from "../tiles/multiplyStrip";
 import { maxLane, minusInfinity, sumLanes } from "../math/simd";
 import { BLOCK, ceilPanel, PANEL, PANEL_BYTES, SCORE_ROW, tileRowsFor } from "../tiles/layout";
 
-/** By number, in the order of FEATURE_MAPS in `src/linear/linearCall.ts`. */
+/** By number, in the order of FEATURE_MAPS in `src/linear/linearConfig.ts`. */
 export const enum FeatureMap {
   IDENTITY = 0,
   ELU = 1,

@@ -125,8 +125,8 @@ export class Engine {
    *
    *     out_i = Σ_j softmax_j(scale · q_i·k_j, capped, biased) v_j      over the keys j that row i may see
    *
-   * A key that a row may not see has no influence on it, whatever it holds; a row that sees none is 0, with logSumExp −∞. A visible
-   * score of +∞ or NaN makes its row NaN and no other.
+   * A key that a row may not see has no influence on it, whatever it holds; a row that sees none is 0, with logSumExp −∞, or
+   * the sink where there are `sinks`. A visible score of +∞ or NaN makes its row NaN and no other.
    *
    * @param q  [batch, seqLen, numHeads, headDim], or [batch, numHeads, seqLen, headDim] with layout "bhsd", or [seqLen, headDim]
    * @param k  [batch, kvLen, numKvHeads, headDim] in the same layout; numHeads is a multiple of numKvHeads

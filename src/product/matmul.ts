@@ -57,7 +57,7 @@ export function matmul<Out extends Float32Tensor = ResultTensor>(
   const activation = optional(activationOption, (value) => oneOf(OPERATION, "activation", value, ACTIVATIONS));
   const left = readNumbers(runtime, OPERATION, "a", a);
   const [rows, depth] = matrixSizes(left, isATransposed, "rows, depth");
-  const right = b instanceof PackedMatrix ? undefined : readNumbers(runtime, OPERATION, "b", b);
+  const right = PackedMatrix.is(b) ? undefined : readNumbers(runtime, OPERATION, "b", b);
   if (!right && isBTransposed) throw wrongValue(OPERATION, `"transposeB" doesn't apply to a packed matrix; pack it as it lies`);
   const [bDepth, columns] = right ? matrixSizes(right, isBTransposed, "depth, columns") : sizesOf(b as PackedMatrix);
   if (bDepth !== depth) {

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** A matrix packed once for many products. */
-import { oneOf, show, wrongMoment, wrongValue } from "../check.js";
+import { isObject, oneOf, show, wrongMoment, wrongValue } from "../check.js";
 import { assertUnchanged, onScratch, readNumbers } from "../call/operand.js";
 import { PANEL } from "../runtime/kernels.js";
 import type { Runtime } from "../runtime/runtime.js";
@@ -67,6 +67,14 @@ export class PackedMatrix {
   }
 
   /**
+   * Whether a value is one, and not a proxy of one.
+   * @internal
+   */
+  static is(value: unknown): value is PackedMatrix {
+    return isObject(value) && #block in value;
+  }
+
+  /**
    * Address of the panels.
    * @internal
    * @throws {RangeError} a matrix of another engine
@@ -120,7 +128,7 @@ export class PackedMatrix {
     const ptr = arena.allocate(operation, kernels.packedBytes(depth, columns));
     try {
       onScratch(runtime, operation, [operand], 0, () => {
-        kernels.packMatrix(operand.ptr, isTransposed ? 1 : 0, depth, columns, ptr);
+        if (operand.count > 0) kernels.packMatrix(operand.ptr, isTransposed ? 1 : 0, depth, columns, ptr);
       });
     } catch (error) {
       arena.free(ptr);

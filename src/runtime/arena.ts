@@ -17,8 +17,11 @@ const SLACK = LINE;
 /** Rounds up to whole lines. */
 export const wholeLines = (bytes: number): number => Math.ceil(bytes / LINE) * LINE;
 
+/** What it needs of a memory. */
+type GrowingMemory = Pick<LinearMemory, "byteLength" | "growTo">;
+
 export class Arena {
-  readonly #memory: LinearMemory;
+  readonly #memory: GrowingMemory;
   readonly #base: number;
   readonly #limit: number;
   /** Bytes of each live span, by its address, and of all. */
@@ -38,7 +41,7 @@ export class Arena {
    * @param base   first free byte
    * @param limit  bytes beyond which the memory may not grow
    */
-  constructor(memory: LinearMemory, base: number, limit: number) {
+  constructor(memory: GrowingMemory, base: number, limit: number) {
     this.#memory = memory;
     this.#base = wholeLines(base);
     this.#spansEnd = this.#base;

@@ -9,10 +9,10 @@ export interface Gap {
   readonly bytes: number;
   /** No gap below has a higher one: priorities are random, so the tree is about as high as a balanced one. */
   readonly priority: number;
-  readonly before: Gap | undefined;
-  readonly behind: Gap | undefined;
+  before: Gap | undefined;
+  behind: Gap | undefined;
   /** Bytes of the largest gap of this tree. */
-  readonly largest: number;
+  largest: number;
 }
 
 export class Gaps {
@@ -22,23 +22,17 @@ export class Gaps {
   /** Adds a gap, which touches no other. */
   add(start: number, bytes: number): void {
     this.#random = (Math.imul(this.#random, 1664525) + 1013904223) >>> 0; // the same on every run
-    const gap = withTrees({ start, bytes, priority: this.#random }, undefined, undefined);
-    const [before, behind] = split(this.#tree, start);
-    this.#tree = join(join(before, gap), behind);
+    const gap = { start, bytes, priority: this.#random, before: undefined, behind: undefined, largest: bytes };
+    this.#tree = withGap(this.#tree, gap);
   }
 
   /** Takes the gap that begins at `start` away. */
   remove(start: number): void {
-    this.#tree = without(this.#tree, start);
-  }
-
-  /** For tests. */
-  get tree(): Gap | undefined {
-    return this.#tree;
+    this.#tree = withoutGap(this.#tree, start);
   }
 
   /** The first gap of at least so many bytes. */
-  firstOf(bytes: number): { readonly start: number; readonly bytes: number } | undefined {
+  firstOf(bytes: number): Pick<Gap, "start" | "bytes"> | undefined {
     let gap = this.#tree;
     while (gap && gap.largest >= bytes) {
       if (gap.before && gap.before.largest >= bytes) gap = gap.before;
@@ -47,40 +41,57 @@ export class Gaps {
     }
     return undefined;
   }
+
+  /** For tests. */
+  get tree(): Gap | undefined {
+    return this.#tree;
+  }
 }
 
-const withTrees = (
-  { start, bytes, priority }: Pick<Gap, "start" | "bytes" | "priority">,
-  before: Gap | undefined,
-  behind: Gap | undefined,
-): Gap => ({
-  ...{ start, bytes, priority, before, behind },
-  largest: Math.max(bytes, before?.largest ?? 0, behind?.largest ?? 0),
-});
+/** The gap itself, whose trees have changed. */
+function updated(gap: Gap): Gap {
+  gap.largest = Math.max(gap.bytes, gap.before?.largest ?? 0, gap.behind?.largest ?? 0);
+  return gap;
+}
 
-/** The gaps before `start`, and those from there on. */
+function withGap(tree: Gap | undefined, gap: Gap): Gap {
+  if (!tree || gap.priority > tree.priority) {
+    [gap.before, gap.behind] = split(tree, gap.start);
+    return updated(gap);
+  }
+  if (gap.start < tree.start) tree.before = withGap(tree.before, gap);
+  else tree.behind = withGap(tree.behind, gap);
+  return updated(tree);
+}
+
+function withoutGap(tree: Gap | undefined, start: number): Gap | undefined {
+  if (!tree) return undefined;
+  if (tree.start === start) return join(tree.before, tree.behind);
+  if (start < tree.start) tree.before = withoutGap(tree.before, start);
+  else tree.behind = withoutGap(tree.behind, start);
+  return updated(tree);
+}
+
+/** The gaps before `start`, and those behind it. */
 function split(tree: Gap | undefined, start: number): [Gap | undefined, Gap | undefined] {
   if (!tree) return [undefined, undefined];
   if (tree.start < start) {
     const [near, far] = split(tree.behind, start);
-    return [withTrees(tree, tree.before, near), far];
+    tree.behind = near;
+    return [updated(tree), far];
   }
   const [near, far] = split(tree.before, start);
-  return [near, withTrees(tree, far, tree.behind)];
+  tree.before = far;
+  return [near, updated(tree)];
 }
 
 /** Two trees as one; all gaps of the first lie before those of the second. */
 function join(before: Gap | undefined, behind: Gap | undefined): Gap | undefined {
   if (!before || !behind) return before ?? behind;
-  return before.priority > behind.priority
-    ? withTrees(before, before.before, join(before.behind, behind))
-    : withTrees(behind, join(before, behind.before), behind.behind);
-}
-
-function without(tree: Gap | undefined, start: number): Gap | undefined {
-  if (!tree) return undefined;
-  if (tree.start === start) return join(tree.before, tree.behind);
-  return start < tree.start
-    ? withTrees(tree, without(tree.before, start), tree.behind)
-    : withTrees(tree, tree.before, without(tree.behind, start));
+  if (before.priority > behind.priority) {
+    before.behind = join(before.behind, behind);
+    return updated(before);
+  }
+  behind.before = join(before, behind.before);
+  return updated(behind);
 }

@@ -91,12 +91,11 @@ export class WorkerHost {
     return problem;
   }
 
-  /** Ends the worker whatever it does. One of the caller's that refuses to end only never counts as gone. */
+  /** Ends the worker whatever it does. One of the caller's that can't be ended never counts as gone. */
   terminate(): void {
     if (this.#hasEnded) return;
     try {
-      const ending = this.#worker.terminate() as unknown;
-      if (ending instanceof Promise) ending.catch(() => undefined);
+      Promise.resolve(this.#worker.terminate()).catch(() => undefined);
     } catch {
       return;
     }
