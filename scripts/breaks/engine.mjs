@@ -116,7 +116,7 @@ export default [
     rule: "lists have a number for their length",
     file: "src/check.ts",
     find: "Number.isSafeInteger(length)",
-    replace: "typeof length === \"number\"",
+    replace: 'typeof length === "number"',
     tests: ["hostile"],
   },
   {
