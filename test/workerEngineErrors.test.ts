@@ -71,6 +71,20 @@ describe("errors", () => {
       new TypeError('softmax: "axis" is a symbol, which can\'t go to a worker'),
     ],
     [
+      "a revoked proxy",
+      (engine) => {
+        const { proxy, revoke } = Proxy.revocable({}, {});
+        revoke();
+        return engine.softmax(x, { axis: proxy as never });
+      },
+      new TypeError('softmax: "axis" is a revoked proxy, which can\'t go to a worker'),
+    ],
+    [
+      "a list without end",
+      (engine) => engine.softmax(x, { axis: new Array(2 ** 32 - 1) as never }),
+      new RangeError('softmax: "axis" has length 4294967295, expected at most 16777216'),
+    ],
+    [
       "what contains itself",
       (engine) => {
         const rotary: Record<string, unknown> = {};
