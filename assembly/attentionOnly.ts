@@ -7,4 +7,4 @@ export { merge } from "./attention/merge";
 export { widenFloat16 } from "./math/float16";
 export { multiplyAdds } from "./math/peak";
 export { scoreStrip } from "./tiles/multiplyStrip"; // timed against multiplyAdds
-export { abiVersion, build, heapBase, multiplyAdd } from "./abi/identity";
+export { abiHash, build, heapBase, multiplyAdd } from "./abi/identity";

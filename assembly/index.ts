@@ -37,7 +37,7 @@
  *     touch.ts       cache lines, many at once
  *     attentionParams.ts, rowParams.ts, linearParams.ts, matmulParams.ts  the structs of calls
  *     simd.ts        what the instruction set offers
- *     identity.ts    ABI number and build             peak.ts     what this host can do at most
+ *     identity.ts    hash of the ABI, build             peak.ts     what this host can do at most
  *     attentionAbi.ts  what the binary for attention alone exports
  */
 export * from "./attentionOnly";
@@ -53,7 +53,6 @@ export { linearWorkBytes, placeLinearWork } from "./linear/workspace";
 export { randomProjections } from "./linear/randomFeatures";
 
 // For tests and benches: sizes, and the stages of attention one by one.
-export { block, panel } from "./abi/identity";
 export { addValues } from "./tiles/accumulateRows";
 export { exponentials, rowMax, softcapRow } from "./tiles/scoreRows";
 export { packKeys, packRows, packValues } from "./tiles/pack";

@@ -1,8 +1,9 @@
-// assembly/ → build/*.wasm, workers of src/ → src/runtime/binary/*.ts → dist/
+// assembly/ → src/runtime/abi.generated.ts and build/*.wasm, workers of src/ → src/runtime/binary/*.ts → dist/
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
+import { refresh } from "./abi.mjs";
 import { bundleWorkers } from "./bundleWorkers.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -18,6 +19,7 @@ const asc = (...args) => run("assemblyscript/bin/asc.js", ...args);
 /** Builds that the package carries as text, because every bundler copies JavaScript and few copy .wasm files. */
 const PACKAGED = ["simd", "relaxed", "wide"];
 
+for (const path of refresh()) console.log(`${path} was stale and has been written anew; commit it`);
 await Promise.all([
   ...["debug", ...PACKAGED].map((target) => asc("assembly/index.ts", "--target", target)),
   ...PACKAGED.map((target) =>

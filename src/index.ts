@@ -35,14 +35,13 @@ export {
   type WindowMaskOptions,
 } from "./attention/masks.js";
 export type { ActivateOptions } from "./rows/activate.js";
-export type { AttentionOptions, AttentionPlan } from "./attention/attentionCall.js";
+export type { AttentionOptions, AttentionPlan, ScoresStage } from "./attention/attentionCall.js";
 export type { AttentionPart, MergeOptions } from "./attention/mergeAttention.js";
 export type { LayerNormOptions, RmsNormOptions } from "./rows/normalize.js";
 export type { RotaryOptions, RotaryTablesOptions } from "./rows/rotary.js";
 export type { RotaryConfig, RotaryPositions, RotaryTables } from "./rows/rotaryCall.js";
 export type { SoftmaxOptions } from "./rows/softmax.js";
 export type { Build } from "./runtime/builds.js";
-export type { ScoresStage } from "./runtime/params.js";
 export type { WorkerLike } from "./runtime/workerLike.js";
 export type { Layout } from "./attention/shape.js";
 export type { DataTensor, ElementType, EngineTensor, Float32Tensor, ResultTensor, SyncTensor, TensorLike } from "./call/tensor.js";

@@ -5,7 +5,7 @@ import { createEngineSync } from "headwise/sync";
 import { Arena } from "../src/runtime/arena.js";
 import { CONTROL_BYTES, takePart, Word } from "../src/runtime/job.js";
 import { source } from "../src/runtime/binary/worker.js";
-import type { Kernels } from "../src/runtime/kernels.js";
+import type { Kernels } from "../src/runtime/abi.generated.js";
 import { Pool } from "../src/runtime/pool.js";
 import type { WorkerLike } from "../src/runtime/workerLike.js";
 import { host } from "#host";

@@ -1,8 +1,7 @@
 /**
  * The structs of calls that take rows one by one: activations, softmax, norms, rotary embeddings.
  *
- * Every field takes 4 bytes; `src/runtime/params.ts` lists the same names in the same order, and a test compares the two. Addresses
- * are in bytes, strides in elements.
+ * Every field takes 4 bytes; `scripts/abi.mjs` writes their TypeScript side. Addresses are in bytes, strides in elements.
  */
 
 /** An activation function of each element. */
@@ -15,8 +14,18 @@ export class ActivateParams {
   out: usize;
   /** Elements. */
   count: usize;
-  /** Which function, see `activations.ts`. */
+  /** Activation */
   kind: i32;
+}
+
+/** The functions. */
+export const enum Activation {
+  GELU = 0,
+  GELU_TANH = 1,
+  SILU = 2,
+  RELU = 3,
+  TANH = 4,
+  SIGMOID = 5,
 }
 
 /** Softmax along an axis of x [outer axes, length, inner axes]. */

@@ -9,12 +9,12 @@
  *     by channel  with a decay for each channel: the recurrence itself, see linearRecurrence.ts
  */
 import { takeCorrections } from "./deltaRule";
-import { FeatureMap, raiseMaxima } from "./featureMaps";
+import { raiseMaxima } from "./featureMaps";
 import { foldChunk, foldStrip } from "./fold";
 import { addDecays, mapKeys, packChunkValues, takeKeys, takeValues } from "./keys";
 import { recur } from "./recurrence";
 import { attendRows } from "./rows";
-import { LinearParams } from "../abi/linearParams";
+import { FeatureMap, LinearParams } from "../abi/linearParams";
 import { LinearWork, slotsFor } from "./workspace";
 import { PANEL_BYTES } from "../tiles/layout";
 

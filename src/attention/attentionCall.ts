@@ -1,7 +1,7 @@
 /** One attention call as the caller describes it, read once and checked: what remains are numbers and operands. */
 import { describe, float32, integer, oneOf, wrongKind, wrongValue } from "../check.js";
 import { type Operand, readMask, readNumbers, readPlace, refuseOverlaps } from "../call/operand.js";
-import { type AttentionParams, SCORES_STAGES, type ScoresStage, type SequenceParams } from "../runtime/params.js";
+import { type AttentionParams, SCORES_STAGES, type SequenceParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import {
   type AttentionShape,
@@ -15,6 +15,9 @@ import {
 } from "./shape.js";
 import type { Float32Tensor, TensorLike } from "../call/tensor.js";
 import { MAX_POSITION, sequencesOf } from "./sequences.js";
+
+/** A stage of the scores: scale · q·k, after the softcap, after bias and masks. */
+export type ScoresStage = (typeof SCORES_STAGES)[number];
 
 /** Options of scaled dot-product attention. */
 export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {

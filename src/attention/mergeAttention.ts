@@ -12,7 +12,7 @@ import {
   refuseOverlaps,
 } from "../call/operand.js";
 import { wholeLines } from "../runtime/arena.js";
-import { MERGE_PARAMS, MERGE_PART, sizeOf, writeStruct } from "../runtime/params.js";
+import { MERGE_PART_BYTES, writeMergeParams, writeMergePart } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type Layout, LAYOUTS, sizesOf, stridesOf } from "./shape.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
@@ -111,12 +111,11 @@ function run(
   const { memory, kernels, jobPtr } = runtime;
   const { batch, rows, heads, channels } = sizesOf(OPERATION, out, layout);
   const strides = stridesOf(layout, rows, heads, channels);
-  const partBytes = sizeOf(MERGE_PART);
-  onScratch(runtime, OPERATION, operands, wholeLines(partBytes * inputs.length), (parts) => {
+  onScratch(runtime, OPERATION, operands, wholeLines(MERGE_PART_BYTES * inputs.length), (parts) => {
     for (const [index, part] of inputs.entries()) {
-      writeStruct(memory, parts + index * partBytes, MERGE_PART, { out: part.out.ptr, logSumExp: part.logSumExp.ptr });
+      writeMergePart(memory, parts + index * MERGE_PART_BYTES, { out: part.out.ptr, logSumExp: part.logSumExp.ptr });
     }
-    writeStruct(memory, jobPtr, MERGE_PARAMS, {
+    writeMergeParams(memory, jobPtr, {
       parts,
       numParts: inputs.length,
       out: out.ptr,

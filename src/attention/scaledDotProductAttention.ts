@@ -3,8 +3,14 @@ import { knownOptions } from "../check.js";
 import { assertUnchanged, handBack, newResult, onScratch, type Operand, scratchBytes } from "../call/operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
-import { ATTENTION_PARAMS, type AttentionParams, SEQUENCE_BYTES, writeSequences, writeStruct } from "../runtime/params.js";
-import { PANEL, type SharedKernel } from "../runtime/kernels.js";
+import {
+  type AttentionParams,
+  PANEL,
+  SEQUENCE_PARAMS_BYTES,
+  type SharedKernel,
+  writeAttentionParams,
+  writeSequenceParams,
+} from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { stridesOf } from "./shape.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
@@ -103,7 +109,7 @@ function placementOf(runtime: Runtime, call: AttentionCall, operands: readonly O
     : [{ kernel: "attention", units: strips }];
   const sharedScoresBytes = isSplit ? runtime.kernels.sharedScoresBytes(strips, maxKvLen) : 0;
   const workspaceBytes = wholeLines(runtime.kernels.workspaceBytes(cache ? 0 : maxKvLen, shape.headDim, shape.valueDim));
-  const sequencesBytes = wholeLines(SEQUENCE_BYTES * sequences.length);
+  const sequencesBytes = wholeLines(SEQUENCE_PARAMS_BYTES * sequences.length);
   const blocksBytes = cache ? wholeLines(4 * shape.batchSize * cache.blocksPerSequence) : 0;
   const sharedBytes = sequencesBytes + blocksBytes + sharedScoresBytes;
   const room = runtime.arena.room - scratchBytes(operands) - sharedBytes;
@@ -131,12 +137,16 @@ function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
   const placement = placementOf(runtime, call, operands);
   const { passes, work, threads, workspaceBytes } = placement;
   onScratch(runtime, call.operation, operands, placement.ownBytes, (sequencesPtr) => {
-    writeSequences(memory.i32, sequencesPtr >>> 2, call.sequences);
+    let sequencePtr = sequencesPtr;
+    for (const sequence of call.sequences) {
+      writeSequenceParams(memory, sequencePtr, sequence);
+      sequencePtr += SEQUENCE_PARAMS_BYTES;
+    }
     const blocksPtr = sequencesPtr + placement.sequencesBytes;
     call.cache?.writeBlocks(memory.i32, blocksPtr >>> 2);
     const sharedScores = blocksPtr + placement.blocksBytes;
     const workspaces = sharedScores + placement.sharedScoresBytes;
-    writeStruct(memory, jobPtr, ATTENTION_PARAMS, {
+    writeAttentionParams(memory, jobPtr, {
       ...paramsOf(runtime, call, out, sequencesPtr, call.cache ? blocksPtr : 0),
       sharedScores,
       columnRanges: placement.columnRanges,

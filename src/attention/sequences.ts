@@ -1,6 +1,6 @@
 /** The sequences of a call: where their rows and keys lie, how many count, and at which positions they stand. */
 import { describe, integer, wrongKind, wrongValue } from "../check.js";
-import type { SequenceParams } from "../runtime/params.js";
+import type { SequenceParams } from "../runtime/abi.generated.js";
 import type { AttentionShape } from "./shape.js";
 import type { AttentionOptions } from "./attentionCall.js";
 

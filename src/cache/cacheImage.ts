@@ -11,7 +11,8 @@
 import { describe, wrongKind, wrongValue } from "../check.js";
 import { MAX_POSITION } from "../attention/sequences.js";
 import { CACHE_TYPES, type CacheConfig, POLICIES, readCacheConfig } from "./cacheConfig.js";
-import { BLOCK, blocksOf, type KeySequence, type KeySpan } from "./keySequences.js";
+import { BLOCK } from "../runtime/abi.generated.js";
+import { blocksOf, type KeySequence, type KeySpan } from "./keySequences.js";
 
 /** "HWKV" */
 const MAGIC = 0x564b5748;

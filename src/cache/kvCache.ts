@@ -6,7 +6,7 @@ import { assertUnchanged, ownArray, readNumbers } from "../call/operand.js";
 import { ATTENTION_OPTIONS, type AttentionOptions } from "../attention/attentionCall.js";
 import { attend, readUnchanged } from "../attention/scaledDotProductAttention.js";
 import { integersOf, isAbsent, MAX_POSITION } from "../attention/sequences.js";
-import type { SequenceParams } from "../runtime/params.js";
+import type { SequenceParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type CachedKeys, cachedRows, type Layout, LAYOUTS } from "../attention/shape.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";

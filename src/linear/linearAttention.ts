@@ -3,8 +3,7 @@ import { knownOptions } from "../check.js";
 import { handBack, newResult, onScratch, type Operand, ownArray, scratchBytes } from "../call/operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
-import { PANEL } from "../runtime/kernels.js";
-import { LINEAR_PARAMS, type LinearParams, writeStruct } from "../runtime/params.js";
+import { FEATURE_MAPS, type LinearParams, PANEL, writeLinearParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { stridesOf } from "../attention/shape.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
@@ -17,7 +16,7 @@ import {
   readLinearCall,
   type StateSizes,
 } from "./linearCall.js";
-import { FEATURE_MAPS, isDelta, type LinearConfig, readLinearConfig } from "./linearConfig.js";
+import { isDelta, type LinearConfig, readLinearConfig } from "./linearConfig.js";
 import { projectionsOf } from "./randomFeatures.js";
 
 const OPERATION = "linearAttention";
@@ -122,7 +121,7 @@ function runKernel(
     memory.i32.set(keyLengths, lists >>> 2);
     memory.i32.set(states?.openKeys ?? new Int32Array(batchSize), (lists + listBytes) >>> 2);
     if (projections) memory.f32.set(projections, projectionsPtr >>> 2);
-    writeStruct(memory, jobPtr, LINEAR_PARAMS, {
+    writeLinearParams(memory, jobPtr, {
       ...params(),
       projections: projections ? projectionsPtr : 0,
       states: states?.ptr ?? 0,

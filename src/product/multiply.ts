@@ -3,8 +3,7 @@ import { type Activation, ACTIVATIONS } from "../rows/activations.js";
 import { onScratch } from "../call/operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
-import { PANEL } from "../runtime/kernels.js";
-import { MATMUL_ENTRY, MATMUL_PARAMS, sizeOf, writeStruct } from "../runtime/params.js";
+import { MATMUL_ENTRY_BYTES, PANEL, writeMatmulEntry, writeMatmulParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 
 /** Products out = activation(a · b + bias) of the same sizes. Addresses in bytes, strides in elements. */
@@ -53,8 +52,7 @@ export function multiply(runtime: Runtime, operation: string, products: Products
   const { entries, rows, columns, depth } = products;
   const work = entries.length * Math.max(rows, READ_WORK) * columns * depth;
   const wantedThreads = runtime.threadsFor(work);
-  const entryBytes = sizeOf(MATMUL_ENTRY);
-  const entriesBytes = wholeLines(entryBytes * entries.length);
+  const entriesBytes = wholeLines(MATMUL_ENTRY_BYTES * entries.length);
   const struct = {
     entries: 0,
     numEntries: entries.length,
@@ -72,13 +70,13 @@ export function multiply(runtime: Runtime, operation: string, products: Products
     activation: products.activation === undefined ? 0 : 1 + ACTIVATIONS.indexOf(products.activation),
     ...unitOf(runtime, products, wantedThreads),
   };
-  writeStruct(memory, jobPtr, MATMUL_PARAMS, struct);
+  writeMatmulParams(memory, jobPtr, struct);
   const units = kernels.productUnits(jobPtr);
   const workspaceBytes = wholeLines(kernels.productWorkspaceBytes(jobPtr));
   const threads = runtime.threadsWithin(wantedThreads, units, workspaceBytes, entriesBytes);
   onScratch(runtime, operation, [], entriesBytes + threads * workspaceBytes, (ptr) => {
-    for (const [index, entry] of entries.entries()) writeStruct(memory, ptr + index * entryBytes, MATMUL_ENTRY, entry);
-    writeStruct(memory, jobPtr, MATMUL_PARAMS, { ...struct, entries: ptr });
+    for (const [index, entry] of entries.entries()) writeMatmulEntry(memory, ptr + index * MATMUL_ENTRY_BYTES, entry);
+    writeMatmulParams(memory, jobPtr, { ...struct, entries: ptr });
     const workspaces = ptr + entriesBytes;
     runtime.run(operation, { kernel: "matmul", params: jobPtr, workspaces, workspaceBytes, units, work, threads });
   });

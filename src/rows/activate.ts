@@ -2,7 +2,7 @@
 import { ACTIVATIONS, type Activation } from "./activations.js";
 import { knownOptions, oneOf } from "../check.js";
 import { assertUnchanged, expectDims, handBack, newResult, readNumbers, readPlace, refuseOverlaps } from "../call/operand.js";
-import { ACTIVATE_PARAMS } from "../runtime/params.js";
+import { writeActivateParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import { optional } from "../attention/attentionCall.js";
@@ -49,8 +49,8 @@ export function activate<Out extends Float32Tensor = ResultTensor>(
     kernel: "activate",
     units: Math.ceil(input.count / UNIT),
     work: WORK * input.count,
-    layout: ACTIVATE_PARAMS,
-    paramsOf: () => ({ x: input.ptr, gate: gate?.ptr ?? 0, out: out.ptr, count: input.count, kind: number }),
+    write: (memory, jobPtr) =>
+      writeActivateParams(memory, jobPtr, { x: input.ptr, gate: gate?.ptr ?? 0, out: out.ptr, count: input.count, kind: number }),
   });
   return handBack(returned, out);
 }

@@ -10,7 +10,7 @@ import {
   readPlace,
   refuseOverlaps,
 } from "../call/operand.js";
-import { NORMALIZE_PARAMS } from "../runtime/params.js";
+import { writeNormalizeParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import { optional } from "../attention/attentionCall.js";
@@ -120,15 +120,15 @@ export function normalizeRows(
     kernel: "normalize",
     units: input.count === 0 ? 0 : input.count / length,
     work: WORK * input.count,
-    layout: NORMALIZE_PARAMS,
-    paramsOf: () => ({
-      x: input.ptr,
-      out: out.ptr,
-      weight: weight?.ptr ?? 0,
-      bias: bias?.ptr ?? 0,
-      length,
-      eps,
-      isCentered: Number(isCentered),
-    }),
+    write: (memory, jobPtr) =>
+      writeNormalizeParams(memory, jobPtr, {
+        x: input.ptr,
+        out: out.ptr,
+        weight: weight?.ptr ?? 0,
+        bias: bias?.ptr ?? 0,
+        length,
+        eps,
+        isCentered: Number(isCentered),
+      }),
   });
 }

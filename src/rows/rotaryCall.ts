@@ -2,7 +2,7 @@
 import { describe, integer, oneOf, show, wrongKind, wrongValue } from "../check.js";
 import { type Operand, readNumbers } from "../call/operand.js";
 import { wholeLines } from "../runtime/arena.js";
-import { ROTARY_PARAMS, ROTARY_TABLES_PARAMS, writeStruct } from "../runtime/params.js";
+import { writeRotaryParams, writeRotaryTablesParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Strides } from "../attention/shape.js";
 import type { TensorLike } from "../call/tensor.js";
@@ -217,7 +217,7 @@ export function computeTables(
 ): void {
   const work = ANGLE_WORK * rows * rotaryDim;
   runtime.kernels.rotaryFrequencies(ptrs.frequencies, rotaryDim, base);
-  writeStruct(runtime.memory, runtime.jobPtr, ROTARY_TABLES_PARAMS, { ...ptrs, pairs: rotaryDim / 2 });
+  writeRotaryTablesParams(runtime.memory, runtime.jobPtr, { ...ptrs, pairs: rotaryDim / 2 });
   runtime.run(operation, {
     kernel: "rotaryTables",
     params: runtime.jobPtr,
@@ -256,7 +256,7 @@ export function turn(
     computeTables(runtime, operation, rotaryDim, base, positions.length, { cos, sin, positions: positionsPtr, frequencies });
   }
   const work = CHANNEL_WORK * rows * numHeads * headDim;
-  writeStruct(memory, runtime.jobPtr, ROTARY_PARAMS, {
+  writeRotaryParams(memory, runtime.jobPtr, {
     x,
     out,
     cos,

@@ -11,7 +11,7 @@ import {
   readPlace,
   refuseOverlaps,
 } from "../call/operand.js";
-import { AXIS_PARAMS, sizeOf, SOFTMAX_PARAMS, writeStruct } from "../runtime/params.js";
+import { AXIS_PARAMS_BYTES, writeAxisParams, writeSoftmaxParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
 import { optional } from "../attention/attentionCall.js";
@@ -79,27 +79,25 @@ export function softmax<Out extends Float32Tensor = ResultTensor>(
   const rank = dims.length;
   const length = dims[axis]!;
   const inner = countOf(dims.slice(axis + 1));
-  const axisBytes = sizeOf(AXIS_PARAMS);
   runUnits(runtime, OPERATION, place ? given : [...given, out], {
     kernel: "softmax",
     units: count === 0 ? 0 : countOf(dims.slice(0, axis)) * Math.ceil(inner / COLUMNS),
     work: WORK * count,
     workspaceBytes: inner > 1 ? COLUMNS_BYTES : 0,
-    ownBytes: rank * axisBytes,
-    layout: SOFTMAX_PARAMS,
-    paramsOf: (axes) => {
+    ownBytes: rank * AXIS_PARAMS_BYTES,
+    write: (memory, jobPtr, axes) => {
       for (const [index, size] of dims.entries()) {
         const strides = { maskStride: mask?.strides[index] ?? 0, biasStride: bias?.strides[index] ?? 0 };
-        writeStruct(runtime.memory, axes + index * axisBytes, AXIS_PARAMS, { size, ...strides });
+        writeAxisParams(memory, axes + index * AXIS_PARAMS_BYTES, { size, ...strides });
       }
-      return {
+      writeSoftmaxParams(memory, jobPtr, {
         x: input.ptr,
         out: out.ptr,
         mask: mask?.operand.ptr ?? 0,
         bias: bias?.operand.ptr ?? 0,
         outerAxes: axes,
         numOuterAxes: axis,
-        innerAxes: axes + (axis + 1) * axisBytes,
+        innerAxes: axes + (axis + 1) * AXIS_PARAMS_BYTES,
         numInnerAxes: rank - axis - 1,
         length,
         covered: axis === rank - 1 ? Math.min(coveredBy(mask, length), coveredBy(bias, length)) : length,
@@ -108,7 +106,7 @@ export function softmax<Out extends Float32Tensor = ResultTensor>(
         biasStride: bias?.strides[axis] ?? 0,
         scale: factor,
         isLog: Number(isLog),
-      };
+      });
     },
   });
   return handBack(returned, out);
