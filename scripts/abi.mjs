@@ -11,7 +11,13 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** What a field may be; each takes 4 bytes. */
 const FIELD_TYPES = ["usize", "i32", "f32"];
 const NUMBER_TYPES = ["usize", "i32", "u32", "f32", "f64", "bool"];
-const SHARED_PARAMETERS = /^params: usize, _?workspace(Ptr)?: usize, first: usize, end: usize$/;
+/** The convention of kernels whose work threads share, by what stands behind the kernel's name. */
+const SHARED = {
+  "": /^params: usize, _?workspace(Ptr)?: usize, first: usize, end: usize → void$/,
+  Units: /^params: usize → usize$/,
+  WorkspaceBytes: /^params: usize → f64$/,
+  Place: /^params: usize, ptr: usize → void$/,
+};
 
 /** The statements of a file, by asc's own parser. */
 function statementsOf(file) {
@@ -81,6 +87,27 @@ function functionOf([name, file, local]) {
   return [name, { parameters: parameters.map((parameter, index) => [parameter.name.text, types[index]]), result }];
 }
 
+const signatureText = ({ parameters, result }) => `${parameters.map((pair) => pair.join(": ")).join(", ")} → ${result}`;
+
+/** Kernels whose work threads share: those whose units are counted. */
+function sharedOf(functions) {
+  const names = Object.keys(functions);
+  for (const [suffix, pattern] of Object.entries(SHARED)) {
+    for (const name of names.filter((each) => suffix && each.endsWith(suffix))) {
+      const kernel = functions[name.slice(0, -suffix.length)];
+      if (!pattern.test(signatureText(functions[name]))) throw new Error(`${name}: expected ${pattern.source}`);
+      if (!kernel || !SHARED[""].test(signatureText(kernel))) throw new Error(`${name}: expected a kernel ${SHARED[""].source}`);
+    }
+  }
+  for (const name of names.filter((each) => SHARED[""].test(signatureText(functions[each])))) {
+    if (!functions[`${name}Units`]) throw new Error(`${name}: expected ${name}Units beside it`);
+    if (functions[`${name}Place`] && !functions[`${name}WorkspaceBytes`]) {
+      throw new Error(`${name}Place: expected ${name}WorkspaceBytes beside it`);
+    }
+  }
+  return names.filter((name) => functions[`${name}Units`]);
+}
+
 /**
  * The ABI of the sources in `root`: structs, ordered lists, constants, and the functions of each entry, all by name.
  */
@@ -106,7 +133,6 @@ export function readAbi(root = ROOT) {
     return Object.fromEntries(functions.sort(([a], [b]) => (a < b ? -1 : 1)));
   };
   const functions = functionsOf("index.ts");
-  const isShared = (name) => SHARED_PARAMETERS.test(functions[name].parameters.map((pair) => pair.join(": ")).join(", "));
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   return {
     version,
@@ -115,7 +141,7 @@ export function readAbi(root = ROOT) {
     constants: Object.fromEntries(constants),
     functions,
     attentionFunctions: functionsOf("attentionOnly.ts"),
-    sharedKernels: Object.keys(functions).filter(isShared),
+    sharedKernels: sharedOf(functions),
   };
 }
 
@@ -143,6 +169,11 @@ function functionText([name, { parameters, result }]) {
   return `  ${name}(${list}): ${result === "void" ? "void" : "number"};\n`;
 }
 
+function besideText(name, { functions }) {
+  const nameOf = (suffix) => (functions[name + suffix] ? JSON.stringify(name + suffix) : "undefined");
+  return `  ${name}: { units: ${nameOf("Units")}, workspaceBytes: ${nameOf("WorkspaceBytes")}, place: ${nameOf("Place")} },\n`;
+}
+
 const listText = (name, values) => `export const ${name} = ${JSON.stringify(values)} as const;\n`;
 
 /** The generated files of the sources in `root`, by path. */
@@ -163,7 +194,9 @@ export function generate(root = ROOT) {
         .join(""),
     `/** Kernels whose work threads may share: units \`first\` to \`end\` − 1 at a time. By number in a job. */\n` +
       listText("SHARED_KERNELS", abi.sharedKernels) +
-      `export type SharedKernel = (typeof SHARED_KERNELS)[number];\n`,
+      `export type SharedKernel = (typeof SHARED_KERNELS)[number];\n\n` +
+      `/** What counts a kernel's units, sizes a thread's workspace and readies it; undefined where it needs none. */\n` +
+      `export const BESIDE_KERNEL = {\n${abi.sharedKernels.map((name) => besideText(name, abi)).join("")}} as const;\n`,
     `// A type, not an interface: the loader wants an index signature.\n` +
       `export type Kernels = {\n  readonly memory: WebAssembly.Memory;\n` +
       `${Object.entries(abi.functions).map(functionText).join("")}};\n`,

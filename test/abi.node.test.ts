@@ -234,13 +234,26 @@ describe("the generator, on changed sources", () => {
 
   test("a constant, a signature, a version: another hash; nothing of it: the same", () => {
     expect(hashWith("assembly/tiles/layout.ts", "BLOCK: usize = 512", "BLOCK: usize = 256")).not.toBe(generated.ABI_HASH);
-    expect(hashWith("assembly/attention/merge.ts", "merge(params: usize)", "merge(params: usize, _: usize)")).not.toBe(
+    expect(hashWith("assembly/math/float16.ts", "dstPtr: usize, count: usize", "dstPtr: usize, count: i32")).not.toBe(
       generated.ABI_HASH,
     );
     const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
     expect(hashWith("package.json", `"version": "${version}"`, '"version": "99.0.0"')).not.toBe(generated.ABI_HASH);
     cpSync("package.json", join(root, "package.json"));
     expect(hashWith("assembly/abi/rowParams.ts", "  /** Elements. */", "")).toBe(generated.ABI_HASH);
+  });
+
+  test("kernels whose work threads share have their units counted, and whatever they need beside", () => {
+    expect(abi.sharedKernels).toEqual(generated.SHARED_KERNELS);
+    const index = "assembly/index.ts";
+    expect(() => hashWith(index, "activate, activateUnits", "activate")).toThrow("activate: expected activateUnits beside it");
+    expect(() =>
+      hashWith(index, "softmaxUnits, softmaxWorkspaceBytes", "softmaxUnits, softmaxUnits as softmaxWorkspaceBytes"),
+    ).toThrow("softmaxWorkspaceBytes: expected ");
+    expect(() => hashWith(index, "matmulUnits, matmulWorkspaceBytes", "matmulUnits")).toThrow(
+      "matmulPlace: expected matmulWorkspaceBytes beside it",
+    );
+    expect(() => hashWith(index, "normalize, normalizeUnits", "normalizeUnits")).toThrow("normalizeUnits: expected a kernel ");
   });
 
   test.each([

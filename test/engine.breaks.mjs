@@ -23,8 +23,8 @@ export default [
   },
   {
     rule: "struct fields keep their order",
-    find: "i32[word + 18] = values.headDim;",
-    replace: "i32[word + 19] = values.headDim;",
+    find: "= values.sinkTokens;",
+    replace: "= values.causal;",
     tests: ["abi"],
   },
   {

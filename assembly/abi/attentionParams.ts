@@ -43,8 +43,9 @@ export class AttentionParams {
   weights: usize;
   scores: usize;
 
-  /** SequenceParams[] */
+  /** SequenceParams[numSequences] */
   sequences: usize;
+  numSequences: usize;
   /** Addresses of the blocks of a cache, [sequences, ⌈maxKvLen / BLOCK⌉], instead of k and v; 0 where absent. */
   blocks: usize;
   /** Whether they hold int8. */

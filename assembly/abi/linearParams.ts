@@ -41,6 +41,7 @@ export class LinearParams {
   /** Factor on φ(q). */
   scale: f32;
 
+  batchSize: usize;
   seqLen: usize;
   kvLen: usize;
   /** Heads of q, of k, and of v, which are those of the states. */

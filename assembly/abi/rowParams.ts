@@ -45,6 +45,8 @@ export class SoftmaxParams {
   innerAxes: usize;
   numInnerAxes: usize;
 
+  /** The product of the outer axes. */
+  outer: usize;
   /** Elements along the axis. */
   length: usize;
   /** How many of them mask and bias reach; those beyond are hidden. */
@@ -78,6 +80,7 @@ export class NormalizeParams {
   // [length], 0 where absent
   weight: usize;
   bias: usize;
+  rows: usize;
   /** Elements of a row. */
   length: usize;
   /** Added to the mean square. */
@@ -96,6 +99,7 @@ export class RotaryTablesParams {
   positions: usize;
   /** f64[pairs] */
   frequencies: usize;
+  rows: usize;
   /** Half of the channels that turn. */
   pairs: usize;
 }
@@ -112,6 +116,7 @@ export class RotaryParams {
   /** Which row of the tables each row takes: u32[batchSize, seqLen]. */
   tableRows: usize;
 
+  batchSize: usize;
   seqLen: usize;
   numHeads: usize;
   headDim: usize;

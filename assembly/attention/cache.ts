@@ -6,7 +6,7 @@ import { packKeyInt8, packValueInt8, unpackKeyInt8, unpackValueInt8 } from "../t
 import { quantizeRow } from "../tiles/quantize";
 import { BLOCK, wholeLines } from "../tiles/layout";
 
-/** Bytes of a block of a cache, all heads of a sequence; as a float, see workspaceBytes. */
+/** Bytes of a block of a cache, all heads of a sequence; as a float, see attentionWorkspaceBytes. */
 export function cacheBlockBytes(numKvHeads: usize, headDim: usize, valueDim: usize, isInt8: i32): f64 {
   return <f64>blockBytes(BLOCK, numKvHeads, headDim, valueDim, isInt8 != 0);
 }

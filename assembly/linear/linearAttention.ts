@@ -28,7 +28,7 @@ const ROWS_AT_ONCE: usize = 48;
  * them one after the other.
  *
  * @param params        LinearParams
- * @param workspacePtr  what placeLinearWork laid out for the same parameters; no other thread may use it meanwhile
+ * @param workspacePtr  what linearAttentionPlace laid out for the same parameters; no other thread may use it meanwhile
  */
 export function linearAttention(params: usize, workspacePtr: usize, first: usize, end: usize): void {
   const p = changetype<LinearParams>(params);

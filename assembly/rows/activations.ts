@@ -158,6 +158,10 @@ function multiplyRow(ptr: usize, gatePtr: usize, count: usize): void {
   for (let rest = count & 3; rest > 0; rest--, ptr += 4, gatePtr += 4) store<f32>(ptr, load<f32>(ptr) * load<f32>(gatePtr));
 }
 
+export function activateUnits(params: usize): usize {
+  return (changetype<ActivateParams>(params).count + UNIT - 1) / UNIT;
+}
+
 /** out = activation(x) · gate, the units `first` to `end` − 1 of UNIT elements each. `out` may be x, not the gate. */
 export function activate(params: usize, _workspace: usize, first: usize, end: usize): void {
   const p = changetype<ActivateParams>(params);

@@ -6,7 +6,7 @@ import { writeActivateParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import { optional } from "../attention/attentionCall.js";
-import { runUnits } from "../call/runUnits.js";
+import { launch } from "../call/launch.js";
 
 /** Options of `activate`. */
 export interface ActivateOptions<Out extends Float32Tensor = Float32Tensor> {
@@ -17,8 +17,6 @@ export interface ActivateOptions<Out extends Float32Tensor = Float32Tensor> {
 }
 
 const OPERATION = "activate";
-/** Elements of a unit, see `assembly/rows/activations.ts`. */
-const UNIT = 1024;
 /** Multiply-adds of an element, roughly. */
 const WORK = 12;
 
@@ -45,9 +43,9 @@ export function activate<Out extends Float32Tensor = ResultTensor>(
   assertUnchanged(runtime, OPERATION, given);
 
   const out = place ?? newResult(runtime, OPERATION, input.dims);
-  runUnits(runtime, OPERATION, place ? given : [...given, out], {
+  if (out.count === 0) return handBack(returned, out);
+  launch(runtime, OPERATION, place ? given : [...given, out], {
     kernel: "activate",
-    units: Math.ceil(input.count / UNIT),
     work: WORK * input.count,
     write: (memory, jobPtr) =>
       writeActivateParams(memory, jobPtr, { x: input.ptr, gate: gate?.ptr ?? 0, out: out.ptr, count: input.count, kind: number }),

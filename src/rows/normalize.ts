@@ -14,7 +14,7 @@ import { writeNormalizeParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import { optional } from "../attention/attentionCall.js";
-import { runUnits } from "../call/runUnits.js";
+import { launch } from "../call/launch.js";
 
 /** Options of `rmsNorm`. */
 export interface RmsNormOptions<Out extends Float32Tensor = Float32Tensor> {
@@ -116,9 +116,9 @@ export function normalizeRows(
   operands: readonly Operand[],
   { input, out, weight, bias, length, eps, isCentered }: NormalizedRows,
 ): void {
-  runUnits(runtime, operation, operands, {
+  if (input.count === 0) return;
+  launch(runtime, operation, operands, {
     kernel: "normalize",
-    units: input.count === 0 ? 0 : input.count / length,
     work: WORK * input.count,
     write: (memory, jobPtr) =>
       writeNormalizeParams(memory, jobPtr, {
@@ -126,6 +126,7 @@ export function normalizeRows(
         out: out.ptr,
         weight: weight?.ptr ?? 0,
         bias: bias?.ptr ?? 0,
+        rows: input.count / length,
         length,
         eps,
         isCentered: Number(isCentered),

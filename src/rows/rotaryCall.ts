@@ -2,6 +2,7 @@
 import { describe, integer, oneOf, show, wrongKind, wrongValue } from "../check.js";
 import { type Operand, readNumbers } from "../call/operand.js";
 import { wholeLines } from "../runtime/arena.js";
+import { runWritten } from "../call/launch.js";
 import { writeRotaryParams, writeRotaryTablesParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Strides } from "../attention/shape.js";
@@ -215,18 +216,9 @@ export function computeTables(
   rows: number,
   ptrs: { readonly cos: number; readonly sin: number; readonly positions: number; readonly frequencies: number },
 ): void {
-  const work = ANGLE_WORK * rows * rotaryDim;
   runtime.kernels.rotaryFrequencies(ptrs.frequencies, rotaryDim, base);
-  writeRotaryTablesParams(runtime.memory, runtime.jobPtr, { ...ptrs, pairs: rotaryDim / 2 });
-  runtime.run(operation, {
-    kernel: "rotaryTables",
-    params: runtime.jobPtr,
-    workspaces: 0,
-    workspaceBytes: 0,
-    units: rows,
-    work,
-    threads: Math.min(rows, runtime.threadsFor(work)),
-  });
+  writeRotaryTablesParams(runtime.memory, runtime.jobPtr, { ...ptrs, rows, pairs: rotaryDim / 2 });
+  runWritten(runtime, operation, ["rotaryTables"], ANGLE_WORK * rows * rotaryDim);
 }
 
 /**
@@ -255,13 +247,13 @@ export function turn(
   if (!tables) {
     computeTables(runtime, operation, rotaryDim, base, positions.length, { cos, sin, positions: positionsPtr, frequencies });
   }
-  const work = CHANNEL_WORK * rows * numHeads * headDim;
   writeRotaryParams(memory, runtime.jobPtr, {
     x,
     out,
     cos,
     sin,
     tableRows: ptr,
+    batchSize,
     seqLen,
     numHeads,
     headDim,
@@ -275,13 +267,5 @@ export function turn(
     isInterleaved: Number(isInterleaved),
     isInverse: Number(isInverse),
   });
-  runtime.run(operation, {
-    kernel: "rotary",
-    params: runtime.jobPtr,
-    workspaces: 0,
-    workspaceBytes: 0,
-    units: rows,
-    work,
-    threads: Math.min(rows, runtime.threadsFor(work)),
-  });
+  runWritten(runtime, operation, ["rotary"], CHANNEL_WORK * rows * numHeads * headDim);
 }

@@ -2,7 +2,7 @@
 /** What kernels and wrapper agree on. Pointers are byte addresses, strides count elements; every field takes 4 bytes. */
 
 /** Of this ABI and this version; the kernels say the same. */
-export const ABI_HASH = 653454241;
+export const ABI_HASH = 2997085314;
 
 export const BLOCK = 512;
 export const PANEL = 8;
@@ -16,54 +16,84 @@ export const FEATURE_MAPS = ["identity","elu+1","relu","relu2","exp","softmax","
 export const ACTIVATIONS = ["gelu","gelu-tanh","silu","relu","tanh","sigmoid"] as const;
 
 /** Kernels whose work threads may share: units `first` to `end` − 1 at a time. By number in a job. */
-export const SHARED_KERNELS = ["activate","attention","linearAttention","matmul","normalize","rotary","rotaryTables","softmax","splitScores","splitValues"] as const;
+export const SHARED_KERNELS = ["activate","attention","linearAttention","matmul","merge","normalize","rotary","rotaryTables","softmax","splitScores","splitValues"] as const;
 export type SharedKernel = (typeof SHARED_KERNELS)[number];
+
+/** What counts a kernel's units, sizes a thread's workspace and readies it; undefined where it needs none. */
+export const BESIDE_KERNEL = {
+  activate: { units: "activateUnits", workspaceBytes: undefined, place: undefined },
+  attention: { units: "attentionUnits", workspaceBytes: "attentionWorkspaceBytes", place: "attentionPlace" },
+  linearAttention: { units: "linearAttentionUnits", workspaceBytes: "linearAttentionWorkspaceBytes", place: "linearAttentionPlace" },
+  matmul: { units: "matmulUnits", workspaceBytes: "matmulWorkspaceBytes", place: "matmulPlace" },
+  merge: { units: "mergeUnits", workspaceBytes: undefined, place: undefined },
+  normalize: { units: "normalizeUnits", workspaceBytes: undefined, place: undefined },
+  rotary: { units: "rotaryUnits", workspaceBytes: undefined, place: undefined },
+  rotaryTables: { units: "rotaryTablesUnits", workspaceBytes: undefined, place: undefined },
+  softmax: { units: "softmaxUnits", workspaceBytes: "softmaxWorkspaceBytes", place: undefined },
+  splitScores: { units: "splitScoresUnits", workspaceBytes: "splitScoresWorkspaceBytes", place: "splitScoresPlace" },
+  splitValues: { units: "splitValuesUnits", workspaceBytes: "splitValuesWorkspaceBytes", place: "splitValuesPlace" },
+} as const;
 
 // A type, not an interface: the loader wants an index signature.
 export type Kernels = {
   readonly memory: WebAssembly.Memory;
   abiHash(): number;
   activate(params: number, workspace: number, first: number, end: number): void;
+  activateUnits(params: number): number;
   addValues(tileRows: number, weightsPtr: number, vPanelPtr: number, vPanelBytes: number, accPtr: number, panels: number, keys: number): void;
   appendKeys(params: number, scratch: number): number;
   attention(params: number, workspacePtr: number, first: number, end: number): void;
+  attentionPlace(params: number, ptr: number): void;
+  attentionUnits(params: number): number;
+  attentionWorkspaceBytes(params: number): number;
   build(): number;
   cacheBlockBytes(numKvHeads: number, headDim: number, valueDim: number, isInt8: number): number;
   exponentials(scoresPtr: number, bytes: number, shift: number): number;
   heapBase(): number;
   linearAttention(params: number, workspacePtr: number, first: number, end: number): void;
+  linearAttentionPlace(params: number, ptr: number): void;
+  linearAttentionUnits(params: number): number;
+  linearAttentionWorkspaceBytes(params: number): number;
   linearStateBytes(featureDim: number, valueDim: number, chunkSize: number): number;
-  linearWorkBytes(headDim: number, featureDim: number, valueDim: number, chunkSize: number, stripRows: number): number;
   matmul(params: number, workspacePtr: number, first: number, end: number): void;
-  merge(params: number): void;
+  matmulPlace(params: number, ptr: number): void;
+  matmulUnits(params: number): number;
+  matmulWorkspaceBytes(params: number): number;
+  merge(params: number, workspace: number, first: number, end: number): void;
+  mergeUnits(params: number): number;
   multiplyAdd(a: number, b: number, c: number): number;
   multiplyAdds(steps: number): number;
   normalize(params: number, workspace: number, first: number, end: number): void;
+  normalizeUnits(params: number): number;
   packKeys(kPtr: number, rowBytes: number, first: number, keys: number, headDim: number, panelsPtr: number): void;
   packMatrix(b: number, isTransposed: number, depth: number, columns: number, packed: number): void;
   packRows(rowsPtr: number, rowsStep: number, rows: number, panelPtr: number, channels: number, scale: number): void;
   packValues(vPtr: number, rowBytes: number, first: number, keys: number, valueDim: number, panelsPtr: number, panelBytes: number): number;
   packedBytes(depth: number, columns: number): number;
-  placeLinearWork(params: number, ptr: number): void;
-  placeProduct(params: number, ptr: number): void;
-  placeWorkspace(params: number, ptr: number): void;
-  productUnits(params: number): number;
-  productWorkspaceBytes(params: number): number;
   randomProjections(ptr: number, seed: number, head: number, featureDim: number, headDim: number): void;
   readKeys(params: number, scratch: number): void;
   rotary(params: number, workspace: number, first: number, end: number): void;
   rotaryFrequencies(ptr: number, rotaryDim: number, base: number): void;
   rotaryTables(params: number, workspace: number, first: number, end: number): void;
+  rotaryTablesUnits(params: number): number;
+  rotaryUnits(params: number): number;
   rowMax(scoresPtr: number, bytes: number): number;
   scoreStrip(tileRows: number, qStripPtr: number, kPanelPtr: number, scoresPtr: number, headDim: number, panels: number): void;
-  sharedScoresBytes(strips: number, maxKvLen: number): number;
+  sharedScoresBytes(params: number): number;
   softcapRow(scoresPtr: number, bytes: number, softcap: number): void;
   softmax(params: number, workspace: number, first: number, end: number): void;
+  softmaxUnits(params: number): number;
+  softmaxWorkspaceBytes(params: number): number;
   splitScores(params: number, workspacePtr: number, first: number, end: number): void;
+  splitScoresPlace(params: number, ptr: number): void;
+  splitScoresUnits(params: number): number;
+  splitScoresWorkspaceBytes(params: number): number;
   splitValues(params: number, workspacePtr: number, first: number, end: number): void;
+  splitValuesPlace(params: number, ptr: number): void;
+  splitValuesUnits(params: number): number;
+  splitValuesWorkspaceBytes(params: number): number;
   transferBytes(headDim: number, valueDim: number): number;
   widenFloat16(srcPtr: number, dstPtr: number, count: number): void;
-  workspaceBytes(maxKvLen: number, headDim: number, valueDim: number): number;
 };
 
 /** The memory as numbers. An address above 2³¹ keeps its bits. */
@@ -72,7 +102,7 @@ interface Views {
   readonly f32: Float32Array;
 }
 
-export const LARGEST_STRUCT_BYTES = 200;
+export const LARGEST_STRUCT_BYTES = 204;
 
 export interface SequenceParams {
   readonly batch: number;
@@ -111,6 +141,7 @@ export interface AttentionParams {
   readonly weights: number;
   readonly scores: number;
   readonly sequences: number;
+  readonly numSequences: number;
   readonly blocks: number;
   readonly isInt8: number;
   readonly seqLen: number;
@@ -152,7 +183,7 @@ export interface AttentionParams {
   readonly columnRanges: number;
 }
 
-export const ATTENTION_PARAMS_BYTES = 200;
+export const ATTENTION_PARAMS_BYTES = 204;
 
 export function writeAttentionParams({ i32, f32 }: Views, ptr: number, values: AttentionParams): void {
   const word = ptr >>> 2;
@@ -167,45 +198,46 @@ export function writeAttentionParams({ i32, f32 }: Views, ptr: number, values: A
   i32[word + 8] = values.weights;
   i32[word + 9] = values.scores;
   i32[word + 10] = values.sequences;
-  i32[word + 11] = values.blocks;
-  i32[word + 12] = values.isInt8;
-  i32[word + 13] = values.seqLen;
-  i32[word + 14] = values.kvLen;
-  i32[word + 15] = values.maxKvLen;
-  i32[word + 16] = values.numHeads;
-  i32[word + 17] = values.numKvHeads;
-  i32[word + 18] = values.headDim;
-  i32[word + 19] = values.valueDim;
-  i32[word + 20] = values.qRowStride;
-  i32[word + 21] = values.qHeadStride;
-  i32[word + 22] = values.qBatchStride;
-  i32[word + 23] = values.kRowStride;
-  i32[word + 24] = values.kHeadStride;
-  i32[word + 25] = values.kBatchStride;
-  i32[word + 26] = values.vRowStride;
-  i32[word + 27] = values.vHeadStride;
-  i32[word + 28] = values.vBatchStride;
-  i32[word + 29] = values.outRowStride;
-  i32[word + 30] = values.outHeadStride;
-  i32[word + 31] = values.outBatchStride;
-  i32[word + 32] = values.maskKeyStride;
-  i32[word + 33] = values.maskRowStride;
-  i32[word + 34] = values.maskHeadStride;
-  i32[word + 35] = values.maskBatchStride;
-  i32[word + 36] = values.biasKeyStride;
-  i32[word + 37] = values.biasRowStride;
-  i32[word + 38] = values.biasHeadStride;
-  i32[word + 39] = values.biasBatchStride;
-  f32[word + 40] = values.scale;
-  f32[word + 41] = values.softcap;
-  i32[word + 42] = values.causal;
-  i32[word + 43] = values.windowLeft;
-  i32[word + 44] = values.windowRight;
-  i32[word + 45] = values.sinkTokens;
-  i32[word + 46] = values.scoresStage;
-  i32[word + 47] = values.stripRows;
-  i32[word + 48] = values.sharedScores;
-  i32[word + 49] = values.columnRanges;
+  i32[word + 11] = values.numSequences;
+  i32[word + 12] = values.blocks;
+  i32[word + 13] = values.isInt8;
+  i32[word + 14] = values.seqLen;
+  i32[word + 15] = values.kvLen;
+  i32[word + 16] = values.maxKvLen;
+  i32[word + 17] = values.numHeads;
+  i32[word + 18] = values.numKvHeads;
+  i32[word + 19] = values.headDim;
+  i32[word + 20] = values.valueDim;
+  i32[word + 21] = values.qRowStride;
+  i32[word + 22] = values.qHeadStride;
+  i32[word + 23] = values.qBatchStride;
+  i32[word + 24] = values.kRowStride;
+  i32[word + 25] = values.kHeadStride;
+  i32[word + 26] = values.kBatchStride;
+  i32[word + 27] = values.vRowStride;
+  i32[word + 28] = values.vHeadStride;
+  i32[word + 29] = values.vBatchStride;
+  i32[word + 30] = values.outRowStride;
+  i32[word + 31] = values.outHeadStride;
+  i32[word + 32] = values.outBatchStride;
+  i32[word + 33] = values.maskKeyStride;
+  i32[word + 34] = values.maskRowStride;
+  i32[word + 35] = values.maskHeadStride;
+  i32[word + 36] = values.maskBatchStride;
+  i32[word + 37] = values.biasKeyStride;
+  i32[word + 38] = values.biasRowStride;
+  i32[word + 39] = values.biasHeadStride;
+  i32[word + 40] = values.biasBatchStride;
+  f32[word + 41] = values.scale;
+  f32[word + 42] = values.softcap;
+  i32[word + 43] = values.causal;
+  i32[word + 44] = values.windowLeft;
+  i32[word + 45] = values.windowRight;
+  i32[word + 46] = values.sinkTokens;
+  i32[word + 47] = values.scoresStage;
+  i32[word + 48] = values.stripRows;
+  i32[word + 49] = values.sharedScores;
+  i32[word + 50] = values.columnRanges;
 }
 
 export interface CacheParams {
@@ -329,6 +361,7 @@ export interface LinearParams {
   readonly decayDim: number;
   readonly eps: number;
   readonly scale: number;
+  readonly batchSize: number;
   readonly seqLen: number;
   readonly kvLen: number;
   readonly numHeads: number;
@@ -361,7 +394,7 @@ export interface LinearParams {
   readonly betaBatchStride: number;
 }
 
-export const LINEAR_PARAMS_BYTES = 192;
+export const LINEAR_PARAMS_BYTES = 196;
 
 export function writeLinearParams({ i32, f32 }: Views, ptr: number, values: LinearParams): void {
   const word = ptr >>> 2;
@@ -383,36 +416,37 @@ export function writeLinearParams({ i32, f32 }: Views, ptr: number, values: Line
   i32[word + 15] = values.decayDim;
   f32[word + 16] = values.eps;
   f32[word + 17] = values.scale;
-  i32[word + 18] = values.seqLen;
-  i32[word + 19] = values.kvLen;
-  i32[word + 20] = values.numHeads;
-  i32[word + 21] = values.numKeyHeads;
-  i32[word + 22] = values.numKvHeads;
-  i32[word + 23] = values.headDim;
-  i32[word + 24] = values.featureDim;
-  i32[word + 25] = values.valueDim;
-  i32[word + 26] = values.chunkSize;
-  i32[word + 27] = values.columnRanges;
-  i32[word + 28] = values.stripRows;
-  i32[word + 29] = values.qRowStride;
-  i32[word + 30] = values.qHeadStride;
-  i32[word + 31] = values.qBatchStride;
-  i32[word + 32] = values.kRowStride;
-  i32[word + 33] = values.kHeadStride;
-  i32[word + 34] = values.kBatchStride;
-  i32[word + 35] = values.vRowStride;
-  i32[word + 36] = values.vHeadStride;
-  i32[word + 37] = values.vBatchStride;
-  i32[word + 38] = values.outRowStride;
-  i32[word + 39] = values.outHeadStride;
-  i32[word + 40] = values.outBatchStride;
-  i32[word + 41] = values.maskBatchStride;
-  i32[word + 42] = values.decayRowStride;
-  i32[word + 43] = values.decayHeadStride;
-  i32[word + 44] = values.decayBatchStride;
-  i32[word + 45] = values.betaRowStride;
-  i32[word + 46] = values.betaHeadStride;
-  i32[word + 47] = values.betaBatchStride;
+  i32[word + 18] = values.batchSize;
+  i32[word + 19] = values.seqLen;
+  i32[word + 20] = values.kvLen;
+  i32[word + 21] = values.numHeads;
+  i32[word + 22] = values.numKeyHeads;
+  i32[word + 23] = values.numKvHeads;
+  i32[word + 24] = values.headDim;
+  i32[word + 25] = values.featureDim;
+  i32[word + 26] = values.valueDim;
+  i32[word + 27] = values.chunkSize;
+  i32[word + 28] = values.columnRanges;
+  i32[word + 29] = values.stripRows;
+  i32[word + 30] = values.qRowStride;
+  i32[word + 31] = values.qHeadStride;
+  i32[word + 32] = values.qBatchStride;
+  i32[word + 33] = values.kRowStride;
+  i32[word + 34] = values.kHeadStride;
+  i32[word + 35] = values.kBatchStride;
+  i32[word + 36] = values.vRowStride;
+  i32[word + 37] = values.vHeadStride;
+  i32[word + 38] = values.vBatchStride;
+  i32[word + 39] = values.outRowStride;
+  i32[word + 40] = values.outHeadStride;
+  i32[word + 41] = values.outBatchStride;
+  i32[word + 42] = values.maskBatchStride;
+  i32[word + 43] = values.decayRowStride;
+  i32[word + 44] = values.decayHeadStride;
+  i32[word + 45] = values.decayBatchStride;
+  i32[word + 46] = values.betaRowStride;
+  i32[word + 47] = values.betaHeadStride;
+  i32[word + 48] = values.betaBatchStride;
 }
 
 export interface MatmulParams {
@@ -501,6 +535,7 @@ export interface SoftmaxParams {
   readonly numOuterAxes: number;
   readonly innerAxes: number;
   readonly numInnerAxes: number;
+  readonly outer: number;
   readonly length: number;
   readonly covered: number;
   readonly inner: number;
@@ -510,7 +545,7 @@ export interface SoftmaxParams {
   readonly isLog: number;
 }
 
-export const SOFTMAX_PARAMS_BYTES = 60;
+export const SOFTMAX_PARAMS_BYTES = 64;
 
 export function writeSoftmaxParams({ i32, f32 }: Views, ptr: number, values: SoftmaxParams): void {
   const word = ptr >>> 2;
@@ -522,13 +557,14 @@ export function writeSoftmaxParams({ i32, f32 }: Views, ptr: number, values: Sof
   i32[word + 5] = values.numOuterAxes;
   i32[word + 6] = values.innerAxes;
   i32[word + 7] = values.numInnerAxes;
-  i32[word + 8] = values.length;
-  i32[word + 9] = values.covered;
-  i32[word + 10] = values.inner;
-  i32[word + 11] = values.maskStride;
-  i32[word + 12] = values.biasStride;
-  f32[word + 13] = values.scale;
-  i32[word + 14] = values.isLog;
+  i32[word + 8] = values.outer;
+  i32[word + 9] = values.length;
+  i32[word + 10] = values.covered;
+  i32[word + 11] = values.inner;
+  i32[word + 12] = values.maskStride;
+  i32[word + 13] = values.biasStride;
+  f32[word + 14] = values.scale;
+  i32[word + 15] = values.isLog;
 }
 
 export interface AxisParams {
@@ -551,12 +587,13 @@ export interface NormalizeParams {
   readonly out: number;
   readonly weight: number;
   readonly bias: number;
+  readonly rows: number;
   readonly length: number;
   readonly eps: number;
   readonly isCentered: number;
 }
 
-export const NORMALIZE_PARAMS_BYTES = 28;
+export const NORMALIZE_PARAMS_BYTES = 32;
 
 export function writeNormalizeParams({ i32, f32 }: Views, ptr: number, values: NormalizeParams): void {
   const word = ptr >>> 2;
@@ -564,9 +601,10 @@ export function writeNormalizeParams({ i32, f32 }: Views, ptr: number, values: N
   i32[word + 1] = values.out;
   i32[word + 2] = values.weight;
   i32[word + 3] = values.bias;
-  i32[word + 4] = values.length;
-  f32[word + 5] = values.eps;
-  i32[word + 6] = values.isCentered;
+  i32[word + 4] = values.rows;
+  i32[word + 5] = values.length;
+  f32[word + 6] = values.eps;
+  i32[word + 7] = values.isCentered;
 }
 
 export interface RotaryTablesParams {
@@ -574,10 +612,11 @@ export interface RotaryTablesParams {
   readonly sin: number;
   readonly positions: number;
   readonly frequencies: number;
+  readonly rows: number;
   readonly pairs: number;
 }
 
-export const ROTARY_TABLES_PARAMS_BYTES = 20;
+export const ROTARY_TABLES_PARAMS_BYTES = 24;
 
 export function writeRotaryTablesParams({ i32 }: Views, ptr: number, values: RotaryTablesParams): void {
   const word = ptr >>> 2;
@@ -585,7 +624,8 @@ export function writeRotaryTablesParams({ i32 }: Views, ptr: number, values: Rot
   i32[word + 1] = values.sin;
   i32[word + 2] = values.positions;
   i32[word + 3] = values.frequencies;
-  i32[word + 4] = values.pairs;
+  i32[word + 4] = values.rows;
+  i32[word + 5] = values.pairs;
 }
 
 export interface RotaryParams {
@@ -594,6 +634,7 @@ export interface RotaryParams {
   readonly cos: number;
   readonly sin: number;
   readonly tableRows: number;
+  readonly batchSize: number;
   readonly seqLen: number;
   readonly numHeads: number;
   readonly headDim: number;
@@ -608,7 +649,7 @@ export interface RotaryParams {
   readonly isInverse: number;
 }
 
-export const ROTARY_PARAMS_BYTES = 68;
+export const ROTARY_PARAMS_BYTES = 72;
 
 export function writeRotaryParams({ i32 }: Views, ptr: number, values: RotaryParams): void {
   const word = ptr >>> 2;
@@ -617,16 +658,17 @@ export function writeRotaryParams({ i32 }: Views, ptr: number, values: RotaryPar
   i32[word + 2] = values.cos;
   i32[word + 3] = values.sin;
   i32[word + 4] = values.tableRows;
-  i32[word + 5] = values.seqLen;
-  i32[word + 6] = values.numHeads;
-  i32[word + 7] = values.headDim;
-  i32[word + 8] = values.rotaryDim;
-  i32[word + 9] = values.xRowStride;
-  i32[word + 10] = values.xHeadStride;
-  i32[word + 11] = values.xBatchStride;
-  i32[word + 12] = values.outRowStride;
-  i32[word + 13] = values.outHeadStride;
-  i32[word + 14] = values.outBatchStride;
-  i32[word + 15] = values.isInterleaved;
-  i32[word + 16] = values.isInverse;
+  i32[word + 5] = values.batchSize;
+  i32[word + 6] = values.seqLen;
+  i32[word + 7] = values.numHeads;
+  i32[word + 8] = values.headDim;
+  i32[word + 9] = values.rotaryDim;
+  i32[word + 10] = values.xRowStride;
+  i32[word + 11] = values.xHeadStride;
+  i32[word + 12] = values.xBatchStride;
+  i32[word + 13] = values.outRowStride;
+  i32[word + 14] = values.outHeadStride;
+  i32[word + 15] = values.outBatchStride;
+  i32[word + 16] = values.isInterleaved;
+  i32[word + 17] = values.isInverse;
 }

@@ -1,17 +1,18 @@
-/** Kernels whose work threads share, and what readies a workspace for them. */
-import type { Kernels, SharedKernel } from "./abi.generated.js";
+/** Kernels whose work threads share: `op(params, workspace, first, end)`, and what stands beside it. */
+import { BESIDE_KERNEL, type Kernels, type SharedKernel } from "./abi.generated.js";
 
-/** What lays out a thread's workspace before such a kernel runs, where it needs that. */
-const PLACERS: Partial<Record<SharedKernel, "placeWorkspace" | "placeProduct" | "placeLinearWork">> = {
-  attention: "placeWorkspace",
-  splitScores: "placeWorkspace",
-  splitValues: "placeWorkspace",
-  matmul: "placeProduct",
-  linearAttention: "placeLinearWork",
-};
+/** Units of the call whose struct stands at `params`. */
+export const unitsOf = (kernels: Kernels, kernel: SharedKernel, params: number): number =>
+  kernels[BESIDE_KERNEL[kernel].units](params) >>> 0;
+
+/** Bytes of a thread's workspace for the call whose struct stands at `params`. */
+export function workspaceBytesOf(kernels: Kernels, kernel: SharedKernel, params: number): number {
+  const name = BESIDE_KERNEL[kernel].workspaceBytes;
+  return name === undefined ? 0 : kernels[name](params);
+}
 
 /** Readies a thread's workspace for a kernel. */
 export function placeWorkspace(kernels: Kernels, kernel: SharedKernel, params: number, workspace: number): void {
-  const placer = PLACERS[kernel];
-  if (placer) kernels[placer](params, workspace);
+  const name = BESIDE_KERNEL[kernel].place;
+  if (name !== undefined) kernels[name](params, workspace);
 }
