@@ -37,23 +37,24 @@
  *     touch.ts       cache lines, many at once
  *     attentionParams.ts, rowParams.ts, linearParams.ts, matmulParams.ts  the structs of calls
  *     simd.ts        what the instruction set offers
- *     identity.ts    ABI number and build             peak.ts     what this host can do at most
+ *     identity.ts    hash of the ABI, build             peak.ts     what this host can do at most
  *     attentionAbi.ts  what the binary for attention alone exports
  */
+// A kernel whose work threads share is op(params, workspace, first, end), and has beside it opUnits(params), and where it needs a
+// workspace opWorkspaceBytes(params) and opPlace(params, ptr).
 export * from "./attentionOnly";
-export { matmul, packedBytes, packMatrix, placeProduct, productUnits, productWorkspaceBytes } from "./product/matmul";
-export { activate } from "./rows/activations";
-export { softmax } from "./rows/softmax";
-export { normalize } from "./rows/normalize";
-export { rotary, rotaryTables } from "./rows/rotary";
+export { matmul, matmulPlace, matmulUnits, matmulWorkspaceBytes, packedBytes, packMatrix } from "./product/matmul";
+export { activate, activateUnits } from "./rows/activations";
+export { softmax, softmaxUnits, softmaxWorkspaceBytes } from "./rows/softmax";
+export { normalize, normalizeUnits } from "./rows/normalize";
+export { rotary, rotaryTables, rotaryTablesUnits, rotaryUnits } from "./rows/rotary";
 export { rotaryFrequencies } from "./rows/angles";
 export { linearAttention } from "./linear/linearAttention";
 export { linearStateBytes } from "./linear/state";
-export { linearWorkBytes, placeLinearWork } from "./linear/workspace";
+export { linearAttentionPlace, linearAttentionUnits, linearAttentionWorkspaceBytes } from "./linear/workspace";
 export { randomProjections } from "./linear/randomFeatures";
 
 // For tests and benches: sizes, and the stages of attention one by one.
-export { block, panel } from "./abi/identity";
 export { addValues } from "./tiles/accumulateRows";
 export { exponentials, rowMax, softcapRow } from "./tiles/scoreRows";
 export { packKeys, packRows, packValues } from "./tiles/pack";

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Fast attention for JavaScript without a GPU. */
 export type { Layout } from "./call/layout.js";
-export type { AttentionOptions } from "./attention/options.js";
+export type { AttentionOptions, ScoresStage } from "./attention/options.js";
 export type { MultiHeadForwardOptions } from "./multiHead/forwardOptions.js";
 export { type Activation, ACTIVATIONS } from "./rows/activations.js";
 export { createEngine } from "./engine/createEngine.js";
@@ -44,7 +44,6 @@ export type { RotaryOptions, RotaryTablesOptions } from "./rows/rotary.js";
 export type { RotaryConfig, RotaryPositions, RotaryTables } from "./rows/rotaryCall.js";
 export type { SoftmaxOptions } from "./rows/softmax.js";
 export type { Build } from "./runtime/builds.js";
-export type { ScoresStage } from "./runtime/params.js";
 export type { WorkerLike } from "./runtime/workerLike.js";
 export type { DataTensor, ElementType, EngineTensor, Float32Tensor, ResultTensor, SyncTensor, TensorLike } from "./call/tensor.js";
 export type { AbortSignalLike, Asynchronous, CallOptions, Place, WorkerTensor } from "./workerEngine/asynchronous.js";

@@ -1,86 +1,27 @@
 /** The contract between wrapper and kernels: exports, imports, the structs, and nothing that runs at instantiation. */
 import { main as asc } from "assemblyscript/asc";
-import { readFileSync } from "node:fs";
-import { expect, test } from "vitest";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KVCache } from "headwise";
+import { generate, hashOf, readAbi } from "../scripts/abi.mjs";
 import { Engine } from "../src/engine/engine.js";
-import { instantiate } from "../src/runtime/instantiate.js";
-import { ABI_VERSION } from "../src/runtime/kernels.js";
-import {
-  ACTIVATE_PARAMS,
-  ATTENTION_PARAMS,
-  AXIS_PARAMS,
-  CACHE_PARAMS,
-  KEY_SPAN,
-  LINEAR_PARAMS,
-  MATMUL_ENTRY,
-  MATMUL_PARAMS,
-  MERGE_PARAMS,
-  MERGE_PART,
-  SEQUENCE_PARAMS,
-  NORMALIZE_PARAMS,
-  ROTARY_PARAMS,
-  ROTARY_TABLES_PARAMS,
-  sizeOf,
-  SOFTMAX_PARAMS,
-} from "../src/runtime/params.js";
-import { withMemory } from "../src/runtime/memorySharing.js";
 import { openRuntime, readOptions } from "../src/engine/openEngine.js";
+import * as generated from "../src/runtime/abi.generated.js";
+import { instantiate } from "../src/runtime/instantiate.js";
+import { withMemory } from "../src/runtime/memorySharing.js";
+import { Runtime } from "../src/runtime/runtime.js";
 import { expectSameBits, largestError } from "./support/attention.js";
 import { attentionBinaryOf, binaryOf, onEveryBuild } from "./support/builds.js";
 import { normal } from "./support/random.js";
 
-const EXPORTS = [
-  ...[
-    "abiVersion",
-    "activate",
-    "addValues",
-    "appendKeys",
-    "attention",
-    "block",
-    "build",
-    "cacheBlockBytes",
-    "exponentials",
-    "heapBase",
-    "linearAttention",
-    "linearStateBytes",
-    "linearWorkBytes",
-    "matmul",
-    "memory",
-    "merge",
-    "multiplyAdd",
-    "multiplyAdds",
-    "normalize",
-    "packKeys",
-    "packMatrix",
-  ],
-  ...[
-    "packRows",
-    "packValues",
-    "packedBytes",
-    "panel",
-    "placeLinearWork",
-    "placeProduct",
-    "placeWorkspace",
-    "productUnits",
-    "productWorkspaceBytes",
-    "randomProjections",
-    "readKeys",
-    "rotary",
-    "rotaryFrequencies",
-    "rotaryTables",
-    "rowMax",
-    "scoreStrip",
-    "sharedScoresBytes",
-    "softcapRow",
-    "softmax",
-    "splitScores",
-    "splitValues",
-    "transferBytes",
-    "widenFloat16",
-    "workspaceBytes",
-  ],
-];
+const abi = readAbi();
+const exportsOf = (bytes: Uint8Array<ArrayBuffer>): string[] =>
+  WebAssembly.Module.exports(new WebAssembly.Module(bytes))
+    .map(({ name }) => name)
+    .sort();
+const withMemoryOf = (functions: object): string[] => [...Object.keys(functions), "memory"].sort();
 const START_SECTION = 8;
 
 /** Numbers of the sections of a binary. */
@@ -103,20 +44,16 @@ onEveryBuild((build) => {
   const module = new WebAssembly.Module(withMemory("test", binaryOf(build), "unshared"));
   const instance = instantiate("test", binaryOf(build), 2 ** 16, 2 ** 20);
 
-  test("exports just the kernels and the memory", () => {
-    expect(
-      WebAssembly.Module.exports(module)
-        .map(({ name }) => name)
-        .sort(),
-    ).toEqual(EXPORTS);
+  test("exports just the functions of assembly/index.ts and the memory", () => {
+    expect(exportsOf(binaryOf(build))).toEqual(withMemoryOf(abi.functions));
   });
 
   test("the binary for attention alone exports a part of them, and computes with it", () => {
     if (build === "debug") return; // not packaged
     const bytes = attentionBinaryOf(build);
-    const exported = WebAssembly.Module.exports(new WebAssembly.Module(bytes)).map(({ name }) => name);
-    expect(EXPORTS).toEqual(expect.arrayContaining(exported));
-    expect(exported).not.toContain("matmul");
+    expect(exportsOf(bytes)).toEqual(withMemoryOf(abi.attentionFunctions));
+    expect(Object.keys(abi.functions)).toEqual(expect.arrayContaining(Object.keys(abi.attentionFunctions)));
+    expect(exportsOf(bytes)).not.toContain("matmul");
     const engine = new Engine(openRuntime("test", readOptions("test", {}), bytes).runtime); // passes the self-test
     expect(engine.info.build).toBe(build);
     if (build === "wide") expect(engine.info.wideSpeedup).toBeGreaterThan(0);
@@ -146,9 +83,17 @@ onEveryBuild((build) => {
     expect(memory.u8.subarray(kernels.heapBase()).every((byte) => byte === 0)).toBe(true);
   });
 
-  test("says its ABI, its build, its panels and blocks", () => {
-    const { kernels } = instance;
-    expect([kernels.abiVersion(), instance.build, kernels.panel(), kernels.block()]).toEqual([ABI_VERSION, build, 8, 512]);
+  test("says the hash of its ABI, and its build", () => {
+    expect([instance.kernels.abiHash() >>> 0, instance.build]).toEqual([generated.ABI_HASH, build]);
+  });
+
+  test("has room for each struct before the tensors", () => {
+    const runtime = new Runtime(instance, 2 ** 20);
+    const first = runtime.arena.allocate("test", 4);
+    for (const [struct, fields] of Object.entries(abi.structs)) {
+      expect(first - runtime.jobPtr, struct).toBeGreaterThanOrEqual(4 * Object.keys(fields).length);
+    }
+    runtime.arena.free(first);
   });
 
   test("fuses multiply-adds where the build may, and instance.fused says so", () => {
@@ -167,50 +112,156 @@ onEveryBuild((build) => {
   });
 });
 
-test("the structs have the same fields at the same offsets on both sides", async () => {
-  const structs = {
-    AttentionParams: ATTENTION_PARAMS,
-    SequenceParams: SEQUENCE_PARAMS,
-    ActivateParams: ACTIVATE_PARAMS,
-    SoftmaxParams: SOFTMAX_PARAMS,
-    AxisParams: AXIS_PARAMS,
-    NormalizeParams: NORMALIZE_PARAMS,
-    RotaryParams: ROTARY_PARAMS,
-    RotaryTablesParams: ROTARY_TABLES_PARAMS,
-    MergeParams: MERGE_PARAMS,
-    MergePart: MERGE_PART,
-    CacheParams: CACHE_PARAMS,
-    KeySpan: KEY_SPAN,
-    LinearParams: LINEAR_PARAMS,
-    MatmulParams: MATMUL_PARAMS,
-    MatmulEntry: MATMUL_ENTRY,
-  };
-  const offsets = Object.entries(structs).flatMap(([struct, fields]) => [
-    `export function sizeof_${struct}(): i32 { return offsetof<${struct}>(); }`,
-    ...Object.keys(fields).map((field) => `export function ${struct}_${field}(): i32 { return offsetof<${struct}>("${field}"); }`),
-  ]);
-  const params = ["attention", "row", "linear", "matmul"]
-    .map((part) => readFileSync(new URL(`../assembly/abi/${part}Params.ts`, import.meta.url), "utf8"))
-    .join("\n");
-  const source = `import { ${Object.keys(structs).join(", ")} } from "./params";\n${offsets.join("\n")}`;
-  const files: Record<string, string> = { "entry.ts": source, "params.ts": params };
+test("the generated files are those of the sources; node scripts/abi.mjs writes them anew", () => {
+  for (const [path, text] of Object.entries(generate())) expect(readFileSync(path, "utf8"), path).toBe(text);
+});
+
+/** What asc makes of a source that imports from `assembly/`. */
+async function compile(source: string): Promise<Uint8Array<ArrayBuffer>> {
   let binary: Uint8Array<ArrayBuffer> | undefined;
-  const { error, stderr } = await asc(["entry.ts", "--outFile", "out.wasm", "--runtime", "stub", "--use", "abort="], {
-    readFile: (name) => files[name] ?? null,
-    writeFile: (_, contents) => {
-      binary = contents as Uint8Array<ArrayBuffer>;
+  const { error, stderr } = await asc(
+    [
+      ...["entry.ts", "--outFile", "out.wasm", "--runtime", "stub", "--enable", "simd", "--importMemory"],
+      ...["--use", "abort=", "--use", "IS_WIDE_BUILD=ASC_FEATURE_GC"],
+    ],
+    {
+      readFile: (name) => {
+        if (name === "entry.ts") return source;
+        return name.startsWith("assembly/") && readdirSync(join(name, "..")).includes(name.split("/").at(-1)!)
+          ? readFileSync(name, "utf8")
+          : null;
+      },
+      writeFile: (_, contents) => {
+        binary = contents as Uint8Array<ArrayBuffer>;
+      },
+      listFiles: () => [],
     },
-    listFiles: () => [],
-  });
+  );
   expect(error, stderr.toString()).toBeNull();
-  const exports = new WebAssembly.Instance(new WebAssembly.Module(binary!)).exports as Record<string, () => number>;
-  for (const [struct, fields] of Object.entries(structs)) {
-    expect(exports[`sizeof_${struct}`]!(), `size of ${struct}`).toBe(sizeOf(fields));
-    for (const [index, field] of Object.keys(fields).entries())
-      expect(exports[`${struct}_${field}`]!(), `${struct}.${field}`).toBe(4 * index);
+  return binary!;
+}
+
+test("what a generated writer writes to a struct, the kernels read there; and constants are the same", async () => {
+  const imports = readdirSync("assembly/abi").flatMap((name) => {
+    const text = readFileSync(`assembly/abi/${name}`, "utf8");
+    const names = [...Object.keys(abi.structs), ...Object.keys(abi.constants)].filter((each) =>
+      new RegExp(`export (class ${each}|\\{.*\\b${each}\\b.*\\}) `).test(text),
+    );
+    return names.length > 0 ? [`import { ${names.join(", ")} } from "./assembly/abi/${name.slice(0, -3)}";`] : [];
+  });
+  const binary = await compile(
+    [
+      ...imports,
+      ...Object.keys(abi.constants).map((name) => `export function constant_${name}(): f64 { return <f64>${name}; }`),
+      ...Object.entries(abi.structs).flatMap(([struct, fields]) => [
+        `export function sizeof_${struct}(): i32 { return offsetof<${struct}>(); }`,
+        ...Object.keys(fields).map(
+          (field) => `export function ${struct}_${field}(ptr: usize): f64 { return <f64>changetype<${struct}>(ptr).${field}; }`,
+        ),
+      ]),
+    ].join("\n"),
+  );
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const exports = new WebAssembly.Instance(new WebAssembly.Module(binary), { env: { memory } }).exports as Record<
+    string,
+    (ptr?: number) => number
+  >;
+  const views = { i32: new Int32Array(memory.buffer), f32: new Float32Array(memory.buffer) };
+  const ofTypeScript = generated as unknown as Record<string, number> &
+    Record<string, (memory: typeof views, ptr: number, values: Record<string, number>) => void>;
+  const PTR = 4096;
+  for (const [struct, fields] of Object.entries(abi.structs)) {
+    const constant = `${struct.replace(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase()}_BYTES`;
+    expect(exports[`sizeof_${struct}`]!(), `size of ${struct}`).toBe(ofTypeScript[constant]);
+    expect(ofTypeScript[constant]).toBeLessThanOrEqual(generated.LARGEST_STRUCT_BYTES);
+    // No other type could hold the value of a field.
+    const valueOf = {
+      usize: (index: number) => 2 ** 31 + index,
+      i32: (index: number) => -1 - index,
+      f32: (index: number) => index + 0.5,
+    };
+    const values = Object.fromEntries(Object.entries(fields).map(([field, type], index) => [field, valueOf[type](index)]));
+    ofTypeScript[`write${struct}`]!(views, PTR, values);
+    for (const field of Object.keys(fields)) {
+      expect(exports[`${struct}_${field}`]!(PTR), `${struct}.${field}`).toBe(values[field]);
+    }
   }
-  // types: an f32 on one side and an integer on the other would have the same offset
-  for (const [field, type] of Object.values(structs).flatMap((fields) => Object.entries(fields))) {
-    expect(params, `${field} is ${type}`).toMatch(new RegExp(`^  ${field}: ${type};$`, "m"));
+  for (const [name, value] of Object.entries(abi.constants)) {
+    expect(exports[`constant_${name}`]!(), name).toBe(value);
+    expect(ofTypeScript[name], name).toBe(value);
   }
+});
+
+test("a module of another ABI is refused", async () => {
+  const binary = await compile("export function abiHash(): u32 { return 4000000000; }");
+  expect(() => instantiate("test", binary, 2 ** 16, 2 ** 20)).toThrow(
+    new RangeError(
+      `test: "wasm" is not a kernel module of this version of headwise: the hash of its ABI is 4000000000, expected ${generated.ABI_HASH}`,
+    ),
+  );
+});
+
+describe("the generator, on changed sources", () => {
+  let root = "";
+  beforeAll(() => {
+    root = mkdtempSync(join(tmpdir(), "headwise-abi-"));
+  });
+  afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+  /** The hash once `find` has become `replace` in a file. */
+  function hashWith(file: string, find: string, replace: string): number {
+    mkdirSync(root, { recursive: true });
+    cpSync("assembly", join(root, "assembly"), { recursive: true });
+    cpSync("package.json", join(root, "package.json"));
+    const text = readFileSync(file, "utf8");
+    expect(text.split(find).length, find).toBe(2);
+    writeFileSync(
+      join(root, file),
+      text.replace(find, () => replace),
+    );
+    return hashOf(readAbi(root));
+  }
+
+  test.each([
+    ["a field more", "rowParams", "  /** Elements. */\n  count: usize;\n", "  /** Elements. */\n  count: usize;\n  more: usize;\n"],
+    ["fields in another order", "attentionParams", "  parts: usize;\n  numParts: usize;", "  numParts: usize;\n  parts: usize;"],
+    ["a field of another type", "attentionParams", "  softcap: f32;", "  softcap: i32;"],
+    ["names in another order", "rowParams", "  GELU = 0,\n  GELU_TANH = 1,", "  GELU_TANH = 0,\n  GELU = 1,"],
+    ["another name", "linearParams", '// "elu+1"', '// "elu"'],
+  ])("%s: another hash", (_, file, find, replace) => {
+    expect(hashWith(`assembly/abi/${file}.ts`, find, replace)).not.toBe(generated.ABI_HASH);
+  });
+
+  test("a constant, a signature, a version: another hash; nothing of it: the same", () => {
+    expect(hashWith("assembly/tiles/layout.ts", "BLOCK: usize = 512", "BLOCK: usize = 256")).not.toBe(generated.ABI_HASH);
+    expect(hashWith("assembly/math/float16.ts", "dstPtr: usize, count: usize", "dstPtr: usize, count: i32")).not.toBe(
+      generated.ABI_HASH,
+    );
+    const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
+    expect(hashWith("package.json", `"version": "${version}"`, '"version": "99.0.0"')).not.toBe(generated.ABI_HASH);
+    cpSync("package.json", join(root, "package.json"));
+    expect(hashWith("assembly/abi/rowParams.ts", "  /** Elements. */", "")).toBe(generated.ABI_HASH);
+  });
+
+  test("kernels whose work threads share have their units counted, and whatever they need beside", () => {
+    expect(abi.sharedKernels).toEqual(generated.SHARED_KERNELS);
+    const index = "assembly/index.ts";
+    expect(() => hashWith(index, "activate, activateUnits", "activate")).toThrow("activate: expected activateUnits beside it");
+    expect(() =>
+      hashWith(index, "softmaxUnits, softmaxWorkspaceBytes", "softmaxUnits, softmaxUnits as softmaxWorkspaceBytes"),
+    ).toThrow("softmaxWorkspaceBytes: expected ");
+    expect(() => hashWith(index, "matmulUnits, matmulWorkspaceBytes", "matmulUnits")).toThrow(
+      "matmulPlace: expected matmulWorkspaceBytes beside it",
+    );
+    expect(() => hashWith(index, "normalize, normalizeUnits", "normalizeUnits")).toThrow("normalizeUnits: expected a kernel ");
+  });
+
+  test.each([
+    ["rowParams", "  kind: i32;", "  kind: u8;", "ActivateParams.kind: expected a field of usize, i32, f32"],
+    ["rowParams", "  SILU = 2,", "  SILU = 7,", "Activation.SILU must be 2"],
+    ["rowParams", "@unmanaged\nexport class AxisParams", "export class AxisParams", "AxisParams is not @unmanaged"],
+    ["constants", "BLOCK, PANEL", "BLOCK, PANEL_BYTES", "PANEL_BYTES must be an integer that is written out"],
+  ])("what it doesn't understand is an error: %s, %s", (file, find, replace, message) => {
+    expect(() => hashWith(`assembly/abi/${file}.ts`, find, replace)).toThrow(message);
+  });
 });

@@ -33,8 +33,8 @@ export default [
   },
   {
     rule: "activation: the numbers of the functions",
-    find: '"gelu", "gelu-tanh"',
-    replace: '"gelu-tanh", "gelu"',
+    find: "  GELU = 0,\n  GELU_TANH = 1,",
+    replace: "  GELU = 1,\n  GELU_TANH = 0,",
     tests: ["activate"],
   },
   {

@@ -13,11 +13,25 @@ export default [
     find: '=== "shared" ? SHARED_WITH_MAXIMUM',
     replace: '=== "shared" ? UNSHARED_WITH_MAXIMUM',
   },
-  { rule: "the ABI is checked", file: "kernels.ts", find: "ABI_VERSION =", replace: "ABI_VERSION = 1 +" },
+  { rule: "a module of another ABI is refused", find: "if (found !== ABI_HASH) {", replace: "if (found === undefined) {" },
+  { rule: "kernels say the hash of the ABI", find: "return ABI_HASH;", replace: "return ABI_HASH + 1;" },
+  {
+    rule: "struct fields are the same on both sides",
+    find: "  numKvHeads: usize;\n  headDim: usize;\n  valueDim: usize;\n\n  qRowStride",
+    replace: "  numKvHeads: usize;\n  headDim: usize;\n  valueDim: usize;\n  more: usize;\n\n  qRowStride",
+    tests: ["abi"],
+  },
   {
     rule: "struct fields keep their order",
-    find: '  headDim: "usize",\n  valueDim: "usize",\n  qRowStride',
-    replace: '  valueDim: "usize",\n  headDim: "usize",\n  qRowStride',
+    find: "= values.sinkTokens;",
+    replace: "= values.causal;",
+    tests: ["abi"],
+  },
+  {
+    rule: "the largest struct fits before the tensors",
+    find: "wholeLines(LARGEST_STRUCT_BYTES)",
+    replace: "wholeLines(LARGEST_STRUCT_BYTES - 64)",
+    tests: ["abi"],
   },
   {
     rule: "the self-test decides",

@@ -109,7 +109,7 @@ describe("wasm", () => {
     );
     const nothing = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
     await expect(createEngine({ wasm: nothing })).rejects.toThrow(
-      new RangeError('createEngine: "wasm" is not a kernel module of this version of headwise: it exports no abiVersion'),
+      new RangeError('createEngine: "wasm" is not a kernel module of this version of headwise: it exports no abiHash'),
     );
   });
 });

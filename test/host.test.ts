@@ -1,6 +1,6 @@
 /** Where the suite runs: its title says which host, which builds and on how many threads. */
 import { expect, test } from "vitest";
-import { BUILDS } from "../src/runtime/builds.js";
+import { BUILDS } from "../src/runtime/abi.generated.js";
 import { whyNoThreads } from "../src/runtime/features.js";
 import { host } from "#host";
 import { canRun } from "./support/builds.js";

@@ -143,7 +143,7 @@ export default [
   {
     rule: "columns of a packed matrix come back from every block of a layer's rows",
     find: "(column - ofPanel) * steps + ofPanel",
-    replace: "(column - ofPanel) * BLOCK_ROWS + ofPanel",
+    replace: "(column - ofPanel) * K_BLOCK + ofPanel",
     tests: PROPERTIES,
   },
   {

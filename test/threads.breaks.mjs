@@ -43,8 +43,8 @@ export default [
   },
   {
     rule: "a call takes no more threads than there is memory for",
-    find: "Math.min(wantedThreads, mostUnits, mostThreads)",
-    replace: "Math.min(wantedThreads, mostUnits)",
+    find: "Math.min(threads, units, fitting)",
+    replace: "Math.min(threads, units)",
     tests: ["threads"],
   },
   {
@@ -117,7 +117,7 @@ export default [
   },
   {
     rule: "plan says what the call takes",
-    find: "+ ownBytes + outBytes",
-    replace: "+ ownBytes",
+    find: "scratchBytes(call.given) + outBytes",
+    replace: "scratchBytes(call.given)",
   },
 ].map((each) => ({ tests: ATTENTION_TESTS, ...each }));

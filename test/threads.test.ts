@@ -5,7 +5,7 @@ import { createEngineSync } from "headwise/sync";
 import { Arena } from "../src/runtime/arena.js";
 import { CONTROL_BYTES, takePart, Word } from "../src/runtime/job.js";
 import { source } from "../src/runtime/binary/worker.js";
-import type { Kernels } from "../src/runtime/kernels.js";
+import { type Kernels, SHARED_KERNELS } from "../src/runtime/abi.generated.js";
 import { Pool } from "../src/runtime/pool.js";
 import type { WorkerLike } from "../src/runtime/workerLike.js";
 import { host } from "#host";
@@ -181,6 +181,7 @@ describe("shares of a job", () => {
   /** Ranges that one thread after the other claims. */
   function ranges(units: number, threads: number, most = units): [number, number][] {
     const control = new Int32Array(new SharedArrayBuffer(CONTROL_BYTES));
+    control[Word.KERNEL] = SHARED_KERNELS.indexOf("attention");
     control[Word.UNITS] = units;
     control[Word.THREADS] = threads;
     control[Word.MOST] = most;
@@ -189,7 +190,7 @@ describe("shares of a job", () => {
     const claimed: [number, number][] = [];
     const workspaces = new Set<number>();
     const kernels = {
-      placeWorkspace: (_: number, workspace: number) => workspaces.add(workspace),
+      attentionPlace: (_: number, workspace: number) => workspaces.add(workspace),
       attention: (_: number, workspace: number, first: number, end: number) => {
         expect(workspaces).toContain(workspace);
         claimed.push([first, end]);

@@ -1,8 +1,7 @@
 /**
  * The structs through which TypeScript describes a call of attention, its caches and merging.
  *
- * Every field takes 4 bytes; `src/runtime/params.ts` lists the same names in the same order, and a test compares the two. Addresses
- * are in bytes, strides in elements.
+ * Every field takes 4 bytes; `scripts/abi.mjs` writes their TypeScript side. Addresses are in bytes, strides in elements.
  */
 
 /** One sequence: a batch entry's, or one of several that are packed in one entry. */
@@ -44,8 +43,9 @@ export class AttentionParams {
   weights: usize;
   scores: usize;
 
-  /** SequenceParams[] */
+  /** SequenceParams[numSequences] */
   sequences: usize;
+  numSequences: usize;
   /** Addresses of the blocks of a cache, [sequences, ⌈maxKvLen / BLOCK⌉], instead of k and v; 0 where absent. */
   blocks: usize;
   /** Whether they hold int8. */
@@ -144,6 +144,14 @@ export class CacheParams {
 export class KeySpan {
   first: usize;
   end: usize;
+}
+
+/** What came of rows for a cache. */
+export const enum AppendResult {
+  ALL = 0,
+  /** None counts: int8 has no number for a key that is not finite. */
+  KEY_NOT_FINITE = 1,
+  VALUE_NOT_FINITE = 2,
 }
 
 /** Results on disjoint sets of keys, to be merged. */

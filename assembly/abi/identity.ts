@@ -1,20 +1,18 @@
 /** What a module says about itself, so that a wrapper can refuse one that it was not made for. */
 import { IS_RELAXED, IS_WIDE, madd } from "../math/simd";
-import { BLOCK, PANEL } from "../tiles/layout";
+import { ABI_HASH } from "./hash.generated";
 
-/** Rises with every change of an export, of a struct or of what they mean. */
-const ABI_VERSION = 7;
-
-/** Names of the builds, as `src/runtime/builds.ts` lists them. */
-const enum Build {
+/** The builds. */
+export const enum Build {
   DEBUG = 0,
   SIMD = 1,
   RELAXED = 2,
   WIDE = 3,
 }
 
-export function abiVersion(): i32 {
-  return ABI_VERSION;
+/** Of what TypeScript and these kernels agree on, see `scripts/abi.mjs`. */
+export function abiHash(): u32 {
+  return ABI_HASH;
 }
 
 export function build(): i32 {
@@ -31,12 +29,4 @@ export function heapBase(): usize {
 /** madd of three numbers: the host decides by it whether this build's products are rounded. */
 export function multiplyAdd(a: f32, b: f32, c: f32): f32 {
   return f32x4.extract_lane(madd(f32x4.splat(a), f32x4.splat(b), f32x4.splat(c)), 0);
-}
-
-export function panel(): usize {
-  return PANEL;
-}
-
-export function block(): usize {
-  return BLOCK;
 }

@@ -1,8 +1,7 @@
 /**
  * The struct of a call of linear attention.
  *
- * Every field takes 4 bytes; `src/runtime/params.ts` lists the same names in the same order, and a test compares the two. Addresses
- * are in bytes, strides in elements.
+ * Every field takes 4 bytes; `scripts/abi.mjs` writes their TypeScript side. Addresses are in bytes, strides in elements.
  */
 
 /** Linear attention. */
@@ -30,7 +29,7 @@ export class LinearParams {
   /** i32 [batchSize]: keys in the open chunk of a sequence's states. */
   openKeys: usize;
 
-  /** See featureMaps.ts. */
+  /** FeatureMap */
   featureMap: i32;
   causal: i32;
   isNormalized: i32;
@@ -42,6 +41,7 @@ export class LinearParams {
   /** Factor on φ(q). */
   scale: f32;
 
+  batchSize: usize;
   seqLen: usize;
   kvLen: usize;
   /** Heads of q, of k, and of v, which are those of the states. */
@@ -78,4 +78,15 @@ export class LinearParams {
   betaRowStride: usize;
   betaHeadStride: usize;
   betaBatchStride: usize;
+}
+
+/** The feature maps. */
+export const enum FeatureMap {
+  IDENTITY = 0,
+  ELU = 1, // "elu+1"
+  RELU = 2,
+  RELU2 = 3,
+  EXP = 4,
+  SOFTMAX = 5,
+  FAVOR = 6, // "favor+"
 }

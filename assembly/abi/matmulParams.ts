@@ -1,8 +1,7 @@
 /**
  * The structs of matrix products.
  *
- * Every field takes 4 bytes; `src/runtime/params.ts` lists the same names in the same order, and a test compares the two. Addresses
- * are in bytes, strides in elements.
+ * Every field takes 4 bytes; `scripts/abi.mjs` writes their TypeScript side. Addresses are in bytes, strides in elements.
  */
 
 /** Matrix products out = activation(a · b + bias) of the same sizes. */
@@ -31,7 +30,7 @@ export class MatmulParams {
   isPacked: i32;
   /** Whether the sums begin with what out holds. */
   accumulate: i32;
-  /** Number of the activation plus 1, 0 for none. */
+  /** Activation + 1, 0 for none. */
   activation: i32;
 
   /** Height of the register tiles, as in AttentionParams. */

@@ -1,8 +1,7 @@
 /**
  * The structs of calls that take rows one by one: activations, softmax, norms, rotary embeddings.
  *
- * Every field takes 4 bytes; `src/runtime/params.ts` lists the same names in the same order, and a test compares the two. Addresses
- * are in bytes, strides in elements.
+ * Every field takes 4 bytes; `scripts/abi.mjs` writes their TypeScript side. Addresses are in bytes, strides in elements.
  */
 
 /** An activation function of each element. */
@@ -15,8 +14,18 @@ export class ActivateParams {
   out: usize;
   /** Elements. */
   count: usize;
-  /** Which function, see `activations.ts`. */
+  /** Activation */
   kind: i32;
+}
+
+/** The functions. */
+export const enum Activation {
+  GELU = 0,
+  GELU_TANH = 1,
+  SILU = 2,
+  RELU = 3,
+  TANH = 4,
+  SIGMOID = 5,
 }
 
 /** Softmax along an axis of x [outer axes, length, inner axes]. */
@@ -36,6 +45,8 @@ export class SoftmaxParams {
   innerAxes: usize;
   numInnerAxes: usize;
 
+  /** The product of the outer axes. */
+  outer: usize;
   /** Elements along the axis. */
   length: usize;
   /** How many of them mask and bias reach; those beyond are hidden. */
@@ -69,6 +80,7 @@ export class NormalizeParams {
   // [length], 0 where absent
   weight: usize;
   bias: usize;
+  rows: usize;
   /** Elements of a row. */
   length: usize;
   /** Added to the mean square. */
@@ -87,6 +99,7 @@ export class RotaryTablesParams {
   positions: usize;
   /** f64[pairs] */
   frequencies: usize;
+  rows: usize;
   /** Half of the channels that turn. */
   pairs: usize;
 }
@@ -103,6 +116,7 @@ export class RotaryParams {
   /** Which row of the tables each row takes: u32[batchSize, seqLen]. */
   tableRows: usize;
 
+  batchSize: usize;
   seqLen: usize;
   numHeads: usize;
   headDim: usize;

@@ -22,7 +22,7 @@ import { BAND_STRIPS } from "../tiles/layout";
  * Computes the strips `first` to `end` − 1, in the order of stripOrder.ts: the unit in which threads share a call.
  *
  * @param params        AttentionParams
- * @param workspacePtr  what placeWorkspace laid out for the same parameters; no other thread may use it meanwhile
+ * @param workspacePtr  what attentionPlace laid out for the same parameters; no other thread may use it meanwhile
  */
 export function attention(params: usize, workspacePtr: usize, first: usize, end: usize): void {
   const p = changetype<AttentionParams>(params);

@@ -1,12 +1,12 @@
 /** Rows of keys and values into the blocks of a cache, and back: what attention reads there is never packed again. */
-import { CacheParams, KeySpan } from "../abi/attentionParams";
+import { AppendResult, CacheParams, KeySpan } from "../abi/attentionParams";
 import { blockBytes, BlockLayout, FINITE, NOT_FINITE } from "./keyBlock";
 import { packKeys, packValues, unpackKey, unpackValue } from "../tiles/pack";
 import { packKeyInt8, packValueInt8, unpackKeyInt8, unpackValueInt8 } from "../tiles/packInt8";
 import { quantizeRow } from "../tiles/quantize";
 import { BLOCK, wholeLines } from "../tiles/layout";
 
-/** Bytes of a block of a cache, all heads of a sequence; as a float, see workspaceBytes. */
+/** Bytes of a block of a cache, all heads of a sequence; as a float, see attentionWorkspaceBytes. */
 export function cacheBlockBytes(numKvHeads: usize, headDim: usize, valueDim: usize, isInt8: i32): f64 {
   return <f64>blockBytes(BLOCK, numKvHeads, headDim, valueDim, isInt8 != 0);
 }
@@ -14,14 +14,6 @@ export function cacheBlockBytes(numKvHeads: usize, headDim: usize, valueDim: usi
 /** Bytes of scratch that appendKeys and readKeys take: the layout, and a row of int8. */
 export function transferBytes(headDim: usize, valueDim: usize): f64 {
   return <f64>(wholeLines(offsetof<BlockLayout>()) + wholeLines(max(headDim, valueDim)));
-}
-
-/** What came of rows for a cache. */
-const enum Appended {
-  ALL = 0,
-  /** None counts: int8 has no number for a key that is not finite. */
-  KEY_NOT_FINITE = 1,
-  VALUE_NOT_FINITE = 2,
 }
 
 /** Writes the spans of all sequences. In float32 a head's values count as finite until one of them is not. */
@@ -35,10 +27,10 @@ export function appendKeys(params: usize, scratch: usize): i32 {
         continue;
       }
       const appended = appendInt8(p, layout, batch, head);
-      if (appended != Appended.ALL) return appended;
+      if (appended != AppendResult.ALL) return appended;
     }
   }
-  return Appended.ALL;
+  return AppendResult.ALL;
 }
 
 function appendFloats(p: CacheParams, layout: BlockLayout, batch: usize, head: usize): void {
@@ -61,7 +53,7 @@ function appendFloats(p: CacheParams, layout: BlockLayout, batch: usize, head: u
 }
 
 /** Rows of float32 are rounded, key by key; rows of int8 come with their scales. */
-function appendInt8(p: CacheParams, layout: BlockLayout, batch: usize, head: usize): Appended {
+function appendInt8(p: CacheParams, layout: BlockLayout, batch: usize, head: usize): AppendResult {
   const span = spanOf(p, batch);
   const bytesPtr = rowOfBytes(layout);
   const isRounded = p.keyScales != 0;
@@ -72,17 +64,17 @@ function appendInt8(p: CacheParams, layout: BlockLayout, batch: usize, head: usi
     const vPtr = valueRow(p, batch, head) + row * p.vRowStride * elementBytes(p);
 
     const keyScale = isRounded ? load<f32>(scaleOf(p, p.keyScales, row, head)) : quantizeRow(kPtr, p.headDim, bytesPtr);
-    if (isNaN(keyScale)) return Appended.KEY_NOT_FINITE;
+    if (isNaN(keyScale)) return AppendResult.KEY_NOT_FINITE;
     packKeyInt8(isRounded ? kPtr : bytesPtr, layout.keys(block, head), j, p.headDim);
     store<f32>(layout.keyScales(block, head) + (j << 2), keyScale);
 
     const valueScale = isRounded ? load<f32>(scaleOf(p, p.valueScales, row, head)) : quantizeRow(vPtr, p.valueDim, bytesPtr);
-    if (isNaN(valueScale)) return Appended.VALUE_NOT_FINITE;
+    if (isNaN(valueScale)) return AppendResult.VALUE_NOT_FINITE;
     packValueInt8(isRounded ? vPtr : bytesPtr, layout.values(block, head), layout.valuePanelBytes, j, p.valueDim);
     store<f32>(layout.valueScales(block, head) + (j << 2), valueScale);
     store<u8>(block + head, FINITE);
   }
-  return Appended.ALL;
+  return AppendResult.ALL;
 }
 
 /** Reads the spans of all sequences: rows of float32, or of int8 with their scales. */

@@ -8,16 +8,21 @@ import { MergePart, MergeParams } from "../abi/attentionParams";
 import { madd } from "../math/simd";
 import { exp2x1, LOG2E } from "../math/exp2";
 
-/** All rows. A part whose logSumExp is −∞ saw no key and counts for nothing; where no part saw one, out is 0. */
-export function merge(params: usize): void {
+export function mergeUnits(params: usize): usize {
   const p = changetype<MergeParams>(params);
-  for (let batch: usize = 0; batch < p.batchSize; batch++) {
-    for (let head: usize = 0; head < p.numHeads; head++) {
-      for (let i: usize = 0; i < p.seqLen; i++) {
-        const row = (batch * p.batchStride + head * p.headStride + i * p.rowStride) << 2;
-        mergeRow(p, row, ((batch * p.numHeads + head) * p.seqLen + i) << 2);
-      }
-    }
+  return p.batchSize * p.numHeads * p.seqLen;
+}
+
+/**
+ * The rows `first` to `end` − 1 of [batch, head, row]. A part whose logSumExp is −∞ saw no key and counts for nothing; where no part
+ * saw one, out is 0.
+ */
+export function merge(params: usize, _workspace: usize, first: usize, end: usize): void {
+  const p = changetype<MergeParams>(params);
+  for (let unit = first; unit < end; unit++) {
+    const index = unit / p.seqLen;
+    const offset = (index / p.numHeads) * p.batchStride + (index % p.numHeads) * p.headStride + (unit % p.seqLen) * p.rowStride;
+    mergeRow(p, offset << 2, unit << 2);
   }
 }
 

@@ -12,9 +12,20 @@ import { visibleScores } from "./blockScores";
 import { finishStrip, takeBlock } from "./onlineSoftmax";
 import { blocksOf } from "./panels";
 import { Strip } from "./strip";
+import { attentionUnits } from "./stripOrder";
 import { Workspace } from "./workspace";
 import { LOG2E } from "../math/exp2";
 import { BLOCK, ceilPanel, MAX_STRIP_ROWS, SCORE_ROW } from "../tiles/layout";
+
+/** Blocks of strips. */
+export function splitScoresUnits(params: usize): usize {
+  return attentionUnits(params) * blocksOf(changetype<AttentionParams>(params).maxKvLen);
+}
+
+/** Ranges of strips. */
+export function splitValuesUnits(params: usize): usize {
+  return attentionUnits(params) * changetype<AttentionParams>(params).columnRanges;
+}
 
 /** Units `first` to `end` − 1 of the first pass: unit = strip · ⌈maxKvLen / BLOCK⌉ + block. */
 export function splitScores(params: usize, workspacePtr: usize, first: usize, end: usize): void {
@@ -62,9 +73,9 @@ export function splitValues(params: usize, workspacePtr: usize, first: usize, en
   }
 }
 
-/** Bytes of the scores that the passes share; as a float, see workspaceBytes. */
-export function sharedScoresBytes(strips: usize, maxKvLen: usize): f64 {
-  return <f64>strips * <f64>blocksOf(maxKvLen) * <f64>(MAX_STRIP_ROWS * SCORE_ROW);
+/** Bytes of the scores that the passes share; as a float, see attentionWorkspaceBytes. */
+export function sharedScoresBytes(params: usize): f64 {
+  return <f64>splitScoresUnits(params) * <f64>(MAX_STRIP_ROWS * SCORE_ROW);
 }
 
 /** Strip `index`, in the order of stripOrder.ts. */

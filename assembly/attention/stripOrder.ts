@@ -47,7 +47,28 @@ export class StripOrder {
 
   /** Strips of one key/value head of the sequence. */
   private countStrips(p: AttentionParams): usize {
-    this.numRows = sequenceOf(p, this.sequence).queryRows * (p.numHeads / p.numKvHeads);
-    return (this.numRows + p.stripRows - 1) / p.stripRows;
+    this.numRows = groupRows(p, this.sequence);
+    return stripsOf(p, this.numRows);
   }
+}
+
+/** Query rows of a sequence over all query heads of a group. */
+// @ts-ignore: decorator
+@inline
+function groupRows(p: AttentionParams, sequence: usize): usize {
+  return sequenceOf(p, sequence).queryRows * (p.numHeads / p.numKvHeads);
+}
+
+// @ts-ignore: decorator
+@inline
+function stripsOf(p: AttentionParams, rows: usize): usize {
+  return (rows + p.stripRows - 1) / p.stripRows;
+}
+
+/** Strips of the call. */
+export function attentionUnits(params: usize): usize {
+  const p = changetype<AttentionParams>(params);
+  let strips: usize = 0;
+  for (let sequence: usize = 0; sequence < p.numSequences; sequence++) strips += stripsOf(p, groupRows(p, sequence));
+  return strips * p.numKvHeads;
 }

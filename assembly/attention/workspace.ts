@@ -71,20 +71,24 @@ function layOut(ptr: usize, maxKvLen: usize, headDim: usize, valueDim: usize, is
   return end;
 }
 
-/**
- * Bytes of a workspace. As a float, because the sum may exceed what an address holds: then there can be none.
- *
- * @param maxKvLen  keys of the longest sequence, 0 for those of a cache
- */
-export function workspaceBytes(maxKvLen: usize, headDim: usize, valueDim: usize): f64 {
-  return <f64>layOut(0, maxKvLen, headDim, valueDim, false);
+/** Keys of which a workspace has panels of its own: none where they lie in a cache. */
+// @ts-ignore: decorator
+@inline
+function ownKeys(p: AttentionParams): usize {
+  return p.blocks ? 0 : p.maxKvLen;
+}
+
+/** As a float, because the sum may exceed what an address holds: then there can be none. */
+export function attentionWorkspaceBytes(params: usize): f64 {
+  const p = changetype<AttentionParams>(params);
+  return <f64>layOut(0, ownKeys(p), p.headDim, p.valueDim, false);
 }
 
 /** Prepares a workspace for a call; `ptr` is 64-byte aligned. */
-export function placeWorkspace(params: usize, ptr: usize): void {
-  assert((ptr & 63) == 0, "placeWorkspace: ptr must be 64-byte aligned");
+export function attentionPlace(params: usize, ptr: usize): void {
+  assert((ptr & 63) == 0, "attentionPlace: ptr must be 64-byte aligned");
   const p = changetype<AttentionParams>(params);
-  layOut(ptr, p.blocks ? 0 : p.maxKvLen, p.headDim, p.valueDim, true);
+  layOut(ptr, ownKeys(p), p.headDim, p.valueDim, true);
   const layout = changetype<Workspace>(ptr).panels.layout;
   if (p.blocks) layout.place(BLOCK, p.numKvHeads, p.headDim, p.valueDim, p.isInt8 != 0);
   else layout.place(min(p.maxKvLen, BLOCK), 1, p.headDim, p.valueDim, false);

@@ -10,23 +10,12 @@
  */
 import { exp4 } from "../math/exp";
 import { expOfAny4 } from "../math/expOfAny";
-import { LinearParams } from "../abi/linearParams";
+import { FeatureMap, LinearParams } from "../abi/linearParams";
 import { LinearWork } from "./workspace";
 import { packRows } from "../tiles/pack";
 import { scoreStrip } from "../tiles/multiplyStrip";
 import { maxLane, minusInfinity, sumLanes } from "../math/simd";
 import { BLOCK, ceilPanel, PANEL, PANEL_BYTES, SCORE_ROW, tileRowsFor } from "../tiles/layout";
-
-/** By number, in the order of FEATURE_MAPS in `src/linear/linearConfig.ts`. */
-export const enum FeatureMap {
-  IDENTITY = 0,
-  ELU = 1,
-  RELU = 2,
-  RELU2 = 3,
-  EXP = 4,
-  SOFTMAX = 5,
-  FAVOR = 6,
-}
 
 const ONES = memory.data<f32>([1]);
 

@@ -7,9 +7,8 @@
  * accumulator in order, and then added to S.
  */
 import { decaySum, factorOfState, factors4, firstLeft } from "./decays";
-import { FeatureMap } from "./featureMaps";
 import { packQuad } from "../tiles/pack";
-import { LinearParams } from "../abi/linearParams";
+import { FeatureMap, LinearParams } from "../abi/linearParams";
 import { LinearWork, PANEL_GROUP } from "./workspace";
 import { scoreStrip } from "../tiles/multiplyStrip";
 import { madd } from "../math/simd";

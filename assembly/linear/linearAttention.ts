@@ -9,12 +9,12 @@
  *     by channel  with a decay for each channel: the recurrence itself, see linearRecurrence.ts
  */
 import { takeCorrections } from "./deltaRule";
-import { FeatureMap, raiseMaxima } from "./featureMaps";
+import { raiseMaxima } from "./featureMaps";
 import { foldChunk, foldStrip } from "./fold";
 import { addDecays, mapKeys, packChunkValues, takeKeys, takeValues } from "./keys";
 import { recur } from "./recurrence";
 import { attendRows } from "./rows";
-import { LinearParams } from "../abi/linearParams";
+import { FeatureMap, LinearParams } from "../abi/linearParams";
 import { LinearWork, slotsFor } from "./workspace";
 import { PANEL_BYTES } from "../tiles/layout";
 
@@ -28,7 +28,7 @@ const ROWS_AT_ONCE: usize = 48;
  * them one after the other.
  *
  * @param params        LinearParams
- * @param workspacePtr  what placeLinearWork laid out for the same parameters; no other thread may use it meanwhile
+ * @param workspacePtr  what linearAttentionPlace laid out for the same parameters; no other thread may use it meanwhile
  */
 export function linearAttention(params: usize, workspacePtr: usize, first: usize, end: usize): void {
   const p = changetype<LinearParams>(params);

@@ -185,14 +185,21 @@ function layOut(
   return end;
 }
 
-/** Bytes of a workspace. As a float, because they may be more than an address holds: then there can be none. */
-export function linearWorkBytes(headDim: usize, featureDim: usize, valueDim: usize, chunkSize: usize, stripRows: usize): f64 {
-  return <f64>layOut(0, headDim, featureDim, valueDim, chunkSize, stripRows, false);
+/** Heads of sequences, or ranges of their value columns. */
+export function linearAttentionUnits(params: usize): usize {
+  const p = changetype<LinearParams>(params);
+  return p.batchSize * p.numKvHeads * p.columnRanges;
+}
+
+/** As a float, because they may be more than an address holds: then there can be none. */
+export function linearAttentionWorkspaceBytes(params: usize): f64 {
+  const p = changetype<LinearParams>(params);
+  return <f64>layOut(0, p.headDim, p.featureDim, p.valueDim, p.chunkSize, p.stripRows, false);
 }
 
 /** Prepares a workspace for a call; `ptr` is 64-byte aligned. */
-export function placeLinearWork(params: usize, ptr: usize): void {
-  assert((ptr & 63) == 0, "placeLinearWork: ptr must be 64-byte aligned");
+export function linearAttentionPlace(params: usize, ptr: usize): void {
+  assert((ptr & 63) == 0, "linearAttentionPlace: ptr must be 64-byte aligned");
   const p = changetype<LinearParams>(params);
   layOut(ptr, p.headDim, p.featureDim, p.valueDim, p.chunkSize, p.stripRows, true);
 }

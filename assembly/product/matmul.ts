@@ -22,7 +22,7 @@ import { ceilPanel, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, SCORE_ROW, tileRowsFor, 
 /** Steps of a block: a strip's row of them is as long as a row of weights. */
 // @ts-ignore: decorator
 @inline
-const K_BLOCK: usize = 512;
+export const K_BLOCK: usize = 512;
 
 /**
  * Where at most so many rows use a block of a packed matrix, they wait for it to come from memory: it is asked for at once. Sapphire
@@ -61,8 +61,8 @@ function stripsOf(p: MatmulParams, rows: usize): usize {
   return (rows + p.stripRows - 1) / p.stripRows;
 }
 
-/** Bytes of a thread's workspace; as a float, see workspaceBytes. */
-export function productWorkspaceBytes(params: usize): f64 {
+/** Bytes of a thread's workspace; as a float, see attentionWorkspaceBytes. */
+export function matmulWorkspaceBytes(params: usize): f64 {
   const p = changetype<MatmulParams>(params);
   return <f64>(
     (wholeLines(offsetof<ProductWorkspace>()) +
@@ -73,7 +73,7 @@ export function productWorkspaceBytes(params: usize): f64 {
 }
 
 /** Lays a workspace out. */
-export function placeProduct(params: usize, ptr: usize): void {
+export function matmulPlace(params: usize, ptr: usize): void {
   const p = changetype<MatmulParams>(params);
   const workspace = changetype<ProductWorkspace>(ptr);
   workspace.strip = ptr + <usize>wholeLines(offsetof<ProductWorkspace>());
@@ -82,7 +82,7 @@ export function placeProduct(params: usize, ptr: usize): void {
 }
 
 /** Blocks of columns of an entry, and with its blocks of rows the units: [entries, column blocks, row blocks]. */
-export function productUnits(params: usize): usize {
+export function matmulUnits(params: usize): usize {
   const p = changetype<MatmulParams>(params);
   return p.numEntries * columnBlocks(p) * rowBlocks(p);
 }
@@ -103,7 +103,7 @@ function rowBlocks(p: MatmulParams): usize {
  * Computes the units `first` to `end` − 1.
  *
  * @param params        MatmulParams
- * @param workspacePtr  what placeProduct laid out for the same parameters
+ * @param workspacePtr  what matmulPlace laid out for the same parameters
  */
 export function matmul(params: usize, workspacePtr: usize, first: usize, end: usize): void {
   const p = changetype<MatmulParams>(params);
@@ -216,7 +216,7 @@ function packedPanels(p: MatmulParams, b: usize, k: usize, steps: usize, column:
   return b + ((k * ceilPanel(p.columns) + column * steps) << 2);
 }
 
-/** Bytes of a packed matrix: [⌈depth / K_BLOCK⌉][⌈columns / 8⌉, steps, 8]. As a float, see workspaceBytes. */
+/** Bytes of a packed matrix: [⌈depth / K_BLOCK⌉][⌈columns / 8⌉, steps, 8]. As a float, see attentionWorkspaceBytes. */
 export function packedBytes(depth: usize, columns: usize): f64 {
   return <f64>((<u64>depth * <u64>ceilPanel(columns)) << 2);
 }

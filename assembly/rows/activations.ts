@@ -13,19 +13,9 @@
  * The first three are formed as max(x, 0) − |x| · F(−|x|), with F = Φ or σ: nothing cancels, on either side, and the limit at −∞ is 0.
  */
 import { exp4, exp4OfSum } from "../math/exp";
-import { ActivateParams } from "../abi/rowParams";
+import { ActivateParams, Activation } from "../abi/rowParams";
 import { madd } from "../math/simd";
 import { tanh4 } from "../math/tanh";
-
-/** By number, in the order of ACTIVATIONS in `src/rows/activations.ts`. */
-const enum Activation {
-  GELU = 0,
-  GELU_TANH = 1,
-  SILU = 2,
-  RELU = 3,
-  TANH = 4,
-  SIGMOID = 5,
-}
 
 /** Elements of a unit of `activate`: 4 KiB, which are still in L1 when the gate comes. */
 // @ts-ignore: decorator
@@ -147,7 +137,7 @@ function activateSpan(src: usize, dst: usize, count: usize, kind: i32): void {
 }
 
 function activateElements(src: usize, dst: usize, count: usize, kind: i32): void {
-  assert(kind >= Activation.GELU && kind <= Activation.SIGMOID, "activateElements: kind must be an index of ACTIVATIONS");
+  assert(kind >= Activation.GELU && kind <= Activation.SIGMOID, "activateElements: kind must be an Activation");
   if (kind == Activation.GELU) activateSpan(src, dst, count, Activation.GELU);
   else if (kind == Activation.GELU_TANH) activateSpan(src, dst, count, Activation.GELU_TANH);
   else if (kind == Activation.SILU) activateSpan(src, dst, count, Activation.SILU);
@@ -166,6 +156,10 @@ function multiplyRow(ptr: usize, gatePtr: usize, count: usize): void {
   const wholeEnd = ptr + ((count & ~3) << 2);
   for (; ptr < wholeEnd; ptr += 16, gatePtr += 16) v128.store(ptr, f32x4.mul(v128.load(ptr), v128.load(gatePtr)));
   for (let rest = count & 3; rest > 0; rest--, ptr += 4, gatePtr += 4) store<f32>(ptr, load<f32>(ptr) * load<f32>(gatePtr));
+}
+
+export function activateUnits(params: usize): usize {
+  return (changetype<ActivateParams>(params).count + UNIT - 1) / UNIT;
 }
 
 /** out = activation(x) · gate, the units `first` to `end` − 1 of UNIT elements each. `out` may be x, not the gate. */

@@ -13,6 +13,10 @@ import { PANEL, PANEL_BYTES } from "../tiles/layout";
 import { NormalizeParams } from "../abi/rowParams";
 import { madd } from "../math/simd";
 
+export function normalizeUnits(params: usize): usize {
+  return changetype<NormalizeParams>(params).rows;
+}
+
 /** The rows `first` to `end` − 1. */
 export function normalize(params: usize, _workspace: usize, first: usize, end: usize): void {
   const p = changetype<NormalizeParams>(params);

@@ -15,6 +15,10 @@ import { madd } from "../math/simd";
 const SIGNS = memory.data<u32>([0x80000000, 0x80000000, 0x80000000, 0x80000000]);
 const EVEN_SIGNS = memory.data<u32>([0x80000000, 0, 0x80000000, 0]);
 
+export function rotaryTablesUnits(params: usize): usize {
+  return changetype<RotaryTablesParams>(params).rows;
+}
+
 /** Cosines and sines of the rows `first` to `end` − 1 of the tables. */
 export function rotaryTables(params: usize, _workspace: usize, first: usize, end: usize): void {
   const p = changetype<RotaryTablesParams>(params);
@@ -25,6 +29,11 @@ export function rotaryTables(params: usize, _workspace: usize, first: usize, end
       storeCosSin(position * load<f64>(p.frequencies + (i << 3)), p.cos + at, p.sin + at);
     }
   }
+}
+
+export function rotaryUnits(params: usize): usize {
+  const p = changetype<RotaryParams>(params);
+  return p.batchSize * p.seqLen;
 }
 
 /** All heads of the rows `first` to `end` − 1, counted through the batch. */

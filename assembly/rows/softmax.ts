@@ -12,13 +12,23 @@ import { BLOCK, PANEL, PANEL_BYTES } from "../tiles/layout";
 import { SoftmaxParams } from "../abi/rowParams";
 import { maxLane, minusInfinity, sumLanes } from "../math/simd";
 import { rowMax } from "../tiles/scoreRows";
-import { softmaxColumns } from "./softmaxColumns";
+import { COLUMNS, COLUMNS_BYTES, softmaxColumns } from "./softmaxColumns";
 import { visibleRow } from "./softmaxMask";
 
+/** Rows, or tiles of columns, as many as cover the inner axes. */
+export function softmaxUnits(params: usize): usize {
+  const p = changetype<SoftmaxParams>(params);
+  return p.outer * ((p.inner + COLUMNS - 1) / COLUMNS);
+}
+
+export function softmaxWorkspaceBytes(params: usize): f64 {
+  return changetype<SoftmaxParams>(params).inner > 1 ? <f64>COLUMNS_BYTES : 0;
+}
+
 /**
- * The units `first` to `end` − 1: rows, or tiles of columns, as many as cover the inner axes.
+ * The units `first` to `end` − 1.
  *
- * @param workspace  24 bytes a column of a tile, of the thread's own, where the axis is not the last one
+ * @param workspace  of the thread's own, where the axis is not the last one
  */
 export function softmax(params: usize, workspace: usize, first: usize, end: usize): void {
   const p = changetype<SoftmaxParams>(params);

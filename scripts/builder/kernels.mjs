@@ -43,6 +43,7 @@ const step = (name, entry, options, { hasText = false, configs = ["asconfig.json
 /** The kernels' settings are in asconfig.json. `test/codegen.node.test.ts` reads the texts. */
 const NOTICE = "compiling kernels; all of them take about a minute";
 const kernels = (name, target, entry, hasText) => ({
+  needs: ["abi"],
   ...step(name, entry, ["--target", target], { hasText }),
   notice: NOTICE,
 });

@@ -1,10 +1,11 @@
 /** All steps, each after those that it needs, and what one may ask for. */
+import { ABI } from "./abi.mjs";
 import { BINARIES, KERNELS } from "./kernels.mjs";
 import { PACKAGE } from "./package.mjs";
 import { TOOLS } from "./tools.mjs";
 import { WORKERS } from "./workers.mjs";
 
-export const STEPS = [...WORKERS, ...KERNELS, ...TOOLS, ...PACKAGE];
+export const STEPS = [ABI, ...WORKERS, ...KERNELS, ...TOOLS, ...PACKAGE];
 
 /** Names of steps by what one may ask for; the names of steps themselves may be asked for too. */
 export const TARGETS = {

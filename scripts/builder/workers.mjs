@@ -31,8 +31,8 @@ const step = (name, entries, needs) => ({
 
 /** The pool's comes first: an engine's worker starts some of its own. */
 export const WORKERS = [
-  step("pool-worker", { worker: "src/runtime/worker.ts" }),
+  step("pool-worker", { worker: "src/runtime/worker.ts" }, ["abi"]),
   step("engine-workers", { attentionWorker: "src/workerEngine/attentionWorker.ts", engineWorker: "src/workerEngine/worker.ts" }, [
-    "pool-worker",
+    ...["abi", "pool-worker"],
   ]),
 ];

@@ -3,7 +3,7 @@ import { type Layout, LAYOUTS } from "../call/layout.js";
 import { describe, float32, integer, oneOf, wrongKind, wrongValue, MAX_POSITION, optional, isArray } from "../check.js";
 import type { AttentionOptions } from "./options.js";
 import { type Operand, readMask, readNumbers, readPlace, refuseOverlaps } from "../call/operand.js";
-import { type AttentionParams, SCORES_STAGES, type SequenceParams } from "../runtime/params.js";
+import { type AttentionParams, SCORES_STAGES, type SequenceParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import {
   type AttentionShape,

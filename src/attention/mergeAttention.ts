@@ -6,14 +6,13 @@ import {
   expectDims,
   handBack,
   newResult,
-  onScratch,
   type Operand,
   readNumbers,
   readPlace,
   refuseOverlaps,
 } from "../call/operand.js";
-import { wholeLines } from "../runtime/arena.js";
-import { MERGE_PARAMS, MERGE_PART, sizeOf, writeStruct } from "../runtime/params.js";
+import { launch } from "../call/launch.js";
+import { MERGE_PART_BYTES, writeMergeParams, writeMergePart } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 
@@ -36,6 +35,8 @@ export interface MergeOptions<Out extends Float32Tensor = Float32Tensor> {
 }
 
 const OPERATION = "mergeAttention";
+/** Multiply-adds of an element of a part, roughly: in the time that it takes to read it. */
+const WORK = 4;
 
 const MAX_PARTS = 2 ** 16;
 
@@ -112,27 +113,29 @@ function run(
   layout: Layout,
   operands: readonly Operand[],
 ): void {
-  const { memory, kernels, jobPtr } = runtime;
   const { batch, rows, heads, channels } = sizesOf(OPERATION, out, layout);
   const strides = stridesOf(layout, rows, heads, channels);
-  const partBytes = sizeOf(MERGE_PART);
-  onScratch(runtime, OPERATION, operands, wholeLines(partBytes * inputs.length), (parts) => {
-    for (const [index, part] of inputs.entries()) {
-      writeStruct(memory, parts + index * partBytes, MERGE_PART, { out: part.out.ptr, logSumExp: part.logSumExp.ptr });
-    }
-    writeStruct(memory, jobPtr, MERGE_PARAMS, {
-      parts,
-      numParts: inputs.length,
-      out: out.ptr,
-      logSumExp: logSumExp?.ptr ?? 0,
-      batchSize: batch,
-      seqLen: rows,
-      numHeads: heads,
-      valueDim: channels,
-      rowStride: strides.row,
-      headStride: strides.head,
-      batchStride: strides.batch,
-    });
-    kernels.merge(jobPtr);
+  launch(runtime, OPERATION, operands, {
+    kernel: "merge",
+    work: WORK * inputs.length * out.count,
+    ownBytes: MERGE_PART_BYTES * inputs.length,
+    write: (memory, jobPtr, parts) => {
+      for (const [index, part] of inputs.entries()) {
+        writeMergePart(memory, parts + index * MERGE_PART_BYTES, { out: part.out.ptr, logSumExp: part.logSumExp.ptr });
+      }
+      writeMergeParams(memory, jobPtr, {
+        parts,
+        numParts: inputs.length,
+        out: out.ptr,
+        logSumExp: logSumExp?.ptr ?? 0,
+        batchSize: batch,
+        seqLen: rows,
+        numHeads: heads,
+        valueDim: channels,
+        rowStride: strides.row,
+        headStride: strides.head,
+        batchStride: strides.batch,
+      });
+    },
   });
 }

@@ -1,7 +1,10 @@
 /** The options of scaled dot-product attention. */
 import type { Layout } from "../call/layout.js";
 import type { Float32Tensor, TensorLike } from "../call/tensor.js";
-import type { ScoresStage } from "../runtime/params.js";
+import type { SCORES_STAGES } from "../runtime/abi.generated.js";
+
+/** A stage of the scores: scale · q·k, after the softcap, after bias and masks. */
+export type ScoresStage = (typeof SCORES_STAGES)[number];
 
 /** Options of scaled dot-product attention. */
 export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {

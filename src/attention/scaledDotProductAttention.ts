@@ -3,10 +3,18 @@ import { ATTENTION_OPTIONS, type AttentionOptions } from "./options.js";
 import { stridesOf } from "../call/layout.js";
 import { knownOptions } from "../check.js";
 import { assertUnchanged, handBack, newResult, onScratch, type Operand, scratchBytes } from "../call/operand.js";
+import { runWritten, shareOf } from "../call/launch.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
-import { ATTENTION_PARAMS, type AttentionParams, SEQUENCE_BYTES, writeSequences, writeStruct } from "../runtime/params.js";
-import { PANEL, type SharedKernel } from "../runtime/kernels.js";
+import {
+  type AttentionParams,
+  PANEL,
+  SEQUENCE_PARAMS_BYTES,
+  type SharedKernel,
+  writeAttentionParams,
+  writeSequenceParams,
+} from "../runtime/abi.generated.js";
+import { unitsOf, workspaceBytesOf } from "../runtime/kernels.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
 import { type AttentionCall, type AttentionPlan, readCall } from "./attentionCall.js";
@@ -37,8 +45,7 @@ export function planAttention(
   const call = readUnchanged(runtime, OPERATION, q, { k, v }, options);
   if (isEmpty(call)) return { threads: 1, scratchBytes: 0 };
   const outBytes = call.results.out ? 0 : wholeLines(4 * countOf(call.shape.outDims));
-  const { threads, ownBytes } = placementOf(runtime, call, call.given);
-  return { threads, scratchBytes: scratchBytes(call.given) + ownBytes + outBytes };
+  return planOf(runtime, call, scratchBytes(call.given) + outBytes);
 }
 
 /** Reads a call; nothing of the caller's runs afterwards. */
@@ -65,95 +72,82 @@ export function attendTo(runtime: Runtime, call: AttentionCall, out: Operand): v
 /** Whether it has no query, and so no result. */
 const isEmpty = ({ shape }: AttentionCall): boolean => shape.batchSize === 0 || shape.seqLen === 0;
 
-/** A kernel's share of a call, and the units in which threads take it. */
-interface Pass {
-  readonly kernel: SharedKernel;
-  readonly units: number;
+/** Bytes of the structs of the sequences, and of those with the addresses of the blocks of a cache. */
+function ownBytesOf({ sequences, cache, shape }: AttentionCall): { readonly sequences: number; readonly all: number } {
+  const bytes = wholeLines(SEQUENCE_PARAMS_BYTES * sequences.length);
+  return { sequences: bytes, all: bytes + (cache ? wholeLines(4 * shape.batchSize * cache.blocksPerSequence) : 0) };
 }
 
-/** How a call is cut, and the scratch that it needs. */
-interface Placement {
-  readonly passes: readonly Pass[];
-  /** Multiply-adds of a pass. */
-  readonly work: number;
-  readonly threads: number;
+/** Writes the struct of the call, and from `ptr` on what it points to; returns its fields. */
+function write(runtime: Runtime, call: AttentionCall, out: Pick<Operand, "ptr">, ptr: number): AttentionParams {
+  const { memory, jobPtr } = runtime;
+  let sequencePtr = ptr;
+  for (const sequence of call.sequences) {
+    writeSequenceParams(memory, sequencePtr, sequence);
+    sequencePtr += SEQUENCE_PARAMS_BYTES;
+  }
+  const blocks = call.cache ? ptr + ownBytesOf(call).sequences : 0;
+  call.cache?.writeBlocks(memory.i32, blocks >>> 2);
+  const params = paramsOf(runtime, call, out, ptr, blocks);
+  writeAttentionParams(memory, jobPtr, params);
+  return params;
+}
+
+/** How a call is cut. Sizes in bytes. */
+interface Cut {
+  readonly passes: readonly SharedKernel[];
   readonly columnRanges: number;
   readonly sharedScoresBytes: number;
-  readonly workspaceBytes: number;
-  readonly sequencesBytes: number;
-  /** Of the addresses of the blocks of a cache. */
-  readonly blocksBytes: number;
-  /** In all, beside the operands. */
-  readonly ownBytes: number;
+}
+const WHOLE: Cut = { passes: ["attention"], columnRanges: 1, sharedScoresBytes: 0 };
+
+/**
+ * How the call whose struct is written is cut: strips that are fewer than threads are split where that is possible.
+ *
+ * @param otherBytes  scratch that the call will take beside that
+ */
+function cutOf(runtime: Runtime, { cache, results, shape }: AttentionCall, work: number, otherBytes: number): Cut {
+  const { kernels, jobPtr } = runtime;
+  const threads = runtime.threadsFor(work);
+  if (threads === 1 || !cache || cache.blocksPerSequence < 2 || results.weights || results.scores) return WHOLE;
+  const strips = unitsOf(kernels, "attention", jobPtr);
+  if (strips >= threads) return WHOLE;
+  const sharedScoresBytes = kernels.sharedScoresBytes(jobPtr);
+  const workspaceBytes = wholeLines(workspaceBytesOf(kernels, "splitScores", jobPtr));
+  if (runtime.arena.room - otherBytes - sharedScoresBytes < 2 * workspaceBytes) return WHOLE;
+  const columnRanges = Math.min(Math.ceil(shape.valueDim / PANEL), Math.ceil(threads / strips));
+  return { passes: ["splitScores", "splitValues"], columnRanges, sharedScoresBytes };
 }
 
-/** @param isSplit  whether strips may be split where there are fewer than threads */
-function placementOf(runtime: Runtime, call: AttentionCall, operands: readonly Operand[], isSplit = true): Placement {
-  const { shape, sequences, cache, results } = call;
-  const strips = numStrips(runtime, call);
-  const maxKvLen = maxKvLenOf(call);
-  const work = workOf(call);
-  const wantedThreads = runtime.threadsFor(work);
-  if (!cache || cache.blocksPerSequence < 2 || results.weights || results.scores || strips >= wantedThreads) isSplit = false;
-  const columnRanges = Math.min(Math.ceil(shape.valueDim / PANEL), Math.ceil(wantedThreads / strips));
-  const passes: Pass[] = isSplit
-    ? [
-        { kernel: "splitScores", units: strips * cache!.blocksPerSequence },
-        { kernel: "splitValues", units: strips * columnRanges },
-      ]
-    : [{ kernel: "attention", units: strips }];
-  const sharedScoresBytes = isSplit ? runtime.kernels.sharedScoresBytes(strips, maxKvLen) : 0;
-  const workspaceBytes = wholeLines(runtime.kernels.workspaceBytes(cache ? 0 : maxKvLen, shape.headDim, shape.valueDim));
-  const sequencesBytes = wholeLines(SEQUENCE_BYTES * sequences.length);
-  const blocksBytes = cache ? wholeLines(4 * shape.batchSize * cache.blocksPerSequence) : 0;
-  const sharedBytes = sequencesBytes + blocksBytes + sharedScoresBytes;
-  const room = runtime.arena.room - scratchBytes(operands) - sharedBytes;
-  const mostThreads = Math.floor(room / workspaceBytes); // each has a workspace of its own
-  if (isSplit && mostThreads < 2) return placementOf(runtime, call, operands, false);
-  const mostUnits = Math.max(...passes.map(({ units }) => units));
-  const threads = Math.max(1, Math.min(wantedThreads, mostUnits, mostThreads));
-  return {
-    passes,
-    work: work / passes.length,
-    threads,
-    columnRanges,
-    sharedScoresBytes,
-    workspaceBytes,
-    sequencesBytes,
-    blocksBytes,
-    ownBytes: sharedBytes + threads * workspaceBytes,
-  };
-}
-
-/** Places the operands in scratch, runs the kernel and copies the results out. */
+/** Places the operands in scratch, runs the kernels and copies the results out. */
 function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
-  const { memory, jobPtr } = runtime;
+  const { operation } = call;
   const operands = call.given.includes(out) ? call.given : [...call.given, out];
-  const placement = placementOf(runtime, call, operands);
-  const { passes, work, threads, workspaceBytes } = placement;
-  onScratch(runtime, call.operation, operands, placement.ownBytes, (sequencesPtr) => {
-    writeSequences(memory.i32, sequencesPtr >>> 2, call.sequences);
-    const blocksPtr = sequencesPtr + placement.sequencesBytes;
-    call.cache?.writeBlocks(memory.i32, blocksPtr >>> 2);
-    const sharedScores = blocksPtr + placement.blocksBytes;
-    const workspaces = sharedScores + placement.sharedScoresBytes;
-    writeStruct(memory, jobPtr, ATTENTION_PARAMS, {
-      ...paramsOf(runtime, call, out, sequencesPtr, call.cache ? blocksPtr : 0),
-      sharedScores,
-      columnRanges: placement.columnRanges,
-    });
-    for (const { kernel, units } of passes) {
-      runtime.run(call.operation, { kernel, params: jobPtr, workspaces, workspaceBytes, units, work, threads });
+  onScratch(runtime, operation, operands, ownBytesOf(call).all, (ptr) => {
+    const params = write(runtime, call, out, ptr);
+    const work = workOf(call);
+    const { passes, columnRanges, sharedScoresBytes } = cutOf(runtime, call, work, 0);
+    if (sharedScoresBytes > 0) {
+      const sharedScores = runtime.arena.extendScratch(operation, sharedScoresBytes);
+      writeAttentionParams(runtime.memory, runtime.jobPtr, { ...params, sharedScores, columnRanges });
     }
+    runWritten(runtime, operation, passes, work);
   });
 }
 
-/** Strips of the call, see `assembly/attention/stripOrder.ts`. */
-function numStrips({ build }: Runtime, { sequences, shape: { numHeads, numKvHeads } }: AttentionCall): number {
-  const groupSize = numHeads / numKvHeads;
-  let strips = 0;
-  for (const { queryRows } of sequences) strips += Math.ceil((queryRows * groupSize) / STRIP_ROWS[build]);
-  return strips * numKvHeads;
+/** What the call would take with `otherBytes` of operands in scratch. */
+function planOf(runtime: Runtime, call: AttentionCall, otherBytes: number): AttentionPlan {
+  const ownBytes = ownBytesOf(call).all;
+  let plan: AttentionPlan = { threads: 1, scratchBytes: 0 };
+  onScratch(runtime, call.operation, [], ownBytes, (ptr) => {
+    const params = write(runtime, call, { ptr: 0 }, ptr);
+    const work = workOf(call);
+    const { passes, columnRanges, sharedScoresBytes } = cutOf(runtime, call, work, otherBytes);
+    writeAttentionParams(runtime.memory, runtime.jobPtr, { ...params, columnRanges });
+    const { threads, workspaceBytes } = shareOf(runtime, passes, work, otherBytes + sharedScoresBytes);
+    plan = { threads, scratchBytes: otherBytes + ownBytes + sharedScoresBytes + threads * workspaceBytes };
+  });
+  return plan;
 }
 
 /** Keys of the longest sequence. */
@@ -184,10 +178,10 @@ function workOf({ sequences, shape: { numHeads, numKvHeads, headDim, valueDim },
 function paramsOf(
   runtime: Runtime,
   call: AttentionCall,
-  out: Operand,
+  out: Pick<Operand, "ptr">,
   sequences: number,
   blocks: number,
-): Omit<AttentionParams, "sharedScores" | "columnRanges"> {
+): AttentionParams {
   const { cache, inputs, results, shape, strides, numbers, layout } = call;
   const { seqLen, kvLen, numHeads, numKvHeads, headDim, valueDim } = shape;
   const qStrides = stridesOf(layout, seqLen, numHeads, headDim);
@@ -206,6 +200,7 @@ function paramsOf(
     weights: results.weights?.ptr ?? 0,
     scores: results.scores?.ptr ?? 0,
     sequences,
+    numSequences: call.sequences.length,
     blocks,
     isInt8: cache?.isInt8 ? 1 : 0,
     seqLen,
@@ -243,5 +238,7 @@ function paramsOf(
     sinkTokens: numbers.sinkTokens,
     scoresStage: numbers.scoresStage,
     stripRows: STRIP_ROWS[runtime.build],
+    sharedScores: 0,
+    columnRanges: 1,
   };
 }

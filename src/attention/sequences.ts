@@ -1,7 +1,7 @@
 /** The sequences of a call: where their rows and keys lie, how many count, and at which positions they stand. */
 import type { AttentionOptions } from "./options.js";
 import { integer, integersOf, isAbsent, listLength, isObject, MAX_POSITION, wrongValue } from "../check.js";
-import type { SequenceParams } from "../runtime/params.js";
+import type { SequenceParams } from "../runtime/abi.generated.js";
 import type { AttentionShape } from "./shape.js";
 
 /** Sequences that are packed in a call at most, as a cache has. */

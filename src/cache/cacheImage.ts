@@ -10,7 +10,8 @@
  */
 import { describe, wrongKind, wrongValue, MAX_POSITION, typedArrayName, plainView } from "../check.js";
 import { CACHE_TYPES, type CacheConfig, POLICIES, readCacheConfig } from "./cacheConfig.js";
-import { BLOCK, blocksOf, type KeySequence, type KeySpan } from "./keySequences.js";
+import { BLOCK } from "../runtime/abi.generated.js";
+import { blocksOf, type KeySequence, type KeySpan } from "./keySequences.js";
 
 /** "HWKV" */
 const MAGIC = 0x564b5748;

@@ -2,10 +2,8 @@
  * The keys of each sequence of a cache, as lists of blocks in the arena. Sequences may share blocks, also with forks: a block has
  * users, and whoever writes to one that others use writes to a copy.
  */
+import { BLOCK } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
-
-/** Keys in a block, as the kernels have it; see `assembly/attention/keyBlock.ts`. */
-export const BLOCK = 512;
 
 /** Blocks that hold `keys` keys. */
 export const blocksOf = (keys: number): number => Math.ceil(keys / BLOCK);

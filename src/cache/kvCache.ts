@@ -17,7 +17,7 @@ import {
 } from "../check.js";
 import { assertUnchanged, ownArray, readNumbers } from "../call/operand.js";
 import { attend, readUnchanged } from "../attention/scaledDotProductAttention.js";
-import type { SequenceParams } from "../runtime/params.js";
+import type { SequenceParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type CachedKeys, cachedRows } from "../attention/shape.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";

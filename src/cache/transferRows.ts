@@ -3,13 +3,16 @@ import { type Layout, stridesOf } from "../call/layout.js";
 import { wrongValue } from "../check.js";
 import { onScratch, type Operand } from "../call/operand.js";
 import { wholeLines } from "../runtime/arena.js";
-import { CACHE_PARAMS, KEY_SPAN, sizeOf, writeStruct } from "../runtime/params.js";
+import { APPEND_RESULTS, KEY_SPAN_BYTES, writeCacheParams, writeKeySpan } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { CacheConfig } from "./cacheConfig.js";
 import { blocksOf, type KeySpan, writeBlocks } from "./keySequences.js";
 
-/** What `appendKeys` returns where a number is not finite and dtype "int8" can't keep it. */
-const NOT_FINITE = { 1: "k", 2: "v" } as Readonly<Record<number, "k" | "v">>;
+/** Whose number dtype "int8" can't keep, by what `appendKeys` returns. */
+const NOT_FINITE = { all: undefined, "key-not-finite": "k", "value-not-finite": "v" } satisfies Record<
+  (typeof APPEND_RESULTS)[number],
+  string | undefined
+>;
 
 /** Keys and values of `count` rows a sequence, operands of a call or places for results. */
 export interface Rows {
@@ -36,20 +39,19 @@ export function transferRows(
 ): void {
   const { memory, kernels, jobPtr } = runtime;
   const blocksPerSequence = spans.reduce((most, { end }) => Math.max(most, blocksOf(end)), 0);
-  const spanBytes = sizeOf(KEY_SPAN);
-  const spansBytes = wholeLines(spanBytes * spans.length);
+  const spansBytes = wholeLines(KEY_SPAN_BYTES * spans.length);
   const blocksBytes = wholeLines(4 * spans.length * blocksPerSequence);
   const operands = [k, v, keyScales, valueScales].filter((operand) => operand !== undefined);
   const kernelBytes = kernels.transferBytes(headDim, valueDim);
   onScratch(runtime, operation, operands, spansBytes + blocksBytes + kernelBytes, (spansPtr) => {
     const blocksPtr = spansPtr + spansBytes;
     for (const [index, { sequence, first, end }] of spans.entries()) {
-      writeStruct(memory, spansPtr + index * spanBytes, KEY_SPAN, { first, end });
+      writeKeySpan(memory, spansPtr + index * KEY_SPAN_BYTES, { first, end });
       writeBlocks(sequence, blocksPerSequence, memory.i32, (blocksPtr >>> 2) + index * blocksPerSequence);
     }
     const kStrides = stridesOf(layout, count, numKvHeads, headDim);
     const vStrides = stridesOf(layout, count, numKvHeads, valueDim);
-    writeStruct(memory, jobPtr, CACHE_PARAMS, {
+    writeCacheParams(memory, jobPtr, {
       k: k.ptr,
       v: v.ptr,
       blocks: blocksPtr,
@@ -69,7 +71,7 @@ export function transferRows(
       vHeadStride: vStrides.head,
       vBatchStride: vStrides.batch,
     });
-    const notFinite = NOT_FINITE[kernels[kernel](jobPtr, blocksPtr + blocksBytes) ?? 0];
+    const notFinite = NOT_FINITE[APPEND_RESULTS[kernels[kernel](jobPtr, blocksPtr + blocksBytes) ?? 0]!];
     if (notFinite) throw wrongValue(operation, `"${notFinite}" holds NaN or infinity, which a cache of dtype "int8" can't keep`);
   });
 }

@@ -1,23 +1,22 @@
 /** Linear attention: validate → place → run → hand back. */
 import { stridesOf } from "../call/layout.js";
 import { knownOptions } from "../check.js";
-import { handBack, newResult, onScratch, type Operand, ownArray, scratchBytes } from "../call/operand.js";
+import { handBack, newResult, onScratch, type Operand, ownArray } from "../call/operand.js";
+import { prepare } from "../call/launch.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
-import { PANEL } from "../runtime/kernels.js";
-import { LINEAR_PARAMS, type LinearParams, writeStruct } from "../runtime/params.js";
+import { FEATURE_MAPS, type LinearParams, PANEL, writeLinearParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import {
   LINEAR_OPTIONS,
   type LinearCall,
-  type LinearShape,
   NO_STRIDES,
   readLinearCall,
   type StatelessOptions,
   type StateSizes,
 } from "./linearCall.js";
-import { FEATURE_MAPS, isDelta, type LinearConfig, readLinearConfig } from "./linearConfig.js";
+import { isDelta, type LinearConfig, readLinearConfig } from "./linearConfig.js";
 import { projectionsOf } from "./randomFeatures.js";
 
 const OPERATION = "linearAttention";
@@ -88,7 +87,7 @@ function run(runtime: Runtime, call: LinearCall, out: Operand, states: PlacedSta
     keyLengths: call.keyLengths,
     projections: projectionsOf(runtime, operation, config, numKvHeads, headDim),
   };
-  runKernel(runtime, job, shape, states, () => paramsOf(call, out));
+  runKernel(runtime, job, batchSize, states, () => paramsOf(call, out));
 }
 
 interface LinearJob {
@@ -105,24 +104,19 @@ interface LinearJob {
 function runKernel(
   runtime: Runtime,
   { operation, operands, work, columnRanges, chunkSize, keyLengths, projections }: LinearJob,
-  { batchSize, numKvHeads, headDim, featureDim, valueDim }: LinearShape,
+  batchSize: number,
   states: PlacedStates | undefined,
   params: () => Omit<LinearParams, OwnParams>,
 ): void {
-  const { memory, kernels, jobPtr } = runtime;
-  const stripRows = STRIP_ROWS[runtime.build];
-  const workspaceBytes = wholeLines(kernels.linearWorkBytes(headDim, featureDim, valueDim, chunkSize, stripRows));
+  const { memory, jobPtr } = runtime;
   const listBytes = wholeLines(4 * batchSize);
   const projectionBytes = wholeLines(projections?.byteLength ?? 0);
-  const ownBytes = 2 * listBytes + projectionBytes;
-  const units = batchSize * numKvHeads * columnRanges;
-  const threads = runtime.threadsWithin(runtime.threadsFor(work), units, workspaceBytes, scratchBytes(operands) + ownBytes);
-  onScratch(runtime, operation, operands, ownBytes + threads * workspaceBytes, (lists) => {
+  onScratch(runtime, operation, operands, 2 * listBytes + projectionBytes, (lists) => {
     const projectionsPtr = lists + 2 * listBytes;
     memory.i32.set(keyLengths, lists >>> 2);
     memory.i32.set(states?.openKeys ?? new Int32Array(batchSize), (lists + listBytes) >>> 2);
     if (projections) memory.f32.set(projections, projectionsPtr >>> 2);
-    writeStruct(memory, jobPtr, LINEAR_PARAMS, {
+    writeLinearParams(memory, jobPtr, {
       ...params(),
       projections: projections ? projectionsPtr : 0,
       states: states?.ptr ?? 0,
@@ -130,18 +124,11 @@ function runKernel(
       openKeys: lists + listBytes,
       chunkSize,
       columnRanges,
-      stripRows,
+      stripRows: STRIP_ROWS[runtime.build],
     });
+    const jobs = prepare(runtime, operation, ["linearAttention"], work);
     if (states) states.isBeingWritten = true;
-    runtime.run(operation, {
-      kernel: "linearAttention",
-      params: jobPtr,
-      workspaces: projectionsPtr + projectionBytes,
-      workspaceBytes,
-      units,
-      work,
-      threads,
-    });
+    for (const each of jobs) runtime.run(operation, each);
     if (states) states.isBeingWritten = false;
   });
 }
@@ -190,7 +177,7 @@ export function readSums(
     returned: undefined,
     given: job.operands,
   };
-  runKernel(runtime, job, shape, states, () => ({ ...paramsOf(call, out), qHeadStride: 0, qBatchStride: 0 }));
+  runKernel(runtime, job, batchSize, states, () => ({ ...paramsOf(call, out), qHeadStride: 0, qBatchStride: 0 }));
   return handBack<ResultTensor>(undefined, out);
 }
 
@@ -199,7 +186,7 @@ type OwnParams = "projections" | "states" | "keyLengths" | "openKeys" | "chunkSi
 /** The struct of a call; all operands have their places. */
 function paramsOf(call: LinearCall, out: Operand): Omit<LinearParams, OwnParams> {
   const { config, shape, inputs, layout, strides } = call;
-  const { seqLen, kvLen, numHeads, numKeyHeads, numKvHeads, headDim, featureDim, valueDim } = shape;
+  const { batchSize, seqLen, kvLen, numHeads, numKeyHeads, numKvHeads, headDim, featureDim, valueDim } = shape;
   const qStrides = stridesOf(layout, seqLen, numHeads, headDim);
   const kStrides = stridesOf(layout, kvLen, numKeyHeads, headDim);
   const vStrides = stridesOf(layout, kvLen, numKvHeads, valueDim);
@@ -219,6 +206,7 @@ function paramsOf(call: LinearCall, out: Operand): Omit<LinearParams, OwnParams>
     decayDim: call.decayDim,
     eps: config.eps,
     scale: config.scale ?? 1 / Math.sqrt(headDim),
+    batchSize,
     seqLen,
     kvLen,
     numHeads,

@@ -5,7 +5,7 @@ import { assertUnchanged, onScratch, readNumbers } from "../call/operand.js";
 import { attendLinear, type PlacedStates, readSums } from "./linearAttention.js";
 import { INPUT_OPTIONS, LINEAR_OPTIONS, type LinearInputs, readLinearCall, type StatelessOptions } from "./linearCall.js";
 import type { FeatureFunction } from "./linearConfig.js";
-import { PANEL } from "../runtime/kernels.js";
+import { PANEL } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
 import { type LinearAttentionStateOptions, type LinearStateConfig, readLinearStateConfig } from "./stateConfig.js";

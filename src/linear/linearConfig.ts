@@ -1,9 +1,9 @@
 /** What kind of linear attention a call or a state wants: its options, read once and checked for mixtures. */
 import { describe, float32, integer, oneOf, wrongKind } from "../check.js";
+import { BLOCK, FEATURE_MAPS } from "../runtime/abi.generated.js";
 import type { TensorLike } from "../call/tensor.js";
 
-/** The feature maps that kernels have, in the order of their numbers in `assembly/linear/featureMaps.ts`. */
-export const FEATURE_MAPS = ["identity", "elu+1", "relu", "relu2", "exp", "softmax", "favor+"] as const;
+/** The feature maps that kernels have. */
 type NamedMap = (typeof FEATURE_MAPS)[number];
 
 /** A function of one tensor: gets numbers and sizes, and returns a tensor of the same sizes but for the last. */
@@ -62,7 +62,7 @@ export interface LinearConfig {
  */
 const CHUNK = 48;
 /** What a row of scores has room for. */
-const MAX_CHUNK = 512;
+const MAX_CHUNK = BLOCK;
 const MAX_FEATURES = 2 ** 16;
 
 export const isGated = (rule: LinearRule | undefined): boolean => rule === "gated" || rule === "gated_delta";

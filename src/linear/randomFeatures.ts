@@ -1,8 +1,8 @@
 /** The random projections of "favor+", drawn once for each seed and sizes. */
 import { onScratch } from "../call/operand.js";
-import { PANEL } from "../runtime/kernels.js";
+import { FEATURE_MAPS, PANEL } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { FEATURE_MAPS, type LinearConfig } from "./linearConfig.js";
+import type { LinearConfig } from "./linearConfig.js";
 
 const FAVOR = FEATURE_MAPS.indexOf("favor+");
 

@@ -1,10 +1,8 @@
 /** Matrix products on what lies in the engine's memory: how they are cut into units, and what scratch they take. */
 import { type Activation, ACTIVATIONS } from "../rows/activations.js";
-import { onScratch } from "../call/operand.js";
-import { wholeLines } from "../runtime/arena.js";
+import { launch } from "../call/launch.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
-import { PANEL } from "../runtime/kernels.js";
-import { MATMUL_ENTRY, MATMUL_PARAMS, sizeOf, writeStruct } from "../runtime/params.js";
+import { MATMUL_ENTRY_BYTES, PANEL, writeMatmulEntry, writeMatmulParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 
 /** Products out = activation(a · b + bias) of the same sizes. Addresses in bytes, strides in elements. */
@@ -51,38 +49,32 @@ const READ_WORK = 4;
  * @throws {RangeError} not enough memory
  */
 export function multiply(runtime: Runtime, operation: string, products: Products): void {
-  const { kernels, memory, jobPtr } = runtime;
   const { numEntries, entryAt, rows, columns, depth } = products;
   const work = numEntries * Math.max(rows, READ_WORK) * columns * depth;
-  const wantedThreads = runtime.threadsFor(work);
-  const entryBytes = sizeOf(MATMUL_ENTRY);
-  const entriesBytes = wholeLines(entryBytes * numEntries);
-  const struct = {
-    entries: 0,
-    numEntries,
-    bias: products.bias,
-    rows,
-    columns,
-    depth,
-    aRowStride: products.aRowStride,
-    bRowStride: products.bRowStride,
-    outRowStride: products.outRowStride,
-    isATransposed: products.isATransposed ? 1 : 0,
-    isBTransposed: products.isBTransposed ? 1 : 0,
-    isPacked: products.isPacked ? 1 : 0,
-    accumulate: products.accumulate ? 1 : 0,
-    activation: products.activation === undefined ? 0 : 1 + ACTIVATIONS.indexOf(products.activation),
-    ...unitOf(runtime, products, wantedThreads),
-  };
-  writeStruct(memory, jobPtr, MATMUL_PARAMS, struct);
-  const units = kernels.productUnits(jobPtr);
-  const workspaceBytes = wholeLines(kernels.productWorkspaceBytes(jobPtr));
-  const threads = runtime.threadsWithin(wantedThreads, units, workspaceBytes, entriesBytes);
-  onScratch(runtime, operation, [], entriesBytes + threads * workspaceBytes, (ptr) => {
-    for (let index = 0; index < numEntries; index++) writeStruct(memory, ptr + index * entryBytes, MATMUL_ENTRY, entryAt(index));
-    writeStruct(memory, jobPtr, MATMUL_PARAMS, { ...struct, entries: ptr });
-    const workspaces = ptr + entriesBytes;
-    runtime.run(operation, { kernel: "matmul", params: jobPtr, workspaces, workspaceBytes, units, work, threads });
+  launch(runtime, operation, [], {
+    kernel: "matmul",
+    work,
+    ownBytes: MATMUL_ENTRY_BYTES * numEntries,
+    write: (memory, jobPtr, ptr) => {
+      for (let index = 0; index < numEntries; index++) writeMatmulEntry(memory, ptr + index * MATMUL_ENTRY_BYTES, entryAt(index));
+      writeMatmulParams(memory, jobPtr, {
+        entries: ptr,
+        numEntries,
+        bias: products.bias,
+        rows,
+        columns,
+        depth,
+        aRowStride: products.aRowStride,
+        bRowStride: products.bRowStride,
+        outRowStride: products.outRowStride,
+        isATransposed: products.isATransposed ? 1 : 0,
+        isBTransposed: products.isBTransposed ? 1 : 0,
+        isPacked: products.isPacked ? 1 : 0,
+        accumulate: products.accumulate ? 1 : 0,
+        activation: products.activation === undefined ? 0 : 1 + ACTIVATIONS.indexOf(products.activation),
+        ...unitOf(runtime, products, runtime.threadsFor(work)),
+      });
+    },
   });
 }
 

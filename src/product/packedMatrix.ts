@@ -2,16 +2,13 @@
 /** A matrix packed once for many products. */
 import { isObject, oneOf, show, wrongMoment, wrongValue } from "../check.js";
 import { assertUnchanged, onScratch, readNumbers } from "../call/operand.js";
-import { PANEL } from "../runtime/kernels.js";
+import { K_BLOCK, PANEL } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { TensorLike } from "../call/tensor.js";
 
 export const WEIGHT_LAYOUTS = ["inOut", "outIn"] as const;
 /** How the matrix of y = x W lies: "inOut" as W [in, out], as in Keras; "outIn" as its transpose [out, in], as in PyTorch. */
 export type WeightLayout = (typeof WEIGHT_LAYOUTS)[number];
-
-/** Rows of a block, as the kernels have them; see `assembly/product/matmul.ts`. */
-const BLOCK_ROWS = 512;
 
 /** Memory of a packed matrix. */
 interface Block {
@@ -96,9 +93,9 @@ export class PackedMatrix {
     const packedColumns = Math.ceil(this.columns / PANEL) * PANEL;
     const found = new Float32Array(this.depth * indices.length);
     for (let row = 0; row < this.depth; row++) {
-      const step = row % BLOCK_ROWS;
+      const step = row % K_BLOCK;
       const block = row - step;
-      const steps = Math.min(BLOCK_ROWS, this.depth - block);
+      const steps = Math.min(K_BLOCK, this.depth - block);
       const start = (ptr >>> 2) + block * packedColumns + step * PANEL;
       for (const [index, column] of indices.entries()) {
         const ofPanel = column % PANEL;

@@ -2,10 +2,10 @@
 import { ACTIVATIONS, type Activation } from "./activations.js";
 import { knownOptions, oneOf, optional } from "../check.js";
 import { assertUnchanged, expectDims, handBack, newResult, readNumbers, readPlace, refuseOverlaps } from "../call/operand.js";
-import { ACTIVATE_PARAMS } from "../runtime/params.js";
+import { writeActivateParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
-import { runUnits } from "../call/runUnits.js";
+import { launch } from "../call/launch.js";
 
 /** Options of `activate`. */
 export interface ActivateOptions<Out extends Float32Tensor = Float32Tensor> {
@@ -16,8 +16,6 @@ export interface ActivateOptions<Out extends Float32Tensor = Float32Tensor> {
 }
 
 const OPERATION = "activate";
-/** Elements of a unit, see `assembly/rows/activations.ts`. */
-const UNIT = 1024;
 /** Multiply-adds of an element, roughly. */
 const WORK = 12;
 
@@ -44,12 +42,12 @@ export function activate<Out extends Float32Tensor = ResultTensor>(
   assertUnchanged(runtime, OPERATION, given);
 
   const out = place ?? newResult(runtime, OPERATION, input.dims);
-  runUnits(runtime, OPERATION, place ? given : [...given, out], {
+  if (out.count === 0) return handBack(returned, out);
+  launch(runtime, OPERATION, place ? given : [...given, out], {
     kernel: "activate",
-    units: Math.ceil(input.count / UNIT),
     work: WORK * input.count,
-    layout: ACTIVATE_PARAMS,
-    paramsOf: () => ({ x: input.ptr, gate: gate?.ptr ?? 0, out: out.ptr, count: input.count, kind: number }),
+    write: (memory, jobPtr) =>
+      writeActivateParams(memory, jobPtr, { x: input.ptr, gate: gate?.ptr ?? 0, out: out.ptr, count: input.count, kind: number }),
   });
   return handBack(returned, out);
 }

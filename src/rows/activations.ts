@@ -1,5 +1,7 @@
-/** The activation functions that operations offer; a function's place here is its number in the kernels. */
-export const ACTIVATIONS = ["gelu", "gelu-tanh", "silu", "relu", "tanh", "sigmoid"] as const;
+/** The activation functions that operations offer. */
+import { ACTIVATIONS } from "../runtime/abi.generated.js";
+
+export { ACTIVATIONS };
 
 /**
  * gelu: x · Φ(x) with the normal distribution's Φ, by the error function. gelu-tanh: its approximation by tanh (arXiv:1606.08415).

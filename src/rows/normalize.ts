@@ -10,10 +10,10 @@ import {
   readPlace,
   refuseOverlaps,
 } from "../call/operand.js";
-import { NORMALIZE_PARAMS } from "../runtime/params.js";
+import { writeNormalizeParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
-import { runUnits } from "../call/runUnits.js";
+import { launch } from "../call/launch.js";
 
 /** Options of `rmsNorm`. */
 export interface RmsNormOptions<Out extends Float32Tensor = Float32Tensor> {
@@ -115,19 +115,20 @@ export function normalizeRows(
   operands: readonly Operand[],
   { input, out, weight, bias, length, eps, isCentered }: NormalizedRows,
 ): void {
-  runUnits(runtime, operation, operands, {
+  if (input.count === 0) return;
+  launch(runtime, operation, operands, {
     kernel: "normalize",
-    units: input.count === 0 ? 0 : input.count / length,
     work: WORK * input.count,
-    layout: NORMALIZE_PARAMS,
-    paramsOf: () => ({
-      x: input.ptr,
-      out: out.ptr,
-      weight: weight?.ptr ?? 0,
-      bias: bias?.ptr ?? 0,
-      length,
-      eps,
-      isCentered: Number(isCentered),
-    }),
+    write: (memory, jobPtr) =>
+      writeNormalizeParams(memory, jobPtr, {
+        x: input.ptr,
+        out: out.ptr,
+        weight: weight?.ptr ?? 0,
+        bias: bias?.ptr ?? 0,
+        rows: input.count / length,
+        length,
+        eps,
+        isCentered: Number(isCentered),
+      }),
   });
 }

@@ -15,7 +15,8 @@ import {
 } from "../check.js";
 import { type Operand, readNumbers } from "../call/operand.js";
 import { wholeLines } from "../runtime/arena.js";
-import { ROTARY_PARAMS, ROTARY_TABLES_PARAMS, writeStruct } from "../runtime/params.js";
+import { runWritten } from "../call/launch.js";
+import { writeRotaryParams, writeRotaryTablesParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { TensorLike } from "../call/tensor.js";
 
@@ -237,18 +238,9 @@ export function computeTables(
   rows: number,
   ptrs: { readonly cos: number; readonly sin: number; readonly positions: number; readonly frequencies: number },
 ): void {
-  const work = ANGLE_WORK * rows * rotaryDim;
   runtime.kernels.rotaryFrequencies(ptrs.frequencies, rotaryDim, base);
-  writeStruct(runtime.memory, runtime.jobPtr, ROTARY_TABLES_PARAMS, { ...ptrs, pairs: rotaryDim / 2 });
-  runtime.run(operation, {
-    kernel: "rotaryTables",
-    params: runtime.jobPtr,
-    workspaces: 0,
-    workspaceBytes: 0,
-    units: rows,
-    work,
-    threads: Math.min(rows, runtime.threadsFor(work)),
-  });
+  writeRotaryTablesParams(runtime.memory, runtime.jobPtr, { ...ptrs, rows, pairs: rotaryDim / 2 });
+  runWritten(runtime, operation, ["rotaryTables"], ANGLE_WORK * rows * rotaryDim);
 }
 
 /**
@@ -277,13 +269,13 @@ export function turn(
   if (!tables) {
     computeTables(runtime, operation, rotaryDim, base, positions.length, { cos, sin, positions: positionsPtr, frequencies });
   }
-  const work = CHANNEL_WORK * rows * numHeads * headDim;
-  writeStruct(memory, runtime.jobPtr, ROTARY_PARAMS, {
+  writeRotaryParams(memory, runtime.jobPtr, {
     x,
     out,
     cos,
     sin,
     tableRows: ptr,
+    batchSize,
     seqLen,
     numHeads,
     headDim,
@@ -297,13 +289,5 @@ export function turn(
     isInterleaved: Number(isInterleaved),
     isInverse: Number(isInverse),
   });
-  runtime.run(operation, {
-    kernel: "rotary",
-    params: runtime.jobPtr,
-    workspaces: 0,
-    workspaceBytes: 0,
-    units: rows,
-    work,
-    threads: Math.min(rows, runtime.threadsFor(work)),
-  });
+  runWritten(runtime, operation, ["rotary"], CHANNEL_WORK * rows * numHeads * headDim);
 }

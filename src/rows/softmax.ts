@@ -11,10 +11,10 @@ import {
   readPlace,
   refuseOverlaps,
 } from "../call/operand.js";
-import { AXIS_PARAMS, sizeOf, SOFTMAX_PARAMS, writeStruct } from "../runtime/params.js";
+import { AXIS_PARAMS_BYTES, writeAxisParams, writeSoftmaxParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
-import { runUnits } from "../call/runUnits.js";
+import { launch } from "../call/launch.js";
 
 /** Options of `softmax`. */
 export interface SoftmaxOptions<Out extends Float32Tensor = Float32Tensor> {
@@ -37,9 +37,6 @@ export interface SoftmaxOptions<Out extends Float32Tensor = Float32Tensor> {
 
 const OPERATION = "softmax";
 const OPTIONS = ["axis", "scale", "mask", "bias", "log", "out"];
-/** Columns of a unit where the axis is not the last one, and the bytes of a thread's workspace; see `assembly/rows/softmaxColumns.ts`. */
-const COLUMNS = 128;
-const COLUMNS_BYTES = 24 * COLUMNS;
 /** Multiply-adds of an element, roughly. */
 const WORK = 12;
 
@@ -78,28 +75,26 @@ export function softmax<Out extends Float32Tensor = ResultTensor>(
   const rank = dims.length;
   const length = dims[axis]!;
   const inner = countOf(dims.slice(axis + 1));
-  const axisBytes = sizeOf(AXIS_PARAMS);
-  runUnits(runtime, OPERATION, place ? given : [...given, out], {
+  if (count === 0) return handBack(returned, out);
+  launch(runtime, OPERATION, place ? given : [...given, out], {
     kernel: "softmax",
-    units: count === 0 ? 0 : countOf(dims.slice(0, axis)) * Math.ceil(inner / COLUMNS),
     work: WORK * count,
-    workspaceBytes: inner > 1 ? COLUMNS_BYTES : 0,
-    ownBytes: rank * axisBytes,
-    layout: SOFTMAX_PARAMS,
-    paramsOf: (axes) => {
+    ownBytes: rank * AXIS_PARAMS_BYTES,
+    write: (memory, jobPtr, axes) => {
       for (const [index, size] of dims.entries()) {
         const strides = { maskStride: mask?.strides[index] ?? 0, biasStride: bias?.strides[index] ?? 0 };
-        writeStruct(runtime.memory, axes + index * axisBytes, AXIS_PARAMS, { size, ...strides });
+        writeAxisParams(memory, axes + index * AXIS_PARAMS_BYTES, { size, ...strides });
       }
-      return {
+      writeSoftmaxParams(memory, jobPtr, {
         x: input.ptr,
         out: out.ptr,
         mask: mask?.operand.ptr ?? 0,
         bias: bias?.operand.ptr ?? 0,
         outerAxes: axes,
         numOuterAxes: axis,
-        innerAxes: axes + (axis + 1) * axisBytes,
+        innerAxes: axes + (axis + 1) * AXIS_PARAMS_BYTES,
         numInnerAxes: rank - axis - 1,
+        outer: countOf(dims.slice(0, axis)),
         length,
         covered: axis === rank - 1 ? Math.min(coveredBy(mask, length), coveredBy(bias, length)) : length,
         inner,
@@ -107,7 +102,7 @@ export function softmax<Out extends Float32Tensor = ResultTensor>(
         biasStride: bias?.strides[axis] ?? 0,
         scale: factor,
         isLog: Number(isLog),
-      };
+      });
     },
   });
   return handBack(returned, out);

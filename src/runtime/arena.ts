@@ -120,6 +120,14 @@ export class Arena {
     return ptr;
   }
 
+  /** Address of `bytes` bytes more for the scratch that was opened last. On failure nothing has changed. */
+  extendScratch(operation: string, bytes: number): number {
+    const ptr = this.#top;
+    this.#reserve(operation, ptr, bytes);
+    this.#scratch[this.#scratch.length - 1]! += wholeLines(bytes);
+    return ptr;
+  }
+
   /** Gives back what was opened last. */
   closeScratch(): void {
     this.#scratch.pop();

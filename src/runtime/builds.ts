@@ -1,5 +1,6 @@
-/** The compiled variants of the kernels, in the order of their numbers in `assembly/abi/identity.ts`. */
-export const BUILDS = ["debug", "simd", "relaxed", "wide"] as const;
+import type { BUILDS } from "./abi.generated.js";
+
+/** The compiled variants of the kernels. */
 export type Build = (typeof BUILDS)[number];
 
 /**

@@ -1,8 +1,8 @@
 /** A kernel module brought to life over a memory of its own. */
 import { instantiateSync } from "@assemblyscript/loader";
 import { wrongMoment, wrongValue } from "../check.js";
-import { type Build, BUILDS } from "./builds.js";
-import { ABI_VERSION, type Kernels } from "./kernels.js";
+import { ABI_HASH, BUILDS, type Kernels } from "./abi.generated.js";
+import type { Build } from "./builds.js";
 import { LinearMemory, PAGE_BYTES } from "./memory.js";
 import { withMemory } from "./memorySharing.js";
 
@@ -31,10 +31,11 @@ export function instantiate(
   const module =
     wasm instanceof WebAssembly.Module ? wasm : compile(operation, withMemory(operation, wasm, shared ? "shared" : "unshared"));
   const kernels = link(operation, module, Math.ceil(initialBytes / PAGE_BYTES), Math.floor(maximumBytes / PAGE_BYTES));
-  const { abiVersion } = kernels as Partial<Kernels>; // whatever the module is
-  if (abiVersion?.() !== ABI_VERSION) {
-    const found = abiVersion ? `its ABI is ${abiVersion()}, expected ${ABI_VERSION}` : "it exports no abiVersion";
-    throw wrongValue(operation, `"wasm" is not a kernel module of this version of headwise: ${found}`);
+  const { abiHash } = kernels as Partial<Kernels>; // whatever the module is
+  const found = abiHash && abiHash() >>> 0;
+  if (found !== ABI_HASH) {
+    const problem = found === undefined ? "it exports no abiHash" : `the hash of its ABI is ${found}, expected ${ABI_HASH}`;
+    throw wrongValue(operation, `"wasm" is not a kernel module of this version of headwise: ${problem}`);
   }
   const build = BUILDS[kernels.build()]!;
   const step = 1 + 2 ** -12;

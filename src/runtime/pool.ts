@@ -1,7 +1,7 @@
 /** The workers of one engine, and the jobs that the calling thread shares with them. */
 import { wrongMoment } from "../check.js";
 import { CONTROL_BYTES, OPEN, takePart, Word } from "./job.js";
-import { type Kernels, SHARED_KERNELS, type SharedKernel } from "./kernels.js";
+import { type Kernels, SHARED_KERNELS, type SharedKernel } from "./abi.generated.js";
 import { createPackagedWorker, WorkerHost } from "./workerHost.js";
 import type { WorkerLike } from "./workerLike.js";
 

@@ -1,15 +1,15 @@
 /** What every operation works with: the kernels, the memory that they see, who may use which part of it, and the threads. */
 import { wrongMoment } from "../check.js";
 import { Arena, wholeLines } from "./arena.js";
+import { type Kernels, LARGEST_STRUCT_BYTES } from "./abi.generated.js";
 import type { Instance } from "./instantiate.js";
 import type { Build } from "./builds.js";
-import { type Kernels, placeWorkspace } from "./kernels.js";
+import { placeWorkspace } from "./kernels.js";
 import type { LinearMemory } from "./memory.js";
-import { ATTENTION_PARAMS, sizeOf } from "./params.js";
 import type { Job, Pool } from "./pool.js";
 
-/** Room for the parameters of one call: no struct is larger. */
-const JOB_BYTES = wholeLines(sizeOf(ATTENTION_PARAMS));
+/** Room for the parameters of one call. */
+const JOB_BYTES = wholeLines(LARGEST_STRUCT_BYTES);
 
 export class Runtime {
   readonly build: Build;

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
-import { BUILDS } from "../../src/runtime/builds.js";
+import { BUILDS } from "../../src/runtime/abi.generated.js";
 import { hasRelaxedSimd } from "../../src/runtime/features.js";
 import { enableWide, whyNotWide } from "../../src/runtime/wide.js";
 import { readConformance } from "./conformanceFile.js";

@@ -1,0 +1,90 @@
+/** How every operation runs its kernels: operands to scratch → struct → units and workspaces → threads. */
+import { onScratch, type Operand } from "./operand.js";
+import { wholeLines } from "../runtime/arena.js";
+import type { SharedKernel } from "../runtime/abi.generated.js";
+import { unitsOf, workspaceBytesOf } from "../runtime/kernels.js";
+import type { LinearMemory } from "../runtime/memory.js";
+import type { Job } from "../runtime/pool.js";
+import type { Runtime } from "../runtime/runtime.js";
+
+/** What a kernel is to do. */
+export interface Launch {
+  readonly kernel: SharedKernel;
+  /** Multiply-adds in all, roughly. */
+  readonly work: number;
+  /** Scratch beside operands and workspaces, in bytes. Default none. */
+  readonly ownBytes?: number;
+  /** Writes the struct to `jobPtr`, and to `ptr`, the scratch of its own, what the struct points to. All operands have their places. */
+  readonly write: (memory: LinearMemory, jobPtr: number, ptr: number) => void;
+}
+
+/** How threads share a call. Sizes in bytes. */
+export interface Share {
+  readonly threads: number;
+  /** Units of each kernel. */
+  readonly units: readonly number[];
+  /** Of each thread. */
+  readonly workspaceBytes: number;
+}
+
+/**
+ * How threads share kernels that run one after the other on the struct at `jobPtr`.
+ *
+ * @param otherBytes  scratch that the call will take beside workspaces and what is open
+ */
+export function shareOf(runtime: Runtime, passes: readonly SharedKernel[], work: number, otherBytes = 0): Share {
+  const { kernels, jobPtr } = runtime;
+  const units = passes.map((kernel) => unitsOf(kernels, kernel, jobPtr));
+  let workspaceBytes = 0;
+  for (const kernel of passes) workspaceBytes = Math.max(workspaceBytes, wholeLines(workspaceBytesOf(kernels, kernel, jobPtr)));
+  return {
+    threads: runtime.threadsWithin(runtime.threadsFor(work), Math.max(...units), workspaceBytes, otherBytes),
+    units,
+    workspaceBytes,
+  };
+}
+
+/**
+ * What kernels that run one after the other on the struct at `jobPtr` are to do; their workspaces extend the scratch that is open.
+ *
+ * @throws {RangeError} not enough memory
+ */
+export function prepare(runtime: Runtime, operation: string, passes: readonly SharedKernel[], work: number): Job[] {
+  const { threads, units, workspaceBytes } = shareOf(runtime, passes, work);
+  const workspaces = workspaceBytes === 0 ? 0 : runtime.arena.extendScratch(operation, threads * workspaceBytes);
+  return passes.map((kernel, index) => ({
+    kernel,
+    params: runtime.jobPtr,
+    workspaces,
+    workspaceBytes,
+    units: units[index]!,
+    work: work / passes.length,
+    threads,
+  }));
+}
+
+/**
+ * Runs kernels one after the other on the struct at `jobPtr`; their workspaces extend the scratch that is open.
+ *
+ * @throws {RangeError} not enough memory
+ */
+export function runWritten(runtime: Runtime, operation: string, passes: readonly SharedKernel[], work: number): void {
+  for (const job of prepare(runtime, operation, passes, work)) runtime.run(operation, job);
+}
+
+/**
+ * Places the operands, runs the kernel on as many threads as it is worth, and copies the results out.
+ *
+ * @throws {RangeError} not enough memory
+ */
+export function launch(
+  runtime: Runtime,
+  operation: string,
+  operands: readonly Operand[],
+  { kernel, work, ownBytes = 0, write }: Launch,
+): void {
+  onScratch(runtime, operation, operands, wholeLines(ownBytes), (ptr) => {
+    write(runtime.memory, runtime.jobPtr, ptr);
+    runWritten(runtime, operation, [kernel], work);
+  });
+}
