@@ -6,5 +6,5 @@ export { placeWorkspace, workspaceBytes } from "./attention/workspace";
 export { merge } from "./attention/merge";
 export { widenFloat16 } from "./math/float16";
 export { multiplyAdds } from "./math/peak";
-export { scoreStrip } from "./tiles/multiplyStrip"; // timed against multiplyAdds
+export { multiplyStrip } from "./tiles/multiplyStrip"; // timed against multiplyAdds
 export { abiVersion, build, heapBase, multiplyAdd } from "./abi/identity";

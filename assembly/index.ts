@@ -54,6 +54,6 @@ export { randomProjections } from "./linear/randomFeatures";
 
 // For tests and benches: sizes, and the stages of attention one by one.
 export { block, panel } from "./abi/identity";
-export { addValues } from "./tiles/accumulateRows";
+export { accumulateRows } from "./tiles/accumulateRows";
 export { exponentials, rowMax, softcapRow } from "./tiles/scoreRows";
 export { packKeys, packRows, packValues } from "./tiles/pack";

@@ -33,8 +33,8 @@ import { normal } from "./support/random.js";
 const EXPORTS = [
   ...[
     "abiVersion",
+    "accumulateRows",
     "activate",
-    "addValues",
     "appendKeys",
     "attention",
     "block",
@@ -50,6 +50,7 @@ const EXPORTS = [
     "merge",
     "multiplyAdd",
     "multiplyAdds",
+    "multiplyStrip",
     "normalize",
     "packKeys",
     "packMatrix",
@@ -70,7 +71,6 @@ const EXPORTS = [
     "rotaryFrequencies",
     "rotaryTables",
     "rowMax",
-    "scoreStrip",
     "sharedScoresBytes",
     "softcapRow",
     "softmax",

@@ -11,8 +11,9 @@ export default [
   },
   {
     rule: "q·k runs over every channel",
-    find: "} while (kPanelPtr < panelEnd);",
-    replace: "} while (kPanelPtr + 32 < panelEnd);",
+    file: "multiplyStrip.ts",
+    find: "} while (bPtr < panelEnd);",
+    replace: "} while (bPtr + 32 < panelEnd);",
   },
   {
     rule: "softcap · tanh(score / softcap)",
@@ -134,13 +135,13 @@ export default [
   },
   {
     rule: "row by row leaves invisible keys out",
-    find: "if (load<f32>(scoresPtr + (j << 2)) == -Infinity) continue;",
+    find: "if (load<f32>(scoresPtr + (s << 2)) == -Infinity) continue;",
     replace: "",
   },
   {
     rule: "a visible weight that underflows still counts",
-    find: "if (load<f32>(scoresPtr + (j << 2)) == -Infinity) continue;",
-    replace: "if (load<f32>(weightsPtr + (j << 2)) == 0) continue;",
+    find: "if (load<f32>(scoresPtr + (s << 2)) == -Infinity) continue;",
+    replace: "if (load<f32>(aPtr + (s << 2)) == 0) continue;",
   },
   {
     rule: "a row that sees no key is 0",

@@ -5,14 +5,15 @@
 import { AttentionParams } from "../abi/attentionParams";
 import { Panels } from "./panels";
 import { Row, Strip } from "./strip";
-import { pairsOf } from "../tiles/element";
+import { pairsOf } from "../tiles/pairs";
 import { quantizeWeights } from "../tiles/quantize";
-import { addValuesByRow, finishRow, rescaleRow } from "../tiles/accumulators";
-import { addValues, addValuesInt8 } from "../tiles/accumulateRows";
+import { accumulateVisible, finishRow, rescaleRow } from "../tiles/accumulators";
+import { accumulateRows } from "../tiles/accumulateRows";
+import { accumulateRowsInt8 } from "../tiles/accumulateRowsInt8";
 import { exponentials, rowMax } from "../tiles/scoreRows";
 import { exp2x1, LOG2E } from "../math/exp2";
 import { inUnit } from "../math/scoreUnit";
-import { ceilPanel, PANEL, SCORE_ROW } from "../tiles/layout";
+import { ceilPanel, PANEL, ROW_BYTES } from "../tiles/layout";
 
 /**
  * Takes the keys `firstKey` to `endKey` − 1 of one block in, into the columns of the strip's range.
@@ -37,21 +38,21 @@ export function takeBlock(
 
   for (let r: usize = 0; r < strip.numRows; r++) {
     const row = strip.row(r);
-    const rowScores = scoresPtr + r * SCORE_ROW;
+    const rowScores = scoresPtr + r * ROW_BYTES;
     raiseMax(strip, r, rowMax(rowScores, bytes));
     if (!isFinite) memory.copy(sparePtr, rowScores, bytes);
     row.sum += exponentials(rowScores, bytes, shiftOf(row));
     if (p.isInt8) {
       store<f32>(sparePtr + (r << 2), quantizeWeights(rowScores, panels.valueScales(firstKey), ceilPanel(keys)));
     } else if (!isFinite) {
-      addValuesByRow(sparePtr, rowScores, vPtr, vPanelBytes, strip.accumulator(r), strip.accBytes, strip.numPanels, keys);
+      accumulateVisible(sparePtr, rowScores, vPtr, vPanelBytes, strip.accumulator(r), strip.accBytes, keys, strip.numPanels);
     }
   }
   if (p.isInt8) {
     const pairs = pairsOf(keys);
-    addValuesInt8(strip.tileRows, scoresPtr, sparePtr, vPtr, vPanelBytes, strip.accumulators, strip.numPanels, pairs);
+    accumulateRowsInt8(strip.tileRows, scoresPtr, sparePtr, vPtr, vPanelBytes, strip.accumulators, pairs, strip.numPanels);
   } else if (isFinite) {
-    addValues(strip.tileRows, scoresPtr, vPtr, vPanelBytes, strip.accumulators, strip.numPanels, keys);
+    accumulateRows(strip.tileRows, scoresPtr, vPtr, vPanelBytes, strip.accumulators, keys, strip.numPanels);
   }
 }
 

@@ -14,7 +14,7 @@ import { blocksOf } from "./panels";
 import { Strip } from "./strip";
 import { Workspace } from "./workspace";
 import { LOG2E } from "../math/exp2";
-import { BLOCK, ceilPanel, MAX_STRIP_ROWS, SCORE_ROW } from "../tiles/layout";
+import { BLOCK, ceilPanel, MAX_STRIP_ROWS, ROW_BYTES } from "../tiles/layout";
 
 /** Units `first` to `end` − 1 of the first pass: unit = strip · ⌈maxKvLen / BLOCK⌉ + block. */
 export function splitScores(params: usize, workspacePtr: usize, first: usize, end: usize): void {
@@ -54,7 +54,7 @@ export function splitValues(params: usize, workspacePtr: usize, first: usize, en
       const bytes = (ceilPanel(endKey) - firstKey) << 2;
       const sharedPtr = sharedScores(p, index, block);
       for (let r: usize = 0; r < strip.numRows; r++) {
-        memory.copy(workspace.scores + r * SCORE_ROW, sharedPtr + r * SCORE_ROW, bytes);
+        memory.copy(workspace.scores + r * ROW_BYTES, sharedPtr + r * ROW_BYTES, bytes);
       }
       takeBlock(p, panels, strip, firstKey, endKey, workspace.scores, workspace.spareScores);
     }
@@ -64,7 +64,7 @@ export function splitValues(params: usize, workspacePtr: usize, first: usize, en
 
 /** Bytes of the scores that the passes share; as a float, see workspaceBytes. */
 export function sharedScoresBytes(strips: usize, maxKvLen: usize): f64 {
-  return <f64>strips * <f64>blocksOf(maxKvLen) * <f64>(MAX_STRIP_ROWS * SCORE_ROW);
+  return <f64>strips * <f64>blocksOf(maxKvLen) * <f64>(MAX_STRIP_ROWS * ROW_BYTES);
 }
 
 /** Strip `index`, in the order of stripOrder.ts. */
@@ -81,5 +81,5 @@ function place(p: AttentionParams, workspace: Workspace, index: usize): void {
 // @ts-ignore: decorator
 @inline
 function sharedScores(p: AttentionParams, index: usize, block: usize): usize {
-  return p.sharedScores + (index * blocksOf(p.maxKvLen) + block / BLOCK) * (MAX_STRIP_ROWS * SCORE_ROW);
+  return p.sharedScores + (index * blocksOf(p.maxKvLen) + block / BLOCK) * (MAX_STRIP_ROWS * ROW_BYTES);
 }

@@ -5,7 +5,7 @@ import { blocksOf, Panels } from "./panels";
 import { Band } from "./band";
 import { Row, Strip } from "./strip";
 import { StripOrder } from "./stripOrder";
-import { BAND_STRIPS, BLOCK, ceilPanel, MAX_STRIP_ROWS, PANEL_BYTES, SCORE_ROW, wholeLines } from "../tiles/layout";
+import { BAND_STRIPS, BLOCK, ceilPanel, MAX_STRIP_ROWS, PANEL_BYTES, ROW_BYTES, wholeLines } from "../tiles/layout";
 
 /** Addresses of the parts. */
 @unmanaged
@@ -38,8 +38,8 @@ function layOut(ptr: usize, maxKvLen: usize, headDim: usize, valueDim: usize, is
   const queryPanelBytes = (<u64>headDim + 1) * PANEL_BYTES; // and their scales
 
   const scores = wholeLines(<u64>rows + BAND_STRIPS * MAX_STRIP_ROWS * offsetof<Row>());
-  const spareScores = scores + <u64>(MAX_STRIP_ROWS * SCORE_ROW);
-  const accumulators = spareScores + <u64>SCORE_ROW;
+  const spareScores = scores + <u64>(MAX_STRIP_ROWS * ROW_BYTES);
+  const accumulators = spareScores + <u64>ROW_BYTES;
   const queryPanels = accumulators + wholeLines(BAND_STRIPS * accumulatorBytes);
   const blocks = queryPanels + wholeLines(BAND_STRIPS * queryPanelBytes);
   const numBlocks = blocksOf(maxKvLen);

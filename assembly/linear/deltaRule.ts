@@ -11,10 +11,10 @@ import { decayScores, factorOfState, firstLeft } from "./decays";
 import { LinearParams } from "../abi/linearParams";
 import { LinearWork, PANEL_GROUP } from "./workspace";
 import { packStrip, placeProducts } from "./rows";
-import { scoreStrip } from "../tiles/multiplyStrip";
+import { multiplyStrip } from "../tiles/multiplyStrip";
 import { madd } from "../math/simd";
-import { addValues } from "../tiles/accumulateRows";
-import { ceilPanel, PANEL, PANEL_BYTES, SCORE_ROW, tileRowsFor } from "../tiles/layout";
+import { accumulateRows } from "../tiles/accumulateRows";
+import { ceilPanel, PANEL, PANEL_BYTES, ROW_BYTES, tileRowsFor } from "../tiles/layout";
 
 /** Takes what the rule makes of the values of the keys `first` to `first + count − 1`, whose φ(k) the open chunk has from `at` on. */
 export function takeCorrections(p: LinearParams, work: LinearWork, first: usize, count: usize, at: usize): void {
@@ -31,22 +31,22 @@ export function takeCorrections(p: LinearParams, work: LinearWork, first: usize,
 function correctStrip(p: LinearParams, work: LinearWork, first: usize, rows: usize, at: usize, rowsPtr: usize): void {
   const tileRows = tileRowsFor(rows);
   packStrip(p, work, rowsPtr, work.featureBytes, rows, 1);
-  scoreStrip(tileRows, work.strip, work.state.keys, work.scores, p.featureDim, ceilPanel(at + rows) / PANEL);
+  multiplyStrip(tileRows, work.strip, work.state.keys, work.scores, p.featureDim, ceilPanel(at + rows) / PANEL);
   if (p.decayDim) {
-    for (let r: usize = 0; r < rows; r++) decayScores(work, at + r, work.scores + r * SCORE_ROW, at + r);
+    for (let r: usize = 0; r < rows; r++) decayScores(work, at + r, work.scores + r * ROW_BYTES, at + r);
   }
   const vPanelBytes = p.chunkSize * PANEL_BYTES;
   const skipped = rows == 1 && p.decayDim ? min(firstLeft(work, at), at) : 0;
   for (let panel: usize = 0; panel < work.numPanels; panel += PANEL_GROUP) {
     const panels = min(PANEL_GROUP, work.numPanels - panel);
     const values = work.values(p) + panel * vPanelBytes;
-    scoreStrip(tileRows, work.strip, work.sums(p) + panel * p.featureDim * PANEL_BYTES, work.products, p.featureDim, panels);
+    multiplyStrip(tileRows, work.strip, work.sums(p) + panel * p.featureDim * PANEL_BYTES, work.products, p.featureDim, panels);
     for (let r: usize = 0; r < tileRows; r++) {
       placeProducts(work, tileRows, r, panels, p.decayDim ? factorOfState(work, min(at + r, at + rows - 1)) : 1);
     }
     if (at > skipped) {
       const weights = work.scores + (skipped << 2);
-      addValues(tileRows, weights, values + skipped * PANEL_BYTES, vPanelBytes, work.accumulators, panels, at - skipped);
+      accumulateRows(tileRows, weights, values + skipped * PANEL_BYTES, vPanelBytes, work.accumulators, at - skipped, panels);
     }
     for (let r: usize = 0; r < rows; r++) substituteRow(p, work, first + r, r, tileRows, at, panel, panels);
   }
@@ -83,7 +83,7 @@ function substituteRow(
     let acc0123 = v128.load(accPtr);
     let acc4567 = v128.load(accPtr, 16);
     for (let j = from; j < at + r; j++) {
-      const weight = v128.load32_splat(work.scores + r * SCORE_ROW + (j << 2));
+      const weight = v128.load32_splat(work.scores + r * ROW_BYTES + (j << 2));
       const otherPtr = uPtr - (at + r - j) * PANEL_BYTES;
       acc0123 = madd(weight, v128.load(otherPtr), acc0123);
       acc4567 = madd(weight, v128.load(otherPtr, 16), acc4567);

@@ -13,9 +13,9 @@ import { expOfAny4 } from "../math/expOfAny";
 import { LinearParams } from "../abi/linearParams";
 import { LinearWork } from "./workspace";
 import { packRows } from "../tiles/pack";
-import { scoreStrip } from "../tiles/multiplyStrip";
+import { multiplyStrip } from "../tiles/multiplyStrip";
 import { maxLane, minusInfinity, sumLanes } from "../math/simd";
-import { BLOCK, ceilPanel, PANEL, PANEL_BYTES, SCORE_ROW, tileRowsFor } from "../tiles/layout";
+import { BLOCK, ceilPanel, PANEL, PANEL_BYTES, ROW_BYTES, tileRowsFor } from "../tiles/layout";
 
 /** By number, in the order of FEATURE_MAPS in `src/linear/linearCall.ts`. */
 export const enum FeatureMap {
@@ -110,10 +110,10 @@ function favorRows(p: LinearParams, work: LinearWork, src: usize, rowBytes: usiz
   const factor = f32x4.splat(<f32>(1 / Math.sqrt(<f64>p.featureDim)));
   for (let first: usize = 0; first < p.featureDim; first += BLOCK) {
     const panels = ceilPanel(min(BLOCK, p.featureDim - first)) / PANEL;
-    scoreStrip(tileRows, work.strip, projections + ((first * p.headDim) << 2), work.products, p.headDim, panels);
+    multiplyStrip(tileRows, work.strip, projections + ((first * p.headDim) << 2), work.products, p.headDim, panels);
     for (let r: usize = 0; r < rows; r++) {
       const half = f32x4.splat(halfSquare(work.strip + (r << 2), p.headDim));
-      const row = work.products + r * SCORE_ROW;
+      const row = work.products + r * ROW_BYTES;
       const out = dst + r * work.featureBytes + (first << 2);
       for (let byte: usize = 0; byte < panels * PANEL_BYTES; byte += 16) {
         v128.store(out + byte, f32x4.mul(expOfAny4(f32x4.sub(v128.load(row + byte), half)), factor));

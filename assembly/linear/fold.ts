@@ -11,9 +11,9 @@ import { FeatureMap } from "./featureMaps";
 import { packQuad } from "../tiles/pack";
 import { LinearParams } from "../abi/linearParams";
 import { LinearWork, PANEL_GROUP } from "./workspace";
-import { scoreStrip } from "../tiles/multiplyStrip";
+import { multiplyStrip } from "../tiles/multiplyStrip";
 import { madd } from "../math/simd";
-import { PANEL, PANEL_BYTES, SCORE_ROW, tileRowsFor } from "../tiles/layout";
+import { PANEL, PANEL_BYTES, ROW_BYTES, tileRowsFor } from "../tiles/layout";
 
 /** Channels from `channel` on as a strip [count, 8] of the positions in the open chunk. */
 function packChannels(p: LinearParams, work: LinearWork, channel: usize): void {
@@ -87,11 +87,11 @@ export function foldStrip(
   if (p.isNormalized || p.featureMap == FeatureMap.SOFTMAX) addToNormalizer(work, stripPtr, steps, channel, channels);
   for (let panel: usize = 0; panel < work.numPanels; panel += PANEL_GROUP) {
     const panels = min(PANEL_GROUP, work.numPanels - panel);
-    scoreStrip(tileRowsFor(channels), stripPtr, vPtr + panel * steps * PANEL_BYTES, work.products, steps, panels);
+    multiplyStrip(tileRowsFor(channels), stripPtr, vPtr + panel * steps * PANEL_BYTES, work.products, steps, panels);
     for (let i: usize = 0; i < panels; i++) {
       let sumPtr = work.sums(p) + (panel + i) * sumPanelBytes + channel * PANEL_BYTES;
       let ptr = work.products + i * PANEL_BYTES;
-      for (const end = ptr + channels * SCORE_ROW; ptr < end; ptr += SCORE_ROW, sumPtr += PANEL_BYTES) {
+      for (const end = ptr + channels * ROW_BYTES; ptr < end; ptr += ROW_BYTES, sumPtr += PANEL_BYTES) {
         const kept0123 = factor == 0 ? f32x4.splat(0) : v128.load(sumPtr);
         const kept4567 = factor == 0 ? f32x4.splat(0) : v128.load(sumPtr, 16);
         v128.store(sumPtr, madd(kept0123, factors, v128.load(ptr)));

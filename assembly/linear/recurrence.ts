@@ -11,7 +11,7 @@ import { LinearParams } from "../abi/linearParams";
 import { LinearWork } from "./workspace";
 import { membersOf, outRow, queryRow } from "./rows";
 import { madd } from "../math/simd";
-import { addValues } from "../tiles/accumulateRows";
+import { accumulateRows } from "../tiles/accumulateRows";
 import { PANEL, PANEL_BYTES } from "../tiles/layout";
 
 /** Rows `first` to `end` − 1 of a head. */
@@ -56,7 +56,7 @@ function decaySums(p: LinearParams, work: LinearWork, i: usize): void {
 function readSums(p: LinearParams, work: LinearWork, rowPtr: usize): void {
   memory.fill(work.valueSums, 0, work.numPanels * PANEL_BYTES);
   const panelBytes = p.featureDim * PANEL_BYTES;
-  addValues(1, rowPtr, work.sums(p), panelBytes, work.valueSums, work.numPanels, p.featureDim);
+  accumulateRows(1, rowPtr, work.sums(p), panelBytes, work.valueSums, p.featureDim, work.numPanels);
 }
 
 /** S ← S + k uᵀ */

@@ -9,11 +9,11 @@ import { mapRows } from "./featureMaps";
 import { packRows } from "../tiles/pack";
 import { LinearParams } from "../abi/linearParams";
 import { LinearWork, PANEL_GROUP } from "./workspace";
-import { scoreStrip } from "../tiles/multiplyStrip";
+import { multiplyStrip } from "../tiles/multiplyStrip";
 import { madd, sumLanes } from "../math/simd";
-import { addValues } from "../tiles/accumulateRows";
+import { accumulateRows } from "../tiles/accumulateRows";
 import { touchLines } from "../tiles/touch";
-import { ceilPanel, PANEL, PANEL_BYTES, SCORE_ROW, tileRowsFor } from "../tiles/layout";
+import { ceilPanel, PANEL, PANEL_BYTES, ROW_BYTES, tileRowsFor } from "../tiles/layout";
 
 /** Address of row `i` of the out head that is number `member` of those that read a state. */
 // @ts-ignore: decorator
@@ -84,7 +84,7 @@ export function placeProducts(work: LinearWork, tileRows: usize, r: usize, panel
     return;
   }
   const factors = f32x4.splat(factor);
-  for (let ptr = work.products + r * SCORE_ROW; panels > 0; panels--, ptr += PANEL_BYTES, accPtr += tileRows * PANEL_BYTES) {
+  for (let ptr = work.products + r * ROW_BYTES; panels > 0; panels--, ptr += PANEL_BYTES, accPtr += tileRows * PANEL_BYTES) {
     v128.store(accPtr, f32x4.mul(v128.load(ptr), factors));
     v128.store(accPtr, f32x4.mul(v128.load(ptr, 16), factors), 16);
   }
@@ -110,9 +110,9 @@ function attendStrip(
   const end = isCausal ? min(at + rows, keys) : keys; // keys that any row sees
   packQueries(p, work, member, first, rows);
   if (p.isNormalized) dotNormalizer(p, work);
-  if (end > 0) scoreStrip(tileRows, work.strip, work.state.keys, work.scores, p.featureDim, ceilPanel(end) / PANEL);
+  if (end > 0) multiplyStrip(tileRows, work.strip, work.state.keys, work.scores, p.featureDim, ceilPanel(end) / PANEL);
   for (let r: usize = 0; r < rows && end > 0; r++) {
-    const scores = work.scores + r * SCORE_ROW;
+    const scores = work.scores + r * ROW_BYTES;
     const visible = isCausal ? min(at + r + 1, keys) : keys;
     if (p.decayDim) decayScores(work, visible - 1, scores, visible);
     memory.fill(scores + (visible << 2), 0, (ceilPanel(end) - visible) << 2);
@@ -125,7 +125,7 @@ function attendStrip(
   const vPanelBytes = p.chunkSize * PANEL_BYTES;
   for (let panel: usize = 0; panel < work.numPanels; panel += PANEL_GROUP) {
     const panels = min(PANEL_GROUP, work.numPanels - panel);
-    scoreStrip(tileRows, work.strip, work.sums(p) + panel * p.featureDim * PANEL_BYTES, work.products, p.featureDim, panels);
+    multiplyStrip(tileRows, work.strip, work.sums(p) + panel * p.featureDim * PANEL_BYTES, work.products, p.featureDim, panels);
     for (let r: usize = 0; r < tileRows && end > 0; r++) {
       const position = isCausal ? min(at + r + 1, keys) : keys;
       placeProducts(work, tileRows, r, panels, p.decayDim && position > 0 ? factorOfState(work, position - 1) : 1);
@@ -134,14 +134,14 @@ function attendStrip(
     const skipped = rows == 1 && end > 0 && p.decayDim ? firstLeft(work, end - 1) : 0;
     if (end > 0) {
       const vPtr = work.values(p) + panel * vPanelBytes + skipped * PANEL_BYTES;
-      addValues(tileRows, work.scores + (skipped << 2), vPtr, vPanelBytes, work.accumulators, panels, end - skipped);
+      accumulateRows(tileRows, work.scores + (skipped << 2), vPtr, vPanelBytes, work.accumulators, end - skipped, panels);
     }
     for (let r: usize = 0; r < rows; r++) {
       const factor: f32 = p.isNormalized ? <f32>1 / (load<f32>(work.normalizers + (r << 2)) + p.eps) : 1;
       const columns = min(work.columns - panel * PANEL, panels * PANEL);
       const out = outRow(p, work, member, first + r) + ((panel * PANEL) << 2);
       if (end > 0) finishRow(work.accumulators + r * PANEL_BYTES, tileRows * PANEL_BYTES, out, columns, factor);
-      else finishRow(work.products + r * SCORE_ROW, PANEL_BYTES, out, columns, factor);
+      else finishRow(work.products + r * ROW_BYTES, PANEL_BYTES, out, columns, factor);
     }
   }
 }

@@ -1,7 +1,7 @@
 /** Where one thread keeps the head in work of a call of linear attention: one piece of scratch. */
 import { LinearParams } from "../abi/linearParams";
 import { chunkBytes, HeadState, sumsBytes } from "./state";
-import { ceilPanel, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, SCORE_ROW, wholeLines } from "../tiles/layout";
+import { ceilPanel, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, ROW_BYTES, wholeLines } from "../tiles/layout";
 
 /** Panels of value columns that go through a tile at once: what a row of products has room for. */
 // @ts-ignore: decorator
@@ -153,8 +153,8 @@ function layOut(
   const strip = queryRows + wholeLines(<u64>MAX_STRIP_ROWS * featureBytes);
   const channelStrips = strip + wholeLines(<u64>stripSteps * PANEL_BYTES);
   const scores = channelStrips + wholeLines(<u64>numStrips * chunkSize * PANEL_BYTES);
-  const products = scores + MAX_STRIP_ROWS * SCORE_ROW;
-  const accumulators = products + MAX_STRIP_ROWS * SCORE_ROW;
+  const products = scores + MAX_STRIP_ROWS * ROW_BYTES;
+  const accumulators = products + MAX_STRIP_ROWS * ROW_BYTES;
   const normalizers = accumulators + PANEL_GROUP * MAX_STRIP_ROWS * PANEL_BYTES;
   const channels = normalizers + wholeLines(PANEL_BYTES);
   const valueRow = channels + wholeLines(featureBytes);

@@ -4,7 +4,7 @@
  *     keys     [⌈keys / 8⌉, ⌈headDim / 2⌉, 8, 2]
  *     values   [⌈valueDim / 8⌉, ⌈keys / 2⌉, 8, 2]
  */
-import { PAIR_PANEL_BYTES, pairsOf } from "./element";
+import { PAIR_PANEL_BYTES, pairsOf } from "./pairs";
 import { floorPanel, PANEL } from "./layout";
 
 /** Address of the first pair of key `j`; pairs are PAIR_PANEL_BYTES apart. */

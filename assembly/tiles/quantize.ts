@@ -8,7 +8,7 @@
  * Products of int16 and int8 are summed in int32: 32767 · 127 · 512 keys of a block fit, and queries take fewer bits where headDim is
  * above 512.
  */
-import { pairsOf } from "./element";
+import { pairsOf } from "./pairs";
 import { PANEL_BYTES } from "./layout";
 
 const INT8_LIMIT: f32 = 127;

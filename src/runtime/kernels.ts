@@ -75,16 +75,8 @@ export type Kernels = {
   multiplyAdd(a: number, b: number, c: number): number;
   panel(): number;
   block(): number;
-  scoreStrip(tileRows: number, qStrip: number, kPanels: number, scores: number, headDim: number, panels: number): void;
-  addValues(
-    tileRows: number,
-    weights: number,
-    vPanels: number,
-    vPanelBytes: number,
-    accumulators: number,
-    panels: number,
-    keys: number,
-  ): void;
+  multiplyStrip(tileRows: number, a: number, b: number, c: number, steps: number, panels: number): void;
+  accumulateRows(tileRows: number, a: number, b: number, bPanelBytes: number, c: number, steps: number, panels: number): void;
   rowMax(scores: number, bytes: number): number;
   exponentials(scores: number, bytes: number, shift: number): number;
   softcapRow(scores: number, bytes: number, softcap: number): void;
