@@ -70,12 +70,10 @@ function beginStrip(p: AttentionParams, workspace: Workspace, strip: Strip): voi
 }
 
 function attendBlock(p: AttentionParams, workspace: Workspace, strip: Strip, block: usize): void {
-  const panels = workspace.panels;
-  const scores = workspace.scores;
   const firstKey = strip.firstKey(block);
   const endKey = strip.endKey(block);
-  visibleScores(p, panels, strip, firstKey, endKey, scores);
-  takeBlock(p, panels, strip, firstKey, endKey, scores, workspace.spareScores);
+  visibleScores(p, workspace.panels, strip, firstKey, endKey, workspace.scores);
+  takeBlock(p, workspace, strip, firstKey, endKey);
 }
 
 /** Writes all that is wanted of a strip that has seen its keys. */

@@ -1,6 +1,7 @@
 /** Scores of a strip against the keys of one block: row r from `scoresPtr + r · ROW_BYTES` on. */
 import { AttentionParams } from "../abi/attentionParams";
-import { addBias, applyMask, applyRange } from "../tiles/mask";
+import { addScaledBias, applyMask, hideKeys } from "../tiles/mask";
+import { KeyRange } from "./keyRange";
 import { Panels } from "./panels";
 import { Strip } from "./strip";
 import { pairsOf } from "../tiles/pairs";
@@ -51,8 +52,15 @@ export function visibleScores(
   for (let r: usize = 0; r < strip.numRows; r++) {
     const row = strip.row(r);
     const rowScores = scoresPtr + r * ROW_BYTES;
-    if (p.bias) addBias(rowScores, row.bias + ((firstKey * p.biasKeyStride) << 2), p.biasKeyStride, columns << 2, strip.unit);
+    if (p.bias) addScaledBias(rowScores, row.bias + ((firstKey * p.biasKeyStride) << 2), p.biasKeyStride, columns << 2, strip.unit);
     if (p.mask) applyMask(rowScores, row.mask + firstKey * p.maskKeyStride, p.maskKeyStride, columns << 2);
     applyRange(row, rowScores, firstKey, firstKey + columns);
   }
+}
+
+/** Hides what lies outside of `range` among the keys `first` to `last` − 1, which score at `scoresPtr` onwards. */
+function applyRange(range: KeyRange, scoresPtr: usize, first: usize, last: usize): void {
+  const origin = scoresPtr - (first << 2);
+  hideKeys(origin, max(first, range.sinkEnd), min(last, range.from));
+  hideKeys(origin, max(first, range.to), last);
 }

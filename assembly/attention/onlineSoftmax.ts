@@ -3,8 +3,8 @@
  * scales down what it has; at the end it is divided by its sum. Milakov & Gimelshein 2018, arXiv:1805.02867.
  */
 import { AttentionParams } from "../abi/attentionParams";
-import { Panels } from "./panels";
 import { Row, Strip } from "./strip";
+import { Workspace } from "./workspace";
 import { pairsOf } from "../tiles/pairs";
 import { quantizeWeights } from "../tiles/quantize";
 import { accumulateVisible, finishRow, rescaleRow } from "../tiles/accumulators";
@@ -16,44 +16,66 @@ import { inUnit } from "../math/scoreUnit";
 import { ceilPanel, PANEL, ROW_BYTES } from "../tiles/layout";
 
 /**
- * Takes the keys `firstKey` to `endKey` − 1 of one block in, into the columns of the strip's range.
- *
- * @param scoresPtr  their scores as visibleScores wrote them; become weights
- * @param sparePtr   [BLOCK]
+ * Takes the keys `firstKey` to `endKey` − 1 of one block in, into the columns of the strip's range. Their scores lie in the workspace
+ * as visibleScores wrote them, and become weights there.
  */
-export function takeBlock(
-  p: AttentionParams,
-  panels: Panels,
-  strip: Strip,
-  firstKey: usize,
-  endKey: usize,
-  scoresPtr: usize,
-  sparePtr: usize,
-): void {
-  const bytes = (ceilPanel(endKey) - firstKey) << 2;
-  const keys = endKey - firstKey;
-  const vPanelBytes = panels.layout.valuePanelBytes;
-  const vPtr = panels.values(firstKey) + strip.firstPanel * vPanelBytes;
-  const isFinite = panels.isFinite(firstKey);
+export function takeBlock(p: AttentionParams, workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
+  if (p.isInt8) takeInt8(workspace, strip, firstKey, endKey);
+  else if (workspace.panels.isFinite(firstKey)) takeFinite(workspace, strip, firstKey, endKey);
+  else takeNotFinite(workspace, strip, firstKey, endKey);
+}
 
+/** Every key is multiplied, also where its weight is 0. */
+function takeFinite(workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
+  const panels = workspace.panels;
+  const scoresPtr = workspace.scores;
+  const bytes = (ceilPanel(endKey) - firstKey) << 2;
+  for (let r: usize = 0; r < strip.numRows; r++) weighRow(strip, r, scoresPtr + r * ROW_BYTES, bytes);
+  const vPtr = panels.values(firstKey, strip.firstPanel);
+  const vPanelBytes = panels.layout.valuePanelBytes;
+  accumulateRows(strip.tileRows, scoresPtr, vPtr, vPanelBytes, strip.accumulators, endKey - firstKey, strip.numPanels);
+}
+
+/** A value is NaN or infinite: row by row, so that none meets a key that it does not see. */
+function takeNotFinite(workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
+  const panels = workspace.panels;
+  const bytes = (ceilPanel(endKey) - firstKey) << 2;
+  const vPtr = panels.values(firstKey, strip.firstPanel);
+  const vPanelBytes = panels.layout.valuePanelBytes;
   for (let r: usize = 0; r < strip.numRows; r++) {
-    const row = strip.row(r);
-    const rowScores = scoresPtr + r * ROW_BYTES;
-    raiseMax(strip, r, rowMax(rowScores, bytes));
-    if (!isFinite) memory.copy(sparePtr, rowScores, bytes);
-    row.sum += exponentials(rowScores, bytes, shiftOf(row));
-    if (p.isInt8) {
-      store<f32>(sparePtr + (r << 2), quantizeWeights(rowScores, panels.valueScales(firstKey), ceilPanel(keys)));
-    } else if (!isFinite) {
-      accumulateVisible(sparePtr, rowScores, vPtr, vPanelBytes, strip.accumulator(r), strip.accBytes, keys, strip.numPanels);
-    }
+    const weights = workspace.scores + r * ROW_BYTES;
+    const scores = workspace.rowScores;
+    memory.copy(scores, weights, bytes);
+    weighRow(strip, r, weights, bytes);
+    accumulateVisible(scores, weights, vPtr, vPanelBytes, strip.accumulator(r), strip.accBytes, endKey - firstKey, strip.numPanels);
   }
-  if (p.isInt8) {
-    const pairs = pairsOf(keys);
-    accumulateRowsInt8(strip.tileRows, scoresPtr, sparePtr, vPtr, vPanelBytes, strip.accumulators, pairs, strip.numPanels);
-  } else if (isFinite) {
-    accumulateRows(strip.tileRows, scoresPtr, vPtr, vPanelBytes, strip.accumulators, keys, strip.numPanels);
+}
+
+/** Values in int8 are finite; weights, times the scales of the values, are rounded to int16. */
+function takeInt8(workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
+  const panels = workspace.panels;
+  const scoresPtr = workspace.scores;
+  const scalesPtr = workspace.weightScales;
+  const keys = endKey - firstKey;
+  const bytes = (ceilPanel(endKey) - firstKey) << 2;
+  for (let r: usize = 0; r < strip.numRows; r++) {
+    const weights = scoresPtr + r * ROW_BYTES;
+    weighRow(strip, r, weights, bytes);
+    store<f32>(scalesPtr + (r << 2), quantizeWeights(weights, panels.valueScales(firstKey), ceilPanel(keys)));
   }
+  const vPtr = panels.values(firstKey, strip.firstPanel);
+  const vPanelBytes = panels.layout.valuePanelBytes;
+  const pairs = pairsOf(keys);
+  accumulateRowsInt8(strip.tileRows, scoresPtr, scalesPtr, vPtr, vPanelBytes, strip.accumulators, pairs, strip.numPanels);
+}
+
+/** The scores of row `r` in a block become weights; its maximum and its sum take them in. */
+// @ts-ignore: decorator
+@inline
+function weighRow(strip: Strip, r: usize, rowScores: usize, bytes: usize): void {
+  const row = strip.row(r);
+  raiseMax(strip, r, rowMax(rowScores, bytes));
+  row.sum += exponentials(rowScores, bytes, shiftOf(row));
 }
 
 /** Rescales what row `r` has gathered if `max` exceeds its maximum. */

@@ -82,10 +82,11 @@ export class Panels {
     return this.layout.keys(this.block(key), this.headOfBlock) + (key % BLOCK) * this.layout.keyBytes;
   }
 
-  /** The values of key `key`, a panel's first, in the first panel of its block. */
+  /** The values of key `key`, a panel's first, in panel `panel` of its block. */
   @inline
-  values(key: usize): usize {
-    return this.layout.values(this.block(key), this.headOfBlock) + (key % BLOCK) * this.layout.valueBytes;
+  values(key: usize, panel: usize): usize {
+    const first = this.layout.values(this.block(key), this.headOfBlock) + (key % BLOCK) * this.layout.valueBytes;
+    return first + panel * this.layout.valuePanelBytes;
   }
 
   /** Scales of the keys from `key` on. */
@@ -122,7 +123,7 @@ export class Panels {
     const vPtr = p.v + ((sequence.batch * p.vBatchStride + kvHead * p.vHeadStride) << 2) + row * vRowBytes;
     const keys = min(BLOCK, this.end - block);
     packKeys(kPtr, kRowBytes, 0, keys, p.headDim, this.keys(block));
-    const isFinite = packValues(vPtr, vRowBytes, 0, keys, p.valueDim, this.values(block), this.layout.valuePanelBytes);
+    const isFinite = packValues(vPtr, vRowBytes, 0, keys, p.valueDim, this.values(block, 0), this.layout.valuePanelBytes);
     store<u8>(this.block(block), isFinite ? FINITE : NOT_FINITE);
   }
 }

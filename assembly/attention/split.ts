@@ -38,9 +38,8 @@ export function splitScores(params: usize, workspacePtr: usize, first: usize, en
 export function splitValues(params: usize, workspacePtr: usize, first: usize, end: usize): void {
   const p = changetype<AttentionParams>(params);
   const workspace = changetype<Workspace>(workspacePtr);
-  const panels = workspace.panels;
   const strip = workspace.band.strip(0);
-  const numPanels = panels.layout.numValuePanels;
+  const numPanels = workspace.panels.layout.numValuePanels;
   for (let unit = first; unit < end; unit++) {
     const index = unit / p.columnRanges;
     const range = unit % p.columnRanges;
@@ -56,7 +55,7 @@ export function splitValues(params: usize, workspacePtr: usize, first: usize, en
       for (let r: usize = 0; r < strip.numRows; r++) {
         memory.copy(workspace.scores + r * ROW_BYTES, sharedPtr + r * ROW_BYTES, bytes);
       }
-      takeBlock(p, panels, strip, firstKey, endKey, workspace.scores, workspace.spareScores);
+      takeBlock(p, workspace, strip, firstKey, endKey);
     }
     finishStrip(p, strip);
   }

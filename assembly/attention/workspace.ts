@@ -14,9 +14,21 @@ export class Workspace {
   band: Band;
   /** [MAX_STRIP_ROWS, BLOCK] */
   scores: usize;
-  /** [BLOCK]: a row's scores before the exponential, for blocks whose values are not finite; or the scales of int16 weights. */
-  spareScores: usize;
   panels: Panels;
+  /** [BLOCK], for one of the two that follow. */
+  spare: usize;
+
+  /** [BLOCK]: a row's scores before the exponential, where a block's values are not finite. */
+  @inline
+  get rowScores(): usize {
+    return this.spare;
+  }
+
+  /** [MAX_STRIP_ROWS]: what 1 stands for in each row of int16 weights, where values are int8. */
+  @inline
+  get weightScales(): usize {
+    return this.spare;
+  }
 }
 
 /**
@@ -38,8 +50,8 @@ function layOut(ptr: usize, maxKvLen: usize, headDim: usize, valueDim: usize, is
   const queryPanelBytes = (<u64>headDim + 1) * PANEL_BYTES; // and their scales
 
   const scores = wholeLines(<u64>rows + BAND_STRIPS * MAX_STRIP_ROWS * offsetof<Row>());
-  const spareScores = scores + <u64>(MAX_STRIP_ROWS * ROW_BYTES);
-  const accumulators = spareScores + <u64>ROW_BYTES;
+  const spare = scores + <u64>(MAX_STRIP_ROWS * ROW_BYTES);
+  const accumulators = spare + <u64>ROW_BYTES;
   const queryPanels = accumulators + wholeLines(BAND_STRIPS * accumulatorBytes);
   const blocks = queryPanels + wholeLines(BAND_STRIPS * queryPanelBytes);
   const numBlocks = blocksOf(maxKvLen);
@@ -52,7 +64,7 @@ function layOut(ptr: usize, maxKvLen: usize, headDim: usize, valueDim: usize, is
     workspace.order = order;
     workspace.band = band;
     workspace.scores = <usize>scores;
-    workspace.spareScores = <usize>spareScores;
+    workspace.spare = <usize>spare;
     band.strips = strips;
     for (let i: usize = 0; i < BAND_STRIPS; i++) {
       const strip = band.strip(i);

@@ -1,19 +1,11 @@
 /** Visibility on scores: what a mask or a bias of −∞ hides, and what bounds hide within a block. */
 import { minusInfinity } from "../math/simd";
 import { PANEL_BYTES } from "./layout";
-import { KeyRange } from "../attention/keyRange";
 import { inUnit4 } from "../math/scoreUnit";
 
-/** Writes −∞ to the scores of keys `from` to `to` − 1; `scoresPtr` is the place of key 0. */
-function hideKeys(scoresPtr: usize, from: usize, to: usize): void {
+/** Writes −∞ to the scores of keys `from` to `to` − 1; `scoresPtr` is the address of key 0's. */
+export function hideKeys(scoresPtr: usize, from: usize, to: usize): void {
   for (let j = from; j < to; j++) store<f32>(scoresPtr + (j << 2), -Infinity);
-}
-
-/** Hides what lies outside of `range` among the keys `first` to `last` − 1, which score at `scoresPtr` onwards. */
-export function applyRange(range: KeyRange, scoresPtr: usize, first: usize, last: usize): void {
-  const origin = scoresPtr - (first << 2);
-  hideKeys(origin, max(first, range.sinkEnd), min(last, range.from));
-  hideKeys(origin, max(first, range.to), last);
 }
 
 /**
@@ -22,7 +14,7 @@ export function applyRange(range: KeyRange, scoresPtr: usize, first: usize, last
  * @param keyStride  1, or 0 where one number serves every key
  * @param unit       as in Strip
  */
-export function addBias(scoresPtr: usize, biasPtr: usize, keyStride: usize, bytes: usize, unit: f64): void {
+export function addScaledBias(scoresPtr: usize, biasPtr: usize, keyStride: usize, bytes: usize, unit: f64): void {
   const end = scoresPtr + bytes;
   const step = keyStride << 4;
   const invisible = minusInfinity();
