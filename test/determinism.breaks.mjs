@@ -22,7 +22,7 @@ export default [
   {
     rule: "determinism 3: the maximum is per row",
     find: "raiseMax(strip, r, rowMax(rowScores, bytes));",
-    replace: "raiseMax(strip, r, rowMax(scoresPtr, bytes));",
+    replace: "raiseMax(strip, r, rowMax(rowScores - r * ROW_BYTES, bytes));",
     tests: DETERMINISM,
   },
   {
@@ -47,8 +47,9 @@ export default [
   },
   {
     rule: "determinism 10: asking for weights changes no bit of out",
-    find: "row.sum += exponentials(rowScores, bytes, shiftOf(row));",
-    replace: "row.sum += exponentials(rowScores, bytes, shiftOf(row)) * <f32>(p.weights ? 1.000001 : 1);",
+    file: "attention.ts",
+    find: "takeBlock(p, workspace, strip, firstKey, endKey);",
+    replace: "takeBlock(p, workspace, strip, firstKey, endKey); if (p.weights) strip.row(0).sum *= <f32>1.000001;",
     tests: DETERMINISM,
   },
   {

@@ -29,8 +29,8 @@ export default [
   },
   {
     rule: "int8: a row's weights are rounded by themselves",
-    find: "store<f32>(scalesPtr + (r << 2), quantizeWeights(",
-    replace: "store<f32>(scalesPtr, quantizeWeights(",
+    find: "store<f32>(scales + (r << 2), quantizeWeights(",
+    replace: "store<f32>(scales, quantizeWeights(",
     tests: INT8,
   },
   {

@@ -8,7 +8,7 @@ import { pairsOf } from "../tiles/pairs";
 import { multiplyStrip } from "../tiles/multiplyStrip";
 import { multiplyStripInt8 } from "../tiles/multiplyStripInt8";
 import { softcapRow } from "../tiles/scoreRows";
-import { inUnit } from "../math/scoreUnit";
+import { scaleFinite } from "../math/scaleFinite";
 import { ceilPanel, floorBlock, PANEL, ROW_BYTES } from "../tiles/layout";
 
 /** q·k of keys `firstKey` (a panel's first) to `endKey` − 1, capped if asked for. */
@@ -34,7 +34,7 @@ export function rawScores(
   }
   if (!isCapped) return;
   for (let r: usize = 0; r < strip.numRows; r++) {
-    softcapRow(scoresPtr + r * ROW_BYTES, columns << 2, inUnit(p.softcap, strip.unit));
+    softcapRow(scoresPtr + r * ROW_BYTES, columns << 2, scaleFinite(p.softcap, strip.scoreFactor));
   }
 }
 
@@ -52,7 +52,8 @@ export function visibleScores(
   for (let r: usize = 0; r < strip.numRows; r++) {
     const row = strip.row(r);
     const rowScores = scoresPtr + r * ROW_BYTES;
-    if (p.bias) addScaledBias(rowScores, row.bias + ((firstKey * p.biasKeyStride) << 2), p.biasKeyStride, columns << 2, strip.unit);
+    if (p.bias)
+      addScaledBias(rowScores, row.bias + ((firstKey * p.biasKeyStride) << 2), p.biasKeyStride, columns << 2, strip.scoreFactor);
     if (p.mask) applyMask(rowScores, row.mask + firstKey * p.maskKeyStride, p.maskKeyStride, columns << 2);
     applyRange(row, rowScores, firstKey, firstKey + columns);
   }

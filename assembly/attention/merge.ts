@@ -6,9 +6,10 @@
  */
 import { MergePart, MergeParams } from "../abi/attentionParams";
 import { madd } from "../math/simd";
-import { exp2x1, LOG2E } from "../math/exp2";
+import { exp2Neg1 } from "../math/exp2";
+import { LOG2E } from "../math/exponent";
 
-/** All rows. A part whose logSumExp is −∞ saw no key and counts for nothing; where no part saw one, out is 0. */
+/** All rows. A part whose logSumExp is −∞ saw no key and adds nothing; where no part saw one, out is 0. */
 export function merge(params: usize): void {
   const p = changetype<MergeParams>(params);
   for (let batch: usize = 0; batch < p.batchSize; batch++) {
@@ -57,7 +58,7 @@ function logSumExpOf(p: MergeParams, index: usize, lseOffset: usize): f32 {
 // @ts-ignore: decorator
 @inline
 function power(logSumExp: f32, shift: f32): f32 {
-  return exp2x1(<f32>((<f64>logSumExp - <f64>shift) * LOG2E));
+  return exp2Neg1(<f32>((<f64>logSumExp - <f64>shift) * LOG2E));
 }
 
 /** out = weight · part for the first part, + weight · part for the others. */

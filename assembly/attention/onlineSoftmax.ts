@@ -11,8 +11,9 @@ import { accumulateVisible, finishRow, rescaleRow } from "../tiles/accumulators"
 import { accumulateRows } from "../tiles/accumulateRows";
 import { accumulateRowsInt8 } from "../tiles/accumulateRowsInt8";
 import { exponentials, rowMax } from "../tiles/scoreRows";
-import { exp2x1, LOG2E } from "../math/exp2";
-import { inUnit } from "../math/scoreUnit";
+import { exp2Neg1 } from "../math/exp2";
+import { LOG2E } from "../math/exponent";
+import { scaleFinite } from "../math/scaleFinite";
 import { ceilPanel, PANEL, ROW_BYTES } from "../tiles/layout";
 
 /**
@@ -28,48 +29,50 @@ export function takeBlock(p: AttentionParams, workspace: Workspace, strip: Strip
 /** Every key is multiplied, also where its weight is 0. */
 function takeFinite(workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
   const panels = workspace.panels;
-  const scoresPtr = workspace.scores;
-  const bytes = (ceilPanel(endKey) - firstKey) << 2;
-  for (let r: usize = 0; r < strip.numRows; r++) weighRow(strip, r, scoresPtr + r * ROW_BYTES, bytes);
+  const weights = workspace.scores;
+  weighRows(strip, weights, (ceilPanel(endKey) - firstKey) << 2);
   const vPtr = panels.values(firstKey, strip.firstPanel);
   const vPanelBytes = panels.layout.valuePanelBytes;
-  accumulateRows(strip.tileRows, scoresPtr, vPtr, vPanelBytes, strip.accumulators, endKey - firstKey, strip.numPanels);
-}
-
-/** A value is NaN or infinite: row by row, so that none meets a key that it does not see. */
-function takeNotFinite(workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
-  const panels = workspace.panels;
-  const bytes = (ceilPanel(endKey) - firstKey) << 2;
-  const vPtr = panels.values(firstKey, strip.firstPanel);
-  const vPanelBytes = panels.layout.valuePanelBytes;
-  for (let r: usize = 0; r < strip.numRows; r++) {
-    const weights = workspace.scores + r * ROW_BYTES;
-    const scores = workspace.rowScores;
-    memory.copy(scores, weights, bytes);
-    weighRow(strip, r, weights, bytes);
-    accumulateVisible(scores, weights, vPtr, vPanelBytes, strip.accumulator(r), strip.accBytes, endKey - firstKey, strip.numPanels);
-  }
+  accumulateRows(strip.tileRows, weights, vPtr, vPanelBytes, strip.accumulators, endKey - firstKey, strip.numPanels);
 }
 
 /** Values in int8 are finite; weights, times the scales of the values, are rounded to int16. */
 function takeInt8(workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
   const panels = workspace.panels;
-  const scoresPtr = workspace.scores;
-  const scalesPtr = workspace.weightScales;
+  const weights = workspace.scores;
+  const scales = workspace.weightScales;
   const keys = endKey - firstKey;
-  const bytes = (ceilPanel(endKey) - firstKey) << 2;
+  weighRows(strip, weights, (ceilPanel(endKey) - firstKey) << 2);
   for (let r: usize = 0; r < strip.numRows; r++) {
-    const weights = scoresPtr + r * ROW_BYTES;
-    weighRow(strip, r, weights, bytes);
-    store<f32>(scalesPtr + (r << 2), quantizeWeights(weights, panels.valueScales(firstKey), ceilPanel(keys)));
+    store<f32>(scales + (r << 2), quantizeWeights(weights + r * ROW_BYTES, panels.valueScales(firstKey), ceilPanel(keys)));
   }
   const vPtr = panels.values(firstKey, strip.firstPanel);
   const vPanelBytes = panels.layout.valuePanelBytes;
   const pairs = pairsOf(keys);
-  accumulateRowsInt8(strip.tileRows, scoresPtr, scalesPtr, vPtr, vPanelBytes, strip.accumulators, pairs, strip.numPanels);
+  accumulateRowsInt8(strip.tileRows, weights, scales, vPtr, vPanelBytes, strip.accumulators, pairs, strip.numPanels);
 }
 
-/** The scores of row `r` in a block become weights; its maximum and its sum take them in. */
+/** A value is NaN or infinite: row by row, so that none meets a key that it does not see. */
+function takeNotFinite(workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
+  const panels = workspace.panels;
+  const scores = workspace.rowScores;
+  const keys = endKey - firstKey;
+  const bytes = (ceilPanel(endKey) - firstKey) << 2;
+  const vPtr = panels.values(firstKey, strip.firstPanel);
+  const vPanelBytes = panels.layout.valuePanelBytes;
+  for (let r: usize = 0; r < strip.numRows; r++) {
+    const weights = workspace.scores + r * ROW_BYTES;
+    memory.copy(scores, weights, bytes);
+    weighRow(strip, r, weights, bytes);
+    accumulateVisible(scores, weights, vPtr, vPanelBytes, strip.accumulator(r), strip.accBytes, keys, strip.numPanels);
+  }
+}
+
+/** The scores of a block become weights, which the rows' maxima and sums take in. */
+function weighRows(strip: Strip, scoresPtr: usize, bytes: usize): void {
+  for (let r: usize = 0; r < strip.numRows; r++) weighRow(strip, r, scoresPtr + r * ROW_BYTES, bytes);
+}
+
 // @ts-ignore: decorator
 @inline
 function weighRow(strip: Strip, r: usize, rowScores: usize, bytes: usize): void {
@@ -85,7 +88,7 @@ function raiseMax(strip: Strip, r: usize, max: f32): void {
   const row = strip.row(r);
   if (!(max > row.max)) return;
   if (row.max != -Infinity) {
-    const factor = exp2x1(row.max - max);
+    const factor = exp2Neg1(row.max - max);
     row.sum *= factor;
     rescaleRow(strip.accumulator(r), strip.accBytes, strip.numPanels, factor);
   }
@@ -122,9 +125,9 @@ export function finishStrip(p: AttentionParams, strip: Strip): void {
 /** Takes the sink in, last, if the row has seen a key: without one it is 0 whatever the sink is. */
 function addSink(strip: Strip, r: usize): void {
   const row = strip.row(r);
-  const sink = inUnit(row.sink, LOG2E);
+  const sink = scaleFinite(row.sink, LOG2E);
   raiseMax(strip, r, sink);
-  row.sum += exp2x1(sink - row.max);
+  row.sum += exp2Neg1(sink - row.max);
 }
 
 // @ts-ignore: decorator

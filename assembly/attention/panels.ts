@@ -1,5 +1,5 @@
 /**
- * The packed keys and values of the head in work, block by block: those of a cache, or else the call's own. A block of its own is
+ * The packed keys and values of the head in progress, block by block: those of a cache, or else the call's own. A block of its own is
  * packed when a strip first scores it: what no strip of this thread sees stays unpacked, and what it sees is still in the cache
  * when the tiles come.
  */
@@ -16,12 +16,12 @@ const NO_HEAD: usize = -1;
 @unmanaged
 export class Panels {
   layout: BlockLayout;
-  /** Addresses of the blocks of the sequence in work. */
+  /** Addresses of the blocks of the sequence in progress. */
   blocks: usize;
-  /** The head in work, counted within a block. */
+  /** The head in progress, counted within a block. */
   headOfBlock: usize;
 
-  /** No strip in work sees a key from here on. */
+  /** No strip in progress sees a key from here on. */
   end: usize;
 
   // The call's own blocks, each of one head.
@@ -36,8 +36,8 @@ export class Panels {
     this.head = NO_HEAD;
   }
 
-  /** Turns to a head of which strips will see keys below `end`; what is packed of it already stays. */
-  turnTo(p: AttentionParams, sequence: usize, kvHead: usize, end: usize): void {
+  /** Goes to a head of which strips will see keys below `end`; what is packed of it already stays. */
+  seek(p: AttentionParams, sequence: usize, kvHead: usize, end: usize): void {
     if (p.blocks) {
       this.blocks = p.blocks + sequence * blocksOf(p.maxKvLen) * sizeof<usize>();
       this.headOfBlock = kvHead;

@@ -3,7 +3,7 @@ import { AttentionParams, ScoresStage } from "../abi/attentionParams";
 import { rawScores, visibleScores } from "./blockScores";
 import { reciprocalSum, shiftOf } from "./onlineSoftmax";
 import { normalizedExponentials } from "../tiles/scoreRows";
-import { LOG2E } from "../math/exp2";
+import { LOG2E } from "../math/exponent";
 import { Strip } from "./strip";
 import { Workspace } from "./workspace";
 import { BLOCK, ceilPanel, ROW_BYTES } from "../tiles/layout";

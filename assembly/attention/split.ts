@@ -13,7 +13,7 @@ import { finishStrip, takeBlock } from "./onlineSoftmax";
 import { blocksOf } from "./panels";
 import { Strip } from "./strip";
 import { Workspace } from "./workspace";
-import { LOG2E } from "../math/exp2";
+import { LOG2E } from "../math/exponent";
 import { BLOCK, ceilPanel, MAX_STRIP_ROWS, ROW_BYTES } from "../tiles/layout";
 
 /** Units `first` to `end` − 1 of the first pass: unit = strip · ⌈maxKvLen / BLOCK⌉ + block. */
@@ -26,7 +26,7 @@ export function splitScores(params: usize, workspacePtr: usize, first: usize, en
     const index = unit / numBlocks;
     const block = (unit % numBlocks) * BLOCK;
     if (unit == first || block == 0) {
-      place(p, workspace, index);
+      seek(p, workspace, index);
       strip.packQueries(p, LOG2E);
     }
     if (!strip.reaches(block)) continue;
@@ -45,7 +45,7 @@ export function splitValues(params: usize, workspacePtr: usize, first: usize, en
     const range = unit % p.columnRanges;
     const firstPanel = (range * numPanels) / p.columnRanges;
     const endPanel = ((range + 1) * numPanels) / p.columnRanges;
-    place(p, workspace, index);
+    seek(p, workspace, index);
     strip.clear(firstPanel, endPanel - firstPanel);
     for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) {
       const firstKey = strip.firstKey(block);
@@ -66,14 +66,14 @@ export function sharedScoresBytes(strips: usize, maxKvLen: usize): f64 {
   return <f64>strips * <f64>blocksOf(maxKvLen) * <f64>(MAX_STRIP_ROWS * ROW_BYTES);
 }
 
-/** Strip `index`, in the order of stripOrder.ts. */
-function place(p: AttentionParams, workspace: Workspace, index: usize): void {
+/** Goes to strip `index`, in the order of stripOrder.ts. */
+function seek(p: AttentionParams, workspace: Workspace, index: usize): void {
   const order = workspace.order;
   order.seek(p, index);
   const row = order.row(p, index);
   const strip = workspace.band.strip(0);
-  strip.place(p, order.sequence, order.kvHead, row, order.row(p, index + 1) - row);
-  workspace.panels.turnTo(p, order.sequence, order.kvHead, strip.to);
+  strip.set(p, order.sequence, order.kvHead, row, order.row(p, index + 1) - row);
+  workspace.panels.seek(p, order.sequence, order.kvHead, strip.to);
 }
 
 /** Scores of a strip against a block: [MAX_STRIP_ROWS, BLOCK]. */

@@ -98,6 +98,6 @@ export function placeWorkspace(params: usize, ptr: usize): void {
   const p = changetype<AttentionParams>(params);
   layOut(ptr, p.blocks ? 0 : p.maxKvLen, p.headDim, p.valueDim, true);
   const layout = changetype<Workspace>(ptr).panels.layout;
-  if (p.blocks) layout.place(BLOCK, p.numKvHeads, p.headDim, p.valueDim, p.isInt8 != 0);
-  else layout.place(min(p.maxKvLen, BLOCK), 1, p.headDim, p.valueDim, false);
+  if (p.blocks) layout.set(BLOCK, p.numKvHeads, p.headDim, p.valueDim, p.isInt8 != 0);
+  else layout.set(min(p.maxKvLen, BLOCK), 1, p.headDim, p.valueDim, false);
 }

@@ -70,7 +70,7 @@ export class Chunk {
     return this.row;
   }
 
-  /** The same memory, as the values of keys that are not there: whoever packs them clears it first. */
+  /** The same memory, for the values of keys that are not there; packing clears it first. */
   @inline
   get zeroRow(): usize {
     return this.row;

@@ -7,7 +7,7 @@ import { LinearParams } from "../abi/linearParams";
 import { Chunk } from "./chunk";
 import { Head } from "./head";
 import { lowestExponent } from "../math/exp";
-import { expOfAny1, expOfAny4 } from "../math/expOfAny";
+import { expAny1, expAny4 } from "../math/expAny";
 
 /** A factor that decays above 0 have made infinite is the largest number instead: infinity times what is still 0 would be NaN. */
 const LARGEST = memory.data<f32>([f32.MAX_VALUE]);
@@ -30,7 +30,7 @@ export class Decays {
 
   /** Sums of decays at the positions `from` to `to` − 1 of the chunk, from the decays there. */
   sumUp(chunk: Chunk, from: usize, to: usize): void {
-    const lowest = f32x4.extract_lane(lowestExponent(), 0); // the factor of a decay below it is 0, as expOfAny4 has it
+    const lowest = f32x4.extract_lane(lowestExponent(), 0); // the factor of a decay below it is 0, as expAny4 has it
     let sum: f64 = from == 0 ? 0 : this.sum(from - 1);
     let clear: i32 = from == 0 ? -1 : load<i32>(this.clears + ((from - 1) << 2));
     for (let j = from; j < to; j++) {
@@ -60,7 +60,7 @@ export class Decays {
 
   /** What remains at position `i` of the state before the chunk: exactly 0 where it was cleared. */
   factorOfState(i: usize): f32 {
-    return load<i32>(this.clears + (i << 2)) >= 0 ? 0 : min(expOfAny1(<f32>this.sum(i)), load<f32>(LARGEST));
+    return load<i32>(this.clears + (i << 2)) >= 0 ? 0 : min(expAny1(<f32>this.sum(i)), load<f32>(LARGEST));
   }
 
   /** What remains at position `i` of the positions before `end`, to `factorsPtr`; whole vectors are written. */
@@ -88,5 +88,5 @@ export class Decays {
 function factors4(sumsPtr: usize, sum: v128): v128 {
   const low = f32x4.demote_f64x2_zero(f64x2.sub(sum, v128.load(sumsPtr)));
   const high = f32x4.demote_f64x2_zero(f64x2.sub(sum, v128.load(sumsPtr, 16)));
-  return f32x4.pmin(v128.load32_splat(LARGEST), expOfAny4(v128.shuffle<f64>(low, high, 0, 2)));
+  return f32x4.pmin(v128.load32_splat(LARGEST), expAny4(v128.shuffle<f64>(low, high, 0, 2)));
 }

@@ -8,8 +8,8 @@
  *
  * Rows go through the same vector code whatever their number: a row has the same bits with others or alone.
  */
-import { exp4 } from "../math/exp";
-import { expOfAny4 } from "../math/expOfAny";
+import { expNeg4 } from "../math/exp";
+import { expAny4 } from "../math/expAny";
 import { LinearParams } from "../abi/linearParams";
 import { LinearWork } from "./workspace";
 import { multiplyStrip } from "../tiles/multiplyStrip";
@@ -34,10 +34,10 @@ const ONES = memory.data<f32>([1]);
 @inline
 function map4(map: FeatureMap, x: v128): v128 {
   const zero = f32x4.splat(0);
-  if (map == FeatureMap.ELU) return v128.bitselect(f32x4.add(x, v128.load32_splat(ONES)), exp4(x), f32x4.gt(x, zero));
+  if (map == FeatureMap.ELU) return v128.bitselect(f32x4.add(x, v128.load32_splat(ONES)), expNeg4(x), f32x4.gt(x, zero));
   if (map == FeatureMap.RELU) return f32x4.pmax(x, zero);
   if (map == FeatureMap.RELU2) return f32x4.mul(f32x4.pmax(x, zero), f32x4.pmax(x, zero));
-  if (map == FeatureMap.EXP) return expOfAny4(x);
+  if (map == FeatureMap.EXP) return expAny4(x);
   return x;
 }
 
@@ -72,7 +72,7 @@ function channelSoftmax(src: usize, dst: usize, count: usize): void {
   const shift = f32x4.splat(max == -Infinity ? 0 : max);
   let sum4 = f32x4.splat(0);
   for (let ptr = dst; ptr < vectorEnd; ptr += 16) {
-    const power = exp4(f32x4.sub(v128.load(ptr), shift));
+    const power = expNeg4(f32x4.sub(v128.load(ptr), shift));
     v128.store(ptr, power);
     sum4 = f32x4.add(sum4, power);
   }
@@ -87,7 +87,7 @@ function exponentialRow(src: usize, maximaPtr: usize, dst: usize, count: usize):
   for (let byte: usize = 0; byte < count << 2; byte += 16) {
     const max = v128.load(maximaPtr + byte);
     const shift = v128.andnot(max, f32x4.eq(max, minusInfinity()));
-    v128.store(dst + byte, exp4(f32x4.sub(v128.load(dst + byte), shift)));
+    v128.store(dst + byte, expNeg4(f32x4.sub(v128.load(dst + byte), shift)));
   }
 }
 
@@ -115,7 +115,7 @@ function favorRows(p: LinearParams, work: LinearWork, src: usize, rowBytes: usiz
       const row = rows.product(r);
       const out = dst + r * rows.featureBytes + (first << 2);
       for (let byte: usize = 0; byte < panels * PANEL_BYTES; byte += 16) {
-        v128.store(out + byte, f32x4.mul(expOfAny4(f32x4.sub(v128.load(row + byte), half)), factor));
+        v128.store(out + byte, f32x4.mul(expAny4(f32x4.sub(v128.load(row + byte), half)), factor));
       }
     }
   }

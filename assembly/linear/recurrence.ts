@@ -1,5 +1,5 @@
 /**
- * Linear attention with a decay for each channel, step by step as the recurrence has it: no product of matrices gives
+ * Linear attention with a decay for each channel, step by step as the recurrence says: no product of matrices gives
  * Σ_d q_d k_d exp(G_i,d − G_j,d) without exp(−G), which overflows. A state lies in L1, where a step takes about as long as in chunks.
  * Yang et al. 2023, arXiv:2312.06635; with the delta rule Kimi Team 2025, arXiv:2510.26692.
  *
@@ -10,7 +10,7 @@ import { LinearParams } from "../abi/linearParams";
 import { Step } from "./step";
 import { Sums } from "./sums";
 import { LinearWork } from "./workspace";
-import { expOfAny4 } from "../math/expOfAny";
+import { expAny4 } from "../math/expAny";
 import { finishRow } from "../tiles/accumulators";
 import { PANEL_BYTES } from "../tiles/layout";
 
@@ -40,7 +40,7 @@ function takeFactors(p: LinearParams, head: Head, step: Step, i: usize): void {
   const factors = step.factors;
   memory.copy(factors, head.decay(p, i), p.featureDim << 2);
   for (let byte: usize = 0; byte < p.featureDim << 2; byte += 16) {
-    v128.store(factors + byte, expOfAny4(v128.load(factors + byte)));
+    v128.store(factors + byte, expAny4(v128.load(factors + byte)));
   }
 }
 

@@ -259,7 +259,7 @@ function storeStrip(p: MatmulParams, accPtr: usize, outPtr: usize, rows: usize, 
       v128.store(toPtr, x0123);
       v128.store(toPtr, x4567, 16);
     }
-    for (let left = columns & 7; left > 0; left--, toPtr += 4, fromPtr += 4, biasPtr += 4) {
+    for (let rest = columns & 7; rest > 0; rest--, toPtr += 4, fromPtr += 4, biasPtr += 4) {
       let x = load<f32>(fromPtr);
       if (p.bias) x += load<f32>(biasPtr);
       store<f32>(toPtr, x);

@@ -30,8 +30,8 @@ function transposeQuad(
   scale: f32,
 ): void {
   const scales = f32x4.splat(scale);
-  let left = channels;
-  for (; left >= 4; left -= 4) {
+  let rest = channels;
+  for (; rest >= 4; rest -= 4) {
     const a = isScaled ? f32x4.mul(v128.load(row0), scales) : v128.load(row0);
     const b = isScaled ? f32x4.mul(v128.load(row1), scales) : v128.load(row1);
     const c = isScaled ? f32x4.mul(v128.load(row2), scales) : v128.load(row2);
@@ -50,7 +50,7 @@ function transposeQuad(
     row3 += 16;
     toPtr += 4 * stepBytes;
   }
-  for (; left > 0; left--) {
+  for (; rest > 0; rest--) {
     store<f32>(toPtr, isScaled ? load<f32>(row0) * scale : load<f32>(row0));
     store<f32>(toPtr, isScaled ? load<f32>(row1) * scale : load<f32>(row1), 4);
     store<f32>(toPtr, isScaled ? load<f32>(row2) * scale : load<f32>(row2), 8);
