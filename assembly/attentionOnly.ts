@@ -14,5 +14,5 @@ export {
 export { merge, mergeUnits } from "./attention/merge";
 export { widenFloat16 } from "./math/float16";
 export { multiplyAdds } from "./math/peak";
-export { scoreStrip } from "./tiles/multiplyStrip"; // timed against multiplyAdds
+export { multiplyStrip } from "./tiles/multiplyStrip"; // timed against multiplyAdds
 export { abiHash, build, heapBase, multiplyAdd } from "./abi/identity";

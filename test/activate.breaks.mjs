@@ -45,8 +45,8 @@ export default [
   },
   {
     rule: "activation: the gate is multiplied in",
-    find: "if (p.gate) multiplyRow",
-    replace: "if (!p.gate) multiplyRow",
+    find: "if (p.gate) gateRow",
+    replace: "if (!p.gate) gateRow",
     tests: ["activate"],
   },
   {

@@ -11,8 +11,9 @@ export default [
   },
   {
     rule: "q·k runs over every channel",
-    find: "} while (kPanelPtr < panelEnd);",
-    replace: "} while (kPanelPtr + 32 < panelEnd);",
+    file: "multiplyStrip.ts",
+    find: "} while (bPtr < panelEnd);",
+    replace: "} while (bPtr + 32 < panelEnd);",
   },
   {
     rule: "softcap · tanh(score / softcap)",
@@ -22,8 +23,8 @@ export default [
   { rule: "softcap 0 is off", find: "p.softcap != 0, scoresPtr);", replace: "true, scoresPtr);" },
   {
     rule: "bias is added",
-    find: "f32x4.add(v128.load(scoresPtr), inUnit4(bias, units))",
-    replace: "f32x4.sub(v128.load(scoresPtr), inUnit4(bias, units))",
+    find: "f32x4.add(v128.load(scoresPtr), scaleFinite4(bias, factors))",
+    replace: "f32x4.sub(v128.load(scoresPtr), scaleFinite4(bias, factors))",
   },
   {
     rule: "a bias of −∞ is tested before it is added",
@@ -134,13 +135,13 @@ export default [
   },
   {
     rule: "row by row leaves invisible keys out",
-    find: "if (load<f32>(scoresPtr + (j << 2)) == -Infinity) continue;",
+    find: "if (load<f32>(scoresPtr + (s << 2)) == -Infinity) continue;",
     replace: "",
   },
   {
     rule: "a visible weight that underflows still counts",
-    find: "if (load<f32>(scoresPtr + (j << 2)) == -Infinity) continue;",
-    replace: "if (load<f32>(weightsPtr + (j << 2)) == 0) continue;",
+    find: "if (load<f32>(scoresPtr + (s << 2)) == -Infinity) continue;",
+    replace: "if (load<f32>(aPtr + (s << 2)) == 0) continue;",
   },
   {
     rule: "a row that sees no key is 0",
@@ -155,8 +156,8 @@ export default [
   {
     rule: "NaN comes through exp",
     file: "exp2.ts",
-    find: "const shifted = shiftedExponent(x);",
-    replace: "x = f32x4.pmax(constant(LOWEST), x); const shifted = shiftedExponent(x);",
+    find: "const shifted = f32x4.add(x, magic());",
+    replace: "x = f32x4.pmax(constant(LOWEST), x); const shifted = f32x4.add(x, magic());",
   },
   { rule: "exp flushes to exactly 0", file: "exp2.ts", find: "f32x4.lt(x, constant(LOWEST))", replace: "f32x4.splat(0)" },
   {
@@ -185,12 +186,12 @@ export default [
   },
   {
     rule: "a finite sink stays finite",
-    find: "<f32>max<f64>(-f32.MAX_VALUE, min<f64>(f32.MAX_VALUE, <f64>x * unit))",
-    replace: "<f32>(<f64>x * unit)",
+    find: "<f32>max<f64>(-f32.MAX_VALUE, min<f64>(f32.MAX_VALUE, <f64>x * factor))",
+    replace: "<f32>(<f64>x * factor)",
     tests: ["extremes"],
   },
   {
-    rule: "scores are handed out in their own unit",
+    rule: "scores that are results are not multiplied by log₂e",
     find: "strip.packQueries(p, 1);",
     replace: "",
   },
@@ -207,7 +208,7 @@ export default [
     find: "<f64>row.max / LOG2E + ",
     replace: "<f64>row.max / LOG2E - ",
   },
-  { rule: "sinks count in the sum", find: "row.sum += exp2x1(sink - row.max);", replace: "" },
+  { rule: "sinks count in the sum", find: "row.sum += exp2Neg1(sink - row.max);", replace: "" },
   {
     rule: "a sink may be the maximum",
     find: "raiseMax(strip, r, sink);",
@@ -225,8 +226,8 @@ export default [
   },
   {
     rule: "weights are normalised",
-    find: "f32x4.mul(exp2x4(f32x4.sub(s, shifts)), factors)",
-    replace: "exp2x4(f32x4.sub(s, shifts))",
+    find: "f32x4.mul(exp2Neg4(f32x4.sub(s, shifts)), factors)",
+    replace: "exp2Neg4(f32x4.sub(s, shifts))",
   },
   {
     rule: "invisible weights are 0 in a row that is NaN",
@@ -273,8 +274,8 @@ export default [
   },
   {
     rule: "odd channels are packed",
-    find: "for (; left > 0; left--) {",
-    replace: "for (; left > 1; left--) {",
+    find: "for (; rest > 0; rest--) {",
+    replace: "for (; rest > 1; rest--) {",
   },
   {
     rule: "rows are written up to valueDim",

@@ -44,7 +44,7 @@ describe.each(["simd", "relaxed", "wide"])("%s", (build) => {
       .filter((loop) => count(loop, /^v128\.load(8x8_[su]|16x4_u)?( |$)/) > 0) // more than a splat of constants
       .map((loop) => ({ name, loop })),
   );
-  const tiles = vectorLoops.filter(({ name }) => /scoreStrip|addValues(Int8)?$/.test(name));
+  const tiles = vectorLoops.filter(({ name }) => /(multiplyStrip|accumulateRows)(Int8)?$/.test(name));
   const isTile = (loop: readonly string[], rows: number, panels = 1): boolean =>
     count(loop, /^v128\.load32_splat/) === rows &&
     count(loop, /^v128\.load( |$)/) === 2 * panels &&

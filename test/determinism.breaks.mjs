@@ -14,14 +14,15 @@ export default [
   },
   {
     rule: "determinism 2: the scale is applied at one place, whatever the tile",
-    find: "let q = v128.load32_splat(qPtr);",
-    replace: "let q = v128.load32_splat(qPtr); if (rows == 1) q = f32x4.mul(q, f32x4.splat(1.0000001));",
+    file: "multiplyStrip.ts",
+    find: "let a = v128.load32_splat(rowPtr);",
+    replace: "let a = v128.load32_splat(rowPtr); if (rows == 1) a = f32x4.mul(a, f32x4.splat(1.0000001));",
     tests: DETERMINISM,
   },
   {
     rule: "determinism 3: the maximum is per row",
     find: "raiseMax(strip, r, rowMax(rowScores, bytes));",
-    replace: "raiseMax(strip, r, rowMax(scoresPtr, bytes));",
+    replace: "raiseMax(strip, r, rowMax(rowScores - r * ROW_BYTES, bytes));",
     tests: DETERMINISM,
   },
   {
@@ -39,15 +40,16 @@ export default [
   },
   {
     rule: "determinism 5: keys in order, one accumulator per output element",
-    find: "  addStrip(false, tileRows, weightsPtr, 0, vPanelPtr, vPanelBytes, accPtr, panels, keys);",
+    find: "  else accumulateTile1x32(aPtr, bPtr, bPanelBytes, cPtr, steps, panels);",
     replace:
-      "  const half = tileRows == 1 ? keys >> 1 : 0; addStrip(false, tileRows, weightsPtr + (half << 2), 0, vPanelPtr + half * PANEL_BYTES, vPanelBytes, accPtr, panels, keys - half); if (half) addStrip(false, tileRows, weightsPtr, 0, vPanelPtr, vPanelBytes, accPtr, panels, half);",
+      "  else { const half = steps >> 1; accumulateTile1x32(aPtr + (half << 2), bPtr + half * PANEL_BYTES, bPanelBytes, cPtr, steps - half, panels); if (half) accumulateTile1x32(aPtr, bPtr, bPanelBytes, cPtr, half, panels); }",
     tests: DETERMINISM,
   },
   {
     rule: "determinism 10: asking for weights changes no bit of out",
-    find: "row.sum += exponentials(rowScores, bytes, shiftOf(row));",
-    replace: "row.sum += exponentials(rowScores, bytes, shiftOf(row)) * <f32>(p.weights ? 1.000001 : 1);",
+    file: "attention.ts",
+    find: "takeBlock(p, workspace, strip, firstKey, endKey);",
+    replace: "takeBlock(p, workspace, strip, firstKey, endKey); if (p.weights) strip.row(0).sum *= <f32>1.000001;",
     tests: DETERMINISM,
   },
   {

@@ -29,8 +29,8 @@ export default [
   },
   {
     rule: "int8: a row's weights are rounded by themselves",
-    find: "store<f32>(sparePtr + (r << 2), quantizeWeights(",
-    replace: "store<f32>(sparePtr, quantizeWeights(",
+    find: "store<f32>(scales + (r << 2), quantizeWeights(",
+    replace: "store<f32>(scales, quantizeWeights(",
     tests: INT8,
   },
   {
@@ -71,8 +71,8 @@ export default [
   },
   {
     rule: "int8: the scales of a score are not multiplied with each other",
-    find: "sum0123 = f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(sum0123), qScale), v128.load(kScalesPtr));",
-    replace: "sum0123 = f32x4.mul(f32x4.convert_i32x4_s(sum0123), f32x4.mul(qScale, v128.load(kScalesPtr)));",
+    find: "const c0123 = f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(sum0123), aScale), v128.load(bScalesPtr));",
+    replace: "const c0123 = f32x4.mul(f32x4.convert_i32x4_s(sum0123), f32x4.mul(aScale, v128.load(bScalesPtr)));",
     tests: INT8,
   },
   {

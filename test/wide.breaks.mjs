@@ -3,14 +3,15 @@
 export default [
   {
     rule: "wide: an odd panel comes last",
-    find: "kPanelPtr += even * steps * stepBytes(isInt8);",
+    find: "bPtr += even * steps * PANEL_BYTES;",
     replace: "",
     tests: ["wide"],
     needsWide: true,
   },
   {
     rule: "wide: an odd panel of values has sums of its own",
-    find: "accPtr += even * (<usize>rows * PANEL_BYTES);",
+    file: "accumulateRows.ts",
+    find: "cPtr += even * (<usize>rows * PANEL_BYTES);",
     replace: "",
     tests: ["wide"],
     needsWide: true,

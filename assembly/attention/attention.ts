@@ -15,7 +15,7 @@ import { writeScores, writeWeights } from "./scoresAndWeights";
 import { Strip } from "./strip";
 import { sequenceOf } from "./keyRange";
 import { Workspace } from "./workspace";
-import { LOG2E } from "../math/exp2";
+import { LOG2E } from "../math/exponent";
 import { BAND_STRIPS } from "../tiles/layout";
 
 /**
@@ -36,18 +36,18 @@ export function attention(params: usize, workspacePtr: usize, first: usize, end:
   }
 }
 
-/** Rows `first` to `end` − 1 of the key/value head in turn, band by band. */
+/** Rows `first` to `end` − 1 of the key/value head in progress, band by band. */
 function attendRows(p: AttentionParams, workspace: Workspace, first: usize, end: usize): void {
   const sequence = workspace.order.sequence;
   const kvHead = workspace.order.kvHead;
   const band = workspace.band;
   const isEveryScoreWanted = p.scores && p.scoresStage != ScoresStage.BIASED;
   band.setRows(p, sequence, first, end);
-  workspace.panels.turnTo(p, sequence, kvHead, isEveryScoreWanted ? sequenceOf(p, sequence).keyRows : band.to);
+  workspace.panels.seek(p, sequence, kvHead, isEveryScoreWanted ? sequenceOf(p, sequence).keyRows : band.to);
 
   const bandRows = BAND_STRIPS * p.stripRows;
   for (let row = first; row < end; row += bandRows) {
-    band.place(p, sequence, kvHead, row, min(end, row + bandRows));
+    band.set(p, sequence, kvHead, row, min(end, row + bandRows));
     attendBand(p, workspace);
   }
 }
@@ -70,12 +70,10 @@ function beginStrip(p: AttentionParams, workspace: Workspace, strip: Strip): voi
 }
 
 function attendBlock(p: AttentionParams, workspace: Workspace, strip: Strip, block: usize): void {
-  const panels = workspace.panels;
-  const scores = workspace.scores;
   const firstKey = strip.firstKey(block);
   const endKey = strip.endKey(block);
-  visibleScores(p, panels, strip, firstKey, endKey, scores);
-  takeBlock(p, panels, strip, firstKey, endKey, scores, workspace.spareScores);
+  visibleScores(p, workspace.panels, strip, firstKey, endKey, workspace.scores);
+  takeBlock(p, workspace, strip, firstKey, endKey);
 }
 
 /** Writes all that is wanted of a strip that has seen its keys. */

@@ -6,7 +6,7 @@ import { AttentionParams } from "../abi/attentionParams";
 import { KeyRange, sequenceOf } from "./keyRange";
 import { Strip } from "./strip";
 
-/** The band in work: the keys that any of its strips sees, and its strips. */
+/** The band in progress: the keys that any of its strips sees, and its strips. */
 @unmanaged
 export class Band extends KeyRange {
   numStrips: usize;
@@ -19,10 +19,10 @@ export class Band extends KeyRange {
   }
 
   /** Rows `first` to `end` − 1 of a key/value head. */
-  place(p: AttentionParams, sequence: usize, kvHead: usize, first: usize, end: usize): void {
+  set(p: AttentionParams, sequence: usize, kvHead: usize, first: usize, end: usize): void {
     this.numStrips = 0;
     for (let row = first; row < end; row += p.stripRows) {
-      this.strip(this.numStrips++).place(p, sequence, kvHead, row, min(p.stripRows, end - row));
+      this.strip(this.numStrips++).set(p, sequence, kvHead, row, min(p.stripRows, end - row));
     }
     this.setRows(p, sequence, first, end);
   }

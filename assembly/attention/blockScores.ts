@@ -1,13 +1,15 @@
-/** Scores of a strip against the keys of one block: row r from `scoresPtr + r · SCORE_ROW` on. */
+/** Scores of a strip against the keys of one block: row r from `scoresPtr + r · ROW_BYTES` on. */
 import { AttentionParams } from "../abi/attentionParams";
-import { addBias, applyMask, applyRange } from "../tiles/mask";
+import { addScaledBias, applyMask, hideKeys } from "../tiles/mask";
+import { KeyRange } from "./keyRange";
 import { Panels } from "./panels";
 import { Strip } from "./strip";
-import { pairsOf } from "../tiles/element";
-import { scoreStrip, scoreStripInt8 } from "../tiles/multiplyStrip";
+import { pairsOf } from "../tiles/pairs";
+import { multiplyStrip } from "../tiles/multiplyStrip";
+import { multiplyStripInt8 } from "../tiles/multiplyStripInt8";
 import { softcapRow } from "../tiles/scoreRows";
-import { inUnit } from "../math/scoreUnit";
-import { ceilPanel, floorBlock, PANEL, SCORE_ROW } from "../tiles/layout";
+import { scaleFinite } from "../math/scaleFinite";
+import { ceilPanel, floorBlock, PANEL, ROW_BYTES } from "../tiles/layout";
 
 /** q·k of keys `firstKey` (a panel's first) to `endKey` − 1, capped if asked for. */
 export function rawScores(
@@ -26,13 +28,13 @@ export function rawScores(
   if (p.isInt8) {
     const pairs = pairsOf(p.headDim);
     const kScales = panels.keyScales(firstKey);
-    scoreStripInt8(strip.tileRows, strip.queryPanel, strip.queryScales, kPtr, kScales, scoresPtr, pairs, numPanels);
+    multiplyStripInt8(strip.tileRows, strip.queryPanel, strip.queryScales, kPtr, kScales, scoresPtr, pairs, numPanels);
   } else {
-    scoreStrip(strip.tileRows, strip.queryPanel, kPtr, scoresPtr, p.headDim, numPanels);
+    multiplyStrip(strip.tileRows, strip.queryPanel, kPtr, scoresPtr, p.headDim, numPanels);
   }
   if (!isCapped) return;
   for (let r: usize = 0; r < strip.numRows; r++) {
-    softcapRow(scoresPtr + r * SCORE_ROW, columns << 2, inUnit(p.softcap, strip.unit));
+    softcapRow(scoresPtr + r * ROW_BYTES, columns << 2, scaleFinite(p.softcap, strip.scoreFactor));
   }
 }
 
@@ -49,9 +51,17 @@ export function visibleScores(
   rawScores(p, panels, strip, firstKey, endKey, p.softcap != 0, scoresPtr);
   for (let r: usize = 0; r < strip.numRows; r++) {
     const row = strip.row(r);
-    const rowScores = scoresPtr + r * SCORE_ROW;
-    if (p.bias) addBias(rowScores, row.bias + ((firstKey * p.biasKeyStride) << 2), p.biasKeyStride, columns << 2, strip.unit);
+    const rowScores = scoresPtr + r * ROW_BYTES;
+    if (p.bias)
+      addScaledBias(rowScores, row.bias + ((firstKey * p.biasKeyStride) << 2), p.biasKeyStride, columns << 2, strip.scoreFactor);
     if (p.mask) applyMask(rowScores, row.mask + firstKey * p.maskKeyStride, p.maskKeyStride, columns << 2);
     applyRange(row, rowScores, firstKey, firstKey + columns);
   }
+}
+
+/** Hides what lies outside of `range` among the keys `first` to `last` − 1, which score at `scoresPtr` onwards. */
+function applyRange(range: KeyRange, scoresPtr: usize, first: usize, last: usize): void {
+  const origin = scoresPtr - (first << 2);
+  hideKeys(origin, max(first, range.sinkEnd), min(last, range.from));
+  hideKeys(origin, max(first, range.to), last);
 }

@@ -19,7 +19,7 @@ export function transferBytes(headDim: usize, valueDim: usize): f64 {
 /** Writes the spans of all sequences. In float32 a head's values count as finite until one of them is not. */
 export function appendKeys(params: usize, scratch: usize): i32 {
   const p = changetype<CacheParams>(params);
-  const layout = placeLayout(p, scratch);
+  const layout = layoutAt(p, scratch);
   for (let batch: usize = 0; batch < p.batchSize; batch++) {
     for (let head: usize = 0; head < p.numKvHeads; head++) {
       if (!p.isInt8) {
@@ -80,7 +80,7 @@ function appendInt8(p: CacheParams, layout: BlockLayout, batch: usize, head: usi
 /** Reads the spans of all sequences: rows of float32, or of int8 with their scales. */
 export function readKeys(params: usize, scratch: usize): void {
   const p = changetype<CacheParams>(params);
-  const layout = placeLayout(p, scratch);
+  const layout = layoutAt(p, scratch);
   for (let batch: usize = 0; batch < p.batchSize; batch++) {
     const span = spanOf(p, batch);
     for (let head: usize = 0; head < p.numKvHeads; head++) {
@@ -107,9 +107,9 @@ export function readKeys(params: usize, scratch: usize): void {
   }
 }
 
-function placeLayout(p: CacheParams, scratch: usize): BlockLayout {
+function layoutAt(p: CacheParams, scratch: usize): BlockLayout {
   const layout = changetype<BlockLayout>(scratch);
-  layout.place(BLOCK, p.numKvHeads, p.headDim, p.valueDim, p.isInt8 != 0);
+  layout.set(BLOCK, p.numKvHeads, p.headDim, p.valueDim, p.isInt8 != 0);
   return layout;
 }
 

@@ -5,12 +5,12 @@
  *     states   u8 a head, on whole cache lines
  *     head 0   keys   [⌈keys / 8⌉, headDim, 8]
  *              values [⌈valueDim / 8⌉, keys, 8], a cache line between panels
- *              scales of keys [keys], scales of values [keys]; only with int8, whose panels pairPanels.ts describes
+ *              scales of keys [keys], scales of values [keys]; only with int8, whose panels packInt8.ts describes
  *     head 1   …
  *
- * The line between panels keeps them from the same few places of L1, which their distance of 16 KiB would share.
+ * The line between panels keeps them from the same few sets of L1, which their distance of 16 KiB would share.
  */
-import { PAIR_PANEL_BYTES, pairsOf } from "../tiles/element";
+import { PAIR_PANEL_BYTES, pairsOf } from "../tiles/pairs";
 import { ceilPanel, LINE, PANEL, PANEL_BYTES, wholeLines } from "../tiles/layout";
 
 // States of a head in a block.
@@ -39,7 +39,7 @@ export class BlockLayout {
   scalesBytes: usize;
 
   /** @param keys  for which a block has room */
-  place(keys: usize, numHeads: usize, headDim: usize, valueDim: usize, isInt8: bool): void {
+  set(keys: usize, numHeads: usize, headDim: usize, valueDim: usize, isInt8: bool): void {
     this.headsOffset = <usize>wholeLines(numHeads);
     this.headBytes = <usize>headBytes(keys, headDim, valueDim, isInt8);
     this.keyBytes = <usize>keyBytes(headDim, isInt8);

@@ -6,7 +6,8 @@
  */
 import { MergePart, MergeParams } from "../abi/attentionParams";
 import { madd } from "../math/simd";
-import { exp2x1, LOG2E } from "../math/exp2";
+import { exp2Neg1 } from "../math/exp2";
+import { LOG2E } from "../math/exponent";
 
 export function mergeUnits(params: usize): usize {
   const p = changetype<MergeParams>(params);
@@ -62,7 +63,7 @@ function logSumExpOf(p: MergeParams, index: usize, lseOffset: usize): f32 {
 // @ts-ignore: decorator
 @inline
 function power(logSumExp: f32, shift: f32): f32 {
-  return exp2x1(<f32>((<f64>logSumExp - <f64>shift) * LOG2E));
+  return exp2Neg1(<f32>((<f64>logSumExp - <f64>shift) * LOG2E));
 }
 
 /** out = weight · part for the first part, + weight · part for the others. */

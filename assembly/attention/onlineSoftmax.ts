@@ -3,56 +3,82 @@
  * scales down what it has; at the end it is divided by its sum. Milakov & Gimelshein 2018, arXiv:1805.02867.
  */
 import { AttentionParams } from "../abi/attentionParams";
-import { Panels } from "./panels";
 import { Row, Strip } from "./strip";
-import { pairsOf } from "../tiles/element";
+import { Workspace } from "./workspace";
+import { pairsOf } from "../tiles/pairs";
 import { quantizeWeights } from "../tiles/quantize";
-import { addValuesByRow, finishRow, rescaleRow } from "../tiles/accumulators";
-import { addValues, addValuesInt8 } from "../tiles/accumulateRows";
+import { accumulateVisible, finishRow, rescaleRow } from "../tiles/accumulators";
+import { accumulateRows } from "../tiles/accumulateRows";
+import { accumulateRowsInt8 } from "../tiles/accumulateRowsInt8";
 import { exponentials, rowMax } from "../tiles/scoreRows";
-import { exp2x1, LOG2E } from "../math/exp2";
-import { inUnit } from "../math/scoreUnit";
-import { ceilPanel, PANEL, SCORE_ROW } from "../tiles/layout";
+import { exp2Neg1 } from "../math/exp2";
+import { LOG2E } from "../math/exponent";
+import { scaleFinite } from "../math/scaleFinite";
+import { ceilPanel, PANEL, ROW_BYTES } from "../tiles/layout";
 
 /**
- * Takes the keys `firstKey` to `endKey` − 1 of one block in, into the columns of the strip's range.
- *
- * @param scoresPtr  their scores as visibleScores wrote them; become weights
- * @param sparePtr   [BLOCK]
+ * Takes the keys `firstKey` to `endKey` − 1 of one block in, into the columns of the strip's range. Their scores lie in the workspace
+ * as visibleScores wrote them, and become weights there.
  */
-export function takeBlock(
-  p: AttentionParams,
-  panels: Panels,
-  strip: Strip,
-  firstKey: usize,
-  endKey: usize,
-  scoresPtr: usize,
-  sparePtr: usize,
-): void {
-  const bytes = (ceilPanel(endKey) - firstKey) << 2;
-  const keys = endKey - firstKey;
-  const vPanelBytes = panels.layout.valuePanelBytes;
-  const vPtr = panels.values(firstKey) + strip.firstPanel * vPanelBytes;
-  const isFinite = panels.isFinite(firstKey);
+export function takeBlock(p: AttentionParams, workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
+  if (p.isInt8) takeInt8(workspace, strip, firstKey, endKey);
+  else if (workspace.panels.isFinite(firstKey)) takeFinite(workspace, strip, firstKey, endKey);
+  else takeNotFinite(workspace, strip, firstKey, endKey);
+}
 
+/** Every key is multiplied, also where its weight is 0. */
+function takeFinite(workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
+  const panels = workspace.panels;
+  const weights = workspace.scores;
+  weighRows(strip, weights, (ceilPanel(endKey) - firstKey) << 2);
+  const vPtr = panels.values(firstKey, strip.firstPanel);
+  const vPanelBytes = panels.layout.valuePanelBytes;
+  accumulateRows(strip.tileRows, weights, vPtr, vPanelBytes, strip.accumulators, endKey - firstKey, strip.numPanels);
+}
+
+/** Values in int8 are finite; weights, times the scales of the values, are rounded to int16. */
+function takeInt8(workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
+  const panels = workspace.panels;
+  const weights = workspace.scores;
+  const scales = workspace.weightScales;
+  const keys = endKey - firstKey;
+  weighRows(strip, weights, (ceilPanel(endKey) - firstKey) << 2);
   for (let r: usize = 0; r < strip.numRows; r++) {
-    const row = strip.row(r);
-    const rowScores = scoresPtr + r * SCORE_ROW;
-    raiseMax(strip, r, rowMax(rowScores, bytes));
-    if (!isFinite) memory.copy(sparePtr, rowScores, bytes);
-    row.sum += exponentials(rowScores, bytes, shiftOf(row));
-    if (p.isInt8) {
-      store<f32>(sparePtr + (r << 2), quantizeWeights(rowScores, panels.valueScales(firstKey), ceilPanel(keys)));
-    } else if (!isFinite) {
-      addValuesByRow(sparePtr, rowScores, vPtr, vPanelBytes, strip.accumulator(r), strip.accBytes, strip.numPanels, keys);
-    }
+    store<f32>(scales + (r << 2), quantizeWeights(weights + r * ROW_BYTES, panels.valueScales(firstKey), ceilPanel(keys)));
   }
-  if (p.isInt8) {
-    const pairs = pairsOf(keys);
-    addValuesInt8(strip.tileRows, scoresPtr, sparePtr, vPtr, vPanelBytes, strip.accumulators, strip.numPanels, pairs);
-  } else if (isFinite) {
-    addValues(strip.tileRows, scoresPtr, vPtr, vPanelBytes, strip.accumulators, strip.numPanels, keys);
+  const vPtr = panels.values(firstKey, strip.firstPanel);
+  const vPanelBytes = panels.layout.valuePanelBytes;
+  const pairs = pairsOf(keys);
+  accumulateRowsInt8(strip.tileRows, weights, scales, vPtr, vPanelBytes, strip.accumulators, pairs, strip.numPanels);
+}
+
+/** A value is NaN or infinite: row by row, so that none meets a key that it does not see. */
+function takeNotFinite(workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
+  const panels = workspace.panels;
+  const scores = workspace.rowScores;
+  const keys = endKey - firstKey;
+  const bytes = (ceilPanel(endKey) - firstKey) << 2;
+  const vPtr = panels.values(firstKey, strip.firstPanel);
+  const vPanelBytes = panels.layout.valuePanelBytes;
+  for (let r: usize = 0; r < strip.numRows; r++) {
+    const weights = workspace.scores + r * ROW_BYTES;
+    memory.copy(scores, weights, bytes);
+    weighRow(strip, r, weights, bytes);
+    accumulateVisible(scores, weights, vPtr, vPanelBytes, strip.accumulator(r), strip.accBytes, keys, strip.numPanels);
   }
+}
+
+/** The scores of a block become weights, which the rows' maxima and sums take in. */
+function weighRows(strip: Strip, scoresPtr: usize, bytes: usize): void {
+  for (let r: usize = 0; r < strip.numRows; r++) weighRow(strip, r, scoresPtr + r * ROW_BYTES, bytes);
+}
+
+// @ts-ignore: decorator
+@inline
+function weighRow(strip: Strip, r: usize, rowScores: usize, bytes: usize): void {
+  const row = strip.row(r);
+  raiseMax(strip, r, rowMax(rowScores, bytes));
+  row.sum += exponentials(rowScores, bytes, shiftOf(row));
 }
 
 /** Rescales what row `r` has gathered if `max` exceeds its maximum. */
@@ -62,7 +88,7 @@ function raiseMax(strip: Strip, r: usize, max: f32): void {
   const row = strip.row(r);
   if (!(max > row.max)) return;
   if (row.max != -Infinity) {
-    const factor = exp2x1(row.max - max);
+    const factor = exp2Neg1(row.max - max);
     row.sum *= factor;
     rescaleRow(strip.accumulator(r), strip.accBytes, strip.numPanels, factor);
   }
@@ -99,9 +125,9 @@ export function finishStrip(p: AttentionParams, strip: Strip): void {
 /** Takes the sink in, last, if the row has seen a key: without one it is 0 whatever the sink is. */
 function addSink(strip: Strip, r: usize): void {
   const row = strip.row(r);
-  const sink = inUnit(row.sink, LOG2E);
+  const sink = scaleFinite(row.sink, LOG2E);
   raiseMax(strip, r, sink);
-  row.sum += exp2x1(sink - row.max);
+  row.sum += exp2Neg1(sink - row.max);
 }
 
 // @ts-ignore: decorator

@@ -1,5 +1,5 @@
 /**
- * The packed keys and values of the head in work, block by block: those of a cache, or else the call's own. A block of its own is
+ * The packed keys and values of the head in progress, block by block: those of a cache, or else the call's own. A block of its own is
  * packed when a strip first scores it: what no strip of this thread sees stays unpacked, and what it sees is still in the cache
  * when the tiles come.
  */
@@ -15,12 +15,12 @@ const NO_HEAD: usize = -1;
 @unmanaged
 export class Panels {
   layout: BlockLayout;
-  /** Addresses of the blocks of the sequence in work. */
+  /** Addresses of the blocks of the sequence in progress. */
   blocks: usize;
-  /** The head in work, counted within a block. */
+  /** The head in progress, counted within a block. */
   headOfBlock: usize;
 
-  /** No strip in work sees a key from here on. */
+  /** No strip in progress sees a key from here on. */
   end: usize;
 
   // The call's own blocks, each of one head.
@@ -34,8 +34,8 @@ export class Panels {
     this.head = NO_HEAD;
   }
 
-  /** Turns to a head of which strips will see keys below `end`; what is packed of it already stays. */
-  turnTo(p: AttentionParams, sequence: usize, kvHead: usize, end: usize): void {
+  /** Goes to a head of which strips will see keys below `end`; what is packed of it already stays. */
+  seek(p: AttentionParams, sequence: usize, kvHead: usize, end: usize): void {
     if (p.blocks) {
       this.blocks = p.blocks + sequence * blocksOf(p.maxKvLen) * sizeof<usize>();
       this.headOfBlock = kvHead;
@@ -80,10 +80,11 @@ export class Panels {
     return this.layout.keys(this.block(key), this.headOfBlock) + (key % BLOCK) * this.layout.keyBytes;
   }
 
-  /** The values of key `key`, a panel's first, in the first panel of its block. */
+  /** The values of key `key`, a panel's first, in panel `panel` of its block. */
   @inline
-  values(key: usize): usize {
-    return this.layout.values(this.block(key), this.headOfBlock) + (key % BLOCK) * this.layout.valueBytes;
+  values(key: usize, panel: usize): usize {
+    const first = this.layout.values(this.block(key), this.headOfBlock) + (key % BLOCK) * this.layout.valueBytes;
+    return first + panel * this.layout.valuePanelBytes;
   }
 
   /** Scales of the keys from `key` on. */
@@ -119,7 +120,7 @@ export class Panels {
     const vPtr = p.v + ((sequence.batch * p.vBatchStride + kvHead * p.vHeadStride) << 2) + row * vRowBytes;
     const keys = min(BLOCK, this.end - block);
     packKeys(kPtr, kRowBytes, 0, keys, p.headDim, this.keys(block));
-    const isFinite = packValues(vPtr, vRowBytes, 0, keys, p.valueDim, this.values(block), this.layout.valuePanelBytes);
+    const isFinite = packValues(vPtr, vRowBytes, 0, keys, p.valueDim, this.values(block, 0), this.layout.valuePanelBytes);
     store<u8>(this.block(block), isFinite ? FINITE : NOT_FINITE);
   }
 }

@@ -3,10 +3,10 @@ import { AttentionParams, ScoresStage } from "../abi/attentionParams";
 import { rawScores, visibleScores } from "./blockScores";
 import { reciprocalSum, shiftOf } from "./onlineSoftmax";
 import { normalizedExponentials } from "../tiles/scoreRows";
-import { LOG2E } from "../math/exp2";
+import { LOG2E } from "../math/exponent";
 import { Strip } from "./strip";
 import { Workspace } from "./workspace";
-import { BLOCK, ceilPanel, SCORE_ROW } from "../tiles/layout";
+import { BLOCK, ceilPanel, ROW_BYTES } from "../tiles/layout";
 
 /** Weights: maximum and sum are known. */
 export function writeWeights(p: AttentionParams, workspace: Workspace, strip: Strip): void {
@@ -18,7 +18,7 @@ export function writeWeights(p: AttentionParams, workspace: Workspace, strip: St
     visibleScores(p, workspace.panels, strip, firstKey, endKey, workspace.scores);
     for (let r: usize = 0; r < strip.numRows; r++) {
       const row = strip.row(r);
-      const rowScores = workspace.scores + r * SCORE_ROW;
+      const rowScores = workspace.scores + r * ROW_BYTES;
       normalizedExponentials(rowScores, (ceilPanel(endKey) - firstKey) << 2, shiftOf(row), reciprocalSum(row));
       memory.copy(row.weights + firstWeight + (firstKey << 2), rowScores, (endKey - firstKey) << 2);
     }
@@ -60,6 +60,6 @@ function writeVisibleScores(p: AttentionParams, workspace: Workspace, strip: Str
 function copyScores(workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
   const firstScore = strip.sequence.keyStart << 2;
   for (let r: usize = 0; r < strip.numRows; r++) {
-    memory.copy(strip.row(r).scores + firstScore + (firstKey << 2), workspace.scores + r * SCORE_ROW, (endKey - firstKey) << 2);
+    memory.copy(strip.row(r).scores + firstScore + (firstKey << 2), workspace.scores + r * ROW_BYTES, (endKey - firstKey) << 2);
   }
 }

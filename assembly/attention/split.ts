@@ -14,8 +14,8 @@ import { blocksOf } from "./panels";
 import { Strip } from "./strip";
 import { attentionUnits } from "./stripOrder";
 import { Workspace } from "./workspace";
-import { LOG2E } from "../math/exp2";
-import { BLOCK, ceilPanel, MAX_STRIP_ROWS, SCORE_ROW } from "../tiles/layout";
+import { LOG2E } from "../math/exponent";
+import { BLOCK, ceilPanel, MAX_STRIP_ROWS, ROW_BYTES } from "../tiles/layout";
 
 /** Blocks of strips. */
 export function splitScoresUnits(params: usize): usize {
@@ -37,7 +37,7 @@ export function splitScores(params: usize, workspacePtr: usize, first: usize, en
     const index = unit / numBlocks;
     const block = (unit % numBlocks) * BLOCK;
     if (unit == first || block == 0) {
-      place(p, workspace, index);
+      seek(p, workspace, index);
       strip.packQueries(p, LOG2E);
     }
     if (!strip.reaches(block)) continue;
@@ -49,15 +49,14 @@ export function splitScores(params: usize, workspacePtr: usize, first: usize, en
 export function splitValues(params: usize, workspacePtr: usize, first: usize, end: usize): void {
   const p = changetype<AttentionParams>(params);
   const workspace = changetype<Workspace>(workspacePtr);
-  const panels = workspace.panels;
   const strip = workspace.band.strip(0);
-  const numPanels = panels.layout.numValuePanels;
+  const numPanels = workspace.panels.layout.numValuePanels;
   for (let unit = first; unit < end; unit++) {
     const index = unit / p.columnRanges;
     const range = unit % p.columnRanges;
     const firstPanel = (range * numPanels) / p.columnRanges;
     const endPanel = ((range + 1) * numPanels) / p.columnRanges;
-    place(p, workspace, index);
+    seek(p, workspace, index);
     strip.clear(firstPanel, endPanel - firstPanel);
     for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) {
       const firstKey = strip.firstKey(block);
@@ -65,9 +64,9 @@ export function splitValues(params: usize, workspacePtr: usize, first: usize, en
       const bytes = (ceilPanel(endKey) - firstKey) << 2;
       const sharedPtr = sharedScores(p, index, block);
       for (let r: usize = 0; r < strip.numRows; r++) {
-        memory.copy(workspace.scores + r * SCORE_ROW, sharedPtr + r * SCORE_ROW, bytes);
+        memory.copy(workspace.scores + r * ROW_BYTES, sharedPtr + r * ROW_BYTES, bytes);
       }
-      takeBlock(p, panels, strip, firstKey, endKey, workspace.scores, workspace.spareScores);
+      takeBlock(p, workspace, strip, firstKey, endKey);
     }
     finishStrip(p, strip);
   }
@@ -75,22 +74,22 @@ export function splitValues(params: usize, workspacePtr: usize, first: usize, en
 
 /** Bytes of the scores that the passes share; as a float, see attentionWorkspaceBytes. */
 export function sharedScoresBytes(params: usize): f64 {
-  return <f64>splitScoresUnits(params) * <f64>(MAX_STRIP_ROWS * SCORE_ROW);
+  return <f64>splitScoresUnits(params) * <f64>(MAX_STRIP_ROWS * ROW_BYTES);
 }
 
-/** Strip `index`, in the order of stripOrder.ts. */
-function place(p: AttentionParams, workspace: Workspace, index: usize): void {
+/** Goes to strip `index`, in the order of stripOrder.ts. */
+function seek(p: AttentionParams, workspace: Workspace, index: usize): void {
   const order = workspace.order;
   order.seek(p, index);
   const row = order.row(p, index);
   const strip = workspace.band.strip(0);
-  strip.place(p, order.sequence, order.kvHead, row, order.row(p, index + 1) - row);
-  workspace.panels.turnTo(p, order.sequence, order.kvHead, strip.to);
+  strip.set(p, order.sequence, order.kvHead, row, order.row(p, index + 1) - row);
+  workspace.panels.seek(p, order.sequence, order.kvHead, strip.to);
 }
 
 /** Scores of a strip against a block: [MAX_STRIP_ROWS, BLOCK]. */
 // @ts-ignore: decorator
 @inline
 function sharedScores(p: AttentionParams, index: usize, block: usize): usize {
-  return p.sharedScores + (index * blocksOf(p.maxKvLen) + block / BLOCK) * (MAX_STRIP_ROWS * SCORE_ROW);
+  return p.sharedScores + (index * blocksOf(p.maxKvLen) + block / BLOCK) * (MAX_STRIP_ROWS * ROW_BYTES);
 }

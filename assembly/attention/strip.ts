@@ -9,7 +9,7 @@ import { AttentionParams, SequenceParams } from "../abi/attentionParams";
 import { KeyRange, sequenceOf } from "./keyRange";
 import { packRows } from "../tiles/pack";
 import { quantizeQueries } from "../tiles/quantize";
-import { inUnit } from "../math/scoreUnit";
+import { scaleFinite } from "../math/scaleFinite";
 import { PANEL_BYTES, tileRowsFor } from "../tiles/layout";
 import { touchLines } from "../tiles/touch";
 
@@ -31,7 +31,7 @@ export class Row extends KeyRange {
   sum: f32;
 
   /** Row `i` of a sequence in query head `head`, before its first key. */
-  place(p: AttentionParams, sequence: SequenceParams, head: usize, i: usize): void {
+  set(p: AttentionParams, sequence: SequenceParams, head: usize, i: usize): void {
     this.setRow(p, sequence, <i32>i);
 
     const batch = sequence.batch;
@@ -56,7 +56,7 @@ export class Row extends KeyRange {
   }
 }
 
-/** A strip in work: the keys that any of its rows sees, its rows, and what it has gathered. */
+/** A strip in progress: the keys that any of its rows sees, its rows, and what it has gathered. */
 @unmanaged
 export class Strip extends KeyRange {
   sequence: SequenceParams;
@@ -69,8 +69,8 @@ export class Strip extends KeyRange {
   queryPanel: usize;
   /** [8]: what 1 stands for in these pairs. */
   queryScales: usize;
-  /** What a score of 1 stands as: LOG2E for softmax, 1 for scores that are handed out. */
-  unit: f64;
+  /** What a score of 1 stands as: LOG2E for softmax, 1 where scores are results. */
+  scoreFactor: f64;
   // The weighted sums so far, in panels of value columns.
   firstPanel: usize;
   numPanels: usize;
@@ -83,13 +83,13 @@ export class Strip extends KeyRange {
   }
 
   /** Rows `t` to `t + numRows − 1` of a key/value head. */
-  place(p: AttentionParams, sequence: usize, kvHead: usize, t: usize, numRows: usize): void {
+  set(p: AttentionParams, sequence: usize, kvHead: usize, t: usize, numRows: usize): void {
     const groupSize = p.numHeads / p.numKvHeads;
     this.numRows = numRows;
     this.tileRows = tileRowsFor(numRows);
     this.sequence = sequenceOf(p, sequence);
     for (let r: usize = 0; r < numRows; r++, t++) {
-      this.row(r).place(p, this.sequence, kvHead * groupSize + (t % groupSize), t / groupSize);
+      this.row(r).set(p, this.sequence, kvHead * groupSize + (t % groupSize), t / groupSize);
     }
     this.setSpan(p, this.sequence, <i32>((t - numRows) / groupSize), <i32>((t - 1) / groupSize));
   }
@@ -113,10 +113,17 @@ export class Strip extends KeyRange {
     return this.accumulators + index * PANEL_BYTES;
   }
 
-  /** Packs the rows' queries for scores in the given unit. */
-  packQueries(p: AttentionParams, unit: f64): void {
-    this.unit = unit;
-    packRows(this.rows + offsetof<Row>("q"), offsetof<Row>(), this.numRows, this.queryPanel, p.headDim, inUnit(p.scale, unit));
+  /** Packs the rows' queries, for scores times `scoreFactor`. */
+  packQueries(p: AttentionParams, scoreFactor: f64): void {
+    this.scoreFactor = scoreFactor;
+    packRows(
+      this.rows + offsetof<Row>("q"),
+      offsetof<Row>(),
+      this.numRows,
+      this.queryPanel,
+      p.headDim,
+      scaleFinite(p.scale, scoreFactor),
+    );
     if (!p.isInt8) return;
     this.queryScales = this.queryPanel + p.headDim * PANEL_BYTES;
     quantizeQueries(this.queryPanel, p.headDim, this.queryScales);

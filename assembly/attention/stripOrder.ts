@@ -7,7 +7,7 @@ import { sequenceOf } from "./keyRange";
 
 @unmanaged
 export class StripOrder {
-  /** The key/value head in turn. */
+  /** The key/value head in progress. */
   sequence: usize;
   kvHead: usize;
   /** Its query rows, over all query heads of the group. */
@@ -25,7 +25,7 @@ export class StripOrder {
     this.firstOfSequence = 0;
   }
 
-  /** Turns to the head of a strip. */
+  /** Goes to the head of a strip. */
   seek(p: AttentionParams, strip: usize): void {
     if (strip < this.firstOfSequence) this.restart();
     let strips = this.countStrips(p);

@@ -5,7 +5,7 @@ import { blocksOf, Panels } from "./panels";
 import { Band } from "./band";
 import { Row, Strip } from "./strip";
 import { StripOrder } from "./stripOrder";
-import { BAND_STRIPS, BLOCK, ceilPanel, MAX_STRIP_ROWS, PANEL_BYTES, SCORE_ROW, wholeLines } from "../tiles/layout";
+import { BAND_STRIPS, BLOCK, ceilPanel, MAX_STRIP_ROWS, PANEL_BYTES, ROW_BYTES, wholeLines } from "../tiles/layout";
 
 /** Addresses of the parts. */
 @unmanaged
@@ -14,9 +14,21 @@ export class Workspace {
   band: Band;
   /** [MAX_STRIP_ROWS, BLOCK] */
   scores: usize;
-  /** [BLOCK]: a row's scores before the exponential, for blocks whose values are not finite; or the scales of int16 weights. */
-  spareScores: usize;
   panels: Panels;
+  /** [BLOCK], for one of the two that follow. */
+  spare: usize;
+
+  /** [BLOCK]: a row's scores before the exponential, where a block's values are not finite. */
+  @inline
+  get rowScores(): usize {
+    return this.spare;
+  }
+
+  /** [MAX_STRIP_ROWS]: what 1 stands for in each row of int16 weights, where values are int8. */
+  @inline
+  get weightScales(): usize {
+    return this.spare;
+  }
 }
 
 /**
@@ -38,8 +50,8 @@ function layOut(ptr: usize, maxKvLen: usize, headDim: usize, valueDim: usize, is
   const queryPanelBytes = (<u64>headDim + 1) * PANEL_BYTES; // and their scales
 
   const scores = wholeLines(<u64>rows + BAND_STRIPS * MAX_STRIP_ROWS * offsetof<Row>());
-  const spareScores = scores + <u64>(MAX_STRIP_ROWS * SCORE_ROW);
-  const accumulators = spareScores + <u64>SCORE_ROW;
+  const spare = scores + <u64>(MAX_STRIP_ROWS * ROW_BYTES);
+  const accumulators = spare + <u64>ROW_BYTES;
   const queryPanels = accumulators + wholeLines(BAND_STRIPS * accumulatorBytes);
   const blocks = queryPanels + wholeLines(BAND_STRIPS * queryPanelBytes);
   const numBlocks = blocksOf(maxKvLen);
@@ -52,7 +64,7 @@ function layOut(ptr: usize, maxKvLen: usize, headDim: usize, valueDim: usize, is
     workspace.order = order;
     workspace.band = band;
     workspace.scores = <usize>scores;
-    workspace.spareScores = <usize>spareScores;
+    workspace.spare = <usize>spare;
     band.strips = strips;
     for (let i: usize = 0; i < BAND_STRIPS; i++) {
       const strip = band.strip(i);
@@ -90,6 +102,6 @@ export function attentionPlace(params: usize, ptr: usize): void {
   const p = changetype<AttentionParams>(params);
   layOut(ptr, ownKeys(p), p.headDim, p.valueDim, true);
   const layout = changetype<Workspace>(ptr).panels.layout;
-  if (p.blocks) layout.place(BLOCK, p.numKvHeads, p.headDim, p.valueDim, p.isInt8 != 0);
-  else layout.place(min(p.maxKvLen, BLOCK), 1, p.headDim, p.valueDim, false);
+  if (p.blocks) layout.set(BLOCK, p.numKvHeads, p.headDim, p.valueDim, p.isInt8 != 0);
+  else layout.set(min(p.maxKvLen, BLOCK), 1, p.headDim, p.valueDim, false);
 }

@@ -1,50 +1,92 @@
 /**
- * Decays inside a chunk: what position j has left of itself at position i is exp(G_i − G_j), G the sum of decays since the chunk
- * began. Differences first, in float64: exp(G_i) · exp(−G_j) would be 0 · ∞. A decay whose factor is 0 begins the sums anew, and what
- * lies before it is gone.
+ * Decays inside a chunk: at position i there remains of position j its product with exp(G_i − G_j), G the sum of decays since the
+ * chunk began. Differences first, in float64: exp(G_i) · exp(−G_j) would be 0 · ∞. A decay whose factor is 0 begins the sums anew, and
+ * what lies before it is gone.
  */
-import { expOfAny1, expOfAny4 } from "../math/expOfAny";
-import { LinearWork } from "./workspace";
-
-/** Sum of decays at position `i` of the chunk. */
-// @ts-ignore: decorator
-@inline
-export function decaySum(work: LinearWork, i: usize): f64 {
-  return load<f64>(work.decaySums + (i << 3));
-}
-
-/** First position of the chunk that is not gone at position `i`. */
-// @ts-ignore: decorator
-@inline
-export function firstLeft(work: LinearWork, i: usize): usize {
-  return <usize>max<i32>(0, load<i32>(work.clears + (i << 2)));
-}
+import { LinearParams } from "../abi/linearParams";
+import { Chunk } from "./chunk";
+import { Head } from "./head";
+import { lowestExponent } from "../math/exp";
+import { expAny1, expAny4 } from "../math/expAny";
 
 /** A factor that decays above 0 have made infinite is the largest number instead: infinity times what is still 0 would be NaN. */
 const LARGEST = memory.data<f32>([f32.MAX_VALUE]);
 
-/** What is left at position `i` of the state before the chunk; exactly 0 where it was cleared. */
-export function factorOfState(work: LinearWork, i: usize): f32 {
-  return load<i32>(work.clears + (i << 2)) >= 0 ? 0 : min(expOfAny1(<f32>decaySum(work, i)), load<f32>(LARGEST));
+
+@unmanaged
+export class Decays {
+  /** f64 [chunkSize]: G, since the chunk began, or since the last decay that cleared the state. */
+  sums: usize;
+  /** i32 [chunkSize]: the last position in the chunk, up to this one, that cleared the state; −1 for none. */
+  clears: usize;
+
+  /** Takes the decays of `count` positions from `first` on into the chunk, from its position `at` on. */
+  take(p: LinearParams, head: Head, chunk: Chunk, first: usize, count: usize, at: usize): void {
+    for (let j: usize = 0; j < count; j++) {
+      store<f32>(chunk.decays + ((at + j) << 2), load<f32>(head.decay(p, first + j)));
+    }
+    this.sumUp(chunk, at, at + count);
+  }
+
+  /** Sums of decays at the positions `from` to `to` − 1 of the chunk, from the decays there. */
+  sumUp(chunk: Chunk, from: usize, to: usize): void {
+    const lowest = f32x4.extract_lane(lowestExponent(), 0); // the factor of a decay below it is 0, as expAny4 has it
+    let sum: f64 = from == 0 ? 0 : this.sum(from - 1);
+    let clear: i32 = from == 0 ? -1 : load<i32>(this.clears + ((from - 1) << 2));
+    for (let j = from; j < to; j++) {
+      const decay = load<f32>(chunk.decays + (j << 2));
+      if (decay < lowest) {
+        sum = 0;
+        clear = <i32>j;
+      } else {
+        sum += <f64>decay;
+      }
+      store<f64>(this.sums + (j << 3), sum);
+      store<i32>(this.clears + (j << 2), clear);
+    }
+  }
+
+  /** G at position `i`. */
+  @inline
+  sum(i: usize): f64 {
+    return load<f64>(this.sums + (i << 3));
+  }
+
+  /** First position that is not gone at position `i`. */
+  @inline
+  firstKept(i: usize): usize {
+    return <usize>max<i32>(0, load<i32>(this.clears + (i << 2)));
+  }
+
+  /** What remains at position `i` of the state before the chunk: exactly 0 where it was cleared. */
+  factorOfState(i: usize): f32 {
+    return load<i32>(this.clears + (i << 2)) >= 0 ? 0 : min(expAny1(<f32>this.sum(i)), load<f32>(LARGEST));
+  }
+
+  /** What remains at position `i` of the positions before `end`, to `factorsPtr`; whole vectors are written. */
+  factorsAt(i: usize, end: usize, factorsPtr: usize): void {
+    const sum = f64x2.splat(this.sum(i));
+    for (let j: usize = 0; j < end; j += 4) v128.store(factorsPtr + (j << 2), factors4(this.sums + (j << 3), sum));
+  }
+
+  /** Multiplies the scores of position `i` with the positions before `end` by what remains of these; those that are gone become 0. */
+  scaleScores(i: usize, scoresPtr: usize, end: usize): void {
+    const first = this.firstKept(i);
+    const sum = f64x2.splat(this.sum(i));
+    let ptr = scoresPtr + ((first & ~3) << 2);
+    let sumsPtr = this.sums + ((first & ~3) << 3);
+    for (const endPtr = scoresPtr + (end << 2); ptr < endPtr; ptr += 16, sumsPtr += 32) {
+      v128.store(ptr, f32x4.mul(v128.load(ptr), factors4(sumsPtr, sum)));
+    }
+    memory.fill(scoresPtr, 0, first << 2);
+  }
 }
 
-/** exp(G_i − G_j) of four positions. */
+/** exp(G_i − G_j) of four positions j. */
 // @ts-ignore: decorator
 @inline
-export function factors4(sumsPtr: usize, sum: v128): v128 {
+function factors4(sumsPtr: usize, sum: v128): v128 {
   const low = f32x4.demote_f64x2_zero(f64x2.sub(sum, v128.load(sumsPtr)));
   const high = f32x4.demote_f64x2_zero(f64x2.sub(sum, v128.load(sumsPtr, 16)));
-  return f32x4.pmin(v128.load32_splat(LARGEST), expOfAny4(v128.shuffle<f64>(low, high, 0, 2)));
-}
-
-/** Multiplies the scores of position `i` with the positions up to `end` − 1 by what is left of these; those that are gone become 0. */
-export function decayScores(work: LinearWork, i: usize, scoresPtr: usize, end: usize): void {
-  const first = firstLeft(work, i);
-  const sum = f64x2.splat(decaySum(work, i));
-  let ptr = scoresPtr + ((first & ~3) << 2);
-  let sumsPtr = work.decaySums + ((first & ~3) << 3);
-  for (const endPtr = scoresPtr + (end << 2); ptr < endPtr; ptr += 16, sumsPtr += 32) {
-    v128.store(ptr, f32x4.mul(v128.load(ptr), factors4(sumsPtr, sum)));
-  }
-  memory.fill(scoresPtr, 0, first << 2);
+  return f32x4.pmin(v128.load32_splat(LARGEST), expAny4(v128.shuffle<f64>(low, high, 0, 2)));
 }

@@ -7,48 +7,51 @@
  * substitution; with u for v, the rest is gated linear attention. Yang et al. 2024, arXiv:2406.06484, section 3; with decays Yang, Kautz
  * & Hatamizadeh 2024, arXiv:2412.06464.
  */
-import { decayScores, factorOfState, firstLeft } from "./decays";
 import { LinearParams } from "../abi/linearParams";
-import { LinearWork, PANEL_GROUP } from "./workspace";
-import { packStrip, placeProducts } from "./rows";
-import { scoreStrip } from "../tiles/multiplyStrip";
+import { PANEL_GROUP } from "./rows";
+import { LinearWork } from "./workspace";
 import { madd } from "../math/simd";
-import { addValues } from "../tiles/accumulateRows";
-import { ceilPanel, PANEL, PANEL_BYTES, SCORE_ROW, tileRowsFor } from "../tiles/layout";
+import { accumulateRows } from "../tiles/accumulateRows";
+import { ceilPanel, PANEL, PANEL_BYTES, tileRowsFor } from "../tiles/layout";
+import { multiplyStrip } from "../tiles/multiplyStrip";
 
 /** Takes what the rule makes of the values of the keys `first` to `first + count − 1`, whose φ(k) the open chunk has from `at` on. */
 export function takeCorrections(p: LinearParams, work: LinearWork, first: usize, count: usize, at: usize): void {
-  if (at == 0) store<i32>(work.state.isFinite, 1);
+  const chunk = work.chunk;
+  if (at == 0) chunk.isFinite = true;
   for (let j: usize = 0; j < count;) {
-    // a value that is not finite must not meet a key that a decay has left nothing of: then rows go one by one
-    const rows = load<i32>(work.state.isFinite) ? min(p.stripRows, count - j) : 1;
-    correctStrip(p, work, first + j, rows, at + j, work.keyRows + j * work.featureBytes);
-    j += rows;
+    // a value that is not finite must not meet a key of which a decay has left nothing: then rows go one by one
+    const numRows = chunk.isFinite ? min(p.stripRows, count - j) : 1;
+    work.rows.pack(chunk.features + j * work.rows.featureBytes, work.rows.featureBytes, numRows, p.featureDim, 1);
+    correctStrip(p, work, first + j, numRows, at + j);
+    j += numRows;
   }
 }
 
-/** @param rowsPtr  φ(k) of the rows */
-function correctStrip(p: LinearParams, work: LinearWork, first: usize, rows: usize, at: usize, rowsPtr: usize): void {
-  const tileRows = tileRowsFor(rows);
-  packStrip(p, work, rowsPtr, work.featureBytes, rows, 1);
-  scoreStrip(tileRows, work.strip, work.state.keys, work.scores, p.featureDim, ceilPanel(at + rows) / PANEL);
+/** The keys `first` to `first + numRows − 1`, whose φ(k) are the rows of the strip. */
+function correctStrip(p: LinearParams, work: LinearWork, first: usize, numRows: usize, at: usize): void {
+  const sums = work.sums;
+  const chunk = work.chunk;
+  const decays = work.decays;
+  const rows = work.rows;
+  const tileRows = tileRowsFor(numRows);
+  multiplyStrip(tileRows, rows.strip, chunk.keys, rows.scores, p.featureDim, ceilPanel(at + numRows) / PANEL);
   if (p.decayDim) {
-    for (let r: usize = 0; r < rows; r++) decayScores(work, at + r, work.scores + r * SCORE_ROW, at + r);
+    for (let r: usize = 0; r < numRows; r++) decays.scaleScores(at + r, rows.score(r), at + r);
   }
-  const vPanelBytes = p.chunkSize * PANEL_BYTES;
-  const skipped = rows == 1 && p.decayDim ? min(firstLeft(work, at), at) : 0;
-  for (let panel: usize = 0; panel < work.numPanels; panel += PANEL_GROUP) {
-    const panels = min(PANEL_GROUP, work.numPanels - panel);
-    const values = work.values(p) + panel * vPanelBytes;
-    scoreStrip(tileRows, work.strip, work.sums(p) + panel * p.featureDim * PANEL_BYTES, work.products, p.featureDim, panels);
+  const skipped = numRows == 1 && p.decayDim ? min(decays.firstKept(at), at) : 0;
+  for (let panel: usize = 0; panel < sums.numPanels; panel += PANEL_GROUP) {
+    const panels = min(PANEL_GROUP, sums.numPanels - panel);
+    multiplyStrip(tileRows, rows.strip, sums.panel(panel), rows.products, p.featureDim, panels);
     for (let r: usize = 0; r < tileRows; r++) {
-      placeProducts(work, tileRows, r, panels, p.decayDim ? factorOfState(work, min(at + r, at + rows - 1)) : 1);
+      rows.beginAccumulators(r, tileRows, panels, p.decayDim ? decays.factorOfState(min(at + r, at + numRows - 1)) : 1);
     }
     if (at > skipped) {
-      const weights = work.scores + (skipped << 2);
-      addValues(tileRows, weights, values + skipped * PANEL_BYTES, vPanelBytes, work.accumulators, panels, at - skipped);
+      const weights = rows.scores + (skipped << 2);
+      const values = chunk.value(panel, skipped);
+      accumulateRows(tileRows, weights, values, chunk.valuePanelBytes, rows.accumulators, at - skipped, panels);
     }
-    for (let r: usize = 0; r < rows; r++) substituteRow(p, work, first + r, r, tileRows, at, panel, panels);
+    for (let r: usize = 0; r < numRows; r++) substituteRow(p, work, first + r, r, tileRows, at, panel, panels);
   }
 }
 
@@ -63,37 +66,39 @@ function substituteRow(
   panel: usize,
   panels: usize,
 ): void {
-  const vPanelBytes = p.chunkSize * PANEL_BYTES;
-  const beta = load<f32>(p.beta + ((work.batch * p.betaBatchStride + work.head * p.betaHeadStride + key * p.betaRowStride) << 2));
-  const betas = f32x4.splat(beta);
-  const counts = work.counts(p, key);
-  const from = p.decayDim ? max(at, firstLeft(work, at + r)) : at;
-  const columns = min(work.columns - panel * PANEL, panels * PANEL);
-  if (counts) memory.copy(work.valueRow, work.value(p, key) + ((panel * PANEL) << 2), columns << 2);
+  const head = work.head;
+  const chunk = work.chunk;
+  const valueRow = chunk.valueRow;
+  const weights = work.rows.score(r);
+  const betas = v128.load32_splat(head.beta(p, key));
+  const isSeen = head.sees(p, key);
+  const from = p.decayDim ? max(at, work.decays.firstKept(at + r)) : at;
+  const columns = min(head.columns - panel * PANEL, panels * PANEL);
+  if (isSeen) memory.copy(valueRow, head.value(p, key) + ((panel * PANEL) << 2), columns << 2);
   const zero = f32x4.splat(0);
   let zeros = zero; // 0 · u summed: NaN as soon as one u is not finite
   for (let i: usize = 0; i < panels; i++) {
-    const uPtr = work.values(p) + (panel + i) * vPanelBytes + (at + r) * PANEL_BYTES;
-    const accPtr = work.accumulators + (i * tileRows + r) * PANEL_BYTES;
-    if (!counts) {
+    const uPtr = chunk.value(panel + i, at + r);
+    const accPtr = work.rows.accumulator(i * tileRows + r);
+    if (!isSeen) {
       memory.fill(uPtr, 0, PANEL_BYTES);
       continue;
     }
-    if (columns < (i + 1) * PANEL) memory.fill(work.valueRow + (columns << 2), 0, ((i + 1) * PANEL - columns) << 2);
+    if (columns < (i + 1) * PANEL) memory.fill(valueRow + (columns << 2), 0, ((i + 1) * PANEL - columns) << 2);
     let acc0123 = v128.load(accPtr);
     let acc4567 = v128.load(accPtr, 16);
     for (let j = from; j < at + r; j++) {
-      const weight = v128.load32_splat(work.scores + r * SCORE_ROW + (j << 2));
+      const weight = v128.load32_splat(weights + (j << 2));
       const otherPtr = uPtr - (at + r - j) * PANEL_BYTES;
       acc0123 = madd(weight, v128.load(otherPtr), acc0123);
       acc4567 = madd(weight, v128.load(otherPtr, 16), acc4567);
     }
-    const valuePtr = work.valueRow + i * PANEL_BYTES;
+    const valuePtr = valueRow + i * PANEL_BYTES;
     const u0123 = f32x4.mul(betas, f32x4.sub(v128.load(valuePtr), acc0123));
     const u4567 = f32x4.mul(betas, f32x4.sub(v128.load(valuePtr, 16), acc4567));
     v128.store(uPtr, u0123);
     v128.store(uPtr, u4567, 16);
     zeros = madd(u0123, zero, madd(u4567, zero, zeros));
   }
-  if (v128.any_true(f32x4.ne(zeros, zeros))) store<i32>(work.state.isFinite, 0);
+  if (v128.any_true(f32x4.ne(zeros, zeros))) chunk.isFinite = false;
 }

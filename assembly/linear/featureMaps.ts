@@ -8,14 +8,13 @@
  *
  * Rows go through the same vector code whatever their number: a row has the same bits with others or alone.
  */
-import { exp4 } from "../math/exp";
-import { expOfAny4 } from "../math/expOfAny";
+import { expNeg4 } from "../math/exp";
+import { expAny4 } from "../math/expAny";
 import { FeatureMap, LinearParams } from "../abi/linearParams";
 import { LinearWork } from "./workspace";
-import { packRows } from "../tiles/pack";
-import { scoreStrip } from "../tiles/multiplyStrip";
+import { multiplyStrip } from "../tiles/multiplyStrip";
 import { maxLane, minusInfinity, sumLanes } from "../math/simd";
-import { BLOCK, ceilPanel, PANEL, PANEL_BYTES, SCORE_ROW, tileRowsFor } from "../tiles/layout";
+import { BLOCK, ceilPanel, PANEL, PANEL_BYTES, tileRowsFor } from "../tiles/layout";
 
 const ONES = memory.data<f32>([1]);
 
@@ -24,10 +23,10 @@ const ONES = memory.data<f32>([1]);
 @inline
 function map4(map: FeatureMap, x: v128): v128 {
   const zero = f32x4.splat(0);
-  if (map == FeatureMap.ELU) return v128.bitselect(f32x4.add(x, v128.load32_splat(ONES)), exp4(x), f32x4.gt(x, zero));
+  if (map == FeatureMap.ELU) return v128.bitselect(f32x4.add(x, v128.load32_splat(ONES)), expNeg4(x), f32x4.gt(x, zero));
   if (map == FeatureMap.RELU) return f32x4.pmax(x, zero);
   if (map == FeatureMap.RELU2) return f32x4.mul(f32x4.pmax(x, zero), f32x4.pmax(x, zero));
-  if (map == FeatureMap.EXP) return expOfAny4(x);
+  if (map == FeatureMap.EXP) return expAny4(x);
   return x;
 }
 
@@ -50,8 +49,8 @@ function mapElements(map: FeatureMap, src: usize, dst: usize, count: usize): voi
   v128.store(dst, map4(map, v128.load(dst)));
 }
 
-/** Softmax of one row. */
-function softmaxRow(src: usize, dst: usize, count: usize): void {
+/** Softmax of one row over its channels. */
+function channelSoftmax(src: usize, dst: usize, count: usize): void {
   const end = dst + (count << 2);
   const vectorEnd = dst + (((count + 3) & ~3) << 2);
   memory.copy(dst, src, count << 2);
@@ -62,7 +61,7 @@ function softmaxRow(src: usize, dst: usize, count: usize): void {
   const shift = f32x4.splat(max == -Infinity ? 0 : max);
   let sum4 = f32x4.splat(0);
   for (let ptr = dst; ptr < vectorEnd; ptr += 16) {
-    const power = exp4(f32x4.sub(v128.load(ptr), shift));
+    const power = expNeg4(f32x4.sub(v128.load(ptr), shift));
     v128.store(ptr, power);
     sum4 = f32x4.add(sum4, power);
   }
@@ -77,7 +76,7 @@ function exponentialRow(src: usize, maximaPtr: usize, dst: usize, count: usize):
   for (let byte: usize = 0; byte < count << 2; byte += 16) {
     const max = v128.load(maximaPtr + byte);
     const shift = v128.andnot(max, f32x4.eq(max, minusInfinity()));
-    v128.store(dst + byte, exp4(f32x4.sub(v128.load(dst + byte), shift)));
+    v128.store(dst + byte, expNeg4(f32x4.sub(v128.load(dst + byte), shift)));
   }
 }
 
@@ -90,22 +89,22 @@ export function raiseMaxima(maximaPtr: usize, src: usize, count: usize): void {
 }
 
 /** Random features of up to stripRows rows. */
-function favorRows(p: LinearParams, work: LinearWork, src: usize, rowBytes: usize, rows: usize, dst: usize): void {
+function favorRows(p: LinearParams, work: LinearWork, src: usize, rowBytes: usize, numRows: usize, dst: usize): void {
+  const rows = work.rows;
   const scale: f32 = <f32>(1 / Math.sqrt(Math.sqrt(<f64>p.headDim)));
-  const tileRows = tileRowsFor(rows);
-  const projections = p.projections + work.head * ((ceilPanel(p.featureDim) * p.headDim) << 2);
-  for (let r: usize = 0; r < rows; r++) store<usize>(work.rowPtrs + r * sizeof<usize>(), src + r * rowBytes);
-  packRows(work.rowPtrs, sizeof<usize>(), rows, work.strip, p.headDim, scale);
+  const tileRows = tileRowsFor(numRows);
+  const projections = p.projections + work.head.index * ((ceilPanel(p.featureDim) * p.headDim) << 2);
+  rows.pack(src, rowBytes, numRows, p.headDim, scale);
   const factor = f32x4.splat(<f32>(1 / Math.sqrt(<f64>p.featureDim)));
   for (let first: usize = 0; first < p.featureDim; first += BLOCK) {
     const panels = ceilPanel(min(BLOCK, p.featureDim - first)) / PANEL;
-    scoreStrip(tileRows, work.strip, projections + ((first * p.headDim) << 2), work.products, p.headDim, panels);
-    for (let r: usize = 0; r < rows; r++) {
-      const half = f32x4.splat(halfSquare(work.strip + (r << 2), p.headDim));
-      const row = work.products + r * SCORE_ROW;
-      const out = dst + r * work.featureBytes + (first << 2);
+    multiplyStrip(tileRows, rows.strip, projections + ((first * p.headDim) << 2), rows.products, p.headDim, panels);
+    for (let r: usize = 0; r < numRows; r++) {
+      const half = f32x4.splat(halfSquare(rows.strip + (r << 2), p.headDim));
+      const row = rows.product(r);
+      const out = dst + r * rows.featureBytes + (first << 2);
       for (let byte: usize = 0; byte < panels * PANEL_BYTES; byte += 16) {
-        v128.store(out + byte, f32x4.mul(expOfAny4(f32x4.sub(v128.load(row + byte), half)), factor));
+        v128.store(out + byte, f32x4.mul(expAny4(f32x4.sub(v128.load(row + byte), half)), factor));
       }
     }
   }
@@ -119,7 +118,7 @@ function halfSquare(columnPtr: usize, channels: usize): f32 {
 }
 
 /**
- * φ of `rows` rows, `rowBytes` apart, to rows of `work.featureBytes` at `dst`, of which whole vectors are written.
+ * φ of `numRows` rows, `rowBytes` apart, to rows of `featureBytes` at `dst`, of which whole vectors are written.
  *
  * @param isQuery  whether they are queries
  */
@@ -128,25 +127,26 @@ export function mapRows(
   work: LinearWork,
   src: usize,
   rowBytes: usize,
-  rows: usize,
+  numRows: usize,
   dst: usize,
   isQuery: bool,
 ): void {
   const map = p.featureMap;
   const count = p.headDim;
+  const featureBytes = work.rows.featureBytes;
   if (map == FeatureMap.FAVOR) {
-    for (let r: usize = 0; r < rows; r += p.stripRows) {
-      favorRows(p, work, src + r * rowBytes, rowBytes, min(p.stripRows, rows - r), dst + r * work.featureBytes);
+    for (let r: usize = 0; r < numRows; r += p.stripRows) {
+      favorRows(p, work, src + r * rowBytes, rowBytes, min(p.stripRows, numRows - r), dst + r * featureBytes);
     }
     return;
   }
-  for (; rows > 0; rows--, src += rowBytes, dst += work.featureBytes) {
+  for (; numRows > 0; numRows--, src += rowBytes, dst += featureBytes) {
     if (map == FeatureMap.ELU) mapElements(FeatureMap.ELU, src, dst, count);
     else if (map == FeatureMap.RELU) mapElements(FeatureMap.RELU, src, dst, count);
     else if (map == FeatureMap.RELU2) mapElements(FeatureMap.RELU2, src, dst, count);
     else if (map == FeatureMap.EXP) mapElements(FeatureMap.EXP, src, dst, count);
     else if (map == FeatureMap.IDENTITY) memory.copy(dst, src, count << 2);
-    else if (isQuery) softmaxRow(src, dst, count);
-    else exponentialRow(src, work.channels, dst, count);
+    else if (isQuery) channelSoftmax(src, dst, count);
+    else exponentialRow(src, work.chunk.maxima, dst, count);
   }
 }

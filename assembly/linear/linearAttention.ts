@@ -6,17 +6,16 @@
  *                   take its keys and values      (delta rules: what they make of the values)
  *                   its rows                      from the sums over the chunks before, and from the chunk itself
  *                   fold it into the sums         (gated rules: which decay)
- *     by channel  with a decay for each channel: the recurrence itself, see linearRecurrence.ts
+ *     by channel  with a decay for each channel: the recurrence itself, see recurrence.ts
  */
 import { takeCorrections } from "./deltaRule";
 import { raiseMaxima } from "./featureMaps";
-import { foldChunk, foldStrip } from "./fold";
-import { addDecays, mapKeys, packChunkValues, takeKeys, takeValues } from "./keys";
-import { recur } from "./recurrence";
-import { attendRows } from "./rows";
+import { foldChunk, foldKeys } from "./fold";
+import { takeKeys, takeValues } from "./keys";
 import { FeatureMap, LinearParams } from "../abi/linearParams";
+import { attendQueries } from "./queries";
+import { recur } from "./recurrence";
 import { LinearWork, slotsFor } from "./workspace";
-import { PANEL_BYTES } from "../tiles/layout";
 
 /** Rows that a head takes before the next one, where rows need no chunks. */
 const ROWS_AT_ONCE: usize = 48;
@@ -38,7 +37,7 @@ export function linearAttention(params: usize, workspacePtr: usize, first: usize
   for (let unit = first; unit < end;) {
     const next = min(min(end, unit + slots), unit - (unit % unitsOfSequence) + unitsOfSequence);
     if (!p.states) work.clearSlots(p, next - unit);
-    work.turnTo(p, unit, 0);
+    work.seek(p, unit, 0);
     if (!p.causal) attendFull(p, work, unit, next);
     else if (p.decayDim > 1) attendSteps(p, work, unit, next);
     else attendChunks(p, work, unit, next);
@@ -49,20 +48,20 @@ export function linearAttention(params: usize, workspacePtr: usize, first: usize
 function attendSteps(p: LinearParams, work: LinearWork, first: usize, end: usize): void {
   for (let row: usize = 0; row < p.seqLen; row += ROWS_AT_ONCE) {
     for (let unit = first; unit < end; unit++) {
-      work.turnTo(p, unit, unit - first);
+      work.seek(p, unit, unit - first);
       recur(p, work, row, min(p.seqLen, row + ROWS_AT_ONCE));
     }
   }
 }
 
 function attendChunks(p: LinearParams, work: LinearWork, first: usize, end: usize): void {
-  let at: usize = load<u32>(p.openKeys + (work.batch << 2));
+  let at: usize = load<u32>(p.openKeys + (work.head.batch << 2));
   for (let row: usize = 0; row < p.seqLen;) {
-    const count = min(p.chunkSize - at, max(work.keyLength, row) - row);
-    const isLast = row + count >= work.keyLength;
+    const count = min(p.chunkSize - at, max(work.head.keyLength, row) - row);
+    const isLast = row + count >= work.head.keyLength;
     const endRow = isLast ? p.seqLen : row + count; // rows after the last key read the chunk that it leaves open
     for (let unit = first; unit < end; unit++) {
-      work.turnTo(p, unit, unit - first);
+      work.seek(p, unit, unit - first);
       attendChunk(p, work, row, endRow, at, count);
     }
     at = at + count == p.chunkSize ? 0 : at + count;
@@ -72,13 +71,13 @@ function attendChunks(p: LinearParams, work: LinearWork, first: usize, end: usiz
 
 /** Takes `count` keys from `row` on into the chunk, which has `at`, computes the rows up to `endRow` − 1, and folds what is complete. */
 function attendChunk(p: LinearParams, work: LinearWork, row: usize, endRow: usize, at: usize, count: usize): void {
-  if (p.decayDim) addDecays(work, 0, at);
+  if (p.decayDim) work.decays.sumUp(work.chunk, 0, at);
   if (count > 0) {
     takeKeys(p, work, row, count, at);
     if (p.isDelta) takeCorrections(p, work, row, count, at);
     else takeValues(p, work, row, count, at);
   }
-  attendRows(p, work, row, endRow, at, at + count, true);
+  attendQueries(p, work, row, endRow, at, at + count, true);
   if (at + count == p.chunkSize) foldChunk(p, work);
 }
 
@@ -87,63 +86,32 @@ function attendFull(p: LinearParams, work: LinearWork, first: usize, end: usize)
   const group: usize = isSoftmax ? 1 : end - first; // its maxima are of one head
   for (let unit = first; unit < end; unit += group) {
     if (isSoftmax) {
-      work.turnTo(p, unit, unit - first);
+      work.seek(p, unit, unit - first);
       findMaxima(p, work);
     }
-    for (let key: usize = 0; key < work.keyLength; key += p.chunkSize) {
+    for (let key: usize = 0; key < work.head.keyLength; key += p.chunkSize) {
       for (let each = unit; each < unit + group; each++) {
-        work.turnTo(p, each, each - first);
-        foldKeys(p, work, key, min(p.chunkSize, work.keyLength - key));
+        work.seek(p, each, each - first);
+        foldKeys(p, work, key, min(p.chunkSize, work.head.keyLength - key));
       }
     }
-    if (isSoftmax) divideSums(p, work);
+    if (isSoftmax) work.sums.divideByNormalizer();
   }
-  store<i32>(work.state.isFinite, 1);
+  work.chunk.isFinite = true;
   for (let row: usize = 0; row < p.seqLen; row += ROWS_AT_ONCE) {
     for (let unit = first; unit < end; unit++) {
-      work.turnTo(p, unit, unit - first);
-      attendRows(p, work, row, min(p.seqLen, row + ROWS_AT_ONCE), 0, 0, false);
+      work.seek(p, unit, unit - first);
+      attendQueries(p, work, row, min(p.seqLen, row + ROWS_AT_ONCE), 0, 0, false);
     }
-  }
-}
-
-/** Folds the keys `first` to `first + count − 1`, which every row sees. */
-function foldKeys(p: LinearParams, work: LinearWork, first: usize, count: usize): void {
-  mapKeys(p, work, first, count);
-  packChunkValues(p, work, first, count, work.values(p), count * PANEL_BYTES, 0);
-  const stripBytes = count * PANEL_BYTES;
-  for (let j: usize = 0; j < count; j++) {
-    let rowPtr = work.keyRows + j * work.featureBytes;
-    let stripPtr = work.channelStrips + j * PANEL_BYTES;
-    for (let channel: usize = 0; channel < p.featureDim; channel += p.stripRows, stripPtr += stripBytes) {
-      v128.store(stripPtr, v128.load(rowPtr));
-      v128.store(stripPtr, v128.load(rowPtr, 16), 16);
-      rowPtr += p.stripRows << 2;
-    }
-  }
-  let stripPtr = work.channelStrips;
-  for (let channel: usize = 0; channel < p.featureDim; channel += p.stripRows, stripPtr += stripBytes) {
-    foldStrip(p, work, stripPtr, work.values(p), count, channel, 1);
   }
 }
 
 /** The largest element of each channel among the keys. */
 function findMaxima(p: LinearParams, work: LinearWork): void {
-  for (let d: usize = 0; d < p.featureDim; d++) store<f32>(work.channels + (d << 2), -Infinity);
-  for (let j: usize = 0; j < work.keyLength; j++) {
-    if (work.counts(p, j)) raiseMaxima(work.channels, work.key(p, j), p.featureDim);
-  }
-}
-
-/** S ← diag(1 / z) S: what makes exponentials a softmax over the positions. */
-function divideSums(p: LinearParams, work: LinearWork): void {
-  let sumPtr = work.sums(p);
-  for (let panel: usize = 0; panel < work.numPanels; panel++) {
-    for (let d: usize = 0; d < p.featureDim; d++, sumPtr += PANEL_BYTES) {
-      const z = load<f32>(work.state.normalizer + (d << 2));
-      const factor = f32x4.splat(z == 0 ? 0 : <f32>1 / z);
-      v128.store(sumPtr, f32x4.mul(v128.load(sumPtr), factor));
-      v128.store(sumPtr, f32x4.mul(v128.load(sumPtr, 16), factor), 16);
-    }
+  const head = work.head;
+  const maxima = work.chunk.maxima;
+  for (let d: usize = 0; d < p.featureDim; d++) store<f32>(maxima + (d << 2), -Infinity);
+  for (let j: usize = 0; j < head.keyLength; j++) {
+    if (head.sees(p, j)) raiseMaxima(maxima, head.key(p, j), p.featureDim);
   }
 }

@@ -2,7 +2,7 @@
  * Random projections for favor+: in blocks of headDim, directions that are orthogonal to each other, each as long as a vector of
  * independent normal numbers. Choromanski et al. 2020, arXiv:2009.14794, section 2.4; Yu et al. 2016, arXiv:1610.09072.
  *
- * Every number is a function of seed, head and its own place: nothing depends on what was drawn before.
+ * Every number is a function of seed, head and its own index: nothing depends on what was drawn before.
  */
 import { ceilPanel, PANEL, PANEL_BYTES } from "../tiles/layout";
 
@@ -20,7 +20,7 @@ function uniform(key: u64, index: u64): f64 {
   return <f64>(mix(key + index) >> (64 - BITS)) / <f64>((<u64>1) << (BITS - 1)) - 1;
 }
 
-/** The normally distributed number of a place: points of a square until one is in the circle (Marsaglia & Bray 1964). */
+/** The normally distributed number of an index: points of a square until one is in the circle (Marsaglia & Bray 1964). */
 function normal(key: u64, index: u64): f64 {
   const own = mix(key ^ mix(index));
   let x: f64 = 0;

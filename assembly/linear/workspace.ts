@@ -1,12 +1,13 @@
-/** Where one thread keeps the head in work of a call of linear attention: one piece of scratch. */
+/** Where one thread keeps the head in progress of a call of linear attention: one piece of scratch. */
+import { Channels } from "./channels";
+import { Chunk, chunkBytes } from "./chunk";
+import { Decays } from "./decays";
+import { Head } from "./head";
 import { LinearParams } from "../abi/linearParams";
-import { chunkBytes, HeadState, sumsBytes } from "./state";
-import { ceilPanel, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, SCORE_ROW, wholeLines } from "../tiles/layout";
-
-/** Panels of value columns that go through a tile at once: what a row of products has room for. */
-// @ts-ignore: decorator
-@inline
-export const PANEL_GROUP: usize = 64;
+import { PANEL_GROUP, Rows } from "./rows";
+import { Step } from "./step";
+import { Sums, sumsBytes } from "./sums";
+import { ceilPanel, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, ROW_BYTES, wholeLines } from "../tiles/layout";
 
 /** Bytes of the sums of the heads that go through a sequence together: a share of L2. */
 const SLOT_BYTES: u64 = 256 << 10;
@@ -16,114 +17,42 @@ export function slotsFor(featureDim: usize, valueDim: usize): usize {
   return <usize>max<u64>(1, SLOT_BYTES / sumsBytes(featureDim, valueDim));
 }
 
+/** Each part in its own file. */
 @unmanaged
 export class LinearWork {
-  state: HeadState;
-  batch: usize;
-  /** The head of v, and of the state. */
-  head: usize;
-  keyHead: usize;
-  /** Keys of the sequence that count. */
-  keyLength: usize;
-  /** The range of value columns, in panels and in columns. */
-  firstPanel: usize;
-  numPanels: usize;
-  columns: usize;
+  head: Head;
+  sums: Sums;
+  chunk: Chunk;
+  decays: Decays;
+  rows: Rows;
+  channels: Channels;
+  step: Step;
 
-  /** For calls that begin without states: sums of as many heads as there are slots, and one chunk, as it is folded before the next. */
+  // For calls that begin without states
+  /** Sums of as many heads as there are slots. */
   ownSums: usize;
+  /** One chunk, as it is folded before the next. */
   ownChunk: usize;
-  /** [chunkSize, featureBytes]: φ of rows. */
-  keyRows: usize;
-  /** [MAX_STRIP_ROWS, featureBytes] */
-  queryRows: usize;
-  /** Bytes of a row of features: whole panels, and one more. */
-  featureBytes: usize;
-  /** Addresses of the rows of a strip. */
-  rowPtrs: usize;
-  /** [max(featureDim, headDim, chunkSize), 8]: rows, or channels, on their way through a tile. */
-  strip: usize;
-  /** [⌈featureDim / stripRows⌉, chunkSize, 8]: channels of keys, as strips. */
-  channelStrips: usize;
-  /** [MAX_STRIP_ROWS, BLOCK] */
-  scores: usize;
-  /** [MAX_STRIP_ROWS, BLOCK] */
-  products: usize;
-  /** [PANEL_GROUP, MAX_STRIP_ROWS, 8] */
-  accumulators: usize;
-  /** [8] */
-  normalizers: usize;
-  /** [featureDim]: the largest of each channel, or the factors of a decay. */
-  channels: usize;
-  /** [⌈valueDim / 8⌉, 8]: values of one row, or zeros. */
-  valueRow: usize;
-  /** [⌈valueDim / 8⌉, 8]: what one row reads from the sums. */
-  valueSums: usize;
-  /** f64 [chunkSize]: sums of decays since the chunk began, or since the last that cleared the state. */
-  decaySums: usize;
-  /** i32 [chunkSize]: the last position in the chunk, up to this one, that cleared the state; −1 for none. */
-  clears: usize;
 
   /**
-   * Turns to the unit `unit` of a call: a head of a sequence, or a range of its value columns.
+   * Goes to the unit `unit` of a call: a head of a sequence, or a range of its value columns.
    *
    * @param slot  its own sums, where it has no state
    */
-  turnTo(p: LinearParams, unit: usize, slot: usize): void {
-    const range = unit % p.columnRanges;
-    const index = unit / p.columnRanges;
-    this.batch = index / p.numKvHeads;
-    this.head = index % p.numKvHeads;
-    this.keyHead = (this.head * p.numKeyHeads) / p.numKvHeads;
-    this.keyLength = load<u32>(p.keyLengths + (this.batch << 2));
-    const panels = ceilPanel(p.valueDim) / PANEL;
-    this.firstPanel = (range * panels) / p.columnRanges;
-    this.numPanels = ((range + 1) * panels) / p.columnRanges - this.firstPanel;
-    this.columns = min(p.valueDim - this.firstColumn, this.numPanels * PANEL);
+  seek(p: LinearParams, unit: usize, slot: usize): void {
+    const head = this.head;
+    head.set(p, unit);
     const bytes = <usize>sumsBytes(p.featureDim, p.valueDim);
-    const ownBytes = bytes + <usize>chunkBytes(p.featureDim, p.valueDim, p.chunkSize);
-    const sums = p.states ? p.states + index * ownBytes : this.ownSums + slot * bytes;
-    this.state.turnTo(sums, p.states ? sums + bytes : this.ownChunk, p.featureDim, p.valueDim, p.chunkSize);
+    const stateBytes = bytes + <usize>chunkBytes(p.featureDim, p.valueDim, p.chunkSize);
+    const sums = p.states ? p.states + (unit / p.columnRanges) * stateBytes : this.ownSums + slot * bytes;
+    const chunk = p.states ? sums + bytes : this.ownChunk;
+    this.sums.set(sums, p.featureDim, p.valueDim, head.firstPanel, head.numPanels);
+    this.chunk.set(chunk, p.featureDim, p.valueDim, p.chunkSize, head.firstPanel);
   }
 
   /** Clears the sums of the first slots. */
   clearSlots(p: LinearParams, slots: usize): void {
     memory.fill(this.ownSums, 0, slots * <usize>sumsBytes(p.featureDim, p.valueDim));
-  }
-
-  @inline
-  get firstColumn(): usize {
-    return this.firstPanel * PANEL;
-  }
-
-  /** Whether key `j` counts. */
-  @inline
-  counts(p: LinearParams, j: usize): bool {
-    return j < this.keyLength && (!p.mask || load<u8>(p.mask + this.batch * p.maskBatchStride + j) != 0);
-  }
-
-  /** Address of key `j`, in its head. */
-  @inline
-  key(p: LinearParams, j: usize): usize {
-    return p.k + ((this.batch * p.kBatchStride + this.keyHead * p.kHeadStride + j * p.kRowStride) << 2);
-  }
-
-  /** Address of the values of key `j` in the range of columns. */
-  @inline
-  value(p: LinearParams, j: usize): usize {
-    return p.v + ((this.batch * p.vBatchStride + this.head * p.vHeadStride + j * p.vRowStride + this.firstColumn) << 2);
-  }
-
-  /** Address of the sums of the first panel of the range. */
-  @inline
-  sums(p: LinearParams): usize {
-    return this.state.sums + this.firstPanel * p.featureDim * PANEL_BYTES;
-  }
-
-  /** Address of the open chunk's values in the first panel of the range. */
-  @inline
-  values(p: LinearParams): usize {
-    return this.state.values + this.firstPanel * p.chunkSize * PANEL_BYTES;
   }
 }
 
@@ -139,48 +68,71 @@ function layOut(
   stripRows: usize,
   isPlaced: bool,
 ): u64 {
+  const head = ptr + offsetof<LinearWork>();
+  const sums = head + offsetof<Head>();
+  const chunk = sums + offsetof<Sums>();
+  const decays = chunk + offsetof<Chunk>();
+  const rows = decays + offsetof<Decays>();
+  const channels = rows + offsetof<Rows>();
+  const step = channels + offsetof<Channels>();
+
   const featureBytes = (ceilPanel(max(featureDim, headDim)) + PANEL) << 2;
   const stripSteps = max(max(featureDim, headDim), chunkSize);
   const numStrips = (featureDim + stripRows - 1) / stripRows;
+  const valueBytes = wholeLines((<u64>ceilPanel(valueDim)) << 2);
 
-  const rowPtrs = wholeLines(<u64>ptr + offsetof<LinearWork>() + offsetof<HeadState>());
-  const ownSums = rowPtrs + wholeLines(MAX_STRIP_ROWS * sizeof<usize>());
+  const addresses = wholeLines(<u64>step + offsetof<Step>());
+  const ownSums = addresses + wholeLines(MAX_STRIP_ROWS * sizeof<usize>());
   const ownChunk = ownSums + slotsFor(featureDim, valueDim) * sumsBytes(featureDim, valueDim);
-  const keyRows = ownChunk + chunkBytes(featureDim, valueDim, chunkSize);
-  const queryRows = keyRows + wholeLines(<u64>chunkSize * featureBytes);
-  const strip = queryRows + wholeLines(<u64>MAX_STRIP_ROWS * featureBytes);
+  const keyFeatures = ownChunk + chunkBytes(featureDim, valueDim, chunkSize);
+  const queryFeatures = keyFeatures + wholeLines(<u64>chunkSize * featureBytes);
+  const strip = queryFeatures + wholeLines(<u64>MAX_STRIP_ROWS * featureBytes);
   const channelStrips = strip + wholeLines(<u64>stripSteps * PANEL_BYTES);
   const scores = channelStrips + wholeLines(<u64>numStrips * chunkSize * PANEL_BYTES);
-  const products = scores + MAX_STRIP_ROWS * SCORE_ROW;
-  const accumulators = products + MAX_STRIP_ROWS * SCORE_ROW;
+  const products = scores + MAX_STRIP_ROWS * ROW_BYTES;
+  const accumulators = products + MAX_STRIP_ROWS * ROW_BYTES;
   const normalizers = accumulators + PANEL_GROUP * MAX_STRIP_ROWS * PANEL_BYTES;
-  const channels = normalizers + wholeLines(PANEL_BYTES);
-  const valueRow = channels + wholeLines(featureBytes);
-  const valueSums = valueRow + wholeLines((<u64>ceilPanel(valueDim)) << 2);
-  const decaySums = valueSums + wholeLines((<u64>ceilPanel(valueDim)) << 2);
+  const channelSums = normalizers + wholeLines(PANEL_BYTES);
+  const positionFactors = channelSums + wholeLines(PANEL_BYTES);
+  const channelFactors = positionFactors + wholeLines((<u64>ceilPanel(chunkSize)) << 2);
+  const maxima = channelFactors + wholeLines(featureBytes);
+  const valueRow = maxima + wholeLines(featureBytes);
+  const u = valueRow + valueBytes;
+  const read = u + valueBytes;
+  const decaySums = read + valueBytes;
   const clears = decaySums + wholeLines((<u64>ceilPanel(chunkSize)) << 3);
   const end = clears + wholeLines((<u64>ceilPanel(chunkSize)) << 2);
 
   if (isPlaced) {
     const work = changetype<LinearWork>(ptr);
-    work.state = changetype<HeadState>(ptr + offsetof<LinearWork>());
-    work.rowPtrs = <usize>rowPtrs;
+    work.head = changetype<Head>(head);
+    work.sums = changetype<Sums>(sums);
+    work.chunk = changetype<Chunk>(chunk);
+    work.decays = changetype<Decays>(decays);
+    work.rows = changetype<Rows>(rows);
+    work.channels = changetype<Channels>(channels);
+    work.step = changetype<Step>(step);
     work.ownSums = <usize>ownSums;
     work.ownChunk = <usize>ownChunk;
-    work.keyRows = <usize>keyRows;
-    work.queryRows = <usize>queryRows;
-    work.featureBytes = featureBytes;
-    work.strip = <usize>strip;
-    work.channelStrips = <usize>channelStrips;
-    work.scores = <usize>scores;
-    work.products = <usize>products;
-    work.accumulators = <usize>accumulators;
-    work.normalizers = <usize>normalizers;
-    work.channels = <usize>channels;
-    work.valueRow = <usize>valueRow;
-    work.valueSums = <usize>valueSums;
-    work.decaySums = <usize>decaySums;
-    work.clears = <usize>clears;
+    work.chunk.setBuffers(<usize>keyFeatures, <usize>maxima, <usize>valueRow);
+    work.decays.sums = <usize>decaySums;
+    work.decays.clears = <usize>clears;
+    work.rows.addresses = <usize>addresses;
+    work.rows.features = <usize>queryFeatures;
+    work.rows.featureBytes = featureBytes;
+    work.rows.strip = <usize>strip;
+    work.rows.scores = <usize>scores;
+    work.rows.products = <usize>products;
+    work.rows.accumulators = <usize>accumulators;
+    work.rows.normalizers = <usize>normalizers;
+    work.channels.strips = <usize>channelStrips;
+    work.channels.strip = <usize>strip;
+    work.channels.products = <usize>products;
+    work.channels.sums = <usize>channelSums;
+    work.channels.factors = <usize>positionFactors;
+    work.step.factors = <usize>channelFactors;
+    work.step.u = <usize>u;
+    work.step.read = <usize>read;
   }
   return end;
 }

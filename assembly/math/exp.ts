@@ -4,25 +4,23 @@
  *     eˣ = 2ⁿ · eʳ ,   n = round(x · log₂e) ,   r = x − n · ln 2 ∈ [−0.347, 0.347]
  *
  * ln 2 comes in two parts (Cody & Waite 1980), the first short enough that its product with n is exact. eʳ = 1 + r + r² · q(r)
- * with q of degree 4, fitted by Remez' exchange to a relative error of 2.2e-8. Adding MAGIC rounds, and leaves n + 127 in the last
- * bits: shifted to the exponent's place they are 2ⁿ.
+ * with q of degree 4, fitted by Remez' exchange to a relative error of 2.2e-8. How n is found and becomes 2ⁿ: exponent.ts.
  */
+import { integerOf, log2e, magic, powerOfTwo } from "./exponent";
 import { madd, onePlusTimes } from "./simd";
 
 // Byte offsets of the constants, which V8 loads faster from static data than it rebuilds literals.
 const LOWEST = 0; // below, 2ⁿ would be subnormal
-const MAGIC = 4; // 1.5 · 2²³ + 127
-const LOG2E = 8;
-const LN2_HIGH = 12; // negated, 16 bits
-const LN2_LOW = 16; // negated
-const Q4 = 20;
-const Q3 = 24;
-const Q2 = 28;
-const Q1 = 32;
-const Q0 = 36;
+const LN2_HIGH = 4; // negated, 16 bits
+const LN2_LOW = 8; // negated
+const Q4 = 12;
+const Q3 = 16;
+const Q2 = 20;
+const Q1 = 24;
+const Q0 = 28;
 const CONSTANTS = memory.data<f32>([
-  -87.33, 12583039, 1.44269504088896341, -0.693145751953125, -1.4286068203094172e-6, 0.0013865760993212461, 0.00835834164172411,
-  0.04166702181100845, 0.16666607558727264, 0.5,
+  -87.33, -0.693145751953125, -1.4286068203094172e-6, 0.0013865760993212461, 0.00835834164172411, 0.04166702181100845,
+  0.16666607558727264, 0.5,
 ]);
 
 // @ts-ignore: decorator
@@ -42,21 +40,14 @@ export function lowestExponent(): v128 {
 // @ts-ignore: decorator
 @inline
 export function shiftedExponent(x: v128): v128 {
-  return madd(x, constant(LOG2E), constant(MAGIC));
-}
-
-/** 2ⁿ */
-// @ts-ignore: decorator
-@inline
-export function powerOfTwo(shifted: v128): v128 {
-  return i32x4.shl(shifted, 23);
+  return madd(x, log2e(), magic());
 }
 
 /** r */
 // @ts-ignore: decorator
 @inline
 export function remainder(x: v128, shifted: v128): v128 {
-  const n = f32x4.sub(shifted, constant(MAGIC));
+  const n = integerOf(shifted);
   return madd(n, constant(LN2_LOW), madd(n, constant(LN2_HIGH), x));
 }
 
@@ -74,16 +65,16 @@ export function expMinusOne(r: v128): v128 {
 /** eˣ for x ≤ 0; exactly 1 for 0, exactly 0 below −87.33 and for −∞; NaN stays NaN. */
 // @ts-ignore: decorator
 @inline
-export function exp4(x: v128): v128 {
+export function expNeg4(x: v128): v128 {
   const shifted = shiftedExponent(x);
   const power = onePlusTimes(expMinusOne(remainder(x, shifted)), powerOfTwo(shifted));
   return v128.andnot(power, f32x4.lt(x, constant(LOWEST)));
 }
 
-/** e^(x + low), as exp4, for what `low` adds to the last bits of x. */
+/** e^(x + low), as expNeg4, for what `low` adds to the last bits of x. */
 // @ts-ignore: decorator
 @inline
-export function exp4OfSum(x: v128, low: v128): v128 {
+export function expSumNeg4(x: v128, low: v128): v128 {
   const shifted = shiftedExponent(x);
   const power = onePlusTimes(expMinusOne(f32x4.add(remainder(x, shifted), low)), powerOfTwo(shifted));
   return v128.andnot(power, f32x4.lt(x, constant(LOWEST)));

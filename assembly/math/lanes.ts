@@ -1,4 +1,4 @@
-/** The first lanes of a vector, for what is left of a row after whole vectors: the same arithmetic, and nothing written beyond. */
+/** The first lanes of a vector, for what remains of a row after whole vectors: the same arithmetic, and nothing written beyond. */
 
 const WINDOW = memory.data<i32>([-1, -1, -1, -1, 0, 0, 0, 0]);
 

@@ -1,5 +1,6 @@
 /** Hyperbolic tangent of four lanes, by the exponential; see `exp.ts`. */
-import { expMinusOne, lowestExponent, powerOfTwo, remainder, shiftedExponent } from "./exp";
+import { expMinusOne, lowestExponent, remainder, shiftedExponent } from "./exp";
+import { powerOfTwo } from "./exponent";
 import { madd } from "./simd";
 
 // Byte offsets of the constants, which V8 loads faster from static data than it rebuilds literals.

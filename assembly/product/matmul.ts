@@ -1,6 +1,6 @@
 /**
  * Matrix product, blocked as in Goto & van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication", and BLIS, on the tiles
- * of p·v.
+ * of accumulateRows.ts.
  *
  *     out[i, j] = activation(Σ_k a[i, k] · b[k, j] + bias[j])          k in order, one accumulator per element
  *
@@ -14,10 +14,10 @@
  */
 import { MatmulEntry, MatmulParams } from "../abi/matmulParams";
 import { touchLines } from "../tiles/touch";
-import { addValues } from "../tiles/accumulateRows";
+import { accumulateRows } from "../tiles/accumulateRows";
 import { activateRow } from "../rows/activations";
 import { packKeys, packValues, transposeRows } from "../tiles/pack";
-import { ceilPanel, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, SCORE_ROW, tileRowsFor, wholeLines } from "../tiles/layout";
+import { ceilPanel, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, ROW_BYTES, tileRowsFor, wholeLines } from "../tiles/layout";
 
 /** Steps of a block: a strip's row of them is as long as a row of weights. */
 // @ts-ignore: decorator
@@ -66,7 +66,7 @@ export function matmulWorkspaceBytes(params: usize): f64 {
   const p = changetype<MatmulParams>(params);
   return <f64>(
     (wholeLines(offsetof<ProductWorkspace>()) +
-      wholeLines(MAX_STRIP_ROWS * SCORE_ROW) +
+      wholeLines(MAX_STRIP_ROWS * ROW_BYTES) +
       wholeLines(accumulatorBytes(p)) +
       wholeLines(panelBlockBytes(p)))
   );
@@ -77,7 +77,7 @@ export function matmulPlace(params: usize, ptr: usize): void {
   const p = changetype<MatmulParams>(params);
   const workspace = changetype<ProductWorkspace>(ptr);
   workspace.strip = ptr + <usize>wholeLines(offsetof<ProductWorkspace>());
-  workspace.accumulators = workspace.strip + <usize>wholeLines(MAX_STRIP_ROWS * SCORE_ROW);
+  workspace.accumulators = workspace.strip + <usize>wholeLines(MAX_STRIP_ROWS * ROW_BYTES);
   workspace.panels = workspace.accumulators + <usize>wholeLines(accumulatorBytes(p));
 }
 
@@ -149,7 +149,7 @@ function multiplyUnit(
       const stripRows = min(p.stripRows, row + rows - stripRow);
       gatherRows(p, entry.a, stripRow, stripRows, k, steps, workspace.strip);
       const accPtr = workspace.accumulators + strip * stripBytes;
-      addValues(tileRowsFor(stripRows), workspace.strip, bPtr, panelBytes, accPtr, panels, steps);
+      accumulateRows(tileRowsFor(stripRows), workspace.strip, bPtr, panelBytes, accPtr, steps, panels);
     }
   }
   for (let strip: usize = 0; strip < strips; strip++) {
@@ -159,14 +159,14 @@ function multiplyUnit(
   }
 }
 
-/** Rows `row` to `row + rows − 1` of a, steps `k` to `k + steps − 1`, SCORE_ROW bytes apart. */
+/** Rows `row` to `row + rows − 1` of a, steps `k` to `k + steps − 1`, ROW_BYTES apart. */
 function gatherRows(p: MatmulParams, aPtr: usize, row: usize, rows: usize, k: usize, steps: usize, stripPtr: usize): void {
   if (p.isATransposed) {
     transposeRows(aPtr + ((k * p.aRowStride + row) << 2), p.aRowStride << 2, rows, steps, stripPtr);
     return;
   }
   for (let r: usize = 0; r < rows; r++) {
-    copyRow(aPtr + (((row + r) * p.aRowStride + k) << 2), stripPtr + r * SCORE_ROW, steps);
+    copyRow(aPtr + (((row + r) * p.aRowStride + k) << 2), stripPtr + r * ROW_BYTES, steps);
   }
 }
 
@@ -259,7 +259,7 @@ function storeStrip(p: MatmulParams, accPtr: usize, outPtr: usize, rows: usize, 
       v128.store(toPtr, x0123);
       v128.store(toPtr, x4567, 16);
     }
-    for (let left = columns & 7; left > 0; left--, toPtr += 4, fromPtr += 4, biasPtr += 4) {
+    for (let rest = columns & 7; rest > 0; rest--, toPtr += 4, fromPtr += 4, biasPtr += 4) {
       let x = load<f32>(fromPtr);
       if (p.bias) x += load<f32>(biasPtr);
       store<f32>(toPtr, x);

@@ -12,7 +12,7 @@
  *
  * The first three are formed as max(x, 0) − |x| · F(−|x|), with F = Φ or σ: nothing cancels, on either side, and the limit at −∞ is 0.
  */
-import { exp4, exp4OfSum } from "../math/exp";
+import { expNeg4, expSumNeg4 } from "../math/exp";
 import { ActivateParams, Activation } from "../abi/rowParams";
 import { madd } from "../math/simd";
 import { tanh4 } from "../math/tanh";
@@ -71,7 +71,7 @@ function rectified(x: v128, tail: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function timesSigmoid(y: v128, w: v128): v128 {
-  const power = exp4(w);
+  const power = expNeg4(w);
   return f32x4.div(f32x4.mul(y, power), f32x4.add(power, constant(ONE)));
 }
 
@@ -85,7 +85,7 @@ function timesNormal(y: v128): v128 {
   const high = v128.and(y, v128.load32_splat(HIGH_BITS));
   const rest = f32x4.mul(f32x4.sub(y, high), f32x4.add(y, high));
   const half = constant(MINUS_HALF);
-  const power = exp4OfSum(f32x4.mul(f32x4.mul(high, high), half), f32x4.mul(rest, half));
+  const power = expSumNeg4(f32x4.mul(f32x4.mul(high, high), half), f32x4.mul(rest, half));
   const s = f32x4.div(f32x4.sub(y, constant(THREE)), f32x4.add(y, constant(THREE)));
   const s2 = f32x4.mul(s, s);
   let even = madd(constant(P8), s2, constant(P6));
@@ -102,7 +102,7 @@ function timesNormal(y: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function sigmoid4(x: v128): v128 {
-  const power = exp4(f32x4.neg(f32x4.abs(x)));
+  const power = expNeg4(f32x4.neg(f32x4.abs(x)));
   const one = constant(ONE);
   return f32x4.div(v128.bitselect(one, power, f32x4.ge(x, f32x4.splat(0))), f32x4.add(power, one));
 }
@@ -125,7 +125,7 @@ function activate4(x: v128, kind: i32): v128 {
   return sigmoid4(x);
 }
 
-/** `count` elements from `src` to `dst`. What is left after whole vectors goes through the same vector code one by one: the same bits. */
+/** `count` elements from `src` to `dst`. What remains after whole vectors goes through the same vector code one by one: the same bits. */
 // @ts-ignore: decorator
 @inline
 function activateSpan(src: usize, dst: usize, count: usize, kind: i32): void {
@@ -152,7 +152,7 @@ export function activateRow(ptr: usize, count: usize, kind: i32): void {
 }
 
 /** x → x · gate in place. */
-function multiplyRow(ptr: usize, gatePtr: usize, count: usize): void {
+function gateRow(ptr: usize, gatePtr: usize, count: usize): void {
   const wholeEnd = ptr + ((count & ~3) << 2);
   for (; ptr < wholeEnd; ptr += 16, gatePtr += 16) v128.store(ptr, f32x4.mul(v128.load(ptr), v128.load(gatePtr)));
   for (let rest = count & 3; rest > 0; rest--, ptr += 4, gatePtr += 4) store<f32>(ptr, load<f32>(ptr) * load<f32>(gatePtr));
@@ -169,6 +169,6 @@ export function activate(params: usize, _workspace: usize, first: usize, end: us
     const offset = (unit * UNIT) << 2;
     const count = min(p.count - unit * UNIT, UNIT);
     activateElements(p.x + offset, p.out + offset, count, p.kind);
-    if (p.gate) multiplyRow(p.out + offset, p.gate + offset, count);
+    if (p.gate) gateRow(p.out + offset, p.gate + offset, count);
   }
 }

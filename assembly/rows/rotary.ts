@@ -1,5 +1,5 @@
 /**
- * Rotary position embedding: pairs of channels turned by angles that grow with the position, so that a score depends on the
+ * Rotary position embedding: pairs of channels rotated by angles that grow with the position, so that a score depends on the
  * distance of query and key alone. Su et al. 2021, arXiv:2104.09864.
  *
  *     (a, b) → (a cos θ − b sin θ, b cos θ + a sin θ)        θ = position · base^(−2i / rotaryDim)
@@ -48,8 +48,8 @@ export function rotary(params: usize, _workspace: usize, first: usize, end: usiz
     let src = p.x + ((batch * p.xBatchStride + i * p.xRowStride) << 2);
     let dst = p.out + ((batch * p.outBatchStride + i * p.outRowStride) << 2);
     for (let head: usize = 0; head < p.numHeads; head++) {
-      if (p.isInterleaved) turnNeighbours(src, dst, pairs, p.cos + tableRow, p.sin + tableRow, flip);
-      else turnHalves(src, dst, pairs, p.cos + tableRow, p.sin + tableRow, flip);
+      if (p.isInterleaved) rotateNeighbours(src, dst, pairs, p.cos + tableRow, p.sin + tableRow, flip);
+      else rotateHalves(src, dst, pairs, p.cos + tableRow, p.sin + tableRow, flip);
       if (src != dst) memory.copy(dst + (pairs << 3), src + (pairs << 3), (p.headDim - 2 * pairs) << 2);
       src += p.xHeadStride << 2;
       dst += p.outHeadStride << 2;
@@ -57,8 +57,8 @@ export function rotary(params: usize, _workspace: usize, first: usize, end: usiz
   }
 }
 
-/** Reads whole vectors, up to 12 bytes beyond the channels and the table's row, to no effect; `flip` turns back where it is the sign. */
-function turnHalves(src: usize, dst: usize, pairs: usize, cosPtr: usize, sinPtr: usize, flip: v128): void {
+/** Reads whole vectors, up to 12 bytes beyond the channels and the table's row, to no effect; `flip` rotates back where it is the sign. */
+function rotateHalves(src: usize, dst: usize, pairs: usize, cosPtr: usize, sinPtr: usize, flip: v128): void {
   const bytes = pairs << 2;
   for (let at: usize = 0; at < bytes; at += 16) {
     const cos = v128.load(cosPtr + at);
@@ -72,14 +72,14 @@ function turnHalves(src: usize, dst: usize, pairs: usize, cosPtr: usize, sinPtr:
 }
 
 /** The same of neighbouring channels: (a₀, b₀, a₁, b₁) · cos + (b₀, a₀, b₁, a₁) · (−sin, sin, −sin, sin). */
-function turnNeighbours(src: usize, dst: usize, pairs: usize, cosPtr: usize, sinPtr: usize, flip: v128): void {
+function rotateNeighbours(src: usize, dst: usize, pairs: usize, cosPtr: usize, sinPtr: usize, flip: v128): void {
   const signs = v128.xor(v128.load(EVEN_SIGNS), flip);
   const bytes = pairs << 3;
   for (let at: usize = 0; at < bytes; at += 16, cosPtr += 8, sinPtr += 8) {
     const cos = v128.load64_zero(cosPtr);
     const sin = v128.load64_zero(sinPtr);
     const x = v128.load(src + at);
-    const turned = f32x4.mul(v128.shuffle<f32>(x, x, 1, 0, 3, 2), v128.xor(v128.shuffle<f32>(sin, sin, 0, 0, 1, 1), signs));
-    storeLanes(dst + at, madd(x, v128.shuffle<f32>(cos, cos, 0, 0, 1, 1), turned), lowerLanes((bytes - at) >> 2));
+    const rotated = f32x4.mul(v128.shuffle<f32>(x, x, 1, 0, 3, 2), v128.xor(v128.shuffle<f32>(sin, sin, 0, 0, 1, 1), signs));
+    storeLanes(dst + at, madd(x, v128.shuffle<f32>(cos, cos, 0, 0, 1, 1), rotated), lowerLanes((bytes - at) >> 2));
   }
 }

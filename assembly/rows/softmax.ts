@@ -3,10 +3,10 @@
  *
  *     out_j = exp(s_j − m) / Σ exp(s_j' − m)      or, as logarithms,  (s_j − m) − ln Σ exp(s_j' − m)      m = max s_j
  *
- * s is scale · x, or what `visibleScores.ts` made of it. Of a row, lane j mod 8 sums the elements j, j + 8, … of each 512, as in
- * `softmax.ts`; of a column, one lane sums each 512. So no bit depends on what is computed beside a row or a column.
+ * s is scale · x, or what softmaxMask.ts made of it. Of a row, lane j mod 8 sums the elements j, j + 8, … of each 512, as in
+ * scoreRows.ts; of a column, one lane sums each 512. So no bit depends on what is computed beside a row or a column.
  */
-import { expBy2x4 } from "../math/exp2";
+import { expByExp2Neg4 } from "../math/exp2";
 import { firstLanes, lowerLanes, storeLanes, upperLanes } from "../math/lanes";
 import { BLOCK, PANEL, PANEL_BYTES } from "../tiles/layout";
 import { SoftmaxParams } from "../abi/rowParams";
@@ -58,7 +58,7 @@ function softmaxRow(p: SoftmaxParams, row: usize, ahead: usize): void {
     else fillRow(src, dst, p.length, true);
   } else {
     const sum = exponentialsRow(src, dst, p.length, most, ahead, true);
-    if (sum == sum) multiplyRow(dst, p.length, 1 / sum);
+    if (sum == sum) scaleRow(dst, p.length, 1 / sum);
     else fillRow(src, dst, p.length, false);
   }
 }
@@ -106,8 +106,8 @@ function holdsNaN(ptr: usize, count: usize): bool {
 function exponentialsRow(src: usize, dst: usize, count: usize, shift: f32, ahead: usize, isStored: bool): f32 {
   const shifts = f32x4.splat(shift);
   let sum: f64 = 0; // of a million elements, it would cost float32 1e-6
-  for (let left = count; left > 0;) {
-    const inBlock = min(left, BLOCK);
+  for (let remaining = count; remaining > 0;) {
+    const inBlock = min(remaining, BLOCK);
     const wholeEnd = src + ((inBlock & ~(PANEL - 1)) << 2);
     let sum0123 = f32x4.splat(0);
     let sum4567 = f32x4.splat(0);
@@ -115,10 +115,10 @@ function exponentialsRow(src: usize, dst: usize, count: usize, shift: f32, ahead
     for (; src < pairsEnd; src += 2 * PANEL_BYTES, dst += 2 * PANEL_BYTES) {
       load<u8>(src + ahead);
       load<u8>(dst + ahead);
-      const a0123 = expBy2x4(f32x4.sub(v128.load(src), shifts));
-      const a4567 = expBy2x4(f32x4.sub(v128.load(src, 16), shifts));
-      const b0123 = expBy2x4(f32x4.sub(v128.load(src, 32), shifts));
-      const b4567 = expBy2x4(f32x4.sub(v128.load(src, 48), shifts));
+      const a0123 = expByExp2Neg4(f32x4.sub(v128.load(src), shifts));
+      const a4567 = expByExp2Neg4(f32x4.sub(v128.load(src, 16), shifts));
+      const b0123 = expByExp2Neg4(f32x4.sub(v128.load(src, 32), shifts));
+      const b4567 = expByExp2Neg4(f32x4.sub(v128.load(src, 48), shifts));
       if (isStored) {
         v128.store(dst, a0123);
         v128.store(dst, a4567, 16);
@@ -129,8 +129,8 @@ function exponentialsRow(src: usize, dst: usize, count: usize, shift: f32, ahead
       sum4567 = f32x4.add(f32x4.add(sum4567, a4567), b4567);
     }
     for (; src < wholeEnd; src += PANEL_BYTES, dst += PANEL_BYTES) {
-      const p0123 = expBy2x4(f32x4.sub(v128.load(src), shifts));
-      const p4567 = expBy2x4(f32x4.sub(v128.load(src, 16), shifts));
+      const p0123 = expByExp2Neg4(f32x4.sub(v128.load(src), shifts));
+      const p4567 = expByExp2Neg4(f32x4.sub(v128.load(src, 16), shifts));
       if (isStored) {
         v128.store(dst, p0123);
         v128.store(dst, p4567, 16);
@@ -140,8 +140,8 @@ function exponentialsRow(src: usize, dst: usize, count: usize, shift: f32, ahead
     }
     const rest = inBlock & (PANEL - 1);
     if (rest > 0) {
-      const p0123 = expBy2x4(f32x4.sub(v128.load(src), shifts));
-      const p4567 = expBy2x4(f32x4.sub(v128.load(src, 16), shifts));
+      const p0123 = expByExp2Neg4(f32x4.sub(v128.load(src), shifts));
+      const p4567 = expByExp2Neg4(f32x4.sub(v128.load(src, 16), shifts));
       if (isStored) {
         storeLanes(dst, p0123, lowerLanes(rest));
         storeLanes(dst + 16, p4567, upperLanes(rest));
@@ -150,13 +150,13 @@ function exponentialsRow(src: usize, dst: usize, count: usize, shift: f32, ahead
       sum4567 = f32x4.add(sum4567, v128.and(p4567, firstLanes(upperLanes(rest))));
     }
     sum += sumLanes(f32x4.add(sum0123, sum4567));
-    left -= inBlock;
+    remaining -= inBlock;
   }
   return <f32>sum;
 }
 
 /** x → x · factor in place. */
-function multiplyRow(ptr: usize, count: usize, factor: f32): void {
+function scaleRow(ptr: usize, count: usize, factor: f32): void {
   const factors = f32x4.splat(factor);
   const fourEnd = ptr + ((count & ~15) << 2);
   const wholeEnd = ptr + ((count & ~3) << 2);

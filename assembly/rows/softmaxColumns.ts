@@ -9,9 +9,9 @@
  *              maximum, then shift          one number a column
  *              lanes to be filled
  *              sum, then factor or logarithm
- *              sum of the block in work
+ *              sum of the block in progress
  */
-import { expBy2x4 } from "../math/exp2";
+import { expByExp2Neg4 } from "../math/exp2";
 import { lowerLanes, storeLanes } from "../math/lanes";
 import { BLOCK } from "../tiles/layout";
 import { SoftmaxParams } from "../abi/rowParams";
@@ -72,7 +72,7 @@ function unusable(most: v128, isNaN: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function weight(s: v128, shift: v128, filled: v128): v128 {
-  const power = expBy2x4(f32x4.sub(s, shift));
+  const power = expByExp2Neg4(f32x4.sub(s, shift));
   return v128.or(power, v128.andnot(filled, f32x4.eq(s, minusInfinity())));
 }
 

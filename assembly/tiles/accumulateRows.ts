@@ -1,337 +1,243 @@
 /**
- * Weighted sums of value rows for one strip.
+ * C += A·B for the rows of one strip, times panels of columns.
  *
- *     O[r, c] += Σ_j P[r, j] · V[j, c]          r < rows, j in order, one accumulator per element
+ *     C[r, c] += Σ_s A[r, s] · B[s, c]          r < rows, c < 8 · panels, s in order 0 … steps − 1, one accumulator per element
+ *
+ * So attention weighs values: rows are queries, steps keys, columns those of the values. And a matrix product adds up blocks of steps.
+ *
+ * The twin that begins with 0 is multiplyStrip.ts, whose rows are packed; accumulateRowsInt8.ts multiplies integers.
  */
-import { addProducts, load0123, load4567, stepBytes } from "./element";
 import { IS_WIDE, madd } from "../math/simd";
-import { PANEL_BYTES, SCORE_ROW } from "./layout";
-import { touchLines } from "./touch";
-
-/** acc + sum · scale, for a sum of integers. */
-// @ts-ignore: decorator
-@inline
-function addScaled(sum: v128, scalePtr: usize, acc: v128): v128 {
-  return madd(f32x4.convert_i32x4_s(sum), v128.load32_splat(scalePtr), acc);
-}
+import { PANEL_BYTES, ROW_BYTES } from "./layout";
 
 /**
- *                       V panel [keys, 8]
+ *                       B panel [steps, 8]
  *                       cols 0123    cols 4567
- *     P          row 0  acc0x0123    acc0x4567      each step j: load key j's 8 columns,
- *     [rows,     row 1  acc1x0123    acc1x4567      splat row r's weight of j, multiply, add
- *      keys]     …
+ *     A          row 0  acc0x0123    acc0x4567      each step s: load 8 columns' element s,
+ *     [rows,     row 1  acc1x0123    acc1x4567      splat row r's element s, multiply, add
+ *      steps]    …
  *                row 5  acc5x0123    acc5x4567
  *
- * Every key is multiplied, also where its weight is 0: V must be finite, or else `addValuesByRow`.
+ * Every step is multiplied, also where A is 0: B must be finite, or else `accumulateVisible`. Registers and heights as in
+ * multiplyStrip.ts.
  *
- * @param isInt8       a literal: whether values are pairs of int8 and weights pairs of int16, see element.ts
- * @param rows         rows of the tile, a literal: 1, 4 or 6; register use and speed as in the score tile
+ * @param rows         rows of the tile, a literal: 1, 4 or 6
  * @param isWide       a literal: whether it takes two panels at once, in registers of 256 bits; then `panels` is even
- * @param weightsPtr   weight of the first key in row 0; rows are SCORE_ROW bytes apart
- * @param scalesPtr    for int8: what a weight of 1 stands for in each row
- * @param vPanelPtr    first key in panel 0; 16-byte aligned
- * @param vPanelBytes  bytes between panels
- * @param accPtr       accumulators [panels, rows, 8], read and written; 16-byte aligned
- * @param panels       column panels, ≥ 1
- * @param steps        keys, or pairs of them, ≥ 1
+ * @param aPtr         row 0's first element; rows are ROW_BYTES apart
+ * @param bPtr         step 0 of panel 0; 16-byte aligned
+ * @param bPanelBytes  bytes between panels
+ * @param cPtr         accumulators [panels, rows, 8], read and written; 16-byte aligned
+ * @param steps        ≥ 1
+ * @param panels       panels of B, ≥ 1
  */
 // @ts-ignore: decorator
 @inline
-function valueTile(
-  isInt8: bool,
+function accumulateTile(
   rows: i32,
   isWide: bool,
-  weightsPtr: usize,
-  scalesPtr: usize,
-  vPanelPtr: usize,
-  vPanelBytes: usize,
-  accPtr: usize,
-  panels: usize,
+  aPtr: usize,
+  bPtr: usize,
+  bPanelBytes: usize,
+  cPtr: usize,
   steps: usize,
+  panels: usize,
 ): void {
-  assert(panels > 0 && steps > 0, "valueTile: panels and steps must be positive");
-  assert(((vPanelPtr | accPtr) & 15) == 0, "valueTile: pointers must be 16-byte aligned");
-  const weightsEnd = weightsPtr + (steps << 2);
+  assert(steps > 0 && panels > 0, "accumulateTile: steps and panels must be positive");
+  assert(((bPtr | cPtr) & 15) == 0, "accumulateTile: pointers must be 16-byte aligned");
+  const aEnd = aPtr + (steps << 2);
   const zero = f32x4.splat(0);
-  const accPanelBytes = <usize>rows * PANEL_BYTES;
-  const accEnd = accPtr + panels * accPanelBytes;
+  const cPanelBytes = <usize>rows * PANEL_BYTES;
+  const cEnd = cPtr + panels * cPanelBytes;
+  let secondCPtr = cPtr + cPanelBytes; // walks beside cPtr: V8 pairs stores by their address in the code
 
-  let secondPtr = accPtr + accPanelBytes; // walks beside accPtr, as in the score tile
+  while (cPtr < cEnd) {
+    let acc0x0123 = v128.load(cPtr);
+    let acc0x4567 = v128.load(cPtr, 16);
+    let acc1x0123 = rows > 1 ? v128.load(cPtr, 1 * PANEL_BYTES) : zero;
+    let acc1x4567 = rows > 1 ? v128.load(cPtr, 1 * PANEL_BYTES + 16) : zero;
+    let acc2x0123 = rows > 1 ? v128.load(cPtr, 2 * PANEL_BYTES) : zero;
+    let acc2x4567 = rows > 1 ? v128.load(cPtr, 2 * PANEL_BYTES + 16) : zero;
+    let acc3x0123 = rows > 1 ? v128.load(cPtr, 3 * PANEL_BYTES) : zero;
+    let acc3x4567 = rows > 1 ? v128.load(cPtr, 3 * PANEL_BYTES + 16) : zero;
+    let acc4x0123 = rows > 4 ? v128.load(cPtr, 4 * PANEL_BYTES) : zero;
+    let acc4x4567 = rows > 4 ? v128.load(cPtr, 4 * PANEL_BYTES + 16) : zero;
+    let acc5x0123 = rows > 4 ? v128.load(cPtr, 5 * PANEL_BYTES) : zero;
+    let acc5x4567 = rows > 4 ? v128.load(cPtr, 5 * PANEL_BYTES + 16) : zero;
+    let acc0x89ab = isWide ? v128.load(secondCPtr) : zero;
+    let acc0xcdef = isWide ? v128.load(secondCPtr, 16) : zero;
+    let acc1x89ab = isWide && rows > 1 ? v128.load(secondCPtr, 1 * PANEL_BYTES) : zero;
+    let acc1xcdef = isWide && rows > 1 ? v128.load(secondCPtr, 1 * PANEL_BYTES + 16) : zero;
+    let acc2x89ab = isWide && rows > 1 ? v128.load(secondCPtr, 2 * PANEL_BYTES) : zero;
+    let acc2xcdef = isWide && rows > 1 ? v128.load(secondCPtr, 2 * PANEL_BYTES + 16) : zero;
+    let acc3x89ab = isWide && rows > 1 ? v128.load(secondCPtr, 3 * PANEL_BYTES) : zero;
+    let acc3xcdef = isWide && rows > 1 ? v128.load(secondCPtr, 3 * PANEL_BYTES + 16) : zero;
+    let acc4x89ab = isWide && rows > 4 ? v128.load(secondCPtr, 4 * PANEL_BYTES) : zero;
+    let acc4xcdef = isWide && rows > 4 ? v128.load(secondCPtr, 4 * PANEL_BYTES + 16) : zero;
+    let acc5x89ab = isWide && rows > 4 ? v128.load(secondCPtr, 5 * PANEL_BYTES) : zero;
+    let acc5xcdef = isWide && rows > 4 ? v128.load(secondCPtr, 5 * PANEL_BYTES + 16) : zero;
 
-  while (accPtr < accEnd) {
-    let acc0x0123 = !isInt8 ? v128.load(accPtr) : zero;
-    let acc0x4567 = !isInt8 ? v128.load(accPtr, 16) : zero;
-    let acc1x0123 = rows > 1 && !isInt8 ? v128.load(accPtr, 1 * PANEL_BYTES) : zero;
-    let acc1x4567 = rows > 1 && !isInt8 ? v128.load(accPtr, 1 * PANEL_BYTES + 16) : zero;
-    let acc2x0123 = rows > 1 && !isInt8 ? v128.load(accPtr, 2 * PANEL_BYTES) : zero;
-    let acc2x4567 = rows > 1 && !isInt8 ? v128.load(accPtr, 2 * PANEL_BYTES + 16) : zero;
-    let acc3x0123 = rows > 1 && !isInt8 ? v128.load(accPtr, 3 * PANEL_BYTES) : zero;
-    let acc3x4567 = rows > 1 && !isInt8 ? v128.load(accPtr, 3 * PANEL_BYTES + 16) : zero;
-    let acc4x0123 = rows > 4 && !isInt8 ? v128.load(accPtr, 4 * PANEL_BYTES) : zero;
-    let acc4x4567 = rows > 4 && !isInt8 ? v128.load(accPtr, 4 * PANEL_BYTES + 16) : zero;
-    let acc5x0123 = rows > 4 && !isInt8 ? v128.load(accPtr, 5 * PANEL_BYTES) : zero;
-    let acc5x4567 = rows > 4 && !isInt8 ? v128.load(accPtr, 5 * PANEL_BYTES + 16) : zero;
-    let acc0x89ab = isWide && !isInt8 ? v128.load(secondPtr) : zero;
-    let acc0xcdef = isWide && !isInt8 ? v128.load(secondPtr, 16) : zero;
-    let acc1x89ab = isWide && rows > 1 && !isInt8 ? v128.load(secondPtr, 1 * PANEL_BYTES) : zero;
-    let acc1xcdef = isWide && rows > 1 && !isInt8 ? v128.load(secondPtr, 1 * PANEL_BYTES + 16) : zero;
-    let acc2x89ab = isWide && rows > 1 && !isInt8 ? v128.load(secondPtr, 2 * PANEL_BYTES) : zero;
-    let acc2xcdef = isWide && rows > 1 && !isInt8 ? v128.load(secondPtr, 2 * PANEL_BYTES + 16) : zero;
-    let acc3x89ab = isWide && rows > 1 && !isInt8 ? v128.load(secondPtr, 3 * PANEL_BYTES) : zero;
-    let acc3xcdef = isWide && rows > 1 && !isInt8 ? v128.load(secondPtr, 3 * PANEL_BYTES + 16) : zero;
-    let acc4x89ab = isWide && rows > 4 && !isInt8 ? v128.load(secondPtr, 4 * PANEL_BYTES) : zero;
-    let acc4xcdef = isWide && rows > 4 && !isInt8 ? v128.load(secondPtr, 4 * PANEL_BYTES + 16) : zero;
-    let acc5x89ab = isWide && rows > 4 && !isInt8 ? v128.load(secondPtr, 5 * PANEL_BYTES) : zero;
-    let acc5xcdef = isWide && rows > 4 && !isInt8 ? v128.load(secondPtr, 5 * PANEL_BYTES + 16) : zero;
-
-    if (isInt8) touchLines(vPanelPtr, steps * stepBytes(isInt8));
-    if (isInt8 && isWide) touchLines(vPanelPtr + vPanelBytes, steps * stepBytes(isInt8));
-    let pPtr = weightsPtr;
-    let vPtr = vPanelPtr;
+    let rowPtr = aPtr;
+    let panelPtr = bPtr;
     do {
-      const v0123 = load0123(isInt8, vPtr);
-      const v4567 = load4567(isInt8, vPtr);
-      const v89ab = isWide ? load0123(isInt8, vPtr + vPanelBytes) : v0123;
-      const vcdef = isWide ? load4567(isInt8, vPtr + vPanelBytes) : v4567;
-      let p = v128.load32_splat(pPtr);
-      acc0x0123 = addProducts(isInt8, p, v0123, acc0x0123);
-      acc0x4567 = addProducts(isInt8, p, v4567, acc0x4567);
-      if (isWide) acc0x89ab = addProducts(isInt8, p, v89ab, acc0x89ab);
-      if (isWide) acc0xcdef = addProducts(isInt8, p, vcdef, acc0xcdef);
+      const b0123 = v128.load(panelPtr);
+      const b4567 = v128.load(panelPtr, 16);
+      const b89ab = isWide ? v128.load(panelPtr + bPanelBytes) : b0123;
+      const bcdef = isWide ? v128.load(panelPtr + bPanelBytes, 16) : b4567;
+      let a = v128.load32_splat(rowPtr);
+      acc0x0123 = madd(a, b0123, acc0x0123);
+      acc0x4567 = madd(a, b4567, acc0x4567);
+      if (isWide) acc0x89ab = madd(a, b89ab, acc0x89ab);
+      if (isWide) acc0xcdef = madd(a, bcdef, acc0xcdef);
       if (rows > 1) {
-        p = v128.load32_splat(pPtr, SCORE_ROW);
-        acc1x0123 = addProducts(isInt8, p, v0123, acc1x0123);
-        acc1x4567 = addProducts(isInt8, p, v4567, acc1x4567);
-        if (isWide) acc1x89ab = addProducts(isInt8, p, v89ab, acc1x89ab);
-        if (isWide) acc1xcdef = addProducts(isInt8, p, vcdef, acc1xcdef);
-        p = v128.load32_splat(pPtr, 2 * SCORE_ROW);
-        acc2x0123 = addProducts(isInt8, p, v0123, acc2x0123);
-        acc2x4567 = addProducts(isInt8, p, v4567, acc2x4567);
-        if (isWide) acc2x89ab = addProducts(isInt8, p, v89ab, acc2x89ab);
-        if (isWide) acc2xcdef = addProducts(isInt8, p, vcdef, acc2xcdef);
-        p = v128.load32_splat(pPtr, 3 * SCORE_ROW);
-        acc3x0123 = addProducts(isInt8, p, v0123, acc3x0123);
-        acc3x4567 = addProducts(isInt8, p, v4567, acc3x4567);
-        if (isWide) acc3x89ab = addProducts(isInt8, p, v89ab, acc3x89ab);
-        if (isWide) acc3xcdef = addProducts(isInt8, p, vcdef, acc3xcdef);
+        a = v128.load32_splat(rowPtr, ROW_BYTES);
+        acc1x0123 = madd(a, b0123, acc1x0123);
+        acc1x4567 = madd(a, b4567, acc1x4567);
+        if (isWide) acc1x89ab = madd(a, b89ab, acc1x89ab);
+        if (isWide) acc1xcdef = madd(a, bcdef, acc1xcdef);
+        a = v128.load32_splat(rowPtr, 2 * ROW_BYTES);
+        acc2x0123 = madd(a, b0123, acc2x0123);
+        acc2x4567 = madd(a, b4567, acc2x4567);
+        if (isWide) acc2x89ab = madd(a, b89ab, acc2x89ab);
+        if (isWide) acc2xcdef = madd(a, bcdef, acc2xcdef);
+        a = v128.load32_splat(rowPtr, 3 * ROW_BYTES);
+        acc3x0123 = madd(a, b0123, acc3x0123);
+        acc3x4567 = madd(a, b4567, acc3x4567);
+        if (isWide) acc3x89ab = madd(a, b89ab, acc3x89ab);
+        if (isWide) acc3xcdef = madd(a, bcdef, acc3xcdef);
       }
       if (rows > 4) {
-        p = v128.load32_splat(pPtr, 4 * SCORE_ROW);
-        acc4x0123 = addProducts(isInt8, p, v0123, acc4x0123);
-        acc4x4567 = addProducts(isInt8, p, v4567, acc4x4567);
-        if (isWide) acc4x89ab = addProducts(isInt8, p, v89ab, acc4x89ab);
-        if (isWide) acc4xcdef = addProducts(isInt8, p, vcdef, acc4xcdef);
-        p = v128.load32_splat(pPtr, 5 * SCORE_ROW);
-        acc5x0123 = addProducts(isInt8, p, v0123, acc5x0123);
-        acc5x4567 = addProducts(isInt8, p, v4567, acc5x4567);
-        if (isWide) acc5x89ab = addProducts(isInt8, p, v89ab, acc5x89ab);
-        if (isWide) acc5xcdef = addProducts(isInt8, p, vcdef, acc5xcdef);
+        a = v128.load32_splat(rowPtr, 4 * ROW_BYTES);
+        acc4x0123 = madd(a, b0123, acc4x0123);
+        acc4x4567 = madd(a, b4567, acc4x4567);
+        if (isWide) acc4x89ab = madd(a, b89ab, acc4x89ab);
+        if (isWide) acc4xcdef = madd(a, bcdef, acc4xcdef);
+        a = v128.load32_splat(rowPtr, 5 * ROW_BYTES);
+        acc5x0123 = madd(a, b0123, acc5x0123);
+        acc5x4567 = madd(a, b4567, acc5x4567);
+        if (isWide) acc5x89ab = madd(a, b89ab, acc5x89ab);
+        if (isWide) acc5xcdef = madd(a, bcdef, acc5xcdef);
       }
-      pPtr += 4;
-      vPtr += stepBytes(isInt8);
-    } while (pPtr < weightsEnd);
+      rowPtr += 4;
+      panelPtr += PANEL_BYTES;
+    } while (rowPtr < aEnd);
 
-    if (isInt8) acc0x0123 = addScaled(acc0x0123, scalesPtr, v128.load(accPtr));
-    if (isInt8) acc0x4567 = addScaled(acc0x4567, scalesPtr, v128.load(accPtr, 16));
-    v128.store(accPtr, acc0x0123);
-    v128.store(accPtr, acc0x4567, 16);
+    v128.store(cPtr, acc0x0123);
+    v128.store(cPtr, acc0x4567, 16);
     if (rows > 1) {
-      if (isInt8) acc1x0123 = addScaled(acc1x0123, scalesPtr + 4, v128.load(accPtr, 1 * PANEL_BYTES));
-      if (isInt8) acc1x4567 = addScaled(acc1x4567, scalesPtr + 4, v128.load(accPtr, 1 * PANEL_BYTES + 16));
-      v128.store(accPtr, acc1x0123, 1 * PANEL_BYTES);
-      v128.store(accPtr, acc1x4567, 1 * PANEL_BYTES + 16);
-      if (isInt8) acc2x0123 = addScaled(acc2x0123, scalesPtr + 8, v128.load(accPtr, 2 * PANEL_BYTES));
-      if (isInt8) acc2x4567 = addScaled(acc2x4567, scalesPtr + 8, v128.load(accPtr, 2 * PANEL_BYTES + 16));
-      v128.store(accPtr, acc2x0123, 2 * PANEL_BYTES);
-      v128.store(accPtr, acc2x4567, 2 * PANEL_BYTES + 16);
-      if (isInt8) acc3x0123 = addScaled(acc3x0123, scalesPtr + 12, v128.load(accPtr, 3 * PANEL_BYTES));
-      if (isInt8) acc3x4567 = addScaled(acc3x4567, scalesPtr + 12, v128.load(accPtr, 3 * PANEL_BYTES + 16));
-      v128.store(accPtr, acc3x0123, 3 * PANEL_BYTES);
-      v128.store(accPtr, acc3x4567, 3 * PANEL_BYTES + 16);
+      v128.store(cPtr, acc1x0123, 1 * PANEL_BYTES);
+      v128.store(cPtr, acc1x4567, 1 * PANEL_BYTES + 16);
+      v128.store(cPtr, acc2x0123, 2 * PANEL_BYTES);
+      v128.store(cPtr, acc2x4567, 2 * PANEL_BYTES + 16);
+      v128.store(cPtr, acc3x0123, 3 * PANEL_BYTES);
+      v128.store(cPtr, acc3x4567, 3 * PANEL_BYTES + 16);
     }
     if (rows > 4) {
-      if (isInt8) acc4x0123 = addScaled(acc4x0123, scalesPtr + 16, v128.load(accPtr, 4 * PANEL_BYTES));
-      if (isInt8) acc4x4567 = addScaled(acc4x4567, scalesPtr + 16, v128.load(accPtr, 4 * PANEL_BYTES + 16));
-      v128.store(accPtr, acc4x0123, 4 * PANEL_BYTES);
-      v128.store(accPtr, acc4x4567, 4 * PANEL_BYTES + 16);
-      if (isInt8) acc5x0123 = addScaled(acc5x0123, scalesPtr + 20, v128.load(accPtr, 5 * PANEL_BYTES));
-      if (isInt8) acc5x4567 = addScaled(acc5x4567, scalesPtr + 20, v128.load(accPtr, 5 * PANEL_BYTES + 16));
-      v128.store(accPtr, acc5x0123, 5 * PANEL_BYTES);
-      v128.store(accPtr, acc5x4567, 5 * PANEL_BYTES + 16);
+      v128.store(cPtr, acc4x0123, 4 * PANEL_BYTES);
+      v128.store(cPtr, acc4x4567, 4 * PANEL_BYTES + 16);
+      v128.store(cPtr, acc5x0123, 5 * PANEL_BYTES);
+      v128.store(cPtr, acc5x4567, 5 * PANEL_BYTES + 16);
     }
     if (isWide) {
-      if (isInt8) acc0x89ab = addScaled(acc0x89ab, scalesPtr, v128.load(secondPtr));
-      if (isInt8) acc0xcdef = addScaled(acc0xcdef, scalesPtr, v128.load(secondPtr, 16));
-      v128.store(secondPtr, acc0x89ab);
-      v128.store(secondPtr, acc0xcdef, 16);
+      v128.store(secondCPtr, acc0x89ab);
+      v128.store(secondCPtr, acc0xcdef, 16);
       if (rows > 1) {
-        if (isInt8) acc1x89ab = addScaled(acc1x89ab, scalesPtr + 4, v128.load(secondPtr, 1 * PANEL_BYTES));
-        if (isInt8) acc1xcdef = addScaled(acc1xcdef, scalesPtr + 4, v128.load(secondPtr, 1 * PANEL_BYTES + 16));
-        v128.store(secondPtr, acc1x89ab, 1 * PANEL_BYTES);
-        v128.store(secondPtr, acc1xcdef, 1 * PANEL_BYTES + 16);
-        if (isInt8) acc2x89ab = addScaled(acc2x89ab, scalesPtr + 8, v128.load(secondPtr, 2 * PANEL_BYTES));
-        if (isInt8) acc2xcdef = addScaled(acc2xcdef, scalesPtr + 8, v128.load(secondPtr, 2 * PANEL_BYTES + 16));
-        v128.store(secondPtr, acc2x89ab, 2 * PANEL_BYTES);
-        v128.store(secondPtr, acc2xcdef, 2 * PANEL_BYTES + 16);
-        if (isInt8) acc3x89ab = addScaled(acc3x89ab, scalesPtr + 12, v128.load(secondPtr, 3 * PANEL_BYTES));
-        if (isInt8) acc3xcdef = addScaled(acc3xcdef, scalesPtr + 12, v128.load(secondPtr, 3 * PANEL_BYTES + 16));
-        v128.store(secondPtr, acc3x89ab, 3 * PANEL_BYTES);
-        v128.store(secondPtr, acc3xcdef, 3 * PANEL_BYTES + 16);
+        v128.store(secondCPtr, acc1x89ab, 1 * PANEL_BYTES);
+        v128.store(secondCPtr, acc1xcdef, 1 * PANEL_BYTES + 16);
+        v128.store(secondCPtr, acc2x89ab, 2 * PANEL_BYTES);
+        v128.store(secondCPtr, acc2xcdef, 2 * PANEL_BYTES + 16);
+        v128.store(secondCPtr, acc3x89ab, 3 * PANEL_BYTES);
+        v128.store(secondCPtr, acc3xcdef, 3 * PANEL_BYTES + 16);
       }
       if (rows > 4) {
-        if (isInt8) acc4x89ab = addScaled(acc4x89ab, scalesPtr + 16, v128.load(secondPtr, 4 * PANEL_BYTES));
-        if (isInt8) acc4xcdef = addScaled(acc4xcdef, scalesPtr + 16, v128.load(secondPtr, 4 * PANEL_BYTES + 16));
-        v128.store(secondPtr, acc4x89ab, 4 * PANEL_BYTES);
-        v128.store(secondPtr, acc4xcdef, 4 * PANEL_BYTES + 16);
-        if (isInt8) acc5x89ab = addScaled(acc5x89ab, scalesPtr + 20, v128.load(secondPtr, 5 * PANEL_BYTES));
-        if (isInt8) acc5xcdef = addScaled(acc5xcdef, scalesPtr + 20, v128.load(secondPtr, 5 * PANEL_BYTES + 16));
-        v128.store(secondPtr, acc5x89ab, 5 * PANEL_BYTES);
-        v128.store(secondPtr, acc5xcdef, 5 * PANEL_BYTES + 16);
+        v128.store(secondCPtr, acc4x89ab, 4 * PANEL_BYTES);
+        v128.store(secondCPtr, acc4xcdef, 4 * PANEL_BYTES + 16);
+        v128.store(secondCPtr, acc5x89ab, 5 * PANEL_BYTES);
+        v128.store(secondCPtr, acc5xcdef, 5 * PANEL_BYTES + 16);
       }
     }
-    accPtr += isWide ? 2 * accPanelBytes : accPanelBytes;
-    vPanelPtr += isWide ? 2 * vPanelBytes : vPanelBytes;
-    secondPtr += 2 * accPanelBytes;
+    cPtr += isWide ? 2 * cPanelBytes : cPanelBytes;
+    bPtr += isWide ? 2 * bPanelBytes : bPanelBytes;
+    secondCPtr += 2 * cPanelBytes;
   }
 }
 
 /** All panels, in the wide build two at once as long as there are two. Parameters as above. */
 // @ts-ignore: decorator
 @inline
-function addPanels(
-  isInt8: bool,
-  rows: i32,
-  weightsPtr: usize,
-  scalesPtr: usize,
-  vPanelPtr: usize,
-  vPanelBytes: usize,
-  accPtr: usize,
-  panels: usize,
-  steps: usize,
-): void {
+function accumulatePanels(rows: i32, aPtr: usize, bPtr: usize, bPanelBytes: usize, cPtr: usize, steps: usize, panels: usize): void {
   if (IS_WIDE) {
     const even = panels & ~1;
-    if (even) valueTile(isInt8, rows, true, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, even, steps);
+    if (even) accumulateTile(rows, true, aPtr, bPtr, bPanelBytes, cPtr, steps, even);
     if (even == panels) return;
-    vPanelPtr += even * vPanelBytes;
-    accPtr += even * (<usize>rows * PANEL_BYTES);
+    bPtr += even * bPanelBytes;
+    cPtr += even * (<usize>rows * PANEL_BYTES);
     panels = 1;
   }
-  valueTile(isInt8, rows, false, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, steps);
+  accumulateTile(rows, false, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
 }
 
-/** One row, four panels at a time, for the reason given at scoreTile1x32. Parameters as above. */
+/** One row, four panels at a time; the picture and the reason stand in multiplyStrip.ts. Parameters as above. */
 // @ts-ignore: decorator
 @inline
-function valueTile1x32(
-  isInt8: bool,
-  weightsPtr: usize,
-  scalesPtr: usize,
-  vPanelPtr: usize,
-  vPanelBytes: usize,
-  accPtr: usize,
-  panels: usize,
-  steps: usize,
-): void {
-  const zero = f32x4.splat(0);
-  const weightsEnd = weightsPtr + (steps << 2);
+function accumulateTile1x32(aPtr: usize, bPtr: usize, bPanelBytes: usize, cPtr: usize, steps: usize, panels: usize): void {
+  const aEnd = aPtr + (steps << 2);
   for (; panels >= 4; panels -= 4) {
-    let acc0x0123 = isInt8 ? zero : v128.load(accPtr);
-    let acc0x4567 = isInt8 ? zero : v128.load(accPtr, 16);
-    let acc1x0123 = isInt8 ? zero : v128.load(accPtr, 1 * PANEL_BYTES); // of panel 1
-    let acc1x4567 = isInt8 ? zero : v128.load(accPtr, 1 * PANEL_BYTES + 16);
-    let acc2x0123 = isInt8 ? zero : v128.load(accPtr, 2 * PANEL_BYTES);
-    let acc2x4567 = isInt8 ? zero : v128.load(accPtr, 2 * PANEL_BYTES + 16);
-    let acc3x0123 = isInt8 ? zero : v128.load(accPtr, 3 * PANEL_BYTES);
-    let acc3x4567 = isInt8 ? zero : v128.load(accPtr, 3 * PANEL_BYTES + 16);
+    let acc0x0123 = v128.load(cPtr);
+    let acc0x4567 = v128.load(cPtr, 16);
+    let acc0x89ab = v128.load(cPtr, 1 * PANEL_BYTES);
+    let acc0xcdef = v128.load(cPtr, 1 * PANEL_BYTES + 16);
+    let acc0xghij = v128.load(cPtr, 2 * PANEL_BYTES);
+    let acc0xklmn = v128.load(cPtr, 2 * PANEL_BYTES + 16);
+    let acc0xopqr = v128.load(cPtr, 3 * PANEL_BYTES);
+    let acc0xstuv = v128.load(cPtr, 3 * PANEL_BYTES + 16);
 
-    let pPtr = weightsPtr;
-    let v0Ptr = vPanelPtr;
-    let v1Ptr = v0Ptr + vPanelBytes;
-    let v2Ptr = v1Ptr + vPanelBytes;
-    let v3Ptr = v2Ptr + vPanelBytes;
+    let rowPtr = aPtr;
+    let b0Ptr = bPtr;
+    let b1Ptr = b0Ptr + bPanelBytes;
+    let b2Ptr = b1Ptr + bPanelBytes;
+    let b3Ptr = b2Ptr + bPanelBytes;
     do {
-      const p = v128.load32_splat(pPtr);
-      acc0x0123 = addProducts(isInt8, p, load0123(isInt8, v0Ptr), acc0x0123);
-      acc0x4567 = addProducts(isInt8, p, load4567(isInt8, v0Ptr), acc0x4567);
-      acc1x0123 = addProducts(isInt8, p, load0123(isInt8, v1Ptr), acc1x0123);
-      acc1x4567 = addProducts(isInt8, p, load4567(isInt8, v1Ptr), acc1x4567);
-      acc2x0123 = addProducts(isInt8, p, load0123(isInt8, v2Ptr), acc2x0123);
-      acc2x4567 = addProducts(isInt8, p, load4567(isInt8, v2Ptr), acc2x4567);
-      acc3x0123 = addProducts(isInt8, p, load0123(isInt8, v3Ptr), acc3x0123);
-      acc3x4567 = addProducts(isInt8, p, load4567(isInt8, v3Ptr), acc3x4567);
-      pPtr += 4;
-      v0Ptr += stepBytes(isInt8);
-      v1Ptr += stepBytes(isInt8);
-      v2Ptr += stepBytes(isInt8);
-      v3Ptr += stepBytes(isInt8);
-    } while (pPtr < weightsEnd);
+      const a = v128.load32_splat(rowPtr);
+      acc0x0123 = madd(a, v128.load(b0Ptr), acc0x0123);
+      acc0x4567 = madd(a, v128.load(b0Ptr, 16), acc0x4567);
+      acc0x89ab = madd(a, v128.load(b1Ptr), acc0x89ab);
+      acc0xcdef = madd(a, v128.load(b1Ptr, 16), acc0xcdef);
+      acc0xghij = madd(a, v128.load(b2Ptr), acc0xghij);
+      acc0xklmn = madd(a, v128.load(b2Ptr, 16), acc0xklmn);
+      acc0xopqr = madd(a, v128.load(b3Ptr), acc0xopqr);
+      acc0xstuv = madd(a, v128.load(b3Ptr, 16), acc0xstuv);
+      rowPtr += 4;
+      b0Ptr += PANEL_BYTES;
+      b1Ptr += PANEL_BYTES;
+      b2Ptr += PANEL_BYTES;
+      b3Ptr += PANEL_BYTES;
+    } while (rowPtr < aEnd);
 
-    if (isInt8) acc0x0123 = addScaled(acc0x0123, scalesPtr, v128.load(accPtr));
-    if (isInt8) acc0x4567 = addScaled(acc0x4567, scalesPtr, v128.load(accPtr, 16));
-    v128.store(accPtr, acc0x0123);
-    v128.store(accPtr, acc0x4567, 16);
-    if (isInt8) acc1x0123 = addScaled(acc1x0123, scalesPtr, v128.load(accPtr, 1 * PANEL_BYTES));
-    if (isInt8) acc1x4567 = addScaled(acc1x4567, scalesPtr, v128.load(accPtr, 1 * PANEL_BYTES + 16));
-    v128.store(accPtr, acc1x0123, 1 * PANEL_BYTES);
-    v128.store(accPtr, acc1x4567, 1 * PANEL_BYTES + 16);
-    if (isInt8) acc2x0123 = addScaled(acc2x0123, scalesPtr, v128.load(accPtr, 2 * PANEL_BYTES));
-    if (isInt8) acc2x4567 = addScaled(acc2x4567, scalesPtr, v128.load(accPtr, 2 * PANEL_BYTES + 16));
-    v128.store(accPtr, acc2x0123, 2 * PANEL_BYTES);
-    v128.store(accPtr, acc2x4567, 2 * PANEL_BYTES + 16);
-    if (isInt8) acc3x0123 = addScaled(acc3x0123, scalesPtr, v128.load(accPtr, 3 * PANEL_BYTES));
-    if (isInt8) acc3x4567 = addScaled(acc3x4567, scalesPtr, v128.load(accPtr, 3 * PANEL_BYTES + 16));
-    v128.store(accPtr, acc3x0123, 3 * PANEL_BYTES);
-    v128.store(accPtr, acc3x4567, 3 * PANEL_BYTES + 16);
-    accPtr += 4 * PANEL_BYTES;
-    vPanelPtr += 4 * vPanelBytes;
+    v128.store(cPtr, acc0x0123);
+    v128.store(cPtr, acc0x4567, 16);
+    v128.store(cPtr, acc0x89ab, 1 * PANEL_BYTES);
+    v128.store(cPtr, acc0xcdef, 1 * PANEL_BYTES + 16);
+    v128.store(cPtr, acc0xghij, 2 * PANEL_BYTES);
+    v128.store(cPtr, acc0xklmn, 2 * PANEL_BYTES + 16);
+    v128.store(cPtr, acc0xopqr, 3 * PANEL_BYTES);
+    v128.store(cPtr, acc0xstuv, 3 * PANEL_BYTES + 16);
+    cPtr += 4 * PANEL_BYTES;
+    bPtr += 4 * bPanelBytes;
   }
-  if (panels > 0) valueTile(isInt8, 1, false, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, steps);
+  if (panels > 0) accumulateTile(1, false, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
 }
 
-/** The tile of the given height. Parameters as above. */
-// @ts-ignore: decorator
-@inline
-function addStrip(
-  isInt8: bool,
+/** C += A·B by the tile for `tileRows` rows: 1, 4 or 6. Parameters as above. */
+export function accumulateRows(
   tileRows: usize,
-  weightsPtr: usize,
-  scalesPtr: usize,
-  vPanelPtr: usize,
-  vPanelBytes: usize,
-  accPtr: usize,
-  panels: usize,
+  aPtr: usize,
+  bPtr: usize,
+  bPanelBytes: usize,
+  cPtr: usize,
   steps: usize,
-): void {
-  if (tileRows == 6) addPanels(isInt8, 6, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, steps);
-  else if (tileRows == 4) addPanels(isInt8, 4, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, steps);
-  else valueTile1x32(isInt8, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, steps);
-}
-
-/** Adds the values of `keys` keys. Parameters as above. */
-export function addValues(
-  tileRows: usize,
-  weightsPtr: usize,
-  vPanelPtr: usize,
-  vPanelBytes: usize,
-  accPtr: usize,
   panels: usize,
-  keys: usize,
 ): void {
-  addStrip(false, tileRows, weightsPtr, 0, vPanelPtr, vPanelBytes, accPtr, panels, keys);
-}
-
-/** The same for values in int8. */
-export function addValuesInt8(
-  tileRows: usize,
-  weightsPtr: usize,
-  scalesPtr: usize,
-  vPanelPtr: usize,
-  vPanelBytes: usize,
-  accPtr: usize,
-  panels: usize,
-  pairs: usize,
-): void {
-  addStrip(true, tileRows, weightsPtr, scalesPtr, vPanelPtr, vPanelBytes, accPtr, panels, pairs);
+  if (tileRows == 6) accumulatePanels(6, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
+  else if (tileRows == 4) accumulatePanels(4, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
+  else accumulateTile1x32(aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
 }

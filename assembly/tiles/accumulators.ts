@@ -1,44 +1,44 @@
 /**
- * What happens to the weighted sums of a strip besides `addValues`, row by row. They lie as the tiles of values.ts walk them:
- * [⌈valueDim / 8⌉, rows, 8].
+ * What happens to the sums of a strip besides `accumulateRows`, row by row. They lie as its tiles walk them:
+ * [⌈columns / 8⌉, rows, 8].
  */
 import { madd } from "../math/simd";
 import { PANEL, PANEL_BYTES } from "./layout";
 
 /**
- * One row of the sum of `addValues` with the same bits, leaving out each key whose score is −∞: for blocks in which V is not finite,
- * where 0 · NaN would carry an invisible key into the row.
+ * One row of `accumulateRows` with the same bits, leaving out each step whose score is −∞: for blocks in which B, the values, is not
+ * finite, where 0 · NaN would carry an invisible key into the row.
  *
  * @param scoresPtr    the row's scores before the exponential
- * @param weightsPtr   the row's weights
- * @param vPanelPtr    as in values.ts, and the same for the parameters that are not described
- * @param accPtr       the row's accumulators in panel 0
- * @param accBytes     bytes from a panel's accumulators to the next one's
+ * @param aPtr         the row's weights
+ * @param bPtr         as in accumulateRows.ts, and the same for the parameters that are not described
+ * @param cPtr         the row's accumulators in panel 0
+ * @param cPanelBytes  bytes from a panel's accumulators to the next one's
  */
-export function addValuesByRow(
+export function accumulateVisible(
   scoresPtr: usize,
-  weightsPtr: usize,
-  vPanelPtr: usize,
-  vPanelBytes: usize,
-  accPtr: usize,
-  accBytes: usize,
+  aPtr: usize,
+  bPtr: usize,
+  bPanelBytes: usize,
+  cPtr: usize,
+  cPanelBytes: usize,
+  steps: usize,
   panels: usize,
-  keys: usize,
 ): void {
   for (let panel: usize = 0; panel < panels; panel++) {
-    let acc0123 = v128.load(accPtr);
-    let acc4567 = v128.load(accPtr, 16);
-    let vPtr = vPanelPtr;
-    for (let j: usize = 0; j < keys; j++, vPtr += PANEL_BYTES) {
-      if (load<f32>(scoresPtr + (j << 2)) == -Infinity) continue;
-      const p = v128.load32_splat(weightsPtr + (j << 2));
-      acc0123 = madd(p, v128.load(vPtr), acc0123);
-      acc4567 = madd(p, v128.load(vPtr, 16), acc4567);
+    let acc0123 = v128.load(cPtr);
+    let acc4567 = v128.load(cPtr, 16);
+    let panelPtr = bPtr;
+    for (let s: usize = 0; s < steps; s++, panelPtr += PANEL_BYTES) {
+      if (load<f32>(scoresPtr + (s << 2)) == -Infinity) continue;
+      const a = v128.load32_splat(aPtr + (s << 2));
+      acc0123 = madd(a, v128.load(panelPtr), acc0123);
+      acc4567 = madd(a, v128.load(panelPtr, 16), acc4567);
     }
-    v128.store(accPtr, acc0123);
-    v128.store(accPtr, acc4567, 16);
-    accPtr += accBytes;
-    vPanelPtr += vPanelBytes;
+    v128.store(cPtr, acc0123);
+    v128.store(cPtr, acc4567, 16);
+    cPtr += cPanelBytes;
+    bPtr += bPanelBytes;
   }
 }
 

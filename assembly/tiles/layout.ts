@@ -19,10 +19,10 @@ export const PANEL_BYTES: usize = PANEL << 2;
 @inline
 export const BLOCK: usize = 512;
 
-/** Bytes between the rows of a score block. */
+/** Bytes between the rows that multiplyStrip writes and accumulateRows reads: each has room for a block. */
 // @ts-ignore: decorator
 @inline
-export const SCORE_ROW: usize = BLOCK << 2;
+export const ROW_BYTES: usize = BLOCK << 2;
 
 /** Most query rows in a strip, as in the tallest register tile. */
 // @ts-ignore: decorator

@@ -1,35 +1,27 @@
 /** Visibility on scores: what a mask or a bias of −∞ hides, and what bounds hide within a block. */
 import { minusInfinity } from "../math/simd";
 import { PANEL_BYTES } from "./layout";
-import { KeyRange } from "../attention/keyRange";
-import { inUnit4 } from "../math/scoreUnit";
+import { scaleFinite4 } from "../math/scaleFinite";
 
-/** Writes −∞ to the scores of keys `from` to `to` − 1; `scoresPtr` is the place of key 0. */
-function hideKeys(scoresPtr: usize, from: usize, to: usize): void {
+/** Writes −∞ to the scores of keys `from` to `to` − 1; `scoresPtr` is the address of key 0's. */
+export function hideKeys(scoresPtr: usize, from: usize, to: usize): void {
   for (let j = from; j < to; j++) store<f32>(scoresPtr + (j << 2), -Infinity);
 }
 
-/** Hides what lies outside of `range` among the keys `first` to `last` − 1, which score at `scoresPtr` onwards. */
-export function applyRange(range: KeyRange, scoresPtr: usize, first: usize, last: usize): void {
-  const origin = scoresPtr - (first << 2);
-  hideKeys(origin, max(first, range.sinkEnd), min(last, range.from));
-  hideKeys(origin, max(first, range.to), last);
-}
-
 /**
- * s → s + bias · unit, −∞ where the bias is −∞ whatever s is. Reads the bias in whole panels, up to 28 bytes beyond its end.
+ * s → s + bias · factor, −∞ where the bias is −∞ whatever s is. Reads the bias in whole panels, up to 28 bytes beyond its end.
  *
  * @param keyStride  1, or 0 where one number serves every key
- * @param unit       as in Strip
+ * @param factor     what a score of 1 stands as
  */
-export function addBias(scoresPtr: usize, biasPtr: usize, keyStride: usize, bytes: usize, unit: f64): void {
+export function addScaledBias(scoresPtr: usize, biasPtr: usize, keyStride: usize, bytes: usize, factor: f64): void {
   const end = scoresPtr + bytes;
   const step = keyStride << 4;
   const invisible = minusInfinity();
-  const units = f32x4.splat(<f32>unit);
+  const factors = f32x4.splat(<f32>factor);
   for (; scoresPtr < end; scoresPtr += 16, biasPtr += step) {
     const bias = keyStride ? v128.load(biasPtr) : v128.load32_splat(biasPtr);
-    const sum = f32x4.add(v128.load(scoresPtr), inUnit4(bias, units));
+    const sum = f32x4.add(v128.load(scoresPtr), scaleFinite4(bias, factors));
     v128.store(scoresPtr, v128.bitselect(invisible, sum, f32x4.eq(bias, invisible)));
   }
 }

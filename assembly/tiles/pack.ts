@@ -8,7 +8,7 @@
  * Rows that are missing from a last panel repeat the last row, columns that are missing are 0: nothing beyond the end is read.
  */
 import { madd } from "../math/simd";
-import { floorPanel, PANEL, PANEL_BYTES, SCORE_ROW } from "./layout";
+import { floorPanel, PANEL, PANEL_BYTES, ROW_BYTES } from "./layout";
 
 /**
  * Four rows of `channels` numbers become four neighbouring columns.
@@ -30,8 +30,8 @@ function transposeQuad(
   scale: f32,
 ): void {
   const scales = f32x4.splat(scale);
-  let left = channels;
-  for (; left >= 4; left -= 4) {
+  let rest = channels;
+  for (; rest >= 4; rest -= 4) {
     const a = isScaled ? f32x4.mul(v128.load(row0), scales) : v128.load(row0);
     const b = isScaled ? f32x4.mul(v128.load(row1), scales) : v128.load(row1);
     const c = isScaled ? f32x4.mul(v128.load(row2), scales) : v128.load(row2);
@@ -50,7 +50,7 @@ function transposeQuad(
     row3 += 16;
     toPtr += 4 * stepBytes;
   }
-  for (; left > 0; left--) {
+  for (; rest > 0; rest--) {
     store<f32>(toPtr, isScaled ? load<f32>(row0) * scale : load<f32>(row0));
     store<f32>(toPtr, isScaled ? load<f32>(row1) * scale : load<f32>(row1), 4);
     store<f32>(toPtr, isScaled ? load<f32>(row2) * scale : load<f32>(row2), 8);
@@ -69,7 +69,7 @@ export function packQuad(row0: usize, row1: usize, row2: usize, row3: usize, pan
 }
 
 /**
- * The rows `rows` of a transposed matrix, as rows SCORE_ROW bytes apart.
+ * The rows `rows` of a transposed matrix, as rows ROW_BYTES apart.
  *
  * @param fromPtr    first of them in step 0; steps are `stepBytes` apart
  * @param steps      numbers of a row; up to three more are written
@@ -83,7 +83,7 @@ export function transposeRows(fromPtr: usize, stepBytes: usize, rows: usize, ste
       min(fromPtr + 2 * stepBytes, last),
       min(fromPtr + 3 * stepBytes, last),
       toPtr,
-      SCORE_ROW,
+      ROW_BYTES,
       rows,
       false,
       1,

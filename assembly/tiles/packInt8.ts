@@ -4,7 +4,7 @@
  *     keys     [⌈keys / 8⌉, ⌈headDim / 2⌉, 8, 2]
  *     values   [⌈valueDim / 8⌉, ⌈keys / 2⌉, 8, 2]
  */
-import { PAIR_PANEL_BYTES, pairsOf } from "./element";
+import { PAIR_PANEL_BYTES, pairsOf } from "./pairs";
 import { floorPanel, PANEL } from "./layout";
 
 /** Address of the first pair of key `j`; pairs are PAIR_PANEL_BYTES apart. */
@@ -32,18 +32,18 @@ export function unpackKeyInt8(panelsPtr: usize, j: usize, headDim: usize, bytesP
 /** Address of column `column` of key `j`. */
 // @ts-ignore: decorator
 @inline
-function place(panelsPtr: usize, panelBytes: usize, j: usize, column: usize): usize {
+function byteOf(panelsPtr: usize, panelBytes: usize, j: usize, column: usize): usize {
   return panelsPtr + (column / PANEL) * panelBytes + (j >> 1) * PAIR_PANEL_BYTES + 2 * (column % PANEL) + (j & 1);
 }
 
 export function packValueInt8(bytesPtr: usize, panelsPtr: usize, panelBytes: usize, j: usize, valueDim: usize): void {
   for (let column: usize = 0; column < valueDim; column++) {
-    store<u8>(place(panelsPtr, panelBytes, j, column), load<u8>(bytesPtr + column));
+    store<u8>(byteOf(panelsPtr, panelBytes, j, column), load<u8>(bytesPtr + column));
   }
 }
 
 export function unpackValueInt8(panelsPtr: usize, panelBytes: usize, j: usize, valueDim: usize, bytesPtr: usize): void {
   for (let column: usize = 0; column < valueDim; column++) {
-    store<u8>(bytesPtr + column, load<u8>(place(panelsPtr, panelBytes, j, column)));
+    store<u8>(bytesPtr + column, load<u8>(byteOf(panelsPtr, panelBytes, j, column)));
   }
 }

@@ -8,7 +8,7 @@
  * Products of int16 and int8 are summed in int32: 32767 · 127 · 512 keys of a block fit, and queries take fewer bits where headDim is
  * above 512.
  */
-import { pairsOf } from "./element";
+import { pairsOf } from "./pairs";
 import { PANEL_BYTES } from "./layout";
 
 const INT8_LIMIT: f32 = 127;
@@ -63,7 +63,7 @@ export function quantizeRow(rowPtr: usize, count: usize, bytesPtr: usize): f32 {
 }
 
 /**
- * A panel of queries [headDim, 8] becomes pairs [⌈headDim / 2⌉, 8] of int16 in the same place; what 1 stands for in each row goes to
+ * A panel of queries [headDim, 8] becomes pairs [⌈headDim / 2⌉, 8] of int16 in place; what 1 stands for in each row goes to
  * `scalesPtr` [8]. A row with NaN or infinity has a scale that makes all its scores NaN. Where headDim is odd, the last pairs hold
  * anything: reads 32 bytes beyond the panel, and keys have 0 there.
  */
@@ -100,7 +100,7 @@ function pairUp(even: v128, odd: v128): v128 {
 }
 
 /**
- * A row of weights, times the scale of each key's values, becomes int16 in the same place; returns what 1 stands for.
+ * A row of weights, times the scale of each key's values, becomes int16 in place; returns what 1 stands for.
  *
  * @param count  a multiple of 8
  */

@@ -6,7 +6,7 @@
  * where a block begins or ends in memory changes no bit, because −∞ adds exactly 0.
  */
 import { maxLane, minusInfinity, sumLanes } from "../math/simd";
-import { exp2x4 } from "../math/exp2";
+import { exp2Neg4 } from "../math/exp2";
 import { tanh4 } from "../math/tanh";
 import { PANEL_BYTES } from "./layout";
 
@@ -48,8 +48,8 @@ export function exponentials(scoresPtr: usize, bytes: usize, shift: f32): f32 {
   let sum0123 = f32x4.splat(0);
   let sum4567 = f32x4.splat(0);
   for (; scoresPtr < end; scoresPtr += PANEL_BYTES) {
-    const p0123 = exp2x4(f32x4.sub(v128.load(scoresPtr), shifts));
-    const p4567 = exp2x4(f32x4.sub(v128.load(scoresPtr, 16), shifts));
+    const p0123 = exp2Neg4(f32x4.sub(v128.load(scoresPtr), shifts));
+    const p4567 = exp2Neg4(f32x4.sub(v128.load(scoresPtr, 16), shifts));
     v128.store(scoresPtr, p0123);
     v128.store(scoresPtr, p4567, 16);
     sum0123 = f32x4.add(sum0123, p0123);
@@ -66,7 +66,7 @@ export function normalizedExponentials(scoresPtr: usize, bytes: usize, shift: f3
   const invisible = minusInfinity();
   for (; scoresPtr < end; scoresPtr += 16) {
     const s = v128.load(scoresPtr);
-    const w = f32x4.mul(exp2x4(f32x4.sub(s, shifts)), factors);
+    const w = f32x4.mul(exp2Neg4(f32x4.sub(s, shifts)), factors);
     v128.store(scoresPtr, v128.andnot(w, f32x4.eq(s, invisible)));
   }
 }

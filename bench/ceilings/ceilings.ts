@@ -45,7 +45,7 @@ export function peakProbes(build: PackagedBuild): Probe[] {
   const scores = k + 2 ** 15;
   const tile = (rows: number): Probe => ({
     run: () => {
-      for (let repeat = 0; repeat < REPEATS; repeat++) kernels.scoreStrip(rows, q, k, scores, HEAD_DIM, PANELS);
+      for (let repeat = 0; repeat < REPEATS; repeat++) kernels.multiplyStrip(rows, q, k, scores, HEAD_DIM, PANELS);
     },
     amount: REPEATS * PANELS * rows * 8 * HEAD_DIM * 2,
   });

@@ -72,7 +72,7 @@ function stagesOf(build: PackagedBuild): Stage[] {
       name: "q·k",
       unit: "GFLOP/s",
       amount: 2 * pairs * headDim,
-      run: perBlock((block) => kernels.scoreStrip(rows, queries, panels + block * blockBytes, scores, headDim, BLOCK / 8)),
+      run: perBlock((block) => kernels.multiplyStrip(rows, queries, panels + block * blockBytes, scores, headDim, BLOCK / 8)),
     },
     { name: "row maximum", unit: "GB/s", amount: 4 * pairs, run: rowsOfBlock((row) => kernels.rowMax(row, BLOCK * 4)) },
     {
@@ -89,7 +89,7 @@ function stagesOf(build: PackagedBuild): Stage[] {
       unit: "GFLOP/s",
       amount: 2 * pairs * headDim,
       run: perBlock((block) =>
-        kernels.addValues(rows, scores, panels + block * BLOCK * 32, seqLen * 32, accumulators, headDim / 8, BLOCK),
+        kernels.accumulateRows(rows, scores, panels + block * BLOCK * 32, seqLen * 32, accumulators, BLOCK, headDim / 8),
       ),
     },
   ];

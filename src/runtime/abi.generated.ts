@@ -2,7 +2,7 @@
 /** What kernels and wrapper agree on. Pointers are byte addresses, strides count elements; every field takes 4 bytes. */
 
 /** Of this ABI and this version; the kernels say the same. */
-export const ABI_HASH = 2997085314;
+export const ABI_HASH = 3271023427;
 
 export const BLOCK = 512;
 export const PANEL = 8;
@@ -38,9 +38,9 @@ export const BESIDE_KERNEL = {
 export type Kernels = {
   readonly memory: WebAssembly.Memory;
   abiHash(): number;
+  accumulateRows(tileRows: number, aPtr: number, bPtr: number, bPanelBytes: number, cPtr: number, steps: number, panels: number): void;
   activate(params: number, workspace: number, first: number, end: number): void;
   activateUnits(params: number): number;
-  addValues(tileRows: number, weightsPtr: number, vPanelPtr: number, vPanelBytes: number, accPtr: number, panels: number, keys: number): void;
   appendKeys(params: number, scratch: number): number;
   attention(params: number, workspacePtr: number, first: number, end: number): void;
   attentionPlace(params: number, ptr: number): void;
@@ -63,6 +63,7 @@ export type Kernels = {
   mergeUnits(params: number): number;
   multiplyAdd(a: number, b: number, c: number): number;
   multiplyAdds(steps: number): number;
+  multiplyStrip(tileRows: number, aPtr: number, bPtr: number, cPtr: number, steps: number, panels: number): void;
   normalize(params: number, workspace: number, first: number, end: number): void;
   normalizeUnits(params: number): number;
   packKeys(kPtr: number, rowBytes: number, first: number, keys: number, headDim: number, panelsPtr: number): void;
@@ -78,7 +79,6 @@ export type Kernels = {
   rotaryTablesUnits(params: number): number;
   rotaryUnits(params: number): number;
   rowMax(scoresPtr: number, bytes: number): number;
-  scoreStrip(tileRows: number, qStripPtr: number, kPanelPtr: number, scoresPtr: number, headDim: number, panels: number): void;
   sharedScoresBytes(params: number): number;
   softcapRow(scoresPtr: number, bytes: number, softcap: number): void;
   softmax(params: number, workspace: number, first: number, end: number): void;

@@ -1,6 +1,6 @@
 /**
- * Units of scores: x · unit, where what is finite stays finite. The lowest float32 is often a bias: multiplied by log₂e it must
- * not become −∞, which hides a key. Infinities and NaN stay what they are.
+ * x · factor, where what is finite stays finite. The lowest float32 is often a bias: multiplied by log₂e it must not become −∞, which
+ * hides a key. Infinities and NaN stay what they are.
  */
 
 // Static data for the reason given in simd.ts.
@@ -10,13 +10,13 @@ const INFINITY = memory.data<f32>([Infinity]);
 
 // @ts-ignore: decorator
 @inline
-export function inUnit4(x: v128, units: v128): v128 {
-  const product = f32x4.mul(x, units);
+export function scaleFinite4(x: v128, factors: v128): v128 {
+  const product = f32x4.mul(x, factors);
   const finite = f32x4.pmin(f32x4.pmax(product, v128.load32_splat(LOWEST)), v128.load32_splat(LARGEST));
   return v128.bitselect(x, finite, f32x4.eq(f32x4.abs(x), v128.load32_splat(INFINITY)));
 }
 
 /** The same for one number. */
-export function inUnit(x: f32, unit: f64): f32 {
-  return abs(x) == Infinity ? x : <f32>max<f64>(-f32.MAX_VALUE, min<f64>(f32.MAX_VALUE, <f64>x * unit));
+export function scaleFinite(x: f32, factor: f64): f32 {
+  return abs(x) == Infinity ? x : <f32>max<f64>(-f32.MAX_VALUE, min<f64>(f32.MAX_VALUE, <f64>x * factor));
 }
