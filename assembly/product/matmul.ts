@@ -17,12 +17,7 @@ import { touchLines } from "../tiles/touch";
 import { accumulateRows } from "../tiles/accumulateRows";
 import { activateRow } from "../rows/activations";
 import { packKeys, packValues, transposeRows } from "../tiles/pack";
-import { ceilPanel, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, ROW_BYTES, tileRowsFor, wholeLines } from "../tiles/layout";
-
-/** Steps of a block: a strip's row of them is as long as a row of weights. */
-// @ts-ignore: decorator
-@inline
-export const K_BLOCK: usize = 512;
+import { ceilPanel, K_BLOCK, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, ROW_BYTES, tileRowsFor, wholeLines } from "../tiles/layout";
 
 /**
  * Where at most so many rows use a block of a packed matrix, they wait for it to come from memory: it is asked for at once. Sapphire

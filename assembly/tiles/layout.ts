@@ -19,6 +19,11 @@ export const PANEL_BYTES: usize = PANEL << 2;
 @inline
 export const BLOCK: usize = 512;
 
+/** Steps of a block of a product: a strip's row of them is as long as a row of weights. */
+// @ts-ignore: decorator
+@inline
+export const K_BLOCK: usize = 512;
+
 /** Bytes between the rows that multiplyStrip writes and accumulateRows reads: each has room for a block. */
 // @ts-ignore: decorator
 @inline

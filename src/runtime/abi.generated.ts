@@ -2,11 +2,11 @@
 /** What kernels and wrapper agree on. Pointers are byte addresses, strides count elements; every field takes 4 bytes. */
 
 /** Of this ABI and this version; the kernels say the same. */
-export const ABI_HASH = 3271023427;
+export const ABI_HASH = 1193546304;
 
 export const BLOCK = 512;
-export const PANEL = 8;
 export const K_BLOCK = 512;
+export const PANEL = 8;
 
 // Names in the order of their numbers.
 export const APPEND_RESULTS = ["all","key-not-finite","value-not-finite"] as const;
