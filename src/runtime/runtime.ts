@@ -1,10 +1,10 @@
 /** What every operation works with: the kernels, the memory that they see, who may use which part of it, and the threads. */
 import { wrongMoment } from "../check.js";
 import { Arena, wholeLines } from "./arena.js";
-import { type Kernels, LARGEST_STRUCT_BYTES } from "./abi.generated.js";
+import { LARGEST_STRUCT_BYTES } from "./abi.generated.js";
 import type { Instance } from "./instantiate.js";
 import type { Build } from "./builds.js";
-import { placeWorkspace } from "./kernels.js";
+import { type Kernels, placeWorkspace } from "./kernels.js";
 import type { LinearMemory } from "./memory.js";
 import type { Job, Pool } from "./pool.js";
 
