@@ -198,7 +198,7 @@ export function generate(root = ROOT) {
       `/** What counts a kernel's units, sizes a thread's workspace and readies it; undefined where it needs none. */\n` +
       `export const BESIDE_KERNEL = {\n${abi.sharedKernels.map((name) => besideText(name, abi)).join("")}} as const;\n`,
     `// A type, not an interface: the loader wants an index signature.\n` +
-      `export type Kernels = {\n  readonly memory: WebAssembly.Memory;\n` +
+      `export type KernelFunctions = {\n` +
       `${Object.entries(abi.functions).map(functionText).join("")}};\n`,
     `/** The memory as numbers. An address above 2³¹ keeps its bits. */\n` +
       `interface Views {\n  readonly i32: Int32Array;\n  readonly f32: Float32Array;\n}\n`,

@@ -87,11 +87,13 @@ onEveryBuild((build) => {
     expect([instance.kernels.abiHash() >>> 0, instance.build]).toEqual([generated.ABI_HASH, build]);
   });
 
-  test("has room for each struct before the tensors", () => {
+  test("has room for each struct of a call, and beside it, before the tensors", () => {
     const runtime = new Runtime(instance, 2 ** 20);
     const first = runtime.arena.allocate("test", 4);
     for (const [struct, fields] of Object.entries(abi.structs)) {
-      expect(first - runtime.jobPtr, struct).toBeGreaterThanOrEqual(4 * Object.keys(fields).length);
+      const bytes = 4 * Object.keys(fields).length;
+      expect(runtime.besidePtr - runtime.jobPtr, struct).toBeGreaterThanOrEqual(bytes);
+      expect(first - runtime.besidePtr, struct).toBeGreaterThanOrEqual(bytes);
     }
     runtime.arena.free(first);
   });

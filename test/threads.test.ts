@@ -5,7 +5,8 @@ import { createEngineSync } from "headwise/sync";
 import { Arena } from "../src/runtime/arena.js";
 import { CONTROL_BYTES, takePart, Word } from "../src/runtime/job.js";
 import { source } from "../src/runtime/binary/worker.js";
-import { type Kernels, SHARED_KERNELS } from "../src/runtime/abi.generated.js";
+import { SHARED_KERNELS } from "../src/runtime/abi.generated.js";
+import type { Kernels } from "../src/runtime/kernels.js";
 import { Pool } from "../src/runtime/pool.js";
 import type { WorkerLike } from "../src/runtime/workerLike.js";
 import { host } from "#host";
@@ -128,28 +129,34 @@ describe("workers that work", () => {
   test.each([1, 3])("plan says what a call takes on %i threads", async (threads) => {
     const engine = await open({ threads });
     const scratch = vi.spyOn(Arena.prototype, "openScratch");
+    const workspaces = vi.spyOn(Arena.prototype, "extendScratch");
     try {
       const plan = engine.plan(large.q, large.k, large.v, { causal: true });
       expect(scratch).not.toHaveBeenCalled();
       engine.scaledDotProductAttention(large.q, large.k, large.v, { causal: true });
-      expect(plan).toEqual({ threads, scratchBytes: scratch.mock.calls[0]![1] });
+      expect(plan).toEqual({ threads, scratchBytes: scratch.mock.calls[0]![1] + workspaces.mock.calls[0]![1] });
       const none = { data: new Float32Array(0), dims: [0, 64] };
       expect(engine.plan(none, none, none)).toEqual({ threads: 1, scratchBytes: 0 });
     } finally {
       scratch.mockRestore();
+      workspaces.mockRestore();
     }
   });
 
-  test("a call takes as many threads as maximumMemory has room for", async () => {
+  test("a call takes as many threads as maximumMemory has room for, and plan says so", async () => {
     const alone = (await open({})).plan(large.q, large.k, large.v).scratchBytes;
     const roomFor = async (bytes: number): Promise<number> => {
       const engine = await open({ threads: 3, maximumMemory: bytes });
+      const run = vi.spyOn(Pool.prototype, "run");
       expectSameBits(attend(engine), truth, `with ${bytes} bytes`);
-      return engine.plan(large.q, large.k, large.v).threads;
+      const { threads } = engine.plan(large.q, large.k, large.v);
+      expect(run.mock.calls[0]?.[2].threads ?? 1).toBe(threads);
+      run.mockRestore();
+      return threads;
     };
     const ample = (await open({ threads: 3 })).plan(large.q, large.k, large.v).scratchBytes;
     const more = (ample - alone) / 2;
-    const base = 2 ** 16; // static data and the job's parameters
+    const base = 2 ** 17; // static data and structs, and what the limit lacks of a whole page
     expect(await roomFor(base + alone)).toBe(1);
     expect(await roomFor(base + alone + more)).toBe(2);
     expect(await roomFor(base + alone + 2 * more)).toBe(3);

@@ -3,7 +3,7 @@ import { ATTENTION_OPTIONS, type AttentionOptions } from "./options.js";
 import { stridesOf } from "../call/layout.js";
 import { knownOptions } from "../check.js";
 import { assertUnchanged, handBack, newResult, onScratch, type Operand, scratchBytes } from "../call/operand.js";
-import { runWritten, shareOf } from "../call/launch.js";
+import { runWritten } from "../call/launch.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
 import {
@@ -101,12 +101,8 @@ interface Cut {
 }
 const WHOLE: Cut = { passes: ["attention"], columnRanges: 1, sharedScoresBytes: 0 };
 
-/**
- * How the call whose struct is written is cut: strips that are fewer than threads are split where that is possible.
- *
- * @param otherBytes  scratch that the call will take beside that
- */
-function cutOf(runtime: Runtime, { cache, results, shape }: AttentionCall, work: number, otherBytes: number): Cut {
+/** How the call whose struct is written is cut: strips that are fewer than threads are split where that is possible. */
+function cutOf(runtime: Runtime, { cache, results, shape }: AttentionCall, work: number): Cut {
   const { kernels, jobPtr } = runtime;
   const threads = runtime.threadsFor(work);
   if (threads === 1 || !cache || cache.blocksPerSequence < 2 || results.weights || results.scores) return WHOLE;
@@ -114,7 +110,7 @@ function cutOf(runtime: Runtime, { cache, results, shape }: AttentionCall, work:
   if (strips >= threads) return WHOLE;
   const sharedScoresBytes = kernels.sharedScoresBytes(jobPtr);
   const workspaceBytes = wholeLines(workspaceBytesOf(kernels, "splitScores", jobPtr));
-  if (runtime.arena.room - otherBytes - sharedScoresBytes < 2 * workspaceBytes) return WHOLE;
+  if (runtime.arena.room - sharedScoresBytes < 2 * workspaceBytes) return WHOLE;
   const columnRanges = Math.min(Math.ceil(shape.valueDim / PANEL), Math.ceil(threads / strips));
   return { passes: ["splitScores", "splitValues"], columnRanges, sharedScoresBytes };
 }
@@ -126,7 +122,7 @@ function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
   onScratch(runtime, operation, operands, ownBytesOf(call).all, (ptr) => {
     const params = write(runtime, call, out, ptr);
     const work = workOf(call);
-    const { passes, columnRanges, sharedScoresBytes } = cutOf(runtime, call, work, 0);
+    const { passes, columnRanges, sharedScoresBytes } = cutOf(runtime, call, work);
     if (sharedScoresBytes > 0) {
       const sharedScores = runtime.arena.extendScratch(operation, sharedScoresBytes);
       writeAttentionParams(runtime.memory, runtime.jobPtr, { ...params, sharedScores, columnRanges });
@@ -135,19 +131,19 @@ function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
   });
 }
 
-/** What the call would take with `otherBytes` of operands in scratch. */
+/** What the call, which has no cache, would take with `otherBytes` of operands. Strips are counted sequence by sequence, without scratch. */
 function planOf(runtime: Runtime, call: AttentionCall, otherBytes: number): AttentionPlan {
-  const ownBytes = ownBytesOf(call).all;
-  let plan: AttentionPlan = { threads: 1, scratchBytes: 0 };
-  onScratch(runtime, call.operation, [], ownBytes, (ptr) => {
-    const params = write(runtime, call, { ptr: 0 }, ptr);
-    const work = workOf(call);
-    const { passes, columnRanges, sharedScoresBytes } = cutOf(runtime, call, work, otherBytes);
-    writeAttentionParams(runtime.memory, runtime.jobPtr, { ...params, columnRanges });
-    const { threads, workspaceBytes } = shareOf(runtime, passes, work, otherBytes + sharedScoresBytes);
-    plan = { threads, scratchBytes: otherBytes + ownBytes + sharedScoresBytes + threads * workspaceBytes };
-  });
-  return plan;
+  const { kernels, memory, jobPtr, besidePtr } = runtime;
+  writeAttentionParams(memory, jobPtr, { ...paramsOf(runtime, call, { ptr: 0 }, besidePtr, 0), numSequences: 1 });
+  let strips = 0;
+  for (const sequence of call.sequences) {
+    writeSequenceParams(memory, besidePtr, sequence);
+    strips += unitsOf(kernels, "attention", jobPtr);
+  }
+  const workspaceBytes = wholeLines(workspaceBytesOf(kernels, "attention", jobPtr));
+  const bytes = otherBytes + ownBytesOf(call).all;
+  const threads = runtime.threadsWithin(runtime.threadsFor(workOf(call)), strips, workspaceBytes, bytes);
+  return { threads, scratchBytes: bytes + threads * workspaceBytes };
 }
 
 /** Keys of the longest sequence. */

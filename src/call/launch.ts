@@ -18,43 +18,21 @@ export interface Launch {
   readonly write: (memory: LinearMemory, jobPtr: number, ptr: number) => void;
 }
 
-/** How threads share a call. Sizes in bytes. */
-export interface Share {
-  readonly threads: number;
-  /** Units of each kernel. */
-  readonly units: readonly number[];
-  /** Of each thread. */
-  readonly workspaceBytes: number;
-}
-
-/**
- * How threads share kernels that run one after the other on the struct at `jobPtr`.
- *
- * @param otherBytes  scratch that the call will take beside workspaces and what is open
- */
-export function shareOf(runtime: Runtime, passes: readonly SharedKernel[], work: number, otherBytes = 0): Share {
-  const { kernels, jobPtr } = runtime;
-  const units = passes.map((kernel) => unitsOf(kernels, kernel, jobPtr));
-  let workspaceBytes = 0;
-  for (const kernel of passes) workspaceBytes = Math.max(workspaceBytes, wholeLines(workspaceBytesOf(kernels, kernel, jobPtr)));
-  return {
-    threads: runtime.threadsWithin(runtime.threadsFor(work), Math.max(...units), workspaceBytes, otherBytes),
-    units,
-    workspaceBytes,
-  };
-}
-
 /**
  * What kernels that run one after the other on the struct at `jobPtr` are to do; their workspaces extend the scratch that is open.
  *
  * @throws {RangeError} not enough memory
  */
 export function prepare(runtime: Runtime, operation: string, passes: readonly SharedKernel[], work: number): Job[] {
-  const { threads, units, workspaceBytes } = shareOf(runtime, passes, work);
+  const { kernels, jobPtr } = runtime;
+  const units = passes.map((kernel) => unitsOf(kernels, kernel, jobPtr));
+  let workspaceBytes = 0; // of a thread
+  for (const kernel of passes) workspaceBytes = Math.max(workspaceBytes, wholeLines(workspaceBytesOf(kernels, kernel, jobPtr)));
+  const threads = runtime.threadsWithin(runtime.threadsFor(work), Math.max(...units), workspaceBytes);
   const workspaces = workspaceBytes === 0 ? 0 : runtime.arena.extendScratch(operation, threads * workspaceBytes);
   return passes.map((kernel, index) => ({
     kernel,
-    params: runtime.jobPtr,
+    params: jobPtr,
     workspaces,
     workspaceBytes,
     units: units[index]!,

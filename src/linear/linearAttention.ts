@@ -87,7 +87,7 @@ function run(runtime: Runtime, call: LinearCall, out: Operand, states: PlacedSta
     keyLengths: call.keyLengths,
     projections: projectionsOf(runtime, operation, config, numKvHeads, headDim),
   };
-  runKernel(runtime, job, batchSize, states, () => paramsOf(call, out));
+  runKernel(runtime, job, batchSize, states, (own) => paramsOf(call, out, own));
 }
 
 interface LinearJob {
@@ -106,7 +106,7 @@ function runKernel(
   { operation, operands, work, columnRanges, chunkSize, keyLengths, projections }: LinearJob,
   batchSize: number,
   states: PlacedStates | undefined,
-  params: () => Omit<LinearParams, OwnParams>,
+  params: (own: OwnParams) => LinearParams,
 ): void {
   const { memory, jobPtr } = runtime;
   const listBytes = wholeLines(4 * batchSize);
@@ -116,8 +116,7 @@ function runKernel(
     memory.i32.set(keyLengths, lists >>> 2);
     memory.i32.set(states?.openKeys ?? new Int32Array(batchSize), (lists + listBytes) >>> 2);
     if (projections) memory.f32.set(projections, projectionsPtr >>> 2);
-    writeLinearParams(memory, jobPtr, {
-      ...params(),
+    const own: OwnParams = {
       projections: projections ? projectionsPtr : 0,
       states: states?.ptr ?? 0,
       keyLengths: lists,
@@ -125,7 +124,8 @@ function runKernel(
       chunkSize,
       columnRanges,
       stripRows: STRIP_ROWS[runtime.build],
-    });
+    };
+    writeLinearParams(memory, jobPtr, params(own));
     const jobs = prepare(runtime, operation, ["linearAttention"], work);
     if (states) states.isBeingWritten = true;
     for (const each of jobs) runtime.run(operation, each);
@@ -177,14 +177,18 @@ export function readSums(
     returned: undefined,
     given: job.operands,
   };
-  runKernel(runtime, job, batchSize, states, () => ({ ...paramsOf(call, out), qHeadStride: 0, qBatchStride: 0 }));
+  runKernel(runtime, job, batchSize, states, (own) => ({ ...paramsOf(call, out, own), qHeadStride: 0, qBatchStride: 0 }));
   return handBack<ResultTensor>(undefined, out);
 }
 
-type OwnParams = "projections" | "states" | "keyLengths" | "openKeys" | "chunkSize" | "columnRanges" | "stripRows";
+/** What `runKernel` decides. */
+type OwnParams = Pick<
+  LinearParams,
+  "projections" | "states" | "keyLengths" | "openKeys" | "chunkSize" | "columnRanges" | "stripRows"
+>;
 
-/** The struct of a call; all operands have their places. */
-function paramsOf(call: LinearCall, out: Operand): Omit<LinearParams, OwnParams> {
+/** The struct of a call; all operands have their places. One literal: objects of so many fields that are spread are slow, by 10 µs. */
+function paramsOf(call: LinearCall, out: Operand, own: OwnParams): LinearParams {
   const { config, shape, inputs, layout, strides } = call;
   const { batchSize, seqLen, kvLen, numHeads, numKeyHeads, numKvHeads, headDim, featureDim, valueDim } = shape;
   const qStrides = stridesOf(layout, seqLen, numHeads, headDim);
@@ -199,6 +203,10 @@ function paramsOf(call: LinearCall, out: Operand): Omit<LinearParams, OwnParams>
     mask: inputs.mask?.ptr ?? 0,
     decay: inputs.decay?.ptr ?? 0,
     beta: inputs.beta?.ptr ?? 0,
+    projections: own.projections,
+    states: own.states,
+    keyLengths: own.keyLengths,
+    openKeys: own.openKeys,
     featureMap: config.map,
     causal: config.isCausal ? 1 : 0,
     isNormalized: config.isNormalized ? 1 : 0,
@@ -215,6 +223,9 @@ function paramsOf(call: LinearCall, out: Operand): Omit<LinearParams, OwnParams>
     headDim,
     featureDim,
     valueDim,
+    chunkSize: own.chunkSize,
+    columnRanges: own.columnRanges,
+    stripRows: own.stripRows,
     qRowStride: qStrides.row,
     qHeadStride: qStrides.head,
     qBatchStride: qStrides.batch,

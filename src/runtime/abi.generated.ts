@@ -35,8 +35,7 @@ export const BESIDE_KERNEL = {
 } as const;
 
 // A type, not an interface: the loader wants an index signature.
-export type Kernels = {
-  readonly memory: WebAssembly.Memory;
+export type KernelFunctions = {
   abiHash(): number;
   accumulateRows(tileRows: number, aPtr: number, bPtr: number, bPanelBytes: number, cPtr: number, steps: number, panels: number): void;
   activate(params: number, workspace: number, first: number, end: number): void;

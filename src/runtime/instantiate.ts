@@ -1,7 +1,8 @@
 /** A kernel module brought to life over a memory of its own. */
 import { instantiateSync } from "@assemblyscript/loader";
 import { wrongMoment, wrongValue } from "../check.js";
-import { ABI_HASH, BUILDS, type Kernels } from "./abi.generated.js";
+import { ABI_HASH, BUILDS } from "./abi.generated.js";
+import type { Kernels } from "./kernels.js";
 import type { Build } from "./builds.js";
 import { LinearMemory, PAGE_BYTES } from "./memory.js";
 import { withMemory } from "./memorySharing.js";

@@ -12,8 +12,8 @@
  *
  * A worker that wakes late finds the gate closed and parks again, so that a job never waits for one that has not begun.
  */
-import { type Kernels, SHARED_KERNELS } from "./abi.generated.js";
-import { placeWorkspace } from "./kernels.js";
+import { SHARED_KERNELS } from "./abi.generated.js";
+import { type Kernels, placeWorkspace } from "./kernels.js";
 
 /** Indices of the words; those that different threads write stand on cache lines of their own. */
 export const Word = {

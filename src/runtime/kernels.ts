@@ -1,5 +1,8 @@
 /** Kernels whose work threads share: `op(params, workspace, first, end)`, and what stands beside it. */
-import { BESIDE_KERNEL, type Kernels, type SharedKernel } from "./abi.generated.js";
+import { BESIDE_KERNEL, type KernelFunctions, type SharedKernel } from "./abi.generated.js";
+
+/** What a module exports. */
+export type Kernels = KernelFunctions & { readonly memory: WebAssembly.Memory };
 
 /** Units of the call whose struct stands at `params`. */
 export const unitsOf = (kernels: Kernels, kernel: SharedKernel, params: number): number =>

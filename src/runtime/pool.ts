@@ -1,7 +1,8 @@
 /** The workers of one engine, and the jobs that the calling thread shares with them. */
 import { wrongMoment } from "../check.js";
 import { CONTROL_BYTES, OPEN, takePart, Word } from "./job.js";
-import { type Kernels, SHARED_KERNELS, type SharedKernel } from "./abi.generated.js";
+import { SHARED_KERNELS, type SharedKernel } from "./abi.generated.js";
+import type { Kernels } from "./kernels.js";
 import { createPackagedWorker, WorkerHost } from "./workerHost.js";
 import type { WorkerLike } from "./workerLike.js";
 

@@ -1,23 +1,25 @@
 /** What every operation works with: the kernels, the memory that they see, who may use which part of it, and the threads. */
 import { wrongMoment } from "../check.js";
 import { Arena, wholeLines } from "./arena.js";
-import { type Kernels, LARGEST_STRUCT_BYTES } from "./abi.generated.js";
+import { LARGEST_STRUCT_BYTES } from "./abi.generated.js";
 import type { Instance } from "./instantiate.js";
 import type { Build } from "./builds.js";
-import { placeWorkspace } from "./kernels.js";
+import { type Kernels, placeWorkspace } from "./kernels.js";
 import type { LinearMemory } from "./memory.js";
 import type { Job, Pool } from "./pool.js";
 
-/** Room for the parameters of one call. */
-const JOB_BYTES = wholeLines(LARGEST_STRUCT_BYTES);
+/** Room for any struct. */
+const STRUCT_BYTES = wholeLines(LARGEST_STRUCT_BYTES);
 
 export class Runtime {
   readonly build: Build;
   readonly module: WebAssembly.Module;
   readonly fused: boolean;
   readonly maximumBytes: number;
-  /** Address of JOB_BYTES bytes that belong to the call in work. */
+  /** Address of the struct of the call in work. */
   readonly jobPtr: number;
+  /** Address of one that it may point to where there is no scratch. */
+  readonly besidePtr: number;
   /** Undefined after `dispose`: what still refers to the runtime keeps no memory alive. */
   #parts: { readonly kernels: Kernels; readonly memory: LinearMemory; readonly arena: Arena } | undefined;
   /** The workers; undefined on one thread. */
@@ -29,7 +31,8 @@ export class Runtime {
     this.fused = fused;
     this.maximumBytes = maximumBytes;
     this.jobPtr = wholeLines(kernels.heapBase());
-    this.#parts = { kernels, memory, arena: new Arena(memory, this.jobPtr + JOB_BYTES, maximumBytes) };
+    this.besidePtr = this.jobPtr + STRUCT_BYTES;
+    this.#parts = { kernels, memory, arena: new Arena(memory, this.besidePtr + STRUCT_BYTES, maximumBytes) };
   }
 
   get kernels(): Kernels {
@@ -70,8 +73,8 @@ export class Runtime {
     return this.pool?.threadsFor(work) ?? 1;
   }
 
-  /** As many of `threads` as there are units, and room for workspaces beside `otherBytes` of scratch; at least 1. */
-  threadsWithin(threads: number, units: number, workspaceBytes: number, otherBytes: number): number {
+  /** As many of `threads` as there are units, and room for workspaces beside `otherBytes` of scratch not yet open; at least 1. */
+  threadsWithin(threads: number, units: number, workspaceBytes: number, otherBytes = 0): number {
     const fitting = workspaceBytes === 0 ? threads : Math.floor((this.arena.room - otherBytes) / workspaceBytes);
     return Math.max(1, Math.min(threads, units, fitting));
   }

@@ -1,6 +1,6 @@
 /** A worker: one instance of the kernels over the engine's memory, which takes part in one job after the other until it is ended. */
 import { OPEN, takePart, Word, type WorkerAnswer, type WorkerStart } from "./job.js";
-import type { Kernels } from "./abi.generated.js";
+import type { Kernels } from "./kernels.js";
 import { holdLock } from "./locks.js";
 import { openPort, type Port } from "./workerPort.js";
 
