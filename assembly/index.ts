@@ -32,6 +32,8 @@
  *     linearState.ts what stays of a head             linearWork.ts  scratch of one thread
  *     featureMaps.ts φ, row by row                    randomFeatures.ts  projections of favor+
  *     expOfAny.ts    powers of e for either sign
+ *     gates.ts       gates of heads                   averageWeights.ts  means of weights over the heads
+ *     extraRows.ts   keys that every row sees         unpack.ts       columns of a packed matrix
  *     merge.ts       results on parts of the keys     float16.ts  widening
  *     workspace.ts   scratch of one thread            layout.ts   sizes that all of these share
  *     touch.ts       cache lines, many at once
@@ -42,6 +44,10 @@
  */
 export * from "./attentionOnly";
 export { matmul, packedBytes, packMatrix, placeProduct, productUnits, productWorkspaceBytes } from "./product/matmul";
+export { unpackColumns } from "./product/unpack";
+export { gateHeads } from "./multiHead/gates";
+export { averageWeights } from "./multiHead/averageWeights";
+export { writeExtraRows } from "./multiHead/extraRows";
 export { activate } from "./rows/activations";
 export { softmax } from "./rows/softmax";
 export { normalize } from "./rows/normalize";

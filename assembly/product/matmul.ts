@@ -22,7 +22,7 @@ import { ceilPanel, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, SCORE_ROW, tileRowsFor, 
 /** Steps of a block: a strip's row of them is as long as a row of weights. */
 // @ts-ignore: decorator
 @inline
-const K_BLOCK: usize = 512;
+export const K_BLOCK: usize = 512;
 
 /**
  * Where at most so many rows use a block of a packed matrix, they wait for it to come from memory: it is asked for at once. Sapphire

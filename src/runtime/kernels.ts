@@ -18,6 +18,8 @@ export const SHARED_KERNELS = [
   "rotary",
   "rotaryTables",
   "linearAttention",
+  "gateHeads",
+  "averageWeights",
 ] as const;
 export type SharedKernel = (typeof SHARED_KERNELS)[number];
 
@@ -66,6 +68,10 @@ export type Kernels = {
   productWorkspaceBytes(params: number): number;
   packedBytes(depth: number, columns: number): number;
   packMatrix(b: number, isTransposed: number, depth: number, columns: number, packed: number): void;
+  unpackColumns(packed: number, depth: number, columns: number, indices: number, count: number, out: number): void;
+  gateHeads(params: number, workspace: number, firstRow: number, endRow: number): void;
+  averageWeights(params: number, workspace: number, firstRow: number, endRow: number): void;
+  writeExtraRows(ptr: number, bias: number, batchSize: number, rows: number, extraRows: number, width: number): void;
   merge(params: number): void;
   widenFloat16(src: number, dst: number, count: number): void;
   abiVersion(): number;

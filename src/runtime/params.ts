@@ -131,6 +131,19 @@ export const ACTIVATE_PARAMS = { x: "usize", gate: "usize", out: "usize", count:
   FieldType
 >;
 
+export const GATE_PARAMS = { heads: "usize", gates: "usize", numHeads: "usize", valueDim: "usize" } as const satisfies Record<
+  string,
+  FieldType
+>;
+
+export const AVERAGE_PARAMS = {
+  weights: "usize",
+  out: "usize",
+  numHeads: "usize",
+  seqLen: "usize",
+  kvLen: "usize",
+} as const satisfies Record<string, FieldType>;
+
 export const SOFTMAX_PARAMS = {
   x: "usize",
   out: "usize",
