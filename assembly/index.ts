@@ -30,6 +30,7 @@
  *     linearFold.ts  a chunk into the sums            deltaRule.ts   what a delta rule makes of values
  *     linearRecurrence.ts  step by step               decays.ts      what is left of a position
  *     linearState.ts what stays of a head             linearWork.ts  scratch of one thread
+ *     sums.ts        sums of states as rows
  *     featureMaps.ts φ, row by row                    randomFeatures.ts  projections of favor+
  *     expOfAny.ts    powers of e for either sign
  *     gates.ts       gates of heads                   averageWeights.ts  means of weights over the heads
@@ -54,6 +55,7 @@ export { normalize } from "./rows/normalize";
 export { rotary, rotaryTables } from "./rows/rotary";
 export { rotaryFrequencies } from "./rows/angles";
 export { linearAttention } from "./linear/linearAttention";
+export { packSums, readSums } from "./linear/sums";
 export { linearStateBytes } from "./linear/state";
 export { linearWorkBytes, placeLinearWork } from "./linear/workspace";
 export { randomProjections } from "./linear/randomFeatures";

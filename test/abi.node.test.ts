@@ -9,8 +9,10 @@ import { ABI_VERSION } from "../src/runtime/kernels.js";
 import {
   ACTIVATE_PARAMS,
   ATTENTION_PARAMS,
+  AVERAGE_PARAMS,
   AXIS_PARAMS,
   CACHE_PARAMS,
+  GATE_PARAMS,
   KEY_SPAN,
   LINEAR_PARAMS,
   MATMUL_ENTRY,
@@ -37,10 +39,12 @@ const EXPORTS = [
     "addValues",
     "appendKeys",
     "attention",
+    "averageWeights",
     "block",
     "build",
     "cacheBlockBytes",
     "exponentials",
+    "gateHeads",
     "heapBase",
     "linearAttention",
     "linearStateBytes",
@@ -56,6 +60,7 @@ const EXPORTS = [
   ],
   ...[
     "packRows",
+    "packSums",
     "packValues",
     "packedBytes",
     "panel",
@@ -66,6 +71,7 @@ const EXPORTS = [
     "productWorkspaceBytes",
     "randomProjections",
     "readKeys",
+    "readSums",
     "rotary",
     "rotaryFrequencies",
     "rotaryTables",
@@ -77,8 +83,10 @@ const EXPORTS = [
     "splitScores",
     "splitValues",
     "transferBytes",
+    "unpackColumns",
     "widenFloat16",
     "workspaceBytes",
+    "writeExtraRows",
   ],
 ];
 const START_SECTION = 8;
@@ -172,6 +180,8 @@ test("the structs have the same fields at the same offsets on both sides", async
     AttentionParams: ATTENTION_PARAMS,
     SequenceParams: SEQUENCE_PARAMS,
     ActivateParams: ACTIVATE_PARAMS,
+    GateParams: GATE_PARAMS,
+    AverageParams: AVERAGE_PARAMS,
     SoftmaxParams: SOFTMAX_PARAMS,
     AxisParams: AXIS_PARAMS,
     NormalizeParams: NORMALIZE_PARAMS,
@@ -189,7 +199,7 @@ test("the structs have the same fields at the same offsets on both sides", async
     `export function sizeof_${struct}(): i32 { return offsetof<${struct}>(); }`,
     ...Object.keys(fields).map((field) => `export function ${struct}_${field}(): i32 { return offsetof<${struct}>("${field}"); }`),
   ]);
-  const params = ["attention", "row", "linear", "matmul"]
+  const params = ["attention", "row", "linear", "matmul", "multiHead"]
     .map((part) => readFileSync(new URL(`../assembly/abi/${part}Params.ts`, import.meta.url), "utf8"))
     .join("\n");
   const source = `import { ${Object.keys(structs).join(", ")} } from "./params";\n${offsets.join("\n")}`;

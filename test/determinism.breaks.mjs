@@ -83,8 +83,8 @@ export default [
   },
   {
     rule: "packing ends at the last key that is seen",
-    find: "isEveryScoreWanted ? sequenceOf(p, sequence).keyRows : band.to",
-    replace: "sequenceOf(p, sequence).keyRows",
+    find: "isEveryScoreWanted ? sequenceOf(p, sequence).extraEnd : band.to",
+    replace: "sequenceOf(p, sequence).extraEnd",
     tests: ["work"],
   },
   {

@@ -3,7 +3,7 @@ import { IS_RELAXED, IS_WIDE, madd } from "../math/simd";
 import { BLOCK, PANEL } from "../tiles/layout";
 
 /** Rises with every change of an export, of a struct or of what they mean. */
-const ABI_VERSION = 7;
+const ABI_VERSION = 8;
 
 /** Names of the builds, as `src/runtime/builds.ts` lists them. */
 const enum Build {

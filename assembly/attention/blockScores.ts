@@ -36,7 +36,7 @@ export function rawScores(
   }
 }
 
-/** The same with bias, and −∞ for each key that a row may not see. */
+/** The same with bias, and −∞ for each key that a row may not see. Extra keys have neither bias nor mask. */
 export function visibleScores(
   p: AttentionParams,
   panels: Panels,
@@ -50,8 +50,9 @@ export function visibleScores(
   for (let r: usize = 0; r < strip.numRows; r++) {
     const row = strip.row(r);
     const rowScores = scoresPtr + r * SCORE_ROW;
-    if (p.bias) addBias(rowScores, row.bias + ((firstKey * p.biasKeyStride) << 2), p.biasKeyStride, columns << 2, strip.unit);
-    if (p.mask) applyMask(rowScores, row.mask + firstKey * p.maskKeyStride, p.maskKeyStride, columns << 2);
+    const keys = row.end > firstKey ? min(row.end - firstKey, columns) : 0;
+    if (p.bias) addBias(rowScores, row.bias + ((firstKey * p.biasKeyStride) << 2), p.biasKeyStride, keys, strip.unit);
+    if (p.mask) applyMask(rowScores, row.mask + firstKey * p.maskKeyStride, p.maskKeyStride, keys);
     applyRange(row, rowScores, firstKey, firstKey + columns);
   }
 }

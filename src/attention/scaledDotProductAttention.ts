@@ -158,7 +158,7 @@ function numStrips({ build }: Runtime, { sequences, shape: { numHeads, numKvHead
 /** Keys of the longest sequence. */
 function maxKvLenOf({ sequences }: AttentionCall): number {
   let longest = 0;
-  for (const { keyRows } of sequences) longest = Math.max(longest, keyRows);
+  for (const { extraEnd } of sequences) longest = Math.max(longest, extraEnd);
   return longest;
 }
 

@@ -1,6 +1,6 @@
 /** Linear attention: validate → place → run → hand back. */
 import { knownOptions } from "../check.js";
-import { handBack, newResult, onScratch, type Operand, ownArray, scratchBytes } from "../call/operand.js";
+import { handBack, newResult, onScratch, type Operand, scratchBytes } from "../call/operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
 import { PANEL } from "../runtime/kernels.js";
@@ -13,11 +13,10 @@ import {
   type LinearCall,
   type LinearOptions,
   type LinearShape,
-  NO_STRIDES,
   readLinearCall,
   type StateSizes,
 } from "./linearCall.js";
-import { FEATURE_MAPS, isDelta, type LinearConfig, readLinearConfig } from "./linearConfig.js";
+import { isDelta, type LinearConfig, readLinearConfig } from "./linearConfig.js";
 import { projectionsOf } from "./randomFeatures.js";
 
 const OPERATION = "linearAttention";
@@ -80,6 +79,7 @@ function run(runtime: Runtime, call: LinearCall, out: Operand, states: PlacedSta
   const heads = batchSize * numKvHeads;
   const mayCut = !states && !(out.tensor && out.ptr === inputs.q.ptr); // a range that is written must not be read by another
   const job = {
+    kernel: "linearAttention" as const,
     operation,
     operands: call.out ? call.given : [...call.given, out],
     work,
@@ -92,6 +92,7 @@ function run(runtime: Runtime, call: LinearCall, out: Operand, states: PlacedSta
 }
 
 interface LinearJob {
+  readonly kernel: "linearAttention" | "readSums";
   readonly operation: string;
   readonly operands: readonly Operand[];
   readonly work: number;
@@ -101,11 +102,13 @@ interface LinearJob {
   readonly projections: Float32Array | undefined;
 }
 
+type HeadSizes = "numKvHeads" | "headDim" | "featureDim" | "valueDim";
+
 /** @param params  asked for when the operands have their places */
 function runKernel(
   runtime: Runtime,
-  { operation, operands, work, columnRanges, chunkSize, keyLengths, projections }: LinearJob,
-  { batchSize, numKvHeads, headDim, featureDim, valueDim }: LinearShape,
+  { kernel, operation, operands, work, columnRanges, chunkSize, keyLengths, projections }: LinearJob,
+  { batchSize, numKvHeads, headDim, featureDim, valueDim }: Pick<LinearShape, "batchSize" | HeadSizes>,
   states: PlacedStates | undefined,
   params: () => Omit<LinearParams, OwnParams>,
 ): void {
@@ -134,7 +137,7 @@ function runKernel(
     });
     if (states) states.isBeingWritten = true;
     runtime.run(operation, {
-      kernel: "linearAttention",
+      kernel,
       params: jobPtr,
       workspaces: projectionsPtr + projectionBytes,
       workspaceBytes,
@@ -146,51 +149,37 @@ function runKernel(
   });
 }
 
+/** Of a call without rows, keys and values. */
+const NOTHING = Object.fromEntries(Object.keys(LINEAR_PARAMS).map((field) => [field, 0])) as LinearParams;
+
 /**
- * S of each head: what unit vectors read from the states, without a key of their own.
+ * S of each head, with the keys of the open chunk.
  * @internal
  */
 export function readSums(
   runtime: Runtime,
   operation: string,
-  config: LinearConfig,
-  sizes: StateSizes,
+  { chunkSize }: LinearConfig,
+  { batchSize, numKvHeads, featureDim, valueDim, decayDim }: StateSizes,
   states: PlacedStates,
 ): ResultTensor {
-  const { batchSize, numKvHeads, featureDim, valueDim } = sizes;
-  const dims = [batchSize, numKvHeads, featureDim, valueDim];
-  runtime.arena.assertFits(operation, 4 * featureDim * featureDim);
-  const units = ownArray("units", new Float32Array(featureDim * featureDim), false);
-  for (let f = 0; f < featureDim; f++) units.data![f * featureDim + f] = 1;
-  const out = newResult(runtime, operation, dims);
+  const out = newResult(runtime, operation, [batchSize, numKvHeads, featureDim, valueDim]);
   const job = {
+    kernel: "readSums" as const,
     operation,
-    operands: [units, out],
-    work: 0,
+    operands: [out],
+    work: out.count * chunkSize,
     columnRanges: 1,
-    chunkSize: config.chunkSize,
+    chunkSize,
     keyLengths: new Array<number>(batchSize).fill(0),
     projections: undefined,
   };
-  const shape = {
-    ...{ batchSize, seqLen: featureDim, kvLen: featureDim, numHeads: numKvHeads, numKeyHeads: numKvHeads, numKvHeads },
-    ...{ headDim: featureDim, featureDim, valueDim, outDims: dims },
-  };
-  const call: LinearCall = {
-    operation,
-    config: { ...config, map: FEATURE_MAPS.indexOf("identity"), isNormalized: false, scale: 1 },
-    layout: "bhsd",
-    shape,
-    inputs: { q: units, k: units, v: units, decay: undefined, beta: undefined, mask: undefined },
-    decayDim: sizes.decayDim,
-    strides: { decay: NO_STRIDES, beta: NO_STRIDES },
-    maskBatchStride: 0,
-    keyLengths: job.keyLengths,
-    out,
-    returned: undefined,
-    given: job.operands,
-  };
-  runKernel(runtime, job, shape, states, () => ({ ...paramsOf(call, out), qHeadStride: 0, qBatchStride: 0 }));
+  const sizes = { numKvHeads, headDim: featureDim, featureDim, valueDim };
+  runKernel(runtime, job, { batchSize, ...sizes }, states, () => ({
+    ...NOTHING,
+    ...sizes,
+    ...{ numKeyHeads: numKvHeads, decayDim, out: out.ptr },
+  }));
   return handBack<ResultTensor>(undefined, out);
 }
 

@@ -242,7 +242,7 @@ function linearShape(
   };
 }
 
-export const NO_STRIDES: Strides = { row: 0, head: 0, batch: 0 };
+const NO_STRIDES: Strides = { row: 0, head: 0, batch: 0 };
 
 /**
  * How a decay or beta lies, and the elements that it has for a head at a position.

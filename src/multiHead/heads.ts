@@ -5,6 +5,9 @@ import { AVERAGE_PARAMS, GATE_PARAMS } from "../runtime/params.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { AttentionShape } from "../attention/shape.js";
 
+/** Multiply-adds in the time that it takes to read one element. */
+const READ_WORK = 4;
+
 /** Multiplies heads [batch, seqLen, numHeads, valueDim] by their gates [numHeads]; one of 0 leaves nothing, NaN neither. */
 export function gateHeads(runtime: Runtime, operation: string, heads: Operand, valueDim: number, gates: readonly number[]): void {
   if (gates.every((gate) => gate === 1)) return;
@@ -12,7 +15,7 @@ export function gateHeads(runtime: Runtime, operation: string, heads: Operand, v
   runUnits(runtime, operation, [], {
     kernel: "gateHeads",
     units: heads.count / (numHeads * valueDim),
-    work: heads.count,
+    work: READ_WORK * heads.count,
     ownBytes: 4 * numHeads,
     layout: GATE_PARAMS,
     paramsOf: (ptr) => {
@@ -33,7 +36,7 @@ export function averageOverHeads(
   runUnits(runtime, operation, [], {
     kernel: "averageWeights",
     units: batchSize * seqLen,
-    work: weights.count,
+    work: READ_WORK * weights.count,
     layout: AVERAGE_PARAMS,
     paramsOf: () => ({ weights: weights.ptr, out: out.ptr, numHeads, seqLen, kvLen }),
   });

@@ -1,7 +1,7 @@
 /** The ABI of `assembly/index.ts`, as TypeScript sees it. Pointers are byte addresses. */
 
 /** Must equal ABI_VERSION in `assembly/abi/identity.ts`. */
-export const ABI_VERSION = 7;
+export const ABI_VERSION = 8;
 
 /** Columns in a panel, see `assembly/tiles/layout.ts`. */
 export const PANEL = 8;
@@ -20,6 +20,7 @@ export const SHARED_KERNELS = [
   "linearAttention",
   "gateHeads",
   "averageWeights",
+  "readSums",
 ] as const;
 export type SharedKernel = (typeof SHARED_KERNELS)[number];
 
@@ -30,6 +31,7 @@ const PLACERS: Partial<Record<SharedKernel, "placeWorkspace" | "placeProduct" | 
   splitValues: "placeWorkspace",
   matmul: "placeProduct",
   linearAttention: "placeLinearWork",
+  readSums: "placeLinearWork",
 };
 
 /** Readies a thread's workspace for a kernel. */
@@ -51,6 +53,8 @@ export type Kernels = {
   rotaryTables(params: number, workspace: number, firstRow: number, endRow: number): void;
   rotaryFrequencies(frequencies: number, rotaryDim: number, base: number): void;
   linearAttention(params: number, workspace: number, firstUnit: number, endUnit: number): void;
+  readSums(params: number, workspace: number, firstState: number, endState: number): void;
+  packSums(rows: number, states: number, numStates: number, featureDim: number, valueDim: number, chunkSize: number): void;
   linearStateBytes(featureDim: number, valueDim: number, chunkSize: number): number;
   linearWorkBytes(headDim: number, featureDim: number, valueDim: number, chunkSize: number, stripRows: number): number;
   placeLinearWork(params: number, ptr: number): void;

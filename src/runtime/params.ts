@@ -13,6 +13,8 @@ export const SEQUENCE_PARAMS = {
   keyStart: "usize",
   keyRows: "usize",
   keyLength: "i32",
+  extraStart: "usize",
+  extraEnd: "usize",
 } as const satisfies Record<string, FieldType>;
 
 export const ATTENTION_PARAMS = {
@@ -268,7 +270,8 @@ export const SEQUENCE_BYTES = sizeOf(SEQUENCE_PARAMS);
 
 /** Writes the structs of sequences from `word` on: all fields are integers. Each call does it, so without a loop over fields. */
 export function writeSequences(i32: Int32Array, word: number, sequences: readonly SequenceParams[]): void {
-  for (const { batch, queryStart, queryRows, queryLength, queryOffset, keyStart, keyRows, keyLength } of sequences) {
+  for (const sequence of sequences) {
+    const { batch, queryStart, queryRows, queryLength, queryOffset, keyStart, keyRows, keyLength, extraStart, extraEnd } = sequence;
     i32[word++] = batch;
     i32[word++] = queryStart;
     i32[word++] = queryRows;
@@ -277,6 +280,8 @@ export function writeSequences(i32: Int32Array, word: number, sequences: readonl
     i32[word++] = keyStart;
     i32[word++] = keyRows;
     i32[word++] = keyLength;
+    i32[word++] = extraStart;
+    i32[word++] = extraEnd;
   }
 }
 
