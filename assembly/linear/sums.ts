@@ -11,7 +11,6 @@ import { decayScores, factorOfState, firstLeft } from "./decays";
 import { placeProducts } from "./rows";
 import { linearStateBytes } from "./state";
 import { LinearWork, PANEL_GROUP } from "./workspace";
-import { finishRow } from "../tiles/accumulators";
 import { addValues } from "../tiles/accumulateRows";
 import { packValues } from "../tiles/pack";
 import { ceilPanel, PANEL, PANEL_BYTES } from "../tiles/layout";
@@ -69,7 +68,7 @@ function readChannel(p: LinearParams, work: LinearWork, channel: usize, keys: us
       addValues(1, work.scores + (gone << 2), vPtr, vPanelBytes, work.accumulators, panels, keys - gone);
     }
     const column = panel * PANEL;
-    finishRow(work.accumulators, PANEL_BYTES, outPtr + (column << 2), min(work.columns - column, panels * PANEL), 1);
+    storeRow(work.accumulators, outPtr + (column << 2), min(work.columns - column, panels * PANEL));
   }
 }
 
@@ -90,5 +89,15 @@ function copySums(p: LinearParams, work: LinearWork, channel: usize, panel: usiz
   for (const end = toPtr + panels * PANEL_BYTES; toPtr < end; toPtr += PANEL_BYTES, fromPtr += p.featureDim * PANEL_BYTES) {
     v128.store(toPtr, v128.load(fromPtr));
     v128.store(toPtr, v128.load(fromPtr, 16), 16);
+  }
+}
+
+/** out = acc + 0, whose −0 is +0, for `columns` columns of one row. Clobbers the accumulators. */
+function storeRow(accPtr: usize, outPtr: usize, columns: usize): void {
+  const zero = f32x4.splat(0);
+  for (let column: usize = 0; column < columns; column += PANEL, accPtr += PANEL_BYTES, outPtr += PANEL_BYTES) {
+    v128.store(accPtr, f32x4.add(v128.load(accPtr), zero));
+    v128.store(accPtr, f32x4.add(v128.load(accPtr, 16), zero), 16);
+    memory.copy(outPtr, accPtr, min(PANEL, columns - column) << 2);
   }
 }
