@@ -44,9 +44,11 @@ function writeRawScores(p: AttentionParams, workspace: Workspace, strip: Strip):
     rawScores(p, workspace.panels, strip, block, endKey, isCapped, workspace.scores);
     copyScores(workspace, strip, block, endKey);
   }
-  const sequence = strip.sequence; // between its keys and the extra ones lie those of other sequences
-  for (let r: usize = 0; r < strip.numRows; r++)
-    hideKeys(strip.row(r).scores + (sequence.keyStart << 2), sequence.keyRows, sequence.extraStart);
+  const sequence = strip.sequence;
+  for (let r: usize = 0; r < strip.numRows; r++) {
+    const firstScore = strip.row(r).scores + (sequence.keyStart << 2);
+    hideKeys(firstScore, sequence.keyRows, sequence.extraStart); // keys of other sequences
+  }
 }
 
 function writeVisibleScores(p: AttentionParams, workspace: Workspace, strip: Strip): void {

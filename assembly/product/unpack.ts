@@ -8,10 +8,10 @@ import { ceilPanel, floorPanel, PANEL } from "../tiles/layout";
  * @param indices  u32 [count]: the columns
  * @param out      [depth, count]
  */
-export function unpackColumns(packed: usize, depth: usize, columns: usize, indices: usize, count: usize, out: usize): void {
+export function unpackColumns(packedPtr: usize, depth: usize, columns: usize, indices: usize, count: usize, out: usize): void {
   for (let k: usize = 0; k < depth; k += K_BLOCK) {
     const steps = min(K_BLOCK, depth - k);
-    const blockPtr = packed + ((k * ceilPanel(columns)) << 2);
+    const blockPtr = packedPtr + ((k * ceilPanel(columns)) << 2);
     for (let step: usize = 0; step < steps; step++) {
       for (let i: usize = 0; i < count; i++, out += 4) {
         const column = <usize>load<u32>(indices + (i << 2));
