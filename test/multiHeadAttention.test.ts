@@ -109,10 +109,10 @@ const CASES: Record<string, Case> = {
     config: { embedDim: 6, numHeads: 2, addZeroAttention: true },
     ...{ x: [1, 3, 6], kvLen: 511, extras: { biasKv: true }, options: { causal: true, queryOffset: 20 } },
   },
-  "both, blocks behind a window, sink tokens and a row before all keys": {
+  "both, blocks behind a window, sink tokens and rows before all keys": {
     config: { embedDim: 6, numHeads: 2, addZeroAttention: true },
     ...{ x: [2, 3, 6], kvLen: 1300, extras: { biasKv: true } },
-    options: { causal: true, queryOffset: [700, -2], window: [5, 0], sinkTokens: 2 },
+    options: { causal: true, queryOffset: [700, -9], window: [5, 0], sinkTokens: 2 },
   },
   "both, keys that begin late, and a mask of the first ones": {
     config: { embedDim: 12, numHeads: 3, addZeroAttention: true },

@@ -117,7 +117,13 @@ export default [
   },
   {
     rule: "plan says what the call takes",
-    find: "+ ownBytes + outBytes",
-    replace: "+ ownBytes",
+    find: "scratchBytes: operandBytes + ownBytes",
+    replace: "scratchBytes: scratchBytes(call.given) + ownBytes",
+  },
+  {
+    rule: "plan says no more threads than a call has room for beside its result",
+    find: "placementOf(runtime, call, operandBytes);",
+    replace: "placementOf(runtime, call, operandBytes - outBytes);",
+    tests: ["threads"],
   },
 ].map((each) => ({ tests: ATTENTION_TESTS, ...each }));

@@ -36,8 +36,9 @@ export function planAttention(
   const call = readUnchanged(runtime, OPERATION, q, { k, v }, options);
   if (isEmpty(call)) return { threads: 1, scratchBytes: 0 };
   const outBytes = call.results.out ? 0 : wholeLines(4 * countOf(call.shape.outDims));
-  const { threads, ownBytes } = placementOf(runtime, call, call.given);
-  return { threads, scratchBytes: scratchBytes(call.given) + ownBytes + outBytes };
+  const operandBytes = scratchBytes(call.given) + outBytes;
+  const { threads, ownBytes } = placementOf(runtime, call, operandBytes);
+  return { threads, scratchBytes: operandBytes + ownBytes };
 }
 
 /** Reads a call; nothing of the caller's runs afterwards. */
@@ -86,8 +87,11 @@ interface Placement {
   readonly ownBytes: number;
 }
 
-/** @param isSplit  whether strips may be split where there are fewer than threads */
-function placementOf(runtime: Runtime, call: AttentionCall, operands: readonly Operand[], isSplit = true): Placement {
+/**
+ * @param operandBytes  scratch of the operands
+ * @param isSplit       whether strips may be split where there are fewer than threads
+ */
+function placementOf(runtime: Runtime, call: AttentionCall, operandBytes: number, isSplit = true): Placement {
   const { shape, sequences, cache, results } = call;
   const strips = numStrips(runtime, call);
   const maxKvLen = maxKvLenOf(call);
@@ -106,9 +110,9 @@ function placementOf(runtime: Runtime, call: AttentionCall, operands: readonly O
   const sequencesBytes = wholeLines(SEQUENCE_BYTES * sequences.length);
   const blocksBytes = cache ? wholeLines(4 * shape.batchSize * cache.blocksPerSequence) : 0;
   const sharedBytes = sequencesBytes + blocksBytes + sharedScoresBytes;
-  const room = runtime.arena.room - scratchBytes(operands) - sharedBytes;
+  const room = runtime.arena.room - operandBytes - sharedBytes;
   const mostThreads = Math.floor(room / workspaceBytes); // each has a workspace of its own
-  if (isSplit && mostThreads < 2) return placementOf(runtime, call, operands, false);
+  if (isSplit && mostThreads < 2) return placementOf(runtime, call, operandBytes, false);
   const mostUnits = Math.max(...passes.map(({ units }) => units));
   const threads = Math.max(1, Math.min(wantedThreads, mostUnits, mostThreads));
   return {
@@ -128,7 +132,7 @@ function placementOf(runtime: Runtime, call: AttentionCall, operands: readonly O
 function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
   const { memory, jobPtr } = runtime;
   const operands = call.given.includes(out) ? call.given : [...call.given, out];
-  const placement = placementOf(runtime, call, operands);
+  const placement = placementOf(runtime, call, scratchBytes(operands));
   const { passes, work, threads, workspaceBytes } = placement;
   onScratch(runtime, call.operation, operands, placement.ownBytes, (sequencesPtr) => {
     writeSequences(memory.i32, sequencesPtr >>> 2, call.sequences);
