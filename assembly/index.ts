@@ -5,23 +5,36 @@
  *     linear/      linear attention: full, in chunks, step by step; its feature maps and states
  *     product/     matrix products          rows/   softmax, norms, rotary embeddings, activations
  *     tiles/       register tiles, the panels that they read, and the sizes that all of these share
+ *     multiHead/   what a layer does to its heads beside attention: gates, means of weights, extra keys
  *     math/        simd.ts, the only file that knows relaxed SIMD; exponentials, float16, lanes
  *     abi/         the structs of calls, and what a module says about itself
  *
- * Imports point down: attention, linear and product, then rows, then tiles, then math; all read the structs of abi/.
+ * Imports point down: multiHead, linear, product, rows and attention, then tiles, then math; all read the structs of abi/.
  */
 // A kernel whose work threads share is op(params, workspace, first, end), and has beside it opUnits(params), and where it needs a
 // workspace opWorkspaceBytes(params) and opPlace(params, ptr).
 export * from "./attentionOnly";
 export { matmul, matmulPlace, matmulUnits, matmulWorkspaceBytes, packedBytes, packMatrix } from "./product/matmul";
+export { unpackColumns } from "./product/unpack";
+export { gateHeads, gateHeadsUnits } from "./multiHead/gates";
+export { averageWeights, averageWeightsUnits } from "./multiHead/averageWeights";
+export { writeExtraRows } from "./multiHead/extraRows";
 export { activate, activateUnits } from "./rows/activations";
 export { softmax, softmaxUnits, softmaxWorkspaceBytes } from "./rows/softmax";
 export { normalize, normalizeUnits } from "./rows/normalize";
 export { rotary, rotaryTables, rotaryTablesUnits, rotaryUnits } from "./rows/rotary";
 export { rotaryFrequencies } from "./rows/angles";
 export { linearAttention } from "./linear/linearAttention";
+export { packSums, readSums } from "./linear/sumRows";
 export { linearStateBytes } from "./linear/state";
-export { linearAttentionPlace, linearAttentionUnits, linearAttentionWorkspaceBytes } from "./linear/workspace";
+export {
+  linearAttentionPlace,
+  linearAttentionPlace as readSumsPlace,
+  linearAttentionUnits,
+  linearAttentionUnits as readSumsUnits,
+  linearAttentionWorkspaceBytes,
+  linearAttentionWorkspaceBytes as readSumsWorkspaceBytes,
+} from "./linear/workspace";
 export { randomProjections } from "./linear/randomFeatures";
 
 // For tests and benches: sizes, and the stages of attention one by one.

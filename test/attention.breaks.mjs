@@ -23,14 +23,13 @@ export default [
   { rule: "softcap 0 is off", find: "p.softcap != 0, scoresPtr);", replace: "true, scoresPtr);" },
   {
     rule: "bias is added",
-    find: "f32x4.add(v128.load(scoresPtr), scaleFinite4(bias, factors))",
-    replace: "f32x4.sub(v128.load(scoresPtr), scaleFinite4(bias, factors))",
+    find: "f32x4.add(score, scaleFinite4(bias, factors))",
+    replace: "f32x4.sub(score, scaleFinite4(bias, factors))",
   },
   {
     rule: "a bias of −∞ is tested before it is added",
-    file: "mask.ts",
-    find: "v128.bitselect(invisible, sum, f32x4.eq(bias, invisible))",
-    replace: "sum",
+    find: "v128.bitselect(invisible, f32x4.add(score, scaleFinite4(bias, factors)), f32x4.eq(bias, invisible))",
+    replace: "f32x4.add(score, scaleFinite4(bias, factors))",
   },
   {
     rule: "bias broadcasts along keys",
@@ -46,8 +45,18 @@ export default [
   // Which keys are visible
   {
     rule: "mask: other than 0 may attend",
-    find: "if (!load<u8>(maskPtr))",
-    replace: "if (load<u8>(maskPtr))",
+    find: "if (!load<u8>(maskPtr)) hideKeys(",
+    replace: "if (load<u8>(maskPtr)) hideKeys(",
+  },
+  {
+    rule: "mask of the keys behind the last whole panel",
+    find: "if (!load<u8>(maskPtr)) store<f32>(",
+    replace: "if (load<u8>(maskPtr)) store<f32>(",
+  },
+  {
+    rule: "bias of the keys behind the last whole vector",
+    find: "firstLanes(rest)));",
+    replace: "firstLanes(1)));",
   },
   {
     rule: "mask in the upper half of a panel",

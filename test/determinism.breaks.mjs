@@ -8,8 +8,8 @@ export default [
   // Determinism
   {
     rule: "determinism 1: blocks begin at multiples of BLOCK of the key's index",
-    find: "return this.sinkEnd ? 0 : floorBlock(this.from);",
-    replace: "return this.sinkEnd ? 0 : floorPanel(this.from);",
+    find: "return this.sinkEnd ? 0 : floorBlock(",
+    replace: "return this.sinkEnd ? 0 : floorPanel(",
     tests: DETERMINISM,
   },
   {
@@ -85,8 +85,8 @@ export default [
   },
   {
     rule: "packing ends at the last key that is seen",
-    find: "isEveryScoreWanted ? sequenceOf(p, sequence).keyRows : band.to",
-    replace: "sequenceOf(p, sequence).keyRows",
+    find: "isEveryScoreWanted ? sequenceOf(p, sequence).extraEnd : band.to",
+    replace: "sequenceOf(p, sequence).extraEnd",
     tests: ["work"],
   },
   {

@@ -203,4 +203,35 @@ export default [
     replace: "const key = [heads, features, headDim].join();",
     tests: ["favor"],
   },
+  {
+    rule: "linear attention: sums take in what is left of the open chunk's keys",
+    find: "if (p.decayDim) decays.scaleScores(keys - 1, rows.scores, keys);",
+    replace: "",
+    tests: state,
+  },
+  {
+    rule: "linear attention: sums take in what is left of earlier chunks",
+    find: "const factor: f32 = keys > 0 && p.decayDim ? decays.factorOfState(keys - 1) : 1;",
+    replace: "const factor: f32 = p.decayDim && keys > p.chunkSize ? 0 : 1;",
+    tests: state,
+  },
+  {
+    rule: "linear attention: sums are those of each state",
+    find: "(index * p.featureDim + channel) * rowBytes",
+    replace: "((index - first) * p.featureDim + channel) * rowBytes",
+    tests: state,
+    needsThreads: true,
+  },
+  {
+    rule: "linear attention: sums of a clear leave nothing of the keys before it, NaN neither",
+    find: "const gone = keys > 0 && p.decayDim ? decays.firstKept(keys - 1) : 0;",
+    replace: "const gone: usize = 0;",
+    tests: state,
+  },
+  {
+    rule: "linear attention: each state begins with its own sums",
+    find: "rows + index * featureDim * rowBytes",
+    replace: "rows + index * rowBytes",
+    tests: state,
+  },
 ];

@@ -180,6 +180,23 @@ onEveryEngine((build, engine) => {
     expect(largestError(state.step(q, k, v, { decay }).data, truth.data)).toBeLessThan(2e-6);
   });
 
+  test("sums of many columns, of which one that is not finite stays by itself", () => {
+    const initialState = normal([1, 3, 4, 530], 8);
+    initialState.data.set([NaN, Infinity], 2 * 530 + 17);
+    using state = engine.createLinearAttentionState({ numKvHeads: 3, headDim: 4, valueDim: 530, rule: "linear", initialState });
+    expectSameBits(state.sums().data, initialState.data, "sums");
+  });
+
+  test("sums have nothing of what a decay has cleared, NaN neither", () => {
+    using state = engine.createLinearAttentionState({ numKvHeads: 1, headDim: 2, valueDim: 3, rule: "gated" });
+    const [k, v] = [normal([4, 2], 8), normal([4, 3], 9)];
+    v.data.fill(NaN, 0, 6);
+    const decay = { data: Float32Array.of(0, 0, -200, 0), dims: [4] };
+    state.step(k, k, v, { decay });
+    const expected = [0, 1].flatMap((d) => [0, 1, 2].map((c) => k.data[4 + d]! * v.data[6 + c]! + k.data[6 + d]! * v.data[9 + c]!));
+    expect(largestError(state.sums().data, expected)).toBeLessThan(1e-6);
+  });
+
   test("a function as feature map, also through an image", () => {
     const featureMap = ({ data, dims }: { data: Float32Array; dims: readonly number[] }) => ({ data: data.map(Math.abs), dims });
     const sizes = parseLinear("B1-S60-KV60-H2/2/2-D4:4");

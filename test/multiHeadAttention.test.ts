@@ -105,6 +105,20 @@ const CASES: Record<string, Case> = {
     config: { embedDim: 12, numHeads: 3, addZeroAttention: true },
     ...{ x: [2, 9, 12], extras: { biasKv: true }, options: { bias: normal([3, 9, 9], 4), scale: 0.5 } },
   },
+  "both, where a block ends": {
+    config: { embedDim: 6, numHeads: 2, addZeroAttention: true },
+    ...{ x: [1, 3, 6], kvLen: 511, extras: { biasKv: true }, options: { causal: true, queryOffset: 20 } },
+  },
+  "both, blocks behind a window, sink tokens and rows before all keys": {
+    config: { embedDim: 6, numHeads: 2, addZeroAttention: true },
+    ...{ x: [2, 3, 6], kvLen: 1300, extras: { biasKv: true } },
+    options: { causal: true, queryOffset: [700, -9], window: [5, 0], sinkTokens: 2 },
+  },
+  "both, keys that begin late, and a mask of the first ones": {
+    config: { embedDim: 12, numHeads: 3, addZeroAttention: true },
+    ...{ x: [2, 5, 12], kvLen: 21, extras: { biasKv: true } },
+    options: { keyStarts: [3, 0], mask: randomMask([2, 1, 5, 10], 4, 0.7), bias: normal([5, 13], 5) },
+  },
   "both, packed": {
     config: { embedDim: 12, numHeads: 3, addZeroAttention: true },
     ...{ x: [1, 20, 12], extras: { biasKv: true }, options: { cuSeqlensQ: [0, 3, 3, 20], causal: true } },

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { Float32Tensor, FullEngine, MultiHeadAttentionConfig, MultiHeadForwardOptions } from "headwise";
 import { multiHeadAttention as reference } from "headwise/reference";
-import { expectParity, expectSameBits, poison } from "./support/attention.js";
+import { expectParity, expectSameBits, largestError, poison } from "./support/attention.js";
 import { openBuild } from "./support/builds.js";
 import { onEveryEngine } from "./support/engines.js";
 import { type LayerParameters, naiveLayer, randomParameters, sizesOf } from "./support/layers.js";
@@ -422,6 +422,47 @@ onEveryEngine((build, engine) => {
         const seen = Array.from(weights.data.subarray(row * 6, row * 6 + 6), (weight) => weight > 0);
         const others = Array.from({ length: 4 }, (_, key) => key <= row % 4 && row % 4 !== 2);
         expect(seen, `row ${row}`).toEqual([...others, true, true]);
+      }
+    });
+
+    test("what lies between them and the keys of a sequence has no influence, and padding on the left changes no bit", () => {
+      using layer = engine.createMultiHeadAttention(config, parameters);
+      const [x, key] = [normal([1, 4, 12], 6), normal([1, 9, 12], 7)];
+      const bias = normal([4, 9], 8);
+      const nothing = { data: new Float32Array(5 * 12).fill(NaN), dims: [1, 5, 12] };
+      const joined = (...parts: TestTensor[]): TestTensor => ({
+        data: Float32Array.from(parts.flatMap(({ data }) => [...data])),
+        dims: [1, 14, 12],
+      });
+      const expected = layer.forward(x, { key, bias, causal: true }).data;
+      const shifted = { data: new Float32Array(4 * 14).fill(NaN), dims: [4, 14] };
+      for (let row = 0; row < 4; row++) shifted.data.set(bias.data.subarray(9 * row, 9 * row + 9), 14 * row + 5);
+      const behind = { key: joined(nothing, key), keyStarts: [5], bias: shifted, causal: true };
+      expectSameBits(layer.forward(x, behind).data, expected, "padded on the left");
+      const weights = { data: new Float32Array(3 * 4 * 16), dims: [1, 3, 4, 16] };
+      const before = { key: joined(key, nothing), keyLengths: [9], bias, causal: true, weights };
+      expect(largestError(layer.forward(x, before).data, expected)).toBeLessThan(1e-6);
+      expect(weights.data.filter((_, index) => index % 16 >= 9 && index % 16 < 14).every((weight) => weight === 0)).toBe(true);
+    });
+
+    test("scores of packed sequences are those of their own keys and the extra ones: 1e-5", () => {
+      using layer = engine.createMultiHeadAttention(config, parameters);
+      const x = normal([1, 20, 12], 6);
+      const options = { cuSeqlensQ: [0, 3, 3, 20], causal: true, scoresStage: "scaled" } as const;
+      const scores = { data: new Float32Array(3 * 20 * 22), dims: [1, 3, 20, 22] };
+      const truthScores = { data: new Float64Array(scores.data.length), dims: scores.dims };
+      layer.forward(x, { ...options, scores });
+      reference(config, parameters, x, { ...options, scores: truthScores });
+      const finite = (numbers: ArrayLike<number>): number[] => Array.from(numbers, (score) => (score === -Infinity ? 1e9 : score));
+      expect(largestError(finite(scores.data), finite(truthScores.data))).toBeLessThan(1e-5);
+    });
+
+    test("in memory of several blocks", () => {
+      using layer = engine.createMultiHeadAttention(config, parameters);
+      const [x, key] = [normal([2, 1, 12], 6), normal([2, 1100, 12], 7)];
+      using memory = layer.projectKeys(key);
+      for (const options of [{}, { causal: true, queryOffset: 40 }, { window: [3, 2], queryOffset: 600 }] as const) {
+        expectSameBits(layer.forward(x, { memory, ...options }).data, layer.forward(x, { key, ...options }).data, "memory");
       }
     });
 

@@ -29,8 +29,8 @@ export default [
   },
   {
     rule: "packed sequences: positions count from the sequence's own first key",
-    find: "...{ keyStart, keyRows, keyLength: keyRows },",
-    replace: "...{ keyStart, keyRows, keyLength: keyRows + keyStart },",
+    find: "...{ keyStart, keyRows, keyLength: keyRows, extraStart",
+    replace: "...{ keyStart, keyRows, keyLength: keyRows + keyStart, extraStart",
     tests: SEQUENCES,
   },
   {

@@ -25,6 +25,11 @@ export class SequenceParams {
   keyRows: usize;
   /** Keys that count. */
   keyLength: i32;
+
+  // Keys that every row that counts sees, whatever hides the others: `extraStart` to `extraEnd` − 1, behind all keys of the entry.
+  // Both are keyRows where there are none.
+  extraStart: usize;
+  extraEnd: usize;
 }
 
 /** Scaled dot-product attention. */

@@ -43,7 +43,7 @@ function attendRows(p: AttentionParams, workspace: Workspace, first: usize, end:
   const band = workspace.band;
   const isEveryScoreWanted = p.scores && p.scoresStage != ScoresStage.BIASED;
   band.setRows(p, sequence, first, end);
-  workspace.panels.seek(p, sequence, kvHead, isEveryScoreWanted ? sequenceOf(p, sequence).keyRows : band.to);
+  workspace.panels.seek(p, sequence, kvHead, isEveryScoreWanted ? sequenceOf(p, sequence).extraEnd : band.to);
 
   const bandRows = BAND_STRIPS * p.stripRows;
   for (let row = first; row < end; row += bandRows) {

@@ -38,7 +38,7 @@ export function rawScores(
   }
 }
 
-/** The same with bias, and −∞ for each key that a row may not see. */
+/** The same with bias, and −∞ for each key that a row may not see. Extra keys have neither bias nor mask. */
 export function visibleScores(
   p: AttentionParams,
   panels: Panels,
@@ -52,9 +52,9 @@ export function visibleScores(
   for (let r: usize = 0; r < strip.numRows; r++) {
     const row = strip.row(r);
     const rowScores = scoresPtr + r * ROW_BYTES;
-    if (p.bias)
-      addScaledBias(rowScores, row.bias + ((firstKey * p.biasKeyStride) << 2), p.biasKeyStride, columns << 2, strip.scoreFactor);
-    if (p.mask) applyMask(rowScores, row.mask + firstKey * p.maskKeyStride, p.maskKeyStride, columns << 2);
+    const keys = row.end > firstKey ? min(row.end - firstKey, columns) : 0;
+    if (p.bias) addScaledBias(rowScores, row.bias + ((firstKey * p.biasKeyStride) << 2), p.biasKeyStride, keys, strip.scoreFactor);
+    if (p.mask) applyMask(rowScores, row.mask + firstKey * p.maskKeyStride, p.maskKeyStride, keys);
     applyRange(row, rowScores, firstKey, firstKey + columns);
   }
 }
@@ -63,5 +63,6 @@ export function visibleScores(
 function applyRange(range: KeyRange, scoresPtr: usize, first: usize, last: usize): void {
   const origin = scoresPtr - (first << 2);
   hideKeys(origin, max(first, range.sinkEnd), min(last, range.from));
+  hideKeys(origin, max(first, range.end), min(last, range.extraStart));
   hideKeys(origin, max(first, range.to), last);
 }

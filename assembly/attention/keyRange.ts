@@ -25,15 +25,18 @@ function windowTo(p: AttentionParams, limit: i32, position: i32): i32 {
 }
 
 /**
- * A set of keys [0, sinkEnd) ∪ [from, to) with sinkEnd < from, or sinkEnd = 0. None: to = 0.
+ * A set of keys [0, sinkEnd) ∪ [from, end) ∪ [extraStart, to) with sinkEnd < from, or sinkEnd = 0. None: to = 0. Without extra keys,
+ * which nothing hides, end = extraStart = to.
  *
- *     0       sinkEnd        from            to
- *     █████████▒▒▒▒▒▒▒▒▒▒▒▒▒▒█████████████████
+ *     0       sinkEnd        from            end        extraStart  to
+ *     █████████▒▒▒▒▒▒▒▒▒▒▒▒▒▒█████████████████▒▒▒▒▒▒▒▒▒▒██████████████
  */
 @unmanaged
 export class KeyRange {
   sinkEnd: usize;
   from: usize;
+  end: usize;
+  extraStart: usize;
   to: usize;
 
   /** The keys that row `i` of a sequence may see, as far as bounds say it. */
@@ -48,7 +51,8 @@ export class KeyRange {
     let limit = 0;
     let from = 0;
     let to = 0;
-    if (first <= last) {
+    const counts = first <= last;
+    if (counts) {
       limit = keyLimit(p, sequence, last + sequence.queryOffset);
       from = windowFrom(p, first + sequence.queryOffset);
       to = windowTo(p, limit, last + sequence.queryOffset);
@@ -58,32 +62,36 @@ export class KeyRange {
     const isOneRange = windowIsEmpty || sinkEnd >= from;
     this.sinkEnd = isOneRange ? 0 : sinkEnd;
     this.from = isOneRange ? 0 : from;
-    this.to = windowIsEmpty ? sinkEnd : max(to, sinkEnd);
+    this.end = windowIsEmpty ? sinkEnd : max(to, sinkEnd);
+    const seesExtraKeys = counts && sequence.extraStart < sequence.extraEnd;
+    this.extraStart = seesExtraKeys ? sequence.extraStart : this.end;
+    this.to = seesExtraKeys ? sequence.extraEnd : this.end;
   }
 
   /** First key of the first block that holds a key of the range. */
   @inline
   firstBlock(): usize {
-    return this.sinkEnd ? 0 : floorBlock(this.from);
+    return this.sinkEnd ? 0 : floorBlock(this.from < this.end ? this.from : this.extraStart);
   }
 
-  /** The block after `block`, leaving out those that lie between the sink tokens and the window. */
+  /** The block after `block`, leaving out those that lie between the sink tokens, the window and the extra keys. */
   @inline
   nextBlock(block: usize): usize {
     const next = block + BLOCK;
-    return next < this.sinkEnd ? next : max(next, floorBlock(this.from));
+    return next < this.sinkEnd ? next : max(next, floorBlock(next < this.end ? this.from : this.extraStart));
   }
 
   /** First key to work on in a block; a panel's first. */
   @inline
   firstKey(block: usize): usize {
-    return block < this.sinkEnd ? block : max(block, floorPanel(this.from));
+    return block < this.sinkEnd ? block : max(block, floorPanel(block < this.end ? this.from : this.extraStart));
   }
 
   /** One past the last key to work on in a block. */
   @inline
   endKey(block: usize): usize {
-    return min(block + BLOCK, block + BLOCK > this.from ? this.to : this.sinkEnd);
+    const next = block + BLOCK;
+    return min(next, next > this.extraStart ? this.to : next > this.from ? this.end : this.sinkEnd);
   }
 
   /** Whether a block holds a key to work on. */

@@ -39,14 +39,14 @@ export class Panels {
     if (p.blocks) {
       this.blocks = p.blocks + sequence * blocksOf(p.maxKvLen) * sizeof<usize>();
       this.headOfBlock = kvHead;
-      this.end = min(end, sequenceOf(p, sequence).keyRows);
+      this.end = min(end, sequenceOf(p, sequence).extraEnd);
       return;
     }
     this.blocks = this.ownBlocks;
     this.headOfBlock = 0;
     const head = sequence * p.numKvHeads + kvHead;
     if (this.head != head) {
-      const keys = sequenceOf(p, sequence).keyRows;
+      const keys = sequenceOf(p, sequence).extraEnd;
       for (let block: usize = 0; block < keys; block += BLOCK) store<u8>(this.block(block), UNPACKED);
       this.head = head;
       this.end = end;

@@ -2,6 +2,7 @@
 import { AttentionParams, ScoresStage } from "../abi/attentionParams";
 import { rawScores, visibleScores } from "./blockScores";
 import { reciprocalSum, shiftOf } from "./onlineSoftmax";
+import { hideKeys } from "../tiles/mask";
 import { normalizedExponentials } from "../tiles/scoreRows";
 import { LOG2E } from "../math/exponent";
 import { Strip } from "./strip";
@@ -27,10 +28,7 @@ export function writeWeights(p: AttentionParams, workspace: Workspace, strip: St
 
 /** Scores at the stage asked for: every pair, or with −∞ where a key is invisible. −∞ too where there is no key. */
 export function writeScores(p: AttentionParams, workspace: Workspace, strip: Strip): void {
-  for (let r: usize = 0; r < strip.numRows; r++) {
-    const scoresPtr = strip.row(r).scores;
-    for (let j: usize = 0; j < p.kvLen; j++) store<f32>(scoresPtr + (j << 2), -Infinity);
-  }
+  for (let r: usize = 0; r < strip.numRows; r++) hideKeys(strip.row(r).scores, 0, p.kvLen);
   strip.packQueries(p, 1);
   if (p.scoresStage == ScoresStage.BIASED) writeVisibleScores(p, workspace, strip);
   else writeRawScores(p, workspace, strip);
@@ -45,6 +43,11 @@ function writeRawScores(p: AttentionParams, workspace: Workspace, strip: Strip):
     const endKey = min(block + BLOCK, end);
     rawScores(p, workspace.panels, strip, block, endKey, isCapped, workspace.scores);
     copyScores(workspace, strip, block, endKey);
+  }
+  const sequence = strip.sequence;
+  for (let r: usize = 0; r < strip.numRows; r++) {
+    const firstScore = strip.row(r).scores + (sequence.keyStart << 2);
+    hideKeys(firstScore, sequence.keyRows, sequence.extraStart); // keys of other sequences
   }
 }
 

@@ -10,7 +10,6 @@
  */
 import { ceilPanel, LINE, PANEL, PANEL_BYTES, wholeLines } from "../tiles/layout";
 
-
 @unmanaged
 export class Chunk {
   private ptr: usize;
@@ -46,12 +45,10 @@ export class Chunk {
     this.decays = values + <usize>valuesBytes(valueDim, chunkSize);
   }
 
-
   @inline
   get isFinite(): bool {
     return load<i32>(this.ptr) != 0;
   }
-
 
   @inline
   set isFinite(isFinite: bool) {

@@ -12,7 +12,6 @@ import { expAny1, expAny4 } from "../math/expAny";
 /** A factor that decays above 0 have made infinite is the largest number instead: infinity times what is still 0 would be NaN. */
 const LARGEST = memory.data<f32>([f32.MAX_VALUE]);
 
-
 @unmanaged
 export class Decays {
   /** f64 [chunkSize]: G, since the chunk began, or since the last decay that cleared the state. */

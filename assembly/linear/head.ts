@@ -9,7 +9,6 @@ export function membersOf(p: LinearParams): usize {
   return max(p.numHeads / p.numKvHeads, 1);
 }
 
-
 @unmanaged
 export class Head {
   batch: usize;
@@ -38,7 +37,6 @@ export class Head {
     this.numPanels = ((range + 1) * panels) / p.columnRanges - this.firstPanel;
     this.columns = min(p.valueDim - this.firstColumn, this.numPanels * PANEL);
   }
-
 
   @inline
   get firstColumn(): usize {

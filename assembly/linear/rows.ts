@@ -12,7 +12,6 @@ import { PANEL_BYTES, ROW_BYTES } from "../tiles/layout";
 @inline
 export const PANEL_GROUP: usize = 64;
 
-
 @unmanaged
 export class Rows {
   /** Addresses of the rows, while they are packed. */
@@ -38,12 +37,10 @@ export class Rows {
     packRows(this.addresses, sizeof<usize>(), numRows, this.strip, channels, scale);
   }
 
-
   @inline
   score(r: usize): usize {
     return this.scores + r * ROW_BYTES;
   }
-
 
   @inline
   product(r: usize): usize {
@@ -56,12 +53,10 @@ export class Rows {
     return this.accumulators + r * PANEL_BYTES;
   }
 
-
   @inline
   normalizer(r: usize): f32 {
     return load<f32>(this.normalizers + (r << 2));
   }
-
 
   @inline
   addToNormalizer(r: usize, x: f32): void {

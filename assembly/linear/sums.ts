@@ -8,7 +8,6 @@ import { madd } from "../math/simd";
 import { accumulateRows } from "../tiles/accumulateRows";
 import { ceilPanel, PANEL, PANEL_BYTES, ROW_BYTES, wholeLines } from "../tiles/layout";
 
-
 @unmanaged
 export class Sums {
   /** S, in the first panel of the range. */
@@ -26,7 +25,6 @@ export class Sums {
     this.numPanels = numPanels;
     this.normalizer = ptr + <usize>panelsBytes(featureDim, valueDim);
   }
-
 
   @inline
   get panelBytes(): usize {

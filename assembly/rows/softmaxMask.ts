@@ -64,7 +64,7 @@ export function visibleRow(p: SoftmaxParams, row: usize, srcPtr: usize, dstPtr: 
   const scales = f32x4.splat(p.scale);
   for (let at: usize = 0; at < whole << 2; at += 16) v128.store(dstPtr + at, f32x4.mul(v128.load(srcPtr + at), scales));
   if (biasPtr) addBias(dstPtr, biasPtr, p.biasStride, whole << 2);
-  if (maskPtr) applyMask(dstPtr, maskPtr, p.maskStride, whole << 2);
+  if (maskPtr) applyMask(dstPtr, maskPtr, p.maskStride, whole);
   for (let j = whole; j < p.length; j++) {
     const at = j << 2;
     const mask = maskPtr ? maskPtr + j * p.maskStride : 0;

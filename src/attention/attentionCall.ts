@@ -85,6 +85,9 @@ export function readCall(
 
 /**
  * A call on queries, and keys and values or a cache, that have been read: reads what remains.
+ *
+ * @param extraKeys  of the kvLen keys of each entry, the last, which every row that counts sees; results have columns for them, mask,
+ *   bias and lengths have not
  * @internal
  * @throws as `readCall`
  */
@@ -96,9 +99,11 @@ export function callOf(
   shape: AttentionShape,
   layout: Layout,
   options: Omit<AttentionOptions, "layout">,
+  extraKeys = 0,
 ): AttentionCall {
   const { scale, softcap = 0, causal: causalOption = false, sinkTokens = 0, scoresStage = "biased" } = options;
   const causal = oneOf(operation, "causal", causalOption, [false, true, "lower-right", "upper-left"]);
+  const hidable = extraKeys === 0 ? shape : { ...shape, kvLen: shape.kvLen - extraKeys }; // the keys that options may hide
   const inputs = {
     ...operands,
     mask: optional(options.mask, (mask) => readMask(runtime, operation, "mask", mask)),
@@ -106,8 +111,8 @@ export function callOf(
     sinks: optional(options.sinks, (sinks) => sinksOf(operation, readNumbers(runtime, operation, "sinks", sinks), shape)),
   };
   const strides = {
-    mask: optional(inputs.mask, (mask) => broadcastStrides(operation, mask, shape)),
-    bias: optional(inputs.bias, (bias) => broadcastStrides(operation, bias, shape)),
+    mask: optional(inputs.mask, (mask) => broadcastStrides(operation, mask, hidable)),
+    bias: optional(inputs.bias, (bias) => broadcastStrides(operation, bias, hidable)),
   };
 
   const { seqLen, kvLen, headDims } = shape;
@@ -152,16 +157,17 @@ export function callOf(
       causal: causal === false ? 0 : 1,
       windowLeft,
       windowRight,
-      sinkTokens: Math.min(integer(operation, "sinkTokens", sinkTokens, 0, MAX_POSITION), kvLen),
+      sinkTokens: Math.min(integer(operation, "sinkTokens", sinkTokens, 0, MAX_POSITION), hidable.kvLen),
       scoresStage: SCORES_STAGES.indexOf(oneOf(operation, "scoresStage", scoresStage, SCORES_STAGES)),
     },
     sequences: sequencesOf(
       operation,
       options,
-      shape,
+      hidable,
       causal === "upper-left",
       Math.min(strides.mask?.keys ?? kvLen, strides.bias?.keys ?? kvLen),
-      cache?.lengths,
+      extraKeys === 0 ? cache?.lengths : cache?.lengths.map((length) => length - extraKeys),
+      extraKeys,
     ),
     returned,
   };

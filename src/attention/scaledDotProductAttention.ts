@@ -149,7 +149,7 @@ function planOf(runtime: Runtime, call: AttentionCall, otherBytes: number): Atte
 /** Keys of the longest sequence. */
 function maxKvLenOf({ sequences }: AttentionCall): number {
   let longest = 0;
-  for (const { keyRows } of sequences) longest = Math.max(longest, keyRows);
+  for (const { extraEnd } of sequences) longest = Math.max(longest, extraEnd);
   return longest;
 }
 

@@ -20,6 +20,7 @@ type Sequence = { -readonly [Field in keyof SequenceParams]: SequenceParams[Fiel
  *
  * @param coveredKeys    keys of each entry that mask and bias leave
  * @param cachedLengths  keys that a cache has of each sequence
+ * @param extraKeys      keys that every row sees, behind all those of an entry; the shape and the lengths don't count them
  * @internal
  */
 export function sequencesOf(
@@ -29,6 +30,7 @@ export function sequencesOf(
   isUpperLeft: boolean,
   coveredKeys: number,
   cachedLengths: readonly number[] | undefined,
+  extraKeys: number,
 ): SequenceParams[] {
   const { queryOffset, queryLengths, keyLengths, keyStarts, cuSeqlensQ, cuSeqlensK } = options; // each getter is read once
   const lengths = { queryLengths, keyLengths, keyStarts, cuSeqlensQ, cuSeqlensK };
@@ -55,6 +57,10 @@ export function sequencesOf(
     if (offsets) sequence.queryOffset = offsets[index]! - origin;
     else if (isUpperLeft) sequence.queryOffset = -origin;
     sequence.keyLength = Math.max(0, Math.min(sequence.keyLength, coveredKeys - sequence.keyStart));
+    if (extraKeys > 0) {
+      sequence.extraStart = shape.kvLen - sequence.keyStart;
+      sequence.extraEnd = sequence.extraStart + extraKeys;
+    }
   }
   return sequences;
 }
@@ -87,6 +93,8 @@ function padded(
       keyStart,
       keyRows: keyEnd - keyStart,
       keyLength,
+      extraStart: keyEnd - keyStart,
+      extraEnd: keyEnd - keyStart,
     });
   }
   return sequences;
@@ -115,7 +123,7 @@ function packed(operation: string, options: SequenceOptions, shape: AttentionSha
     const [rows, keyRows] = [queryEnd - queryStart, keys[index + 1]! - keyStart];
     return {
       ...{ batch: 0, queryStart, queryRows: rows, queryLength: rows, queryOffset: keyRows - rows },
-      ...{ keyStart, keyRows, keyLength: keyRows },
+      ...{ keyStart, keyRows, keyLength: keyRows, extraStart: keyRows, extraEnd: keyRows },
     };
   });
 }

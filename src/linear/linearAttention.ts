@@ -1,11 +1,11 @@
 /** Linear attention: validate → place → run → hand back. */
 import { stridesOf } from "../call/layout.js";
 import { knownOptions } from "../check.js";
-import { handBack, newResult, onScratch, type Operand, ownArray } from "../call/operand.js";
+import { handBack, newResult, onScratch, type Operand } from "../call/operand.js";
 import { prepare } from "../call/launch.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
-import { FEATURE_MAPS, type LinearParams, PANEL, writeLinearParams } from "../runtime/abi.generated.js";
+import { type LinearParams, PANEL, writeLinearParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import {
@@ -79,6 +79,7 @@ function run(runtime: Runtime, call: LinearCall, out: Operand, states: PlacedSta
   const heads = batchSize * numKvHeads;
   const mayCut = !states && !(out.tensor && out.ptr === inputs.q.ptr); // a range that is written must not be read by another
   const job = {
+    kernel: "linearAttention" as const,
     operation,
     operands: call.out ? call.given : [...call.given, out],
     work,
@@ -91,6 +92,7 @@ function run(runtime: Runtime, call: LinearCall, out: Operand, states: PlacedSta
 }
 
 interface LinearJob {
+  readonly kernel: "linearAttention" | "readSums";
   readonly operation: string;
   readonly operands: readonly Operand[];
   readonly work: number;
@@ -103,7 +105,7 @@ interface LinearJob {
 /** @param params  asked for when the operands have their places */
 function runKernel(
   runtime: Runtime,
-  { operation, operands, work, columnRanges, chunkSize, keyLengths, projections }: LinearJob,
+  { kernel, operation, operands, work, columnRanges, chunkSize, keyLengths, projections }: LinearJob,
   batchSize: number,
   states: PlacedStates | undefined,
   params: (own: OwnParams) => LinearParams,
@@ -126,7 +128,7 @@ function runKernel(
       stripRows: STRIP_ROWS[runtime.build],
     };
     writeLinearParams(memory, jobPtr, params(own));
-    const jobs = prepare(runtime, operation, ["linearAttention"], work);
+    const jobs = prepare(runtime, operation, [kernel], work);
     if (states) states.isBeingWritten = true;
     for (const each of jobs) runtime.run(operation, each);
     if (states) states.isBeingWritten = false;
@@ -134,54 +136,52 @@ function runKernel(
 }
 
 /**
- * S of each head: what unit vectors read from the states, without a key of their own.
+ * S of each head, with the keys of the open chunk.
  * @internal
  */
 export function readSums(
   runtime: Runtime,
   operation: string,
   config: LinearConfig,
-  sizes: StateSizes,
+  { batchSize, numKvHeads, numKeyHeads, headDim, featureDim, valueDim, decayDim }: StateSizes,
   states: PlacedStates,
 ): ResultTensor {
-  const { batchSize, numKvHeads, featureDim, valueDim } = sizes;
-  const dims = [batchSize, numKvHeads, featureDim, valueDim];
-  runtime.arena.assertFits(operation, 4 * featureDim * featureDim);
-  const units = ownArray("units", new Float32Array(featureDim * featureDim), false);
-  for (let f = 0; f < featureDim; f++) units.data![f * featureDim + f] = 1;
-  const out = newResult(runtime, operation, dims);
+  const outDims = [batchSize, numKvHeads, featureDim, valueDim];
+  const out = newResult(runtime, operation, outDims);
   const job = {
+    kernel: "readSums" as const,
     operation,
-    operands: [units, out],
-    work: 0,
+    operands: [out],
+    work: out.count * config.chunkSize,
     columnRanges: 1,
     chunkSize: config.chunkSize,
     keyLengths: new Array<number>(batchSize).fill(0),
     projections: undefined,
   };
-  const shape = {
-    ...{ batchSize, seqLen: featureDim, kvLen: featureDim, numHeads: numKvHeads, numKeyHeads: numKvHeads, numKvHeads },
-    ...{ headDim: featureDim, featureDim, valueDim, outDims: dims },
-  };
+  // The kernel reads nothing of rows, keys and values: there are none.
   const call: LinearCall = {
-    operation,
-    config: { ...config, map: FEATURE_MAPS.indexOf("identity"), isNormalized: false, scale: 1 },
-    layout: "bhsd",
-    shape,
-    inputs: { q: units, k: units, v: units, decay: undefined, beta: undefined, mask: undefined },
-    decayDim: sizes.decayDim,
+    ...{ operation, config, layout: "bhsd", decayDim, out, given: job.operands, returned: undefined },
+    shape: {
+      batchSize,
+      seqLen: 0,
+      kvLen: 0,
+      numHeads: numKvHeads,
+      numKeyHeads,
+      numKvHeads,
+      headDim,
+      featureDim,
+      valueDim,
+      outDims,
+    },
+    inputs: { q: out, k: out, v: out, decay: undefined, beta: undefined, mask: undefined },
     strides: { decay: NO_STRIDES, beta: NO_STRIDES },
     maskBatchStride: 0,
     keyLengths: job.keyLengths,
-    out,
-    returned: undefined,
-    given: job.operands,
   };
-  runKernel(runtime, job, batchSize, states, (own) => ({ ...paramsOf(call, out, own), qHeadStride: 0, qBatchStride: 0 }));
+  runKernel(runtime, job, batchSize, states, (own) => paramsOf(call, out, own));
   return handBack<ResultTensor>(undefined, out);
 }
 
-/** What `runKernel` decides. */
 type OwnParams = Pick<
   LinearParams,
   "projections" | "states" | "keyLengths" | "openKeys" | "chunkSize" | "columnRanges" | "stripRows"

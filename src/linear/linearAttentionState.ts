@@ -5,7 +5,6 @@ import { assertUnchanged, onScratch, readNumbers } from "../call/operand.js";
 import { attendLinear, type PlacedStates, readSums } from "./linearAttention.js";
 import { INPUT_OPTIONS, LINEAR_OPTIONS, type LinearInputs, readLinearCall, type StatelessOptions } from "./linearCall.js";
 import type { FeatureFunction } from "./linearConfig.js";
-import { PANEL } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
 import { type LinearAttentionStateOptions, type LinearStateConfig, readLinearStateConfig } from "./stateConfig.js";
@@ -108,18 +107,9 @@ export class LinearAttentionState {
 
   /** Rows [batch, numKvHeads, features, valueDim] become the panels of the states. */
   #writeSums(ptr: number): void {
-    const { f32 } = this.#runtime.memory;
-    const { batchSize, numKvHeads, featureDim, valueDim } = this.#config.sizes;
-    const { head: headBytes } = stateBytes(this.#runtime, this.#config);
-    let from = ptr >>> 2;
-    for (let head = 0; head < batchSize * numKvHeads; head++) {
-      const sums = (this.#block.ptr + head * headBytes) >>> 2;
-      for (let f = 0; f < featureDim; f++) {
-        for (let c = 0; c < valueDim; c++) {
-          f32[sums + (Math.floor(c / PANEL) * featureDim + f) * PANEL + (c % PANEL)] = f32[from++]!;
-        }
-      }
-    }
+    const { kind, sizes } = this.#config;
+    const { batchSize, numKvHeads, featureDim, valueDim } = sizes;
+    this.#runtime.kernels.packSums(ptr, this.#block.ptr, batchSize * numKvHeads, featureDim, valueDim, kind.chunkSize);
   }
 
   /**

@@ -7,7 +7,6 @@ import type { RotaryPlaces } from "../rows/rotaryCall.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { AttentionShape } from "../attention/shape.js";
 import type { Float32Tensor, TensorLike } from "../call/tensor.js";
-import { extendVisibility } from "./extraKeys.js";
 import { keyPositions, placesOf, queryPositions } from "./rotary.js";
 import { readRows, readSource, type RowSizes, type SourceRows } from "./layerRows.js";
 import { type MultiHeadConfig, readHeadGates } from "./config.js";
@@ -74,27 +73,11 @@ export function readMultiHeadCall(
   };
   const q = scratchTensor("q", [batch, seqLen, numHeads, headDim]);
   const attended = { q, k: stored ? undefined : projected?.k, v: stored ? undefined : projected?.v };
-  const call = (of: AttentionShape, cache: typeof stored, own: Given): AttentionCall =>
-    callOf(runtime, operation, attended, cache?.keys, of, "bshd", own);
   const own: Given = { ...given, ...stored?.options, out: undefined };
-
-  let attention: AttentionCall;
-  let sequences: AttentionCall["sequences"];
-  if (extraKeys === 0) {
-    attention = call(shape, stored, own);
-    ({ sequences } = attention);
-  } else {
-    const { sinks, logSumExp, weights, scores, scale, softcap, scoresStage } = own;
-    const places = { logSumExp: undefined, weights: undefined, scores: undefined, sinks: undefined };
-    const others = call({ ...shape, kvLen: keyRows - extraKeys }, undefined, { ...own, ...places });
-    ({ sequences } = others);
-    assertUnchanged(runtime, operation, others.given);
-    const visibility = extendVisibility(runtime, others, extraKeys);
-    attention = call(shape, stored, { ...visibility, sinks, logSumExp, weights, scores, scale, softcap, scoresStage });
-  }
+  const attention = callOf(runtime, operation, attended, stored?.keys, shape, "bshd", own, extraKeys);
 
   const { angles } = config;
-  const where = { shape, sequences };
+  const where = { shape, sequences: attention.sequences };
   const queryPlaces = angles && placesOf(operation, angles, queryPositions(where));
   // what a cache gets are the rows themselves
   const keyPlaces = stored ? queryPlaces : angles && placesOf(operation, angles, keyPositions(where, keyRows));

@@ -9,6 +9,7 @@ import { attendTo } from "../attention/scaledDotProductAttention.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { EngineTensor, Float32Tensor } from "../call/tensor.js";
+import { averageOverHeads, gateHeads } from "./heads.js";
 import { placedAngles, turnHeads } from "./rotary.js";
 import { type SourceRows } from "./layerRows.js";
 import type { Projection } from "./projection.js";
@@ -111,10 +112,10 @@ function compute(parts: MultiHeadParts, call: MultiHeadCall, out: Operand, stage
       if (source && projected) projectSource(parts, operation, source, projected, batchSize, call.keyPlaces);
       if (staged) staged.write({ ...projected!, count: seqLen, layout: "bshd" });
       attendTo(runtime, attended, heads);
-      gateHeads(runtime, heads, valueDim, call.headGates);
+      gateHeads(runtime, operation, heads, valueDim, call.headGates);
       const rows = batchSize * seqLen;
       parts.out.apply(operation, heads.ptr, out.ptr, { groups: 1, rows, outRows: rows, accumulate: call.accumulate });
-      if (averageWeights) averageHeads(runtime, weights!.ptr, averageWeights.ptr, numHeads, batchSize, seqLen * kvLen);
+      if (averageWeights) averageOverHeads(runtime, operation, weights!, averageWeights, attention.shape);
     },
   );
 }
@@ -135,13 +136,7 @@ export function projectSource(
   normalizeHeads(parts, operation, k, parts.kNorm);
   placeHeads(parts, operation, k, places);
   for (const [{ ptr }, bias, width] of [[k, biasK, parts.k.outDim] as const, [v, biasV, parts.v.outDim] as const]) {
-    const { f32 } = runtime.memory;
-    for (let batch = 0; batch < batchSize; batch++) {
-      const end = (ptr >>> 2) + (batch + 1) * outRows * width;
-      const start = end - (outRows - rows) * width;
-      f32.fill(0, start, end);
-      if (bias) f32.set(bias.data, start);
-    }
+    runtime.kernels.writeExtraRows(ptr, bias?.ptr ?? 0, batchSize, outRows, outRows - rows, width);
   }
 }
 
@@ -160,29 +155,4 @@ function placeHeads(
   places: RotaryPlaces | undefined,
 ): void {
   if (config.angles && places) turnHeads(runtime, operation, placedAngles(config.angles, cos?.ptr, sin?.ptr), places, x);
-}
-
-/** Multiplies the output of each head by its gate; one of 0 leaves nothing of it, NaN neither. */
-function gateHeads({ memory }: Runtime, { ptr, count }: Operand, valueDim: number, gates: readonly number[]): void {
-  if (gates.every((gate) => gate === 1)) return;
-  const heads = memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count);
-  for (let start = 0; start < count; start += gates.length * valueDim) {
-    for (const [head, gate] of gates.entries()) {
-      const first = start + head * valueDim;
-      if (gate === 0) heads.fill(0, first, first + valueDim);
-      else if (gate !== 1) for (let index = first; index < first + valueDim; index++) heads[index]! *= gate;
-    }
-  }
-}
-
-/** Means over the heads of [batch, numHeads, size]. */
-function averageHeads({ memory }: Runtime, from: number, to: number, numHeads: number, batchSize: number, size: number): void {
-  const { f32 } = memory;
-  for (let batch = 0; batch < batchSize; batch++) {
-    for (let index = 0; index < size; index++) {
-      let sum = 0;
-      for (let head = 0; head < numHeads; head++) sum += f32[(from >>> 2) + (batch * numHeads + head) * size + index]!;
-      f32[(to >>> 2) + batch * size + index] = sum / numHeads;
-    }
-  }
 }

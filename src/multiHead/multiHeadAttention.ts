@@ -254,7 +254,7 @@ export class MultiHeadAttention {
     if (gone.size === numHeads) throw wrongValue(operation, `"heads" holds all ${numHeads} heads, expected one to stay`);
     this.#assertReady(operation); // a getter may have disposed of the layer
     const left = Array.from({ length: numHeads }, (_, head) => head).filter((head) => !gone.has(head));
-    const smaller = pruned(this.#parts, left);
+    const smaller = pruned(operation, this.#parts, left);
     return new MultiHeadAttention(runtime, smaller.config, smaller.parameters);
   }
 

@@ -76,18 +76,21 @@ export class Projection {
   }
 
   /** The parameters of some columns. */
-  columnsAt(columns: readonly number[]): ProjectionParameters {
+  columnsAt(operation: string, columns: readonly number[]): ProjectionParameters {
     return {
       ...{ layout: "inOut", inDim: this.inDim, outDim: columns.length },
-      matrix: this.#matrix.columnsAt(columns),
+      matrix: this.#matrix.columnsAt(operation, columns),
       bias: this.#bias && Float32Array.from(columns, (column) => this.#bias!.data[column]!),
     };
   }
 
   /** The parameters with some rows of W. */
-  rowsAt(rows: readonly number[]): ProjectionParameters {
+  rowsAt(operation: string, rows: readonly number[]): ProjectionParameters {
     const { outDim } = this;
-    const whole = this.columnsAt(Array.from({ length: outDim }, (_, column) => column));
+    const whole = this.columnsAt(
+      operation,
+      Array.from({ length: outDim }, (_, column) => column),
+    );
     const matrix = new Float32Array(rows.length * outDim);
     for (const [index, row] of rows.entries()) matrix.set(whole.matrix.subarray(row * outDim, (row + 1) * outDim), index * outDim);
     return { ...whole, inDim: rows.length, matrix };

@@ -8,6 +8,7 @@ import type { MultiHeadParameters } from "./parameters.js";
  * parameters are repeated for smaller groups.
  */
 export function pruned(
+  operation: string,
   parts: MultiHeadParts,
   left: readonly number[],
 ): { config: MultiHeadConfig; parameters: MultiHeadParameters } {
@@ -26,10 +27,10 @@ export function pruned(
       ...{ numHeads: left.length, numKvHeads: kvHeads.length, headGates: left.map((head) => config.headGates[head]!) },
     },
     parameters: {
-      q: q.columnsAt(channelsOf(left, headDim)),
-      k: k.columnsAt(channelsOf(kvHeads, headDim)),
-      v: v.columnsAt(channelsOf(kvHeads, valueDim)),
-      out: out.rowsAt(channelsOf(left, valueDim)),
+      q: q.columnsAt(operation, channelsOf(left, headDim)),
+      k: k.columnsAt(operation, channelsOf(kvHeads, headDim)),
+      v: v.columnsAt(operation, channelsOf(kvHeads, valueDim)),
+      out: out.rowsAt(operation, channelsOf(left, valueDim)),
       biasK: numbersAt(parts.biasK?.data, channelsOf(kvHeads, headDim)),
       biasV: numbersAt(parts.biasV?.data, channelsOf(kvHeads, valueDim)),
       qNorm: parts.qNorm?.data.slice(),

@@ -1,8 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** A matrix packed once for many products. */
 import { isObject, oneOf, show, wrongMoment, wrongValue } from "../check.js";
-import { assertUnchanged, onScratch, readNumbers } from "../call/operand.js";
-import { K_BLOCK, PANEL } from "../runtime/abi.generated.js";
+import { assertUnchanged, newResult, onScratch, readNumbers } from "../call/operand.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { TensorLike } from "../call/tensor.js";
 
@@ -86,23 +85,17 @@ export class PackedMatrix {
   /**
    * Columns of W [depth, indices.length], as they were before they were packed.
    * @internal
+   * @throws {RangeError} not enough memory
    */
-  columnsAt(indices: readonly number[]): Float32Array {
+  columnsAt(operation: string, indices: readonly number[]): Float32Array {
     const { runtime, ptr } = this.#block;
-    const { f32 } = runtime.memory;
-    const packedColumns = Math.ceil(this.columns / PANEL) * PANEL;
-    const found = new Float32Array(this.depth * indices.length);
-    for (let row = 0; row < this.depth; row++) {
-      const step = row % K_BLOCK;
-      const block = row - step;
-      const steps = Math.min(K_BLOCK, this.depth - block);
-      const start = (ptr >>> 2) + block * packedColumns + step * PANEL;
-      for (const [index, column] of indices.entries()) {
-        const ofPanel = column % PANEL;
-        found[row * indices.length + index] = f32[start + (column - ofPanel) * steps + ofPanel]!;
-      }
-    }
-    return found;
+    const { depth, columns } = this;
+    const found = newResult(runtime, operation, [depth, indices.length]);
+    onScratch(runtime, operation, [found], 4 * indices.length, (indicesPtr) => {
+      runtime.memory.i32.set(indices, indicesPtr >>> 2);
+      runtime.kernels.unpackColumns(ptr, depth, columns, indicesPtr, indices.length, found.ptr);
+    });
+    return found.data as Float32Array;
   }
 
   /**

@@ -2,7 +2,7 @@
 /** What kernels and wrapper agree on. Pointers are byte addresses, strides count elements; every field takes 4 bytes. */
 
 /** Of this ABI and this version; the kernels say the same. */
-export const ABI_HASH = 1193546304;
+export const ABI_HASH = 515150314;
 
 export const BLOCK = 512;
 export const K_BLOCK = 512;
@@ -16,17 +16,20 @@ export const FEATURE_MAPS = ["identity","elu+1","relu","relu2","exp","softmax","
 export const ACTIVATIONS = ["gelu","gelu-tanh","silu","relu","tanh","sigmoid"] as const;
 
 /** Kernels whose work threads may share: units `first` to `end` − 1 at a time. By number in a job. */
-export const SHARED_KERNELS = ["activate","attention","linearAttention","matmul","merge","normalize","rotary","rotaryTables","softmax","splitScores","splitValues"] as const;
+export const SHARED_KERNELS = ["activate","attention","averageWeights","gateHeads","linearAttention","matmul","merge","normalize","readSums","rotary","rotaryTables","softmax","splitScores","splitValues"] as const;
 export type SharedKernel = (typeof SHARED_KERNELS)[number];
 
 /** What counts a kernel's units, sizes a thread's workspace and readies it; undefined where it needs none. */
 export const BESIDE_KERNEL = {
   activate: { units: "activateUnits", workspaceBytes: undefined, place: undefined },
   attention: { units: "attentionUnits", workspaceBytes: "attentionWorkspaceBytes", place: "attentionPlace" },
+  averageWeights: { units: "averageWeightsUnits", workspaceBytes: undefined, place: undefined },
+  gateHeads: { units: "gateHeadsUnits", workspaceBytes: undefined, place: undefined },
   linearAttention: { units: "linearAttentionUnits", workspaceBytes: "linearAttentionWorkspaceBytes", place: "linearAttentionPlace" },
   matmul: { units: "matmulUnits", workspaceBytes: "matmulWorkspaceBytes", place: "matmulPlace" },
   merge: { units: "mergeUnits", workspaceBytes: undefined, place: undefined },
   normalize: { units: "normalizeUnits", workspaceBytes: undefined, place: undefined },
+  readSums: { units: "readSumsUnits", workspaceBytes: "readSumsWorkspaceBytes", place: "readSumsPlace" },
   rotary: { units: "rotaryUnits", workspaceBytes: undefined, place: undefined },
   rotaryTables: { units: "rotaryTablesUnits", workspaceBytes: undefined, place: undefined },
   softmax: { units: "softmaxUnits", workspaceBytes: "softmaxWorkspaceBytes", place: undefined },
@@ -45,9 +48,13 @@ export type KernelFunctions = {
   attentionPlace(params: number, ptr: number): void;
   attentionUnits(params: number): number;
   attentionWorkspaceBytes(params: number): number;
+  averageWeights(params: number, workspace: number, first: number, end: number): void;
+  averageWeightsUnits(params: number): number;
   build(): number;
   cacheBlockBytes(numKvHeads: number, headDim: number, valueDim: number, isInt8: number): number;
   exponentials(scoresPtr: number, bytes: number, shift: number): number;
+  gateHeads(params: number, workspace: number, first: number, end: number): void;
+  gateHeadsUnits(params: number): number;
   heapBase(): number;
   linearAttention(params: number, workspacePtr: number, first: number, end: number): void;
   linearAttentionPlace(params: number, ptr: number): void;
@@ -68,10 +75,15 @@ export type KernelFunctions = {
   packKeys(kPtr: number, rowBytes: number, first: number, keys: number, headDim: number, panelsPtr: number): void;
   packMatrix(b: number, isTransposed: number, depth: number, columns: number, packed: number): void;
   packRows(rowsPtr: number, rowsStep: number, rows: number, panelPtr: number, channels: number, scale: number): void;
+  packSums(rows: number, states: number, numStates: number, featureDim: number, valueDim: number, chunkSize: number): void;
   packValues(vPtr: number, rowBytes: number, first: number, keys: number, valueDim: number, panelsPtr: number, panelBytes: number): number;
   packedBytes(depth: number, columns: number): number;
   randomProjections(ptr: number, seed: number, head: number, featureDim: number, headDim: number): void;
   readKeys(params: number, scratch: number): void;
+  readSums(params: number, workspacePtr: number, first: number, end: number): void;
+  readSumsPlace(params: number, ptr: number): void;
+  readSumsUnits(params: number): number;
+  readSumsWorkspaceBytes(params: number): number;
   rotary(params: number, workspace: number, first: number, end: number): void;
   rotaryFrequencies(ptr: number, rotaryDim: number, base: number): void;
   rotaryTables(params: number, workspace: number, first: number, end: number): void;
@@ -92,7 +104,9 @@ export type KernelFunctions = {
   splitValuesUnits(params: number): number;
   splitValuesWorkspaceBytes(params: number): number;
   transferBytes(headDim: number, valueDim: number): number;
+  unpackColumns(packedPtr: number, depth: number, columns: number, indices: number, count: number, out: number): void;
   widenFloat16(srcPtr: number, dstPtr: number, count: number): void;
+  writeExtraRows(ptr: number, bias: number, batchSize: number, rows: number, extraRows: number, width: number): void;
 };
 
 /** The memory as numbers. An address above 2³¹ keeps its bits. */
@@ -112,9 +126,11 @@ export interface SequenceParams {
   readonly keyStart: number;
   readonly keyRows: number;
   readonly keyLength: number;
+  readonly extraStart: number;
+  readonly extraEnd: number;
 }
 
-export const SEQUENCE_PARAMS_BYTES = 32;
+export const SEQUENCE_PARAMS_BYTES = 40;
 
 export function writeSequenceParams({ i32 }: Views, ptr: number, values: SequenceParams): void {
   const word = ptr >>> 2;
@@ -126,6 +142,8 @@ export function writeSequenceParams({ i32 }: Views, ptr: number, values: Sequenc
   i32[word + 5] = values.keyStart;
   i32[word + 6] = values.keyRows;
   i32[word + 7] = values.keyLength;
+  i32[word + 8] = values.extraStart;
+  i32[word + 9] = values.extraEnd;
 }
 
 export interface AttentionParams {
@@ -504,6 +522,46 @@ export function writeMatmulEntry({ i32 }: Views, ptr: number, values: MatmulEntr
   i32[word] = values.a;
   i32[word + 1] = values.b;
   i32[word + 2] = values.out;
+}
+
+export interface GateParams {
+  readonly heads: number;
+  readonly gates: number;
+  readonly rows: number;
+  readonly numHeads: number;
+  readonly valueDim: number;
+}
+
+export const GATE_PARAMS_BYTES = 20;
+
+export function writeGateParams({ i32 }: Views, ptr: number, values: GateParams): void {
+  const word = ptr >>> 2;
+  i32[word] = values.heads;
+  i32[word + 1] = values.gates;
+  i32[word + 2] = values.rows;
+  i32[word + 3] = values.numHeads;
+  i32[word + 4] = values.valueDim;
+}
+
+export interface AverageParams {
+  readonly weights: number;
+  readonly out: number;
+  readonly batchSize: number;
+  readonly numHeads: number;
+  readonly seqLen: number;
+  readonly kvLen: number;
+}
+
+export const AVERAGE_PARAMS_BYTES = 24;
+
+export function writeAverageParams({ i32 }: Views, ptr: number, values: AverageParams): void {
+  const word = ptr >>> 2;
+  i32[word] = values.weights;
+  i32[word + 1] = values.out;
+  i32[word + 2] = values.batchSize;
+  i32[word + 3] = values.numHeads;
+  i32[word + 4] = values.seqLen;
+  i32[word + 5] = values.kvLen;
 }
 
 export interface ActivateParams {

@@ -1,0 +1,42 @@
+/** What happens to heads between attention and the output projection, and to the weights: the kernels of `assembly/multiHead/`. */
+import type { AttentionShape } from "../attention/shape.js";
+import { launch } from "../call/launch.js";
+import type { Operand } from "../call/operand.js";
+import { writeAverageParams, writeGateParams } from "../runtime/abi.generated.js";
+import type { Runtime } from "../runtime/runtime.js";
+
+/** Multiply-adds in the time that it takes to read one element. */
+const READ_WORK = 4;
+
+/** Multiplies heads [batch, seqLen, numHeads, valueDim] by their gates [numHeads]; a gate of 0 gives 0, NaN or not. */
+export function gateHeads(runtime: Runtime, operation: string, heads: Operand, valueDim: number, gates: readonly number[]): void {
+  if (gates.every((gate) => gate === 1)) return;
+  const numHeads = gates.length;
+  launch(runtime, operation, [], {
+    kernel: "gateHeads",
+    work: READ_WORK * heads.count,
+    ownBytes: 4 * numHeads,
+    write: (memory, jobPtr, ptr) => {
+      memory.f32.set(gates, ptr >>> 2);
+      const rows = heads.count / (numHeads * valueDim);
+      writeGateParams(memory, jobPtr, { heads: heads.ptr, gates: ptr, rows, numHeads, valueDim });
+    },
+  });
+}
+
+/** Means of weights [batch, numHeads, seqLen, kvLen] over the heads. */
+export function averageOverHeads(
+  runtime: Runtime,
+  operation: string,
+  weights: Operand,
+  out: Operand,
+  { batchSize, numHeads, seqLen, kvLen }: AttentionShape,
+): void {
+  launch(runtime, operation, [], {
+    kernel: "averageWeights",
+    work: READ_WORK * weights.count,
+    write: (memory, jobPtr) => {
+      writeAverageParams(memory, jobPtr, { weights: weights.ptr, out: out.ptr, batchSize, numHeads, seqLen, kvLen });
+    },
+  });
+}
