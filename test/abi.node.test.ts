@@ -235,7 +235,7 @@ describe("the generator, on changed sources", () => {
   });
 
   test("a constant, a signature, a version: another hash; nothing of it: the same", () => {
-    expect(hashWith("assembly/tiles/layout.ts", "BLOCK: usize = 512", "BLOCK: usize = 256")).not.toBe(generated.ABI_HASH);
+    expect(hashWith("assembly/tiles/layout.ts", " BLOCK: usize = 512", " BLOCK: usize = 256")).not.toBe(generated.ABI_HASH);
     expect(hashWith("assembly/math/float16.ts", "dstPtr: usize, count: usize", "dstPtr: usize, count: i32")).not.toBe(
       generated.ABI_HASH,
     );

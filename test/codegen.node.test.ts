@@ -118,31 +118,6 @@ test("one file knows the difference between the builds", () => {
   expect(knowing).toEqual(["math/simd.ts"]);
 });
 
-/** Rooms of assembly/ and those below, whose files they may import. */
-const BELOW: Record<string, readonly string[]> = {
-  attention: ["tiles", "math", "abi"],
-  linear: ["tiles", "math", "abi"],
-  product: ["rows", "tiles", "math", "abi"],
-  rows: ["tiles", "math", "abi"],
-  tiles: ["math"],
-  math: [],
-  abi: ["tiles", "math"], // identity.ts says what they are
-};
-
-test("imports of assembly/ point down from room to room", () => {
-  const root = new URL("../assembly/", import.meta.url);
-  const sources = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((name) => /^\w+.\w+\.ts$/.test(name));
-  expect(sources.length).toBeGreaterThan(40);
-  for (const name of sources) {
-    const [room] = name.split(/[\\/]/) as [string];
-    const imports = [...readFileSync(new URL(name, root), "utf8").matchAll(/ from "\.\.\/(\w+)\//g)].map(([, other]) => other!);
-    expect(
-      imports.filter((other) => !BELOW[room]!.includes(other)),
-      name,
-    ).toEqual([]);
-  }
-});
-
 test("of the host's Math only sqrt and what is exact feeds a result", () => {
   const EXACT = ["sqrt", "fround", "abs", "min", "max", "floor", "ceil", "imul"];
   const sources = readdirSync(new URL("../src", import.meta.url), { recursive: true, encoding: "utf8" }).filter(
