@@ -100,7 +100,10 @@ export function oneOf<T extends string | boolean>(operation: string, name: strin
 }
 
 /** Refuses options that the operation doesn't have: a misspelt one would otherwise go unnoticed. */
-export function knownOptions(operation: string, options: unknown, known: readonly string[]): void {
+export function knownOptions(
+  { name: operation, options: known }: { readonly name: string; readonly options: readonly string[] },
+  options: unknown,
+): void {
   if (!isObject(options) || isArray(options)) {
     throw wrongKind(operation, `"options" must be an object, got ${describe(options)}`);
   }

@@ -247,7 +247,7 @@ export function applyMask(scores: { readonly data: Float32Array; readonly dims: 
 function readSizes(name: string, seqLen: number, kvLen: number, options: MaskOptions, known: readonly string[]): number {
   const rows = integer(name, "seqLen", seqLen, 0, MAX_ELEMENTS);
   const keys = integer(name, "kvLen", kvLen, 0, MAX_ELEMENTS);
-  knownOptions(name, options, known);
+  knownOptions({ name, options: known }, options);
   const { queryOffset } = options;
   return isAbsent(queryOffset) ? keys - rows : integer(name, "queryOffset", queryOffset, -MAX_POSITION, MAX_POSITION);
 }

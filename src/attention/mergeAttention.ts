@@ -12,6 +12,7 @@ import {
   refuseOverlaps,
 } from "../call/operand.js";
 import { launch } from "../call/launch.js";
+import type { Operation } from "../call/operation.js";
 import { MERGE_PART_BYTES, writeMergeParams, writeMergePart } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
@@ -34,7 +35,12 @@ export interface MergeOptions<Out extends Float32Tensor = Float32Tensor> {
   logSumExp?: Float32Tensor | undefined;
 }
 
-const OPERATION = "mergeAttention";
+export const MERGE_ATTENTION: Operation = {
+  name: "mergeAttention",
+  options: ["layout", "out", "logSumExp"],
+  places: ["out", "logSumExp"],
+};
+const OPERATION = MERGE_ATTENTION.name;
 /** Multiply-adds of an element of a part, roughly: in the time that it takes to read it. */
 const WORK = 4;
 
@@ -55,7 +61,7 @@ export function mergeAttention<Out extends Float32Tensor = ResultTensor>(
   options: MergeOptions<Out> = {},
 ): Out {
   runtime.assertReady(OPERATION);
-  knownOptions(OPERATION, options, ["layout", "out", "logSumExp"]);
+  knownOptions(MERGE_ATTENTION, options);
   const layout = oneOf(OPERATION, "layout", options.layout ?? "bshd", LAYOUTS);
   const inputs = readParts(runtime, parts, layout);
   const first = inputs[0]!;

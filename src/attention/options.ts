@@ -66,3 +66,5 @@ export const ATTENTION_OPTIONS: readonly string[] = [
   ...["layout", "scale", "softcap", "bias", "mask", "causal", "queryOffset", "window", "sinkTokens", "queryLengths", "keyLengths"],
   ...["keyStarts", "cuSeqlensQ", "cuSeqlensK", "sinks", "out", "logSumExp", "weights", "scores", "scoresStage"],
 ];
+/** Those of them that receive results. */
+export const ATTENTION_PLACES: readonly string[] = ["out", "logSumExp", "weights", "scores"];

@@ -1,9 +1,10 @@
 /** Scaled dot-product attention: validate → place → run → hand back. */
-import { ATTENTION_OPTIONS, type AttentionOptions } from "./options.js";
+import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions } from "./options.js";
 import { stridesOf } from "../call/layout.js";
 import { knownOptions } from "../check.js";
 import { assertUnchanged, handBack, newResult, onScratch, type Operand, scratchBytes } from "../call/operand.js";
 import { runWritten } from "../call/launch.js";
+import type { Operation } from "../call/operation.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
 import {
@@ -19,7 +20,12 @@ import type { Runtime } from "../runtime/runtime.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
 import { type AttentionCall, type AttentionPlan, readCall } from "./attentionCall.js";
 
-const OPERATION = "scaledDotProductAttention";
+export const SCALED_DOT_PRODUCT_ATTENTION: Operation = {
+  name: "scaledDotProductAttention",
+  options: ATTENTION_OPTIONS,
+  places: ATTENTION_PLACES,
+};
+const OPERATION = SCALED_DOT_PRODUCT_ATTENTION.name;
 
 /** See `Engine.scaledDotProductAttention`. */
 export function scaledDotProductAttention<Out extends Float32Tensor = ResultTensor>(
@@ -29,7 +35,7 @@ export function scaledDotProductAttention<Out extends Float32Tensor = ResultTens
   v: TensorLike,
   options: AttentionOptions<Out> = {},
 ): Out {
-  knownOptions(OPERATION, options, ATTENTION_OPTIONS);
+  knownOptions(SCALED_DOT_PRODUCT_ATTENTION, options);
   return attend(runtime, readUnchanged(runtime, OPERATION, q, { k, v }, options)) as Out;
 }
 
@@ -41,7 +47,7 @@ export function planAttention(
   v: TensorLike,
   options: AttentionOptions = {},
 ): AttentionPlan {
-  knownOptions(OPERATION, options, ATTENTION_OPTIONS);
+  knownOptions(SCALED_DOT_PRODUCT_ATTENTION, options);
   const call = readUnchanged(runtime, OPERATION, q, { k, v }, options);
   if (isEmpty(call)) return { threads: 1, scratchBytes: 0 };
   const outBytes = call.results.out ? 0 : wholeLines(4 * countOf(call.shape.outDims));

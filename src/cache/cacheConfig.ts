@@ -1,5 +1,6 @@
 /** What a cache is made for: its options, read once and checked. */
 import { integer, knownOptions, oneOf, wrongValue, MAX_POSITION } from "../check.js";
+import type { Operation } from "../call/operation.js";
 
 /** What a cache is made for. */
 export interface KVCacheOptions {
@@ -34,7 +35,11 @@ export type CacheConfig = Required<{ [K in keyof Omit<KVCacheOptions, "policy" |
   readonly window: number | undefined;
 };
 
-const OPTIONS = ["batchSize", "numKvHeads", "headDim", "valueDim", "capacity", "policy", "window", "sinkTokens", "dtype"];
+export const CREATE_KV_CACHE: Operation = {
+  name: "createKVCache",
+  options: ["batchSize", "numKvHeads", "headDim", "valueDim", "capacity", "policy", "window", "sinkTokens", "dtype"],
+  places: [],
+};
 export const POLICIES = ["append", "rolling"] as const;
 export const CACHE_TYPES = ["float32", "int8"] as const;
 type CacheType = (typeof CACHE_TYPES)[number];
@@ -47,7 +52,7 @@ const MAX_SIZE = 2 ** 20;
  * @internal
  */
 export function readCacheConfig(operation: string, options: KVCacheOptions): CacheConfig {
-  knownOptions(operation, options, OPTIONS);
+  knownOptions({ name: operation, options: CREATE_KV_CACHE.options }, options);
   const {
     batchSize = 1,
     numKvHeads,

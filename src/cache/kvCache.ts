@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** A cache of keys and values: what was computed for earlier tokens, kept as the kernels read it. */
 import { type Layout, LAYOUTS } from "../call/layout.js";
-import { ATTENTION_OPTIONS, type AttentionOptions } from "../attention/options.js";
+import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions } from "../attention/options.js";
 import {
   describe,
   integer,
@@ -16,12 +16,13 @@ import {
   isObject,
 } from "../check.js";
 import { assertUnchanged, ownArray, readNumbers } from "../call/operand.js";
+import type { Operation } from "../call/operation.js";
 import { attend, readUnchanged } from "../attention/scaledDotProductAttention.js";
 import type { SequenceParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type CachedKeys, cachedRows } from "../attention/shape.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
-import { type CacheConfig, type KVCacheOptions, readCacheConfig } from "./cacheConfig.js";
+import { type CacheConfig, CREATE_KV_CACHE, type KVCacheOptions, readCacheConfig } from "./cacheConfig.js";
 import { readImage, type RowArrays, writeImage } from "./cacheImage.js";
 import { KeySequences, type KeySpan } from "./keySequences.js";
 import { cachedKeys, StagedRows } from "./stagedRows.js";
@@ -48,9 +49,17 @@ export type CachedAttentionOptions<Out extends Float32Tensor = Float32Tensor> = 
   causal?: boolean | "lower-right" | undefined;
 };
 
-const OPTIONS = ATTENTION_OPTIONS.filter((name) => !OWN_OPTIONS.includes(name as OwnOption));
-/** With policy "rolling" also these. */
-const ROLLING_OPTIONS = OPTIONS.filter((name) => name !== "window" && name !== "sinkTokens");
+export const APPEND: Operation = { name: "KVCache.append", options: ["layout", "keyLengths"], places: [] };
+export const ATTEND: Operation = {
+  name: "KVCache.attend",
+  options: ATTENTION_OPTIONS.filter((name) => !OWN_OPTIONS.includes(name as OwnOption)),
+  places: ATTENTION_PLACES,
+};
+/** With policy "rolling" the cache says also these. */
+const ATTEND_ROLLING: Operation = {
+  ...ATTEND,
+  options: ATTEND.options.filter((name) => name !== "window" && name !== "sinkTokens"),
+};
 
 /** An engine, as far as a cache knows it. */
 interface CacheMaker {
@@ -97,7 +106,7 @@ export class KVCache {
    * @internal
    */
   static create(runtime: Runtime, options: KVCacheOptions): KVCache {
-    const operation = "createKVCache";
+    const operation = CREATE_KV_CACHE.name;
     runtime.assertReady(operation);
     const config = readCacheConfig(operation, options);
     runtime.assertReady(operation); // a getter may have disposed of the engine
@@ -145,9 +154,9 @@ export class KVCache {
    * engine.dispose();
    */
   append(k: TensorLike, v: TensorLike, options: AppendOptions = {}): void {
-    const operation = "KVCache.append";
+    const operation = APPEND.name;
     this.#assertReady(operation);
-    knownOptions(operation, options, ["layout", "keyLengths"]);
+    knownOptions(APPEND, options);
     const { batchSize } = this.#config;
     const layout = oneOf(operation, "layout", options.layout ?? "bshd", LAYOUTS);
     const operands = {
@@ -213,12 +222,14 @@ export class KVCache {
    * engine.dispose();
    */
   attend<Out extends Float32Tensor = ResultTensor>(q: TensorLike, options: CachedAttentionOptions<Out> = {}): Out {
-    const operation = "KVCache.attend";
+    const operation = ATTEND.name;
     this.#assertReady(operation);
     const { policy, window, sinkTokens } = this.#config;
-    const known = policy === "rolling" ? ROLLING_OPTIONS : OPTIONS;
-    knownOptions(operation, options, known);
-    const given: AttentionOptions<Out> = Object.fromEntries(known.map((name) => [name, options[name as keyof typeof options]]));
+    const known = policy === "rolling" ? ATTEND_ROLLING : ATTEND;
+    knownOptions(known, options);
+    const given: AttentionOptions<Out> = Object.fromEntries(
+      known.options.map((name) => [name, options[name as keyof typeof options]]),
+    );
     const keys = this.keysWith();
     const changes = this.#changes;
     const call = readUnchanged(this.#runtime, operation, q, keys, {

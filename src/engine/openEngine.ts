@@ -98,7 +98,7 @@ export interface Opened {
 
 /** @internal */
 export function readOptions(operation: string, options: EngineOptions, isSync = false): Plan {
-  knownOptions(operation, options, isSync ? SYNC_OPTIONS : OPTIONS);
+  knownOptions({ name: operation, options: isSync ? SYNC_OPTIONS : OPTIONS }, options);
   const { build = "auto", wasm, initialMemory, maximumMemory = MAX_BYTES, threads = 1, createWorker } = options;
   const { stallTimeout = DEFAULT_STALL_TIMEOUT, operations = isSync ? "all" : "attention" } = options;
   if (createWorker !== undefined && typeof createWorker !== "function") {

@@ -3,6 +3,7 @@ import { stridesOf } from "../call/layout.js";
 import { knownOptions } from "../check.js";
 import { handBack, newResult, onScratch, type Operand } from "../call/operand.js";
 import { prepare } from "../call/launch.js";
+import type { Operation } from "../call/operation.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
 import { type LinearParams, PANEL, writeLinearParams } from "../runtime/abi.generated.js";
@@ -19,7 +20,8 @@ import {
 import { isDelta, type LinearConfig, readLinearConfig } from "./linearConfig.js";
 import { projectionsOf } from "./randomFeatures.js";
 
-const OPERATION = "linearAttention";
+export const LINEAR_ATTENTION: Operation = { name: "linearAttention", options: LINEAR_OPTIONS, places: ["out"] };
+const OPERATION = LINEAR_ATTENTION.name;
 
 /**
  * Keys that are folded at once where rows see all of them. Granite Rapids, relaxed, 12 × 16384 × 64: 48, 96 and 192 keys take 100, 102
@@ -47,7 +49,7 @@ export function linearAttention<Out extends Float32Tensor = ResultTensor>(
   options: StatelessOptions<Out> = {},
 ): Out {
   runtime.assertReady(OPERATION);
-  knownOptions(OPERATION, options, LINEAR_OPTIONS);
+  knownOptions(LINEAR_ATTENTION, options);
   const config = readLinearConfig(OPERATION, options, options.causal, false);
   return attendLinear(runtime, readLinearCall(runtime, OPERATION, { q, k, v }, options, config, undefined), undefined) as Out;
 }

@@ -2,12 +2,18 @@
 /** The state of linear attention: what earlier keys and values have left, for tokens that come bit by bit. */
 import { describe, knownOptions, show, wrongKind, wrongMoment, wrongValue, isAbsent, isObject } from "../check.js";
 import { assertUnchanged, onScratch, readNumbers } from "../call/operand.js";
-import { attendLinear, type PlacedStates, readSums } from "./linearAttention.js";
-import { INPUT_OPTIONS, LINEAR_OPTIONS, type LinearInputs, readLinearCall, type StatelessOptions } from "./linearCall.js";
+import { attendLinear, LINEAR_ATTENTION, type PlacedStates, readSums } from "./linearAttention.js";
+import { INPUT_OPTIONS, type LinearInputs, readLinearCall, type StatelessOptions } from "./linearCall.js";
 import type { FeatureFunction } from "./linearConfig.js";
+import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
-import { type LinearAttentionStateOptions, type LinearStateConfig, readLinearStateConfig } from "./stateConfig.js";
+import {
+  CREATE_LINEAR_ATTENTION_STATE,
+  type LinearAttentionStateOptions,
+  type LinearStateConfig,
+  readLinearStateConfig,
+} from "./stateConfig.js";
 import { type LinearSequence, readLinearImage, writeLinearImage } from "./stateImage.js";
 
 /** Options of linear attention. */
@@ -15,6 +21,8 @@ export interface LinearOptions<Out extends Float32Tensor = Float32Tensor> extend
   /** What earlier keys have left; takes those of this call in. It says what kind of linear attention it is. */
   state?: LinearAttentionState | undefined;
 }
+
+export const STEP: Operation = { name: "LinearAttentionState.step", options: INPUT_OPTIONS, places: ["out"] };
 
 interface StateBlock {
   readonly runtime: Runtime;
@@ -77,7 +85,7 @@ export class LinearAttentionState {
    * @internal
    */
   static create(runtime: Runtime, options: LinearAttentionStateOptions): LinearAttentionState {
-    const operation = "createLinearAttentionState";
+    const operation = CREATE_LINEAR_ATTENTION_STATE.name;
     runtime.assertReady(operation);
     const config = readLinearStateConfig(operation, options);
     const { initialState } = options;
@@ -159,9 +167,9 @@ export class LinearAttentionState {
     v: TensorLike,
     options: LinearInputs<Out> = {},
   ): Out {
-    const operation = "LinearAttentionState.step";
+    const operation = STEP.name;
     this.#assertReady(operation);
-    knownOptions(operation, options, INPUT_OPTIONS);
+    knownOptions(STEP, options);
     return this.#attend(operation, q, k, v, options);
   }
 
@@ -177,9 +185,9 @@ export class LinearAttentionState {
     options: LinearOptions<Out>,
     state: unknown,
   ): Out {
-    const operation = "linearAttention";
+    const operation = LINEAR_ATTENTION.name;
     runtime.assertReady(operation);
-    knownOptions(operation, options, LINEAR_OPTIONS);
+    knownOptions(LINEAR_ATTENTION, options);
     for (const [name, value] of Object.entries(options)) {
       if (name === "state" || INPUT_OPTIONS.includes(name) || isAbsent(value)) continue;
       throw wrongKind(operation, `"${name}" can't go with "state", which has its own`);

@@ -1,5 +1,6 @@
 /** What a state of linear attention is made for: its options, read once and checked. */
 import { integer, knownOptions, oneOf, wrongKind, wrongValue } from "../check.js";
+import type { Operation } from "../call/operation.js";
 import type { StateSizes } from "./linearCall.js";
 import { isGated, type LinearConfig, type LinearKind, readLinearConfig } from "./linearConfig.js";
 import type { TensorLike } from "../call/tensor.js";
@@ -30,10 +31,14 @@ export interface LinearStateConfig {
   readonly sizes: StateSizes;
 }
 
-const OPTIONS = [
-  ...["batchSize", "numKvHeads", "numKeyHeads", "headDim", "valueDim", "channelDecay", "initialState"],
-  ...["featureMap", "normalize", "eps", "scale", "rule", "chunkSize", "features", "seed"],
-];
+export const CREATE_LINEAR_ATTENTION_STATE: Operation = {
+  name: "createLinearAttentionState",
+  options: [
+    ...["batchSize", "numKvHeads", "numKeyHeads", "headDim", "valueDim", "channelDecay", "initialState"],
+    ...["featureMap", "normalize", "eps", "scale", "rule", "chunkSize", "features", "seed"],
+  ],
+  places: [],
+};
 const MAX_SIZE = 2 ** 16;
 
 /**
@@ -41,7 +46,7 @@ const MAX_SIZE = 2 ** 16;
  * @internal
  */
 export function readLinearStateConfig(operation: string, options: LinearAttentionStateOptions): LinearStateConfig {
-  knownOptions(operation, options, OPTIONS);
+  knownOptions({ name: operation, options: CREATE_LINEAR_ATTENTION_STATE.options }, options);
   const { batchSize = 1, numKvHeads, numKeyHeads = numKvHeads, headDim, valueDim = headDim, channelDecay = false } = options;
   const size = (name: string, value: unknown): number => integer(operation, name, value, 1, MAX_SIZE);
   const sizes = {

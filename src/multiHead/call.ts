@@ -1,5 +1,5 @@
 /** One forward call of a multi-head layer as the caller describes it, read once and checked. */
-import { FORWARD_OPTIONS, type Given, type MultiHeadForwardOptions } from "./forwardOptions.js";
+import { FORWARD, type Given, type MultiHeadForwardOptions } from "./forwardOptions.js";
 import { knownOptions, oneOf, show, wrongKind, wrongValue, optional, isAbsent } from "../check.js";
 import { assertUnchanged, type Operand, readPlace, refuseOverlaps, scratchTensor } from "../call/operand.js";
 import { type AttentionCall, callOf } from "../attention/attentionCall.js";
@@ -52,8 +52,8 @@ export function readMultiHeadCall(
   x: TensorLike,
   options: MultiHeadForwardOptions,
 ): MultiHeadCall {
-  knownOptions(operation, options, FORWARD_OPTIONS);
-  const given: Given = Object.fromEntries(FORWARD_OPTIONS.map((name) => [name, options[name as keyof Given]]));
+  knownOptions(FORWARD, options);
+  const given: Given = Object.fromEntries(FORWARD.options.map((name) => [name, options[name as keyof Given]]));
   assertTogether(operation, config, extraKeys, given);
   const { operand: input, batch, rows: seqLen } = readRows(runtime, operation, "x", x, config.embedDim, "embedDim");
   const rank = input.dims.length;

@@ -1,5 +1,6 @@
 /** What a multi-head layer is made for: its sizes and options, read once and checked. */
 import { describe, float32, integer, knownOptions, oneOf, wrongKind, wrongValue, optional, isAbsent, isObject } from "../check.js";
+import type { Operation } from "../call/operation.js";
 import type { RotaryConfig } from "../rows/rotaryCall.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type LayerAngles, readAngles } from "./rotary.js";
@@ -71,10 +72,15 @@ export interface MultiHeadConfig extends Settings {
   readonly angles: LayerAngles | undefined;
 }
 
-const OPTIONS = [
-  ...["embedDim", "numHeads", "numKvHeads", "headDim", "valueDim", "kDim", "vDim", "outDim", "weightLayout", "headGates", "qkNorm"],
-  ...["rotary", "addZeroAttention"],
-];
+/** `parameters.out` is a matrix, no place for results. */
+export const CREATE_MULTI_HEAD_ATTENTION: Operation = {
+  name: "createMultiHeadAttention",
+  options: [
+    ...["embedDim", "numHeads", "numKvHeads", "headDim", "valueDim", "kDim", "vDim", "outDim", "weightLayout", "headGates"],
+    ...["qkNorm", "rotary", "addZeroAttention"],
+  ],
+  places: [],
+};
 const MAX_SIZE = 2 ** 20;
 const DEFAULT_EPS = 1e-6;
 
@@ -86,7 +92,7 @@ export function readMultiHeadConfig(runtime: Runtime, operation: string, config:
   if (!isObject(config)) {
     throw wrongKind(operation, `"config" must be an object, got ${describe(config)}`);
   }
-  knownOptions(operation, config, OPTIONS);
+  knownOptions({ name: operation, options: CREATE_MULTI_HEAD_ATTENTION.options }, config);
   const {
     embedDim,
     numHeads,

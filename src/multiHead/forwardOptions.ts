@@ -1,6 +1,7 @@
 /** The options of a multi-head layer's `forward`. */
-import { ATTENTION_OPTIONS, type AttentionOptions } from "../attention/options.js";
+import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions } from "../attention/options.js";
 import type { KVCache } from "../cache/kvCache.js";
+import type { Operation } from "../call/operation.js";
 import type { Float32Tensor, TensorLike } from "../call/tensor.js";
 
 /**
@@ -32,10 +33,15 @@ export interface MultiHeadForwardOptions<Out extends Float32Tensor = Float32Tens
   averageWeights?: Float32Tensor | undefined;
 }
 
-export const FORWARD_OPTIONS: readonly string[] = [
-  ...["key", "value", "memory", "cache", "headGates", "accumulate", "averageWeights"],
-  ...ATTENTION_OPTIONS.filter((name) => name !== "layout"),
-];
+export const FORWARD: Operation = {
+  name: "MultiHeadAttention.forward",
+  options: [
+    ...["key", "value", "memory", "cache", "headGates", "accumulate", "averageWeights"],
+    ...ATTENTION_OPTIONS.filter((name) => name !== "layout"),
+  ],
+  places: [...ATTENTION_PLACES, "averageWeights"],
+  reads: "accumulate",
+};
 
 /**
  * Options, each read once.

@@ -1,8 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Multi-head attention with its projections, whose parameters are packed once. Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2. */
-import type { MultiHeadForwardOptions } from "./forwardOptions.js";
+import { FORWARD, type MultiHeadForwardOptions } from "./forwardOptions.js";
 import { knownOptions, wrongMoment, wrongValue, integersOf, isAbsent } from "../check.js";
 import { assertUnchanged, scratchTensor } from "../call/operand.js";
+import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { EngineTensor, Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import type { KVCacheOptions } from "../cache/cacheConfig.js";
@@ -12,7 +13,13 @@ import { placesOf } from "./rotary.js";
 import { readSource } from "./layerRows.js";
 import { Projection, placeNumbers } from "./projection.js";
 import { readMultiHeadCall } from "./call.js";
-import { type LayerConfig, type MultiHeadAttentionConfig, type MultiHeadConfig, readMultiHeadConfig } from "./config.js";
+import {
+  CREATE_MULTI_HEAD_ATTENTION,
+  type LayerConfig,
+  type MultiHeadAttentionConfig,
+  type MultiHeadConfig,
+  readMultiHeadConfig,
+} from "./config.js";
 import { extraKeysOf, forward, type MultiHeadParts, onLayerScratch, projectSource } from "./forward.js";
 import {
   type MultiHeadAttentionParameters,
@@ -21,7 +28,7 @@ import {
   readParameterOperands,
 } from "./parameters.js";
 import { pruned } from "./prunedHeads.js";
-import { type FromTorchOptions, readTorchStateDict, torchNameOf, type TorchStateDict } from "./torchStateDict.js";
+import { FROM_TORCH, type FromTorchOptions, readTorchStateDict, torchNameOf, type TorchStateDict } from "./torchStateDict.js";
 
 /** Options of `projectKeys`. */
 export interface ProjectKeysOptions {
@@ -36,7 +43,17 @@ export interface ProjectKeysOptions {
 /** Options of `createCache`: those of `createKVCache` but for what the layer knows. */
 export type LayerCacheOptions = Omit<KVCacheOptions, "numKvHeads" | "headDim" | "valueDim">;
 
-const CREATE = "createMultiHeadAttention";
+const CREATE = CREATE_MULTI_HEAD_ATTENTION.name;
+export const PROJECT_KEYS: Operation = {
+  name: "MultiHeadAttention.projectKeys",
+  options: ["value", "keyLengths", "dtype"],
+  places: [],
+};
+export const CREATE_CACHE: Operation = {
+  name: "MultiHeadAttention.createCache",
+  options: ["batchSize", "capacity", "policy", "window", "sinkTokens", "dtype"],
+  places: [],
+};
 
 /**
  * Multi-head attention with its projections; made by `engine.createMultiHeadAttention`. Its parameters lie in the engine's memory.
@@ -84,7 +101,7 @@ export class MultiHeadAttention {
    * @internal
    */
   static fromTorch(runtime: Runtime, stateDict: TorchStateDict, options: FromTorchOptions): MultiHeadAttention {
-    const operation = "createMultiHeadAttention.fromTorch";
+    const operation = FROM_TORCH.name;
     runtime.assertReady(operation);
     const { config, operands } = readTorchStateDict(runtime, operation, stateDict, options);
     const numbers = multiHeadParameters(runtime, operation, config, operands, torchNameOf);
@@ -128,7 +145,7 @@ export class MultiHeadAttention {
    * engine.dispose();
    */
   forward<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options: MultiHeadForwardOptions<Out> = {}): Out {
-    const operation = "MultiHeadAttention.forward";
+    const operation = FORWARD.name;
     this.#assertReady(operation);
     const { runtime, config } = this.#parts;
     const call = readMultiHeadCall(runtime, operation, config, extraKeysOf(this.#parts), x, options);
@@ -159,9 +176,9 @@ export class MultiHeadAttention {
    * layer.dispose();
    */
   projectKeys(key: TensorLike, options: ProjectKeysOptions = {}): KVCache {
-    const operation = "MultiHeadAttention.projectKeys";
+    const operation = PROJECT_KEYS.name;
     this.#assertReady(operation);
-    knownOptions(operation, options, ["value", "keyLengths", "dtype"]);
+    knownOptions(PROJECT_KEYS, options);
     const { runtime, config } = this.#parts;
     const { numKvHeads, headDim, valueDim } = config;
     const { value, keyLengths, dtype } = options;
@@ -218,9 +235,9 @@ export class MultiHeadAttention {
    * engine.dispose();
    */
   createCache(options: LayerCacheOptions): KVCache {
-    const operation = "MultiHeadAttention.createCache";
+    const operation = CREATE_CACHE.name;
     this.#assertReady(operation);
-    knownOptions(operation, options, ["batchSize", "capacity", "policy", "window", "sinkTokens", "dtype"]);
+    knownOptions(CREATE_CACHE, options);
     const { runtime, config } = this.#parts;
     const { numKvHeads, headDim, valueDim } = config;
     return KVCache.create(runtime, { ...options, numKvHeads, headDim, valueDim });

@@ -70,7 +70,7 @@ export function readParameterOperands(
   if (!isObject(parameters)) {
     throw wrongKind(operation, `"parameters" must be an object, got ${describe(parameters)}`);
   }
-  knownOptions(operation, parameters, [...MATRICES, ...VECTORS]);
+  knownOptions({ name: operation, options: [...MATRICES, ...VECTORS] }, parameters);
   const operands = new Map<ParameterName, Operand>();
   for (const name of [...MATRICES, ...VECTORS]) {
     const value: unknown = parameters[name];

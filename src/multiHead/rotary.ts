@@ -13,7 +13,7 @@ export interface LayerAngles extends Omit<Rotary, "tables"> {
 
 /** Reads how a layer turns its heads. */
 export function readAngles(runtime: Runtime, operation: string, config: RotaryConfig, headDim: number): LayerAngles {
-  knownOptions(operation, config, ["base", "rotaryDim", "interleaved", "tables"]);
+  knownOptions({ name: operation, options: ["base", "rotaryDim", "interleaved", "tables"] }, config);
   const { tables, ...rotary } = readRotary(runtime, operation, config, headDim);
   if (!tables) return { ...rotary, tables: undefined };
   const { cos, sin } = tables;

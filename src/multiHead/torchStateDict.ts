@@ -1,6 +1,7 @@
 /** PyTorch's nn.MultiheadAttention: what its state dict says about a layer. */
 import { describe, knownOptions, show, wrongKind, wrongValue, isAbsent, isObject } from "../check.js";
 import { type Operand, readNumbers } from "../call/operand.js";
+import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { TensorLike } from "../call/tensor.js";
 import { type MultiHeadAttentionConfig, type MultiHeadConfig, readMultiHeadConfig } from "./config.js";
@@ -16,6 +17,12 @@ export interface FromTorchOptions extends Pick<MultiHeadAttentionConfig, "headGa
   /** What the names of the layer begin with, as "encoder.0.self_attn."; the others are not looked at. Default none. */
   prefix?: string | undefined;
 }
+
+export const FROM_TORCH: Operation = {
+  name: "createMultiHeadAttention.fromTorch",
+  options: ["numHeads", "prefix", "headGates", "addZeroAttention"],
+  places: [],
+};
 
 const NAMES: Readonly<Record<string, ParameterName>> = {
   in_proj_weight: "qkv",
@@ -51,7 +58,7 @@ export function readTorchStateDict(
   if (!isObject(stateDict)) {
     throw wrongKind(operation, `"stateDict" must be an object of tensors by name, got ${describe(stateDict)}`);
   }
-  knownOptions(operation, options, ["numHeads", "prefix", "headGates", "addZeroAttention"]);
+  knownOptions(FROM_TORCH, options);
   const { numHeads, prefix = "", headGates, addZeroAttention } = options;
   if (typeof prefix !== "string") throw wrongKind(operation, `"prefix" must be a string, got ${describe(prefix)}`);
 

@@ -14,6 +14,7 @@ import {
   readPlace,
   refuseOverlaps,
 } from "../call/operand.js";
+import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
 import { multiply } from "./multiply.js";
@@ -34,8 +35,13 @@ export interface MatmulOptions<Out extends Float32Tensor = Float32Tensor> {
   out?: Out | undefined;
 }
 
-const OPERATION = "matmul";
-const OPTIONS = ["transposeA", "transposeB", "bias", "activation", "accumulate", "out"];
+export const MATMUL: Operation = {
+  name: "matmul",
+  options: ["transposeA", "transposeB", "bias", "activation", "accumulate", "out"],
+  places: ["out"],
+  reads: "accumulate",
+};
+const OPERATION = MATMUL.name;
 
 /**
  * See `FullEngine.matmul`.
@@ -48,7 +54,7 @@ export function matmul<Out extends Float32Tensor = ResultTensor>(
   options: MatmulOptions<Out> = {},
 ): Out {
   runtime.assertReady(OPERATION);
-  knownOptions(OPERATION, options, OPTIONS);
+  knownOptions(MATMUL, options);
   const { bias: biasOption, activation: activationOption, out: returned } = options;
   const isATransposed = oneOf(OPERATION, "transposeA", options.transposeA ?? false, [true, false]);
   const isBTransposed = oneOf(OPERATION, "transposeB", options.transposeB ?? false, [true, false]);

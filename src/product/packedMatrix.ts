@@ -2,12 +2,15 @@
 /** A matrix packed once for many products. */
 import { isObject, oneOf, show, wrongMoment, wrongValue } from "../check.js";
 import { assertUnchanged, newResult, onScratch, readNumbers } from "../call/operand.js";
+import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { TensorLike } from "../call/tensor.js";
 
 export const WEIGHT_LAYOUTS = ["inOut", "outIn"] as const;
 /** How the matrix of y = x W lies: "inOut" as W [in, out], as in Keras; "outIn" as its transpose [out, in], as in PyTorch. */
 export type WeightLayout = (typeof WEIGHT_LAYOUTS)[number];
+
+export const PACK_MATRIX: Operation = { name: "packMatrix", options: [], places: [] };
 
 /** Memory of a packed matrix. */
 interface Block {
@@ -103,7 +106,7 @@ export class PackedMatrix {
    * @internal
    */
   static pack(runtime: Runtime, matrix: TensorLike, layout: WeightLayout = "inOut"): PackedMatrix {
-    const operation = "packMatrix";
+    const operation = PACK_MATRIX.name;
     runtime.assertReady(operation);
     const isTransposed = oneOf(operation, "layout", layout, WEIGHT_LAYOUTS) === "outIn";
     const operand = readNumbers(runtime, operation, "b", matrix);

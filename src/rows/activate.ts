@@ -2,6 +2,7 @@
 import { ACTIVATIONS, type Activation } from "./activations.js";
 import { knownOptions, oneOf, optional } from "../check.js";
 import { assertUnchanged, expectDims, handBack, newResult, readNumbers, readPlace, refuseOverlaps } from "../call/operand.js";
+import type { Operation } from "../call/operation.js";
 import { writeActivateParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
@@ -15,7 +16,8 @@ export interface ActivateOptions<Out extends Float32Tensor = Float32Tensor> {
   out?: Out | undefined;
 }
 
-const OPERATION = "activate";
+export const ACTIVATE: Operation = { name: "activate", options: ["gate", "out"], places: ["out"] };
+const OPERATION = ACTIVATE.name;
 /** Multiply-adds of an element, roughly. */
 const WORK = 12;
 
@@ -30,7 +32,7 @@ export function activate<Out extends Float32Tensor = ResultTensor>(
   options: ActivateOptions<Out> = {},
 ): Out {
   runtime.assertReady(OPERATION);
-  knownOptions(OPERATION, options, ["gate", "out"]);
+  knownOptions(ACTIVATE, options);
   const { gate: givenGate, out: returned } = options;
   const input = readNumbers(runtime, OPERATION, "x", x);
   const number = ACTIVATIONS.indexOf(oneOf(OPERATION, "kind", kind, ACTIVATIONS));

@@ -13,6 +13,7 @@ import {
 import { writeNormalizeParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
+import type { Operation } from "../call/operation.js";
 import { launch } from "../call/launch.js";
 
 /** Options of `rmsNorm`. */
@@ -31,6 +32,8 @@ export interface LayerNormOptions<Out extends Float32Tensor = Float32Tensor> ext
   bias?: TensorLike | undefined;
 }
 
+export const LAYER_NORM: Operation = { name: "layerNorm", options: ["weight", "bias", "eps", "out"], places: ["out"] };
+export const RMS_NORM: Operation = { name: "rmsNorm", options: ["weight", "eps", "out"], places: ["out"] };
 /** Multiply-adds of an element, roughly. */
 const WORK = 8;
 
@@ -43,7 +46,7 @@ export function layerNorm<Out extends Float32Tensor = ResultTensor>(
   x: TensorLike,
   options: LayerNormOptions<Out> = {},
 ): Out {
-  return normalize(runtime, "layerNorm", x, options, ["weight", "bias", "eps", "out"], 1e-5);
+  return normalize(runtime, LAYER_NORM, x, options, 1e-5);
 }
 
 /**
@@ -55,19 +58,19 @@ export function rmsNorm<Out extends Float32Tensor = ResultTensor>(
   x: TensorLike,
   options: RmsNormOptions<Out> = {},
 ): Out {
-  return normalize(runtime, "rmsNorm", x, options, ["weight", "eps", "out"], 1e-6);
+  return normalize(runtime, RMS_NORM, x, options, 1e-6);
 }
 
 function normalize<Out extends Float32Tensor>(
   runtime: Runtime,
-  operation: "layerNorm" | "rmsNorm",
+  descriptor: Operation,
   x: TensorLike,
   options: LayerNormOptions<Out>,
-  known: readonly string[],
   defaultEps: number,
 ): Out {
+  const operation = descriptor.name;
   runtime.assertReady(operation);
-  knownOptions(operation, options, known);
+  knownOptions(descriptor, options);
   const { weight: givenWeight, bias: givenBias, eps = defaultEps, out: returned } = options;
   const input = readNumbers(runtime, operation, "x", x);
   const length = input.dims.at(-1);
@@ -79,14 +82,14 @@ function normalize<Out extends Float32Tensor>(
     return operand;
   };
   const weight = optional(givenWeight, (value) => read("weight", value));
-  const bias = operation === "rmsNorm" ? undefined : optional(givenBias, (value) => read("bias", value));
+  const bias = descriptor === RMS_NORM ? undefined : optional(givenBias, (value) => read("bias", value));
   const place = optional(returned, (value) => readPlace(runtime, operation, "out", value, input.dims, "as x"));
   const given = [input, weight, bias, place].filter((operand) => operand !== undefined);
   refuseOverlaps(operation, given, () => input);
   assertUnchanged(runtime, operation, given);
 
   const out = place ?? newResult(runtime, operation, input.dims);
-  const isCentered = operation === "layerNorm";
+  const isCentered = descriptor === LAYER_NORM;
   normalizeRows(runtime, operation, place ? given : [...given, out], { input, out, weight, bias, length, eps: added, isCentered });
   return handBack(returned, out);
 }

@@ -2,6 +2,7 @@
 import { type Layout, LAYOUTS, sizesOf, stridesOf } from "../call/layout.js";
 import { integer, knownOptions, oneOf, optional, MAX_POSITION } from "../check.js";
 import { assertUnchanged, handBack, newResult, onScratch, readNumbers, readPlace, refuseOverlaps } from "../call/operand.js";
+import type { Operation } from "../call/operation.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
@@ -35,7 +36,12 @@ export interface RotaryTablesOptions {
   base?: number | undefined;
 }
 
-const OPTIONS = ["layout", "base", "rotaryDim", "interleaved", "offset", "positions", "inverse", "tables", "out"];
+export const ROTARY: Operation = {
+  name: "rotary",
+  options: ["layout", "base", "rotaryDim", "interleaved", "offset", "positions", "inverse", "tables", "out"],
+  places: ["out"],
+};
+export const ROTARY_TABLES: Operation = { name: "rotaryTables", options: ["length", "rotaryDim", "base"], places: [] };
 
 /**
  * See `FullEngine.rotary`.
@@ -46,9 +52,9 @@ export function rotary<Out extends Float32Tensor = ResultTensor>(
   x: TensorLike,
   options: RotaryOptions<Out> = {},
 ): Out {
-  const operation = "rotary";
+  const operation = ROTARY.name;
   runtime.assertReady(operation);
-  knownOptions(operation, options, OPTIONS);
+  knownOptions(ROTARY, options);
   const { layout: givenLayout = "bshd", base, rotaryDim, interleaved, tables, offset, positions, inverse, out: returned } = options;
   const layout = oneOf(operation, "layout", givenLayout, LAYOUTS);
   const input = readNumbers(runtime, operation, "x", x);
@@ -76,9 +82,9 @@ export function rotary<Out extends Float32Tensor = ResultTensor>(
  * @internal
  */
 export function rotaryTables(runtime: Runtime, options: RotaryTablesOptions): { cos: ResultTensor; sin: ResultTensor } {
-  const operation = "rotaryTables";
+  const operation = ROTARY_TABLES.name;
   runtime.assertReady(operation);
-  knownOptions(operation, options, ["length", "rotaryDim", "base"]);
+  knownOptions(ROTARY_TABLES, options);
   const { length: givenLength, rotaryDim: givenDim, base: givenBase = 10000 } = options;
   const length = integer(operation, "length", givenLength, 0, MAX_POSITION);
   const rotaryDim = evenDim(operation, givenDim, 2 ** 20);

@@ -14,6 +14,7 @@ import {
 import { AXIS_PARAMS_BYTES, writeAxisParams, writeSoftmaxParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
+import type { Operation } from "../call/operation.js";
 import { launch } from "../call/launch.js";
 
 /** Options of `softmax`. */
@@ -35,8 +36,12 @@ export interface SoftmaxOptions<Out extends Float32Tensor = Float32Tensor> {
   out?: Out | undefined;
 }
 
-const OPERATION = "softmax";
-const OPTIONS = ["axis", "scale", "mask", "bias", "log", "out"];
+export const SOFTMAX: Operation = {
+  name: "softmax",
+  options: ["axis", "scale", "mask", "bias", "log", "out"],
+  places: ["out"],
+};
+const OPERATION = SOFTMAX.name;
 /** Multiply-adds of an element, roughly. */
 const WORK = 12;
 
@@ -56,7 +61,7 @@ export function softmax<Out extends Float32Tensor = ResultTensor>(
   options: SoftmaxOptions<Out> = {},
 ): Out {
   runtime.assertReady(OPERATION);
-  knownOptions(OPERATION, options, OPTIONS);
+  knownOptions(SOFTMAX, options);
   const { axis: givenAxis = -1, scale = 1, mask: givenMask, bias: givenBias, log = false, out: returned } = options;
   const input = readNumbers(runtime, OPERATION, "x", x);
   const axis = axisOf(input, givenAxis);
