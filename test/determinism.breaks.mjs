@@ -91,12 +91,12 @@ export default [
   },
   {
     rule: "out may be the very tensor q",
-    find: "result === call.results.out ? query : undefined",
+    find: "result === attention.results.out ? query : undefined",
     replace: "undefined",
   },
   {
     rule: "a call that fails leaves out as it was: operands are checked after the options are read",
-    find: "assertUnchanged(runtime, operation, call.given);",
+    find: "assertUnchanged(this, this.operands);",
     replace: "",
   },
   {

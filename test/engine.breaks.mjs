@@ -146,8 +146,8 @@ export default [
   },
   {
     rule: "what a feature function did to the arrays is found",
-    find: "assertUnchanged(runtime, operation, [raw.q, raw.k, raw.v]);",
-    replace: "runtime.arena;",
+    find: "assertUnchanged(call, [raw.q, raw.k, raw.v]);",
+    replace: "call.runtime.arena;",
     tests: ["hostile"],
   },
   {

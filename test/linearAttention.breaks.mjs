@@ -162,8 +162,8 @@ export default [
   },
   {
     rule: "linear attention: rows beyond keyLengths are not taken in",
-    find: "(call.shape.seqLen > 0 ? call.keyLengths[batch]! : 0)",
-    replace: "call.shape.seqLen",
+    find: "(linear.shape.seqLen > 0 ? linear.keyLengths[batch]! : 0)",
+    replace: "linear.shape.seqLen",
     tests: state,
   },
   {

@@ -111,8 +111,8 @@ export default [
   },
   {
     rule: "a layer normalizes keys by their own parameters",
-    find: "normalizeHeads(parts, operation, k, parts.kNorm);",
-    replace: "normalizeHeads(parts, operation, k, parts.qNorm);",
+    find: "normalizeHeads(call, parts, k, parts.kNorm);",
+    replace: "normalizeHeads(call, parts, k, parts.qNorm);",
     tests: PARITY,
   },
   {
@@ -149,8 +149,8 @@ export default [
   },
   {
     rule: "a layer adds as many rows to a cache as count",
-    find: "added?.cache.stage(operation, added.counts)",
-    replace: "added?.cache.stage(operation, added.counts.map(() => call.attention.shape.seqLen))",
+    find: "added?.cache.stage(call, added.counts)",
+    replace: "added?.cache.stage(call, added.counts.map(() => layerCall.attention.shape.seqLen))",
     tests: PROPERTIES,
   },
   {
@@ -161,8 +161,8 @@ export default [
   },
   {
     rule: "a layer adds to what out holds",
-    find: "accumulate: call.accumulate",
-    replace: "accumulate: false",
+    find: "outRows: rows, accumulate });",
+    replace: "outRows: rows, accumulate: false });",
     tests: PROPERTIES,
   },
   {
@@ -221,7 +221,7 @@ export default [
   },
   {
     rule: "results of a layer don't overlap its operands",
-    find: "refuseOverlaps(operation, callers, (result) => (result === out ? input : undefined));",
+    find: "call.close((result) => (result === out ? input : undefined));",
     replace: "",
     tests: ERRORS,
   },

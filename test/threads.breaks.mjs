@@ -117,7 +117,7 @@ export default [
   },
   {
     rule: "plan says what the call takes",
-    find: "scratchBytes(call.given) + outBytes",
-    replace: "scratchBytes(call.given)",
+    find: "scratchBytes(attention.given) + outBytes",
+    replace: "scratchBytes(attention.given)",
   },
 ].map((each) => ({ tests: ATTENTION_TESTS, ...each }));

@@ -1,10 +1,10 @@
 /** One attention call as the caller describes it, read once and checked: what remains are numbers and operands. */
+import type { Call } from "../call/call.js";
 import { type Layout, LAYOUTS } from "../call/layout.js";
 import { describe, float32, integer, oneOf, wrongKind, wrongValue, MAX_POSITION, optional, isArray } from "../check.js";
 import type { AttentionOptions } from "./options.js";
-import { type Operand, readMask, readNumbers, readPlace, refuseOverlaps } from "../call/operand.js";
+import { type Operand } from "../call/operand.js";
 import { type AttentionParams, SCORES_STAGES, type SequenceParams } from "../runtime/abi.generated.js";
-import type { Runtime } from "../runtime/runtime.js";
 import {
   type AttentionShape,
   attentionShape,
@@ -35,8 +35,7 @@ interface GivenKeys {
  * @internal
  */
 export interface AttentionCall {
-  /** As errors name it. */
-  readonly operation: string;
+  readonly call: Call;
   readonly layout: Layout;
   readonly shape: AttentionShape;
   readonly inputs: { readonly q: Operand } & Record<"k" | "v" | "mask" | "bias" | "sinks", Operand | undefined>;
@@ -57,30 +56,23 @@ export interface AttentionCall {
 }
 
 /**
- * Reads a call.
+ * Reads a call; none of the caller's code runs afterwards.
  * @internal
  * @throws {TypeError} the wrong kind of value
  * @throws {RangeError} sizes or values that don't fit
  * @throws {Error} a tensor that has been disposed of
  */
-export function readCall(
-  runtime: Runtime,
-  operation: string,
-  q: TensorLike,
-  keys: GivenKeys | CachedKeys,
-  options: AttentionOptions,
-): AttentionCall {
+export function readAttention(call: Call, q: TensorLike, keys: GivenKeys | CachedKeys, options: AttentionOptions): AttentionCall {
+  const { operation } = call;
   const { layout: layoutOption = "bshd" } = options;
   const layout = oneOf(operation, "layout", layoutOption, LAYOUTS);
-  const numbers = (name: string, value: unknown): Operand => readNumbers(runtime, operation, name, value);
-  const query = numbers("q", q);
+  const query = call.numbers("q", q);
   const cache = "lengths" in keys ? keys : undefined;
-  const rows = "lengths" in keys ? undefined : { k: numbers("k", keys.k), v: numbers("v", keys.v) };
+  const rows = "lengths" in keys ? undefined : { k: call.numbers("k", keys.k), v: call.numbers("v", keys.v) };
   const shape = rows ? attentionShape(operation, query, rows.k, rows.v, layout) : cachedShape(operation, query, cache!, layout);
-  const operands = { q: query, k: rows?.k, v: rows?.v };
-  const call = callOf(runtime, operation, operands, cache, shape, layout, options);
-  refuseOverlaps(operation, call.given, (result) => (result === call.results.out ? query : undefined));
-  return call;
+  const attention = attentionOn(call, { q: query, k: rows?.k, v: rows?.v }, cache, shape, layout, options);
+  call.close((result) => (result === attention.results.out ? query : undefined));
+  return attention;
 }
 
 /**
@@ -89,11 +81,10 @@ export function readCall(
  * @param extraKeys  of the kvLen keys of each entry, the last, which every row that counts sees; results have columns for them, mask,
  *   bias and lengths have not
  * @internal
- * @throws as `readCall`
+ * @throws as `readAttention`
  */
-export function callOf(
-  runtime: Runtime,
-  operation: string,
+export function attentionOn(
+  call: Call,
   operands: Pick<AttentionCall["inputs"], "q" | "k" | "v">,
   cache: CachedKeys | undefined,
   shape: AttentionShape,
@@ -102,23 +93,23 @@ export function callOf(
   extraKeys = 0,
 ): AttentionCall {
   const { scale, softcap = 0, causal: causalOption = false, sinkTokens = 0, scoresStage = "biased" } = options;
-  const causal = oneOf(operation, "causal", causalOption, [false, true, "lower-right", "upper-left"]);
+  const causal = oneOf(call.operation, "causal", causalOption, [false, true, "lower-right", "upper-left"]);
   const hidable = extraKeys === 0 ? shape : { ...shape, kvLen: shape.kvLen - extraKeys }; // the keys that options may hide
   const inputs = {
     ...operands,
-    mask: optional(options.mask, (mask) => readMask(runtime, operation, "mask", mask)),
-    bias: optional(options.bias, (bias) => readNumbers(runtime, operation, "bias", bias)),
-    sinks: optional(options.sinks, (sinks) => sinksOf(operation, readNumbers(runtime, operation, "sinks", sinks), shape)),
+    mask: optional(options.mask, (mask) => call.mask("mask", mask)),
+    bias: optional(options.bias, (bias) => call.numbers("bias", bias)),
+    sinks: optional(options.sinks, (sinks) => sinksOf(call.operation, call.numbers("sinks", sinks), shape)),
   };
   const strides = {
-    mask: optional(inputs.mask, (mask) => broadcastStrides(operation, mask, hidable)),
-    bias: optional(inputs.bias, (bias) => broadcastStrides(operation, bias, hidable)),
+    mask: optional(inputs.mask, (mask) => broadcastStrides(call.operation, mask, hidable)),
+    bias: optional(inputs.bias, (bias) => broadcastStrides(call.operation, bias, hidable)),
   };
 
   const { seqLen, kvLen, headDims } = shape;
   const leading = ["batch, ", "numHeads, "].slice(2 - headDims.length).join("");
   const place = (name: "out" | "logSumExp" | "weights" | "scores", value: unknown, dims: readonly number[], axes: string) =>
-    optional(value, (given) => readPlace(runtime, operation, name, given, dims, axes));
+    optional(value, (given) => call.place(name, given, dims, axes));
   const { out: returned } = options;
   const results = {
     out: place("out", returned, shape.outDims, `the sizes of q with valueDim ${shape.valueDim}`),
@@ -141,9 +132,9 @@ export function callOf(
     if (operand) given.push(operand);
   }
 
-  const [windowLeft, windowRight] = windowOf(operation, options.window);
+  const [windowLeft, windowRight] = windowOf(call.operation, options.window);
   return {
-    operation,
+    call,
     layout,
     shape,
     cache,
@@ -152,16 +143,16 @@ export function callOf(
     given,
     strides,
     numbers: {
-      scale: scale === undefined ? 1 / Math.sqrt(shape.headDim) : float32(operation, "scale", scale),
-      softcap: float32(operation, "softcap", softcap, 0),
+      scale: scale === undefined ? 1 / Math.sqrt(shape.headDim) : float32(call.operation, "scale", scale),
+      softcap: float32(call.operation, "softcap", softcap, 0),
       causal: causal === false ? 0 : 1,
       windowLeft,
       windowRight,
-      sinkTokens: Math.min(integer(operation, "sinkTokens", sinkTokens, 0, MAX_POSITION), hidable.kvLen),
-      scoresStage: SCORES_STAGES.indexOf(oneOf(operation, "scoresStage", scoresStage, SCORES_STAGES)),
+      sinkTokens: Math.min(integer(call.operation, "sinkTokens", sinkTokens, 0, MAX_POSITION), hidable.kvLen),
+      scoresStage: SCORES_STAGES.indexOf(oneOf(call.operation, "scoresStage", scoresStage, SCORES_STAGES)),
     },
     sequences: sequencesOf(
-      operation,
+      call.operation,
       options,
       hidable,
       causal === "upper-left",

@@ -1,17 +1,8 @@
 /** Attention on the union of disjoint sets of keys, from the results on each. */
+import { Call } from "../call/call.js";
 import { type Layout, LAYOUTS, sizesOf, stridesOf } from "../call/layout.js";
-import { describe, isObject, isArray, knownOptions, listLength, oneOf, wrongKind, wrongValue } from "../check.js";
-import {
-  assertUnchanged,
-  expectDims,
-  handBack,
-  newResult,
-  type Operand,
-  readNumbers,
-  readPlace,
-  refuseOverlaps,
-} from "../call/operand.js";
-import { launch } from "../call/launch.js";
+import { describe, isObject, isArray, listLength, oneOf, wrongKind, wrongValue, optional } from "../check.js";
+import { expectDims, handBack, type Operand } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
 import { MERGE_PART_BYTES, writeMergeParams, writeMergePart } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
@@ -60,29 +51,22 @@ export function mergeAttention<Out extends Float32Tensor = ResultTensor>(
   parts: readonly AttentionPart[],
   options: MergeOptions<Out> = {},
 ): Out {
-  runtime.assertReady(OPERATION);
-  knownOptions(MERGE_ATTENTION, options);
+  const call = Call.of(runtime, MERGE_ATTENTION, options);
   const layout = oneOf(OPERATION, "layout", options.layout ?? "bshd", LAYOUTS);
-  const inputs = readParts(runtime, parts, layout);
+  const inputs = readParts(call, parts, layout);
   const first = inputs[0]!;
   const { out: returned, logSumExp: lsePlace } = options;
-  const place = (name: "out" | "logSumExp", value: unknown): Operand | undefined =>
-    value === undefined || value === null
-      ? undefined
-      : readPlace(runtime, OPERATION, name, value, first[name].dims, "as the parts have it");
+  const place = (name: "out" | "logSumExp", given: unknown): Operand | undefined =>
+    optional(given, (value) => call.place(name, value, first[name].dims, "as the parts have it"));
   const results = { out: place("out", returned), logSumExp: place("logSumExp", lsePlace) };
-  const given = [...inputs.flatMap(({ out, logSumExp }) => [out, logSumExp]), results.out, results.logSumExp].filter(
-    (operand) => operand !== undefined,
-  );
-  refuseOverlaps(OPERATION, given, (result) => (result === results.out ? first.out : first.logSumExp));
-  assertUnchanged(runtime, OPERATION, given);
+  call.close((result) => (result === results.out ? first.out : first.logSumExp));
 
-  const out = results.out ?? newResult(runtime, OPERATION, first.out.dims);
-  if (out.count > 0) run(runtime, inputs, out, results.logSumExp, layout, results.out ? given : [...given, out]);
+  const out = call.result(results.out, first.out.dims);
+  if (out.count > 0) run(call, inputs, out, results.logSumExp, layout);
   return handBack(returned, out);
 }
 
-function readParts(runtime: Runtime, parts: readonly AttentionPart[], layout: Layout): Part[] {
+function readParts(call: Call, parts: readonly AttentionPart[], layout: Layout): Part[] {
   if (!isArray(parts)) throw wrongKind(OPERATION, `"parts" must be an array of { out, logSumExp }, got ${describe(parts)}`);
   const numParts = listLength(OPERATION, "parts", parts, MAX_PARTS);
   if (numParts === 0) throw wrongValue(OPERATION, '"parts" is empty, expected at least 1');
@@ -95,8 +79,8 @@ function readParts(runtime: Runtime, parts: readonly AttentionPart[], layout: La
     }
     const { out, logSumExp } = part as Record<string, unknown>;
     const operands = {
-      out: readNumbers(runtime, OPERATION, `${name}.out`, out),
-      logSumExp: readNumbers(runtime, OPERATION, `${name}.logSumExp`, logSumExp),
+      out: call.numbers(`${name}.out`, out),
+      logSumExp: call.numbers(`${name}.logSumExp`, logSumExp),
     };
     const { batch, heads, rows, channels } = sizesOf(OPERATION, operands.out, layout);
     if (heads < 1 || channels < 1) {
@@ -111,17 +95,10 @@ function readParts(runtime: Runtime, parts: readonly AttentionPart[], layout: La
   return read;
 }
 
-function run(
-  runtime: Runtime,
-  inputs: readonly Part[],
-  out: Operand,
-  logSumExp: Operand | undefined,
-  layout: Layout,
-  operands: readonly Operand[],
-): void {
+function run(call: Call, inputs: readonly Part[], out: Operand, logSumExp: Operand | undefined, layout: Layout): void {
   const { batch, rows, heads, channels } = sizesOf(OPERATION, out, layout);
   const strides = stridesOf(layout, rows, heads, channels);
-  launch(runtime, OPERATION, operands, {
+  call.launch({
     kernel: "merge",
     work: WORK * inputs.length * out.count,
     ownBytes: MERGE_PART_BYTES * inputs.length,

@@ -1,8 +1,8 @@
 /** Scaled dot-product attention: validate → place → run → hand back. */
+import { Call } from "../call/call.js";
 import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions } from "./options.js";
 import { stridesOf } from "../call/layout.js";
-import { knownOptions } from "../check.js";
-import { assertUnchanged, handBack, newResult, onScratch, type Operand, scratchBytes } from "../call/operand.js";
+import { handBack, newResult, onScratch, type Operand, scratchBytes } from "../call/operand.js";
 import { runWritten } from "../call/launch.js";
 import type { Operation } from "../call/operation.js";
 import { wholeLines } from "../runtime/arena.js";
@@ -18,14 +18,13 @@ import {
 import { unitsOf, workspaceBytesOf } from "../runtime/kernels.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
-import { type AttentionCall, type AttentionPlan, readCall } from "./attentionCall.js";
+import { type AttentionCall, type AttentionPlan, readAttention } from "./attentionCall.js";
 
 export const SCALED_DOT_PRODUCT_ATTENTION: Operation = {
   name: "scaledDotProductAttention",
   options: ATTENTION_OPTIONS,
   places: ATTENTION_PLACES,
 };
-const OPERATION = SCALED_DOT_PRODUCT_ATTENTION.name;
 
 /** See `Engine.scaledDotProductAttention`. */
 export function scaledDotProductAttention<Out extends Float32Tensor = ResultTensor>(
@@ -35,8 +34,8 @@ export function scaledDotProductAttention<Out extends Float32Tensor = ResultTens
   v: TensorLike,
   options: AttentionOptions<Out> = {},
 ): Out {
-  knownOptions(SCALED_DOT_PRODUCT_ATTENTION, options);
-  return attend(runtime, readUnchanged(runtime, OPERATION, q, { k, v }, options)) as Out;
+  const call = Call.of(runtime, SCALED_DOT_PRODUCT_ATTENTION, options);
+  return attend(readAttention(call, q, { k, v }, options)) as Out;
 }
 
 /** See `Engine.plan`. */
@@ -47,32 +46,24 @@ export function planAttention(
   v: TensorLike,
   options: AttentionOptions = {},
 ): AttentionPlan {
-  knownOptions(SCALED_DOT_PRODUCT_ATTENTION, options);
-  const call = readUnchanged(runtime, OPERATION, q, { k, v }, options);
-  if (isEmpty(call)) return { threads: 1, scratchBytes: 0 };
-  const outBytes = call.results.out ? 0 : wholeLines(4 * countOf(call.shape.outDims));
-  return planOf(runtime, call, scratchBytes(call.given) + outBytes);
+  const call = Call.of(runtime, SCALED_DOT_PRODUCT_ATTENTION, options);
+  const attention = readAttention(call, q, { k, v }, options);
+  if (isEmpty(attention)) return { threads: 1, scratchBytes: 0 };
+  const outBytes = attention.results.out ? 0 : wholeLines(4 * countOf(attention.shape.outDims));
+  return planOf(attention, scratchBytes(attention.given) + outBytes);
 }
-
-/** Reads a call; nothing of the caller's runs afterwards. */
-export function readUnchanged(runtime: Runtime, ...[operation, ...rest]: ReadArguments): AttentionCall {
-  runtime.assertReady(operation);
-  const call = readCall(runtime, operation, ...rest);
-  assertUnchanged(runtime, operation, call.given);
-  return call;
-}
-type ReadArguments = Parameters<typeof readCall> extends [Runtime, ...infer Rest] ? Rest : never;
 
 /** Computes a call that has been read, and returns its output. */
-export function attend(runtime: Runtime, call: AttentionCall): Float32Tensor {
-  const out = call.results.out ?? newResult(runtime, call.operation, call.shape.outDims);
-  attendTo(runtime, call, out);
-  return handBack(call.returned, out);
+export function attend(attention: AttentionCall): Float32Tensor {
+  const { call, results, shape, returned } = attention;
+  const out = results.out ?? newResult(call, shape.outDims);
+  attendTo(attention, out);
+  return handBack(returned, out);
 }
 
 /** Computes a call that has been read, its output to `out`. */
-export function attendTo(runtime: Runtime, call: AttentionCall, out: Operand): void {
-  if (!isEmpty(call)) run(runtime, call, out);
+export function attendTo(attention: AttentionCall, out: Operand): void {
+  if (!isEmpty(attention)) run(attention, out);
 }
 
 /** Whether it has no query, and so no result. */
@@ -85,16 +76,16 @@ function ownBytesOf({ sequences, cache, shape }: AttentionCall): { readonly sequ
 }
 
 /** Writes the struct of the call, and from `ptr` on what it points to; returns its fields. */
-function write(runtime: Runtime, call: AttentionCall, out: Pick<Operand, "ptr">, ptr: number): AttentionParams {
-  const { memory, jobPtr } = runtime;
+function write(attention: AttentionCall, out: Pick<Operand, "ptr">, ptr: number): AttentionParams {
+  const { memory, jobPtr } = attention.call.runtime;
   let sequencePtr = ptr;
-  for (const sequence of call.sequences) {
+  for (const sequence of attention.sequences) {
     writeSequenceParams(memory, sequencePtr, sequence);
     sequencePtr += SEQUENCE_PARAMS_BYTES;
   }
-  const blocks = call.cache ? ptr + ownBytesOf(call).sequences : 0;
-  call.cache?.writeBlocks(memory.i32, blocks >>> 2);
-  const params = paramsOf(runtime, call, out, ptr, blocks);
+  const blocks = attention.cache ? ptr + ownBytesOf(attention).sequences : 0;
+  attention.cache?.writeBlocks(memory.i32, blocks >>> 2);
+  const params = paramsOf(attention, out, ptr, blocks);
   writeAttentionParams(memory, jobPtr, params);
   return params;
 }
@@ -108,7 +99,8 @@ interface Cut {
 const WHOLE: Cut = { passes: ["attention"], columnRanges: 1, sharedScoresBytes: 0 };
 
 /** How the call whose struct is written is cut: strips that are fewer than threads are split where that is possible. */
-function cutOf(runtime: Runtime, { cache, results, shape }: AttentionCall, work: number): Cut {
+function cutOf({ call, cache, results, shape }: AttentionCall, work: number): Cut {
+  const { runtime } = call;
   const { kernels, jobPtr } = runtime;
   const threads = runtime.threadsFor(work);
   if (threads === 1 || !cache || cache.blocksPerSequence < 2 || results.weights || results.scores) return WHOLE;
@@ -122,33 +114,35 @@ function cutOf(runtime: Runtime, { cache, results, shape }: AttentionCall, work:
 }
 
 /** Places the operands in scratch, runs the kernels and copies the results out. */
-function run(runtime: Runtime, call: AttentionCall, out: Operand): void {
-  const { operation } = call;
-  const operands = call.given.includes(out) ? call.given : [...call.given, out];
-  onScratch(runtime, operation, operands, ownBytesOf(call).all, (ptr) => {
-    const params = write(runtime, call, out, ptr);
-    const work = workOf(call);
-    const { passes, columnRanges, sharedScoresBytes } = cutOf(runtime, call, work);
+function run(attention: AttentionCall, out: Operand): void {
+  const { call, given } = attention;
+  const { memory, arena, jobPtr } = call.runtime;
+  const operands = given.includes(out) ? given : [...given, out];
+  onScratch(call, operands, ownBytesOf(attention).all, (ptr) => {
+    const params = write(attention, out, ptr);
+    const work = workOf(attention);
+    const { passes, columnRanges, sharedScoresBytes } = cutOf(attention, work);
     if (sharedScoresBytes > 0) {
-      const sharedScores = runtime.arena.extendScratch(operation, sharedScoresBytes);
-      writeAttentionParams(runtime.memory, runtime.jobPtr, { ...params, sharedScores, columnRanges });
+      const sharedScores = arena.extendScratch(call.operation, sharedScoresBytes);
+      writeAttentionParams(memory, jobPtr, { ...params, sharedScores, columnRanges });
     }
-    runWritten(runtime, operation, passes, work);
+    runWritten(call, passes, work);
   });
 }
 
 /** What the call, which has no cache, would take with `otherBytes` of operands. Strips are counted sequence by sequence, without scratch. */
-function planOf(runtime: Runtime, call: AttentionCall, otherBytes: number): AttentionPlan {
+function planOf(attention: AttentionCall, otherBytes: number): AttentionPlan {
+  const { runtime } = attention.call;
   const { kernels, memory, jobPtr, besidePtr } = runtime;
-  writeAttentionParams(memory, jobPtr, { ...paramsOf(runtime, call, { ptr: 0 }, besidePtr, 0), numSequences: 1 });
+  writeAttentionParams(memory, jobPtr, { ...paramsOf(attention, { ptr: 0 }, besidePtr, 0), numSequences: 1 });
   let strips = 0;
-  for (const sequence of call.sequences) {
+  for (const sequence of attention.sequences) {
     writeSequenceParams(memory, besidePtr, sequence);
     strips += unitsOf(kernels, "attention", jobPtr);
   }
   const workspaceBytes = wholeLines(workspaceBytesOf(kernels, "attention", jobPtr));
-  const bytes = otherBytes + ownBytesOf(call).all;
-  const threads = runtime.threadsWithin(runtime.threadsFor(workOf(call)), strips, workspaceBytes, bytes);
+  const bytes = otherBytes + ownBytesOf(attention).all;
+  const threads = runtime.threadsWithin(runtime.threadsFor(workOf(attention)), strips, workspaceBytes, bytes);
   return { threads, scratchBytes: bytes + threads * workspaceBytes };
 }
 
@@ -177,14 +171,8 @@ function workOf({ sequences, shape: { numHeads, numKvHeads, headDim, valueDim },
 }
 
 /** The struct of the call; all operands have their places. */
-function paramsOf(
-  runtime: Runtime,
-  call: AttentionCall,
-  out: Pick<Operand, "ptr">,
-  sequences: number,
-  blocks: number,
-): AttentionParams {
-  const { cache, inputs, results, shape, strides, numbers, layout } = call;
+function paramsOf(attention: AttentionCall, out: Pick<Operand, "ptr">, sequences: number, blocks: number): AttentionParams {
+  const { cache, inputs, results, shape, strides, numbers, layout } = attention;
   const { seqLen, kvLen, numHeads, numKvHeads, headDim, valueDim } = shape;
   const qStrides = stridesOf(layout, seqLen, numHeads, headDim);
   const kStrides = stridesOf(layout, kvLen, numKvHeads, headDim);
@@ -202,12 +190,12 @@ function paramsOf(
     weights: results.weights?.ptr ?? 0,
     scores: results.scores?.ptr ?? 0,
     sequences,
-    numSequences: call.sequences.length,
+    numSequences: attention.sequences.length,
     blocks,
     isInt8: cache?.isInt8 ? 1 : 0,
     seqLen,
     kvLen,
-    maxKvLen: maxKvLenOf(call),
+    maxKvLen: maxKvLenOf(attention),
     numHeads,
     numKvHeads,
     headDim,
@@ -239,7 +227,7 @@ function paramsOf(
     windowRight: numbers.windowRight,
     sinkTokens: numbers.sinkTokens,
     scoresStage: numbers.scoresStage,
-    stripRows: STRIP_ROWS[runtime.build],
+    stripRows: STRIP_ROWS[attention.call.runtime.build],
     sharedScores: 0,
     columnRanges: 1,
   };

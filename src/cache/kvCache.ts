@@ -1,11 +1,11 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** A cache of keys and values: what was computed for earlier tokens, kept as the kernels read it. */
+import { Call } from "../call/call.js";
 import { type Layout, LAYOUTS } from "../call/layout.js";
 import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions } from "../attention/options.js";
 import {
   describe,
   integer,
-  knownOptions,
   oneOf,
   wrongKind,
   wrongMoment,
@@ -15,9 +15,10 @@ import {
   MAX_POSITION,
   isObject,
 } from "../check.js";
-import { assertUnchanged, ownArray, readNumbers } from "../call/operand.js";
+import { ownArray } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
-import { attend, readUnchanged } from "../attention/scaledDotProductAttention.js";
+import { readAttention } from "../attention/attentionCall.js";
+import { attend } from "../attention/scaledDotProductAttention.js";
 import type { SequenceParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { type CachedKeys, cachedRows } from "../attention/shape.js";
@@ -156,22 +157,19 @@ export class KVCache {
   append(k: TensorLike, v: TensorLike, options: AppendOptions = {}): void {
     const operation = APPEND.name;
     this.#assertReady(operation);
-    knownOptions(APPEND, options);
+    const call = Call.of(this.#runtime, APPEND, options);
     const { batchSize } = this.#config;
     const layout = oneOf(operation, "layout", options.layout ?? "bshd", LAYOUTS);
-    const operands = {
-      k: readNumbers(this.#runtime, operation, "k", k),
-      v: readNumbers(this.#runtime, operation, "v", v),
-    };
+    const operands = { k: call.numbers("k", k), v: call.numbers("v", v) };
     const rows = cachedRows(operation, operands.k, operands.v, this.#config, layout);
     const given = options.keyLengths;
     const counts = isAbsent(given)
       ? new Array<number>(batchSize).fill(rows)
       : integersOf(operation, "keyLengths", given, batchSize, 0, rows);
     this.#assertReady(operation); // a getter may have disposed of the cache
-    assertUnchanged(this.#runtime, operation, [operands.k, operands.v]);
+    call.close();
 
-    this.#write(this.stage(operation, counts), { ...operands, count: rows, layout });
+    this.#write(this.stage(call, counts), { ...operands, count: rows, layout });
   }
 
   /**
@@ -179,7 +177,8 @@ export class KVCache {
    * @internal
    * @throws {RangeError} more keys than `capacity`, or not enough memory
    */
-  stage(operation: string, counts: readonly number[]): StagedRows {
+  stage(call: Call, counts: readonly number[]): StagedRows {
+    const { operation } = call;
     const { capacity, policy, window } = this.#config;
     const spans = this.#sequences.list.map((sequence, batch): KeySpan => {
       const { length } = sequence;
@@ -196,7 +195,7 @@ export class KVCache {
       return { sequence, first: length, end: length + count };
     });
     this.#changes++;
-    return new StagedRows(this.#runtime, operation, this.#config, this.#sequences, spans);
+    return new StagedRows(call, this.#config, this.#sequences, spans);
   }
 
   /**
@@ -226,13 +225,13 @@ export class KVCache {
     this.#assertReady(operation);
     const { policy, window, sinkTokens } = this.#config;
     const known = policy === "rolling" ? ATTEND_ROLLING : ATTEND;
-    knownOptions(known, options);
+    const call = Call.of(this.#runtime, known, options);
     const given: AttentionOptions<Out> = Object.fromEntries(
       known.options.map((name) => [name, options[name as keyof typeof options]]),
     );
     const keys = this.keysWith();
     const changes = this.#changes;
-    const call = readUnchanged(this.#runtime, operation, q, keys, {
+    const attention = readAttention(call, q, keys, {
       ...given,
       window: given.window ?? window,
       sinkTokens: given.sinkTokens ?? sinkTokens,
@@ -240,8 +239,8 @@ export class KVCache {
     });
     this.#assertReady(operation); // a getter may have disposed of the cache
     if (changes !== this.#changes) throw wrongMoment(operation, "this cache was changed while the arguments were read");
-    this.#assertKept(operation, call.sequences);
-    return attend(this.#runtime, call) as Out;
+    this.#assertKept(operation, attention.sequences);
+    return attend(attention) as Out;
   }
 
   /**
@@ -351,8 +350,9 @@ export class KVCache {
   serialize(): Uint8Array {
     const operation = "KVCache.serialize";
     this.#assertReady(operation);
+    const call = new Call(this.#runtime, operation);
     return writeImage(this.#config, this.#sequences.list, (span, place) =>
-      transferRows(this.#runtime, operation, "readKeys", this.#config, [span], rowsOf(span, place, true)),
+      transferRows(call, "readKeys", this.#config, [span], rowsOf(span, place, true)),
     );
   }
 
@@ -384,7 +384,7 @@ export class KVCache {
         sequence.evicted = evicted;
         for (const { first, end, rows } of pieces) {
           const span = { sequence, first, end };
-          const staged = new StagedRows(cache.#runtime, operation, config, cache.#sequences, [span]);
+          const staged = new StagedRows(new Call(cache.#runtime, operation), config, cache.#sequences, [span]);
           cache.#write(staged, rowsOf(span, rows, false));
         }
         sequence.length = length;
@@ -437,12 +437,12 @@ export class KVCache {
    * Refuses what is no cache of this engine in use.
    * @internal
    */
-  static assertUsable(runtime: Runtime, operation: string, name: string, value: unknown): asserts value is KVCache {
+  static assertUsable(call: Call, name: string, value: unknown): asserts value is KVCache {
     if (!isObject(value) || !(#runtime in value)) {
-      throw wrongKind(operation, `"${name}" must be a KVCache, got ${describe(value)}`);
+      throw wrongKind(call.operation, `"${name}" must be a KVCache, got ${describe(value)}`);
     }
-    if (value.#runtime !== runtime) throw wrongValue(operation, `"${name}" is a cache of another engine`);
-    if (value.#isDisposed) throw wrongMoment(operation, `"${name}" has been disposed of`);
+    if (value.#runtime !== call.runtime) throw wrongValue(call.operation, `"${name}" is a cache of another engine`);
+    if (value.#isDisposed) throw wrongMoment(call.operation, `"${name}" has been disposed of`);
   }
 
   #assertReady(operation: string): void {

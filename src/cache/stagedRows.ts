@@ -1,13 +1,12 @@
 /** Rows on their way into a cache: there is room for them, attention may see them, but they count only once they are kept. */
-import type { Runtime } from "../runtime/runtime.js";
+import type { Call } from "../call/call.js";
 import type { CachedKeys } from "../attention/shape.js";
 import type { CacheConfig } from "./cacheConfig.js";
 import { blocksOf, type KeySequences, type KeySpan, type MadeBlock, writeBlocks } from "./keySequences.js";
 import { type Rows, transferRows } from "./transferRows.js";
 
 export class StagedRows {
-  readonly #runtime: Runtime;
-  readonly #operation: string;
+  readonly #call: Call;
   readonly #config: CacheConfig;
   readonly #sequences: KeySequences;
   readonly #spans: readonly KeySpan[];
@@ -17,13 +16,12 @@ export class StagedRows {
    * On failure nothing has changed.
    * @throws {RangeError} not enough memory
    */
-  constructor(runtime: Runtime, operation: string, config: CacheConfig, sequences: KeySequences, spans: readonly KeySpan[]) {
-    this.#runtime = runtime;
-    this.#operation = operation;
+  constructor(call: Call, config: CacheConfig, sequences: KeySequences, spans: readonly KeySpan[]) {
+    this.#call = call;
     this.#config = config;
     this.#sequences = sequences;
     this.#spans = spans;
-    this.#made = sequences.makeRoom(operation, spans);
+    this.#made = sequences.makeRoom(call.operation, spans);
   }
 
   /**
@@ -31,7 +29,7 @@ export class StagedRows {
    * @throws {RangeError} not enough memory, or a number that the cache's dtype doesn't have
    */
   write(rows: Rows): void {
-    transferRows(this.#runtime, this.#operation, "appendKeys", this.#config, this.#spans, rows);
+    transferRows(this.#call, "appendKeys", this.#config, this.#spans, rows);
   }
 
   /** Makes them count; a rolling cache gives up blocks that no row to come sees. */

@@ -1,10 +1,10 @@
 /** Rows of keys and values on their way into blocks, and out of them. */
+import type { Call } from "../call/call.js";
 import { type Layout, stridesOf } from "../call/layout.js";
 import { wrongValue } from "../check.js";
 import { onScratch, type Operand } from "../call/operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { APPEND_RESULTS, KEY_SPAN_BYTES, writeCacheParams, writeKeySpan } from "../runtime/abi.generated.js";
-import type { Runtime } from "../runtime/runtime.js";
 import type { CacheConfig } from "./cacheConfig.js";
 import { blocksOf, type KeySpan, writeBlocks } from "./keySequences.js";
 
@@ -30,20 +30,19 @@ export interface Rows {
  * @throws {RangeError} not enough memory, or a number that the cache's dtype doesn't have
  */
 export function transferRows(
-  runtime: Runtime,
-  operation: string,
+  call: Call,
   kernel: "appendKeys" | "readKeys",
   { numKvHeads, headDim, valueDim, dtype }: CacheConfig,
   spans: readonly KeySpan[],
   { k, v, keyScales, valueScales, count, layout }: Rows,
 ): void {
-  const { memory, kernels, jobPtr } = runtime;
+  const { memory, kernels, jobPtr } = call.runtime;
   const blocksPerSequence = spans.reduce((most, { end }) => Math.max(most, blocksOf(end)), 0);
   const spansBytes = wholeLines(KEY_SPAN_BYTES * spans.length);
   const blocksBytes = wholeLines(4 * spans.length * blocksPerSequence);
   const operands = [k, v, keyScales, valueScales].filter((operand) => operand !== undefined);
   const kernelBytes = kernels.transferBytes(headDim, valueDim);
-  onScratch(runtime, operation, operands, spansBytes + blocksBytes + kernelBytes, (spansPtr) => {
+  onScratch(call, operands, spansBytes + blocksBytes + kernelBytes, (spansPtr) => {
     const blocksPtr = spansPtr + spansBytes;
     for (const [index, { sequence, first, end }] of spans.entries()) {
       writeKeySpan(memory, spansPtr + index * KEY_SPAN_BYTES, { first, end });
@@ -72,6 +71,7 @@ export function transferRows(
       vBatchStride: vStrides.batch,
     });
     const notFinite = NOT_FINITE[APPEND_RESULTS[kernels[kernel](jobPtr, blocksPtr + blocksBytes) ?? 0]!];
-    if (notFinite) throw wrongValue(operation, `"${notFinite}" holds NaN or infinity, which a cache of dtype "int8" can't keep`);
+    if (notFinite)
+      throw wrongValue(call.operation, `"${notFinite}" holds NaN or infinity, which a cache of dtype "int8" can't keep`);
   });
 }

@@ -1,11 +1,11 @@
 /** How every operation runs its kernels: operands to scratch → struct → units and workspaces → threads. */
+import type { CallContext } from "./callContext.js";
 import { onScratch, type Operand } from "./operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { SharedKernel } from "../runtime/abi.generated.js";
 import { unitsOf, workspaceBytesOf } from "../runtime/kernels.js";
 import type { LinearMemory } from "../runtime/memory.js";
 import type { Job } from "../runtime/pool.js";
-import type { Runtime } from "../runtime/runtime.js";
 
 /** What a kernel is to do. */
 export interface Launch {
@@ -23,13 +23,13 @@ export interface Launch {
  *
  * @throws {RangeError} not enough memory
  */
-export function prepare(runtime: Runtime, operation: string, passes: readonly SharedKernel[], work: number): Job[] {
-  const { kernels, jobPtr } = runtime;
+export function prepare(call: CallContext, passes: readonly SharedKernel[], work: number): Job[] {
+  const { kernels, jobPtr } = call.runtime;
   const units = passes.map((kernel) => unitsOf(kernels, kernel, jobPtr));
   let workspaceBytes = 0; // of a thread
   for (const kernel of passes) workspaceBytes = Math.max(workspaceBytes, wholeLines(workspaceBytesOf(kernels, kernel, jobPtr)));
-  const threads = runtime.threadsWithin(runtime.threadsFor(work), Math.max(...units), workspaceBytes);
-  const workspaces = workspaceBytes === 0 ? 0 : runtime.arena.extendScratch(operation, threads * workspaceBytes);
+  const threads = call.runtime.threadsWithin(call.runtime.threadsFor(work), Math.max(...units), workspaceBytes);
+  const workspaces = workspaceBytes === 0 ? 0 : call.runtime.arena.extendScratch(call.operation, threads * workspaceBytes);
   return passes.map((kernel, index) => ({
     kernel,
     params: jobPtr,
@@ -46,8 +46,8 @@ export function prepare(runtime: Runtime, operation: string, passes: readonly Sh
  *
  * @throws {RangeError} not enough memory
  */
-export function runWritten(runtime: Runtime, operation: string, passes: readonly SharedKernel[], work: number): void {
-  for (const job of prepare(runtime, operation, passes, work)) runtime.run(operation, job);
+export function runWritten(call: CallContext, passes: readonly SharedKernel[], work: number): void {
+  for (const job of prepare(call, passes, work)) call.runtime.run(call.operation, job);
 }
 
 /**
@@ -55,14 +55,9 @@ export function runWritten(runtime: Runtime, operation: string, passes: readonly
  *
  * @throws {RangeError} not enough memory
  */
-export function launch(
-  runtime: Runtime,
-  operation: string,
-  operands: readonly Operand[],
-  { kernel, work, ownBytes = 0, write }: Launch,
-): void {
-  onScratch(runtime, operation, operands, wholeLines(ownBytes), (ptr) => {
-    write(runtime.memory, runtime.jobPtr, ptr);
-    runWritten(runtime, operation, [kernel], work);
+export function launch(call: CallContext, operands: readonly Operand[], { kernel, work, ownBytes = 0, write }: Launch): void {
+  onScratch(call, operands, wholeLines(ownBytes), (ptr) => {
+    write(call.runtime.memory, call.runtime.jobPtr, ptr);
+    runWritten(call, [kernel], work);
   });
 }

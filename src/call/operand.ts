@@ -1,4 +1,5 @@
 /** Operands: each tensor of one call, read once and checked, then placed in memory. */
+import type { CallContext } from "./callContext.js";
 import {
   copyInto,
   describe,
@@ -51,17 +52,16 @@ const bytesOf = (operand: Operand): number => operand.count * (operand.kind === 
 const NUMBERS = 'a Float32Array, or float16 in a Uint16Array or Float16Array with type "float16"';
 
 /** Reads a tensor of numbers. Each getter of the caller's object is read once. */
-export function readNumbers(runtime: Runtime, operation: string, name: string, value: unknown): Operand {
-  const { data, dims, type, tensor } = readTensor(runtime, operation, name, value);
+export function readNumbers(call: CallContext, name: string, value: unknown): Operand {
+  const { data, dims, type, tensor } = readTensor(call, name, value);
   const array = typedArrayName(data);
   const isHalf = array === "Float16Array" || (array === "Uint16Array" && type === "float16");
   if (!isHalf && array !== "Float32Array") {
     const typed = type === undefined ? "" : ` of type ${describe(type)}`;
-    throw wrongKind(operation, `"${name}" must hold ${NUMBERS}, got ${describe(data)}${typed}`);
+    throw wrongKind(call.operation, `"${name}" must hold ${NUMBERS}, got ${describe(data)}${typed}`);
   }
   return operand(
-    runtime,
-    operation,
+    call,
     name,
     dims,
     isHalf ? plainView(data as Uint16Array, Uint16Array) : (data as Float32Array),
@@ -72,32 +72,25 @@ export function readNumbers(runtime: Runtime, operation: string, name: string, v
 }
 
 /** Reads a boolean mask: bytes. */
-export function readMask(runtime: Runtime, operation: string, name: string, value: unknown): Operand {
-  const { data, dims, tensor } = readTensor(runtime, operation, name, value);
+export function readMask(call: CallContext, name: string, value: unknown): Operand {
+  const { data, dims, tensor } = readTensor(call, name, value);
   if (typedArrayName(data) !== "Uint8Array") {
-    throw wrongKind(operation, `"${name}" must hold a Uint8Array, 1 where a query may attend, got ${describe(data)}`);
+    throw wrongKind(call.operation, `"${name}" must hold a Uint8Array, 1 where a query may attend, got ${describe(data)}`);
   }
-  return operand(runtime, operation, name, dims, data as Uint8Array, tensor, "uint8", false);
+  return operand(call, name, dims, data as Uint8Array, tensor, "uint8", false);
 }
 
 /** Reads a place for results: float32 of just these sizes. */
-export function readPlace(
-  runtime: Runtime,
-  operation: string,
-  name: string,
-  value: unknown,
-  expected: readonly number[],
-  axes: string,
-): Operand {
-  const { data, dims, tensor, isSync } = readTensor(runtime, operation, name, value);
-  if (isSync) throw wrongKind(operation, `"${name}" must be { data, dims }: what dataSync() gives may be a copy`);
+export function readPlace(call: CallContext, name: string, value: unknown, expected: readonly number[], axes: string): Operand {
+  const { data, dims, tensor, isSync } = readTensor(call, name, value);
+  if (isSync) throw wrongKind(call.operation, `"${name}" must be { data, dims }: what dataSync() gives may be a copy`);
   if (typedArrayName(data) !== "Float32Array")
-    throw wrongKind(operation, `"${name}" must hold a Float32Array, got ${describe(data)}`);
-  const place = operand(runtime, operation, name, dims, data as Float32Array, tensor, "float32", true);
-  expectDims(operation, place, expected, axes);
+    throw wrongKind(call.operation, `"${name}" must hold a Float32Array, got ${describe(data)}`);
+  const place = operand(call, name, dims, data as Float32Array, tensor, "float32", true);
+  expectDims(call.operation, place, expected, axes);
   if (place.viewOffset !== undefined) {
     throw wrongKind(
-      operation,
+      call.operation,
       `"${name}" is a raw view of the engine's memory, which growth would detach; pass the engine's tensor itself`,
     );
   }
@@ -111,9 +104,9 @@ export function expectDims(operation: string, { name, dims }: Operand, expected:
 }
 
 /** A new array for a result that the caller brought no place for. */
-export function newResult(runtime: Runtime, operation: string, dims: readonly number[]): Operand {
-  const count = elementsOf(operation, "out", dims);
-  runtime.arena.assertFits(operation, 4 * count);
+export function newResult(call: CallContext, dims: readonly number[]): Operand {
+  const count = elementsOf(call.operation, "out", dims);
+  call.runtime.arena.assertFits(call.operation, 4 * count);
   return { ...ownArray("out", new Float32Array(count), true), dims };
 }
 
@@ -141,22 +134,22 @@ interface ReadTensor {
   isSync: boolean;
 }
 
-function readTensor(runtime: Runtime, operation: string, name: string, value: unknown): ReadTensor {
-  if (!isObject(value)) throw notATensor(operation, name, value);
-  const tensor = EngineTensor.of(operation, name, value, runtime);
+function readTensor(call: CallContext, name: string, value: unknown): ReadTensor {
+  if (!isObject(value)) throw notATensor(call.operation, name, value);
+  const tensor = EngineTensor.of(call.operation, name, value, call.runtime);
   if (tensor) return { data: tensor.data, dims: tensor.dims, type: tensor.type, tensor, isSync: false };
   const { dims, shape, dataSync, type, location } = value as Record<string, unknown>;
   const isSync = typeof dataSync === "function" && shape !== undefined;
   if (!isSync && location !== undefined && location !== "cpu" && location !== "cpu-pinned") {
-    if (location === "none") throw wrongMoment(operation, `"${name}" has been disposed of`);
-    throw wrongKind(operation, `"${name}" lies on ${describe(location)}, expected "cpu"; await its getData() first`);
+    if (location === "none") throw wrongMoment(call.operation, `"${name}" has been disposed of`);
+    throw wrongKind(call.operation, `"${name}" lies on ${describe(location)}, expected "cpu"; await its getData() first`);
   }
-  const data = isSync ? fetchData(operation, name, value as SyncTensor) : (value as Record<string, unknown>)["data"];
+  const data = isSync ? fetchData(call.operation, name, value as SyncTensor) : (value as Record<string, unknown>)["data"];
   const sizes = isSync ? shape : dims;
-  if (sizes === undefined || !ArrayBuffer.isView(data)) throw notATensor(operation, name, value);
+  if (sizes === undefined || !ArrayBuffer.isView(data)) throw notATensor(call.operation, name, value);
   return {
     data,
-    dims: readDims(operation, name, isSync ? "shape" : "dims", sizes),
+    dims: readDims(call.operation, name, isSync ? "shape" : "dims", sizes),
     type: isSync ? undefined : type,
     tensor,
     isSync,
@@ -176,8 +169,7 @@ const notATensor = (operation: string, name: string, value: unknown): TypeError 
   wrongKind(operation, `"${name}" must be a tensor { data, dims } or { shape, dataSync() }, got ${describe(value)}`);
 
 function operand(
-  runtime: Runtime,
-  operation: string,
+  call: CallContext,
   name: string,
   dims: readonly number[],
   data: HostArray,
@@ -185,13 +177,16 @@ function operand(
   kind: Operand["kind"],
   isResult: boolean,
 ): Operand {
-  runtime.assertAlive(operation); // a getter may have disposed of the engine
+  call.runtime.assertAlive(call.operation); // a getter may have disposed of the engine
   const count = countOf(dims);
   if (typedArrayLength(data) !== count) {
-    throw wrongValue(operation, `"${name}" holds ${typedArrayLength(data)} elements, expected ${dims.join(" × ") || 1} = ${count}`);
+    throw wrongValue(
+      call.operation,
+      `"${name}" holds ${typedArrayLength(data)} elements, expected ${dims.join(" × ") || 1} = ${count}`,
+    );
   }
   if (tensor) return { name, dims, count, kind, isResult, tensor, ptr: tensor.ptr, data: undefined, viewOffset: undefined };
-  const viewOffset = runtime.memory.owns(typedArrayBuffer(data)) ? typedArrayOffset(data) : undefined;
+  const viewOffset = call.runtime.memory.owns(typedArrayBuffer(data)) ? typedArrayOffset(data) : undefined;
   return { name, dims, count, kind, isResult, tensor, ptr: 0, data, viewOffset };
 }
 
@@ -215,21 +210,15 @@ function assignScratch(operands: readonly Operand[], ptr: number): number {
  * @param compute  gets the address of those bytes
  * @throws {RangeError} not enough memory
  */
-export function onScratch(
-  runtime: Runtime,
-  operation: string,
-  operands: readonly Operand[],
-  bytes: number,
-  compute: (ptr: number) => void,
-): void {
-  const start = runtime.arena.openScratch(operation, scratchBytes(operands) + bytes);
+export function onScratch(call: CallContext, operands: readonly Operand[], bytes: number, compute: (ptr: number) => void): void {
+  const start = call.runtime.arena.openScratch(call.operation, scratchBytes(operands) + bytes);
   try {
     const ptr = assignScratch(operands, start);
-    for (const operand of operands) if (!operand.isResult || operand.isUpdated) copyIn(runtime, operand);
+    for (const operand of operands) if (!operand.isResult || operand.isUpdated) copyIn(call.runtime, operand);
     compute(ptr);
-    for (const operand of operands) if (operand.isResult) copyOut(runtime, operand);
+    for (const operand of operands) if (operand.isResult) copyOut(call.runtime, operand);
   } finally {
-    runtime.closeScratch();
+    call.runtime.closeScratch();
   }
 }
 
@@ -257,13 +246,13 @@ function copyOut({ memory }: Runtime, { data, kind, ptr, count }: Operand): void
  * Refuses what a getter of the caller's did to an operand that had been read already: disposed of it, or detached its array.
  * Afterwards no code of the caller's runs until the call is over.
  */
-export function assertUnchanged(runtime: Runtime, operation: string, operands: readonly Operand[]): void {
-  runtime.assertAlive(operation);
+export function assertUnchanged(call: CallContext, operands: readonly Operand[]): void {
+  call.runtime.assertAlive(call.operation);
   for (const { name, count, data, tensor, viewOffset } of operands) {
-    tensor?.assertUsable(operation, `"${name}"`);
+    tensor?.assertUsable(call.operation, `"${name}"`);
     if (data && viewOffset === undefined && typedArrayLength(data) !== count) {
       throw wrongValue(
-        operation,
+        call.operation,
         `"${name}" holds ${typedArrayLength(data)} elements after the options were read, expected ${count}`,
       );
     }
@@ -274,12 +263,12 @@ export function assertUnchanged(runtime: Runtime, operation: string, operands: r
  * The numbers of an operand as float32 in JavaScript's memory: its own array where it has one.
  * @throws {RangeError} not enough memory
  */
-export function hostNumbers(runtime: Runtime, operation: string, operand: Operand): Float32Array {
+export function hostNumbers(call: CallContext, operand: Operand): Float32Array {
   const { data, kind, viewOffset, count } = operand;
   if (data && kind === "float32" && viewOffset === undefined) return plainView(data as Float32Array, Float32Array);
   let numbers = new Float32Array();
-  onScratch(runtime, operation, [operand], 0, () => {
-    numbers = runtime.memory.f32.slice(operand.ptr >>> 2, (operand.ptr >>> 2) + count);
+  onScratch(call, [operand], 0, () => {
+    numbers = call.runtime.memory.f32.slice(operand.ptr >>> 2, (operand.ptr >>> 2) + count);
   });
   return numbers;
 }

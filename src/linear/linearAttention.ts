@@ -1,7 +1,7 @@
 /** Linear attention: validate → place → run → hand back. */
+import { Call } from "../call/call.js";
 import { stridesOf } from "../call/layout.js";
-import { knownOptions } from "../check.js";
-import { handBack, newResult, onScratch, type Operand } from "../call/operand.js";
+import { handBack, type Operand } from "../call/operand.js";
 import { prepare } from "../call/launch.js";
 import type { Operation } from "../call/operation.js";
 import { wholeLines } from "../runtime/arena.js";
@@ -21,7 +21,6 @@ import { isDelta, type LinearConfig, readLinearConfig } from "./linearConfig.js"
 import { projectionsOf } from "./randomFeatures.js";
 
 export const LINEAR_ATTENTION: Operation = { name: "linearAttention", options: LINEAR_OPTIONS, places: ["out"] };
-const OPERATION = LINEAR_ATTENTION.name;
 
 /**
  * Keys that are folded at once where rows see all of them. Granite Rapids, relaxed, 12 × 16384 × 64: 48, 96 and 192 keys take 100, 102
@@ -48,20 +47,20 @@ export function linearAttention<Out extends Float32Tensor = ResultTensor>(
   v: TensorLike,
   options: StatelessOptions<Out> = {},
 ): Out {
-  runtime.assertReady(OPERATION);
-  knownOptions(LINEAR_ATTENTION, options);
-  const config = readLinearConfig(OPERATION, options, options.causal, false);
-  return attendLinear(runtime, readLinearCall(runtime, OPERATION, { q, k, v }, options, config, undefined), undefined) as Out;
+  const call = Call.of(runtime, LINEAR_ATTENTION, options);
+  const config = readLinearConfig(call.operation, options, options.causal, false);
+  return attendLinear(readLinearCall(call, { q, k, v }, options, config, undefined), undefined) as Out;
 }
 
 /**
  * Computes a call that has been read, on states or without, and returns its output.
  * @internal
  */
-export function attendLinear(runtime: Runtime, call: LinearCall, states: PlacedStates | undefined): Float32Tensor {
-  const out = call.out ?? newResult(runtime, call.operation, call.shape.outDims);
-  if (call.shape.batchSize > 0 && call.shape.seqLen > 0) run(runtime, call, out, states);
-  return handBack(call.returned, out);
+export function attendLinear(linear: LinearCall, states: PlacedStates | undefined): Float32Tensor {
+  const { call, shape, returned } = linear;
+  const out = call.result(linear.out, shape.outDims);
+  if (shape.batchSize > 0 && shape.seqLen > 0) run(linear, out, states);
+  return handBack(returned, out);
 }
 
 /** Multiply-adds, roughly. */
@@ -74,29 +73,26 @@ function workOf({ shape, config }: LinearCall): number {
   return batchSize * (numOutHeads * seqLen * (perKey + inChunk) + numKvHeads * kvLen * perKey);
 }
 
-function run(runtime: Runtime, call: LinearCall, out: Operand, states: PlacedStates | undefined): void {
-  const { operation, config, shape, inputs } = call;
+function run(linear: LinearCall, out: Operand, states: PlacedStates | undefined): void {
+  const { call, config, shape, inputs } = linear;
   const { batchSize, numKvHeads, headDim, valueDim } = shape;
-  const work = workOf(call);
+  const work = workOf(linear);
   const heads = batchSize * numKvHeads;
   const mayCut = !states && !(out.tensor && out.ptr === inputs.q.ptr); // a range that is written must not be read by another
+  const threads = call.runtime.threadsFor(work);
   const job = {
     kernel: "linearAttention" as const,
-    operation,
-    operands: call.out ? call.given : [...call.given, out],
     work,
-    columnRanges: mayCut ? Math.min(Math.ceil(valueDim / PANEL), Math.ceil(runtime.threadsFor(work) / heads)) : 1,
+    columnRanges: mayCut ? Math.min(Math.ceil(valueDim / PANEL), Math.ceil(threads / heads)) : 1,
     chunkSize: config.isCausal ? config.chunkSize : FULL_CHUNK,
-    keyLengths: call.keyLengths,
-    projections: projectionsOf(runtime, operation, config, numKvHeads, headDim),
+    keyLengths: linear.keyLengths,
+    projections: projectionsOf(call, config, numKvHeads, headDim),
   };
-  runKernel(runtime, job, batchSize, states, (own) => paramsOf(call, out, own));
+  runKernel(call, job, batchSize, states, (own) => paramsOf(linear, out, own));
 }
 
 interface LinearJob {
   readonly kernel: "linearAttention" | "readSums";
-  readonly operation: string;
-  readonly operands: readonly Operand[];
   readonly work: number;
   readonly columnRanges: number;
   readonly chunkSize: number;
@@ -106,16 +102,17 @@ interface LinearJob {
 
 /** @param params  asked for when the operands have their places */
 function runKernel(
-  runtime: Runtime,
-  { kernel, operation, operands, work, columnRanges, chunkSize, keyLengths, projections }: LinearJob,
+  call: Call,
+  { kernel, work, columnRanges, chunkSize, keyLengths, projections }: LinearJob,
   batchSize: number,
   states: PlacedStates | undefined,
   params: (own: OwnParams) => LinearParams,
 ): void {
+  const { runtime, operation } = call;
   const { memory, jobPtr } = runtime;
   const listBytes = wholeLines(4 * batchSize);
   const projectionBytes = wholeLines(projections?.byteLength ?? 0);
-  onScratch(runtime, operation, operands, 2 * listBytes + projectionBytes, (lists) => {
+  call.onScratch(2 * listBytes + projectionBytes, (lists) => {
     const projectionsPtr = lists + 2 * listBytes;
     memory.i32.set(keyLengths, lists >>> 2);
     memory.i32.set(states?.openKeys ?? new Int32Array(batchSize), (lists + listBytes) >>> 2);
@@ -130,7 +127,7 @@ function runKernel(
       stripRows: STRIP_ROWS[runtime.build],
     };
     writeLinearParams(memory, jobPtr, params(own));
-    const jobs = prepare(runtime, operation, [kernel], work);
+    const jobs = prepare(call, [kernel], work);
     if (states) states.isBeingWritten = true;
     for (const each of jobs) runtime.run(operation, each);
     if (states) states.isBeingWritten = false;
@@ -141,28 +138,17 @@ function runKernel(
  * S of each head, with the keys of the open chunk.
  * @internal
  */
-export function readSums(
-  runtime: Runtime,
-  operation: string,
-  config: LinearConfig,
-  { batchSize, numKvHeads, numKeyHeads, headDim, featureDim, valueDim, decayDim }: StateSizes,
-  states: PlacedStates,
-): ResultTensor {
+export function readSums(call: Call, config: LinearConfig, sizes: StateSizes, states: PlacedStates): ResultTensor {
+  const { batchSize, numKvHeads, numKeyHeads, headDim, featureDim, valueDim, decayDim } = sizes;
   const outDims = [batchSize, numKvHeads, featureDim, valueDim];
-  const out = newResult(runtime, operation, outDims);
-  const job = {
-    kernel: "readSums" as const,
-    operation,
-    operands: [out],
-    work: out.count * config.chunkSize,
-    columnRanges: 1,
-    chunkSize: config.chunkSize,
-    keyLengths: new Array<number>(batchSize).fill(0),
-    projections: undefined,
-  };
+  const out = call.result(undefined, outDims);
+  const keyLengths = new Array<number>(batchSize).fill(0);
+  const { chunkSize } = config;
+  const kernel = "readSums";
+  const job: LinearJob = { kernel, work: out.count * chunkSize, columnRanges: 1, chunkSize, keyLengths, projections: undefined };
   // The kernel reads nothing of rows, keys and values: there are none.
-  const call: LinearCall = {
-    ...{ operation, config, layout: "bhsd", decayDim, out, given: job.operands, returned: undefined },
+  const linear: LinearCall = {
+    ...{ call, config, layout: "bhsd", decayDim, maskBatchStride: 0, keyLengths, out, returned: undefined },
     shape: {
       batchSize,
       seqLen: 0,
@@ -177,10 +163,8 @@ export function readSums(
     },
     inputs: { q: out, k: out, v: out, decay: undefined, beta: undefined, mask: undefined },
     strides: { decay: NO_STRIDES, beta: NO_STRIDES },
-    maskBatchStride: 0,
-    keyLengths: job.keyLengths,
   };
-  runKernel(runtime, job, batchSize, states, (own) => paramsOf(call, out, own));
+  runKernel(call, job, batchSize, states, (own) => paramsOf(linear, out, own));
   return handBack<ResultTensor>(undefined, out);
 }
 

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The state of linear attention: what earlier keys and values have left, for tokens that come bit by bit. */
+import { Call } from "../call/call.js";
 import { describe, knownOptions, show, wrongKind, wrongMoment, wrongValue, isAbsent, isObject } from "../check.js";
-import { assertUnchanged, onScratch, readNumbers } from "../call/operand.js";
 import { attendLinear, LINEAR_ATTENTION, type PlacedStates, readSums } from "./linearAttention.js";
 import { INPUT_OPTIONS, type LinearInputs, readLinearCall, type StatelessOptions } from "./linearCall.js";
 import type { FeatureFunction } from "./linearConfig.js";
@@ -70,13 +70,13 @@ export class LinearAttentionState {
   #changes = 0;
 
   /** @internal */
-  constructor(runtime: Runtime, operation: string, config: LinearStateConfig, sequences: readonly LinearSequence[]) {
-    this.#runtime = runtime;
+  constructor(call: Call, config: LinearStateConfig, sequences: readonly LinearSequence[]) {
+    this.#runtime = call.runtime;
     this.#config = config;
     this.#sequences = sequences;
-    const { all } = stateBytes(runtime, config);
-    this.#block = { runtime, ptr: runtime.arena.allocate(operation, all) };
-    runtime.memory.u8.fill(0, this.#block.ptr, this.#block.ptr + all);
+    const { all } = stateBytes(call.runtime, config);
+    this.#block = { runtime: call.runtime, ptr: call.runtime.arena.allocate(call.operation, all) };
+    call.runtime.memory.u8.fill(0, this.#block.ptr, this.#block.ptr + all);
     dropped.register(this, this.#block, this);
   }
 
@@ -86,10 +86,10 @@ export class LinearAttentionState {
    */
   static create(runtime: Runtime, options: LinearAttentionStateOptions): LinearAttentionState {
     const operation = CREATE_LINEAR_ATTENTION_STATE.name;
-    runtime.assertReady(operation);
+    const call = new Call(runtime, operation);
     const config = readLinearStateConfig(operation, options);
     const { initialState } = options;
-    const given = initialState === undefined ? undefined : readNumbers(runtime, operation, "initialState", initialState);
+    const given = initialState === undefined ? undefined : call.numbers("initialState", initialState);
     const { batchSize, numKvHeads, featureDim, valueDim } = config.sizes;
     const dims = [batchSize, numKvHeads, featureDim, valueDim];
     if (given && config.kind.isNormalized) {
@@ -100,12 +100,12 @@ export class LinearAttentionState {
       throw wrongValue(operation, `"initialState" has dims ${show(given.dims)}, expected ${show(dims)} (${axes})`);
     }
     runtime.assertReady(operation); // a getter may have disposed of the engine
-    if (given) assertUnchanged(runtime, operation, [given]);
+    call.close();
     const empty = Array.from({ length: batchSize }, () => ({ length: 0, openKeys: 0 }));
-    const state = new LinearAttentionState(runtime, operation, config, empty);
+    const state = new LinearAttentionState(call, config, empty);
     if (!given) return state;
     try {
-      onScratch(runtime, operation, [given], 0, () => state.#writeSums(given.ptr));
+      call.onScratch(0, () => state.#writeSums(given.ptr));
     } catch (error) {
       state.dispose();
       throw error;
@@ -209,20 +209,20 @@ export class LinearAttentionState {
   ): Out {
     const { kind, sizes } = this.#config;
     const changes = this.#changes;
-    const call = readLinearCall(this.#runtime, operation, { q, k, v }, options, kind, sizes);
+    const linear = readLinearCall(new Call(this.#runtime, operation), { q, k, v }, options, kind, sizes);
     this.#assertReady(operation); // a getter may have disposed of the state
     if (changes !== this.#changes) throw wrongMoment(operation, "this state was changed while the arguments were read");
     this.#changes++;
     const states = this.#placed();
     let out: Out;
     try {
-      out = attendLinear(this.#runtime, call, states) as Out;
+      out = attendLinear(linear, states) as Out;
     } finally {
       this.#isBroken = states.isBeingWritten;
     }
     const usesChunks = sizes.decayDim <= 1;
     this.#sequences = this.#sequences.map((sequence, batch) => {
-      const length = sequence.length + (call.shape.seqLen > 0 ? call.keyLengths[batch]! : 0);
+      const length = sequence.length + (linear.shape.seqLen > 0 ? linear.keyLengths[batch]! : 0);
       return { length, openKeys: usesChunks ? length % kind.chunkSize : 0 };
     });
     return out;
@@ -246,7 +246,7 @@ export class LinearAttentionState {
   sums(): ResultTensor {
     const operation = "LinearAttentionState.sums";
     this.#assertReady(operation);
-    return readSums(this.#runtime, operation, this.#config.kind, this.#config.sizes, this.#placed());
+    return readSums(new Call(this.#runtime, operation), this.#config.kind, this.#config.sizes, this.#placed());
   }
 
   /**
@@ -269,7 +269,7 @@ export class LinearAttentionState {
   fork(): LinearAttentionState {
     const operation = "LinearAttentionState.fork";
     this.#assertReady(operation);
-    const twin = new LinearAttentionState(this.#runtime, operation, this.#config, this.#sequences);
+    const twin = new LinearAttentionState(new Call(this.#runtime, operation), this.#config, this.#sequences);
     const { ptr } = this.#block;
     this.#runtime.memory.u8.copyWithin(twin.#block.ptr, ptr, ptr + stateBytes(this.#runtime, this.#config).all);
     return twin;

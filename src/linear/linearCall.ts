@@ -1,8 +1,8 @@
 /** One call of linear attention as the caller describes it, read once and checked: what remains are numbers and operands. */
+import type { Call } from "../call/call.js";
 import { type Layout, LAYOUTS, type Strides, sizesOf, stridesOf } from "../call/layout.js";
-import { oneOf, show, wrongValue, integersOf, isAbsent } from "../check.js";
-import { assertUnchanged, onScratch, type Operand, readMask, readNumbers, readPlace, refuseOverlaps } from "../call/operand.js";
-import type { Runtime } from "../runtime/runtime.js";
+import { oneOf, show, wrongValue, integersOf, isAbsent, optional } from "../check.js";
+import { assertUnchanged, onScratch, type Operand } from "../call/operand.js";
 import type { Float32Tensor, TensorLike } from "../call/tensor.js";
 import { checkGates, type FeatureFunction, type LinearConfig, type LinearKind } from "./linearConfig.js";
 
@@ -69,7 +69,7 @@ export type StateSizes = Pick<LinearShape, "batchSize" | "numKeyHeads" | "numKvH
 
 /** @internal */
 export interface LinearCall {
-  readonly operation: string;
+  readonly call: Call;
   readonly config: LinearConfig;
   readonly layout: Layout;
   readonly shape: LinearShape;
@@ -85,8 +85,6 @@ export interface LinearCall {
   readonly out: Operand | undefined;
   /** What the caller gave as `out`. */
   readonly returned: Float32Tensor | undefined;
-  /** All operands that there are. */
-  readonly given: readonly Operand[];
 }
 
 /**
@@ -96,43 +94,37 @@ export interface LinearCall {
  * @internal
  */
 export function readLinearCall(
-  runtime: Runtime,
-  operation: string,
+  call: Call,
   tensors: { q: TensorLike; k: TensorLike; v: TensorLike },
   options: LinearInputs,
   config: LinearConfig,
   state: StateSizes | undefined,
 ): LinearCall {
   const { layout: layoutOption = "bshd", decay, beta, keyLengths, mask, out: returned } = options;
-  const layout = oneOf(operation, "layout", layoutOption, LAYOUTS);
-  checkGates(operation, config.rule, { decay, beta });
-  const numbers = (name: string, value: unknown): Operand => readNumbers(runtime, operation, name, value);
-  const optional = <T>(value: unknown, read: (value: unknown) => T): T | undefined => (isAbsent(value) ? undefined : read(value));
-
-  const raw = { q: numbers("q", tensors.q), k: numbers("k", tensors.k), v: numbers("v", tensors.v) };
+  const layout = oneOf(call.operation, "layout", layoutOption, LAYOUTS);
+  checkGates(call.operation, config.rule, { decay, beta });
+  const raw = { q: call.numbers("q", tensors.q), k: call.numbers("k", tensors.k), v: call.numbers("v", tensors.v) };
   const gates = {
-    decay: optional(decay, (value) => numbers("decay", value)),
-    beta: optional(beta, (value) => numbers("beta", value)),
+    decay: optional(decay, (value) => call.numbers("decay", value)),
+    beta: optional(beta, (value) => call.numbers("beta", value)),
   };
-  const keyMask = optional(mask, (value) => readMask(runtime, operation, "mask", value));
-  const { q, k, v } = config.mapFunction ? { ...mapped(runtime, operation, config.mapFunction, raw), v: raw.v } : raw;
-  const sizes = linearShape(operation, { q, k, v }, layout, config, state);
+  const keyMask = optional(mask, (value) => call.mask("mask", value));
+  const { q, k, v } = config.mapFunction ? { ...mapped(call, config.mapFunction, raw), v: raw.v } : raw;
+  const sizes = linearShape(call.operation, { q, k, v }, layout, config, state);
   const { batchSize, kvLen, outDims } = sizes;
   const isFlat = q.dims.length === 2;
-  const decays = gateStrides(operation, gates.decay, layout, isFlat, sizes, state ? state.decayDim : undefined);
-  const betas = gateStrides(operation, gates.beta, layout, isFlat, sizes, 1);
-  const maskBatchStride = keyMask ? maskStride(operation, keyMask, batchSize, kvLen) : 0;
+  const decays = gateStrides(call.operation, gates.decay, layout, isFlat, sizes, state ? state.decayDim : undefined);
+  const betas = gateStrides(call.operation, gates.beta, layout, isFlat, sizes, 1);
+  const maskBatchStride = keyMask ? maskStride(call.operation, keyMask, batchSize, kvLen) : 0;
   const lengths = isAbsent(keyLengths)
     ? new Array<number>(sizes.seqLen === 0 ? 0 : batchSize).fill(kvLen)
-    : integersOf(operation, "keyLengths", keyLengths, batchSize, 0, kvLen);
+    : integersOf(call.operation, "keyLengths", keyLengths, batchSize, 0, kvLen);
   const out = optional(returned, (value) =>
-    readPlace(runtime, operation, "out", value, outDims, `[batch, seq, heads, valueDim] in layout "${layout}"`),
+    call.place("out", value, outDims, `[batch, seq, heads, valueDim] in layout "${layout}"`),
   );
-  const given = [q, k, v, gates.decay, gates.beta, keyMask, out].filter((operand) => operand !== undefined);
-  refuseOverlaps(operation, given, () => q);
-  assertUnchanged(runtime, operation, given);
+  call.close(() => q);
   return {
-    operation,
+    call,
     config,
     layout,
     shape: sizes,
@@ -143,35 +135,32 @@ export function readLinearCall(
     keyLengths: lengths,
     out,
     returned: returned ?? undefined,
-    given,
   };
 }
 
 /** φ(q) and φ(k) by the caller's function, which gets copies. */
-function mapped(
-  runtime: Runtime,
-  operation: string,
-  map: FeatureFunction,
-  raw: { q: Operand; k: Operand; v: Operand },
-): { q: Operand; k: Operand } {
+function mapped(call: Call, map: FeatureFunction, raw: { q: Operand; k: Operand; v: Operand }): { q: Operand; k: Operand } {
   const apply = (name: "q" | "k"): Operand => {
     const operand = raw[name];
-    assertUnchanged(runtime, operation, [raw.q, raw.k, raw.v]); // the function may have done anything to them
+    assertUnchanged(call, [raw.q, raw.k, raw.v]); // the function may have done anything to them
     let data = new Float32Array(0);
-    onScratch(runtime, operation, [operand], 0, () => {
-      data = runtime.memory.f32.slice(operand.ptr >>> 2, (operand.ptr >>> 2) + operand.count);
+    onScratch(call, [operand], 0, () => {
+      data = call.runtime.memory.f32.slice(operand.ptr >>> 2, (operand.ptr >>> 2) + operand.count);
     });
-    const result = readNumbers(runtime, operation, `featureMap(${name})`, map({ data, dims: operand.dims }));
+    const result = call.numbers(`featureMap(${name})`, map({ data, dims: operand.dims }));
     const expected = operand.dims.slice(0, -1);
     if (result.dims.length !== operand.dims.length || show(result.dims.slice(0, -1)) !== show(expected)) {
       throw wrongValue(
-        operation,
+        call.operation,
         `"${result.name}" has dims ${show(result.dims)}, expected [${expected.join(", ")}, features] (as ${name})`,
       );
     }
     return result;
   };
-  return { q: apply("q"), k: apply("k") };
+  const features = { q: apply("q"), k: apply("k") };
+  call.forget(raw.q);
+  call.forget(raw.k);
+  return features;
 }
 
 /** Sizes of q, k and v together; what doesn't fit is a RangeError. */

@@ -1,4 +1,5 @@
 /** The random projections of "favor+", drawn once for each seed and sizes. */
+import type { Call } from "../call/call.js";
 import { onScratch } from "../call/operand.js";
 import { FEATURE_MAPS, PANEL } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
@@ -16,25 +17,24 @@ const drawn = new WeakMap<Runtime, Drawn>();
 
 /** [heads, ⌈features / 8⌉, headDim, 8], or undefined for another map. */
 export function projectionsOf(
-  runtime: Runtime,
-  operation: string,
+  call: Call,
   { map, features, seed }: LinearConfig,
   heads: number,
   headDim: number,
 ): Float32Array | undefined {
   if (map !== FAVOR || features === undefined) return undefined;
   const key = [seed, heads, features, headDim].join();
-  const last = drawn.get(runtime);
+  const last = drawn.get(call.runtime);
   if (last?.key === key) return last.projections;
   const count = Math.ceil(features / PANEL) * PANEL * headDim;
-  runtime.arena.assertFits(operation, 4 * heads * count);
+  call.runtime.arena.assertFits(call.operation, 4 * heads * count);
   const projections = new Float32Array(heads * count);
-  onScratch(runtime, operation, [], 4 * count + 8 * headDim * headDim, (ptr) => {
+  onScratch(call, [], 4 * count + 8 * headDim * headDim, (ptr) => {
     for (let head = 0; head < heads; head++) {
-      runtime.kernels.randomProjections(ptr, seed, head, features, headDim);
-      projections.set(runtime.memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count), head * count);
+      call.runtime.kernels.randomProjections(ptr, seed, head, features, headDim);
+      projections.set(call.runtime.memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count), head * count);
     }
   });
-  drawn.set(runtime, { key, projections });
+  drawn.set(call.runtime, { key, projections });
   return projections;
 }

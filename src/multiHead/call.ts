@@ -1,10 +1,10 @@
 /** One forward call of a multi-head layer as the caller describes it, read once and checked. */
+import type { Call } from "../call/call.js";
 import { FORWARD, type Given, type MultiHeadForwardOptions } from "./forwardOptions.js";
-import { knownOptions, oneOf, show, wrongKind, wrongValue, optional, isAbsent } from "../check.js";
-import { assertUnchanged, type Operand, readPlace, refuseOverlaps, scratchTensor } from "../call/operand.js";
-import { type AttentionCall, callOf } from "../attention/attentionCall.js";
+import { oneOf, show, wrongKind, wrongValue, optional, isAbsent } from "../check.js";
+import { type Operand, scratchTensor } from "../call/operand.js";
+import { type AttentionCall, attentionOn } from "../attention/attentionCall.js";
 import type { RotaryPlaces } from "../rows/rotaryCall.js";
-import type { Runtime } from "../runtime/runtime.js";
 import type { AttentionShape } from "../attention/shape.js";
 import type { Float32Tensor, TensorLike } from "../call/tensor.js";
 import { keyPositions, placesOf, queryPositions } from "./rotary.js";
@@ -17,7 +17,7 @@ import { type StoredKeys, storedKeys } from "./storedKeys.js";
  * @internal
  */
 export interface MultiHeadCall {
-  readonly operation: string;
+  readonly call: Call;
   readonly x: Operand;
   /** Undefined where `memory` holds what was made of them. */
   readonly source: SourceRows | undefined;
@@ -45,21 +45,19 @@ export interface MultiHeadCall {
  * @internal
  */
 export function readMultiHeadCall(
-  runtime: Runtime,
-  operation: string,
+  call: Call,
   config: MultiHeadConfig,
   extraKeys: number,
   x: TensorLike,
   options: MultiHeadForwardOptions,
 ): MultiHeadCall {
-  knownOptions(FORWARD, options);
   const given: Given = Object.fromEntries(FORWARD.options.map((name) => [name, options[name as keyof Given]]));
-  assertTogether(operation, config, extraKeys, given);
-  const { operand: input, batch, rows: seqLen } = readRows(runtime, operation, "x", x, config.embedDim, "embedDim");
+  assertTogether(call.operation, config, extraKeys, given);
+  const { operand: input, batch, rows: seqLen } = readRows(call, "x", x, config.embedDim, "embedDim");
   const rank = input.dims.length;
 
-  const stored = storedKeys(runtime, operation, config, extraKeys, given, { batch, rows: seqLen });
-  const source = sourceOf(runtime, operation, config, given, input, { batch, rows: seqLen });
+  const stored = storedKeys(call, config, extraKeys, given, { batch, rows: seqLen });
+  const source = sourceOf(call, config, given, input, { batch, rows: seqLen });
   const { numHeads, numKvHeads, headDim, valueDim, outDim } = config;
   const keyRows = stored ? stored.keys.lengths.reduce((most, length) => Math.max(most, length), 0) : source!.rows + extraKeys;
   const shape: AttentionShape = {
@@ -74,53 +72,42 @@ export function readMultiHeadCall(
   const q = scratchTensor("q", [batch, seqLen, numHeads, headDim]);
   const attended = { q, k: stored ? undefined : projected?.k, v: stored ? undefined : projected?.v };
   const own: Given = { ...given, ...stored?.options, out: undefined };
-  const attention = callOf(runtime, operation, attended, stored?.keys, shape, "bshd", own, extraKeys);
+  const attention = attentionOn(call, attended, stored?.keys, shape, "bshd", own, extraKeys);
 
   const { angles } = config;
   const where = { shape, sequences: attention.sequences };
-  const queryPlaces = angles && placesOf(operation, angles, queryPositions(where));
+  const queryPlaces = angles && placesOf(call.operation, angles, queryPositions(where));
   // what a cache gets are the rows themselves
-  const keyPlaces = stored ? queryPlaces : angles && placesOf(operation, angles, keyPositions(where, keyRows));
+  const keyPlaces = stored ? queryPlaces : angles && placesOf(call.operation, angles, keyPositions(where, keyRows));
 
   const outDims = [...input.dims.slice(0, -1), outDim];
-  const out = optional(given.out, (place) => readPlace(runtime, operation, "out", place, outDims, "rows of x, outDim"));
-  const accumulate = oneOf(operation, "accumulate", given.accumulate ?? false, [false, true]);
-  if (accumulate && !out) throw wrongKind(operation, '"accumulate" needs "out" to begin with');
+  const out = optional(given.out, (place) => call.place("out", place, outDims, "rows of x, outDim"));
+  const accumulate = oneOf(call.operation, "accumulate", given.accumulate ?? false, [false, true]);
+  if (accumulate && !out) throw wrongKind(call.operation, '"accumulate" needs "out" to begin with');
   if (out && accumulate) out.isUpdated = true;
-  const headGates = readHeadGates(operation, given.headGates, numHeads) ?? config.headGates;
+  const headGates = readHeadGates(call.operation, given.headGates, numHeads) ?? config.headGates;
   const leading = rank === 2 ? [] : [batch];
   const averageWeights = optional(given.averageWeights, (place) =>
-    readPlace(
-      runtime,
-      operation,
-      "averageWeights",
-      place,
-      [...leading, seqLen, keyRows],
-      `${rank === 2 ? "" : "batch, "}seqLen, kvLen`,
-    ),
+    call.place("averageWeights", place, [...leading, seqLen, keyRows], `${rank === 2 ? "" : "batch, "}seqLen, kvLen`),
   );
 
-  const all = [input, ...(source ? [source.key, source.value] : []), ...attention.given, out, averageWeights];
-  const callers = [...new Set(all)].filter((operand) => operand && (operand.data ?? operand.tensor)) as Operand[];
-  refuseOverlaps(operation, callers, (result) => (result === out ? input : undefined));
-  assertUnchanged(runtime, operation, callers);
+  call.close((result) => (result === out ? input : undefined));
   stored?.assertUnchanged();
   return {
-    ...{
-      operation,
-      x: input,
-      source,
-      projected,
-      attention,
-      queryPlaces,
-      keyPlaces,
-      headGates,
-      out,
-      outDims,
-      accumulate,
-      averageWeights,
-    },
-    ...{ added: stored?.added, returned: given.out },
+    call,
+    x: input,
+    source,
+    projected,
+    added: stored?.added,
+    attention,
+    queryPlaces,
+    keyPlaces,
+    headGates,
+    out,
+    outDims,
+    accumulate,
+    averageWeights,
+    returned: given.out,
   };
 }
 
@@ -143,19 +130,12 @@ function assertTogether(operation: string, { embedDim, kDim, vDim }: MultiHeadCo
 }
 
 /** Rows that keys and values are made of, if they are not stored. */
-function sourceOf(
-  runtime: Runtime,
-  operation: string,
-  config: MultiHeadConfig,
-  given: Given,
-  x: Operand,
-  sizes: RowSizes,
-): SourceRows | undefined {
+function sourceOf(call: Call, config: MultiHeadConfig, given: Given, x: Operand, sizes: RowSizes): SourceRows | undefined {
   if (!isAbsent(given.memory)) return undefined;
   if (isAbsent(given.key)) return { key: x, value: x, rows: sizes.rows };
-  const { batch, rank, source } = readSource(runtime, operation, config, given.key, given.value);
+  const { batch, rank, source } = readSource(call, config, given.key, given.value);
   if (batch !== sizes.batch || rank !== x.dims.length) {
-    throw wrongValue(operation, `"key" has dims ${show(source.key.dims)}, expected the rank and batch of x ${show(x.dims)}`);
+    throw wrongValue(call.operation, `"key" has dims ${show(source.key.dims)}, expected the rank and batch of x ${show(x.dims)}`);
   }
   return source;
 }

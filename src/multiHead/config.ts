@@ -1,8 +1,8 @@
 /** What a multi-head layer is made for: its sizes and options, read once and checked. */
+import type { Call } from "../call/call.js";
 import { describe, float32, integer, knownOptions, oneOf, wrongKind, wrongValue, optional, isAbsent, isObject } from "../check.js";
 import type { Operation } from "../call/operation.js";
 import type { RotaryConfig } from "../rows/rotaryCall.js";
-import type { Runtime } from "../runtime/runtime.js";
 import { type LayerAngles, readAngles } from "./rotary.js";
 import { WEIGHT_LAYOUTS, type WeightLayout } from "../product/packedMatrix.js";
 
@@ -88,11 +88,11 @@ const DEFAULT_EPS = 1e-6;
  * Reads what a layer shall be. Each getter is read once.
  * @internal
  */
-export function readMultiHeadConfig(runtime: Runtime, operation: string, config: MultiHeadAttentionConfig): MultiHeadConfig {
+export function readMultiHeadConfig(call: Call, config: MultiHeadAttentionConfig): MultiHeadConfig {
   if (!isObject(config)) {
-    throw wrongKind(operation, `"config" must be an object, got ${describe(config)}`);
+    throw wrongKind(call.operation, `"config" must be an object, got ${describe(config)}`);
   }
-  knownOptions({ name: operation, options: CREATE_MULTI_HEAD_ATTENTION.options }, config);
+  knownOptions({ name: call.operation, options: CREATE_MULTI_HEAD_ATTENTION.options }, config);
   const {
     embedDim,
     numHeads,
@@ -108,17 +108,17 @@ export function readMultiHeadConfig(runtime: Runtime, operation: string, config:
     rotary,
     addZeroAttention = false,
   } = config;
-  const size = (name: string, value: unknown): number => integer(operation, name, value, 1, MAX_SIZE);
+  const size = (name: string, value: unknown): number => integer(call.operation, name, value, 1, MAX_SIZE);
   const heads = {
     embedDim: size("embedDim", embedDim),
     numHeads: size("numHeads", numHeads),
     numKvHeads: size("numKvHeads", numKvHeads),
   };
   if (heads.numHeads % heads.numKvHeads !== 0) {
-    throw wrongValue(operation, `"numHeads" is ${numHeads}, expected a multiple of numKvHeads ${numKvHeads}`);
+    throw wrongValue(call.operation, `"numHeads" is ${numHeads}, expected a multiple of numKvHeads ${numKvHeads}`);
   }
   if (headDim === undefined && heads.embedDim % heads.numHeads !== 0) {
-    throw wrongValue(operation, `"headDim" is missing: embedDim ${embedDim} is no multiple of numHeads ${numHeads}`);
+    throw wrongValue(call.operation, `"headDim" is missing: embedDim ${embedDim} is no multiple of numHeads ${numHeads}`);
   }
   const channels = headDim === undefined ? heads.embedDim / heads.numHeads : size("headDim", headDim);
   return {
@@ -128,11 +128,11 @@ export function readMultiHeadConfig(runtime: Runtime, operation: string, config:
     kDim: size("kDim", kDim),
     vDim: size("vDim", vDim),
     outDim: size("outDim", outDim),
-    weightLayout: oneOf(operation, "weightLayout", weightLayout, WEIGHT_LAYOUTS),
-    headGates: readHeadGates(operation, headGates, heads.numHeads) ?? new Array<number>(heads.numHeads).fill(1),
-    normEps: epsOf(operation, qkNorm),
-    angles: optional(rotary, (given) => readAngles(runtime, operation, given, channels)),
-    addZeroAttention: oneOf(operation, "addZeroAttention", addZeroAttention, [false, true]),
+    weightLayout: oneOf(call.operation, "weightLayout", weightLayout, WEIGHT_LAYOUTS),
+    headGates: readHeadGates(call.operation, headGates, heads.numHeads) ?? new Array<number>(heads.numHeads).fill(1),
+    normEps: epsOf(call.operation, qkNorm),
+    angles: optional(rotary, (given) => readAngles(call, given, channels)),
+    addZeroAttention: oneOf(call.operation, "addZeroAttention", addZeroAttention, [false, true]),
   };
 }
 

@@ -2,6 +2,7 @@
  * What a multi-head layer computes: projections, attention and the output projection one after the other on scratch that all of them
  * share, so that nothing is copied between them.
  */
+import { Call } from "../call/call.js";
 import { handBack, newResult, onScratch, type Operand, scratchTensor } from "../call/operand.js";
 import { normalizeRows } from "../rows/normalize.js";
 import type { RotaryPlaces } from "../rows/rotaryCall.js";
@@ -54,27 +55,20 @@ function place(tensors: readonly Operand[], ptr: number): void {
 const bytesOf = (tensors: readonly Operand[]): number => tensors.reduce((sum, { count }) => sum + wholeLines(4 * count), 0);
 
 /** Places rows from outside and tensors of the layer's own in scratch, and computes. */
-export function onLayerScratch(
-  runtime: Runtime,
-  operation: string,
-  operands: readonly Operand[],
-  tensors: readonly Operand[],
-  compute: () => void,
-): void {
-  onScratch(runtime, operation, [...new Set(operands)], bytesOf(tensors), (ptr) => {
+export function onLayerScratch(call: Call, operands: readonly Operand[], tensors: readonly Operand[], compute: () => void): void {
+  onScratch(call, [...new Set(operands)], bytesOf(tensors), (ptr) => {
     place(tensors, ptr);
     compute();
   });
 }
 
 /** Computes a call that has been read. On failure its cache is as it was. */
-export function forward(parts: MultiHeadParts, call: MultiHeadCall): Float32Tensor {
-  const { runtime } = parts;
-  const { operation, added, returned } = call;
-  const out = call.out ?? newResult(runtime, operation, call.outDims);
-  const staged = added?.cache.stage(operation, added.counts);
+export function forward(parts: MultiHeadParts, layerCall: MultiHeadCall): Float32Tensor {
+  const { call, added, returned, x } = layerCall;
+  const out = layerCall.out ?? newResult(call, layerCall.outDims);
+  const staged = added?.cache.stage(call, added.counts);
   try {
-    if (call.x.count > 0) compute(parts, call, out, staged);
+    if (x.count > 0) compute(parts, layerCall, out, staged);
   } catch (error) {
     staged?.undo();
     throw error;
@@ -83,10 +77,9 @@ export function forward(parts: MultiHeadParts, call: MultiHeadCall): Float32Tens
   return handBack(returned, out);
 }
 
-function compute(parts: MultiHeadParts, call: MultiHeadCall, out: Operand, staged: StagedRows | undefined): void {
-  const { runtime, config } = parts;
-  const { operation, x, source, projected, attention, averageWeights } = call;
-  const { numHeads, headDim, valueDim } = config;
+function compute(parts: MultiHeadParts, layerCall: MultiHeadCall, out: Operand, staged: StagedRows | undefined): void {
+  const { call, x, source, projected, attention, averageWeights, headGates, accumulate } = layerCall;
+  const { numHeads, headDim, valueDim } = parts.config;
   const { batchSize, seqLen, kvLen } = attention.shape;
   const { q } = attention.inputs;
   const heads = valueDim === headDim ? q : scratchTensor("heads", attention.shape.outDims); // attention may overwrite q
@@ -94,65 +87,55 @@ function compute(parts: MultiHeadParts, call: MultiHeadCall, out: Operand, stage
   if (heads !== q) tensors.push(heads);
   const weights = averageWeights && (attention.results.weights ?? scratchTensor("weights", [batchSize, numHeads, seqLen, kvLen]));
   if (weights && !attention.results.weights) tensors.push(weights);
-  // the weights are read again after attention has handed them out
+  // the weights are read again after attention has written them
   const attended = weights
     ? { ...attention, results: { ...attention.results, weights }, given: attention.given.filter((operand) => operand !== weights) }
     : attention;
   const outside = [x, source?.key, source?.value, out, averageWeights, attention.results.weights && weights];
 
-  onLayerScratch(
-    runtime,
-    operation,
-    outside.filter((operand) => operand !== undefined),
-    tensors,
-    () => {
-      parts.q.apply(operation, x.ptr, q.ptr, { groups: batchSize, rows: seqLen, outRows: seqLen });
-      normalizeHeads(parts, operation, q, parts.qNorm);
-      placeHeads(parts, operation, q, call.queryPlaces);
-      if (source && projected) projectSource(parts, operation, source, projected, batchSize, call.keyPlaces);
-      if (staged) staged.write({ ...projected!, count: seqLen, layout: "bshd" });
-      attendTo(runtime, attended, heads);
-      gateHeads(runtime, operation, heads, valueDim, call.headGates);
-      const rows = batchSize * seqLen;
-      parts.out.apply(operation, heads.ptr, out.ptr, { groups: 1, rows, outRows: rows, accumulate: call.accumulate });
-      if (averageWeights) averageOverHeads(runtime, operation, weights!, averageWeights, attention.shape);
-    },
-  );
+  const operands = outside.filter((operand) => operand !== undefined);
+  onLayerScratch(call, operands, tensors, () => {
+    parts.q.apply(call, x.ptr, q.ptr, { groups: batchSize, rows: seqLen, outRows: seqLen });
+    normalizeHeads(call, parts, q, parts.qNorm);
+    rotateHeads(call, parts, q, layerCall.queryPlaces);
+    if (source && projected) projectSource(call, parts, source, projected, batchSize, layerCall.keyPlaces);
+    if (staged) staged.write({ ...projected!, count: seqLen, layout: "bshd" });
+    attendTo(attended, heads);
+    gateHeads(call, heads, valueDim, headGates);
+    const rows = batchSize * seqLen;
+    parts.out.apply(call, heads.ptr, out.ptr, { groups: 1, rows, outRows: rows, accumulate });
+    if (averageWeights) averageOverHeads(call, weights!, averageWeights, attention.shape);
+  });
 }
 
 /** Keys and values of rows, and behind them the extra ones. */
 export function projectSource(
+  call: Call,
   parts: MultiHeadParts,
-  operation: string,
   { key, value, rows }: SourceRows,
   { k, v }: ProjectedKeys,
   batchSize: number,
   places: RotaryPlaces | undefined,
 ): void {
-  const { runtime, biasK, biasV } = parts;
+  const { biasK, biasV } = parts;
   const outRows = rows + extraKeysOf(parts);
-  parts.k.apply(operation, key.ptr, k.ptr, { groups: batchSize, rows, outRows });
-  parts.v.apply(operation, value.ptr, v.ptr, { groups: batchSize, rows, outRows });
-  normalizeHeads(parts, operation, k, parts.kNorm);
-  placeHeads(parts, operation, k, places);
+  parts.k.apply(call, key.ptr, k.ptr, { groups: batchSize, rows, outRows });
+  parts.v.apply(call, value.ptr, v.ptr, { groups: batchSize, rows, outRows });
+  normalizeHeads(call, parts, k, parts.kNorm);
+  rotateHeads(call, parts, k, places);
   for (const [{ ptr }, bias, width] of [[k, biasK, parts.k.outDim] as const, [v, biasV, parts.v.outDim] as const]) {
-    runtime.kernels.writeExtraRows(ptr, bias?.ptr ?? 0, batchSize, outRows, outRows - rows, width);
+    call.runtime.kernels.writeExtraRows(ptr, bias?.ptr ?? 0, batchSize, outRows, outRows - rows, width);
   }
 }
 
 /** Divides the vector of each head by its root mean square, where the layer does so. */
-function normalizeHeads({ runtime, config }: MultiHeadParts, operation: string, x: Operand, weight: MultiHeadParts["qNorm"]): void {
+function normalizeHeads(call: Call, { config }: MultiHeadParts, x: Operand, weight: MultiHeadParts["qNorm"]): void {
   const { headDim: length, normEps: eps } = config;
   if (eps === undefined) return;
-  normalizeRows(runtime, operation, [], { input: x, out: x, weight, bias: undefined, length, eps, isCentered: false });
+  normalizeRows(call, [], { input: x, out: x, weight, bias: undefined, length, eps, isCentered: false });
 }
 
-/** Turns heads to where they stand, where the layer does so. */
-function placeHeads(
-  { runtime, config, cos, sin }: MultiHeadParts,
-  operation: string,
-  x: Operand,
-  places: RotaryPlaces | undefined,
-): void {
-  if (config.angles && places) turnHeads(runtime, operation, placedAngles(config.angles, cos?.ptr, sin?.ptr), places, x);
+/** Rotates heads by their positions, where the layer does so. */
+function rotateHeads(call: Call, { config, cos, sin }: MultiHeadParts, x: Operand, places: RotaryPlaces | undefined): void {
+  if (config.angles && places) turnHeads(call, placedAngles(config.angles, cos?.ptr, sin?.ptr), places, x);
 }

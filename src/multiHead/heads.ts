@@ -1,18 +1,18 @@
 /** What happens to heads between attention and the output projection, and to the weights: the kernels of `assembly/multiHead/`. */
+import type { Call } from "../call/call.js";
 import type { AttentionShape } from "../attention/shape.js";
 import { launch } from "../call/launch.js";
 import type { Operand } from "../call/operand.js";
 import { writeAverageParams, writeGateParams } from "../runtime/abi.generated.js";
-import type { Runtime } from "../runtime/runtime.js";
 
 /** Multiply-adds in the time that it takes to read one element. */
 const READ_WORK = 4;
 
 /** Multiplies heads [batch, seqLen, numHeads, valueDim] by their gates [numHeads]; a gate of 0 gives 0, NaN or not. */
-export function gateHeads(runtime: Runtime, operation: string, heads: Operand, valueDim: number, gates: readonly number[]): void {
+export function gateHeads(call: Call, heads: Operand, valueDim: number, gates: readonly number[]): void {
   if (gates.every((gate) => gate === 1)) return;
   const numHeads = gates.length;
-  launch(runtime, operation, [], {
+  launch(call, [], {
     kernel: "gateHeads",
     work: READ_WORK * heads.count,
     ownBytes: 4 * numHeads,
@@ -26,13 +26,12 @@ export function gateHeads(runtime: Runtime, operation: string, heads: Operand, v
 
 /** Means of weights [batch, numHeads, seqLen, kvLen] over the heads. */
 export function averageOverHeads(
-  runtime: Runtime,
-  operation: string,
+  call: Call,
   weights: Operand,
   out: Operand,
   { batchSize, numHeads, seqLen, kvLen }: AttentionShape,
 ): void {
-  launch(runtime, operation, [], {
+  launch(call, [], {
     kernel: "averageWeights",
     work: READ_WORK * weights.count,
     write: (memory, jobPtr) => {

@@ -1,7 +1,7 @@
 /** Rows of a layer: [batch, rows, channels], or [rows, channels]. */
+import type { Call } from "../call/call.js";
 import { show, wrongKind, wrongValue, isAbsent } from "../check.js";
-import { type Operand, readNumbers } from "../call/operand.js";
-import type { Runtime } from "../runtime/runtime.js";
+import { type Operand } from "../call/operand.js";
 import type { MultiHeadConfig } from "./config.js";
 
 /** Rows that keys and values are made of. */
@@ -20,24 +20,23 @@ export interface RowSizes {
 
 /** Reads rows of `channels` numbers. */
 export function readRows(
-  runtime: Runtime,
-  operation: string,
+  call: Call,
   name: string,
   value: unknown,
   channels: number,
   axis: string,
 ): { operand: Operand } & RowSizes {
-  const operand = readNumbers(runtime, operation, name, value);
+  const operand = call.numbers(name, value);
   const { dims } = operand;
   if (dims.length === 4) {
     throw wrongValue(
-      operation,
+      call.operation,
       `"${name}" has 4 dims ${show(dims)}, expected 3 [batch, seq, ${axis}]: the layer makes the heads itself`,
     );
   }
   if ((dims.length !== 3 && dims.length !== 2) || dims.at(-1) !== channels) {
     throw wrongValue(
-      operation,
+      call.operation,
       `"${name}" has dims ${show(dims)}, expected [batch, seq, ${channels}] or [seq, ${channels}] (${axis} is ${channels})`,
     );
   }
@@ -45,21 +44,15 @@ export function readRows(
 }
 
 /** Reads what keys and values are made of. */
-export function readSource(
-  runtime: Runtime,
-  operation: string,
-  { kDim, vDim }: MultiHeadConfig,
-  keyOption: unknown,
-  valueOption: unknown,
-) {
-  const key = readRows(runtime, operation, "key", keyOption, kDim, "kDim");
+export function readSource(call: Call, { kDim, vDim }: MultiHeadConfig, keyOption: unknown, valueOption: unknown) {
+  const key = readRows(call, "key", keyOption, kDim, "kDim");
   if (isAbsent(valueOption) && vDim !== kDim) {
-    throw wrongKind(operation, `"value" is missing: values are made of vDim ${vDim} numbers, and "key" has kDim ${kDim}`);
+    throw wrongKind(call.operation, `"value" is missing: values are made of vDim ${vDim} numbers, and "key" has kDim ${kDim}`);
   }
-  const value = isAbsent(valueOption) ? key : readRows(runtime, operation, "value", valueOption, vDim, "vDim");
+  const value = isAbsent(valueOption) ? key : readRows(call, "value", valueOption, vDim, "vDim");
   if (value.operand.dims.length !== key.operand.dims.length || value.batch !== key.batch || value.rows !== key.rows) {
     const expected = [...key.operand.dims.slice(0, -1), vDim];
-    throw wrongValue(operation, `"value" has dims ${show(value.operand.dims)}, expected ${show(expected)}, as "key" has rows`);
+    throw wrongValue(call.operation, `"value" has dims ${show(value.operand.dims)}, expected ${show(expected)}, as "key" has rows`);
   }
   return { batch: key.batch, rank: key.operand.dims.length, source: { key: key.operand, value: value.operand, rows: key.rows } };
 }

@@ -1,8 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Multi-head attention with its projections, whose parameters are packed once. Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2. */
+import { Call } from "../call/call.js";
 import { FORWARD, type MultiHeadForwardOptions } from "./forwardOptions.js";
 import { knownOptions, wrongMoment, wrongValue, integersOf, isAbsent } from "../check.js";
-import { assertUnchanged, scratchTensor } from "../call/operand.js";
+import { scratchTensor } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { EngineTensor, Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
@@ -90,10 +91,10 @@ export class MultiHeadAttention {
    * @internal
    */
   static create(runtime: Runtime, config: MultiHeadAttentionConfig, parameters: MultiHeadAttentionParameters): MultiHeadAttention {
-    runtime.assertReady(CREATE);
-    const read = readMultiHeadConfig(runtime, CREATE, config);
-    const operands = readParameterOperands(runtime, CREATE, parameters);
-    return new MultiHeadAttention(runtime, read, multiHeadParameters(runtime, CREATE, read, operands));
+    const call = new Call(runtime, CREATE);
+    const read = readMultiHeadConfig(call, config);
+    const operands = readParameterOperands(call, parameters);
+    return new MultiHeadAttention(runtime, read, multiHeadParameters(call, read, operands));
   }
 
   /**
@@ -101,10 +102,9 @@ export class MultiHeadAttention {
    * @internal
    */
   static fromTorch(runtime: Runtime, stateDict: TorchStateDict, options: FromTorchOptions): MultiHeadAttention {
-    const operation = FROM_TORCH.name;
-    runtime.assertReady(operation);
-    const { config, operands } = readTorchStateDict(runtime, operation, stateDict, options);
-    const numbers = multiHeadParameters(runtime, operation, config, operands, torchNameOf);
+    const call = new Call(runtime, FROM_TORCH.name);
+    const { config, operands } = readTorchStateDict(call, stateDict, options);
+    const numbers = multiHeadParameters(call, config, operands, torchNameOf);
     return new MultiHeadAttention(runtime, config, numbers);
   }
 
@@ -148,9 +148,10 @@ export class MultiHeadAttention {
     const operation = FORWARD.name;
     this.#assertReady(operation);
     const { runtime, config } = this.#parts;
-    const call = readMultiHeadCall(runtime, operation, config, extraKeysOf(this.#parts), x, options);
+    const call = Call.of(runtime, FORWARD, options);
+    const layerCall = readMultiHeadCall(call, config, extraKeysOf(this.#parts), x, options);
     this.#assertReady(operation); // a getter may have disposed of the layer
-    return forward(this.#parts, call) as Out;
+    return forward(this.#parts, layerCall) as Out;
   }
 
   /**
@@ -178,11 +179,11 @@ export class MultiHeadAttention {
   projectKeys(key: TensorLike, options: ProjectKeysOptions = {}): KVCache {
     const operation = PROJECT_KEYS.name;
     this.#assertReady(operation);
-    knownOptions(PROJECT_KEYS, options);
     const { runtime, config } = this.#parts;
+    const call = Call.of(runtime, PROJECT_KEYS, options);
     const { numKvHeads, headDim, valueDim } = config;
     const { value, keyLengths, dtype } = options;
-    const { batch, source } = readSource(runtime, operation, config, key, value);
+    const { batch, source } = readSource(call, config, key, value);
     const extraKeys = extraKeysOf(this.#parts);
     if (!isAbsent(keyLengths) && extraKeys > 0) {
       throw wrongValue(
@@ -197,16 +198,16 @@ export class MultiHeadAttention {
     const memory = KVCache.create(runtime, { ...sizes, capacity: Math.max(1, rows), dtype });
     try {
       this.#assertReady(operation); // a getter may have disposed of the layer
-      assertUnchanged(runtime, operation, [source.key, source.value]);
+      call.close();
       const k = scratchTensor("k", [batch, rows, numKvHeads, headDim]);
       const v = scratchTensor("v", [batch, rows, numKvHeads, valueDim]);
       const counts = lengths ?? new Array<number>(batch).fill(rows);
       const positionOf = (row: number, length: number): number => (row < Math.min(length, source.rows) ? row : 0); // others don't count
       const positions = counts.flatMap((length) => Array.from({ length: rows }, (_, row) => positionOf(row, length)));
       const places = config.angles && placesOf(operation, config.angles, positions);
-      const staged = memory.stage(operation, counts);
-      onLayerScratch(runtime, operation, [source.key, source.value], [k, v], () => {
-        projectSource(this.#parts, operation, source, { k, v }, batch, places);
+      const staged = memory.stage(call, counts);
+      onLayerScratch(call, [source.key, source.value], [k, v], () => {
+        projectSource(call, this.#parts, source, { k, v }, batch, places);
         staged.write({ k, v, count: rows, layout: "bshd" });
       });
       staged.keep();

@@ -1,7 +1,7 @@
 /** The numbers that a multi-head layer was trained to have: read once and checked, with what is packed together taken apart. */
+import type { Call } from "../call/call.js";
 import { describe, knownOptions, show, wrongKind, wrongValue, isAbsent, isObject } from "../check.js";
-import { assertUnchanged, hostNumbers, type Operand, readNumbers } from "../call/operand.js";
-import type { Runtime } from "../runtime/runtime.js";
+import { assertUnchanged, hostNumbers, type Operand } from "../call/operand.js";
 import type { TensorLike } from "../call/tensor.js";
 import type { ProjectionParameters } from "./projection.js";
 import type { MultiHeadConfig } from "./config.js";
@@ -62,20 +62,16 @@ export type ParameterOperands = ReadonlyMap<ParameterName, Operand>;
  * Reads parameters. Each getter is read once.
  * @internal
  */
-export function readParameterOperands(
-  runtime: Runtime,
-  operation: string,
-  parameters: MultiHeadAttentionParameters,
-): ParameterOperands {
+export function readParameterOperands(call: Call, parameters: MultiHeadAttentionParameters): ParameterOperands {
   if (!isObject(parameters)) {
-    throw wrongKind(operation, `"parameters" must be an object, got ${describe(parameters)}`);
+    throw wrongKind(call.operation, `"parameters" must be an object, got ${describe(parameters)}`);
   }
-  knownOptions({ name: operation, options: [...MATRICES, ...VECTORS] }, parameters);
+  knownOptions({ name: call.operation, options: [...MATRICES, ...VECTORS] }, parameters);
   const operands = new Map<ParameterName, Operand>();
   for (const name of [...MATRICES, ...VECTORS]) {
     const value: unknown = parameters[name];
     if (isAbsent(value) && name !== "out") continue;
-    operands.set(name, readNumbers(runtime, operation, `parameters.${name}`, value));
+    operands.set(name, call.numbers(`parameters.${name}`, value));
   }
   return operands;
 }
@@ -87,27 +83,26 @@ export function readParameterOperands(
  * @internal
  */
 export function multiHeadParameters(
-  runtime: Runtime,
-  operation: string,
+  call: Call,
   config: MultiHeadConfig,
   operands: ParameterOperands,
   nameOf: (name: ParameterName) => string = (name) => `parameters.${name}`,
 ): MultiHeadParameters {
-  assertTogether(operation, config, operands, nameOf);
+  assertTogether(call.operation, config, operands, nameOf);
   const expected = expectedDims(config);
   for (const [name, operand] of operands) {
     const { axes, dims } = expected[name];
     if (dims.some((sizes) => show(sizes) === show(operand.dims))) continue;
     throw wrongValue(
-      operation,
+      call.operation,
       `"${operand.name}" has dims ${show(operand.dims)}, expected ${dims.map(show).join(" or ")} (${axes})`,
     );
   }
-  assertUnchanged(runtime, operation, [...operands.values()]);
+  assertUnchanged(call, [...operands.values()]);
 
   const numbersOf = (name: ParameterName): Float32Array | undefined => {
     const operand = operands.get(name);
-    return operand && hostNumbers(runtime, operation, operand);
+    return operand && hostNumbers(call, operand);
   };
   return { ...linearsOf(config, numbersOf), ...vectorsOf(numbersOf) };
 }

@@ -1,4 +1,5 @@
 /** y = x W + b on rows that lie in the engine's memory, with W packed once. */
+import { Call } from "../call/call.js";
 import { multiply } from "../product/multiply.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { createTensor, type EngineTensor } from "../call/tensor.js";
@@ -48,12 +49,12 @@ export class Projection {
   }
 
   /** Computes rows from the address `x` on to the address `y`. */
-  apply(operation: string, x: number, y: number, { groups, rows, outRows, accumulate = false }: ProjectionRows): void {
+  apply(call: Call, x: number, y: number, { groups, rows, outRows, accumulate = false }: ProjectionRows): void {
     if (groups * rows === 0) return;
     const { inDim, outDim } = this;
     const isDense = rows === outRows;
-    const b = this.#matrix.ptrFor(this.#runtime, operation, "this layer");
-    multiply(this.#runtime, operation, {
+    const b = this.#matrix.ptrFor(call, "this layer");
+    multiply(call, {
       numEntries: isDense ? 1 : groups,
       entryAt: (group) => ({
         a: x + 4 * group * rows * inDim,

@@ -1,10 +1,10 @@
 /** Rotary embeddings of the heads of a layer: which rows and keys stand where, and turning them in scratch. */
+import type { Call } from "../call/call.js";
 import { stridesOf } from "../call/layout.js";
 import { knownOptions, wrongValue } from "../check.js";
 import { assertUnchanged, hostNumbers, onScratch, type Operand, scratchTensor } from "../call/operand.js";
 import { readRotary, type Rotary, rotaryBytes, type RotaryConfig, type RotaryPlaces, turn } from "../rows/rotaryCall.js";
 import type { AttentionCall } from "../attention/attentionCall.js";
-import type { Runtime } from "../runtime/runtime.js";
 
 /** Angles of a layer; tables lie in JavaScript's memory. */
 export interface LayerAngles extends Omit<Rotary, "tables"> {
@@ -12,13 +12,13 @@ export interface LayerAngles extends Omit<Rotary, "tables"> {
 }
 
 /** Reads how a layer turns its heads. */
-export function readAngles(runtime: Runtime, operation: string, config: RotaryConfig, headDim: number): LayerAngles {
-  knownOptions({ name: operation, options: ["base", "rotaryDim", "interleaved", "tables"] }, config);
-  const { tables, ...rotary } = readRotary(runtime, operation, config, headDim);
+export function readAngles(call: Call, config: RotaryConfig, headDim: number): LayerAngles {
+  knownOptions({ name: call.operation, options: ["base", "rotaryDim", "interleaved", "tables"] }, config);
+  const { tables, ...rotary } = readRotary(call, config, headDim);
   if (!tables) return { ...rotary, tables: undefined };
   const { cos, sin } = tables;
-  assertUnchanged(runtime, operation, [cos, sin]);
-  const numbers = { cos: hostNumbers(runtime, operation, cos), sin: hostNumbers(runtime, operation, sin) };
+  assertUnchanged(call, [cos, sin]);
+  const numbers = { cos: hostNumbers(call, cos), sin: hostNumbers(call, sin) };
   return { ...rotary, tables: { positions: cos.dims[0]!, ...numbers } };
 }
 
@@ -80,18 +80,12 @@ export function placesOf(operation: string, angles: LayerAngles, positions: read
 }
 
 /** Turns the heads of x [batch, rows, heads, headDim] in place. */
-export function turnHeads(
-  runtime: Runtime,
-  operation: string,
-  rotary: Rotary,
-  places: RotaryPlaces,
-  { ptr, dims, count }: Operand,
-): void {
+export function turnHeads(call: Call, rotary: Rotary, places: RotaryPlaces, { ptr, dims, count }: Operand): void {
   if (count === 0) return;
   const [batchSize, seqLen, numHeads, headDim] = dims as [number, number, number, number];
   const strides = stridesOf("bshd", seqLen, numHeads, headDim);
-  onScratch(runtime, operation, [], rotaryBytes(rotary, places), (scratch) => {
+  onScratch(call, [], rotaryBytes(rotary, places), (scratch) => {
     const rows = { batchSize, seqLen, numHeads, headDim, xStrides: strides, outStrides: strides };
-    turn(runtime, operation, rotary, places, { ...rows, x: ptr, out: ptr }, scratch);
+    turn(call, rotary, places, { ...rows, x: ptr, out: ptr }, scratch);
   });
 }

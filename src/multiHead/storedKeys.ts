@@ -1,7 +1,7 @@
 /** Keys that a layer attends to without projecting them again: memory of an encoder, or a cache of earlier rows. */
+import type { Call } from "../call/call.js";
 import type { Given } from "./forwardOptions.js";
 import { oneOf, wrongMoment, wrongValue, integersOf, isAbsent } from "../check.js";
-import type { Runtime } from "../runtime/runtime.js";
 import type { CachedKeys } from "../attention/shape.js";
 import { KVCache } from "../cache/kvCache.js";
 import type { RowSizes } from "./layerRows.js";
@@ -38,8 +38,7 @@ export interface StoredKeys {
  * @param extraKeys  keys of memory that every row sees, its last
  */
 export function storedKeys(
-  runtime: Runtime,
-  operation: string,
+  call: Call,
   config: MultiHeadConfig,
   extraKeys: number,
   given: Given,
@@ -48,27 +47,28 @@ export function storedKeys(
   const name = isAbsent(given.memory) ? "cache" : "memory";
   const stored: unknown = given[name];
   if (isAbsent(stored)) return undefined;
-  KVCache.assertUsable(runtime, operation, name, stored);
+  KVCache.assertUsable(call, name, stored);
   const ownOption = OWN_OPTIONS[name].find((option) => !isAbsent(given[option]));
-  if (ownOption) throw wrongValue(operation, `"${ownOption}" can't go with "${name}", which knows the positions of its keys`);
-  assertSizes(operation, name, config, stored, batch);
-  if (name === "memory") assertMemory(operation, stored, extraKeys);
+  if (ownOption) throw wrongValue(call.operation, `"${ownOption}" can't go with "${name}", which knows the positions of its keys`);
+  assertSizes(call.operation, name, config, stored, batch);
+  if (name === "memory") assertMemory(call.operation, stored, extraKeys);
 
   const { policy, window, sinkTokens } = stored.config;
   const contradicted = (["window", "sinkTokens"] as const).find((option) => policy === "rolling" && !isAbsent(given[option]));
-  if (contradicted) throw wrongValue(operation, `"${contradicted}" can't go with a cache of policy "rolling", which has its own`);
+  if (contradicted)
+    throw wrongValue(call.operation, `"${contradicted}" can't go with a cache of policy "rolling", which has its own`);
   const { changes } = stored;
   const assertUnchanged = (): void => {
-    KVCache.assertUsable(runtime, operation, name, stored);
-    if (changes !== stored.changes) throw wrongMoment(operation, `"${name}" was changed while the arguments were read`);
+    KVCache.assertUsable(call, name, stored);
+    if (changes !== stored.changes) throw wrongMoment(call.operation, `"${name}" was changed while the arguments were read`);
   };
   const options = { window: given.window ?? window, sinkTokens: given.sinkTokens ?? sinkTokens };
   if (name === "memory") return { keys: stored.keysWith(), options, added: undefined, assertUnchanged };
 
   const counts = isAbsent(given.queryLengths)
     ? new Array<number>(batch).fill(rows)
-    : integersOf(operation, "queryLengths", given.queryLengths, batch, 0, rows);
-  const causal = oneOf(operation, "causal", given.causal ?? true, [true, false, "lower-right" as const]);
+    : integersOf(call.operation, "queryLengths", given.queryLengths, batch, 0, rows);
+  const causal = oneOf(call.operation, "causal", given.causal ?? true, [true, false, "lower-right" as const]);
   return {
     keys: stored.keysWith(counts),
     options: { ...options, queryLengths: counts, causal },

@@ -1,8 +1,8 @@
 /** PyTorch's nn.MultiheadAttention: what its state dict says about a layer. */
+import type { Call } from "../call/call.js";
 import { describe, knownOptions, show, wrongKind, wrongValue, isAbsent, isObject } from "../check.js";
-import { type Operand, readNumbers } from "../call/operand.js";
+import { type Operand } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
-import type { Runtime } from "../runtime/runtime.js";
 import type { TensorLike } from "../call/tensor.js";
 import { type MultiHeadAttentionConfig, type MultiHeadConfig, readMultiHeadConfig } from "./config.js";
 import type { ParameterName, ParameterOperands } from "./parameters.js";
@@ -50,17 +50,16 @@ export const torchNameOf = (name: ParameterName): string => TORCH_NAMES.get(name
  * @internal
  */
 export function readTorchStateDict(
-  runtime: Runtime,
-  operation: string,
+  call: Call,
   stateDict: TorchStateDict,
   options: FromTorchOptions,
 ): { config: MultiHeadConfig; operands: ParameterOperands } {
   if (!isObject(stateDict)) {
-    throw wrongKind(operation, `"stateDict" must be an object of tensors by name, got ${describe(stateDict)}`);
+    throw wrongKind(call.operation, `"stateDict" must be an object of tensors by name, got ${describe(stateDict)}`);
   }
   knownOptions(FROM_TORCH, options);
   const { numHeads, prefix = "", headGates, addZeroAttention } = options;
-  if (typeof prefix !== "string") throw wrongKind(operation, `"prefix" must be a string, got ${describe(prefix)}`);
+  if (typeof prefix !== "string") throw wrongKind(call.operation, `"prefix" must be a string, got ${describe(prefix)}`);
 
   const operands = new Map<ParameterName, Operand>();
   for (const full of Object.keys(stateDict)) {
@@ -68,21 +67,27 @@ export function readTorchStateDict(
     const name = Object.hasOwn(NAMES, full.slice(prefix.length)) ? NAMES[full.slice(prefix.length)] : undefined;
     if (!name) {
       const known = Object.keys(NAMES).join(", ");
-      throw wrongKind(operation, `"stateDict" holds "${full}", expected ${known}; with other layers in it, give their "prefix"`);
+      throw wrongKind(
+        call.operation,
+        `"stateDict" holds "${full}", expected ${known}; with other layers in it, give their "prefix"`,
+      );
     }
     const value: unknown = stateDict[full];
-    if (!isAbsent(value)) operands.set(name, readNumbers(runtime, operation, full, value));
+    if (!isAbsent(value)) operands.set(name, call.numbers(full, value));
   }
   const matrix = (name: ParameterName): Operand | undefined => {
     const operand = operands.get(name);
     if (operand && operand.dims.length !== 2) {
-      throw wrongValue(operation, `"${operand.name}" has ${operand.dims.length} dims ${show(operand.dims)}, expected 2 [out, in]`);
+      throw wrongValue(
+        call.operation,
+        `"${operand.name}" has ${operand.dims.length} dims ${show(operand.dims)}, expected 2 [out, in]`,
+      );
     }
     return operand;
   };
   const out = matrix("out");
-  if (!out) throw wrongKind(operation, `"${prefix}out_proj.weight" is missing in "stateDict"`);
-  const config = readMultiHeadConfig(runtime, operation, {
+  if (!out) throw wrongKind(call.operation, `"${prefix}out_proj.weight" is missing in "stateDict"`);
+  const config = readMultiHeadConfig(call, {
     ...{ embedDim: out.dims[0]!, numHeads, headGates, addZeroAttention },
     ...{ kDim: matrix("k")?.dims[1], vDim: matrix("v")?.dims[1] },
   });

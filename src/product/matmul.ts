@@ -1,19 +1,10 @@
 /** Matrix product: validate → place → run → hand back. */
+import { Call } from "../call/call.js";
 import { type Activation, ACTIVATIONS } from "../rows/activations.js";
 import { broadcastDims, offsetAt, stridesUnder } from "../call/broadcast.js";
-import { knownOptions, oneOf, show, wrongKind, wrongValue, optional } from "../check.js";
+import { oneOf, show, wrongKind, wrongValue, optional } from "../check.js";
 import { PackedMatrix } from "./packedMatrix.js";
-import {
-  assertUnchanged,
-  expectDims,
-  handBack,
-  newResult,
-  onScratch,
-  type Operand,
-  readNumbers,
-  readPlace,
-  refuseOverlaps,
-} from "../call/operand.js";
+import { expectDims, handBack, type Operand } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
@@ -53,17 +44,16 @@ export function matmul<Out extends Float32Tensor = ResultTensor>(
   b: TensorLike | PackedMatrix,
   options: MatmulOptions<Out> = {},
 ): Out {
-  runtime.assertReady(OPERATION);
-  knownOptions(MATMUL, options);
+  const call = Call.of(runtime, MATMUL, options);
   const { bias: biasOption, activation: activationOption, out: returned } = options;
   const isATransposed = oneOf(OPERATION, "transposeA", options.transposeA ?? false, [true, false]);
   const isBTransposed = oneOf(OPERATION, "transposeB", options.transposeB ?? false, [true, false]);
   const accumulate = oneOf(OPERATION, "accumulate", options.accumulate ?? false, [true, false]);
 
   const activation = optional(activationOption, (value) => oneOf(OPERATION, "activation", value, ACTIVATIONS));
-  const left = readNumbers(runtime, OPERATION, "a", a);
+  const left = call.numbers("a", a);
   const [rows, depth] = matrixSizes(left, isATransposed, "rows, depth");
-  const right = PackedMatrix.is(b) ? undefined : readNumbers(runtime, OPERATION, "b", b);
+  const right = PackedMatrix.is(b) ? undefined : call.numbers("b", b);
   if (!right && isBTransposed) throw wrongValue(OPERATION, `"transposeB" doesn't apply to a packed matrix; pack it as it lies`);
   const [bDepth, columns] = right ? matrixSizes(right, isBTransposed, "depth, columns") : sizesOf(b as PackedMatrix);
   if (bDepth !== depth) {
@@ -77,24 +67,22 @@ export function matmul<Out extends Float32Tensor = ResultTensor>(
   }
   const dims = [...leading, rows, columns];
 
-  const bias = optional(biasOption, (value) => readNumbers(runtime, OPERATION, "bias", value));
+  const bias = optional(biasOption, (value) => call.numbers("bias", value));
   if (bias) expectDims(OPERATION, bias, [columns], "one for each column");
-  const place = optional(returned, (value) => readPlace(runtime, OPERATION, "out", value, dims, "..., rows, columns"));
+  const place = optional(returned, (value) => call.place("out", value, dims, "..., rows, columns"));
   if (accumulate && !place) throw wrongKind(OPERATION, '"accumulate" needs "out" to begin with');
   if (place && accumulate) place.isUpdated = true;
-  const given = [left, right, bias, place].filter((operand) => operand !== undefined);
-  refuseOverlaps(OPERATION, given, () => undefined);
-  assertUnchanged(runtime, OPERATION, given);
-  const packed = right ? 0 : (b as PackedMatrix).ptrFor(runtime, OPERATION, "b");
+  call.close();
+  const packed = right ? 0 : (b as PackedMatrix).ptrFor(call, "b");
 
-  const out = place ?? newResult(runtime, OPERATION, dims);
+  const out = call.result(place, dims);
   if (out.count === 0) return handBack(returned, out);
-  onScratch(runtime, OPERATION, place ? given : [...given, out], 0, () => {
+  call.onScratch(0, () => {
     const count = countOf(leading);
     const aStrides = stridesUnder(aLeading, leading.length);
     const bStrides = stridesUnder(bLeading, leading.length);
     const isOne = depth === 0 || (!isATransposed && countOf(bLeading) === 1); // its rows may be taken together
-    multiply(runtime, OPERATION, {
+    multiply(call, {
       numEntries: isOne ? 1 : count,
       entryAt: (index) => ({
         a: left.ptr + 4 * offsetAt(index, leading, aStrides) * rows * depth,

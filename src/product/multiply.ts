@@ -1,4 +1,5 @@
 /** Matrix products on what lies in the engine's memory: how they are cut into units, and what scratch they take. */
+import type { Call } from "../call/call.js";
 import { type Activation, ACTIVATIONS } from "../rows/activations.js";
 import { launch } from "../call/launch.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
@@ -48,10 +49,10 @@ const READ_WORK = 4;
  * @internal
  * @throws {RangeError} not enough memory
  */
-export function multiply(runtime: Runtime, operation: string, products: Products): void {
+export function multiply(call: Call, products: Products): void {
   const { numEntries, entryAt, rows, columns, depth } = products;
   const work = numEntries * Math.max(rows, READ_WORK) * columns * depth;
-  launch(runtime, operation, [], {
+  launch(call, [], {
     kernel: "matmul",
     work,
     ownBytes: MATMUL_ENTRY_BYTES * numEntries,
@@ -72,7 +73,7 @@ export function multiply(runtime: Runtime, operation: string, products: Products
         isPacked: products.isPacked ? 1 : 0,
         accumulate: products.accumulate ? 1 : 0,
         activation: products.activation === undefined ? 0 : 1 + ACTIVATIONS.indexOf(products.activation),
-        ...unitOf(runtime, products, runtime.threadsFor(work)),
+        ...unitOf(call.runtime, products, call.runtime.threadsFor(work)),
       });
     },
   });

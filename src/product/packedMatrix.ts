@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** A matrix packed once for many products. */
+import { Call } from "../call/call.js";
 import { isObject, oneOf, show, wrongMoment, wrongValue } from "../check.js";
-import { assertUnchanged, newResult, onScratch, readNumbers } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { TensorLike } from "../call/tensor.js";
@@ -79,9 +79,9 @@ export class PackedMatrix {
    * @throws {RangeError} a matrix of another engine
    * @throws {Error} after `dispose`
    */
-  ptrFor(runtime: Runtime, operation: string, name: string): number {
-    if (this.#isDisposed || this.#block.runtime.isDisposed) throw wrongMoment(operation, `"${name}" has been disposed of`);
-    if (this.#block.runtime !== runtime) throw wrongValue(operation, `"${name}" is a packed matrix of another engine`);
+  ptrFor(call: Call, name: string): number {
+    if (this.#isDisposed || this.#block.runtime.isDisposed) throw wrongMoment(call.operation, `"${name}" has been disposed of`);
+    if (this.#block.runtime !== call.runtime) throw wrongValue(call.operation, `"${name}" is a packed matrix of another engine`);
     return this.#block.ptr;
   }
 
@@ -93,8 +93,9 @@ export class PackedMatrix {
   columnsAt(operation: string, indices: readonly number[]): Float32Array {
     const { runtime, ptr } = this.#block;
     const { depth, columns } = this;
-    const found = newResult(runtime, operation, [depth, indices.length]);
-    onScratch(runtime, operation, [found], 4 * indices.length, (indicesPtr) => {
+    const call = new Call(runtime, operation);
+    const found = call.result(undefined, [depth, indices.length]);
+    call.onScratch(4 * indices.length, (indicesPtr) => {
       runtime.memory.i32.set(indices, indicesPtr >>> 2);
       runtime.kernels.unpackColumns(ptr, depth, columns, indicesPtr, indices.length, found.ptr);
     });
@@ -107,20 +108,20 @@ export class PackedMatrix {
    */
   static pack(runtime: Runtime, matrix: TensorLike, layout: WeightLayout = "inOut"): PackedMatrix {
     const operation = PACK_MATRIX.name;
-    runtime.assertReady(operation);
+    const call = new Call(runtime, operation);
     const isTransposed = oneOf(operation, "layout", layout, WEIGHT_LAYOUTS) === "outIn";
-    const operand = readNumbers(runtime, operation, "b", matrix);
+    const operand = call.numbers("b", matrix);
     const { dims } = operand;
     if (dims.length !== 2) {
       const expected = isTransposed ? "[out, in]" : "[in, out]";
       throw wrongValue(operation, `"b" has ${dims.length} dims ${show(dims)}, expected 2 ${expected}`);
     }
-    assertUnchanged(runtime, operation, [operand]);
+    call.close();
     const [depth, columns] = (isTransposed ? [dims[1], dims[0]] : dims) as [number, number];
     const { arena, kernels } = runtime;
     const ptr = arena.allocate(operation, kernels.packedBytes(depth, columns));
     try {
-      onScratch(runtime, operation, [operand], 0, () => {
+      call.onScratch(0, () => {
         if (operand.count > 0) kernels.packMatrix(operand.ptr, isTransposed ? 1 : 0, depth, columns, ptr);
       });
     } catch (error) {

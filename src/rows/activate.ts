@@ -1,12 +1,12 @@
 /** Activation functions: validate → place → run → hand back. */
+import { Call } from "../call/call.js";
 import { ACTIVATIONS, type Activation } from "./activations.js";
-import { knownOptions, oneOf, optional } from "../check.js";
-import { assertUnchanged, expectDims, handBack, newResult, readNumbers, readPlace, refuseOverlaps } from "../call/operand.js";
+import { oneOf, optional } from "../check.js";
+import { expectDims, handBack } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
 import { writeActivateParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
-import { launch } from "../call/launch.js";
 
 /** Options of `activate`. */
 export interface ActivateOptions<Out extends Float32Tensor = Float32Tensor> {
@@ -17,7 +17,6 @@ export interface ActivateOptions<Out extends Float32Tensor = Float32Tensor> {
 }
 
 export const ACTIVATE: Operation = { name: "activate", options: ["gate", "out"], places: ["out"] };
-const OPERATION = ACTIVATE.name;
 /** Multiply-adds of an element, roughly. */
 const WORK = 12;
 
@@ -31,21 +30,18 @@ export function activate<Out extends Float32Tensor = ResultTensor>(
   kind: Activation,
   options: ActivateOptions<Out> = {},
 ): Out {
-  runtime.assertReady(OPERATION);
-  knownOptions(ACTIVATE, options);
+  const call = Call.of(runtime, ACTIVATE, options);
   const { gate: givenGate, out: returned } = options;
-  const input = readNumbers(runtime, OPERATION, "x", x);
-  const number = ACTIVATIONS.indexOf(oneOf(OPERATION, "kind", kind, ACTIVATIONS));
-  const gate = optional(givenGate, (value) => readNumbers(runtime, OPERATION, "gate", value));
-  if (gate) expectDims(OPERATION, gate, input.dims, "as x");
-  const place = optional(returned, (value) => readPlace(runtime, OPERATION, "out", value, input.dims, "as x"));
-  const given = [input, gate, place].filter((operand) => operand !== undefined);
-  refuseOverlaps(OPERATION, given, () => input);
-  assertUnchanged(runtime, OPERATION, given);
+  const input = call.numbers("x", x);
+  const number = ACTIVATIONS.indexOf(oneOf(ACTIVATE.name, "kind", kind, ACTIVATIONS));
+  const gate = optional(givenGate, (value) => call.numbers("gate", value));
+  if (gate) expectDims(ACTIVATE.name, gate, input.dims, "as x");
+  const place = optional(returned, (value) => call.place("out", value, input.dims, "as x"));
+  call.close(() => input);
 
-  const out = place ?? newResult(runtime, OPERATION, input.dims);
+  const out = call.result(place, input.dims);
   if (out.count === 0) return handBack(returned, out);
-  launch(runtime, OPERATION, place ? given : [...given, out], {
+  call.launch({
     kernel: "activate",
     work: WORK * input.count,
     write: (memory, jobPtr) =>

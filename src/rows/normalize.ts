@@ -1,15 +1,7 @@
 /** Normalization of rows: validate → place → run → hand back. */
-import { float32, knownOptions, wrongValue, optional } from "../check.js";
-import {
-  assertUnchanged,
-  expectDims,
-  handBack,
-  newResult,
-  type Operand,
-  readNumbers,
-  readPlace,
-  refuseOverlaps,
-} from "../call/operand.js";
+import { Call } from "../call/call.js";
+import { float32, wrongValue, optional } from "../check.js";
+import { expectDims, handBack, type Operand } from "../call/operand.js";
 import { writeNormalizeParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
@@ -69,28 +61,25 @@ function normalize<Out extends Float32Tensor>(
   defaultEps: number,
 ): Out {
   const operation = descriptor.name;
-  runtime.assertReady(operation);
-  knownOptions(descriptor, options);
+  const call = Call.of(runtime, descriptor, options);
   const { weight: givenWeight, bias: givenBias, eps = defaultEps, out: returned } = options;
-  const input = readNumbers(runtime, operation, "x", x);
+  const input = call.numbers("x", x);
   const length = input.dims.at(-1);
   if (length === undefined) throw wrongValue(operation, '"x" has no axes, expected at least 1');
   const added = float32(operation, "eps", eps, 0);
   const read = (name: string, value: TensorLike): Operand => {
-    const operand = readNumbers(runtime, operation, name, value);
+    const operand = call.numbers(name, value);
     expectDims(operation, operand, [length], "the last axis of x");
     return operand;
   };
   const weight = optional(givenWeight, (value) => read("weight", value));
   const bias = descriptor === RMS_NORM ? undefined : optional(givenBias, (value) => read("bias", value));
-  const place = optional(returned, (value) => readPlace(runtime, operation, "out", value, input.dims, "as x"));
-  const given = [input, weight, bias, place].filter((operand) => operand !== undefined);
-  refuseOverlaps(operation, given, () => input);
-  assertUnchanged(runtime, operation, given);
+  const place = optional(returned, (value) => call.place("out", value, input.dims, "as x"));
+  call.close(() => input);
 
-  const out = place ?? newResult(runtime, operation, input.dims);
+  const out = call.result(place, input.dims);
   const isCentered = descriptor === LAYER_NORM;
-  normalizeRows(runtime, operation, place ? given : [...given, out], { input, out, weight, bias, length, eps: added, isCentered });
+  normalizeRows(call, call.operands, { input, out, weight, bias, length, eps: added, isCentered });
   return handBack(returned, out);
 }
 
@@ -113,13 +102,12 @@ interface NormalizedRows {
  * @internal
  */
 export function normalizeRows(
-  runtime: Runtime,
-  operation: string,
+  call: Call,
   operands: readonly Operand[],
   { input, out, weight, bias, length, eps, isCentered }: NormalizedRows,
 ): void {
   if (input.count === 0) return;
-  launch(runtime, operation, operands, {
+  launch(call, operands, {
     kernel: "normalize",
     work: WORK * input.count,
     write: (memory, jobPtr) =>

@@ -1,7 +1,8 @@
 /** Rotary embeddings: validate → place → run → hand back. */
+import { Call } from "../call/call.js";
 import { type Layout, LAYOUTS, sizesOf, stridesOf } from "../call/layout.js";
-import { integer, knownOptions, oneOf, optional, MAX_POSITION } from "../check.js";
-import { assertUnchanged, handBack, newResult, onScratch, readNumbers, readPlace, refuseOverlaps } from "../call/operand.js";
+import { integer, oneOf, optional, MAX_POSITION } from "../check.js";
+import { handBack } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
@@ -53,25 +54,22 @@ export function rotary<Out extends Float32Tensor = ResultTensor>(
   options: RotaryOptions<Out> = {},
 ): Out {
   const operation = ROTARY.name;
-  runtime.assertReady(operation);
-  knownOptions(ROTARY, options);
+  const call = Call.of(runtime, ROTARY, options);
   const { layout: givenLayout = "bshd", base, rotaryDim, interleaved, tables, offset, positions, inverse, out: returned } = options;
   const layout = oneOf(operation, "layout", givenLayout, LAYOUTS);
-  const input = readNumbers(runtime, operation, "x", x);
+  const input = call.numbers("x", x);
   const { batch: batchSize, rows: seqLen, heads: numHeads, channels: headDim } = sizesOf(operation, input, layout);
-  const config = readRotary(runtime, operation, { base, rotaryDim, interleaved, tables }, headDim);
+  const config = readRotary(call, { base, rotaryDim, interleaved, tables }, headDim);
   const places = readPlaces(operation, { offset, positions, inverse }, { batchSize, seqLen, numHeads }, config);
-  const place = optional(returned, (value) => readPlace(runtime, operation, "out", value, input.dims, "as x"));
-  const given = [input, config.tables?.cos, config.tables?.sin, place].filter((operand) => operand !== undefined);
-  refuseOverlaps(operation, given, () => input);
-  assertUnchanged(runtime, operation, given);
+  const place = optional(returned, (value) => call.place("out", value, input.dims, "as x"));
+  call.close(() => input);
 
-  const out = place ?? newResult(runtime, operation, input.dims);
+  const out = call.result(place, input.dims);
   if (input.count > 0) {
     const strides = stridesOf(layout, seqLen, numHeads, headDim);
-    onScratch(runtime, operation, place ? given : [...given, out], rotaryBytes(config, places), (ptr) => {
+    call.onScratch(rotaryBytes(config, places), (ptr) => {
       const rows = { batchSize, seqLen, numHeads, headDim, xStrides: strides, outStrides: strides };
-      turn(runtime, operation, config, places, { ...rows, x: input.ptr, out: out.ptr }, ptr);
+      turn(call, config, places, { ...rows, x: input.ptr, out: out.ptr }, ptr);
     });
   }
   return handBack(returned, out);
@@ -83,18 +81,17 @@ export function rotary<Out extends Float32Tensor = ResultTensor>(
  */
 export function rotaryTables(runtime: Runtime, options: RotaryTablesOptions): { cos: ResultTensor; sin: ResultTensor } {
   const operation = ROTARY_TABLES.name;
-  runtime.assertReady(operation);
-  knownOptions(ROTARY_TABLES, options);
+  const call = Call.of(runtime, ROTARY_TABLES, options);
   const { length: givenLength, rotaryDim: givenDim, base: givenBase = 10000 } = options;
   const length = integer(operation, "length", givenLength, 0, MAX_POSITION);
   const rotaryDim = evenDim(operation, givenDim, 2 ** 20);
   const base = readBase(operation, givenBase);
   runtime.assertAlive(operation);
-  const cos = newResult(runtime, operation, [length, rotaryDim / 2]);
-  const sin = newResult(runtime, operation, [length, rotaryDim / 2]);
+  const cos = call.result(undefined, [length, rotaryDim / 2]);
+  const sin = call.result(undefined, [length, rotaryDim / 2]);
   if (length > 0) {
-    onScratch(runtime, operation, [cos, sin], wholeLines(4 * rotaryDim), (frequencies) => {
-      computeTables(runtime, operation, rotaryDim, base, length, { cos: cos.ptr, sin: sin.ptr, positions: 0, frequencies });
+    call.onScratch(wholeLines(4 * rotaryDim), (frequencies) => {
+      computeTables(call, rotaryDim, base, length, { cos: cos.ptr, sin: sin.ptr, positions: 0, frequencies });
     });
   }
   return { cos: handBack<ResultTensor>(undefined, cos), sin: handBack<ResultTensor>(undefined, sin) };

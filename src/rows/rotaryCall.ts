@@ -1,4 +1,5 @@
 /** Rotary embeddings as the caller describes them, read once and checked, and their computation on rows in the engine's memory. */
+import type { Call } from "../call/call.js";
 import type { Strides } from "../call/layout.js";
 import {
   describe,
@@ -13,11 +14,10 @@ import {
   MAX_POSITION,
   isObject,
 } from "../check.js";
-import { type Operand, readNumbers } from "../call/operand.js";
+import { type Operand } from "../call/operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { runWritten } from "../call/launch.js";
 import { writeRotaryParams, writeRotaryTablesParams } from "../runtime/abi.generated.js";
-import type { Runtime } from "../runtime/runtime.js";
 import type { TensorLike } from "../call/tensor.js";
 
 /** Cosines and sines, as `rotaryTables` makes them: a row for each position. */
@@ -77,20 +77,21 @@ export interface Rotary {
  * Reads how rows are turned.
  * @internal
  */
-export function readRotary(runtime: Runtime, operation: string, config: RotaryConfig, headDim: number): Rotary {
+export function readRotary(call: Call, config: RotaryConfig, headDim: number): Rotary {
   const { base: givenBase, rotaryDim: givenDim, interleaved = false, tables: givenTables } = config;
-  const tables = optional(givenTables, (value) => readTables(runtime, operation, value));
-  if (tables && givenBase !== undefined) throw wrongKind(operation, '"base" can\'t go with "tables", whose angles are as they are');
+  const tables = optional(givenTables, (value) => readTables(call, value));
+  if (tables && givenBase !== undefined)
+    throw wrongKind(call.operation, '"base" can\'t go with "tables", whose angles are as they are');
   const width = tables?.cos.dims[1];
-  const rotaryDim = evenDim(operation, givenDim ?? (width === undefined ? headDim : 2 * width), headDim);
+  const rotaryDim = evenDim(call.operation, givenDim ?? (width === undefined ? headDim : 2 * width), headDim);
   if (width !== undefined && 2 * width !== rotaryDim) {
     const why = `half of rotaryDim ${rotaryDim}`;
-    throw wrongValue(operation, `"tables.cos" has dims ${show(tables!.cos.dims)}, expected ${rotaryDim / 2} columns (${why})`);
+    throw wrongValue(call.operation, `"tables.cos" has dims ${show(tables!.cos.dims)}, expected ${rotaryDim / 2} columns (${why})`);
   }
   return {
     rotaryDim,
-    isInterleaved: oneOf(operation, "interleaved", interleaved, [true, false]),
-    base: readBase(operation, givenBase ?? 10000),
+    isInterleaved: oneOf(call.operation, "interleaved", interleaved, [true, false]),
+    base: readBase(call.operation, givenBase ?? 10000),
     tables,
   };
 }
@@ -118,18 +119,18 @@ export function evenDim(operation: string, value: unknown, most: number): number
   throw wrongValue(operation, `"rotaryDim" must be even, as channels turn in pairs, got ${rotaryDim}`);
 }
 
-function readTables(runtime: Runtime, operation: string, tables: unknown): NonNullable<Rotary["tables"]> {
+function readTables(call: Call, tables: unknown): NonNullable<Rotary["tables"]> {
   if (!isObject(tables)) {
-    throw wrongKind(operation, `"tables" must be { cos, sin }, got ${describe(tables)}`);
+    throw wrongKind(call.operation, `"tables" must be { cos, sin }, got ${describe(tables)}`);
   }
   const { cos: givenCos, sin: givenSin } = tables as Record<string, unknown>;
-  const cos = readNumbers(runtime, operation, "tables.cos", givenCos);
-  const sin = readNumbers(runtime, operation, "tables.sin", givenSin);
+  const cos = call.numbers("tables.cos", givenCos);
+  const sin = call.numbers("tables.sin", givenSin);
   if (cos.dims.length !== 2) {
-    throw wrongValue(operation, `"tables.cos" has dims ${show(cos.dims)}, expected 2 [positions, rotaryDim / 2]`);
+    throw wrongValue(call.operation, `"tables.cos" has dims ${show(cos.dims)}, expected 2 [positions, rotaryDim / 2]`);
   }
   if (show(sin.dims) !== show(cos.dims)) {
-    throw wrongValue(operation, `"tables.sin" has dims ${show(sin.dims)}, expected ${show(cos.dims)} (as tables.cos)`);
+    throw wrongValue(call.operation, `"tables.sin" has dims ${show(sin.dims)}, expected ${show(cos.dims)} (as tables.cos)`);
   }
   return { cos, sin };
 }
@@ -231,16 +232,15 @@ export interface RotaryTarget extends RotaryRows {
  * @internal
  */
 export function computeTables(
-  runtime: Runtime,
-  operation: string,
+  call: Call,
   rotaryDim: number,
   base: number,
   rows: number,
   ptrs: { readonly cos: number; readonly sin: number; readonly positions: number; readonly frequencies: number },
 ): void {
-  runtime.kernels.rotaryFrequencies(ptrs.frequencies, rotaryDim, base);
-  writeRotaryTablesParams(runtime.memory, runtime.jobPtr, { ...ptrs, rows, pairs: rotaryDim / 2 });
-  runWritten(runtime, operation, ["rotaryTables"], ANGLE_WORK * rows * rotaryDim);
+  call.runtime.kernels.rotaryFrequencies(ptrs.frequencies, rotaryDim, base);
+  writeRotaryTablesParams(call.runtime.memory, call.runtime.jobPtr, { ...ptrs, rows, pairs: rotaryDim / 2 });
+  runWritten(call, ["rotaryTables"], ANGLE_WORK * rows * rotaryDim);
 }
 
 /**
@@ -250,8 +250,7 @@ export function computeTables(
  * @internal
  */
 export function turn(
-  runtime: Runtime,
-  operation: string,
+  call: Call,
   { rotaryDim, isInterleaved, base, tables }: Rotary,
   { tableRows, positions, isInverse }: RotaryPlaces,
   { x, out, batchSize, seqLen, numHeads, headDim, xStrides, outStrides }: RotaryTarget,
@@ -259,7 +258,7 @@ export function turn(
 ): void {
   const rows = batchSize * seqLen;
   if (rows * numHeads === 0) return;
-  const { memory } = runtime;
+  const { memory } = call.runtime;
   const positionsPtr = ptr + wholeLines(4 * rows);
   const frequencies = positionsPtr + wholeLines(4 * positions.length);
   const cos = tables?.cos.ptr ?? frequencies + wholeLines(4 * rotaryDim);
@@ -267,9 +266,9 @@ export function turn(
   memory.i32.set(tableRows, ptr >>> 2);
   memory.i32.set(positions, positionsPtr >>> 2);
   if (!tables) {
-    computeTables(runtime, operation, rotaryDim, base, positions.length, { cos, sin, positions: positionsPtr, frequencies });
+    computeTables(call, rotaryDim, base, positions.length, { cos, sin, positions: positionsPtr, frequencies });
   }
-  writeRotaryParams(memory, runtime.jobPtr, {
+  writeRotaryParams(memory, call.runtime.jobPtr, {
     x,
     out,
     cos,
@@ -289,5 +288,5 @@ export function turn(
     isInterleaved: Number(isInterleaved),
     isInverse: Number(isInverse),
   });
-  runWritten(runtime, operation, ["rotary"], CHANNEL_WORK * rows * numHeads * headDim);
+  runWritten(call, ["rotary"], CHANNEL_WORK * rows * numHeads * headDim);
 }

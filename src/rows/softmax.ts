@@ -1,21 +1,12 @@
 /** Softmax along an axis: validate → place → run → hand back. */
+import { Call } from "../call/call.js";
 import { stridesUnder } from "../call/broadcast.js";
-import { float32, integer, knownOptions, oneOf, show, wrongValue, optional } from "../check.js";
-import {
-  assertUnchanged,
-  handBack,
-  newResult,
-  type Operand,
-  readMask,
-  readNumbers,
-  readPlace,
-  refuseOverlaps,
-} from "../call/operand.js";
+import { float32, integer, oneOf, show, wrongValue, optional } from "../check.js";
+import { handBack, type Operand } from "../call/operand.js";
 import { AXIS_PARAMS_BYTES, writeAxisParams, writeSoftmaxParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
 import type { Operation } from "../call/operation.js";
-import { launch } from "../call/launch.js";
 
 /** Options of `softmax`. */
 export interface SoftmaxOptions<Out extends Float32Tensor = Float32Tensor> {
@@ -41,7 +32,6 @@ export const SOFTMAX: Operation = {
   options: ["axis", "scale", "mask", "bias", "log", "out"],
   places: ["out"],
 };
-const OPERATION = SOFTMAX.name;
 /** Multiply-adds of an element, roughly. */
 const WORK = 12;
 
@@ -60,28 +50,25 @@ export function softmax<Out extends Float32Tensor = ResultTensor>(
   x: TensorLike,
   options: SoftmaxOptions<Out> = {},
 ): Out {
-  runtime.assertReady(OPERATION);
-  knownOptions(SOFTMAX, options);
+  const call = Call.of(runtime, SOFTMAX, options);
   const { axis: givenAxis = -1, scale = 1, mask: givenMask, bias: givenBias, log = false, out: returned } = options;
-  const input = readNumbers(runtime, OPERATION, "x", x);
+  const input = call.numbers("x", x);
   const axis = axisOf(input, givenAxis);
-  const factor = float32(OPERATION, "scale", scale);
-  const isLog = oneOf(OPERATION, "log", log, [true, false]);
+  const factor = float32(SOFTMAX.name, "scale", scale);
+  const isLog = oneOf(SOFTMAX.name, "log", log, [true, false]);
   const read = (operand: Operand): Broadcast => ({ operand, strides: stridesOf(operand, input, axis) });
-  const mask = optional(givenMask, (value) => read(readMask(runtime, OPERATION, "mask", value)));
-  const bias = optional(givenBias, (value) => read(readNumbers(runtime, OPERATION, "bias", value)));
-  const place = optional(returned, (value) => readPlace(runtime, OPERATION, "out", value, input.dims, "as x"));
-  const given = [input, mask?.operand, bias?.operand, place].filter((operand) => operand !== undefined);
-  refuseOverlaps(OPERATION, given, () => input);
-  assertUnchanged(runtime, OPERATION, given);
+  const mask = optional(givenMask, (value) => read(call.mask("mask", value)));
+  const bias = optional(givenBias, (value) => read(call.numbers("bias", value)));
+  const place = optional(returned, (value) => call.place("out", value, input.dims, "as x"));
+  call.close(() => input);
 
   const { dims, count } = input;
-  const out = place ?? newResult(runtime, OPERATION, dims);
+  const out = call.result(place, dims);
   const rank = dims.length;
   const length = dims[axis]!;
   const inner = countOf(dims.slice(axis + 1));
   if (count === 0) return handBack(returned, out);
-  launch(runtime, OPERATION, place ? given : [...given, out], {
+  call.launch({
     kernel: "softmax",
     work: WORK * count,
     ownBytes: rank * AXIS_PARAMS_BYTES,
@@ -115,8 +102,8 @@ export function softmax<Out extends Float32Tensor = ResultTensor>(
 
 function axisOf({ dims }: Operand, axis: unknown): number {
   const rank = dims.length;
-  if (rank === 0) throw wrongValue(OPERATION, '"x" has no axes, expected at least 1');
-  const index = integer(OPERATION, "axis", axis, -rank, rank - 1);
+  if (rank === 0) throw wrongValue(SOFTMAX.name, '"x" has no axes, expected at least 1');
+  const index = integer(SOFTMAX.name, "axis", axis, -rank, rank - 1);
   return index < 0 ? rank + index : index;
 }
 
@@ -124,7 +111,7 @@ function axisOf({ dims }: Operand, axis: unknown): number {
 function stridesOf({ name, dims }: Operand, x: Operand, axis: number): number[] {
   const rank = x.dims.length;
   const problem = (what: string): RangeError =>
-    wrongValue(OPERATION, `"${name}" has dims ${show(dims)}, ${what} (it must broadcast to x, of dims ${show(x.dims)})`);
+    wrongValue(SOFTMAX.name, `"${name}" has dims ${show(dims)}, ${what} (it must broadcast to x, of dims ${show(x.dims)})`);
   if (dims.length > rank) throw problem(`expected at most ${rank}`);
   for (const [index, size] of dims.entries()) {
     const at = index + rank - dims.length;

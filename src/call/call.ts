@@ -1,0 +1,91 @@
+/**
+ * One call of an operation: it reads the caller's tensors, each getter once, and keeps what it has read; it is closed when the world is
+ * as it was read, and then runs kernels on the operands.
+ */
+import { knownOptions } from "../check.js";
+import type { Runtime } from "../runtime/runtime.js";
+import type { CallContext } from "./callContext.js";
+import { launch, type Launch } from "./launch.js";
+import {
+  assertUnchanged,
+  newResult,
+  onScratch,
+  type Operand,
+  readMask,
+  readNumbers,
+  readPlace,
+  refuseOverlaps,
+} from "./operand.js";
+import type { Operation } from "./operation.js";
+
+export class Call implements CallContext {
+  readonly runtime: Runtime;
+  readonly operation: string;
+  /** In the order in which they were read or made. */
+  readonly operands: Operand[] = [];
+
+  /** @throws {Error} the engine has been disposed of, or its workers are still ending */
+  constructor(runtime: Runtime, operation: string) {
+    runtime.assertReady(operation);
+    this.runtime = runtime;
+    this.operation = operation;
+  }
+
+  /** A call with options that the operation has. @throws {TypeError} an option that it does not have */
+  static of(runtime: Runtime, operation: Operation, options: unknown): Call {
+    const call = new Call(runtime, operation.name);
+    knownOptions(operation, options);
+    return call;
+  }
+
+  /** Reads a tensor of numbers. */
+  numbers(name: string, value: unknown): Operand {
+    return this.#keep(readNumbers(this, name, value));
+  }
+
+  /** Reads a boolean mask. */
+  mask(name: string, value: unknown): Operand {
+    return this.#keep(readMask(this, name, value));
+  }
+
+  /** Reads a place for a result of just these sizes; `axes` says what they are. */
+  place(name: string, value: unknown, dims: readonly number[], axes: string): Operand {
+    return this.#keep(readPlace(this, name, value, dims, axes));
+  }
+
+  #keep(operand: Operand): Operand {
+    this.operands.push(operand);
+    return operand;
+  }
+
+  /** Leaves out an operand in whose place another has been read. */
+  forget(operand: Operand): void {
+    this.operands.splice(this.operands.indexOf(operand), 1);
+  }
+
+  /**
+   * Ends the reading: no result overlaps another operand, and no getter has disposed of anything or detached an array that had been
+   * read before. Afterwards none of the caller's code runs until the call is over.
+   *
+   * @param mayEqual  the input whose very tensor a result may be, if any
+   */
+  close(mayEqual: (result: Operand) => Operand | undefined = () => undefined): void {
+    refuseOverlaps(this.operation, this.operands, mayEqual);
+    assertUnchanged(this, this.operands);
+  }
+
+  /** The place for a result, or a new array where the caller brought none. */
+  result(place: Operand | undefined, dims: readonly number[]): Operand {
+    return place ?? this.#keep(newResult(this, dims));
+  }
+
+  /** Places the operands in scratch, with `bytes` bytes more, computes, and copies the results out. */
+  onScratch(bytes: number, compute: (ptr: number) => void): void {
+    onScratch(this, this.operands, bytes, compute);
+  }
+
+  /** Places the operands in scratch, runs a kernel, and copies the results out. */
+  launch(what: Launch): void {
+    launch(this, this.operands, what);
+  }
+}
