@@ -17,7 +17,8 @@ import {
 } from "../check.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { countOf, EngineTensor, type Float32Tensor, type ResultTensor, type SyncTensor } from "./tensor.js";
+import { countOf, EngineTensor, type Float32Tensor, type ResultTensor } from "./tensor.js";
+import { readParts } from "./tensorParts.js";
 
 type HostArray = Float32Array | Uint16Array | Uint8Array;
 
@@ -145,31 +146,13 @@ function readTensor(runtime: Runtime, operation: string, name: string, value: un
   if (!isObject(value)) throw notATensor(operation, name, value);
   const tensor = EngineTensor.of(operation, name, value, runtime);
   if (tensor) return { data: tensor.data, dims: tensor.dims, type: tensor.type, tensor, isSync: false };
-  const { dims, shape, dataSync, type, location } = value as Record<string, unknown>;
-  const isSync = typeof dataSync === "function" && shape !== undefined;
-  if (!isSync && location !== undefined && location !== "cpu" && location !== "cpu-pinned") {
+  const { dims, data, isSync, type, location, isElsewhere } = readParts(operation, `"${name}"`, value);
+  if (isElsewhere) {
     if (location === "none") throw wrongMoment(operation, `"${name}" has been disposed of`);
     throw wrongKind(operation, `"${name}" lies on ${describe(location)}, expected "cpu"; await its getData() first`);
   }
-  const data = isSync ? fetchData(operation, name, value as SyncTensor) : (value as Record<string, unknown>)["data"];
-  const sizes = isSync ? shape : dims;
-  if (sizes === undefined || !ArrayBuffer.isView(data)) throw notATensor(operation, name, value);
-  return {
-    data,
-    dims: readDims(operation, name, isSync ? "shape" : "dims", sizes),
-    type: isSync ? undefined : type,
-    tensor,
-    isSync,
-  };
-}
-
-/** What dataSync() gives; what keeps it from giving anything names the tensor: one that was disposed of, or a backend that can't. */
-function fetchData(operation: string, name: string, tensor: SyncTensor): unknown {
-  try {
-    return tensor.dataSync();
-  } catch (cause) {
-    throw wrongMoment(operation, `"${name}" can't be read (${String(cause)})`, cause);
-  }
+  if (dims === undefined || !ArrayBuffer.isView(data)) throw notATensor(operation, name, value);
+  return { data, dims: readDims(operation, name, isSync ? "shape" : "dims", dims), type, tensor, isSync };
 }
 
 const notATensor = (operation: string, name: string, value: unknown): TypeError =>
