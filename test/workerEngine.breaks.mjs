@@ -163,8 +163,8 @@ export default [
   {
     rule: "the table says which options of an operation receive results",
     ...here("methods"),
-    find: 'mergeAttention: { name: "mergeAttention", places: ["out", "logSumExp"] },',
-    replace: 'mergeAttention: { name: "mergeAttention", places: ["out"] },',
+    find: 'mergeAttention: { places: ["out", "logSumExp"] },',
+    replace: 'mergeAttention: { places: ["out"] },',
   },
   {
     rule: "a plan leaves places as they are",

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type FullWorkerEngine, type ResultTensor, type WorkerTensor } from "headwise";
 import { hasRelaxedSimd } from "../src/runtime/features.js";
 import { ask } from "../src/workerEngine/ask.js";
-import { CLASSES, type ClassName, type Member, type Members } from "../src/workerEngine/methods.js";
+import { CLASSES, type ClassName, factsOf, memberOf } from "../src/workerEngine/methods.js";
 import { descriptors } from "./support/descriptors.js";
 import { bitsIn, busy, here, large, open, openHere, openThere, shared, x } from "./support/workerEngines.js";
 import { SCENARIOS } from "./support/workerScenarios.js";
@@ -28,12 +28,11 @@ describe("every public method and property", () => {
     return [...new Set(names)].filter((member) => member !== "constructor");
   }
 
-  const membersOf = (type: ClassName): Members => CLASSES[type];
   const askable = (type: ClassName): string[] => {
-    const { methods, properties, facts } = membersOf(type);
-    return [...Object.keys(methods), ...Object.keys(properties), ...facts];
+    const { methods, properties = [] } = CLASSES[type];
+    return [...Object.keys(methods), ...properties, ...factsOf(type)];
   };
-  const allMembers = NAMES.flatMap((type): Member[] => Object.values(membersOf(type).methods));
+  const allMembers = NAMES.flatMap((type) => Object.keys(CLASSES[type].methods).map((path) => memberOf(type, path)!));
 
   /** What objects have in a worker only, or by a method of a method. */
   const ADDED: Partial<Record<ClassName, string[]>> = {

@@ -1,7 +1,7 @@
 /** What a call returns, on its way to the calling thread: arrays are moved, objects that stay get a number. */
 import { wrongMoment } from "../check.js";
 import type { Encoded } from "./messages.js";
-import { CLASSES, type ClassName } from "./methods.js";
+import { type ClassName, factsOf } from "./methods.js";
 import type { Objects } from "./objects.js";
 
 export class ResultEncoder {
@@ -54,7 +54,7 @@ export class ResultEncoder {
   #made(type: ClassName, object: object): Encoded {
     const id = this.#objects.add(type, object);
     this.made.push(id);
-    const facts = CLASSES[type].facts.map((name) => [name, (object as Readonly<Record<string, unknown>>)[name]] as const);
+    const facts = factsOf(type).map((name) => [name, (object as Readonly<Record<string, unknown>>)[name]] as const);
     return { kind: "remote", id, facts: this.#entries(facts) };
   }
 }

@@ -24,8 +24,10 @@ export interface Classes {
 }
 export type ClassName = keyof Classes;
 
-/** A method, or a property that may change. */
-export interface Member extends Pick<Operation, "name" | "reads"> {
+/** What calls of a method need to know. */
+interface Method extends Pick<Operation, "reads"> {
+  /** What errors call it. Default the method's name for engines, "Class.method" for other objects. */
+  readonly name?: string;
   /** Options that receive results. Default none. */
   readonly places?: readonly string[];
   /** Whether it only looks at its places: they get nothing. */
@@ -34,52 +36,50 @@ export interface Member extends Pick<Operation, "name" | "reads"> {
   readonly makes?: ClassName;
 }
 
-export interface Members {
+interface Members {
   /** By name, or "method.name" for a method of a method. */
-  readonly methods: Readonly<Record<string, Member>>;
-  /** Properties that may change: the calling thread gets promises of them. */
-  readonly properties: Readonly<Record<string, Member>>;
-  /** Properties that never change: the calling thread has them as soon as it has the object. */
-  readonly facts: readonly string[];
+  readonly methods: Readonly<Record<string, Method>>;
+  /** Properties that may change: the calling thread gets promises of them. Default none. */
+  readonly properties?: readonly string[];
 }
 
-const OUT = ["out"] as const;
+/** Properties that never change: the calling thread has them as soon as it has the object. */
+const FACTS = { EngineTensor: ["type", "dims"], MultiHeadAttention: ["config"], PackedMatrix: ["depth", "columns"] } as const;
+export type Fact = (typeof FACTS)[keyof typeof FACTS][number];
+export const factsOf = (type: ClassName): readonly Fact[] => (FACTS as Partial<Record<ClassName, readonly Fact[]>>)[type] ?? [];
+
+/** Of operations that return their only result. */
+const OUT = { places: ["out"] };
 
 // prettier-ignore
-const ENGINE = {
+const ENGINE: Members = {
   methods: {
-    tensor: { name: "tensor", makes: "EngineTensor" },
-    scaledDotProductAttention: { name: "scaledDotProductAttention", places: ATTENTION_PLACES },
+    tensor: { makes: "EngineTensor" },
+    scaledDotProductAttention: { places: ATTENTION_PLACES },
     plan: { name: "scaledDotProductAttention", places: ATTENTION_PLACES, isPlan: true },
-    mergeAttention: { name: "mergeAttention", places: ["out", "logSumExp"] },
-    createKVCache: { name: "createKVCache", makes: "KVCache" },
+    mergeAttention: { places: ["out", "logSumExp"] },
+    createKVCache: { makes: "KVCache" },
     restoreKVCache: { name: "KVCache.restore", makes: "KVCache" },
-    dispose: { name: "dispose" },
+    dispose: {},
   },
-  properties: { info: { name: "info" } },
-  facts: [],
-} as const satisfies Members;
+  properties: ["info"],
+};
 
 // prettier-ignore
-export const CLASSES = {
+export const CLASSES: Readonly<Record<ClassName, Members>> = {
   Engine: ENGINE,
   FullEngine: {
     ...ENGINE,
     methods: {
       ...ENGINE.methods,
-      matmul: { name: "matmul", places: OUT, reads: "accumulate" },
-      packMatrix: { name: "packMatrix", makes: "PackedMatrix" },
-      activate: { name: "activate", places: OUT },
-      createMultiHeadAttention: { name: "createMultiHeadAttention", makes: "MultiHeadAttention" },
-      "createMultiHeadAttention.fromTorch": { name: "createMultiHeadAttention.fromTorch", makes: "MultiHeadAttention" },
-      softmax: { name: "softmax", places: OUT },
-      layerNorm: { name: "layerNorm", places: OUT },
-      rmsNorm: { name: "rmsNorm", places: OUT },
-      rotary: { name: "rotary", places: OUT },
-      rotaryTables: { name: "rotaryTables" },
-      linearAttention: { name: "linearAttention", places: OUT },
-      createLinearAttentionState: { name: "createLinearAttentionState", makes: "LinearAttentionState" },
-      restoreLinearAttentionState: { name: "restoreLinearAttentionState", makes: "LinearAttentionState" },
+      softmax: OUT, layerNorm: OUT, rmsNorm: OUT, rotary: OUT, activate: OUT, linearAttention: OUT,
+      matmul: { ...OUT, reads: "accumulate" },
+      rotaryTables: {},
+      packMatrix: { makes: "PackedMatrix" },
+      createMultiHeadAttention: { makes: "MultiHeadAttention" },
+      "createMultiHeadAttention.fromTorch": { makes: "MultiHeadAttention" },
+      createLinearAttentionState: { makes: "LinearAttentionState" },
+      restoreLinearAttentionState: { makes: "LinearAttentionState" },
     },
   },
   EngineTensor: {
@@ -89,56 +89,44 @@ export const CLASSES = {
       reshape: { name: "reshape", makes: "EngineTensor" },
       dispose: { name: "tensor.dispose" },
     },
-    properties: {},
-    facts: ["type", "dims"],
   },
   KVCache: {
     methods: {
-      append: { name: "KVCache.append" },
-      attend: { name: "KVCache.attend", places: ATTENTION_PLACES },
-      truncate: { name: "KVCache.truncate" },
-      fork: { name: "KVCache.fork", makes: "KVCache" },
-      reorder: { name: "KVCache.reorder" },
-      serialize: { name: "KVCache.serialize" },
-      dispose: { name: "KVCache.dispose" },
+      append: {}, truncate: {}, reorder: {}, serialize: {}, dispose: {},
+      attend: { places: ATTENTION_PLACES },
+      fork: { makes: "KVCache" },
     },
-    properties: { length: { name: "KVCache.length" }, lengths: { name: "KVCache.lengths" } },
-    facts: [],
+    properties: ["length", "lengths"],
   },
   LinearAttentionState: {
     methods: {
-      step: { name: "LinearAttentionState.step", places: OUT },
-      sums: { name: "LinearAttentionState.sums" },
-      fork: { name: "LinearAttentionState.fork", makes: "LinearAttentionState" },
-      serialize: { name: "LinearAttentionState.serialize" },
-      dispose: { name: "LinearAttentionState.dispose" },
+      sums: {}, serialize: {}, dispose: {},
+      step: OUT,
+      fork: { makes: "LinearAttentionState" },
     },
-    properties: { length: { name: "LinearAttentionState.length" }, lengths: { name: "LinearAttentionState.lengths" } },
-    facts: [],
+    properties: ["length", "lengths"],
   },
   MultiHeadAttention: {
     methods: {
-      forward: { name: "MultiHeadAttention.forward", places: [...ATTENTION_PLACES, "averageWeights"], reads: "accumulate" },
-      projectKeys: { name: "MultiHeadAttention.projectKeys", makes: "KVCache" },
-      createCache: { name: "MultiHeadAttention.createCache", makes: "KVCache" },
-      pruneHeads: { name: "MultiHeadAttention.pruneHeads", makes: "MultiHeadAttention" },
-      dispose: { name: "MultiHeadAttention.dispose" },
+      forward: { places: [...ATTENTION_PLACES, "averageWeights"], reads: "accumulate" },
+      projectKeys: { makes: "KVCache" },
+      createCache: { makes: "KVCache" },
+      pruneHeads: { makes: "MultiHeadAttention" },
+      dispose: {},
     },
-    properties: {},
-    facts: ["config"],
   },
-  PackedMatrix: {
-    methods: { dispose: { name: "PackedMatrix.dispose" } },
-    properties: {},
-    facts: ["depth", "columns"],
-  },
-} as const satisfies Readonly<Record<ClassName, Members>>;
+  PackedMatrix: { methods: { dispose: {} } },
+};
 
-/** What never changes of an object. */
-export type Fact = (typeof CLASSES)[ClassName]["facts"][number];
+/** A method that is called, or a property that is read. */
+export interface Member extends Method {
+  readonly name: string;
+}
 
-/** The method or property that a call names; undefined for whatever is not public. */
+/** What a call names; undefined for whatever is not public. */
 export function memberOf(type: ClassName, path: string): Member | undefined {
-  const { methods, properties }: Members = CLASSES[type];
-  return Object.hasOwn(methods, path) ? methods[path] : Object.hasOwn(properties, path) ? properties[path] : undefined;
+  const { methods, properties } = CLASSES[type];
+  const method = Object.hasOwn(methods, path) ? methods[path] : properties?.includes(path) ? {} : undefined;
+  const name = type === "Engine" || type === "FullEngine" ? path : `${type}.${path}`;
+  return method && { name, ...method };
 }

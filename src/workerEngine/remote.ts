@@ -1,7 +1,7 @@
 /** The caller's side of objects that stay in the worker: of each class the methods in the table. */
 import { identify, type Identity, identityOf, type RemoteConnection } from "./identity.js";
 import { ENGINE } from "./messages.js";
-import { CLASSES, type ClassName, type Members } from "./methods.js";
+import { CLASSES, type ClassName } from "./methods.js";
 
 /** The backstop for engines and objects that were dropped without `dispose`. */
 const dropped = new FinalizationRegistry<Pick<Identity, "connection" | "id">>(({ connection, id }) => {
@@ -36,7 +36,7 @@ function prototypeOf(type: ClassName): object {
 }
 
 function makePrototype(type: ClassName): object {
-  const { methods, properties }: Members = CLASSES[type];
+  const { methods, properties = [] } = CLASSES[type];
   const prototype = {};
   const define = (name: string | symbol, descriptor: PropertyDescriptor): void => {
     Object.defineProperty(prototype, name, { configurable: true, ...descriptor });
@@ -45,7 +45,7 @@ function makePrototype(type: ClassName): object {
     function (this: object, ...args: unknown[]): Promise<unknown> {
       return connectionOf(this).call(this, path, args);
     };
-  for (const name of Object.keys(properties)) define(name, { get: call(name) });
+  for (const name of properties) define(name, { get: call(name) });
   for (const path of Object.keys(methods)) {
     const [name, inner] = path.split(".") as [string, string?];
     if (inner === undefined) define(path, { value: call(path), writable: true });
