@@ -17,6 +17,7 @@ export default [
   },
   {
     rule: "bits: an operation without a case is noticed",
+    file: "kvCache.bits.ts",
     find: '"KVCache.restore", ',
     replace: "",
     tests: BITS,

@@ -2,6 +2,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { format } from "node:util";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { CLASSES } from "../src/workerEngine/methods.js";
+import { publicOperations } from "./support/publicOperations.js";
 
 const root = new URL("../", import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), "utf8");
@@ -52,20 +54,11 @@ describe.each([...pageExamples(), ...commentExamples()])("$name", ({ name, code 
   });
 });
 
-test("every function and class that the package exports for use has an example", () => {
+test("every function and method that the package offers has an example", () => {
   const examples = [...pageExamples(), ...commentExamples()].map(({ code }) => code).join("\n");
-  for (const name of [
-    ...["createWorkerEngine(", ".read(", ".write(", ".restoreKVCache("],
-    ...["createEngine(", "createEngineSync(", ".tensor(", ".reshape(", ".scaledDotProductAttention(", ".dispose("],
-    ...[".mergeAttention(", ".createKVCache(", ".append(", ".attend(", ".truncate(", ".fork(", ".reorder(", "KVCache.restore("],
-    ...[".createMultiHeadAttention(", ".createMultiHeadAttention.fromTorch(", ".forward(", ".projectKeys(", ".createCache("],
-    ".pruneHeads(",
-    ...[".linearAttention(", ".createLinearAttentionState(", ".step(", ".sums(", ".restoreLinearAttentionState("],
-    ...[".matmul(", ".packMatrix(", ".activate(", ".softmax(", ".layerNorm(", ".rmsNorm(", ".rotary(", ".rotaryTables("],
-    ...["causalMask(", "windowMask(", "paddingMask(", "prefixMask(", "documentMask(", "and(", "or(", "not(", "applyMask("],
-  ]) {
-    expect(examples, name).toContain(name);
-  }
+  const offered = publicOperations(["src/index.ts", "src/sync.ts"]).map((name) => name.replace(/^(?!KVCache\.restore)\w+\./, "."));
+  const inWorkers = Object.values(CLASSES).flatMap(({ methods }) => Object.keys(methods).map((name) => `.${name}`));
+  for (const name of new Set([...offered, ...inWorkers])) expect(examples, name).toContain(`${name}(`);
   expect(examples).toMatch(/from "headwise\/reference"/);
   expect(examples).toMatch(/from "headwise\/baseline"/);
 });

@@ -86,8 +86,8 @@ export default [
   },
   {
     rule: "what keeps dataSync from giving data names the tensor",
-    find: "  try {\n    return tensor.dataSync();",
-    replace: "  return tensor.dataSync();\n  try {",
+    find: "  try {\n    return dataSync();",
+    replace: "  return dataSync();\n  try {",
   },
   {
     rule: "the sizes of a result are the caller's own",

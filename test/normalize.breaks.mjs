@@ -9,7 +9,7 @@ export default [
   },
   {
     rule: "norm: RMS norm keeps the mean",
-    find: 'const isCentered = descriptor === LAYER_NORM;',
+    find: "const isCentered = descriptor === LAYER_NORM;",
     replace: "const isCentered = true;",
     tests: ["normalize"],
   },

@@ -156,9 +156,21 @@ export default [
   },
   {
     rule: "what is internal can't be asked for",
-    ...here("interfaces"),
-    find: 'PackedMatrix: ["ptrFor", "columnsAt"],',
-    replace: 'PackedMatrix: ["ptrFor"],',
+    ...here("ask"),
+    find: "if (!memberOf(type, path)) throw",
+    replace: "if (!memberOf(type, path) && path === '') throw",
+  },
+  {
+    rule: "the table says which options of an operation receive results",
+    ...here("methods"),
+    find: 'mergeAttention: { places: ["out", "logSumExp"] },',
+    replace: 'mergeAttention: { places: ["out"] },',
+  },
+  {
+    rule: "a plan leaves places as they are",
+    ...here("connection"),
+    find: "if (!encoded.member.isPlan) encoded.places.fill",
+    replace: "encoded.places.fill",
   },
   {
     rule: "a worker of another version is refused",

@@ -2,81 +2,89 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type FullWorkerEngine, type ResultTensor, type WorkerTensor } from "headwise";
-import { FullEngine } from "../src/engine/fullEngine.js";
-import { KVCache } from "../src/cache/kvCache.js";
-import { LinearAttentionState } from "../src/linear/linearAttentionState.js";
-import { MultiHeadAttention } from "../src/multiHead/multiHeadAttention.js";
-import { PackedMatrix } from "../src/product/packedMatrix.js";
 import { hasRelaxedSimd } from "../src/runtime/features.js";
-import { EngineTensor } from "../src/call/tensor.js";
-import { factsOf, interfaceOf } from "../src/workerEngine/interfaces.js";
+import { ask } from "../src/workerEngine/ask.js";
+import { CLASSES, type ClassName, factsOf, memberOf } from "../src/workerEngine/methods.js";
+import { descriptors } from "./support/descriptors.js";
 import { bitsIn, busy, here, large, open, openHere, openThere, shared, x } from "./support/workerEngines.js";
 import { SCENARIOS } from "./support/workerScenarios.js";
 
 describe("every public method and property", () => {
-  const ROOMS = {
+  const FILES: Readonly<Record<ClassName, string>> = {
     Engine: "engine/engine",
+    FullEngine: "engine/fullEngine",
     EngineTensor: "call/tensor",
     KVCache: "cache/kvCache",
+    LinearAttentionState: "linear/linearAttentionState",
+    MultiHeadAttention: "multiHead/multiHeadAttention",
     PackedMatrix: "product/packedMatrix",
   };
-  const ALL_ROOMS = {
-    ...ROOMS,
-    FullEngine: "engine/fullEngine",
-    MultiHeadAttention: "multiHead/multiHeadAttention",
-    LinearAttentionState: "linear/linearAttentionState",
-  };
+  const NAMES = Object.keys(FILES) as ClassName[];
   /** Names of a class in its declaration file, where what is internal has been left out. */
-  function declared(name: string, room: string): string[] {
-    const text = readFileSync(new URL(`../dist/${room}.d.ts`, import.meta.url), "utf8");
+  function declared(name: ClassName): string[] {
+    const text = readFileSync(new URL(`../dist/${FILES[name]}.d.ts`, import.meta.url), "utf8");
     const [, members] = text.split(new RegExp(`declare class ${name}\\b`)) as [string, string];
     const names = [...members.split("\n}")[0]!.matchAll(/^ {4}(?:readonly |get )?(\w+)[(:<]/gm)].map(([, member]) => member!);
     return [...new Set(names)].filter((member) => member !== "constructor");
   }
 
-  const OBJECTS: Record<string, object> = {
-    Engine: here,
-    EngineTensor: EngineTensor.prototype,
-    KVCache: KVCache.prototype,
-    PackedMatrix: PackedMatrix.prototype,
-    MultiHeadAttention: MultiHeadAttention.prototype,
-    LinearAttentionState: LinearAttentionState.prototype,
+  const askable = (type: ClassName): string[] => {
+    const { methods, properties = [] } = CLASSES[type];
+    return [...Object.keys(methods), ...properties, ...factsOf(type)];
   };
-  /** Facts that are no properties of the prototype. */
-  const OWN_FACTS: Record<string, string[]> = {
-    PackedMatrix: ["depth", "columns"],
-    EngineTensor: ["type", "dims"],
-    MultiHeadAttention: ["config"],
-  };
-  const askable = (type: string): string[] => {
-    const { methods, properties } = interfaceOf(type, OBJECTS[type]!);
-    return [...methods, ...properties, ...(OWN_FACTS[type] ?? [])];
-  };
+  const allMembers = NAMES.flatMap((type) => Object.keys(CLASSES[type].methods).map((path) => memberOf(type, path)!));
 
-  test("can be asked for, and nothing that is not public", () => {
-    const names = Object.entries(ALL_ROOMS).map(
-      ([type, room]) => [type === "FullEngine" ? "Engine" : type, declared(type, room)] as const,
-    );
-    const publicNames = new Set(names.flatMap(([type, all]) => all.map((name) => `${type}.${name}`)));
-    const added = ["Engine.restoreKVCache", "EngineTensor.read", "EngineTensor.write", "Engine.createMultiHeadAttention.fromTorch"];
-    publicNames.delete("EngineTensor.data"); // is read and written by copies
-    const found = Object.keys(OBJECTS).flatMap((type) => askable(type).map((name) => `${type}.${name}`));
-    expect(found.sort()).toEqual([...publicNames, ...added].sort());
+  /** What objects have in a worker only, or by a method of a method. */
+  const ADDED: Partial<Record<ClassName, string[]>> = {
+    Engine: ["restoreKVCache"],
+    FullEngine: ["restoreKVCache", "createMultiHeadAttention.fromTorch"],
+    EngineTensor: ["read", "write"],
+  };
+  test.each(NAMES)("%s: the table has it, and nothing that is not public", (type) => {
+    const inherited = type === "FullEngine" ? declared("Engine") : [];
+    const expected = new Set([...inherited, ...declared(type), ...(ADDED[type] ?? [])]);
+    if (type === "EngineTensor") expected.delete("data"); // is read and written by copies
+    expect(askable(type).sort()).toEqual([...expected].sort());
   });
 
-  test("facts are those of the object", () => {
-    const tensor = here.tensor([3], "uint8");
-    expect(factsOf("EngineTensor", tensor)).toEqual([
-      ["type", "uint8"],
-      ["dims", [3]],
-    ]);
-    expect(factsOf("KVCache", here.createKVCache({ numKvHeads: 1, headDim: 1, capacity: 1 }))).toEqual([]);
+  test("what is internal can't be asked for", () => {
+    const matrix = here.packMatrix({ data: new Float32Array(4), dims: [2, 2] });
+    for (const name of ["columnsAt", "ptrFor", "constructor", "toString"])
+      expect(() => ask("PackedMatrix", matrix, name, [[0]])).toThrow(`PackedMatrix.${name} is not public`);
+    matrix.dispose();
+  });
+
+  test("the table says of operations what their descriptors say", async () => {
+    const operations = await descriptors();
+    expect(operations.length).toBeGreaterThan(15);
+    for (const { name, places, reads } of operations) {
+      const members = allMembers.filter((member) => member.name === name);
+      expect(members.length, name).toBeGreaterThan(0);
+      for (const member of members) expect([member.places ?? [], member.reads], name).toEqual([places, reads]);
+    }
+    const names = operations.map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    expect(allMembers.filter(({ name, places }) => places && !names.includes(name))).toEqual([]);
+    for (const { name, options, places } of operations) expect(options, name).toEqual(expect.arrayContaining([...places]));
+  });
+
+  test("a method that takes options has a descriptor", async () => {
+    const names = (await descriptors()).map(({ name }) => name);
+    const text = NAMES.map((type) => readFileSync(new URL(`../dist/${FILES[type]}.d.ts`, import.meta.url), "utf8")).join("");
+    const methods = [...text.matchAll(/^ {4}(\w+)(?:<[^(]*>)?\((?:[^()]|\([^()]*\))*\boptions\??:/gm)].map(([, method]) => method!);
+    expect(methods.length).toBeGreaterThan(10);
+    for (const method of methods.filter((each) => each !== "plan" && each !== "constructor"))
+      expect(
+        names.some((name) => name === method || name.endsWith(`.${method}`)),
+        method,
+      ).toBe(true);
   });
 
   test("has a scenario below", () => {
-    const found = Object.keys(OBJECTS).flatMap((type) => askable(type).map((name) => `${type}.${name}`));
+    const found = NAMES.filter((type) => type !== "Engine").flatMap((type) =>
+      askable(type).map((name) => `${type.replace("Full", "")}.${name}`),
+    );
     expect(Object.keys(SCENARIOS).sort()).toEqual(found.sort());
-    expect(OBJECTS["Engine"]).toBeInstanceOf(FullEngine);
   });
 
   describe.each(["simd", "relaxed"] as const)("%s", (build) => {

@@ -202,7 +202,7 @@ describe("arrays", () => {
   test("results have their buffers to themselves, also where an operation gives a part of one or a view of shared memory", async () => {
     const whole = Float32Array.of(1, 2, 3, 4);
     const shareable = new Float32Array(new SharedArrayBuffer(8)).fill(7);
-    const encoder = new ResultEncoder(new Objects(here, {}), new Map());
+    const encoder = new ResultEncoder(new Objects(here, "FullEngine"), new Map(), undefined);
     encoder.encode([whole, whole.subarray(1, 3), shareable]);
     expect(encoder.buffers.map((buffer) => [...new Float32Array(buffer)])).toEqual([
       [1, 2, 3, 4],
@@ -290,6 +290,14 @@ describe("arrays", () => {
     const out = { data: new Float32Array(80).fill(7), dims: x.dims };
     await expect(shared.scaledDotProductAttention(x, x, x, { out, scale: NaN })).rejects.toThrow(RangeError);
     expect(out.data.every((value) => value === 7)).toBe(true);
+  });
+
+  test("a plan leaves places as they are, and refuses those that overlap", async () => {
+    const out = { data: new Float32Array(80).fill(7), dims: x.dims };
+    await shared.plan(x, x, x, { out });
+    expect(out.data.every((value) => value === 7)).toBe(true);
+    const logSumExp = { data: out.data.subarray(70), dims: [1, 2, 5] };
+    await expect(shared.plan(x, x, x, { out, logSumExp })).rejects.toThrow('"out" and "logSumExp" overlap');
   });
 
   test("tensors of another engine are data like others", async () => {

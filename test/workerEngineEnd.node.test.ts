@@ -90,7 +90,7 @@ describe("the end", () => {
         `const { parentPort } = require("node:worker_threads");
          parentPort.on("message", ({ kind }) => {
            if (kind === "start") parentPort.postMessage({ problem: undefined });
-           if (kind === "open") parentPort.postMessage({ kind: "opened", interfaces: { Engine: { methods: ["plan", "dispose"], properties: [] } } });
+           if (kind === "open") parentPort.postMessage({ kind: "opened" });
            if (kind === "call") throw new Error("out of order");
          });`,
         { eval: true },

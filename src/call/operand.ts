@@ -18,7 +18,8 @@ import {
 } from "../check.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { countOf, EngineTensor, type Float32Tensor, type ResultTensor, type SyncTensor } from "./tensor.js";
+import { countOf, EngineTensor, type Float32Tensor, type ResultTensor } from "./tensor.js";
+import { readParts } from "./tensorParts.js";
 
 type HostArray = Float32Array | Uint16Array | Uint8Array;
 
@@ -138,31 +139,13 @@ function readTensor(call: CallContext, name: string, value: unknown): ReadTensor
   if (!isObject(value)) throw notATensor(call.operation, name, value);
   const tensor = EngineTensor.of(call.operation, name, value, call.runtime);
   if (tensor) return { data: tensor.data, dims: tensor.dims, type: tensor.type, tensor, isSync: false };
-  const { dims, shape, dataSync, type, location } = value as Record<string, unknown>;
-  const isSync = typeof dataSync === "function" && shape !== undefined;
-  if (!isSync && location !== undefined && location !== "cpu" && location !== "cpu-pinned") {
+  const { dims, data, isSync, type, location, isElsewhere } = readParts(call.operation, `"${name}"`, value);
+  if (isElsewhere) {
     if (location === "none") throw wrongMoment(call.operation, `"${name}" has been disposed of`);
     throw wrongKind(call.operation, `"${name}" lies on ${describe(location)}, expected "cpu"; await its getData() first`);
   }
-  const data = isSync ? fetchData(call.operation, name, value as SyncTensor) : (value as Record<string, unknown>)["data"];
-  const sizes = isSync ? shape : dims;
-  if (sizes === undefined || !ArrayBuffer.isView(data)) throw notATensor(call.operation, name, value);
-  return {
-    data,
-    dims: readDims(call.operation, name, isSync ? "shape" : "dims", sizes),
-    type: isSync ? undefined : type,
-    tensor,
-    isSync,
-  };
-}
-
-/** What dataSync() gives; what keeps it from giving anything names the tensor: one that was disposed of, or a backend that can't. */
-function fetchData(operation: string, name: string, tensor: SyncTensor): unknown {
-  try {
-    return tensor.dataSync();
-  } catch (cause) {
-    throw wrongMoment(operation, `"${name}" can't be read (${String(cause)})`, cause);
-  }
+  if (dims === undefined || !ArrayBuffer.isView(data)) throw notATensor(call.operation, name, value);
+  return { data, dims: readDims(call.operation, name, isSync ? "shape" : "dims", dims), type, tensor, isSync };
 }
 
 const notATensor = (operation: string, name: string, value: unknown): TypeError =>

@@ -1,10 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** From the types of an engine and its objects those of their counterparts that stay in a worker: new operations come by themselves. */
-import type { KVCache } from "../cache/kvCache.js";
-import type { LinearAttentionState } from "../linear/linearAttentionState.js";
-import type { MultiHeadAttention } from "../multiHead/multiHeadAttention.js";
-import type { PackedMatrix } from "../product/packedMatrix.js";
 import type { ElementArrays, ElementType, EngineTensor, Float32Tensor, ResultTensor, SyncTensor } from "../call/tensor.js";
+import type { Classes, Fact } from "./methods.js";
 
 /** An AbortSignal, as far as calls need one. */
 export interface AbortSignalLike {
@@ -51,11 +48,8 @@ export interface WorkerTensor<T extends ElementType = ElementType> {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Objects that stay in the worker. */
-type Staying = KVCache | LinearAttentionState | MultiHeadAttention | PackedMatrix;
-
-/** What never changes of an object: the calling thread knows it as soon as it has the object. */
-export type Fact = "type" | "dims" | "depth" | "columns" | "config";
+/** Objects that stay in the worker, besides engines and tensors. */
+type Staying = Classes[Exclude<keyof Classes, "Engine" | "FullEngine" | "EngineTensor">];
 
 /** The counterpart of an object that stays in the worker: methods return promises, and what may change is a promise. */
 export type Asynchronous<T> = {

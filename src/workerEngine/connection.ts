@@ -5,16 +5,16 @@ import type { WorkerHost } from "../runtime/workerHost.js";
 import type { WorkerLike } from "../runtime/workerLike.js";
 import { decodeResult } from "./decodeResult.js";
 import { type EncodedCall, encodeCall, readCallOptions } from "./encodeCall.js";
-import { type CallMessage, type DoneMessage, ENGINE, type FromWorker, type Interfaces, type ToWorker } from "./messages.js";
+import { type CallMessage, type DoneMessage, ENGINE, type FromWorker, type ToWorker } from "./messages.js";
 import { identityOf } from "./identity.js";
-import { RemoteFactory } from "./remote.js";
+import { type ClassName, memberOf } from "./methods.js";
+import { makeRemote } from "./remote.js";
 import { fromSent } from "./sentErrors.js";
 import { Signals } from "./signals.js";
 import { listen } from "./workerEvents.js";
 
 /** A call that waits, or that the worker has. */
 interface Job {
-  readonly operation: string;
   readonly encoded: EncodedCall;
   readonly message: Omit<CallMessage, "spans">;
   /** What is called; kept while the call is under way. */
@@ -32,14 +32,6 @@ type SendingWorker = WorkerLike & {
   unref?(): void;
 };
 
-/** Names by which the engine's errors call an operation, where they are not the method's. */
-const operationOf = (type: string, path: string): string => {
-  if (type === "Engine")
-    return path === "plan" ? "scaledDotProductAttention" : path === "restoreKVCache" ? "KVCache.restore" : path;
-  if (type === "EngineTensor") return path === "reshape" ? path : `tensor.${path}`;
-  return `${type}.${path}`;
-};
-
 /** What a timer can wait, in milliseconds. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
@@ -49,7 +41,6 @@ export class Connection {
   readonly #queue: Job[] = [];
   readonly #signals = new Signals();
   #running: Job | undefined;
-  #factory: RemoteFactory | undefined;
   /** Why there is no worker any more. */
   #end: string | undefined;
   /** Fulfilled with the last that the engine says of itself. */
@@ -78,7 +69,7 @@ export class Connection {
     // it waits as long itself for the workers that share its calls
     const patience = Math.min(plan.threads > 1 ? 2 * plan.stallTimeout : plan.stallTimeout, MAX_TIMEOUT);
     try {
-      const interfaces = await new Promise<Interfaces>((resolve, reject) => {
+      await new Promise<void>((resolve, reject) => {
         const stalled = (): void =>
           reject(wrongMoment("createWorkerEngine", `the engine's worker did not answer within ${patience} ms`));
         const expectAnswer = (isExpected: boolean): void => {
@@ -90,8 +81,7 @@ export class Connection {
         this.#post({ kind: "open", plan });
         expectAnswer(true);
       });
-      this.#factory = new RemoteFactory(this, interfaces);
-      return this.#factory.make("Engine", ENGINE, [], undefined);
+      return makeRemote(this, plan.hasAllOperations ? "FullEngine" : "Engine", ENGINE, [], undefined);
     } finally {
       clearTimeout(timer);
       this.#opening = undefined;
@@ -100,21 +90,22 @@ export class Connection {
   }
 
   /** Calls a method of an object in the worker, or reads a property; arguments are read before this returns. */
-  async call(target: object, path: string, args: readonly unknown[], isRead = false): Promise<unknown> {
+  async call(target: object, path: string, args: readonly unknown[]): Promise<unknown> {
     const { type, id } = identityOf(target)!;
-    const operation = operationOf(type, path);
+    const member = memberOf(type, path)!;
+    const operation = member.name;
     if (this.#disposal !== undefined && id === ENGINE && path === "info") return this.#disposal;
     this.#assertAlive(operation);
     const { signal, transfer } = readCallOptions(operation, args);
     if (signal?.aborted) throw signal.reason;
-    const encoded = encodeCall(this, operation, path, args, transfer);
+    const encoded = encodeCall(this, member, path, args, transfer);
     this.#assertAlive(operation); // a getter may have disposed of the engine
 
     let stopWatching: (() => void) | undefined;
     try {
       return await new Promise((resolve, reject) => {
-        const message = { kind: "call", target: id, isRead, ...encoded.message } as const;
-        const job: Job = { operation, encoded, message, target, resolve, reject, isAborted: false };
+        const message = { kind: "call", target: id, ...encoded.message } as const;
+        const job: Job = { encoded, message, target, resolve, reject, isAborted: false };
         stopWatching = signal && this.#signals.watch(signal, () => this.#abort(job, signal.reason));
         this.#queue.push(job);
         this.#next();
@@ -168,8 +159,8 @@ export class Connection {
     this.#running = job;
     this.#worker.ref?.();
     try {
-      const { places, transfer } = job.encoded;
-      const spans = places.spans(job.operation);
+      const { member, places, transfer } = job.encoded;
+      const spans = places.spans(member.name);
       this.#post({ ...job.message, spans }, [...transfer, ...spans.flatMap(({ contents }) => contents ?? [])]);
     } catch (error) {
       this.#running = undefined;
@@ -191,7 +182,7 @@ export class Connection {
         void this.#sendBinary(message.build);
         break;
       case "opened":
-        this.#opening?.resolve(message.interfaces);
+        this.#opening?.resolve();
         break;
       case "failed":
         if (this.#opening) this.#opening.reject(fromSent(message.error));
@@ -227,13 +218,13 @@ export class Connection {
   }
 
   #deliver(job: Job, { result, buffers, made, spans }: DoneMessage): void {
-    const { operation, encoded, isAborted } = job;
+    const { encoded, isAborted } = job;
     if (isAborted) return;
     try {
-      encoded.places.fill(operation, spans);
+      if (!encoded.member.isPlan) encoded.places.fill(encoded.member.name, spans);
       const engine = identityOf(job.target)!.engine ?? job.target;
-      const make = (type: string, id: number, facts: Parameters<RemoteFactory["make"]>[2]): object =>
-        this.#factory!.make(type, id, facts, engine);
+      const make = (type: ClassName, id: number, facts: Parameters<typeof makeRemote>[3]): object =>
+        makeRemote(this, type, id, facts, engine);
       job.resolve(decodeResult(result, buffers, encoded, make));
     } catch (error) {
       this.release(made);
@@ -247,14 +238,14 @@ export class Connection {
     this.#end = `the engine's worker has ended${problem === undefined ? "" : ` (${problem})`}`;
     this.terminate();
     this.#opening?.reject(wrongMoment("createWorkerEngine", this.#end));
-    for (const job of [this.#running, ...this.#queue.splice(0)]) job?.reject(wrongMoment(job.operation, this.#end));
+    for (const job of [this.#running, ...this.#queue.splice(0)]) job?.reject(wrongMoment(job.encoded.member.name, this.#end));
     this.#running = undefined;
   }
 }
 
 /** An engine that is being made. */
 interface Opening {
-  resolve(interfaces: Interfaces): void;
+  resolve(): void;
   reject(reason: unknown): void;
   readonly loadBinary: LoadBinary;
   /** Begins to wait for the worker's next answer, or ends that. */

@@ -1,6 +1,7 @@
 /** What a call returned, as the caller gets it: arrays of its own, its own places, and objects that stay in the worker. */
 import type { EncodedCall } from "./encodeCall.js";
 import type { Encoded } from "./messages.js";
+import type { ClassName } from "./methods.js";
 
 const ARRAYS = { Float32Array, Uint8Array };
 
@@ -8,8 +9,8 @@ const ARRAYS = { Float32Array, Uint8Array };
 export function decodeResult(
   result: Encoded,
   buffers: readonly ArrayBuffer[],
-  { remotes, given }: EncodedCall,
-  make: (type: string, id: number, facts: readonly (readonly [string, unknown])[]) => object,
+  { member, remotes, given }: EncodedCall,
+  make: (type: ClassName, id: number, facts: readonly (readonly [string, unknown])[]) => object,
 ): unknown {
   const decode = (value: Encoded): unknown => {
     if (typeof value !== "object" || value === null) return value;
@@ -24,7 +25,7 @@ export function decodeResult(
         return given[value.given];
       case "remote": {
         const facts = (value.facts ?? []).map(([name, each]) => [name, decode(each)] as const);
-        return remotes.get(value.id) ?? make(value.type!, value.id, facts);
+        return remotes.get(value.id) ?? make(member.makes!, value.id, facts);
       }
       default:
         return undefined; // only in calls

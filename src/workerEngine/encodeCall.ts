@@ -2,24 +2,21 @@
  * The arguments of a call, on their way to the worker: everything is read once, and arrays are copied, or moved, before the call
  * returns its promise.
  */
-import { describe, isObject, listLength, oneOf, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import { readParts } from "../call/tensorParts.js";
+import { describe, isObject, listLength, oneOf, typedArrayName, wrongKind, wrongValue } from "../check.js";
 import type { CallMessage, Encoded } from "./messages.js";
 import { PlaceList } from "./placeList.js";
 import { identityOf } from "./identity.js";
 import type { AbortSignalLike } from "./asynchronous.js";
+import type { Member } from "./methods.js";
 
-/** Options that receive results. */
-const PLACES: readonly string[] = ["out", "logSumExp", "weights", "scores", "averageWeights"];
-/** A layer's `parameters.out` is a matrix. */
-const WITHOUT_PLACES: readonly string[] = ["createMultiHeadAttention"];
-/** The option with which places are read first. */
-const READS_PLACES = "accumulate";
 /** What every call takes besides. */
 const CALL_OPTIONS: readonly string[] = ["signal", "transfer"];
 
 /** A call that is ready to be sent; nothing of the caller's is read again. */
 export interface EncodedCall {
-  readonly message: Omit<CallMessage, "kind" | "target" | "isRead" | "spans">;
+  readonly member: Member;
+  readonly message: Omit<CallMessage, "kind" | "target" | "spans">;
   /** What moves to the worker, besides what places hold. */
   readonly transfer: readonly ArrayBuffer[];
   /** Arguments that are in the worker already, by number; the call keeps them. */
@@ -58,16 +55,17 @@ export function readCallOptions(operation: string, args: readonly unknown[]): Ca
  */
 export function encodeCall(
   connection: object,
-  operation: string,
+  member: Member,
   path: string,
   args: readonly unknown[],
   transfer: boolean,
 ): EncodedCall {
-  return new CallEncoder(connection, operation, transfer).call(path, args);
+  return new CallEncoder(connection, member, transfer).call(path, args);
 }
 
 class CallEncoder {
   readonly #connection: object;
+  readonly #member: Member;
   readonly #operation: string;
   readonly #transfer: boolean;
   readonly #buffers: ArrayBufferLike[] = [];
@@ -81,9 +79,10 @@ class CallEncoder {
   /** What is being walked, so that nothing goes round. */
   readonly #around = new Set<object>();
 
-  constructor(connection: object, operation: string, transfer: boolean) {
+  constructor(connection: object, member: Member, transfer: boolean) {
     this.#connection = connection;
-    this.#operation = operation;
+    this.#member = member;
+    this.#operation = member.name;
     this.#transfer = transfer;
   }
 
@@ -95,13 +94,14 @@ class CallEncoder {
         const engines = names.filter(({ name }) => !CALL_OPTIONS.includes(name));
         const isEmptied = engines.length === 0 && names.length > 0;
         if (isEmptied && index === args.length - 1) continue; // nothing for the engine
-        encoded.push(this.#object("", value, engines, WITHOUT_PLACES.includes(path) ? [] : PLACES));
+        encoded.push(this.#object("", value, engines, this.#member));
       } else encoded.push(this.#value(`argument ${index + 1}`, value, true));
     }
     const places = this.#places.layOut();
     const moved = this.#move();
     const copies = this.#buffers.filter((buffer): buffer is ArrayBuffer => !isShared(buffer));
     return {
+      member: this.#member,
       message: { path, args: encoded, buffers: this.#buffers, places },
       transfer: [...new Set([...copies, ...moved])],
       remotes: this.#remotes,
@@ -129,7 +129,7 @@ class CallEncoder {
         listLength(this.#operation, name, value);
         return { kind: "list", items: Array.from(value, (item, index) => this.#value(`${name}[${index}]`, item)) };
       }
-      return isTensor(value) ? this.#tensor(name, value) : this.#object(`${name}.`, value, namesOf(value), []);
+      return isTensor(value) ? this.#tensor(name, value) : this.#object(`${name}.`, value, namesOf(value));
     } finally {
       this.#around.delete(value);
     }
@@ -139,15 +139,15 @@ class CallEncoder {
     return wrongKind(this.#operation, `${quote(name)} ${what}, which can't go to a worker`);
   }
 
-  /** Properties in the order in which they stand; `places` are those that receive results. */
-  #object(prefix: string, value: object, names: readonly PropertyName[], places: readonly string[]): Encoded {
+  /** Properties in the order in which they stand; `called` is the member whose options they are, if they are options. */
+  #object(prefix: string, value: object, names: readonly PropertyName[], called?: Member): Encoded {
     const entries: [string, Encoded][] = [];
     const inherited: [string, Encoded][] = [];
     let readsPlaces = false;
     for (const { name, isListed } of names) {
       const property = (value as Readonly<Record<string, unknown>>)[name];
-      if (name === READS_PLACES) readsPlaces = Boolean(property);
-      const isPlace = places.includes(name) && isObject(property) && isTensor(property);
+      if (name === called?.reads) readsPlaces = Boolean(property);
+      const isPlace = called?.places?.includes(name) && isObject(property) && isTensor(property);
       (isListed ? entries : inherited).push([
         name,
         isPlace ? this.#tensor(name, property, name) : this.#value(prefix + name, property),
@@ -159,24 +159,15 @@ class CallEncoder {
 
   /** A tensor as the engine reads it, whatever else it has; `place` is the option where it receives results. */
   #tensor(name: string, value: object, place?: string): Encoded {
-    const { dims, shape, dataSync, type, location } = value as Readonly<Record<string, unknown>>;
+    const { dims, data, isSync, type, location, isElsewhere } = readParts(this.#operation, quote(name), value);
     const given = place === undefined ? undefined : this.#given.push(value) - 1;
-    if (typeof dataSync === "function" && shape !== undefined) {
-      let data: unknown;
-      try {
-        data = (dataSync as () => unknown).call(value);
-      } catch (cause) {
-        throw wrongMoment(this.#operation, `${quote(name)} can't be read (${String(cause)})`, cause);
-      }
-      return { kind: "sync", shape: this.#value(`${name}.shape`, shape), data: this.#value(`${name}.data`, data), given };
+    if (isSync) {
+      return { kind: "sync", shape: this.#value(`${name}.shape`, dims), data: this.#value(`${name}.data`, data), given };
     }
     const known = Object.entries({ dims, type, location }).filter(([, each]) => each !== undefined);
     const entries = known.map(([key, each]): [string, Encoded] => [key, this.#value(`${name}.${key}`, each)]);
-    // data that lie elsewhere may not even be looked at
-    if (location !== undefined && location !== "cpu" && location !== "cpu-pinned")
-      return { kind: "object", tag: "Object", entries, given };
-    const { data } = value as { readonly data: unknown };
-    if (given !== undefined && typeNameOf(data) === "Float32Array" && !isShared((data as Float32Array).buffer)) {
+    if (isElsewhere) return { kind: "object", tag: "Object", entries, given };
+    if (given !== undefined && typedArrayName(data) === "Float32Array" && !isShared((data as Float32Array).buffer)) {
       return { kind: "place", entries, given, place: this.#places.add(name, data as Float32Array) };
     }
     return { kind: "object", tag: "Object", entries: [...entries, ["data", this.#value(name, data, place === undefined)]], given };
@@ -189,7 +180,7 @@ class CallEncoder {
     const isKept = isShared(buffer) || (this.#transfer && isMovable);
     const index = isKept ? this.#indexOf(buffer) : this.#buffers.push(copyOf(array)) - 1;
     if (isKept && !isShared(buffer)) this.#moved.push({ name, array, index });
-    const type = typeNameOf(array) ?? "DataView";
+    const type = typedArrayName(array) ?? "DataView";
     const length = type === "DataView" ? byteLength : (array as Float32Array).length;
     const encoded: Encoded = { kind: "array", type, buffer: index, offset: isKept ? byteOffset : 0, length };
     this.#seen.set(array, encoded);
@@ -253,11 +244,6 @@ const isOptions = (value: unknown): value is Readonly<Record<string, unknown>> =
 const isTensor = (value: object): boolean => ("dims" in value && "data" in value) || ("shape" in value && "dataSync" in value);
 
 const quote = (name: string): string => (name.startsWith("argument ") ? name : `"${name}"`);
-
-const TypedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
-/** The kind of a typed array, also of another realm; undefined for anything else. */
-const typeNameOf = (value: unknown): string | undefined =>
-  ArrayBuffer.isView(value) ? (Reflect.get(TypedArrayPrototype, Symbol.toStringTag, value) as string | undefined) : undefined;
 
 const isShared = (buffer: ArrayBufferLike): boolean => Object.prototype.toString.call(buffer) === "[object SharedArrayBuffer]";
 

@@ -1,21 +1,26 @@
 /** What a call returns, on its way to the calling thread: arrays are moved, objects that stay get a number. */
 import { wrongMoment } from "../check.js";
-import { factsOf } from "./interfaces.js";
 import type { Encoded } from "./messages.js";
+import { type ClassName, factsOf } from "./methods.js";
 import type { Objects } from "./objects.js";
 
 export class ResultEncoder {
   readonly #objects: Objects;
   readonly #given: ReadonlyMap<object, number>;
+  readonly #makes: ClassName | undefined;
   /** What the arrays are made of, to be moved. */
   readonly buffers: ArrayBuffer[] = [];
   /** Numbers of objects that are new. */
   readonly made: number[] = [];
 
-  /** @param given  what stands for the caller's places, and their numbers */
-  constructor(objects: Objects, given: ReadonlyMap<object, number>) {
+  /**
+   * @param given  what stands for the caller's places, and their numbers
+   * @param makes  the class of what the method makes, if that stays
+   */
+  constructor(objects: Objects, given: ReadonlyMap<object, number>, makes: ClassName | undefined) {
     this.#objects = objects;
     this.#given = given;
+    this.#makes = makes;
   }
 
   readonly encode = (value: unknown): Encoded => {
@@ -24,12 +29,13 @@ export class ResultEncoder {
     if (given !== undefined) return { kind: "given", given };
     if (ArrayBuffer.isView(value)) return this.#array(value as Float32Array);
     if (Array.isArray(value)) return { kind: "list", items: value.map(this.encode) };
-    const type = this.#objects.typeOf(value);
-    if (type !== undefined) return this.#remote(type, value);
-    if (Object.getPrototypeOf(value) !== Object.prototype) {
-      throw wrongMoment("createWorkerEngine", "a result is of a class that can't leave the worker");
+    const id = this.#objects.idOf(value);
+    if (id !== undefined) return { kind: "remote", id };
+    if (Object.getPrototypeOf(value) === Object.prototype) {
+      return { kind: "object", tag: "Object", entries: this.#entries(Object.entries(value)) };
     }
-    return { kind: "object", tag: "Object", entries: this.#entries(Object.entries(value)) };
+    if (this.#makes !== undefined) return this.#made(this.#makes, value);
+    throw wrongMoment("createWorkerEngine", "a result is of a class that can't leave the worker");
   };
 
   #entries(entries: readonly (readonly [string, unknown])[]): (readonly [string, Encoded])[] {
@@ -45,11 +51,10 @@ export class ResultEncoder {
     return { kind: "array", type, buffer: this.buffers.indexOf(buffer), offset: 0, length: array.length };
   }
 
-  #remote(type: string, object: object): Encoded {
-    const known = this.#objects.idOf(object);
-    if (known !== undefined) return { kind: "remote", id: known };
+  #made(type: ClassName, object: object): Encoded {
     const id = this.#objects.add(type, object);
     this.made.push(id);
-    return { kind: "remote", id, type, facts: this.#entries(factsOf(type, object)) };
+    const facts = factsOf(type).map((name) => [name, (object as Readonly<Record<string, unknown>>)[name]] as const);
+    return { kind: "remote", id, facts: this.#entries(facts) };
   }
 }

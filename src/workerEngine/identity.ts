@@ -1,8 +1,10 @@
 /** Which object of the worker each of the caller's objects stands for. */
 
+import type { ClassName } from "./methods.js";
+
 /** What such an object needs of the connection to its engine. */
 export interface RemoteConnection {
-  call(target: object, path: string, args: readonly unknown[], isRead?: boolean): Promise<unknown>;
+  call(target: object, path: string, args: readonly unknown[]): Promise<unknown>;
   dispose(target: object): Promise<void>;
   release(ids: readonly number[]): void;
   terminate(): void;
@@ -10,8 +12,7 @@ export interface RemoteConnection {
 
 export interface Identity {
   readonly connection: RemoteConnection;
-  /** Name of its class. */
-  readonly type: string;
+  readonly type: ClassName;
   readonly id: number;
   /** What made it: an engine lives as long as one of its objects is in use. Undefined for the engine itself. */
   readonly engine: object | undefined;

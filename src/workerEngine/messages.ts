@@ -32,9 +32,8 @@ export interface CallMessage {
   readonly kind: "call";
   /** The object that is called: ENGINE or a number that a result gave. */
   readonly target: number;
-  /** A method, as "matmul" or "createMultiHeadAttention.fromTorch", or a property that is read. */
+  /** A method, or a property that is read, by its name in the table of methods. */
   readonly path: string;
-  readonly isRead: boolean;
   readonly args: readonly Encoded[];
   /** What the arrays among the arguments are made of. */
   readonly buffers: readonly ArrayBufferLike[];
@@ -64,21 +63,12 @@ export interface DoneMessage {
 
 export type FromWorker =
   | { readonly kind: "wants"; readonly build: PackagedBuild }
-  | { readonly kind: "opened"; readonly interfaces: Interfaces }
+  | { readonly kind: "opened" }
   | DoneMessage
   | { readonly kind: "failed"; readonly error: SentError };
 
 /** The engine itself, as the target of a call. */
 export const ENGINE = 0;
-
-/** What can be asked of objects, by the names of their classes. */
-export type Interfaces = Readonly<Record<string, Interface>>;
-
-export interface Interface {
-  readonly methods: readonly string[];
-  /** Properties that may change. */
-  readonly properties: readonly string[];
-}
 
 /** The start of an array in a buffer, in bytes, and its elements. */
 interface Stretch {
@@ -123,8 +113,8 @@ export type Encoded =
   | { readonly kind: "place"; readonly entries: Entries; readonly given: number; readonly place: number }
   /** A place, as a result. */
   | { readonly kind: "given"; readonly given: number }
-  /** An object that stays in the worker; `type` and `facts` where it is new. */
-  | { readonly kind: "remote"; readonly id: number; readonly type?: string; readonly facts?: Entries };
+  /** An object that stays in the worker; `facts` where it is new. */
+  | { readonly kind: "remote"; readonly id: number; readonly facts?: Entries };
 
 /** An error as it is sent. */
 export interface SentError {

@@ -1,36 +1,28 @@
 /** The objects in the worker that the calling thread knows, by number. */
 import type { Engine } from "../engine/engine.js";
 import { ENGINE } from "./messages.js";
+import type { ClassName } from "./methods.js";
 
 export interface Known {
-  /** Name of its class. */
-  readonly type: string;
+  readonly type: ClassName;
   readonly object: object;
 }
 
 export class Objects {
   readonly #known = new Map<number, Known>();
   readonly #ids = new Map<object, number>();
-  readonly #kinds: readonly (readonly [type: string, prototype: object])[];
   #last = ENGINE;
 
-  /** @param kinds  the classes whose objects stay, by name */
-  constructor(engine: Engine, kinds: Readonly<Record<string, { readonly prototype: object }>>) {
-    this.#kinds = Object.entries(kinds).map(([type, { prototype }]) => [type, prototype] as const);
-    this.#known.set(ENGINE, { type: "Engine", object: engine });
+  constructor(engine: Engine, type: "Engine" | "FullEngine") {
+    this.#known.set(ENGINE, { type, object: engine });
   }
 
   at(id: number): Known {
     return this.#known.get(id)!;
   }
 
-  /** The name of the class where objects of it stay in the worker. */
-  typeOf(object: object): string | undefined {
-    return this.#kinds.find(([, prototype]) => Object.prototype.isPrototypeOf.call(prototype, object))?.[0];
-  }
-
   /** Gives an object a number. */
-  add(type: string, object: object): number {
+  add(type: ClassName, object: object): number {
     this.#last++;
     this.#known.set(this.#last, { type, object });
     this.#ids.set(object, this.#last);

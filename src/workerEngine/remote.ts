@@ -1,6 +1,7 @@
-/** The caller's side of objects that stay in the worker: of each class the methods that the worker says it has. */
+/** The caller's side of objects that stay in the worker: of each class the methods in the table. */
 import { identify, type Identity, identityOf, type RemoteConnection } from "./identity.js";
-import { ENGINE, type Interface, type Interfaces } from "./messages.js";
+import { ENGINE } from "./messages.js";
+import { CLASSES, type ClassName } from "./methods.js";
 
 /** The backstop for engines and objects that were dropped without `dispose`. */
 const dropped = new FinalizationRegistry<Pick<Identity, "connection" | "id">>(({ connection, id }) => {
@@ -8,28 +9,34 @@ const dropped = new FinalizationRegistry<Pick<Identity, "connection" | "id">>(({
   else connection.release([id]);
 });
 
-/** Makes the caller's side of objects; what it makes keeps the engine. */
-export class RemoteFactory {
-  readonly #connection: RemoteConnection;
-  readonly #prototypes: ReadonlyMap<string, object>;
-
-  constructor(connection: RemoteConnection, interfaces: Interfaces) {
-    this.#connection = connection;
-    this.#prototypes = new Map(Object.entries(interfaces).map(([type, each]) => [type, prototypeOf(type, each)]));
-  }
-
-  /** @param facts  properties that never change */
-  make(type: string, id: number, facts: readonly (readonly [name: string, value: unknown])[], engine: object | undefined): object {
-    const object = Object.create(this.#prototypes.get(type)!) as object;
-    for (const [name, value] of facts) Object.defineProperty(object, name, { value: Object.freeze(value), enumerable: true });
-    const connection = this.#connection;
-    identify(object, { connection, type, id, engine });
-    dropped.register(object, { connection, id });
-    return object;
-  }
+/**
+ * Makes the caller's side of an object, which keeps its engine.
+ * @param facts  properties that never change
+ */
+export function makeRemote(
+  connection: RemoteConnection,
+  type: ClassName,
+  id: number,
+  facts: readonly (readonly [name: string, value: unknown])[],
+  engine: object | undefined,
+): object {
+  const object = Object.create(prototypeOf(type)) as object;
+  for (const [name, value] of facts) Object.defineProperty(object, name, { value: Object.freeze(value), enumerable: true });
+  identify(object, { connection, type, id, engine });
+  dropped.register(object, { connection, id });
+  return object;
 }
 
-function prototypeOf(type: string, { methods, properties }: Interface): object {
+const prototypes = new Map<ClassName, object>();
+
+function prototypeOf(type: ClassName): object {
+  const prototype = prototypes.get(type) ?? makePrototype(type);
+  prototypes.set(type, prototype);
+  return prototype;
+}
+
+function makePrototype(type: ClassName): object {
+  const { methods, properties = [] } = CLASSES[type];
   const prototype = {};
   const define = (name: string | symbol, descriptor: PropertyDescriptor): void => {
     Object.defineProperty(prototype, name, { configurable: true, ...descriptor });
@@ -38,21 +45,14 @@ function prototypeOf(type: string, { methods, properties }: Interface): object {
     function (this: object, ...args: unknown[]): Promise<unknown> {
       return connectionOf(this).call(this, path, args);
     };
-  for (const name of properties) {
-    define(name, {
-      get(this: object) {
-        return connectionOf(this).call(this, name, [], true);
-      },
-    });
-  }
-  for (const path of methods.filter((each) => !each.includes("."))) {
-    const inner = methods.filter((each) => each.startsWith(`${path}.`));
-    if (inner.length === 0) define(path, { value: call(path), writable: true });
+  for (const name of properties) define(name, { get: call(name) });
+  for (const path of Object.keys(methods)) {
+    const [name, inner] = path.split(".") as [string, string?];
+    if (inner === undefined) define(path, { value: call(path), writable: true });
     else {
-      define(path, {
+      define(name, {
         get(this: object) {
-          const own = inner.map((each) => [each.slice(path.length + 1), call(each).bind(this)] as const);
-          return Object.assign(call(path).bind(this), Object.fromEntries(own));
+          return Object.assign(call(name).bind(this), { [inner]: call(path).bind(this) });
         },
       });
     }
@@ -64,7 +64,7 @@ function prototypeOf(type: string, { methods, properties }: Interface): object {
   };
   define("dispose", dispose);
   if (typeof Symbol.asyncDispose === "symbol") define(Symbol.asyncDispose, dispose);
-  define(Symbol.toStringTag, { value: `Worker${type}` });
+  define(Symbol.toStringTag, { value: type === "FullEngine" ? "WorkerEngine" : `Worker${type}` });
   return prototype;
 }
 

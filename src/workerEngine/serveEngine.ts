@@ -1,34 +1,23 @@
 /** The worker's side: an engine, the objects that calls have made, and one call after the other. */
 import type { FullEngine } from "../engine/fullEngine.js";
-import { KVCache } from "../cache/kvCache.js";
 import { makePlanned } from "../engine/makeEngine.js";
 import type { PackagedBuild } from "../engine/openEngine.js";
 import type { WorkerAnswer } from "../runtime/job.js";
 import { holdLock } from "../runtime/locks.js";
 import { openPort } from "../runtime/workerPort.js";
-import { EngineTensor } from "../call/tensor.js";
 import { VERSION } from "../engine/version.js";
+import { ask } from "./ask.js";
 import { decodeCall } from "./decodeCall.js";
 import { ResultEncoder } from "./encodeResult.js";
-import { ask, interfaceOf } from "./interfaces.js";
 import { type CallMessage, ENGINE, type FromWorker, type OpenMessage, type StartMessage, type ToWorker } from "./messages.js";
+import { memberOf } from "./methods.js";
 import { Objects } from "./objects.js";
 import { toSent } from "./sentErrors.js";
 
-/** A class whose objects stay in the worker. Not by the name that it has here, which may have been minified. */
-type Kinds = Readonly<Record<string, { readonly prototype: object }>>;
-
-/** What an engine for attention doesn't load. */
-export interface FullKinds {
-  readonly FullEngine: typeof FullEngine;
-  readonly kinds: Kinds;
-}
-
 const OPERATION = "createWorkerEngine";
 
-/** @param loadAll  gives what engines with all operations need besides */
-export function serveEngine(loadAll: () => Promise<FullKinds>): void {
-  let kinds: Kinds = { EngineTensor, KVCache };
+/** @param loadFullEngine  gives the class of engines with all operations */
+export function serveEngine(loadFullEngine: () => Promise<typeof FullEngine>): void {
   let objects: Objects | undefined;
   let takeBinary: (wasm: BufferSource | WebAssembly.Module) => void = () => undefined;
 
@@ -38,11 +27,6 @@ export function serveEngine(loadAll: () => Promise<FullKinds>): void {
       takeBinary = resolve;
       post({ kind: "wants", build });
     });
-  const loadFullEngine = async (): Promise<typeof FullEngine> => {
-    const all = await loadAll();
-    kinds = { ...kinds, ...all.kinds };
-    return all.FullEngine;
-  };
 
   async function start({ kind, lock, version }: Partial<StartMessage>): Promise<WorkerAnswer> {
     if (kind !== "start") return { problem: "its script is that of createWorkerEngine's worker, expected headwise/worker" };
@@ -53,17 +37,16 @@ export function serveEngine(loadAll: () => Promise<FullKinds>): void {
 
   async function open({ plan }: OpenMessage): Promise<void> {
     const engine = await makePlanned(OPERATION, plan, loadBinary, loadFullEngine);
-    objects = new Objects(engine, kinds);
-    const described = Object.entries(kinds).map(([type, { prototype }]) => [type, interfaceOf(type, prototype)] as const);
-    post({ kind: "opened", interfaces: { Engine: interfaceOf("Engine", engine), ...Object.fromEntries(described) } });
+    objects = new Objects(engine, plan.hasAllOperations ? "FullEngine" : "Engine");
+    post({ kind: "opened" });
   }
 
   function call(message: CallMessage): void {
-    const { target, path, isRead } = message;
+    const { target, path } = message;
     const { type, object } = objects!.at(target);
     const { args, given, spans } = decodeCall(message, objects!);
-    const result = new ResultEncoder(objects!, given);
-    const encoded = result.encode(ask(type, object, path, isRead, args));
+    const result = new ResultEncoder(objects!, given, memberOf(type, path)?.makes);
+    const encoded = result.encode(ask(type, object, path, args));
     const { buffers, made } = result;
     post({ kind: "done", result: encoded, buffers, made, spans }, [...buffers, ...spans]);
     if (target === ENGINE && path === "dispose") port.close();

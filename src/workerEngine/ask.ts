@@ -1,0 +1,54 @@
+/** Calls of objects in the worker: what is in the table of methods, and no more. */
+import { describe, show, typedArrayName, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import type { Engine, EngineInfo } from "../engine/engine.js";
+import { KVCache } from "../cache/kvCache.js";
+import type { EngineTensor } from "../call/tensor.js";
+import { type ClassName, memberOf } from "./methods.js";
+
+type Method = (...args: unknown[]) => unknown;
+
+/** What engines have in a worker only. */
+const ofEngine = {
+  /** The last that the engine says of itself. */
+  dispose(engine: Engine): EngineInfo {
+    engine.dispose();
+    return engine.info;
+  },
+  restoreKVCache: (engine: Engine, bytes: Uint8Array): KVCache => KVCache.restore(engine, bytes),
+};
+
+/** What tensors have in a worker only. */
+const ofTensor = {
+  read(tensor: EngineTensor): Float32Array | Uint8Array {
+    tensor.assertUsable("tensor.read");
+    return tensor.data.slice();
+  },
+  write(tensor: EngineTensor, data: unknown): void {
+    const operation = "tensor.write";
+    tensor.assertUsable(operation);
+    const { data: place, dims, type } = tensor;
+    const expected = type === "float32" ? "Float32Array" : "Uint8Array";
+    if (typedArrayName(data) !== expected) {
+      throw wrongKind(operation, `"data" must be a ${expected}, got ${describe(data)}`);
+    }
+    const { length } = data as Float32Array | Uint8Array;
+    if (length !== place.length) {
+      throw wrongValue(operation, `"data" holds ${length} elements, expected ${place.length} (${show(dims)})`);
+    }
+    place.set(data as Float32Array | Uint8Array);
+  },
+};
+
+const ADDITIONS: Partial<Record<ClassName, object>> = { Engine: ofEngine, FullEngine: ofEngine, EngineTensor: ofTensor };
+
+/**
+ * Calls a method, or reads a property.
+ * @throws {Error} one that is not in the table
+ */
+export function ask(type: ClassName, object: object, path: string, args: readonly unknown[]): unknown {
+  if (!memberOf(type, path)) throw wrongMoment("createWorkerEngine", `${type}.${path} is not public`);
+  const addition = (ADDITIONS[type] as Readonly<Record<string, Method>> | undefined)?.[path];
+  if (addition) return addition(object, ...args);
+  const member = path.split(".").reduce<unknown>((owner, name) => (owner as Readonly<Record<string, unknown>>)[name], object);
+  return typeof member === "function" ? (member as Method).apply(object, [...args]) : member;
+}

@@ -1,0 +1,132 @@
+/**
+ * What the calling thread may ask of objects in a worker, by class: both sides read it here, and a test holds it against the classes
+ * and the descriptors of their operations. These are data alone, so that a page does not load operations that its worker has.
+ */
+import { ATTENTION_PLACES } from "../attention/options.js";
+import type { KVCache } from "../cache/kvCache.js";
+import type { Operation } from "../call/operation.js";
+import type { EngineTensor } from "../call/tensor.js";
+import type { Engine } from "../engine/engine.js";
+import type { FullEngine } from "../engine/fullEngine.js";
+import type { LinearAttentionState } from "../linear/linearAttentionState.js";
+import type { MultiHeadAttention } from "../multiHead/multiHeadAttention.js";
+import type { PackedMatrix } from "../product/packedMatrix.js";
+
+/** The classes whose objects stay in the worker. */
+export interface Classes {
+  Engine: Engine;
+  FullEngine: FullEngine;
+  EngineTensor: EngineTensor;
+  KVCache: KVCache;
+  LinearAttentionState: LinearAttentionState;
+  MultiHeadAttention: MultiHeadAttention;
+  PackedMatrix: PackedMatrix;
+}
+export type ClassName = keyof Classes;
+
+/** What calls of a method need to know. */
+interface Method extends Pick<Operation, "reads"> {
+  /** What errors call it. Default the method's name for engines, "Class.method" for other objects. */
+  readonly name?: string;
+  /** Options that receive results. Default none. */
+  readonly places?: readonly string[];
+  /** Whether it only looks at its places: they get nothing. */
+  readonly isPlan?: true;
+  /** The class of what it makes, if that stays in the worker. */
+  readonly makes?: ClassName;
+}
+
+interface Members {
+  /** By name, or "method.name" for a method of a method. */
+  readonly methods: Readonly<Record<string, Method>>;
+  /** Properties that may change: the calling thread gets promises of them. Default none. */
+  readonly properties?: readonly string[];
+}
+
+/** Properties that never change: the calling thread has them as soon as it has the object. */
+const FACTS = { EngineTensor: ["type", "dims"], MultiHeadAttention: ["config"], PackedMatrix: ["depth", "columns"] } as const;
+export type Fact = (typeof FACTS)[keyof typeof FACTS][number];
+export const factsOf = (type: ClassName): readonly Fact[] => (FACTS as Partial<Record<ClassName, readonly Fact[]>>)[type] ?? [];
+
+/** Of operations that return their only result. */
+const OUT = { places: ["out"] };
+
+// prettier-ignore
+const ENGINE: Members = {
+  methods: {
+    tensor: { makes: "EngineTensor" },
+    scaledDotProductAttention: { places: ATTENTION_PLACES },
+    plan: { name: "scaledDotProductAttention", places: ATTENTION_PLACES, isPlan: true },
+    mergeAttention: { places: ["out", "logSumExp"] },
+    createKVCache: { makes: "KVCache" },
+    restoreKVCache: { name: "KVCache.restore", makes: "KVCache" },
+    dispose: {},
+  },
+  properties: ["info"],
+};
+
+// prettier-ignore
+export const CLASSES: Readonly<Record<ClassName, Members>> = {
+  Engine: ENGINE,
+  FullEngine: {
+    ...ENGINE,
+    methods: {
+      ...ENGINE.methods,
+      softmax: OUT, layerNorm: OUT, rmsNorm: OUT, rotary: OUT, activate: OUT, linearAttention: OUT,
+      matmul: { ...OUT, reads: "accumulate" },
+      rotaryTables: {},
+      packMatrix: { makes: "PackedMatrix" },
+      createMultiHeadAttention: { makes: "MultiHeadAttention" },
+      "createMultiHeadAttention.fromTorch": { makes: "MultiHeadAttention" },
+      createLinearAttentionState: { makes: "LinearAttentionState" },
+      restoreLinearAttentionState: { makes: "LinearAttentionState" },
+    },
+  },
+  EngineTensor: {
+    methods: {
+      read: { name: "tensor.read" },
+      write: { name: "tensor.write" },
+      reshape: { name: "reshape", makes: "EngineTensor" },
+      dispose: { name: "tensor.dispose" },
+    },
+  },
+  KVCache: {
+    methods: {
+      append: {}, truncate: {}, reorder: {}, serialize: {}, dispose: {},
+      attend: { places: ATTENTION_PLACES },
+      fork: { makes: "KVCache" },
+    },
+    properties: ["length", "lengths"],
+  },
+  LinearAttentionState: {
+    methods: {
+      sums: {}, serialize: {}, dispose: {},
+      step: OUT,
+      fork: { makes: "LinearAttentionState" },
+    },
+    properties: ["length", "lengths"],
+  },
+  MultiHeadAttention: {
+    methods: {
+      forward: { places: [...ATTENTION_PLACES, "averageWeights"], reads: "accumulate" },
+      projectKeys: { makes: "KVCache" },
+      createCache: { makes: "KVCache" },
+      pruneHeads: { makes: "MultiHeadAttention" },
+      dispose: {},
+    },
+  },
+  PackedMatrix: { methods: { dispose: {} } },
+};
+
+/** A method that is called, or a property that is read. */
+export interface Member extends Method {
+  readonly name: string;
+}
+
+/** What a call names; undefined for whatever is not public. */
+export function memberOf(type: ClassName, path: string): Member | undefined {
+  const { methods, properties } = CLASSES[type];
+  const method = Object.hasOwn(methods, path) ? methods[path] : properties?.includes(path) ? {} : undefined;
+  const name = type === "Engine" || type === "FullEngine" ? path : `${type}.${path}`;
+  return method && { name, ...method };
+}
