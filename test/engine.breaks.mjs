@@ -95,12 +95,11 @@ export default [
     find: "dims: [...out.dims] }",
     replace: "dims: out.dims as number[] }",
   },
-  { rule: "tensors begin as zeros", find: "runtime.memory.u8.fill(0, ptr, ptr + bytes);", replace: "" },
+  { rule: "tensors begin as zeros", find: "runtime.memory.u8.fill(0, span.ptr, span.ptr + bytes);", replace: "" },
   {
     rule: "reshaped tensors share their memory's life",
-    file: "tensor.ts",
-    find: "block.users++;",
-    replace: "block.users = 1;",
+    find: "sizes, this.#span.share());",
+    replace: "sizes, this.#span);",
   },
   {
     rule: "unknown options are refused",

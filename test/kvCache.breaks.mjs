@@ -17,20 +17,20 @@ export default [
   },
   {
     rule: "whoever shares a block counts as its user",
-    find: "for (const block of blocks) if (block) block.users++;",
+    find: "for (const block of blocks) block?.share();",
     replace: "",
     tests: CACHE,
   },
   {
     rule: "blocks go back when their last user has gone",
-    find: "if (block.users === 0 && !this.runtime.isDisposed)",
-    replace: "if (block.users < 0 && !this.runtime.isDisposed)",
+    find: "if (this.#users === 0 && !this.runtime.isDisposed)",
+    replace: "if (this.#users < 0 && !this.runtime.isDisposed)",
     tests: CACHE,
   },
   {
     rule: "an append that finds no memory gives back what it got",
-    find: "for (const { block } of made) this.#release(block);",
-    replace: "",
+    find: "for (const { block } of made) block.release();\n      throw",
+    replace: "throw",
     tests: CACHE,
   },
   {

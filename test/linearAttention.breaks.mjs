@@ -156,7 +156,7 @@ export default [
   },
   {
     rule: "linear attention: a fork goes its own way",
-    find: "this.#runtime.memory.u8.copyWithin(twin.#block.ptr, ptr, ptr + stateBytes(this.#runtime, this.#config).all);",
+    find: "this.#runtime.memory.u8.copyWithin(twin.#span.ptr, ptr, ptr + stateBytes(this.#runtime, this.#config).all);",
     replace: "",
     tests: state,
   },

@@ -78,7 +78,7 @@ export default [
   },
   {
     rule: "packMatrix: a failure gives the memory back",
-    find: "arena.free(ptr);\n      throw error;",
+    find: "span.release();\n      throw error;",
     replace: "throw error;",
     tests: MATMUL,
   },

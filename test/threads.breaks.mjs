@@ -103,8 +103,8 @@ export default [
   },
   {
     rule: "an engine that is dropped ends its workers",
-    find: "if (runtime.pool) dropped.register",
-    replace: "if (runtime.pool && runtime.isDisposed) dropped.register",
+    find: "if (pool) own(runtime,",
+    replace: "if (pool && runtime.isDisposed) own(runtime,",
     tests: ["threads"],
     needsDist: true,
   },

@@ -1,8 +1,9 @@
 /** Scaled dot-product attention: validate → place → run → hand back. */
+import { onScratch, scratchBytes } from "../call/scratch.js";
 import { Call } from "../call/call.js";
 import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions } from "./options.js";
 import { stridesOf } from "../call/layout.js";
-import { handBack, newResult, onScratch, type Operand, scratchBytes } from "../call/operand.js";
+import { handBack, newResult, type Operand } from "../call/operand.js";
 import { runWritten } from "../call/launch.js";
 import type { Operation } from "../call/operation.js";
 import { wholeLines } from "../runtime/arena.js";

@@ -4,20 +4,16 @@
  */
 import { BLOCK } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
+import { Span } from "../runtime/span.js";
 
 /** Blocks that hold `keys` keys. */
 export const blocksOf = (keys: number): number => Math.ceil(keys / BLOCK);
-
-interface KeyBlock {
-  readonly ptr: number;
-  users: number;
-}
 
 export interface KeySequence {
   /** Keys that it has seen, evicted ones counted. */
   length: number;
   /** By number: the block of key j is ⌊j / BLOCK⌋. Evicted ones are missing. */
-  readonly blocks: (KeyBlock | undefined)[];
+  readonly blocks: (Span | undefined)[];
   /** Keys before this one are evicted, except for the sink tokens' blocks. A multiple of BLOCK. */
   evicted: number;
 }
@@ -38,8 +34,8 @@ export function writeBlocks({ blocks }: KeySequence, count: number, i32: Int32Ar
 export interface MadeBlock {
   readonly sequence: KeySequence;
   readonly index: number;
-  readonly block: KeyBlock;
-  readonly replaced: KeyBlock | undefined;
+  readonly block: Span;
+  readonly replaced: Span | undefined;
 }
 
 export class KeySequences {
@@ -75,7 +71,7 @@ export class KeySequences {
   share(indices: readonly number[]): KeySequences {
     const list = indices.map((index) => {
       const { length, blocks, evicted } = this.list[index]!;
-      for (const block of blocks) if (block) block.users++;
+      for (const block of blocks) block?.share();
       return { length, blocks: [...blocks], evicted };
     });
     return new KeySequences(this.runtime, this.blockBytes, list);
@@ -88,7 +84,7 @@ export class KeySequences {
    */
   makeRoom(operation: string, spans: readonly KeySpan[]): readonly MadeBlock[] {
     const made: MadeBlock[] = [];
-    const leaving = new Map<KeyBlock, number>(); // how many users
+    const leaving = new Map<Span, number>(); // how many users
     try {
       for (const { sequence, first, end } of spans) {
         if (first === end) continue;
@@ -98,13 +94,13 @@ export class KeySequences {
           if (replaced && replaced.users - left === 1) continue;
           made.push({
             ...{ sequence, index, replaced },
-            block: { ptr: this.runtime.arena.allocate(operation, this.blockBytes), users: 1 },
+            block: new Span(this.runtime, operation, this.blockBytes),
           });
           if (replaced) leaving.set(replaced, left + 1);
         }
       }
     } catch (error) {
-      for (const { block } of made) this.#release(block);
+      for (const { block } of made) block.release();
       throw error;
     }
     for (const { sequence, index, block, replaced } of made) {
@@ -116,7 +112,7 @@ export class KeySequences {
 
   /** Gives up the blocks that were replaced. */
   keep(made: readonly MadeBlock[]): void {
-    for (const { replaced } of made) this.#release(replaced);
+    for (const { replaced } of made) replaced?.release();
   }
 
   /** Puts the blocks back that were replaced. */
@@ -124,20 +120,20 @@ export class KeySequences {
     for (const { sequence, index, block, replaced } of made) {
       if (replaced) sequence.blocks[index] = replaced;
       else sequence.blocks.length = Math.min(sequence.blocks.length, index);
-      this.#release(block);
+      block.release();
     }
   }
 
   /** Ends a sequence at `length` keys. */
   truncate(sequence: KeySequence, length: number): void {
-    for (const block of sequence.blocks.splice(blocksOf(length))) this.#release(block);
+    for (const block of sequence.blocks.splice(blocksOf(length))) block?.release();
     sequence.length = length;
   }
 
   /** Gives up the blocks whose keys all lie from `sinkTokens` on and before `from`. */
   evict(sequence: KeySequence, sinkTokens: number, from: number): void {
     for (let index = Math.max(blocksOf(sinkTokens), sequence.evicted / BLOCK); (index + 1) * BLOCK <= from; index++) {
-      this.#release(sequence.blocks[index]);
+      sequence.blocks[index]?.release();
       sequence.blocks[index] = undefined;
       sequence.evicted = (index + 1) * BLOCK;
     }
@@ -145,12 +141,6 @@ export class KeySequences {
 
   /** Gives all blocks up. */
   release(): void {
-    for (const { blocks } of this.list.splice(0)) for (const block of blocks) this.#release(block);
-  }
-
-  #release(block: KeyBlock | undefined): void {
-    if (!block) return;
-    block.users--;
-    if (block.users === 0 && !this.runtime.isDisposed) this.runtime.arena.free(block.ptr);
+    for (const { blocks } of this.list.splice(0)) for (const block of blocks) block?.release();
   }
 }

@@ -21,6 +21,7 @@ import { readAttention } from "../attention/attentionCall.js";
 import { attend } from "../attention/scaledDotProductAttention.js";
 import type { SequenceParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
+import { disown, own } from "../runtime/span.js";
 import { type CachedKeys, cachedRows } from "../attention/shape.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import { type CacheConfig, CREATE_KV_CACHE, type KVCacheOptions, readCacheConfig } from "./cacheConfig.js";
@@ -67,9 +68,6 @@ interface CacheMaker {
   createKVCache(options: KVCacheOptions): KVCache;
 }
 
-/** The backstop for caches that were dropped without `dispose`. */
-const dropped = new FinalizationRegistry<KeySequences>((sequences) => sequences.release());
-
 /**
  * Keys and values of earlier tokens, for attention on them; made by `engine.createKVCache`. Prefill in any pieces and decoding give
  * the bits of one causal call over the whole sequence. Positions count from the first token ever appended.
@@ -99,7 +97,7 @@ export class KVCache {
     this.#runtime = runtime;
     this.#config = config;
     this.#sequences = sequences;
-    dropped.register(this, sequences, this);
+    own(this, sequences);
   }
 
   /**
@@ -336,8 +334,8 @@ export class KVCache {
     this.#changes++;
     const old = this.#sequences;
     const reordered = old.share(order);
-    dropped.unregister(this);
-    dropped.register(this, reordered, this);
+    disown(this);
+    own(this, reordered);
     this.#sequences = reordered;
     old.release();
   }
@@ -400,7 +398,7 @@ export class KVCache {
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    dropped.unregister(this);
+    disown(this);
     this.#sequences.release();
   }
 

@@ -1,8 +1,9 @@
 /** Rows of keys and values on their way into blocks, and out of them. */
+import { onScratch } from "../call/scratch.js";
 import type { Call } from "../call/call.js";
 import { type Layout, stridesOf } from "../call/layout.js";
 import { wrongValue } from "../check.js";
-import { onScratch, type Operand } from "../call/operand.js";
+import { type Operand } from "../call/operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { APPEND_RESULTS, KEY_SPAN_BYTES, writeCacheParams, writeKeySpan } from "../runtime/abi.generated.js";
 import type { CacheConfig } from "./cacheConfig.js";

@@ -2,20 +2,14 @@
  * One call of an operation: it reads the caller's tensors, each getter once, and keeps what it has read; it is closed when the world is
  * as it was read, and then runs kernels on the operands.
  */
+import { readMask, readNumbers, readPlace } from "./readOperand.js";
+import { onScratch } from "./scratch.js";
+import { assertUnchanged, refuseOverlaps } from "./unchanged.js";
 import { knownOptions } from "../check.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { CallContext } from "./callContext.js";
 import { launch, type Launch } from "./launch.js";
-import {
-  assertUnchanged,
-  newResult,
-  onScratch,
-  type Operand,
-  readMask,
-  readNumbers,
-  readPlace,
-  refuseOverlaps,
-} from "./operand.js";
+import { newResult, type Operand } from "./operand.js";
 import type { Operation } from "./operation.js";
 
 export class Call implements CallContext {

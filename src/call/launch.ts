@@ -1,6 +1,7 @@
 /** How every operation runs its kernels: operands to scratch → struct → units and workspaces → threads. */
+import { onScratch } from "./scratch.js";
 import type { CallContext } from "./callContext.js";
-import { onScratch, type Operand } from "./operand.js";
+import { type Operand } from "./operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { SharedKernel } from "../runtime/abi.generated.js";
 import { unitsOf, workspaceBytesOf } from "../runtime/kernels.js";

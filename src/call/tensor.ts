@@ -2,6 +2,7 @@
 /** Tensors: what callers hand over, what they get back, and what lives in the engine's memory. */
 import { oneOf, readDims, show, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { Runtime } from "../runtime/runtime.js";
+import { disown, own, Span } from "../runtime/span.js";
 
 /**
  * Anything with flat data and sizes: plain objects, the engine's own tensors, and the tensors of onnxruntime and transformers.js on
@@ -48,23 +49,8 @@ const BYTES_PER_ELEMENT: Record<ElementType, number> = { float32: 4, uint8: 1 };
 /** Elements of a tensor whose sizes have been read: a safe integer. */
 export const countOf = (dims: readonly number[]): number => dims.reduce((product, size) => product * size, 1);
 
-/** A block of the arena that tensors share; it is freed with the last of them. */
-interface SharedBlock {
-  readonly runtime: Runtime;
-  readonly ptr: number;
-  users: number;
-}
-
-function release(block: SharedBlock): void {
-  block.users--;
-  if (block.users === 0 && !block.runtime.isDisposed) block.runtime.arena.free(block.ptr);
-}
-
 /** Keeps a tensor, and so its memory, as long as one of its views is in use. */
 const owners = new WeakMap<object, object>();
-
-/** The backstop for tensors that were dropped without `dispose`. */
-const dropped = new FinalizationRegistry<SharedBlock>(release);
 
 /**
  * A tensor in the engine's memory, made by `engine.tensor`. Operations read it and write to it in place: nothing is copied.
@@ -83,17 +69,16 @@ const dropped = new FinalizationRegistry<SharedBlock>(release);
 export class EngineTensor<T extends ElementType = ElementType> {
   readonly #type: T;
   readonly #dims: readonly number[];
-  readonly #block: SharedBlock;
+  readonly #span: Span;
   #view: ElementArrays[T] | undefined;
   #isDisposed = false;
 
   /** @internal */
-  constructor(type: T, dims: readonly number[], block: SharedBlock) {
+  constructor(type: T, dims: readonly number[], span: Span) {
     this.#type = type;
     this.#dims = Object.freeze([...dims]);
-    this.#block = block;
-    block.users++;
-    dropped.register(this, block, this);
+    this.#span = span;
+    own(this, span);
   }
 
   /** Type of the elements. */
@@ -112,7 +97,7 @@ export class EngineTensor<T extends ElementType = ElementType> {
    */
   get data(): ElementArrays[T] {
     this.assertUsable("tensor.data");
-    const { runtime, ptr } = this.#block;
+    const { runtime, ptr } = this.#span;
     const { buffer } = runtime.memory;
     if (this.#view?.buffer !== buffer) {
       const view: Float32Array | Uint8Array =
@@ -140,7 +125,7 @@ export class EngineTensor<T extends ElementType = ElementType> {
         `"dims" ${show(sizes)} hold ${arithmetic} elements, expected ${countOf(this.dims)} (${show(this.dims)})`,
       );
     }
-    return new EngineTensor(this.type, sizes, this.#block);
+    return new EngineTensor(this.type, sizes, this.#span.share());
   }
 
   /** Gives the memory back. Disposing twice does nothing. */
@@ -148,8 +133,8 @@ export class EngineTensor<T extends ElementType = ElementType> {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
     this.#view = undefined;
-    dropped.unregister(this);
-    release(this.#block);
+    disown(this);
+    this.#span.release();
   }
 
   [Symbol.dispose](): void {
@@ -158,7 +143,7 @@ export class EngineTensor<T extends ElementType = ElementType> {
 
   /** @internal */
   assertUsable(operation: string, name = "this tensor"): void {
-    this.#block.runtime.assertAlive(operation);
+    this.#span.runtime.assertAlive(operation);
     if (this.#isDisposed) throw wrongMoment(operation, `${name} has been disposed of`);
   }
 
@@ -167,18 +152,18 @@ export class EngineTensor<T extends ElementType = ElementType> {
    * @internal
    */
   static of(operation: string, name: string, value: object, runtime: Runtime): EngineTensor | undefined {
-    if (!(#block in value)) {
+    if (!(#span in value)) {
       if (!(value instanceof EngineTensor)) return undefined;
       throw wrongKind(operation, `"${name}" is a proxy of an engine's tensor, expected the tensor itself`);
     }
-    if (value.#block.runtime !== runtime) return undefined;
+    if (value.#span.runtime !== runtime) return undefined;
     value.assertUsable(operation, `"${name}"`);
     return value;
   }
 
   /** @internal */
   get ptr(): number {
-    return this.#block.ptr;
+    return this.#span.ptr;
   }
 }
 
@@ -192,7 +177,7 @@ export function createTensor<T extends ElementType>(runtime: Runtime, dims: read
   oneOf<ElementType>("tensor", "type", type, ["float32", "uint8"]);
   runtime.assertReady("tensor"); // a getter may have disposed of the engine
   const bytes = countOf(sizes) * BYTES_PER_ELEMENT[type];
-  const ptr = runtime.arena.allocate("tensor", bytes);
-  runtime.memory.u8.fill(0, ptr, ptr + bytes);
-  return new EngineTensor(type, sizes, { runtime, ptr, users: 0 });
+  const span = new Span(runtime, "tensor", bytes);
+  runtime.memory.u8.fill(0, span.ptr, span.ptr + bytes);
+  return new EngineTensor(type, sizes, span);
 }

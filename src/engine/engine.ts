@@ -7,8 +7,8 @@ import type { AttentionPlan } from "../attention/attentionCall.js";
 import { type AttentionPart, mergeAttention, type MergeOptions } from "../attention/mergeAttention.js";
 import { planAttention, scaledDotProductAttention } from "../attention/scaledDotProductAttention.js";
 import type { Build } from "../runtime/builds.js";
-import type { Pool } from "../runtime/pool.js";
 import type { Runtime } from "../runtime/runtime.js";
+import { disown, own } from "../runtime/span.js";
 import { measureWideSpeedup } from "../runtime/wide.js";
 import {
   createTensor,
@@ -53,11 +53,6 @@ export interface EngineReasons {
 }
 
 /**
- * The backstop for engines that were dropped without `dispose`, with all that was made by them: workers would otherwise stay for good.
- */
-const dropped = new FinalizationRegistry<Pool>((pool) => pool.end());
-
-/**
  * Attention on WebAssembly kernels; made by `createEngine` or `createEngineSync`. Calls are synchronous. `FullEngine` adds the
  * operations around attention.
  *
@@ -78,7 +73,8 @@ export class Engine {
   constructor(runtime: Runtime, reasons: EngineReasons = {}) {
     this.runtime = runtime;
     this.#reasons = reasons;
-    if (runtime.pool) dropped.register(runtime, runtime.pool, runtime);
+    const { pool } = runtime;
+    if (pool) own(runtime, { release: () => pool.end() }); // workers would otherwise stay, with all that was made by the engine
   }
 
   /** What this engine is and uses, as of now. */
@@ -227,7 +223,7 @@ export class Engine {
 
   /** Ends the engine: later calls throw, its workers end, its memory goes back to the host. Disposing twice does nothing. */
   dispose(): void {
-    dropped.unregister(this.runtime);
+    disown(this.runtime);
     this.runtime.dispose();
   }
 

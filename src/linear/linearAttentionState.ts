@@ -7,6 +7,7 @@ import { INPUT_OPTIONS, type LinearInputs, readLinearCall, type StatelessOptions
 import type { FeatureFunction } from "./linearConfig.js";
 import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
+import { disown, own, Span } from "../runtime/span.js";
 import { type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
 import {
   CREATE_LINEAR_ATTENTION_STATE,
@@ -23,18 +24,6 @@ export interface LinearOptions<Out extends Float32Tensor = Float32Tensor> extend
 }
 
 export const STEP: Operation = { name: "LinearAttentionState.step", options: INPUT_OPTIONS, places: ["out"] };
-
-interface StateBlock {
-  readonly runtime: Runtime;
-  readonly ptr: number;
-}
-
-/** The backstop for states that were dropped without `dispose`. */
-const dropped = new FinalizationRegistry<StateBlock>(release);
-
-function release({ runtime, ptr }: StateBlock): void {
-  if (!runtime.isDisposed) runtime.arena.free(ptr);
-}
 
 /** Bytes of a state of one head, and of all. */
 function stateBytes(runtime: Runtime, { sizes, kind }: LinearStateConfig): { head: number; all: number } {
@@ -61,7 +50,7 @@ function stateBytes(runtime: Runtime, { sizes, kind }: LinearStateConfig): { hea
 export class LinearAttentionState {
   readonly #runtime: Runtime;
   readonly #config: LinearStateConfig;
-  readonly #block: StateBlock;
+  readonly #span: Span;
   #sequences: readonly LinearSequence[];
   #isDisposed = false;
   /** Whether a call failed while it wrote the state. */
@@ -75,9 +64,9 @@ export class LinearAttentionState {
     this.#config = config;
     this.#sequences = sequences;
     const { all } = stateBytes(call.runtime, config);
-    this.#block = { runtime: call.runtime, ptr: call.runtime.arena.allocate(call.operation, all) };
-    call.runtime.memory.u8.fill(0, this.#block.ptr, this.#block.ptr + all);
-    dropped.register(this, this.#block, this);
+    this.#span = new Span(call.runtime, call.operation, all);
+    call.runtime.memory.u8.fill(0, this.#span.ptr, this.#span.ptr + all);
+    own(this, this.#span);
   }
 
   /**
@@ -117,7 +106,7 @@ export class LinearAttentionState {
   #writeSums(ptr: number): void {
     const { kind, sizes } = this.#config;
     const { batchSize, numKvHeads, featureDim, valueDim } = sizes;
-    this.#runtime.kernels.packSums(ptr, this.#block.ptr, batchSize * numKvHeads, featureDim, valueDim, kind.chunkSize);
+    this.#runtime.kernels.packSums(ptr, this.#span.ptr, batchSize * numKvHeads, featureDim, valueDim, kind.chunkSize);
   }
 
   /**
@@ -192,7 +181,7 @@ export class LinearAttentionState {
       if (name === "state" || INPUT_OPTIONS.includes(name) || isAbsent(value)) continue;
       throw wrongKind(operation, `"${name}" can't go with "state", which has its own`);
     }
-    if (!isObject(state) || !(#block in state)) {
+    if (!isObject(state) || !(#span in state)) {
       throw wrongKind(operation, `"state" must be a LinearAttentionState, got ${describe(state)}`);
     }
     if (state.#runtime !== runtime) throw wrongKind(operation, '"state" is of another engine');
@@ -270,8 +259,8 @@ export class LinearAttentionState {
     const operation = "LinearAttentionState.fork";
     this.#assertReady(operation);
     const twin = new LinearAttentionState(new Call(this.#runtime, operation), this.#config, this.#sequences);
-    const { ptr } = this.#block;
-    this.#runtime.memory.u8.copyWithin(twin.#block.ptr, ptr, ptr + stateBytes(this.#runtime, this.#config).all);
+    const { ptr } = this.#span;
+    this.#runtime.memory.u8.copyWithin(twin.#span.ptr, ptr, ptr + stateBytes(this.#runtime, this.#config).all);
     return twin;
   }
 
@@ -281,7 +270,7 @@ export class LinearAttentionState {
    */
   serialize(): Uint8Array {
     this.#assertReady("LinearAttentionState.serialize");
-    const { ptr } = this.#block;
+    const { ptr } = this.#span;
     const { all } = stateBytes(this.#runtime, this.#config);
     return writeLinearImage(this.#config, this.#sequences, this.#runtime.memory.u8.subarray(ptr, ptr + all));
   }
@@ -296,7 +285,7 @@ export class LinearAttentionState {
     const bytesOf = (config: LinearStateConfig): number => stateBytes(runtime, config).all;
     const { options, sequences, states } = readLinearImage(operation, bytes, featureMap, bytesOf);
     const state = LinearAttentionState.create(runtime, options);
-    runtime.memory.u8.set(states, state.#block.ptr);
+    runtime.memory.u8.set(states, state.#span.ptr);
     state.#sequences = sequences;
     return state;
   }
@@ -305,8 +294,8 @@ export class LinearAttentionState {
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    dropped.unregister(this);
-    release(this.#block);
+    disown(this);
+    this.#span.release();
   }
 
   [Symbol.dispose](): void {
@@ -314,7 +303,7 @@ export class LinearAttentionState {
   }
 
   #placed(): PlacedStates {
-    return { ptr: this.#block.ptr, openKeys: this.#sequences.map(({ openKeys }) => openKeys), isBeingWritten: false };
+    return { ptr: this.#span.ptr, openKeys: this.#sequences.map(({ openKeys }) => openKeys), isBeingWritten: false };
   }
 
   #assertReady(operation: string): void {

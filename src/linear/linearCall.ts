@@ -1,8 +1,10 @@
 /** One call of linear attention as the caller describes it, read once and checked: what remains are numbers and operands. */
+import { onScratch } from "../call/scratch.js";
+import { assertUnchanged } from "../call/unchanged.js";
 import type { Call } from "../call/call.js";
 import { type Layout, LAYOUTS, type Strides, sizesOf, stridesOf } from "../call/layout.js";
 import { oneOf, show, wrongValue, integersOf, isAbsent, optional } from "../check.js";
-import { assertUnchanged, onScratch, type Operand } from "../call/operand.js";
+import { type Operand } from "../call/operand.js";
 import type { Float32Tensor, TensorLike } from "../call/tensor.js";
 import { checkGates, type FeatureFunction, type LinearConfig, type LinearKind } from "./linearConfig.js";
 

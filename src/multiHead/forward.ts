@@ -2,8 +2,9 @@
  * What a multi-head layer computes: projections, attention and the output projection one after the other on scratch that all of them
  * share, so that nothing is copied between them.
  */
+import { onScratch } from "../call/scratch.js";
 import { Call } from "../call/call.js";
-import { handBack, newResult, onScratch, type Operand, scratchTensor } from "../call/operand.js";
+import { handBack, newResult, type Operand, scratchTensor } from "../call/operand.js";
 import { normalizeRows } from "../rows/normalize.js";
 import type { RotaryPlaces } from "../rows/rotaryCall.js";
 import { attendTo } from "../attention/scaledDotProductAttention.js";

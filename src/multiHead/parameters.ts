@@ -1,7 +1,9 @@
 /** The numbers that a multi-head layer was trained to have: read once and checked, with what is packed together taken apart. */
+import { hostNumbers } from "../call/scratch.js";
+import { assertUnchanged } from "../call/unchanged.js";
 import type { Call } from "../call/call.js";
 import { describe, knownOptions, show, wrongKind, wrongValue, isAbsent, isObject } from "../check.js";
-import { assertUnchanged, hostNumbers, type Operand } from "../call/operand.js";
+import { type Operand } from "../call/operand.js";
 import type { TensorLike } from "../call/tensor.js";
 import type { ProjectionParameters } from "./projection.js";
 import type { MultiHeadConfig } from "./config.js";

@@ -1,8 +1,10 @@
 /** Rotary embeddings of the heads of a layer: which rows and keys stand where, and turning them in scratch. */
+import { hostNumbers, onScratch } from "../call/scratch.js";
+import { assertUnchanged } from "../call/unchanged.js";
 import type { Call } from "../call/call.js";
 import { stridesOf } from "../call/layout.js";
 import { knownOptions, wrongValue } from "../check.js";
-import { assertUnchanged, hostNumbers, onScratch, type Operand, scratchTensor } from "../call/operand.js";
+import { type Operand, scratchTensor } from "../call/operand.js";
 import { readRotary, type Rotary, rotaryBytes, type RotaryConfig, type RotaryPlaces, turn } from "../rows/rotaryCall.js";
 import type { AttentionCall } from "../attention/attentionCall.js";
 

@@ -4,6 +4,7 @@ import { Call } from "../call/call.js";
 import { isObject, oneOf, show, wrongMoment, wrongValue } from "../check.js";
 import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
+import { disown, own, Span } from "../runtime/span.js";
 import type { TensorLike } from "../call/tensor.js";
 
 export const WEIGHT_LAYOUTS = ["inOut", "outIn"] as const;
@@ -11,19 +12,6 @@ export const WEIGHT_LAYOUTS = ["inOut", "outIn"] as const;
 export type WeightLayout = (typeof WEIGHT_LAYOUTS)[number];
 
 export const PACK_MATRIX: Operation = { name: "packMatrix", options: [], places: [] };
-
-/** Memory of a packed matrix. */
-interface Block {
-  readonly runtime: Runtime;
-  readonly ptr: number;
-}
-
-const free = ({ runtime, ptr }: Block): void => {
-  if (!runtime.isDisposed) runtime.arena.free(ptr);
-};
-
-/** The backstop for matrices that were dropped without `dispose`. */
-const dropped = new FinalizationRegistry<Block>(free);
 
 /**
  * A right-hand side of products in the order in which the kernels read it, in the engine's memory; made by `engine.packMatrix`.
@@ -41,15 +29,15 @@ export class PackedMatrix {
   readonly depth: number;
   /** Columns of W. */
   readonly columns: number;
-  readonly #block: Block;
+  readonly #span: Span;
   #isDisposed = false;
 
   /** @internal */
-  constructor(depth: number, columns: number, block: Block) {
+  constructor(depth: number, columns: number, span: Span) {
     this.depth = depth;
     this.columns = columns;
-    this.#block = block;
-    dropped.register(this, block, this);
+    this.#span = span;
+    own(this, span);
     Object.freeze(this); // its sizes bound what the kernels read
   }
 
@@ -57,8 +45,8 @@ export class PackedMatrix {
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    dropped.unregister(this);
-    free(this.#block);
+    disown(this);
+    this.#span.release();
   }
 
   [Symbol.dispose](): void {
@@ -70,7 +58,7 @@ export class PackedMatrix {
    * @internal
    */
   static is(value: unknown): value is PackedMatrix {
-    return isObject(value) && #block in value;
+    return isObject(value) && #span in value;
   }
 
   /**
@@ -80,9 +68,9 @@ export class PackedMatrix {
    * @throws {Error} after `dispose`
    */
   ptrFor(call: Call, name: string): number {
-    if (this.#isDisposed || this.#block.runtime.isDisposed) throw wrongMoment(call.operation, `"${name}" has been disposed of`);
-    if (this.#block.runtime !== call.runtime) throw wrongValue(call.operation, `"${name}" is a packed matrix of another engine`);
-    return this.#block.ptr;
+    if (this.#isDisposed || this.#span.runtime.isDisposed) throw wrongMoment(call.operation, `"${name}" has been disposed of`);
+    if (this.#span.runtime !== call.runtime) throw wrongValue(call.operation, `"${name}" is a packed matrix of another engine`);
+    return this.#span.ptr;
   }
 
   /**
@@ -91,7 +79,7 @@ export class PackedMatrix {
    * @throws {RangeError} not enough memory
    */
   columnsAt(operation: string, indices: readonly number[]): Float32Array {
-    const { runtime, ptr } = this.#block;
+    const { runtime, ptr } = this.#span;
     const { depth, columns } = this;
     const call = new Call(runtime, operation);
     const found = call.result(undefined, [depth, indices.length]);
@@ -118,16 +106,16 @@ export class PackedMatrix {
     }
     call.close();
     const [depth, columns] = (isTransposed ? [dims[1], dims[0]] : dims) as [number, number];
-    const { arena, kernels } = runtime;
-    const ptr = arena.allocate(operation, kernels.packedBytes(depth, columns));
+    const { kernels } = runtime;
+    const span = new Span(runtime, operation, kernels.packedBytes(depth, columns));
     try {
       call.onScratch(0, () => {
-        if (operand.count > 0) kernels.packMatrix(operand.ptr, isTransposed ? 1 : 0, depth, columns, ptr);
+        if (operand.count > 0) kernels.packMatrix(operand.ptr, isTransposed ? 1 : 0, depth, columns, span.ptr);
       });
     } catch (error) {
-      arena.free(ptr);
+      span.release();
       throw error;
     }
-    return new PackedMatrix(depth, columns, { runtime, ptr });
+    return new PackedMatrix(depth, columns, span);
   }
 }

@@ -1,0 +1,61 @@
+/** What must hold once a call has been read: no result overlaps an operand, and no getter has changed what had been read before. */
+import { typedArrayBuffer, typedArrayLength, typedArrayOffset, wrongValue } from "../check.js";
+import type { CallContext } from "./callContext.js";
+import { bytesOf, haveSameSizes, type Operand } from "./operand.js";
+
+/**
+ * Refuses what a getter of the caller's did to an operand that had been read already: disposed of it, or detached its array.
+ * Afterwards no code of the caller's runs until the call is over.
+ */
+export function assertUnchanged(call: CallContext, operands: readonly Operand[]): void {
+  call.runtime.assertAlive(call.operation);
+  for (const { name, count, data, tensor, viewOffset } of operands) {
+    tensor?.assertUsable(call.operation, `"${name}"`);
+    if (data && viewOffset === undefined && typedArrayLength(data) !== count) {
+      throw wrongValue(
+        call.operation,
+        `"${name}" holds ${typedArrayLength(data)} elements after the options were read, expected ${count}`,
+      );
+    }
+  }
+}
+
+/** Refuses a result that would be written over an input in the engine's memory, unless it is that very tensor and `mayEqual`. */
+function refuseOverlap(operation: string, place: Operand, input: Operand, mayEqual: Operand | undefined): void {
+  if (!overlap(place, input)) return;
+  if (input === mayEqual && input.ptr === place.ptr && haveSameSizes(input.dims, place.dims)) return;
+  const exception = mayEqual ? `; only the tensor "${mayEqual.name}" itself may be overwritten` : "";
+  throw wrongValue(operation, `"${place.name}" overlaps "${input.name}" in the engine's memory${exception}`);
+}
+
+/**
+ * Refuses results of a call that overlap one another, or its inputs in the engine's memory.
+ *
+ * @param mayEqual  the input whose very tensor a result may be, if any
+ */
+export function refuseOverlaps(
+  operation: string,
+  operands: readonly Operand[],
+  mayEqual: (result: Operand) => Operand | undefined,
+): void {
+  for (const result of operands) {
+    if (!result.isResult) continue;
+    for (const other of operands) {
+      if (other === result) continue;
+      if (other.isResult) refuseSharedPlace(operation, result, other);
+      else if (result.tensor) refuseOverlap(operation, result, other, mayEqual(result));
+    }
+  }
+}
+
+/** Refuses two results in one place, in JavaScript's memory as in the engine's. */
+function refuseSharedPlace(operation: string, place: Operand, other: Operand): void {
+  if (overlap(place, other)) throw wrongValue(operation, `"${place.name}" and "${other.name}" overlap, expected a place for each`);
+}
+
+function overlap(a: Operand, b: Operand): boolean {
+  if ((a.data && typedArrayBuffer(a.data)) !== (b.data && typedArrayBuffer(b.data))) return false;
+  const startOf = ({ data, ptr }: Operand): number => (data ? typedArrayOffset(data) : ptr);
+  const [aStart, bStart] = [startOf(a), startOf(b)];
+  return aStart < bStart + bytesOf(b) && bStart < aStart + bytesOf(a);
+}
