@@ -1,11 +1,15 @@
 // assembly/ → src/runtime/abi.generated.ts and assembly/abi/hash.generated.ts: what TypeScript and the kernels agree on, written once.
-// What crosses is what assembly/abi/ exports (structs, enums, and the constants of constants.ts) and what the entries export. Anything
+// What crosses is what assembly/abi/ exports (structs, enums, and the constants of constants.ts), the structs named …Params that kernels
+// have beside them, and what the entries export. Anything
 // that has no place in the generated files is an error.
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { newOptions, newProgram, NodeKind, parse } from "assemblyscript";
+
+/** What is written; neither file is checked in. */
+export const GENERATED = ["assembly/abi/hash.generated.ts", "src/runtime/abi.generated.ts"];
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** What a field may be; each takes 4 bytes. */
@@ -112,19 +116,23 @@ function sharedOf(functions) {
  * The ABI of the sources in `root`: structs, ordered lists, constants, and the functions of each entry, all by name.
  */
 export function readAbi(root = ROOT) {
-  const folder = join(root, "assembly/abi");
-  const files = readdirSync(folder)
-    .filter((name) => !name.endsWith(".generated.ts"))
+  // The structs of assembly/abi/, and those that a kernel has beside it.
+  const files = readdirSync(join(root, "assembly"), { recursive: true, encoding: "utf8" })
+    .filter((name) => /\.ts$/.test(name) && !name.endsWith(".generated.ts"))
+    .map((name) => join(root, "assembly", name))
+    .filter((file) => dirname(file) === join(root, "assembly/abi") || /^export class \w+Params \{/m.test(readFileSync(file, "utf8")))
     .sort();
   const structs = [];
   const lists = [];
   let constants = [];
-  for (const file of files.map((name) => join(folder, name))) {
+  for (const file of files) {
     const statements = statementsOf(file);
     if (file.endsWith("/constants.ts")) constants = exportsOf(file, statements).map(constantOf);
     for (const statement of statements) {
-      if (statement.kind === NodeKind.ClassDeclaration) structs.push(structOf(file, statement));
-      if (statement.kind === NodeKind.EnumDeclaration) lists.push(listOf(file, statement));
+      const isOfAbi = dirname(file) === join(root, "assembly/abi");
+      if (statement.kind === NodeKind.ClassDeclaration && (isOfAbi || statement.name.text.endsWith("Params")))
+        structs.push(structOf(file, statement));
+      if (statement.kind === NodeKind.EnumDeclaration && isOfAbi) lists.push(listOf(file, statement));
     }
   }
   const functionsOf = (entry) => {

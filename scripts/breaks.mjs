@@ -13,6 +13,7 @@ import { cpus, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { GENERATED } from "./abi.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const tests = readdirSync(join(root, "test")).filter((name) => name.endsWith(".breaks.mjs"));
@@ -73,7 +74,7 @@ execFileSync(process.execPath, ["scripts/build.mjs", "tests"], { cwd: root, stdi
 /** A copy of the built tree to break things in. */
 function copy() {
   const folder = mkdtempSync(join(tmpdir(), "headwise-breaks-"));
-  for (const file of [...files, "build", "dist", "src/runtime/binary"])
+  for (const file of [...files, ...GENERATED, "build", "dist", "src/runtime/binary"])
     cpSync(join(root, file), join(folder, file), { recursive: true });
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
   return folder;

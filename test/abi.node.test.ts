@@ -225,7 +225,7 @@ describe("the generator, on changed sources", () => {
   }
 
   test.each([
-    ["a field more", "rowParams", "  /** Elements. */\n  count: usize;\n", "  /** Elements. */\n  count: usize;\n  more: usize;\n"],
+    ["a field more", "../rows/activations", "  /** Elements. */\n  count: usize;\n", "  /** Elements. */\n  count: usize;\n  more: usize;\n"],
     ["fields in another order", "attentionParams", "  parts: usize;\n  numParts: usize;", "  numParts: usize;\n  parts: usize;"],
     ["a field of another type", "attentionParams", "  softcap: f32;", "  softcap: i32;"],
     ["names in another order", "rowParams", "  GELU = 0,\n  GELU_TANH = 1,", "  GELU_TANH = 0,\n  GELU = 1,"],
@@ -242,7 +242,7 @@ describe("the generator, on changed sources", () => {
     const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
     expect(hashWith("package.json", `"version": "${version}"`, '"version": "99.0.0"')).not.toBe(generated.ABI_HASH);
     cpSync("package.json", join(root, "package.json"));
-    expect(hashWith("assembly/abi/rowParams.ts", "  /** Elements. */", "")).toBe(generated.ABI_HASH);
+    expect(hashWith("assembly/rows/activations.ts", "  /** Elements. */", "")).toBe(generated.ABI_HASH);
   });
 
   test("kernels whose work threads share have their units counted, and whatever they need beside", () => {
@@ -259,7 +259,7 @@ describe("the generator, on changed sources", () => {
   });
 
   test.each([
-    ["rowParams", "  kind: i32;", "  kind: u8;", "ActivateParams.kind: expected a field of usize, i32, f32"],
+    ["../rows/activations", "  kind: i32;", "  kind: u8;", "ActivateParams.kind: expected a field of usize, i32, f32"],
     ["rowParams", "  SILU = 2,", "  SILU = 7,", "Activation.SILU must be 2"],
     ["rowParams", "@unmanaged\nexport class AxisParams", "export class AxisParams", "AxisParams is not @unmanaged"],
     ["constants", "BLOCK, PANEL", "BLOCK, PANEL_BYTES", "PANEL_BYTES must be an integer that is written out"],

@@ -4,20 +4,6 @@
  * Every field takes 4 bytes; `scripts/abi.mjs` writes their TypeScript side. Addresses are in bytes, strides in elements.
  */
 
-/** An activation function of each element. */
-@unmanaged
-export class ActivateParams {
-  x: usize;
-  /** What each result is multiplied by; 0 where absent. */
-  gate: usize;
-  /** May be x. */
-  out: usize;
-  /** Elements. */
-  count: usize;
-  /** Activation */
-  kind: i32;
-}
-
 /** The functions. */
 export const enum Activation {
   GELU = 0,
@@ -69,24 +55,6 @@ export class AxisParams {
   size: usize;
   maskStride: usize;
   biasStride: usize;
-}
-
-/** Normalization of rows. */
-@unmanaged
-export class NormalizeParams {
-  x: usize;
-  /** May be x. */
-  out: usize;
-  // [length], 0 where absent
-  weight: usize;
-  bias: usize;
-  rows: usize;
-  /** Elements of a row. */
-  length: usize;
-  /** Added to the mean square. */
-  eps: f32;
-  /** 1: the mean is subtracted first, as layer norm does. */
-  isCentered: i32;
 }
 
 /** Cosines and sines of rotary embeddings. */

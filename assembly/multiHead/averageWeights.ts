@@ -1,7 +1,19 @@
 /**
  * Means of weights over the heads: out[b, i, j] = (Σ_h weights[b, h, i, j]) / numHeads, head by head in float64 and rounded once.
  */
-import { AverageParams } from "../abi/multiHeadParams";
+
+/** Means over heads. */
+@unmanaged
+export class AverageParams {
+  /** [batchSize, numHeads, seqLen, kvLen] */
+  weights: usize;
+  /** [batchSize, seqLen, kvLen] */
+  out: usize;
+  batchSize: usize;
+  numHeads: usize;
+  seqLen: usize;
+  kvLen: usize;
+}
 
 export function averageWeightsUnits(params: usize): usize {
   const p = changetype<AverageParams>(params);

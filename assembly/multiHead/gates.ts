@@ -3,7 +3,18 @@
  *
  * A head whose gate is 0 is not there: its elements become 0, NaN and infinities too. A gate of 1 leaves every bit.
  */
-import { GateParams } from "../abi/multiHeadParams";
+
+/** A factor on each head. */
+@unmanaged
+export class GateParams {
+  /** [rows, numHeads, valueDim]; multiplied in place. */
+  heads: usize;
+  /** [numHeads] */
+  gates: usize;
+  rows: usize;
+  numHeads: usize;
+  valueDim: usize;
+}
 
 export function gateHeadsUnits(params: usize): usize {
   return changetype<GateParams>(params).rows;

@@ -13,9 +13,23 @@
  * The first three are formed as max(x, 0) − |x| · F(−|x|), with F = Φ or σ: nothing cancels, on either side, and the limit at −∞ is 0.
  */
 import { expNeg4, expSumNeg4 } from "../math/exp";
-import { ActivateParams, Activation } from "../abi/rowParams";
+import { Activation } from "../abi/rowParams";
 import { madd } from "../math/simd";
 import { tanh4 } from "../math/tanh";
+
+/** An activation function of each element. */
+@unmanaged
+export class ActivateParams {
+  x: usize;
+  /** What each result is multiplied by; 0 where absent. */
+  gate: usize;
+  /** May be x. */
+  out: usize;
+  /** Elements. */
+  count: usize;
+  /** Activation */
+  kind: i32;
+}
 
 /** Elements of a unit of `activate`: 4 KiB, which are still in L1 when the gate comes. */
 // @ts-ignore: decorator

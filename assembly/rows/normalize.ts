@@ -10,8 +10,25 @@
  */
 import { firstLanes, lowerLanes, storeLanes, upperLanes } from "../math/lanes";
 import { PANEL, PANEL_BYTES } from "../tiles/layout";
-import { NormalizeParams } from "../abi/rowParams";
 import { madd } from "../math/simd";
+
+/** Normalization of rows. */
+@unmanaged
+export class NormalizeParams {
+  x: usize;
+  /** May be x. */
+  out: usize;
+  // [length], 0 where absent
+  weight: usize;
+  bias: usize;
+  rows: usize;
+  /** Elements of a row. */
+  length: usize;
+  /** Added to the mean square. */
+  eps: f32;
+  /** 1: the mean is subtracted first, as layer norm does. */
+  isCentered: i32;
+}
 
 export function normalizeUnits(params: usize): usize {
   return changetype<NormalizeParams>(params).rows;

@@ -1,9 +1,7 @@
-/** assembly/ → what the kernels and TypeScript agree on. Both files are checked in, and written anew where they are stale. */
-import { refresh } from "../abi.mjs";
+/** assembly/ → what the kernels and TypeScript agree on. Neither file is checked in. */
+import { GENERATED, refresh } from "../abi.mjs";
 import { listFiles } from "./files.mjs";
 import { root, scripts } from "./tool.mjs";
-
-const GENERATED = ["assembly/abi/hash.generated.ts", "src/runtime/abi.generated.ts"];
 
 export const ABI = {
   name: "abi",
