@@ -21,7 +21,12 @@ const attention = (
   headDim: number,
   causal: boolean,
 ): AttentionShape => ({
-  ...{ name, numHeads, numKvHeads, seqLen, headDim, causal },
+  name,
+  numHeads,
+  numKvHeads,
+  seqLen,
+  headDim,
+  causal,
 });
 
 /** One layer of known models. */
@@ -89,7 +94,13 @@ export const DECODE: readonly DecodeShape[] = [512, 2048, 8192, 32768, 131072].f
 export const DECODE_ROWS: readonly AttentionShape[] = DECODE.filter(
   ({ numKvHeads, kvLen }) => numKvHeads > 1 && kvLen >= 2048 && kvLen <= 32768,
 ).map(({ name, numHeads, numKvHeads, headDim, kvLen }) => ({
-  ...{ name: `decode ${name}`, numHeads: numKvHeads, numKvHeads, seqLen: numHeads / numKvHeads, kvLen, headDim, causal: false },
+  name: `decode ${name}`,
+  numHeads: numKvHeads,
+  numKvHeads,
+  seqLen: numHeads / numKvHeads,
+  kvLen,
+  headDim,
+  causal: false,
 }));
 
 /** Options of the call that a shape names. */

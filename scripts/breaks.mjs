@@ -92,8 +92,9 @@ function buildsOf({ tests = [], needsWide }) {
 const compile = (folder, builds) =>
   Promise.all(
     builds.map((target) =>
+      // prettier-ignore
       node(folder, [
-        ...["node_modules/assemblyscript/bin/asc.js", "assembly/index.ts", "--target", target],
+        "node_modules/assemblyscript/bin/asc.js", "assembly/index.ts", "--target", target,
         ...(builds.length === 1 ? ["--optimizeLevel", "1"] : ["--textFile", `build/${target}.wat`]),
       ]),
     ),
@@ -104,8 +105,9 @@ const NOT_ALONE = ["--exclude", "test/cacheWalk.test.ts"];
 const test = (folder, names = [], needsThreads = false, builds = []) =>
   node(
     folder,
+    // prettier-ignore
     [
-      ...["node_modules/vitest/vitest.mjs", "run", "--project", "node", "--bail", "1", "--reporter", "dot", ...NOT_ALONE],
+      "node_modules/vitest/vitest.mjs", "run", "--project", "node", "--bail", "1", "--reporter", "dot", ...NOT_ALONE,
       ...names.map((name) => `test/${name}.`), // both <name>.test.ts and <name>.node.test.ts
     ],
     { ...(!needsThreads && { HEADWISE_TEST_THREADS: "1" }), HEADWISE_TEST_BUILDS: builds.join(), HEADWISE_TEST_WORKERS: "1" },

@@ -122,9 +122,10 @@ test("the generated files are those of the sources; node scripts/abi.mjs writes 
 async function compile(source: string): Promise<Uint8Array<ArrayBuffer>> {
   let binary: Uint8Array<ArrayBuffer> | undefined;
   const { error, stderr } = await asc(
+    // prettier-ignore
     [
-      ...["entry.ts", "--outFile", "out.wasm", "--runtime", "stub", "--enable", "simd", "--importMemory"],
-      ...["--use", "abort=", "--use", "IS_WIDE_BUILD=ASC_FEATURE_GC"],
+      "entry.ts", "--outFile", "out.wasm", "--runtime", "stub", "--enable", "simd", "--importMemory",
+      "--use", "abort=", "--use", "IS_WIDE_BUILD=ASC_FEATURE_GC",
     ],
     {
       readFile: (name) => {

@@ -17,7 +17,7 @@ export default [
   },
   {
     rule: "bits: an operation without a case is noticed",
-    find: '"KVCache.restore", ',
+    find: '    "KVCache.restore",\n',
     replace: "",
     tests: BITS,
   },

@@ -202,7 +202,11 @@ test("steps run side by side, at most as many as there are jobs, and a notice is
   let running = 0;
   let most = 0;
   const steps = Array.from({ length: 5 }, (_, index): Step => ({
-    ...{ name: `${index}`, makes: `${index}`, notice: "this takes a while", inputs: () => [], outputs: [`${index}.txt`] },
+    name: `${index}`,
+    makes: `${index}`,
+    notice: "this takes a while",
+    inputs: () => [],
+    outputs: [`${index}.txt`],
     run: async () => {
       most = Math.max(most, ++running);
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -322,7 +326,11 @@ test("what one can ask for exists, and the package asks for neither the debug bu
   const { folder } = workshop();
   const asked: string[] = [];
   const fakes = STEPS.map(({ name, needs }): Step => ({
-    ...{ name, makes: name, inputs: () => [], outputs: [`${name}.txt`], ...(needs && { needs }) },
+    name,
+    makes: name,
+    inputs: () => [],
+    outputs: [`${name}.txt`],
+    ...(needs && { needs }),
     run: () => {
       asked.push(name);
       writeFileSync(join(folder, `${name}.txt`), "");

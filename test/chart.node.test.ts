@@ -20,7 +20,11 @@ const drawHeatMap = drawingHeatMap as (document: unknown) => string;
 const script = fileURLToPath(new URL("../bench/chart/main.mjs", import.meta.url));
 
 const row = (contestant: string, shape: string, median: number, threads = 1, io = "resident") => ({
-  ...{ contestant, shape, threads, io, version: `v-${contestant}` },
+  contestant,
+  shape,
+  threads,
+  io,
+  version: `v-${contestant}`,
   timing: { median, spread: [median, median], calls: 1 },
 });
 const document = {
@@ -154,15 +158,20 @@ describe("chart", () => {
 
 describe("linear and softmax attention by length", () => {
   const point = (shape: string, linear: number, softmax: number | undefined) => ({
-    ...{ build: "relaxed", shape, ms: linear, "softmax attention, ms": softmax },
+    build: "relaxed",
+    shape,
+    ms: linear,
+    "softmax attention, ms": softmax,
   });
   const measured = {
     machine: { node: "24.0.0", cpu: "Test <CPU>" },
     results: {
       linear: [
         point("12×16384×64 full", 88, undefined),
-        ...[point("12×64×64 full", 0.31, 0.27), point("12×128×64 full", 0.625, 1.015)],
-        ...[point("12×64×64 causal", 0.4, 0.18), point("12×128×64 causal", 0.8, 0.625)],
+        point("12×64×64 full", 0.31, 0.27),
+        point("12×128×64 full", 0.625, 1.015),
+        point("12×64×64 causal", 0.4, 0.18),
+        point("12×128×64 causal", 0.8, 0.625),
       ],
     },
   };

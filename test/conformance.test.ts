@@ -90,9 +90,10 @@ function queryOffsetOf({ past_key, nonpad_kv_seqlen }: OnnxCase["inputs"], seqLe
   return nonpad_kv_seqlen ? nonpad_kv_seqlen.data.map((length) => Number(length) - seqLen) : 0;
 }
 
+// prettier-ignore
 const ATTRIBUTES = [
-  ...["q_num_heads", "kv_num_heads", "is_causal", "scale", "softcap", "left_window_size", "right_window_size"],
-  ...["qk_matmul_output_mode", "softmax_precision"],
+  "q_num_heads", "kv_num_heads", "is_causal", "scale", "softcap", "left_window_size", "right_window_size",
+  "qk_matmul_output_mode", "softmax_precision",
 ];
 /** qk_matmul_output_mode 0 to 2; 3 is the weights. */
 const SCORES_STAGES = ["scaled", "capped", "biased"] as const;

@@ -54,16 +54,17 @@ describe.each([...pageExamples(), ...commentExamples()])("$name", ({ name, code 
 
 test("every function and class that the package exports for use has an example", () => {
   const examples = [...pageExamples(), ...commentExamples()].map(({ code }) => code).join("\n");
-  for (const name of [
-    ...["createWorkerEngine(", ".read(", ".write(", ".restoreKVCache("],
-    ...["createEngine(", "createEngineSync(", ".tensor(", ".reshape(", ".scaledDotProductAttention(", ".dispose("],
-    ...[".mergeAttention(", ".createKVCache(", ".append(", ".attend(", ".truncate(", ".fork(", ".reorder(", "KVCache.restore("],
-    ...[".createMultiHeadAttention(", ".createMultiHeadAttention.fromTorch(", ".forward(", ".projectKeys(", ".createCache("],
-    ".pruneHeads(",
-    ...[".linearAttention(", ".createLinearAttentionState(", ".step(", ".sums(", ".restoreLinearAttentionState("],
-    ...[".matmul(", ".packMatrix(", ".activate(", ".softmax(", ".layerNorm(", ".rmsNorm(", ".rotary(", ".rotaryTables("],
-    ...["causalMask(", "windowMask(", "paddingMask(", "prefixMask(", "documentMask(", "and(", "or(", "not(", "applyMask("],
-  ]) {
+  // prettier-ignore
+  const names = [
+    "createWorkerEngine(", ".read(", ".write(", ".restoreKVCache(",
+    "createEngine(", "createEngineSync(", ".tensor(", ".reshape(", ".scaledDotProductAttention(", ".dispose(",
+    ".mergeAttention(", ".createKVCache(", ".append(", ".attend(", ".truncate(", ".fork(", ".reorder(", "KVCache.restore(",
+    ".createMultiHeadAttention(", ".createMultiHeadAttention.fromTorch(", ".forward(", ".projectKeys(", ".createCache(", ".pruneHeads(",
+    ".linearAttention(", ".createLinearAttentionState(", ".step(", ".sums(", ".restoreLinearAttentionState(",
+    ".matmul(", ".packMatrix(", ".activate(", ".softmax(", ".layerNorm(", ".rmsNorm(", ".rotary(", ".rotaryTables(",
+    "causalMask(", "windowMask(", "paddingMask(", "prefixMask(", "documentMask(", "and(", "or(", "not(", "applyMask(",
+  ];
+  for (const name of names) {
     expect(examples, name).toContain(name);
   }
   expect(examples).toMatch(/from "headwise\/reference"/);
@@ -93,7 +94,9 @@ const anchorOf = (heading: string): string =>
 
 test("links between documents lead to files and headings that exist", () => {
   const pages = [
-    ...["README.md", "CHANGELOG.md", "examples/README.md"],
+    "README.md",
+    "CHANGELOG.md",
+    "examples/README.md",
     ...["docs", "docs/decisions"].flatMap((folder) => markdownIn(folder)),
     ...readdirSync(new URL("examples", root), { withFileTypes: true })
       .filter((entry) => entry.isDirectory())

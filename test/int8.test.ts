@@ -68,7 +68,10 @@ onEveryEngine((build, engine) => {
       using cache = filled();
       const last = cutRows(q, length - 5, length);
       const options = {
-        ...{ scale: 0.4, softcap: 3, window: [15, 0] as const, sinkTokens: 2 },
+        scale: 0.4,
+        softcap: 3,
+        window: [15, 0] as const,
+        sinkTokens: 2,
         bias: normal([numHeads, 1, length], 9),
         mask: randomMask([5, length], 10, 0.7),
         sinks: normal([numHeads], 11),

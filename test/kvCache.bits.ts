@@ -103,6 +103,10 @@ export default DTYPES.flatMap((dtype) => [
       session.attend("reordered", 3, {}, fork);
       return session.end(restored, fork);
     },
-    ...["KVCache.serialize", "KVCache.restore", "KVCache.fork", "KVCache.truncate", "KVCache.reorder"],
+    "KVCache.serialize",
+    "KVCache.restore",
+    "KVCache.fork",
+    "KVCache.truncate",
+    "KVCache.reorder",
   ),
 ]) satisfies readonly BitsCase[];

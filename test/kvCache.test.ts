@@ -88,7 +88,11 @@ onEveryEngine((build, engine) => {
       const q = cutRows(inputs.q, length - 5, length);
       const matrix = [shape.batchSize, shape.numHeads, 5, length];
       const optionsWith = (seed: number) => ({
-        ...{ scale: 0.4, softcap: 3, window: 50, sinkTokens: 2, scoresStage: "capped" as const },
+        scale: 0.4,
+        softcap: 3,
+        window: 50,
+        sinkTokens: 2,
+        scoresStage: "capped" as const,
         bias: normal([shape.numHeads, 1, length], 9),
         mask: randomMask([5, length], 10, 0.7),
         sinks: normal([shape.numHeads], 11),

@@ -72,8 +72,11 @@ const stateCase = (name: string, kind: Parameters<FullEngine["createLinearAttent
       for (const each of [mine, restored, twin]) each.dispose();
       return outputs;
     },
-    ...["LinearAttentionState.sums", "LinearAttentionState.serialize", "FullEngine.restoreLinearAttentionState"],
-    ...["LinearAttentionState.fork", "FullEngine.linearAttention"],
+    "LinearAttentionState.sums",
+    "LinearAttentionState.serialize",
+    "FullEngine.restoreLinearAttentionState",
+    "LinearAttentionState.fork",
+    "FullEngine.linearAttention",
   );
 
 const SIZES = { batchSize: DIMS.batch, numKvHeads: DIMS.kvHeads, headDim: DIMS.headDim, valueDim: DIMS.valueDim };

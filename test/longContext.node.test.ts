@@ -10,8 +10,9 @@ const run = (...args: string[]) =>
   });
 
 test("three processes have the result of one, and the bytes that the document says are sent", () => {
+  // prettier-ignore
   const { stdout, status } = run(
-    ...["--keys", "1300", "--processes", "3", "--heads", "4", "--kv-heads", "2", "--head-dim", "16", "--tokens", "3"],
+    "--keys", "1300", "--processes", "3", "--heads", "4", "--kv-heads", "2", "--head-dim", "16", "--tokens", "3",
   );
   expect(status).toBe(0);
   const [, query, parts, back] = /sent a token: (\d+) bytes to each of (\d+) processes, (\d+) bytes back/.exec(stdout)!.map(Number);

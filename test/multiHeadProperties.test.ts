@@ -71,8 +71,13 @@ onEveryEngine((build, engine) => {
       const { q, k, v, qBias, kBias, vBias, out } = parameters;
       const heads = (matrix: TestTensor | undefined, ...dims: number[]): TestTensor => ({ data: transposed(matrix!).data, dims });
       const keras = {
-        ...{ q: heads(q, 20, 6, 7), k: heads(k, 20, 3, 7), v: heads(v, 20, 3, 5), out: heads(out, 6, 5, 20) },
-        ...{ qBias: { ...qBias!, dims: [6, 7] }, kBias: { ...kBias!, dims: [3, 7] }, vBias: { ...vBias!, dims: [3, 5] } },
+        q: heads(q, 20, 6, 7),
+        k: heads(k, 20, 3, 7),
+        v: heads(v, 20, 3, 5),
+        out: heads(out, 6, 5, 20),
+        qBias: { ...qBias!, dims: [6, 7] },
+        kBias: { ...kBias!, dims: [3, 7] },
+        vBias: { ...vBias!, dims: [3, 5] },
         outBias: parameters.outBias,
       };
       expectSameBits(forward(engine, { ...GROUPED, weightLayout: "inOut" }, keras, x, { causal: true }), expected(), "keras");

@@ -110,7 +110,9 @@ const CASES: Record<string, [shape: string, options: Options][]> = {
     [
       "B2-S20-KV1100-H4/2-D16",
       ({ seqLen, kvLen }, seed) => ({
-        ...{ keyStarts: [3, 600], causal: true, queryOffset: [1050, 1080] },
+        keyStarts: [3, 600],
+        causal: true,
+        queryOffset: [1050, 1080],
         mask: randomMask([seqLen, kvLen], seed, 0.5),
         bias: bias([kvLen - 20], seed),
       }),
@@ -131,7 +133,10 @@ const CASES: Record<string, [shape: string, options: Options][]> = {
     [
       "B1-S30-KV1050-H4/2-D16",
       ({ seqLen, kvLen, numHeads }, seed) => ({
-        ...{ cuSeqlensQ: [0, 5, 30], cuSeqlensK: [0, 13, 1050], queryOffset: [2, 900], causal: true },
+        cuSeqlensQ: [0, 5, 30],
+        cuSeqlensK: [0, 13, 1050],
+        queryOffset: [2, 900],
+        causal: true,
         mask: randomMask([seqLen, kvLen], seed, 0.5),
         bias: bias([numHeads, 1, kvLen - 20], seed),
         sinks: normal([numHeads], seed),

@@ -96,7 +96,10 @@ const calls = callsOf(shapes);
 
 /** One row, so that its results have the magnitude that they happen to have: logSumExp near 0, scores that cancel, weights of 1e-9. */
 const rows: fc.Arbitrary<Shape> = fc.record({
-  ...{ batchSize: fc.constant(1), seqLen: fc.constant(1), numHeads: fc.constant(1), numKvHeads: fc.constant(1) },
+  batchSize: fc.constant(1),
+  seqLen: fc.constant(1),
+  numHeads: fc.constant(1),
+  numKvHeads: fc.constant(1),
   kvLen: fc.oneof(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 0, max: 30 })),
   headDim: fc.integer({ min: 1, max: 100 }),
   valueDim: fc.integer({ min: 1, max: 3 }),

@@ -69,8 +69,14 @@ onEveryBuild((_, engine) => {
     };
     const config = { embedDim: EMBED, numHeads: HEADS, kDim: 7, vDim: 9, addZeroAttention: true };
     const parameters = {
-      ...{ q: dict.q_proj_weight, k: dict.k_proj_weight, v: dict.v_proj_weight, qkvBias: dict.in_proj_bias },
-      ...{ out: dict["out_proj.weight"], outBias: dict["out_proj.bias"], biasK: dict.bias_k, biasV: dict.bias_v },
+      q: dict.q_proj_weight,
+      k: dict.k_proj_weight,
+      v: dict.v_proj_weight,
+      qkvBias: dict.in_proj_bias,
+      out: dict["out_proj.weight"],
+      outBias: dict["out_proj.bias"],
+      biasK: dict.bias_k,
+      biasV: dict.bias_v,
     };
     const [k, v] = [normal([2, KEYS, 7], 19), normal([2, KEYS, 9], 20)];
     const x = normal([2, ROWS, EMBED], 21);

@@ -66,15 +66,18 @@ function reference({ attention, order, norm }: Config, parameters: Parameters, x
 const BLOCKS: Record<string, { config: Config; gated: boolean; biases: boolean }> = {
   "post-norm, layer norm, GELU": {
     config: { attention: { embedDim: 24, numHeads: 3 }, order: "post", norm: "layer" },
-    ...{ gated: false, biases: true },
+    gated: false,
+    biases: true,
   },
   "pre-norm, layer norm, GELU": {
     config: { attention: { embedDim: 40, numHeads: 5 }, order: "pre", norm: "layer" },
-    ...{ gated: false, biases: true },
+    gated: false,
+    biases: true,
   },
   "pre-norm, RMS norm, SwiGLU, rotary, grouped heads": {
     config: { attention: { embedDim: 40, numHeads: 4, numKvHeads: 2, rotary: {}, qkNorm: true }, order: "pre", norm: "rms" },
-    ...{ gated: true, biases: false },
+    gated: true,
+    biases: false,
   },
 };
 
@@ -88,7 +91,10 @@ function parametersOf({ attention, norm }: Config, gated: boolean, biases: boole
   });
   return {
     attention: randomParameters(attention, 2, { biases }),
-    ...{ norm1: normOf(61), norm2: normOf(63), up: matrix(hidden, embedDim, 65), down: matrix(embedDim, hidden, 66) },
+    norm1: normOf(61),
+    norm2: normOf(63),
+    up: matrix(hidden, embedDim, 65),
+    down: matrix(embedDim, hidden, 66),
     ...(gated && { gate: matrix(hidden, embedDim, 67) }),
     ...(biases && { upBias: normal([hidden], 68), downBias: normal([embedDim], 69) }),
   };

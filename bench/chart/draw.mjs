@@ -92,7 +92,11 @@ export function draw(document, { size = "12×1024×64", threads = 1 } = {}) {
     xAxis: groups.map((_, gridIndex) => ({ gridIndex, type: "value", min: 0, max: longest, show: false })),
     yAxis: groups.map(({ entries }, gridIndex) => axisOf(entries, gridIndex)),
     series: groups.map(({ entries }, index) => ({
-      ...{ type: "bar", xAxisIndex: index, yAxisIndex: index, silent: true, barWidth: ROW_HEIGHT - 8 },
+      type: "bar",
+      xAxisIndex: index,
+      yAxisIndex: index,
+      silent: true,
+      barWidth: ROW_HEIGHT - 8,
       data: entries.map((entry) => barOf(entry, longest)),
     })),
     graphic: groups.flatMap(({ entries, top }) =>
@@ -112,23 +116,29 @@ function headOf({ machine, rows }, size, threads, isAnyCut) {
   return {
     text: `${[`${heads} heads`, ...others].join(" × ")}, float32, ${threads === 1 ? "one thread" : `${threads} threads`}: milliseconds, less is better`,
     subtext: `${machine.cpu}, Node ${machine.node}, ${where}${cut}`,
-    ...{
-      left: 16,
-      top: 14,
-      padding: 0,
-      textStyle: { fontSize: 16, color: COLOURS.text },
-      subtextStyle: { fontSize: 12, color: COLOURS.aside },
-    },
+    left: 16,
+    top: 14,
+    padding: 0,
+    textStyle: { fontSize: 16, color: COLOURS.text },
+    subtextStyle: { fontSize: 12, color: COLOURS.aside },
   };
 }
 
 const groupHeadOf = ({ name, top }) => ({
-  ...{ text: name, left: 16, top: top - 22, padding: 0, textStyle: { fontSize: 14, color: COLOURS.text } },
+  text: name,
+  left: 16,
+  top: top - 22,
+  padding: 0,
+  textStyle: { fontSize: 14, color: COLOURS.text },
 });
 
 /** Each label is one piece of text: pieces would stand where the widths of an assumed font put them. */
 const axisOf = (entries, gridIndex) => ({
-  ...{ gridIndex, type: "category", inverse: true, axisLine: { show: false }, axisTick: { show: false } },
+  gridIndex,
+  type: "category",
+  inverse: true,
+  axisLine: { show: false },
+  axisTick: { show: false },
   axisLabel: { interval: 0, fontSize: 13 },
   data: entries.map(({ contestant, version }) => ({
     value: WITHOUT_VERSION.has(contestant) ? contestant : `${contestant} ${version}`.trim(),

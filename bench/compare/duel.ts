@@ -50,7 +50,8 @@ export async function duel(engines: Pair<Engine>, shape: AttentionShape, io: Io,
 
   const { median, spread } = summarise(ratios);
   return {
-    ...{ shape: shape.name, io },
+    shape: shape.name,
+    io,
     milliseconds: { ref: summarise(samples.ref), tree: summarise(samples.tree) },
     ratio: { median, spread },
     verdict: spread[1] < 1 ? "faster" : spread[0] > 1 ? "slower" : "same",

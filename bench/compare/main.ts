@@ -40,7 +40,8 @@ async function race(contenders: Pair<Contender>, { shapes, rounds }: Options): P
 const print = (rows: readonly Row[]): void =>
   printTable(
     rows.map(({ shape, io, milliseconds, ratio, verdict, differing, elements }) => ({
-      ...{ shape, io },
+      shape,
+      io,
       "REF, ms": milliseconds.ref.median,
       "tree, ms": milliseconds.tree.median,
       "tree / REF": ratio.median.toFixed(3),

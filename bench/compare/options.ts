@@ -60,7 +60,10 @@ export function readOptions(): Options | undefined {
   if (shapes.length === 0)
     throw new TypeError(`--only ${only}: no shape has that in its name (${SHAPES.map(({ name }) => name).join(", ")})`);
   return {
-    ...{ ref, shapes, build, json },
+    ref,
+    shapes,
+    build,
+    json,
     threads: threads === undefined ? undefined : count("threads", threads),
     rounds: count("rounds", rounds),
   };

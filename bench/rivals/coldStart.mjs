@@ -32,8 +32,14 @@ export async function coldStarts(shape, io, entrants, { rounds, progress }) {
   const timed = rows
     .filter((row) => !failed.has(row))
     .map(({ entrant: { name, threads }, version, error, samples }) => ({
-      ...{ shape: shape.name, io, contestant: name, version, threads },
-      ...{ timing: summarise(samples), error, samples },
+      shape: shape.name,
+      io,
+      contestant: name,
+      version,
+      threads,
+      timing: summarise(samples),
+      error,
+      samples,
     }))
     .sort((a, b) => a.timing.median - b.timing.median);
   return { rows: timed, absent };

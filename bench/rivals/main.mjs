@@ -17,7 +17,11 @@ function print({ rows, absent }) {
   if (rows.length > 0)
     console.table(
       rows.map(({ shape, io, contestant, version, threads, timing, gigaflops, gigaelements, ofHeadwise, error }) => ({
-        ...{ shape, io, contestant, version, threads },
+        shape,
+        io,
+        contestant,
+        version,
+        threads,
         ms: significant(timing.median, 3),
         "1st quartile": significant(timing.spread[0], 3),
         "3rd quartile": significant(timing.spread[1], 3),

@@ -99,10 +99,16 @@ export async function race(shape, io, entrants, { rounds, limit, progress }) {
     .map(({ entrant: { name, threads }, version, error, samples, timing }) => {
       const headwise = timed.find(({ entrant }) => entrant.name === "headwise" && entrant.threads === threads);
       return {
-        ...{ shape: shape.name, io, contestant: name, version, threads, timing },
+        shape: shape.name,
+        io,
+        contestant: name,
+        version,
+        threads,
+        timing,
         [kind.rate]: gigaPerSecond(kind.workOf(shape), timing),
         ofHeadwise: headwise && timing.median / headwise.timing.median,
-        ...{ error, samples },
+        error,
+        samples,
       };
     })
     .sort((a, b) => a.timing.median - b.timing.median);

@@ -72,7 +72,10 @@ async function rivalRows(threads: number, wants: Context["wants"], progress: Con
     )) {
       const bytes = 8 * shape.numKvHeads * shape.kvLen! * shape.headDim;
       rows.push({
-        ...{ build: `${contestant} ${version}`, shape: shape.name, dtype: "float32", threads: count },
+        build: `${contestant} ${version}`,
+        shape: shape.name,
+        dtype: "float32",
+        threads: count,
         ...timingCells(timing),
         "GB/s": gigaPerSecond(bytes, timing),
         "error, 1e-6": 1e6 * error,
@@ -106,7 +109,10 @@ export default {
             if (dtype === "float32") medians.set(count, timing.median);
             const rate = gigaPerSecond(bytes, timing);
             rows.push({
-              ...{ build, shape: shape.name, dtype, threads: count },
+              build,
+              shape: shape.name,
+              dtype,
+              threads: count,
               ...timingCells(timing),
               "GB/s": rate,
               "read loop GB/s": ceiling,

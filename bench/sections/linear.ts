@@ -121,7 +121,10 @@ async function speedRows(build: PackagedBuild, { threads, wants, progress }: Con
       for (const [index, count] of counts.entries()) {
         const rate = gigaPerSecond(HEADS * LENGTH * kind.flops, timings[index]!);
         rows.push({
-          ...{ build, shape, layout, threads: count },
+          build,
+          shape,
+          layout,
+          threads: count,
           ...timingCells(timings[index]!),
           "GFLOP/s": rate,
           "peak GFLOP/s": ceiling,
@@ -151,7 +154,10 @@ async function lengthRows(build: PackagedBuild, { wants, progress }: Context): P
       const [linear, softmax] = measure([inputs.linear(kind), inputs.softmax(kind.name === "causal")]);
       inputs.dispose();
       rows.push({
-        ...{ build, shape, layout: "bshd", threads: 1 },
+        build,
+        shape,
+        layout: "bshd",
+        threads: 1,
         ...timingCells(linear!),
         "softmax attention, ms": softmax!.median,
         "× softmax": softmax!.median / linear!.median,

@@ -46,7 +46,10 @@ export default {
         const peak = count === 1 ? peaks.get(contestant) : undefined;
         const native = raced.find((row) => row.contestant === "onnxruntime-node" && row.threads === threads);
         rows.push({
-          ...{ shape: shape.name, contestant, version, threads: count },
+          shape: shape.name,
+          contestant,
+          version,
+          threads: count,
           ...timingCells(timing),
           "GFLOP/s": gigaflops,
           "peak GFLOP/s": peak,

@@ -36,8 +36,11 @@ export function readModel(path) {
 
   const blocks = Array.from({ length: layers }, (_, layer) => ({
     attention: { q: q[layer], k: k[layer], v: v[layer], out: out[layer] },
-    ...{ norm1: { weight: norm1[layer] }, norm2: { weight: norm2[layer] } },
-    ...{ up: up[layer], gate: gate[layer], down: down[layer] },
+    norm1: { weight: norm1[layer] },
+    norm2: { weight: norm2[layer] },
+    up: up[layer],
+    gate: gate[layer],
+    down: down[layer],
   }));
   return {
     config: { embedDim, numHeads, numKvHeads, rotary: { interleaved: true }, eps: 1e-5 },

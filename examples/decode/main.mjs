@@ -83,7 +83,16 @@ async function main(options) {
 }
 
 const DEFAULTS = {
-  ...{ seed: 1, layers: 4, embed: 256, heads: 8, "kv-heads": 2, vocabulary: 512, prompt: 64, tokens: 64, threads: 1 },
-  ...{ model: "", tokenizer: "" },
+  seed: 1,
+  layers: 4,
+  embed: 256,
+  heads: 8,
+  "kv-heads": 2,
+  vocabulary: 512,
+  prompt: 64,
+  tokens: 64,
+  threads: 1,
+  model: "",
+  tokenizer: "",
 };
 await runExample("decode", DEFAULTS, main);

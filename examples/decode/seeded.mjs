@@ -23,11 +23,16 @@ export function seededModel({ seed, layers, embedDim, numHeads, numKvHeads, voca
   const hidden = 3 * embedDim;
   const block = () => ({
     attention: {
-      ...{ q: matrix(embedDim, embedDim), k: matrix(kvDim, embedDim), v: matrix(kvDim, embedDim) },
+      q: matrix(embedDim, embedDim),
+      k: matrix(kvDim, embedDim),
+      v: matrix(kvDim, embedDim),
       out: matrix(embedDim, embedDim),
     },
-    ...{ norm1: norm, norm2: norm },
-    ...{ up: matrix(hidden, embedDim), gate: matrix(hidden, embedDim), down: matrix(embedDim, hidden) },
+    norm1: norm,
+    norm2: norm,
+    up: matrix(hidden, embedDim),
+    gate: matrix(hidden, embedDim),
+    down: matrix(embedDim, hidden),
   });
   return {
     config: { embedDim, numHeads, numKvHeads, rotary: {}, eps: 1e-5 },

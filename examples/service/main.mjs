@@ -19,7 +19,12 @@ async function main({ host, port, threads, waiting, timeout, "body-bytes": bodyB
 }
 
 const DEFAULTS = {
-  ...{ host: "localhost", port: "8080", threads: 1 },
-  ...{ waiting: 16, timeout: 10_000, "body-bytes": 16 * 2 ** 20, "memory-bytes": 2 ** 30 },
+  host: "localhost",
+  port: "8080",
+  threads: 1,
+  waiting: 16,
+  timeout: 10_000,
+  "body-bytes": 16 * 2 ** 20,
+  "memory-bytes": 2 ** 30,
 };
 await runExample("service", DEFAULTS, main);

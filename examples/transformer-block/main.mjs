@@ -25,9 +25,12 @@ function bert(engine, { embedDim, numHeads }) {
         out: random(embedDim, embedDim),
         outBias: filled(0, embedDim),
       },
-      ...{ norm1: norm, norm2: norm },
-      ...{ up: random(4 * embedDim, embedDim), upBias: filled(0, 4 * embedDim) },
-      ...{ down: random(embedDim, 4 * embedDim), downBias: filled(0, embedDim) },
+      norm1: norm,
+      norm2: norm,
+      up: random(4 * embedDim, embedDim),
+      upBias: filled(0, 4 * embedDim),
+      down: random(embedDim, 4 * embedDim),
+      downBias: filled(0, embedDim),
     },
   );
 }
@@ -41,11 +44,16 @@ function llama(engine, { embedDim, numHeads, numKvHeads }) {
     { attention: { embedDim, numHeads, numKvHeads, rotary: {} }, order: "pre", norm: "rms" },
     {
       attention: {
-        ...{ q: random(embedDim, embedDim), k: random(kvDim, embedDim), v: random(kvDim, embedDim) },
+        q: random(embedDim, embedDim),
+        k: random(kvDim, embedDim),
+        v: random(kvDim, embedDim),
         out: random(embedDim, embedDim),
       },
-      ...{ norm1: { weight: filled(1, embedDim) }, norm2: { weight: filled(1, embedDim) } },
-      ...{ up: random(hidden, embedDim), gate: random(hidden, embedDim), down: random(embedDim, hidden) },
+      norm1: { weight: filled(1, embedDim) },
+      norm2: { weight: filled(1, embedDim) },
+      up: random(hidden, embedDim),
+      gate: random(hidden, embedDim),
+      down: random(embedDim, hidden),
     },
   );
 }

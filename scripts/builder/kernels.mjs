@@ -32,7 +32,10 @@ const step = (name, entry, options, { hasText = false, configs = ["asconfig.json
       const [binary, text] = outputs.map(beside);
       await runTool(
         "assemblyscript/bin/asc.js",
-        ...[entry, ...options, "--outFile", binary],
+        entry,
+        ...options,
+        "--outFile",
+        binary,
         ...(text === undefined ? [] : ["--textFile", text]),
       );
       for (const output of outputs) renameSync(`${root}${beside(output)}`, `${root}${output}`);
@@ -53,7 +56,7 @@ const ceilings = (name, features) =>
   step(
     name,
     CEILINGS,
-    [...["--config", "none", "-O3", "--runtime", "stub", "--noAssert"], ...["--use", "IS_WIDE_BUILD=0", "--enable", features]],
+    ["--config", "none", "-O3", "--runtime", "stub", "--noAssert", "--use", "IS_WIDE_BUILD=0", "--enable", features],
     { configs: [] },
   );
 

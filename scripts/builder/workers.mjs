@@ -33,6 +33,7 @@ const step = (name, entries, needs) => ({
 export const WORKERS = [
   step("pool-worker", { worker: "src/runtime/worker.ts" }, ["abi"]),
   step("engine-workers", { attentionWorker: "src/workerEngine/attentionWorker.ts", engineWorker: "src/workerEngine/worker.ts" }, [
-    ...["abi", "pool-worker"],
+    "abi",
+    "pool-worker",
   ]),
 ];

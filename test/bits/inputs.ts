@@ -20,9 +20,10 @@ export interface Halves {
 }
 
 /** What arithmetic does oddly at: zeros, subnormal numbers, the ends of the normal ones, infinities, and NaN. */
+// prettier-ignore
 const EXTREMES = Float32Array.of(
-  ...[0, -0, 1e-45, -1e-45, 1.1754942e-38, 1.1754944e-38, -1.1754944e-38, 5.9604645e-8, -5.9604645e-8, 1, -1],
-  ...[87.5, -87.5, 88.75, -103.5, 16777218, 1e19, -1e19, 3e38, -3e38, Infinity, -Infinity, NaN],
+  0, -0, 1e-45, -1e-45, 1.1754942e-38, 1.1754944e-38, -1.1754944e-38, 5.9604645e-8, -5.9604645e-8, 1, -1,
+  87.5, -87.5, 88.75, -103.5, 16777218, 1e19, -1e19, 3e38, -3e38, Infinity, -Infinity, NaN,
 );
 
 /** Numbers of one case; each call goes on where the one before ended. */

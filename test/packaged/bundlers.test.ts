@@ -135,7 +135,12 @@ inChromium(`${why}esbuild into one file`, () => {
     const esbuild = join(consumer.folder, "node_modules/esbuild/bin/esbuild");
     const { stderr } = await consumer.run(
       process.execPath,
-      ...[esbuild, "main.mjs", "--bundle", "--format=esm", "--outfile=dist/main.mjs", "--log-level=warning"],
+      esbuild,
+      "main.mjs",
+      "--bundle",
+      "--format=esm",
+      "--outfile=dist/main.mjs",
+      "--log-level=warning",
     );
     expect(stderr).toBe("");
     const { plain, isolated } = await withPage(consumer);

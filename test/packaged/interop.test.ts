@@ -25,7 +25,11 @@ const IN_AND_OUT = ["tensors in, a tensor out", "an engine's tensor, copied"];
 const ONNXRUNTIME = {
   right: [
     ...IN_AND_OUT,
-    ...["a tensor as the place for results", "float16", "a bool mask", "an int64 mask, converted", "from the GPU, after getData()"],
+    "a tensor as the place for results",
+    "float16",
+    "a bool mask",
+    "an int64 mask, converted",
+    "from the GPU, after getData()",
   ],
   alike: ["its own computation", "what a session gives"],
   texts: {

@@ -10,8 +10,12 @@ export const linear = {
   name: "linear",
   shapes: [1024, 4096, 16384].flatMap((seqLen) =>
     [false, true].map((causal) => ({
-      ...{ name: `linear 12×${seqLen}×64 ${causal ? "causal" : "full"}` },
-      ...{ numHeads: 12, numKvHeads: 12, seqLen, headDim: 64, causal },
+      name: `linear 12×${seqLen}×64 ${causal ? "causal" : "full"}`,
+      numHeads: 12,
+      numKvHeads: 12,
+      seqLen,
+      headDim: 64,
+      causal,
     })),
   ),
   ioOf: () => "resident",

@@ -47,7 +47,9 @@ function operationsOf(graph) {
     );
   };
   return {
-    ...{ add, multiply: elementwise("MUL"), divide: elementwise("DIV") },
+    add,
+    multiply: elementwise("MUL"),
+    divide: elementwise("DIV"),
     features: (x) => add(graph.apply("ELU", [x], graph.dimsOf(x)), one),
     matmul(a, b, { transposeA, transposeB } = {}) {
       const left = transposeA ? transpose(a) : a; // XNNPACK has no other way
