@@ -10,7 +10,7 @@ const LEFT = [76, 468];
 
 const MASKS = ["full", "causal"];
 
-/** Points of a mask by length, where both were timed. */
+/** Points of a mask by length, where both kinds were timed. */
 function pointsOf(rows, mask) {
   return rows
     .map((row) => ({ row, match: /^12×(\d+)×64 (full|causal)$/.exec(row.shape) }))
@@ -22,7 +22,7 @@ function pointsOf(rows, mask) {
 /**
  * SVG of both curves. The same document gives the same bytes.
  *
- * @throws {TypeError} the document is something else than what `npm run bench -- linear --json` prints
+ * @throws {TypeError} the document is not what `npm run bench -- linear --json` prints
  */
 export function drawCrossover(document) {
   const rows = document?.results?.linear;

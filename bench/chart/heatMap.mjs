@@ -1,4 +1,4 @@
-/** Attention weights of a sentence as two heat maps, one where each token sees all others and one that is causal. */
+/** Attention weights of a sentence as two heat maps: full attention and causal. */
 import { COLOURS, escaped, withDarkStyle } from "./style.mjs";
 
 /** Pixels. */

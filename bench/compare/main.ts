@@ -12,10 +12,10 @@ import { commitOf, describeWorkingTree } from "./git.js";
 import { type Options, readOptions, USAGE } from "./options.js";
 import { buildCommit } from "./worktree.js";
 
-/** What surrounds the arithmetic is what counts in small calls. */
+/** In small calls the overhead around the arithmetic dominates. */
 const ioOf = (shape: AttentionShape): Io => (SMALL_CALLS.includes(shape) ? "copy" : "resident");
 
-/** The build that an engine takes on this host. */
+/** The build that an engine chooses on this host. */
 async function bestBuild(): Promise<tree.PackagedBuild> {
   const engine = await tree.createEngine();
   const { build } = engine.info;
@@ -102,6 +102,6 @@ if (asked) {
   } catch (error) {
     progress("");
     console.error(error);
-    process.exit(1); // workers that still run would keep the process
+    process.exit(1); // workers that still run would keep the process alive
   }
 } else console.log(USAGE);

@@ -1,4 +1,4 @@
-/** What the command line says. */
+/** The options of the command line. */
 import { parseArgs } from "node:util";
 import { CONTESTANTS } from "./contestants.mjs";
 import { kindOf, KINDS, shapesOf } from "./kinds.mjs";

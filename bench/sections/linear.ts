@@ -1,4 +1,4 @@
-/** Linear attention: its share of the peak, how its time grows, and from which length on it is faster than softmax attention. */
+/** Linear attention: its share of the peak, how its time grows, and the length from which it beats softmax attention. */
 import type { FullEngine, LinearOptions, PackagedBuild } from "headwise";
 import { linearAttention as reference } from "headwise/reference";
 import { measureAgainst, peakProbes } from "../ceilings/ceilings.js";
@@ -12,15 +12,15 @@ const DIM = 64;
 /** Keys in a chunk, the default of the option. */
 const CHUNK = 48;
 
-/** The length whose speed is measured, and half of it for the slope. */
+/** The length that is measured, and half of it for the slope. */
 const LENGTH = 16384;
-/** Lengths at which it is set beside softmax attention. */
+/** Lengths at which it is compared with softmax attention. */
 const LENGTHS = [64, 128, 256, 512, 1024, 2048, 4096];
 
 interface Kind {
   readonly name: string;
   readonly options: LinearOptions;
-  /** Floating-point operations a row and head that it does, at that chunk size. */
+  /** Floating-point operations per row and head, at that chunk size. */
   readonly flops: number;
 }
 
@@ -30,7 +30,7 @@ const KINDS: readonly Kind[] = [
   { name: "full", options: {}, flops: sums },
   { name: "causal", options: { causal: true }, flops: sums + inChunk },
 ];
-/** The rules, beside the kernel form. */
+/** The rules, in addition to the kernel form. */
 const RULES: readonly Kind[] = [
   { name: "linear", options: { rule: "linear" }, flops: sums + inChunk },
   { name: "gated", options: { rule: "gated" }, flops: sums + inChunk },
@@ -55,7 +55,7 @@ function inputsOf(engine: FullEngine, length: number, layout: Layout) {
     k: resident(
       engine,
       scaled(normal(dims, 2), (x) => x / DIM),
-    ), // short, as delta rules want keys
+    ), // short, as delta rules require keys to be
     v: resident(engine, normal(dims, 3)),
     out: engine.tensor(dims),
     decay: resident(
@@ -100,7 +100,7 @@ function checkedError(engine: FullEngine, options: LinearOptions): number {
   throw new Error(`linear attention: error ${error}, no speed is reported on a wrong result`);
 }
 
-/** 16384 rows against the peak, and against half as many rows, on one thread and on more. */
+/** 16384 rows against the peak, and against half as many rows, on one thread and on several. */
 async function speedRows(build: PackagedBuild, { threads, wants, progress }: Context): Promise<Row[]> {
   const rows: Row[] = [];
   const counts = threads > 1 ? [1, threads] : [1];
@@ -141,7 +141,7 @@ async function speedRows(build: PackagedBuild, { threads, wants, progress }: Con
   return rows;
 }
 
-/** By length, beside softmax attention: from where on it is faster. */
+/** By length, next to softmax attention: from which length it is faster. */
 async function lengthRows(build: PackagedBuild, { wants, progress }: Context): Promise<Row[]> {
   const rows: Row[] = [];
   const engine = await openEngine(build);
@@ -170,7 +170,7 @@ async function lengthRows(build: PackagedBuild, { wants, progress }: Context): P
 
 export default {
   name: "linear",
-  title: "Linear attention: elu+1, rules, and beside softmax attention; operations are those of chunks of 48",
+  title: "Linear attention: elu+1, rules, and next to softmax attention; operations are those of chunks of 48",
   async run(context: Context): Promise<Row[]> {
     const rows: Row[] = [];
     for (const build of context.builds) rows.push(...(await speedRows(build, context)), ...(await lengthRows(build, context)));

@@ -1,6 +1,6 @@
 /**
- * Build "wide" beside "relaxed" and native onnxruntime-node, each in a process of its own, in turn: the flag that "wide" turns on
- * changes what V8 makes of "relaxed" too.
+ * Build "wide" next to "relaxed" and native onnxruntime-node, alternating, each in its own process: the flag that "wide" turns on
+ * also changes what V8 generates for "relaxed".
  */
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -24,11 +24,11 @@ const peakOf = (build: string): number =>
 
 export default {
   name: "wide",
-  title: 'Build "wide" beside "relaxed" and native onnxruntime-node; the peak is that of the build on one thread',
+  title: 'Build "wide" next to "relaxed" and native onnxruntime-node; the peak is that of the build on one thread',
   async run({ builds, threads, wants, progress }: Context): Promise<Row[]> {
     const shapes = SHAPES.filter(({ name }) => wants(name));
     if (shapes.length === 0) return [];
-    const reason = builds.includes("relaxed") ? whyNotWide() : 'it stands beside build "relaxed"';
+    const reason = builds.includes("relaxed") ? whyNotWide() : 'it is compared with build "relaxed"';
     if (reason !== undefined) {
       console.log(`wide: not run, ${reason}`);
       return [];

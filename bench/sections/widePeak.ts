@@ -1,4 +1,4 @@
-/** Prints the GFLOP/s that a build's multiply-adds reach at most, in a process of its own: `wide.ts` says why. */
+/** Prints the peak GFLOP/s of a build's multiply-adds, in its own process: `wide.ts` says why. */
 import type { PackagedBuild } from "headwise";
 import { enableWide } from "../../src/runtime/wide.js";
 import { measureAgainst, peakProbes } from "../ceilings/ceilings.js";

@@ -1,6 +1,6 @@
 import { createEngine } from "../../../dist/index.js";
 
-/** What a kind calls: a function of its inputs and, where the result shall lie there, of `out`. */
+/** What a kind calls: a function of its inputs and, if the result goes there, of `out`. */
 const callsOf = {
   attention(engine, { inputs: { k, v }, shape: { causal, kvLen, numKvHeads, headDim }, io }) {
     if (kvLen === undefined || io === "copy")
@@ -31,10 +31,10 @@ const callsOf = {
 
 export const prepare = (task) => prepareBuild(undefined, task);
 
-/** @param build  undefined for the one that the host's best is */
+/** @param build  undefined for the best one that this host runs */
 export async function prepareBuild(build, task) {
   const { kind, inputs, outDims, shape, io, threads } = task;
-  // Who needs attention alone does not load the rest.
+  // Attention alone does not load the rest.
   const engine = await createEngine({ build, threads, operations: kind === "attention" ? undefined : "all" });
   const { build: running, threads: count } = engine.info;
   if (count !== threads) throw new Error(`runs on ${count} thread(s)`);

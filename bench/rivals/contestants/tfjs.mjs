@@ -1,6 +1,6 @@
 /**
  * tfjs on its WebAssembly backend. Only products of two matrices without transposition go to XNNPACK there, so the fast way is head by
- * head; batched products, with `transposeB`, with tf.transpose or with keys that were transposed in advance, take ten times as long.
+ * head; batched products (with `transposeB`, with tf.transpose or with keys transposed in advance) take ten times as long.
  * In Node it has no threads (tensorflow/tfjs issue 3830).
  */
 import tf from "@tensorflow/tfjs-core";
@@ -26,7 +26,7 @@ function attendHead(q, k, v, scale, bias) {
   return tf.matMul(tf.softmax(bias ? tf.add(scores, bias) : scores), v);
 }
 
-/** As linearAttention.mjs wants them. */
+/** As linearAttention.mjs expects them. */
 const operations = {
   features: (x) => tf.add(tf.elu(x), 1),
   matmul: (a, b, { transposeA, transposeB } = {}) => tf.matMul(transposeA ? tf.transpose(a) : a, transposeB ? tf.transpose(b) : b),
@@ -34,7 +34,7 @@ const operations = {
   divide: tf.div,
 };
 
-/** The rows of each head in chunks, as tf.slice copies all of what it takes a part of. */
+/** The rows of each head in chunks, because tf.slice copies the whole tensor that it takes a part of. */
 const placeChunks = ({ data, dims: [, numHeads, rows, channels] }) =>
   Array.from({ length: numHeads }, (_, head) =>
     Array.from({ length: rows / CHUNK }, (_, chunk) => {
@@ -43,7 +43,7 @@ const placeChunks = ({ data, dims: [, numHeads, rows, channels] }) =>
     }),
   );
 
-/** Chunk by chunk, as batched products are slow: the keys of a row's own chunk one by one, those before as sums. */
+/** Chunk by chunk, because batched products are slow: the keys of a row's own chunk one by one, earlier ones as sums. */
 function attendChunks(q, k, v, visible) {
   const { features, matmul } = operations;
   let state;
@@ -66,7 +66,7 @@ function attendChunks(q, k, v, visible) {
 
 const placeWhole = ({ data, dims }) => tf.tensor(data, dims);
 
-/** How a kind places an input, and what it computes of those that are placed. */
+/** How a kind stores an input, and what it computes from the stored ones. */
 const computationsOf = {
   attention({ shape: { seqLen, headDim, causal } }) {
     const bias = causal ? tf.tensor2d(causalBias(seqLen), [seqLen, seqLen]) : undefined;
