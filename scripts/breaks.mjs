@@ -1,12 +1,12 @@
-// Applies each break to a copy of the sources, rebuilds what it touches and requires the tests to fail. Arguments: texts, one of which
-// a rule must contain to be tried; --share 2/5: only every fifth, from the second on; --check: only look whether each break still fits
+// Applies each break to a copy of the sources, rebuilds what it affects and requires the tests to fail. Arguments: texts, one of which
+// a rule must contain to be tried; --share 2/5: only every fifth, from the second on; --check: only check that each break still fits
 // the sources.
 //
-// A break is a one-line change, at least one for each rule that the tests hold. They stand in `test/*.breaks.mjs`, beside the tests that
-// notice them. `find` stands exactly once in the sources, wherever that is; `file` names the file, without its folder, where it stands
-// in several. `tests` narrows the suite to the files that have to notice, `needsThreads` widens it to engines of several threads,
-// `needsDist` says that the tests look at what tsc writes, `needsWorkers` that they run in the packaged workers, `needsWide` that only a
-// host for build "wide" notices.
+// A break is a one-line change; there is at least one for each rule that the tests enforce. Breaks are in `test/*.breaks.mjs`, next to
+// the tests that notice them. `find` occurs exactly once in the sources, anywhere; if it occurs in several files, `file` names the one
+// that is meant, without its folder. `tests` narrows the suite to the files that must notice, `needsThreads` widens it to engines of
+// several threads, `needsDist` says that the tests look at what tsc writes, `needsWorkers` that they run in the packaged workers,
+// `needsWide` that only a host for build "wide" notices.
 import { execFile, execFileSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
@@ -26,7 +26,7 @@ const sources = new Map(
     .filter((file) => /^(assembly|src|test\/bits)\/.*\.ts$|^test\/\w+\.bits\.ts$|^scripts\/builder\//.test(file))
     .map((file) => [file, readFileSync(join(root, file), "utf8")]),
 );
-/** The paths at which a break fits, one for each time. */
+/** The paths at which a break fits, one for each occurrence. */
 const placesOf = ({ file, find }) =>
   [...sources]
     .filter(([path]) => file === undefined || basename(path) === file)
@@ -80,15 +80,15 @@ function copy() {
 }
 
 /**
- * The builds that a break is tried on: one, as all are made of the same sources; every one where tests look at what the compiler
- * wrote.
+ * The builds that a break is tried on: one, because all are built from the same sources; all of them where tests look at what the
+ * compiler wrote.
  */
 function buildsOf({ tests = [], needsWide }) {
   if (tests.some((name) => name === "abi" || name === "codegen"))
     return ["debug", "simd", "relaxed", ...(canRunWide ? ["wide"] : [])];
   return [needsWide ? "wide" : "simd"];
 }
-/** Less optimized, and without the text, where only results are looked at: a second sooner. Thus not with the builder. */
+/** Less optimized and without the text where only results matter, which saves a second. Hence not with the builder. */
 const compile = (folder, builds) =>
   Promise.all(
     builds.map((target) =>
@@ -99,9 +99,9 @@ const compile = (folder, builds) =>
       ]),
     ),
   );
-/** Takes the longest, and what it finds the other tests of the cache find too. */
+/** The slowest test; the other tests of the cache find whatever it finds. */
 const NOT_ALONE = ["--exclude", "test/cacheWalk.test.ts"];
-/** Runs test files in Node, all by default; without engines of several threads, which are slow on few cores, unless they are needed. */
+/** Runs test files in Node, all by default; engines of several threads, which are slow on few cores, only where they are needed. */
 const test = (folder, names = [], needsThreads = false, builds = []) =>
   node(
     folder,
@@ -113,7 +113,7 @@ const test = (folder, names = [], needsThreads = false, builds = []) =>
     { ...(!needsThreads && { HEADWISE_TEST_THREADS: "1" }), HEADWISE_TEST_BUILDS: builds.join(), HEADWISE_TEST_WORKERS: "1" },
   );
 
-/** Breaks, tests and mends; returns what is wrong with the break, or undefined if the tests noticed. */
+/** Breaks, tests and restores; returns the problem with the break, or undefined if the tests noticed. */
 async function survives(folder, each) {
   const { places, find, replace, tests, needsDist, needsThreads, needsWorkers } = each;
   const builds = buildsOf(each);
@@ -147,7 +147,7 @@ const folders = cpus().slice(0, 4).map(copy);
 process.on("exit", () => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
 process.on("SIGINT", () => process.exit(130));
 
-// All tests, or those that the breaks need.
+// All tests, or only those that the breaks name.
 const needed = breaks.every(({ tests }) => tests) ? [...new Set(breaks.flatMap(({ tests }) => tests))] : [];
 const whole = await test(folders[0], needed, true, [...new Set(breaks.map(({ needsWide }) => (needsWide ? "wide" : "simd")))]);
 if (whole.failed) {

@@ -179,7 +179,7 @@ describe("a step runs", () => {
       write("a.txt", `${++times}`);
     };
     write("a.txt", "");
-    await expect(run()).rejects.toThrow("a: what it reads changed each of the 3 times that it ran");
+    await expect(run()).rejects.toThrow("a: its inputs changed each of the 3 times that it ran");
   });
 
   test("and fails if it does not write what it promises", async () => {
@@ -223,9 +223,9 @@ test("steps run side by side, at most as many as there are jobs, and a notice is
 
 test("steps that don't exist, or stand before what they need, are named", async () => {
   const { run, steps, folder } = capitals();
-  await expect(run("none")).rejects.toThrow('there is no step "none"; there are a, b, joined, other');
+  await expect(run("none")).rejects.toThrow('there is no step "none"; the steps are a, b, joined, other');
   await expect(build([steps.joined, steps.a, steps.b], ["joined"], { root: folder })).rejects.toThrow(
-    "joined needs a, which does not stand before it",
+    "joined needs a, which is not listed before it",
   );
 });
 

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 export function readModel(path) {
   const { buffer, byteOffset } = Uint8Array.from(readFileSync(path));
   const [embedDim, hidden, layers, numHeads, numKvHeads, signedVocabulary, length] = new Int32Array(buffer, byteOffset, 7);
-  const vocabulary = Math.abs(signedVocabulary); // below 0 where the logits have a matrix of their own
+  const vocabulary = Math.abs(signedVocabulary); // negative if the logits have their own matrix
   const headDim = embedDim / numHeads;
   const kvDim = headDim * numKvHeads;
   let at = byteOffset + 28;

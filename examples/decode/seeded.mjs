@@ -1,4 +1,4 @@
-/** A model with random parameters, the same for the same seed: it says nothing, but computes what a trained one computes. */
+/** A model with random parameters from a seed: its text is nonsense, but its arithmetic is that of a trained model. */
 
 /** mulberry32: uniform in [0, 1). */
 function generator(seed) {
@@ -11,7 +11,7 @@ function generator(seed) {
   };
 }
 
-/** Sizes as options give them; returns { config, parameters } for LanguageModel. */
+/** Takes the options' sizes; returns { config, parameters } for LanguageModel. */
 export function seededModel({ seed, layers, embedDim, numHeads, numKvHeads, vocabulary }) {
   const uniform = generator(seed);
   const matrix = (rows, columns) => ({

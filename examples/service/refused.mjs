@@ -1,4 +1,4 @@
-/** What a client is told when it doesn't get a result. */
+/** The answer to a client that does not get a result. */
 export class Refused extends Error {
   /** @param status  of HTTP @param headers  of the answer, besides its type */
   constructor(status, message, headers = {}) {

@@ -1,9 +1,9 @@
-/** Two transformer blocks with random parameters: one of BERT's kind on whole texts, one of Llama's kind that decodes token by token. */
+/** Two transformer blocks with random parameters: one like BERT's on whole texts, one like Llama's that decodes token by token. */
 import { createEngine } from "headwise";
 import { runExample, UsageError } from "../options.mjs";
 import { TransformerBlock } from "./block.mjs";
 
-/** Numbers as trained ones are: small, and around 0. */
+/** Numbers like trained ones: small, and around 0. */
 function random(...dims) {
   const count = dims.reduce((product, size) => product * size, 1);
   const deviation = 1 / Math.sqrt(dims.at(-1));

@@ -1,4 +1,4 @@
-/** assembly/ → what the kernels and TypeScript agree on. Both files are checked in, and written anew where they are stale. */
+/** assembly/ → what the kernels and TypeScript agree on. Both files are checked in, and rewritten when they are stale. */
 import { refresh } from "../abi.mjs";
 import { listFiles } from "./files.mjs";
 import { root, scripts } from "./tool.mjs";

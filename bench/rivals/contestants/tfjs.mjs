@@ -1,6 +1,6 @@
 /**
  * tfjs on its WebAssembly backend. Only products of two matrices without transposition go to XNNPACK there, so the fast way is head by
- * head; batched products (with `transposeB`, with tf.transpose or with keys transposed in advance) take ten times as long.
+ * head; batched products (with `transposeB`, tf.transpose or keys transposed in advance) take ten times as long.
  * In Node it has no threads (tensorflow/tfjs issue 3830).
  */
 import tf from "@tensorflow/tfjs-core";
