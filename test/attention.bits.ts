@@ -1,4 +1,4 @@
-/** Attention on given keys, and merging its results. */
+/** Attention on keys passed to the call, and merging of results. */
 import type { AttentionOptions } from "headwise";
 import { type BitsCase, casesOf, type Outputs } from "./bits/case.js";
 import { type Inputs, place } from "./bits/inputs.js";

@@ -5,7 +5,7 @@ import { type Inputs, place } from "./bits/inputs.js";
 
 const cache = casesOf("cache", "Engine.createKVCache", "KVCache.append", "KVCache.attend");
 
-/** Rows in and out of a cache, by name. */
+/** A cache with its inputs, and its outputs by name. */
 class Session {
   readonly cache: KVCache;
   readonly outputs: Record<string, Float32Array | Uint8Array> = {};

@@ -10,7 +10,7 @@ const EMBED = 36;
 const DEVIATION = 0.171875;
 const matrix = (inputs: Inputs, ...dims: readonly number[]) => inputs.numbers(dims, DEVIATION);
 
-/** 6 heads of 10 channels on 3 of 10 and of 7, from 36 numbers and back. */
+/** 6 heads of 10 channels on 3 key heads of 10 and value heads of 7; embedDim is 36. */
 const GROUPED: MultiHeadAttentionConfig = { embedDim: EMBED, numHeads: 6, numKvHeads: 3, headDim: 10, valueDim: 7 };
 const groupedParameters = (inputs: Inputs): MultiHeadAttentionParameters => ({
   qkv: matrix(inputs, 60 + 30 + 21, EMBED),

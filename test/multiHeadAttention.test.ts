@@ -11,7 +11,7 @@ interface Case {
   x: number[];
   extras?: Extras;
   options?: MultiHeadForwardOptions & ReferenceMultiHeadOptions;
-  /** Rows of the other side, for cross-attention. */
+  /** Rows of keys and values, for cross-attention. */
   kvLen?: number;
 }
 
@@ -127,7 +127,7 @@ const CASES: Record<string, Case> = {
   },
 };
 
-/** A layer and a call of it, whatever sizes and options. */
+/** A random layer and call, with any sizes and options. */
 function randomCase(seed: number): Case {
   const next = uniform(seed);
   const integer = (least: number, most: number): number => least + Math.floor(next() * (most - least + 1));

@@ -1,4 +1,4 @@
-/** Every option against the reference, by the rule: at most twice the error of naive float32, plus 4 ulp of the largest number. */
+/** Every option against the reference. The rule: at most twice the error of naive float32, plus 4 ulp of the largest number. */
 import { test } from "vitest";
 import type { AttentionOptions } from "headwise";
 import { onEveryEngine } from "./support/engines.js";
@@ -13,7 +13,7 @@ const bias = (dims: number[], seed: number) => {
   return tensor;
 };
 
-/** Shapes with odd sizes on purpose: tails of rows, keys, channels and columns, one block and several. */
+/** Shapes with odd sizes on purpose: tails of rows, keys, channels and columns, and one block or several. */
 const CASES: Record<string, [shape: string, options: Options][]> = {
   plain: [
     ["B1-S1-KV1-H1/1-D1", () => ({})],

@@ -44,7 +44,7 @@ function naive(query: TestTensor, key: TestTensor): number[] {
   });
 }
 
-/** A few roundings of numbers up to about 10. */
+/** A few rounding errors of numbers up to about 10. */
 const BOUND = 2e-5;
 
 onEveryBuild((_, engine) => {
@@ -56,7 +56,7 @@ onEveryBuild((_, engine) => {
     expect(largestError(layer.forward(query).data, naive(query, query))).toBeLessThan(BOUND);
   });
 
-  test(`matrices apart, kdim and vdim, bias_k and bias_v, add_zero_attn: the reference within ${BOUND}`, () => {
+  test(`separate matrices, kdim and vdim, bias_k and bias_v, add_zero_attn: the reference within ${BOUND}`, () => {
     const dict = {
       q_proj_weight: normal([EMBED, EMBED], 11),
       k_proj_weight: normal([EMBED, 7], 12),
@@ -93,7 +93,7 @@ onEveryBuild((_, engine) => {
   });
 });
 
-describe("what doesn't fit is named", () => {
+describe("mismatches are named", () => {
   const without = (name: string): Record<string, TensorLike> =>
     Object.fromEntries(Object.entries(stateDict).filter(([each]) => each !== name));
   test.each<[unknown, unknown, string]>([

@@ -1,4 +1,4 @@
-/** The example of a transformer block computes what the reference computes. */
+/** The block of the example matches the reference. */
 import { describe, expect, test } from "vitest";
 import type { FullEngine, KVCache, MultiHeadAttentionConfig, MultiHeadForwardOptions } from "headwise";
 import { activate, layerNorm, matmul, multiHeadAttention, type ReferenceTensor, rmsNorm } from "headwise/reference";
@@ -40,7 +40,7 @@ const { TransformerBlock } = (await import(/* @vite-ignore */ file.href)) as {
   TransformerBlock: new (engine: FullEngine, config: Config, parameters: Parameters) => Block;
 };
 
-/** The block in float64, as its formula stands in the example. */
+/** The block in float64, by the formula in the example. */
 function reference({ attention, order, norm }: Config, parameters: Parameters, x: TestTensor): Float64Array {
   const { norm1, norm2, up, gate, down, upBias, downBias } = parameters;
   const add = (a: ReferenceTensor, b: ReferenceTensor) => ({
@@ -100,7 +100,7 @@ function parametersOf({ attention, norm }: Config, gated: boolean, biases: boole
   };
 }
 
-/** Of the largest number: some 300 sums, each a few roundings. */
+/** Relative to the largest number: some 300 sums, each with a few rounding errors. */
 const BOUND = 32 * 2 ** -23;
 
 onEveryEngine((_, engine) => {
@@ -108,7 +108,7 @@ onEveryEngine((_, engine) => {
     const parameters = parametersOf(config, gated, biases);
     const x = normal([2, 13, config.attention.embedDim], 70);
 
-    test(`is the reference's block within ${BOUND.toExponential(1)} of the largest number`, () => {
+    test(`matches the reference within ${BOUND.toExponential(1)} of the largest number`, () => {
       const block = new TransformerBlock(engine, config, parameters);
       const truth = reference(config, parameters, x);
       const largest = truth.reduce((most, each) => Math.max(most, Math.abs(each)), 0);

@@ -1,4 +1,4 @@
-/** Engines in a worker: each public method and property has the bits of an engine here. */
+/** Engines in a worker: each public method and property gives the bits of an engine here. */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type FullWorkerEngine, type ResultTensor, type WorkerTensor } from "headwise";
@@ -26,7 +26,7 @@ describe("every public method and property", () => {
     MultiHeadAttention: "multiHead/multiHeadAttention",
     LinearAttentionState: "linear/linearAttentionState",
   };
-  /** Names of a class in its declaration file, where what is internal has been left out. */
+  /** Member names of a class in its declaration file, which has no internal members. */
   function declared(name: string, room: string): string[] {
     const text = readFileSync(new URL(`../dist/${room}.d.ts`, import.meta.url), "utf8");
     const [, members] = text.split(new RegExp(`declare class ${name}\\b`)) as [string, string];
@@ -42,7 +42,7 @@ describe("every public method and property", () => {
     MultiHeadAttention: MultiHeadAttention.prototype,
     LinearAttentionState: LinearAttentionState.prototype,
   };
-  /** Facts that are no properties of the prototype. */
+  /** Facts that are not properties of the prototype. */
   const OWN_FACTS: Record<string, string[]> = {
     PackedMatrix: ["depth", "columns"],
     EngineTensor: ["type", "dims"],
@@ -53,18 +53,18 @@ describe("every public method and property", () => {
     return [...methods, ...properties, ...(OWN_FACTS[type] ?? [])];
   };
 
-  test("can be asked for, and nothing that is not public", () => {
+  test("can be called remotely, and nothing that is not public", () => {
     const names = Object.entries(ALL_ROOMS).map(
       ([type, room]) => [type === "FullEngine" ? "Engine" : type, declared(type, room)] as const,
     );
     const publicNames = new Set(names.flatMap(([type, all]) => all.map((name) => `${type}.${name}`)));
     const added = ["Engine.restoreKVCache", "EngineTensor.read", "EngineTensor.write", "Engine.createMultiHeadAttention.fromTorch"];
-    publicNames.delete("EngineTensor.data"); // is read and written by copies
+    publicNames.delete("EngineTensor.data"); // read and written as copies
     const found = Object.keys(OBJECTS).flatMap((type) => askable(type).map((name) => `${type}.${name}`));
     expect(found.sort()).toEqual([...publicNames, ...added].sort());
   });
 
-  test("facts are those of the object", () => {
+  test("facts match those of the object", () => {
     const tensor = here.tensor([3], "uint8");
     expect(factsOf("EngineTensor", tensor)).toEqual([
       ["type", "uint8"],
@@ -108,7 +108,7 @@ describe("every public method and property", () => {
     expect((await tensor.read()).buffer).toBeInstanceOf(ArrayBuffer);
   });
 
-  test("types: results, places and objects are what they say", async () => {
+  test("types: results, places and objects have their declared types", async () => {
     const result: ResultTensor = await shared.matmul(x, await shared.packMatrix({ data: new Float32Array(8), dims: [8, 1] }));
     const place: WorkerTensor<"float32"> = await shared.rmsNorm(result, { out: await shared.tensor([1, 5, 2, 1]) });
     const mine = { data: new Float32Array(10), dims: [1, 5, 2, 1], name: "mine" };
@@ -121,7 +121,7 @@ describe("every public method and property", () => {
     await expect(shared.softmax(place, { axs: 0 })).rejects.toThrow('unknown option "axs"');
     // @ts-expect-error a function
     await expect(shared.linearAttention(x, x, x, { featureMap: (y: unknown) => y })).rejects.toThrow("function");
-    // @ts-expect-error there is nothing that gives the data themselves
+    // @ts-expect-error the data cannot be accessed directly
     expect(bytes.data).toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-/** Errors of engines in a worker: those of an engine here, and what can't go there. */
+/** Errors of engines in a worker: those of an engine here, and arguments that cannot be sent. */
 import { describe, expect, test } from "vitest";
 import { createEngine, createWorkerEngine, type FullWorkerEngine, type TensorLike, type WorkerEngineOptions } from "headwise";
 import { binaryOf } from "./support/builds.js";
@@ -47,7 +47,7 @@ describe("errors", () => {
     }
   };
 
-  test.each(Object.entries(CALLS))("%s: class and message of an engine here, which goes on", async (_, call) => {
+  test.each(Object.entries(CALLS))("%s: class and message as from an engine here, and the engine goes on", async (_, call) => {
     const expected = await failure(() => call(here as unknown as FullWorkerEngine));
     expect(expected).toHaveProperty("message");
     expect(await failure(() => call(shared))).toEqual(expected);
@@ -140,7 +140,7 @@ describe("errors", () => {
     await expect((await open(options)).tensor([2 ** 20])).rejects.toEqual(new RangeError(refusal.message));
   });
 
-  test("what a getter of the caller's throws", async () => {
+  test("an error from a getter of the caller", async () => {
     const error = new Error("mine");
     const options = {
       get causal(): boolean {
@@ -150,7 +150,7 @@ describe("errors", () => {
     await expect(attend(shared, options)).rejects.toBe(error);
   });
 
-  test("causes come along; creation says what createEngine says", async () => {
+  test("causes are kept; creation has the errors of createEngine", async () => {
     const wasm = binaryOf("simd").slice(0, 100);
     const error = await createWorkerEngine({ wasm }).catch((reason: unknown) => reason as Error);
     const expected = await createEngine({ wasm }).catch((reason: unknown) => reason as Error);
@@ -175,7 +175,7 @@ describe("errors", () => {
     expect((error as Error).message).toContain(message);
   });
 
-  test("kernels from elsewhere: bytes that are part of a buffer, and a module", async () => {
+  test("the caller's kernels: bytes that are part of a buffer, and a module", async () => {
     const binary = binaryOf("simd");
     const part = new Uint8Array(binary.length + 16).subarray(8, 8 + binary.length);
     part.set(binary);

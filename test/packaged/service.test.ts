@@ -1,4 +1,4 @@
-/** The example of a service, as clients find it: many at once, slow, gone, wrong and too large. */
+/** The example service with its clients: concurrent, slow, disconnected, wrong and too large. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -18,7 +18,7 @@ afterAll(() => consumer.remove());
 interface Running {
   readonly origin: string;
   readonly child: ChildProcess;
-  /** All that it printed so far. */
+  /** Everything that it has printed so far. */
   output: string;
 }
 
@@ -54,7 +54,7 @@ const calls = (seed: number): Call => {
 };
 const truthOf = ({ q, k, v, options }: Call) => reference(q, k, v, options).data;
 
-/** Of zeros as queries: every row is the mean of the values, here 3. It takes time in proportion to rows². */
+/** A call with zeros as queries: every row is the mean of the values, here 3. The time is proportional to rows². */
 const longCall = (rows: number): Call => {
   const filled = (value: number): TestTensor => ({ data: new Float32Array(rows * 4).fill(value), dims: [rows, 4] });
   return { q: filled(0), k: filled(1), v: filled(3) };
@@ -99,7 +99,7 @@ const BOUND = 1e-6;
 const health = async (service: Running) =>
   (await (await fetch(`${service.origin}/health`)).json()) as { status: string; running: number; waiting: number };
 
-/** Waits until so many jobs run and wait. */
+/** Waits until these numbers of jobs are running and waiting. */
 async function busy(service: Running, running: number, waiting: number): Promise<void> {
   for (;;) {
     const state = await health(service);
@@ -109,7 +109,7 @@ async function busy(service: Running, running: number, waiting: number): Promise
 }
 
 describe("results", () => {
-  test(`are the reference's within ${BOUND}, and the same bits as JSON and in binary`, async () => {
+  test(`match the reference within ${BOUND}, with the same bits as JSON and in binary`, async () => {
     const service = await start();
     const call = calls(1);
     const [asText, asBytes] = await Promise.all([
@@ -121,7 +121,7 @@ describe("results", () => {
     expect(asBytes).toEqual(asText);
   });
 
-  test("of 60 requests at once go to those who asked", async () => {
+  test("of 60 concurrent requests go to the right clients", async () => {
     const service = await start("--waiting", "60", "--timeout", "60000");
     const all = Array.from({ length: 60 }, (_, seed) => calls(seed));
     const errors = await Promise.all(
@@ -136,7 +136,7 @@ describe("results", () => {
 });
 
 describe("limits", () => {
-  test("more than may wait get 503 and Retry-After, the others their results", async () => {
+  test("requests beyond the queue's capacity get 503 and Retry-After, the others their results", async () => {
     const service = await start("--waiting", "2", "--timeout", "100000");
     const first = ask(service, binary(longCall(20_000)));
     await busy(service, 1, 0);
@@ -184,7 +184,7 @@ describe("limits", () => {
     expect(await health(service)).toMatchObject({ status: "ok", running: 0, waiting: 0 });
   });
 
-  test("clients that go away lose their place, and nobody else's", async () => {
+  test("clients that disconnect lose their place in the queue, and no one else does", async () => {
     const service = await start("--waiting", "8", "--timeout", "100000");
     const first = ask(service, binary(longCall(20_000)));
     await busy(service, 1, 0);
@@ -202,7 +202,7 @@ describe("limits", () => {
     expect(await health(service)).toMatchObject({ running: 0, waiting: 0 });
   });
 
-  test("a client whose call runs may go: its thread ends with it", async () => {
+  test("a client may disconnect while its call runs: the thread ends with it", async () => {
     const service = await start("--timeout", "100000");
     const gone = new AbortController();
     const lost = ask(service, { ...binary(longCall(300_000)), signal: gone.signal }).catch(
@@ -235,7 +235,7 @@ describe("limits", () => {
     expect((await health(service)).status).toBe("ok");
   });
 
-  test("a result beyond the memory is the caller's mistake, and no crash", async () => {
+  test("a result larger than the memory is the client's mistake, not a crash", async () => {
     const service = await start("--memory-bytes", String(2 ** 26));
     const tensor = (...dims: number[]) => ({ data: new Float32Array(dims[0]! * dims[1]!).fill(1), dims });
     const response = await ask(service, binary({ q: tensor(20_000, 1), k: tensor(1, 1), v: tensor(1, 20_000) }));
@@ -342,26 +342,23 @@ describe("wrong requests", () => {
 });
 
 describe("the end", () => {
-  test.each(["SIGINT", "SIGTERM"] as const)(
-    "%s finishes what was taken on, takes nothing more, and ends with 0",
-    async (signal) => {
-      const service = await start("--timeout", "100000");
-      const runs = ask(service, binary(longCall(20_000)));
-      await busy(service, 1, 0);
-      const waits = ask(service, json(calls(9)));
-      await busy(service, 1, 1);
-      const ended = once(service.child, "exit");
-      service.child.kill(signal);
-      while (!service.output.includes(signal)) await sleep(5);
-      await expect(fetch(`${service.origin}/health`)).rejects.toThrow("fetch failed");
-      expect((await resultOf(await runs)).data.every((x) => Math.abs(x - 3) < 1e-5)).toBe(true);
-      expect(largestError((await resultOf(await waits)).data, truthOf(calls(9)))).toBeLessThanOrEqual(BOUND);
-      expect(await ended).toEqual([0, null]);
-      expect(service.output).toMatch(/finished\n$/);
-    },
-  );
+  test.each(["SIGINT", "SIGTERM"] as const)("%s finishes accepted calls, refuses new ones, and exits with 0", async (signal) => {
+    const service = await start("--timeout", "100000");
+    const runs = ask(service, binary(longCall(20_000)));
+    await busy(service, 1, 0);
+    const waits = ask(service, json(calls(9)));
+    await busy(service, 1, 1);
+    const ended = once(service.child, "exit");
+    service.child.kill(signal);
+    while (!service.output.includes(signal)) await sleep(5);
+    await expect(fetch(`${service.origin}/health`)).rejects.toThrow("fetch failed");
+    expect((await resultOf(await runs)).data.every((x) => Math.abs(x - 3) < 1e-5)).toBe(true);
+    expect(largestError((await resultOf(await waits)).data, truthOf(calls(9)))).toBeLessThanOrEqual(BOUND);
+    expect(await ended).toEqual([0, null]);
+    expect(service.output).toMatch(/finished\n$/);
+  });
 
-  test("a port that is taken is said", async () => {
+  test("a port in use is reported", async () => {
     const { origin } = await start();
     const port = new URL(origin).port;
     await expect(start("--port", port)).rejects.toThrow(/^listen EADDRINUSE.*\n\nnpm run example -- service/);
