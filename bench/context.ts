@@ -34,7 +34,7 @@ export async function openEngine(build: PackagedBuild, threads = 1): Promise<Ful
   throw new Error(`${threads} threads were requested: ${engine.info.threadsReason}`);
 }
 
-/** A call whose tensors lie in the engine's memory. */
+/** A call whose tensors are in the engine's memory. */
 export interface ResidentCall {
   readonly run: () => unknown;
   readonly dispose: () => void;

@@ -8,7 +8,7 @@ export class UsageError extends Error {}
  * Runs an example; a usage error prints the usage.
  *
  * @param name      of its folder
- * @param defaults  of its options: a number stands for positive integers, a string for any text
+ * @param defaults  of its options: a number for options that are positive integers, a string for any text
  * @param main      receives the values
  */
 export async function runExample(name, defaults, main) {

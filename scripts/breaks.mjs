@@ -56,7 +56,7 @@ if (breaks.length === 0) {
 }
 
 const misfits = BREAKS.flatMap(({ rule, file = "the sources", find, places }) =>
-  places.length === 1 ? [] : [`${rule}: stands ${places.length} times in ${file} (${places.join(", ")}), expected once: ${find}`],
+  places.length === 1 ? [] : [`${rule}: occurs ${places.length} times in ${file} (${places.join(", ")}), expected once: ${find}`],
 );
 if (misfits.length > 0) console.error(misfits.join("\n"));
 if (isCheck || misfits.length > 0) process.exit(misfits.length > 0 ? 1 : 0);

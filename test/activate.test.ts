@@ -8,7 +8,7 @@ import { onEveryEngine } from "./support/engines.js";
 import { sweepFloat32, ulp } from "./support/float32.js";
 import { normal } from "./support/random.js";
 
-/** Smaller results have an absolute bound instead: powers of e are no longer normal numbers there. */
+/** Smaller results have an absolute bound instead: powers of e are subnormal there. */
 const TINY = 2 ** -118;
 
 interface Bounds {

@@ -150,7 +150,7 @@ test("results use only sqrt and exact functions of the host's Math", () => {
   );
   expect(sources.length).toBeGreaterThan(15);
   for (const name of sources) {
-    const text = readFileSync(new URL(`../src/${name}`, import.meta.url), "utf8").replace(/^ *\*.*$/gm, ""); // examples don't count
+    const text = readFileSync(new URL(`../src/${name}`, import.meta.url), "utf8").replace(/^ *\*.*$/gm, ""); // examples do not count
     const used = [...text.matchAll(/\bMath\.(\w+)/g)].map(([, member]) => member);
     expect(
       used.filter((member) => !EXACT.includes(member!)),

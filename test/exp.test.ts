@@ -10,7 +10,7 @@ const PTR = 2 ** 16;
 
 type Kernel = (instance: Instance, bytes: number) => void;
 
-/** Every `step`-th float32 whose bits lie from `first` to `last`: the largest error in ulp. */
+/** The largest error in ulp on every `step`-th float32 with bits from `first` to `last`. */
 function sweep(
   instance: Instance,
   kernel: Kernel,

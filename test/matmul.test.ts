@@ -206,7 +206,7 @@ onEveryBuild((_, engine) => {
       'matmul: "b" has depth 4, expected 3 (a has dims [3, 4], transposed)',
     ],
     [
-      "leading axes that don't broadcast",
+      "leading axes that do not broadcast",
       (e) => e.matmul(normal([2, 3, 4], 1), normal([3, 4, 5], 2)),
       RangeError,
       'matmul: "a" and "b" have leading axes [2] and [3], expected equal sizes or 1',
@@ -261,7 +261,7 @@ onEveryBuild((_, engine) => {
     expect(engine.info.memory.inUse).toBe(inUse);
   });
 
-  test("an out in the engine's memory may not overlap an operand", () => {
+  test("an out in the engine's memory must not overlap an operand", () => {
     const square = engine.tensor([4, 4]);
     for (const call of [
       () => engine.matmul(square, normal([4, 4], 1), { out: square }),

@@ -25,7 +25,7 @@ const CASES: Record<string, Case> = {
     extras: { biases: true },
     options: { causal: true },
   },
-  "valueDim and outDim of their own": {
+  "different valueDim and outDim": {
     config: { embedDim: 8, numHeads: 2, headDim: 5, valueDim: 3, outDim: 11 },
     x: [3, 8, 8],
     options: { window: [3, 1], sinkTokens: 1 },

@@ -1,4 +1,4 @@
-/** `npm run bench:compare`: the working tree beside another commit, in one process, on the same inputs, in the same seconds. */
+/** `npm run bench:compare`: the working tree next to another commit, in one process, on the same inputs, at the same time. */
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
@@ -55,7 +55,7 @@ const print = (rows: readonly Row[]): void =>
 async function compare(options: Options, commit: string): Promise<void> {
   const { ref, rounds, threads, json } = options;
   const build = options.build ?? (await bestBuild());
-  progress(`builds ${ref}`);
+  progress(`building ${ref}`);
   const folder = await buildCommit(commit);
   const other = (await import(pathToFileURL(join(folder, "dist/index.js")).href)) as typeof tree;
   const contenders: Pair<Contender> = {

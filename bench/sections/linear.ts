@@ -149,7 +149,7 @@ async function lengthRows(build: PackagedBuild, { wants, progress }: Context): P
     for (const length of LENGTHS) {
       const shape = `${HEADS}×${length}×${DIM} ${kind.name}`;
       if (!wants(shape)) continue;
-      progress(`${build} linear beside softmax ${shape}`);
+      progress(`${build} linear and softmax ${shape}`);
       const inputs = inputsOf(engine, length, "bshd");
       const [linear, softmax] = measure([inputs.linear(kind), inputs.softmax(kind.name === "causal")]);
       inputs.dispose();

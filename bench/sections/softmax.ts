@@ -44,7 +44,7 @@ function openFull(build: PackagedBuild, threads: number): Promise<FullEngine> {
   return createEngine({ build, threads, operations: "all" });
 }
 
-/** A call whose tensors lie in the engine's memory, with its results checked against the reference. */
+/** A call whose tensors are in the engine's memory, with its results checked against the reference. */
 function checkedCall(engine: FullEngine, { name, dims, options, isMasked }: SoftmaxShape): { run: () => unknown; error: number } {
   const { data } = normal(dims, 1);
   const x = engine.tensor(dims);

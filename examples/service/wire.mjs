@@ -83,7 +83,7 @@ function parse(text, what) {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new Refused(400, `${what} is no JSON: ${error.message}`);
+    throw new Refused(400, `${what} is not JSON: ${error.message}`);
   }
   if (!isObject(value)) throw new Refused(400, `${what} must be an object`);
   return value;

@@ -161,7 +161,7 @@ describe.each(hosts)("$name", (host) => {
 });
 
 const hasChromium = chromiumPath() !== undefined;
-describe.skipIf(!hasChromium)(hasChromium ? "Chromium" : "not run, as there is no Chromium here", () => {
+describe.skipIf(!hasChromium)(hasChromium ? "Chromium" : "not run, no Chromium here", () => {
   describe.each(LIBRARIES.filter(({ name }) => name !== "onnxruntime-node"))("$name", (library) => {
     holds(dependencies[library.name]!, library, async () => {
       const { folder } = consumer;

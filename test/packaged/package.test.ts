@@ -112,7 +112,7 @@ describe("its metadata", () => {
     expect(manifest.exports).toMatchObject({ "./package.json": "./package.json", "./wasm/*": "./dist/wasm/*" });
     expect(manifest).toMatchObject({ type: "module", license: "MIT", engines: { node: ">=20.19" } });
     for (const field of ["repository", "homepage", "bugs"])
-      expect(manifest, "there is no such place yet").not.toHaveProperty(field);
+      expect(manifest, "there is no such address yet").not.toHaveProperty(field);
   });
 });
 

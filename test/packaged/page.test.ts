@@ -13,7 +13,7 @@ import { serve } from "../hosts/serve.js";
 import type { TestTensor } from "../support/random.js";
 
 const canRun = chromiumPath() !== undefined;
-const notRun = canRun ? "" : ": not run, there is no Chromium";
+const notRun = canRun ? "" : ": not run, no Chromium here";
 
 let consumer: Consumer;
 let browser: Browser | undefined;

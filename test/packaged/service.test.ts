@@ -255,32 +255,32 @@ describe("wrong requests", () => {
   const SIZES = '{"q":[1,1],"k":[1,1],"v":[1,1]}'.padEnd(32);
 
   const WRONG: [what: string, path: string, request: RequestInit, status: number, error: string][] = [
-    ["no JSON", "/attention", { ...json(0), body: '{"q":' }, 400, "the body is no JSON: "],
+    ["not JSON", "/attention", { ...json(0), body: '{"q":' }, 400, "the body is not JSON: "],
     ["no object", "/attention", json([1]), 400, "the body must be an object"],
     ["no tensor", "/attention", json({ q: x, k: x }), 400, '"v" must be { "dims": […], "data": […] }'],
     [
-      "data that are no numbers",
+      "data that are not numbers",
       "/attention",
       json({ q: { dims: [1], data: ["1"] }, k: x, v: x }),
       400,
       '"q.data" must be an array of numbers',
     ],
     [
-      "dims that are no sizes",
+      "dims that are not sizes",
       "/attention",
       json({ q: { dims: [-1], data: [] }, k: x, v: x }),
       400,
       'the dims of "q" must be an array of sizes',
     ],
     [
-      "lengths that don't fit",
+      "lengths that do not match",
       "/attention",
       json({ q: { dims: [3, 1], data: [1] }, k: x, v: x }),
       400,
       'scaledDotProductAttention: "q" holds 1 elements, expected 3 × 1 = 3',
     ],
     [
-      "shapes that don't fit",
+      "shapes that do not match",
       "/attention",
       json({ q: { dims: [1, 2], data: [1, 2] }, k: x, v: x }),
       400,
@@ -317,7 +317,7 @@ describe("wrong requests", () => {
       "8 bytes of numbers follow the header, expected 4 · (1 + 1 + 1) = 12",
     ],
     ["another path", "/", {}, 404, "there is no /; POST /attention, GET /health"],
-    ["a path that is no URL", "//", {}, 404, "there is no //"],
+    ["a path that is not a URL", "//", {}, 404, "there is no //"],
     ["another method", "/attention", {}, 405, "/attention takes POST, got GET"],
     [
       "another type",

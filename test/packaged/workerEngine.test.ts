@@ -68,7 +68,7 @@ describe.each<HostName>(["Node 20", "Node 22", "Node 24", "Node 26", "Deno", "Bu
 });
 
 const hasChromium = chromiumPath() !== undefined;
-describe.skipIf(!hasChromium)(`${hasChromium ? "" : "not run, as there is no Chromium here: "}a page without a bundler`, () => {
+describe.skipIf(!hasChromium)(`${hasChromium ? "" : "not run, no Chromium here: "}a page without a bundler`, () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launchChromium();

@@ -1,4 +1,4 @@
-/** The packed package in workerd, bundled as for Cloudflare Workers, where nothing may be compiled: the kernels are deployed modules. */
+/** The packed package in workerd, bundled as for Cloudflare Workers. Nothing may be compiled there: the kernels are deployed modules. */
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { type CheckResult, expectRight, printReport } from "./check.js";
 
 const host = await obtain("workerd");
 const title =
-  host.reason === undefined ? `workerd (${host.version})` : `not run: workerd, which can't be had here (${host.reason})`;
+  host.reason === undefined ? `workerd (${host.version})` : `not run: workerd, which is not available here (${host.reason})`;
 
 /** The APIs to build for: the earliest compatibility date that can import the package, and one with Node's modules. */
 const BUNDLERS = ["esbuild", "wrangler"] as const;

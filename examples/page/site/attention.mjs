@@ -8,7 +8,7 @@ const HEAD_DIM = CONTENT + POSITION;
 /** How the queries and keys of a head are made: how much content, how much position, and how many words back it looks. */
 export const HEADS = [
   { name: "Similar words", about: "looks for words with the same letters", content: 1, position: 0, shift: 0 },
-  { name: "Neighbours", about: "looks around where it stands", content: 0, position: 1, shift: 0 },
+  { name: "Neighbours", about: "looks around its own position", content: 0, position: 1, shift: 0 },
   { name: "Word before", about: "looks one word back", content: 0, position: 1, shift: 1 },
   { name: "Both", about: "looks for similar words nearby", content: 0.8, position: 0.6, shift: 0 },
 ];
