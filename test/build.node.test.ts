@@ -266,7 +266,7 @@ describe("two builds at once", () => {
     writeFileSync(join(folder, "enough"), "");
     await Promise.all([first.ended, second.ended]);
     expect(first.output.text).toMatch(/^begun\nslow … .*\n\["slow"\]\n$/);
-    expect(second.output.text).toBe(`waiting for process ${first.child.pid}, which builds here\n[]\n`);
+    expect(second.output.text).toBe(`waiting for process ${first.child.pid}, which is building here\n[]\n`);
   });
 
   test("a killed build is not waited for, and leaves nothing that counts as built", async () => {

@@ -17,7 +17,7 @@ const OPTIONS: Record<string, (shape: Shape) => AttentionOptions> = {
   full: () => ({}),
   causal: () => ({ causal: true }),
   window: () => ({ causal: true, window: 30, sinkTokens: 3 }),
-  "window over the borders of blocks": () => ({ causal: true, window: 600 }),
+  "window across block boundaries": () => ({ causal: true, window: 600 }),
   mask: ({ seqLen, kvLen }) => ({ mask: randomMask([seqLen, kvLen], 5, 0.5), softcap: 4 }),
   bias: ({ numHeads, seqLen, kvLen }) => ({ bias: normal([numHeads, seqLen, kvLen], 6), sinks: normal([numHeads], 7) }),
 };

@@ -21,7 +21,7 @@ const OPTIONS: Record<string, AttentionOptions> = {
   causal: { causal: true },
   "upper left": { causal: "upper-left" },
   window: { causal: true, window: 30, sinkTokens: 3 },
-  "window over the borders of blocks": { window: [540, 10] },
+  "window across block boundaries": { window: [540, 10] },
   sinks: { sinks: normal([4], 7), softcap: 3 },
 };
 

@@ -256,7 +256,7 @@ describe("wrong requests", () => {
 
   const WRONG: [what: string, path: string, request: RequestInit, status: number, error: string][] = [
     ["not JSON", "/attention", { ...json(0), body: '{"q":' }, 400, "the body is not JSON: "],
-    ["no object", "/attention", json([1]), 400, "the body must be an object"],
+    ["not an object", "/attention", json([1]), 400, "the body must be an object"],
     ["no tensor", "/attention", json({ q: x, k: x }), 400, '"v" must be { "dims": […], "data": […] }'],
     [
       "data that are not numbers",
@@ -293,7 +293,7 @@ describe("wrong requests", () => {
       400,
       'scaledDotProductAttention: unknown option "casual"',
     ],
-    ["options that are none", "/attention", json({ q: x, k: x, v: x, options: 3 }), 400, '"options" must be an object'],
+    ["options that are not an object", "/attention", json({ q: x, k: x, v: x, options: 3 }), 400, '"options" must be an object'],
     ["a binary body without a header", "/attention", { ...binary(calls(1)), body: "x" }, 400, "the body ends before its header"],
     [
       "a header longer than the body",
