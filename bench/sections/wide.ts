@@ -20,7 +20,7 @@ const SHAPES: readonly RaceShape[] = [
 
 /** GFLOP/s at most, on one thread, of each contestant's build. */
 const peakOf = (build: string): number =>
-  Number(execFileSync(process.execPath, [fileURLToPath(new URL("widePeak.js", import.meta.url)), build], { encoding: "utf8" }));
+  Number(execFileSync(process.execPath, [fileURLToPath(new URL("../widePeak.js", import.meta.url)), build], { encoding: "utf8" }));
 
 export default {
   name: "wide",
