@@ -10,7 +10,7 @@ export type Operations = keyof typeof BUDGETS;
 
 /** When a page loads the files that are imported on demand, by their path in dist/. */
 const LAZY: Record<string, string> = {
-  "fullEngine.js": "for all operations",
+  "engine/fullEngine.js": "for all operations",
   "runtime/pool.js": "for threads",
   "runtime/binary/worker.js": "for threads",
   "workerEngine/openWorkerEngine.js": "for engines in a worker",
@@ -94,7 +94,7 @@ export async function bundlePage(entry: string): Promise<Page> {
     filesFor(operations, build) {
       const binary = operations === "all" ? build : `attention-${build}`;
       const lazy = ["runtime/pool.js", "runtime/binary/worker.js", `runtime/binary/${binary}.js`];
-      if (operations === "all") lazy.push("fullEngine.js");
+      if (operations === "all") lazy.push("engine/fullEngine.js");
       return filesOf(withImports([main, ...lazy.map(chunkOf)]));
     },
   };

@@ -230,6 +230,6 @@ describe("what a page downloads", () => {
     const loaded = lines.flatMap((line) => /^loads .*\/headwise\/dist\/(.*)\.js$/.exec(line)?.[1] ?? []);
     const names = loaded.flatMap((module) => /^runtime\/binary\/(.*)$/.exec(module)?.[1] ?? []);
     expect(names.sort()).toEqual(expected.map((name) => name.replace("BUILD", build)));
-    expect(loaded.includes("fullEngine")).toBe(operations === "all");
+    expect(loaded.includes("engine/fullEngine")).toBe(operations === "all");
   });
 });
