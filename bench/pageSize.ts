@@ -60,9 +60,9 @@ export async function bundlePage(entry: string): Promise<Page> {
   const chunks = output.filter((each) => each.type === "chunk");
   const main = chunks.find(({ isEntry }) => isEntry)!;
   /** The file's path in dist/, where a chunk is that file and what only it needs. */
-  const placeOf = ({ facadeModuleId }: OutputChunk): string =>
+  const pathOf = ({ facadeModuleId }: OutputChunk): string =>
     facadeModuleId === null ? "" : relative(dist, facadeModuleId).replaceAll("\\", "/");
-  const chunkOf = (place: string): OutputChunk => chunks.find((chunk) => placeOf(chunk) === place)!;
+  const chunkOf = (path: string): OutputChunk => chunks.find((chunk) => pathOf(chunk) === path)!;
 
   /** The chunks, and those that they import statically. */
   const withImports = (wanted: readonly OutputChunk[]): Set<OutputChunk> => {
@@ -76,11 +76,11 @@ export async function bundlePage(entry: string): Promise<Page> {
   const files = new Map<OutputChunk, PageFile>();
   for (const chunk of chunks) {
     const { name, code, moduleIds } = chunk;
-    const place = placeOf(chunk);
-    if (chunk.isDynamicEntry && !(place in LAZY)) throw new Error(`bench/pageSize.ts must say when a page loads dist/${place}`);
+    const path = pathOf(chunk);
+    if (chunk.isDynamicEntry && !(path in LAZY)) throw new Error(`bench/pageSize.ts must say when a page loads dist/${path}`);
     files.set(chunk, {
       name: chunk === main ? "headwise" : name,
-      loaded: initial.has(chunk) ? "always" : (LAZY[place] ?? "with those that share it"),
+      loaded: initial.has(chunk) ? "always" : (LAZY[path] ?? "with those that share it"),
       modules: moduleIds.map((id) => id.replaceAll("\\", "/")),
       code,
       bytes: Buffer.byteLength(code),

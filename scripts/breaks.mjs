@@ -27,11 +27,11 @@ const sources = new Map(
     .map((file) => [file, readFileSync(join(root, file), "utf8")]),
 );
 /** The paths at which a break fits, one for each occurrence. */
-const placesOf = ({ file, find }) =>
+const pathsOf = ({ file, find }) =>
   [...sources]
     .filter(([path]) => file === undefined || basename(path) === file)
     .flatMap(([path, text]) => new Array(text.split(find).length - 1).fill(path));
-const BREAKS = modules.flatMap((module) => module.default).map((each) => ({ ...each, places: placesOf(each) }));
+const BREAKS = modules.flatMap((module) => module.default).map((each) => ({ ...each, paths: pathsOf(each) }));
 
 const { values, positionals: wanted } = parseArgs({
   options: { check: { type: "boolean", default: false }, share: { type: "string", default: "1/1" } },
@@ -55,8 +55,8 @@ if (breaks.length === 0) {
   process.exit(2);
 }
 
-const misfits = BREAKS.flatMap(({ rule, file = "the sources", find, places }) =>
-  places.length === 1 ? [] : [`${rule}: occurs ${places.length} times in ${file} (${places.join(", ")}), expected once: ${find}`],
+const misfits = BREAKS.flatMap(({ rule, file = "the sources", find, paths }) =>
+  paths.length === 1 ? [] : [`${rule}: occurs ${paths.length} times in ${file} (${paths.join(", ")}), expected once: ${find}`],
 );
 if (misfits.length > 0) console.error(misfits.join("\n"));
 if (isCheck || misfits.length > 0) process.exit(misfits.length > 0 ? 1 : 0);
@@ -115,9 +115,9 @@ const test = (folder, names = [], needsThreads = false, builds = []) =>
 
 /** Breaks, tests and restores; returns the problem with the break, or undefined if the tests noticed. */
 async function survives(folder, each) {
-  const { places, find, replace, tests, needsDist, needsThreads, needsWorkers } = each;
+  const { paths, find, replace, tests, needsDist, needsThreads, needsWorkers } = each;
   const builds = buildsOf(each);
-  const [file] = places;
+  const [file] = paths;
   const path = join(folder, file);
   const original = readFileSync(path, "utf8");
   writeFileSync(

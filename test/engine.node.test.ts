@@ -19,7 +19,7 @@ const expectWorking = (engine: Engine) => {
   expect(engine.info.build).toBe("simd");
 };
 
-test("a build that fails its self-test gives way to the next, and info says so", () => {
+test("a build that fails its self-test is replaced by the next, and info reports it", () => {
   const probe = vi.spyOn(features, "hasRelaxedSimd").mockReturnValue(true);
   try {
     const opening = openFirst("createEngine", readOptions("createEngine", {}));

@@ -348,7 +348,7 @@ describe("mismatches are named", () => {
     expect(engine.info.memory.inUse).toBe(0);
   });
 
-  test("a call without memory leaves the state as it was", () => {
+  test("a call without memory leaves the state unchanged", () => {
     using engine = openBuild("simd");
     using state = engine.createLinearAttentionState(least);
     state.step(x, x, x);

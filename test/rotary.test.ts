@@ -98,10 +98,10 @@ onEveryEngine((_, engine) => {
       transposed({ ...expected, dims: x.dims }).data,
       "bhsd",
     );
-    const place = (c: number): number => (c % 7) * 2 + Math.floor(c / 7); // of channel c if pairs are neighbours
+    const channelOf = (c: number): number => (c % 7) * 2 + Math.floor(c / 7); // of channel c if pairs are neighbours
     const spread = (data: Float32Array): Float32Array => {
       const result = new Float32Array(data.length);
-      for (const [j, value] of data.entries()) result[j - (j % 14) + place(j % 14)] = value;
+      for (const [j, value] of data.entries()) result[j - (j % 14) + channelOf(j % 14)] = value;
       return result;
     };
     const neighbours = { data: spread(x.data), dims: x.dims };

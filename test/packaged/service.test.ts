@@ -328,7 +328,7 @@ describe("wrong requests", () => {
     ],
   ];
 
-  test("get a status, a reason, and leave the service as it was", async () => {
+  test("get a status and a reason, and leave the service unchanged", async () => {
     const service = await start();
     for (const [what, path, request, status, error] of WRONG) {
       const response = await fetch(`${service.origin}${path}`, request);

@@ -99,7 +99,7 @@ describe.skipIf(!hasChromium)(`${hasChromium ? "" : "not run, no Chromium here: 
   const POLICY = "default-src 'none'; connect-src 'self'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; worker-src 'self'";
   const STRICT = { "Content-Security-Policy": POLICY, ...ISOLATION };
 
-  test("under a policy without worker-src blob: the Error says what to do", async () => {
+  test("under a policy without worker-src blob: the error says what to do", async () => {
     const { error } = (await resultOf("index.html", STRICT)) as Check;
     expect(error).toBe(
       "Error: createWorkerEngine: the engine's worker did not start: the host refused its script; " +

@@ -42,14 +42,14 @@ export async function prepareBuild(build, task) {
   let out;
   if (io === "copy") return { run: () => (out = call(inputs)), result: () => out.data, note: running };
 
-  const place = ({ data, dims }) => {
+  const store = ({ data, dims }) => {
     const tensor = engine.tensor(dims);
     tensor.data.set(data);
     return tensor;
   };
   const hasCache = kind === "attention" && shape.kvLen !== undefined;
   const names = Object.keys(inputs).filter((name) => !hasCache || name === "q");
-  const own = Object.fromEntries(names.map((name) => [name, place(inputs[name])]));
+  const own = Object.fromEntries(names.map((name) => [name, store(inputs[name])]));
   out = engine.tensor(outDims);
   return { run: () => call(own, out), result: () => out.data, note: hasCache ? `${running}, cache` : running };
 }

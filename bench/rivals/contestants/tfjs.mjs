@@ -10,7 +10,7 @@ import { causalBias } from "../models/causalBias.mjs";
 import { CHUNK, full, ownChunk } from "../models/linearAttention.mjs";
 
 /** A tensor of layout "bhsd" as a matrix for each head. */
-function placeHeads({ data, dims: [, numHeads, rows, channels] }) {
+function storeHeads({ data, dims: [, numHeads, rows, channels] }) {
   const length = rows * channels;
   return Array.from({ length: numHeads }, (_, head) =>
     tf.tensor2d(data.subarray(head * length, (head + 1) * length), [rows, channels]),
@@ -35,7 +35,7 @@ const operations = {
 };
 
 /** The rows of each head in chunks, because tf.slice copies the whole tensor that it takes a part of. */
-const placeChunks = ({ data, dims: [, numHeads, rows, channels] }) =>
+const storeChunks = ({ data, dims: [, numHeads, rows, channels] }) =>
   Array.from({ length: numHeads }, (_, head) =>
     Array.from({ length: rows / CHUNK }, (_, chunk) => {
       const start = (head * rows + chunk * CHUNK) * channels;
@@ -64,22 +64,22 @@ function attendChunks(q, k, v, visible) {
   return tf.concat(chunks);
 }
 
-const placeWhole = ({ data, dims }) => tf.tensor(data, dims);
+const storeWhole = ({ data, dims }) => tf.tensor(data, dims);
 
 /** How a kind stores an input, and what it computes from the stored ones. */
 const computationsOf = {
   attention({ shape: { seqLen, headDim, causal } }) {
     const bias = causal ? tf.tensor2d(causalBias(seqLen), [seqLen, seqLen]) : undefined;
     const scale = 1 / Math.sqrt(headDim);
-    return { place: placeHeads, compute: headByHead((q, k, v) => attendHead(q, k, v, scale, bias)) };
+    return { store: storeHeads, compute: headByHead((q, k, v) => attendHead(q, k, v, scale, bias)) };
   },
   matmul({ constants }) {
-    const b = placeWhole(constants.b);
-    return { place: placeWhole, compute: ([a]) => tf.matMul(a, b) };
+    const b = storeWhole(constants.b);
+    return { store: storeWhole, compute: ([a]) => tf.matMul(a, b) };
   },
-  softmax: () => ({ place: placeWhole, compute: ([x]) => tf.softmax(x) }),
+  softmax: () => ({ store: storeWhole, compute: ([x]) => tf.softmax(x) }),
   layer({ constants, shape: { seqLen, embedDim, numHeads, headDim } }) {
-    const parameters = Object.fromEntries(Object.entries(constants).map(([name, tensor]) => [name, placeWhole(tensor)]));
+    const parameters = Object.fromEntries(Object.entries(constants).map(([name, tensor]) => [name, storeWhole(tensor)]));
     const project = (name, rows) => tf.add(tf.matMul(rows, parameters[`${name}Matrix`]), parameters[`${name}Bias`]);
     const scale = 1 / Math.sqrt(headDim);
     const compute = ([x]) =>
@@ -94,12 +94,12 @@ const computationsOf = {
           ),
         );
       });
-    return { place: placeWhole, compute };
+    return { store: storeWhole, compute };
   },
   linear({ shape: { causal } }) {
-    if (!causal) return { place: placeHeads, compute: headByHead((q, k, v) => full(operations, q, k, v)) };
+    if (!causal) return { store: storeHeads, compute: headByHead((q, k, v) => full(operations, q, k, v)) };
     const visible = tf.tensor2d(ownChunk(), [CHUNK, CHUNK]);
-    return { place: placeChunks, compute: headByHead((q, k, v) => attendChunks(q, k, v, visible)) };
+    return { store: storeChunks, compute: headByHead((q, k, v) => attendChunks(q, k, v, visible)) };
   },
 };
 
@@ -108,12 +108,12 @@ export async function prepare(task) {
   tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
   await tf.setBackend("wasm");
 
-  const { place, compute } = computationsOf[task.kind](task);
-  const placeAll = () => Object.values(task.inputs).map(place);
+  const { store, compute } = computationsOf[task.kind](task);
+  const storeAll = () => Object.values(task.inputs).map(store);
 
   let out;
   if (task.io === "resident") {
-    const inputs = placeAll();
+    const inputs = storeAll();
     const run = () => {
       out?.dispose();
       out = compute(inputs);
@@ -121,7 +121,7 @@ export async function prepare(task) {
     return { run, result: () => out.dataSync() };
   }
   const run = () => {
-    const inputs = placeAll();
+    const inputs = storeAll();
     const result = compute(inputs);
     out = result.dataSync();
     tf.dispose([inputs, result]);

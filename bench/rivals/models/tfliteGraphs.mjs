@@ -52,9 +52,9 @@ function operationsOf(graph) {
     divide: elementwise("DIV"),
     features: (x) => add(graph.apply("ELU", [x], graph.dimsOf(x)), one),
     matmul(a, b, { transposeA, transposeB } = {}) {
-      const left = transposeA ? transpose(a) : a; // XNNPACK has no other way
+      const first = transposeA ? transpose(a) : a; // XNNPACK has no other way
       const columns = graph.dimsOf(b).at(transposeB ? -2 : -1);
-      return graph.apply("BATCH_MATMUL", [left, b], graph.dimsOf(left).with(-1, columns), { transposeB });
+      return graph.apply("BATCH_MATMUL", [first, b], graph.dimsOf(first).with(-1, columns), { transposeB });
     },
     sum: (x, axis) => along("SUM", x, axis, graph.dimsOf(x).with(axis, 1)),
     sumsBefore: (x, axis) => along("CUMSUM", x, axis, graph.dimsOf(x)),
