@@ -1,4 +1,4 @@
-/** Lint rules. assembly/ is left to its compiler: decorators on functions are no TypeScript, and the parser refuses them. */
+/** Lint rules. assembly/ is left to its compiler: decorators on functions are not TypeScript, and the parser refuses them. */
 import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 

@@ -1,4 +1,4 @@
-/** The suite in two hosts: every test in Node, and all but those about Node itself, `*.node.test.ts`, in Chromium where there is one. */
+/** The suite in two hosts: all tests in Node; all except `*.node.test.ts`, which are about Node itself, in Chromium if there is one. */
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { playwright } from "@vitest/browser-playwright";
@@ -9,7 +9,7 @@ import { readConformance } from "./test/support/conformanceFile.js";
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
-/** The tests and the examples in the docs import the package by its name, and get the sources. */
+/** Tests, and examples in the docs, import the package by its name and get the sources. */
 const sources = [
   { find: /^headwise$/, replacement: path("src/index.ts") },
   { find: /^headwise\/(reference|baseline)$/, replacement: path("src/$1/index.ts") },
@@ -17,7 +17,7 @@ const sources = [
 ];
 const host = (name: string) => ({ alias: [...sources, { find: /^#host$/, replacement: path(`test/support/${name}.ts`) }] });
 const TIMEOUT = 120_000;
-/** Files at once in Node; by itself Vitest leaves one core idle. */
+/** Test files that run in parallel in Node; by default Vitest leaves one core idle. */
 const WORKERS = Number(process.env["HEADWISE_TEST_WORKERS"] ?? availableParallelism());
 const cacheDir = path("build/vite");
 
@@ -31,14 +31,14 @@ const chromium = (executablePath: string): TestProjectConfiguration => ({
   cacheDir,
   resolve: host("hostBrowser"),
   server: { headers: ISOLATION },
-  // Every package that tests and sources import: one that is found while they run would make the page load anew.
+  // Every package that tests and sources import: one discovered while they run would make the page reload.
   optimizeDeps: { include: ["fast-check", "@assemblyscript/loader"], noDiscovery: true },
   test: {
     name: "browser",
     include: ["test/*.test.ts"],
     exclude: ["test/*.node.test.ts"],
     testTimeout: TIMEOUT,
-    sequence: { groupOrder: 1 }, // after Node's: the two would take each other's cores
+    sequence: { groupOrder: 1 }, // after Node's: the two would compete for cores
     maxWorkers: 1,
     browser: {
       enabled: true,

@@ -1,4 +1,4 @@
-/** Tests of the packed package, in the hosts and tools that its users have; `npm run build` comes before. */
+/** Tests of the packed package, in the hosts and tools of its users; run `npm run build` first. */
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({

@@ -1,4 +1,4 @@
-/** What all sections of the bench share: engines, tensors in their memory, and how a row of a table looks. */
+/** Shared by all sections of the bench: engines, tensors in their memory, and the form of a table row. */
 import { createEngine, type Engine, type EngineTensor, type FullEngine, type PackagedBuild } from "headwise";
 import { inputsOf, type Tensor } from "./data.js";
 import type { Timing } from "./measure.js";
@@ -10,9 +10,9 @@ export type Row = Record<string, string | number | undefined>;
 export interface Context {
   readonly builds: readonly PackagedBuild[];
   readonly threads: number;
-  /** Whether a shape's name was asked for. */
+  /** Whether a shape was requested by name. */
   readonly wants: (name: string) => boolean;
-  /** Says what is being measured. */
+  /** Reports what is being measured. */
   readonly progress: (text: string) => void;
 }
 
@@ -27,14 +27,14 @@ export const timingCells = ({ median, spread: [low, high] }: Timing, unit: "ms" 
   return { [unit]: factor * median, "1st quartile": factor * low, "3rd quartile": factor * high };
 };
 
-/** An engine with as many threads as asked for, or an Error that says why not. */
+/** An engine with the requested number of threads; throws an Error with the reason if there are fewer. */
 export async function openEngine(build: PackagedBuild, threads = 1): Promise<FullEngine> {
   const engine = await createEngine({ build, threads, operations: "all" });
   if (engine.info.threads === threads) return engine;
-  throw new Error(`${threads} threads were asked for: ${engine.info.threadsReason}`);
+  throw new Error(`${threads} threads were requested: ${engine.info.threadsReason}`);
 }
 
-/** A call whose tensors lie in the engine's memory. */
+/** A call whose tensors are in the engine's memory. */
 export interface ResidentCall {
   readonly run: () => unknown;
   readonly dispose: () => void;

@@ -1,10 +1,10 @@
-/** Correctness first: a speed of wrong numbers is worth nothing. */
+/** Correctness first: the speed of a wrong result is worthless. */
 import type { Engine } from "headwise";
 import { scaledDotProductAttention as reference } from "headwise/reference";
 import { inputsOf } from "./data.js";
 import { type AttentionShape, optionsOf } from "./shapes.js";
 
-/** Absolute, for values of about 1: far below any wrong result, above every rounding. */
+/** Absolute, for values of about 1: far below any wrong result, above all rounding. */
 export const TOLERANCE = 5e-6;
 
 /** Largest error of a few rows before each quarter of the sequence, in all heads. */
@@ -27,7 +27,7 @@ export function largestError(engine: Engine, shape: AttentionShape): number {
   return largest;
 }
 
-/** The same, and a throw if it is too large. */
+/** The same, but throws if it is too large. */
 export function checkedError(engine: Engine, shape: AttentionShape): number {
   const error = largestError(engine, shape);
   if (error <= TOLERANCE) return error;

@@ -1,4 +1,4 @@
-/** `npm run bench`: where the time goes, beside what this host can do at most, measured in the same run. */
+/** `npm run bench`: where the time goes, next to what this host can do at most, measured in the same run. */
 import { readdirSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
@@ -7,17 +7,17 @@ import { hasRelaxedSimd } from "../src/runtime/features.js";
 import type { Context, Row, Section } from "./context.js";
 import { printTable, progress } from "./print.js";
 
-/** Every file of `sections/`, by the place that each asks for among the others. */
+/** The sections: every file of `sections/` exports one. */
 async function findSections(): Promise<readonly Section[]> {
   const folder = new URL("sections/", import.meta.url);
   const files = readdirSync(folder).filter((name) => name.endsWith(".js"));
-  const modules = await Promise.all(files.map((name) => import(new URL(name, folder).href) as Promise<{ default?: Section }>));
-  return modules.flatMap(({ default: section }) => (section ? [section] : [])).sort((a, b) => a.name.localeCompare(b.name));
+  const modules = await Promise.all(files.map((name) => import(new URL(name, folder).href) as Promise<{ default: Section }>));
+  return modules.map(({ default: section }) => section).sort((a, b) => a.name.localeCompare(b.name));
 }
 const SECTIONS = await findSections();
 
 const USAGE = `npm run bench -- [SECTION …] [--only TEXT] [--build simd|relaxed] [--threads N] [--json]
-npm run bench -- rivals [options]    headwise beside other libraries; rivals --help says more
+npm run bench -- rivals [options]    headwise next to other libraries; see rivals --help
 
   SECTION        ${SECTIONS.map(({ name }) => name).join(", ")}; default: all
   --only TEXT    shapes whose name contains the text, such as "1024" or "causal"
@@ -39,7 +39,7 @@ function sectionsOf(names: readonly string[]): readonly Section[] {
   return names.length === 0 ? SECTIONS : SECTIONS.filter(({ name }) => names.includes(name));
 }
 
-/** `bench/rivals` is JavaScript with packages of its own, and reads options of its own. */
+/** `bench/rivals` is JavaScript with its own packages and its own options. */
 async function runRivals(): Promise<void> {
   process.argv.splice(2, 1);
   await import(new URL("../../../bench/rivals/main.mjs", import.meta.url).href);
@@ -99,7 +99,7 @@ async function main(): Promise<void> {
   else if (!hasRelaxedSimd()) console.log("relaxed: not run, this host does not validate relaxed SIMD");
 }
 
-// A reader that has seen enough, such as `head`, closes the pipe: that is no failure.
+// A reader that has seen enough, such as `head`, closes the pipe: not an error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
 main().catch((error: unknown) => {

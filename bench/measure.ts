@@ -1,7 +1,7 @@
-/** Timing: contestants take turns, round by round, so that what the machine does besides hits all of them alike. */
+/** Timing: contestants alternate, round by round, so that other load on the machine affects all of them equally. */
 import { Bench } from "tinybench";
 
-/** Milliseconds a call. */
+/** Milliseconds per call. */
 export interface Timing {
   readonly median: number;
   /** First and third quartile. */
@@ -10,15 +10,15 @@ export interface Timing {
 }
 
 export interface MeasureOptions {
-  /** How often each contestant's turn comes. */
+  /** Turns of each contestant. */
   readonly rounds?: number;
-  /** Milliseconds of a turn; at least one call is made. */
+  /** Milliseconds per turn, which is at least one call. */
   readonly turn?: number;
-  /** Calls before the first turn, for the compiler. */
+  /** Warm-up calls before the first turn, for the compiler. */
   readonly warmups?: number;
 }
 
-/** Times each contestant; nothing else should run meanwhile. */
+/** Times each contestant; nothing else should be running. */
 export function measure(contestants: readonly (() => unknown)[], options: MeasureOptions = {}): Timing[] {
   const samples = contestants.map((): number[] => []);
   for (const round of measureRounds(contestants, options))
@@ -26,7 +26,7 @@ export function measure(contestants: readonly (() => unknown)[], options: Measur
   return samples.map(summarise);
 }
 
-/** The same, round by round: the milliseconds of each contestant's calls. Each time another one begins, so that none is always first. */
+/** The same, round by round: the milliseconds of each contestant's calls. The first contestant changes with every round. */
 export function* measureRounds(
   contestants: readonly (() => unknown)[],
   { rounds = 9, turn = 60, warmups = 3 }: MeasureOptions = {},
@@ -52,5 +52,5 @@ export function summarise(samples: readonly number[]): Timing {
   return { median: at(0.5), spread: [at(0.25), at(0.75)], calls: sorted.length };
 }
 
-/** Billions of operations a second. */
+/** Billions of operations per second. */
 export const gigaPerSecond = (operations: number, { median }: Timing): number => operations / median / 1e6;

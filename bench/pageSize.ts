@@ -1,16 +1,16 @@
-/** What a page downloads: the package bundled and minified, each file compressed as a server does it. */
+/** What a page downloads: the package bundled and minified, each file compressed as a server would. */
 import { realpathSync } from "node:fs";
 import { dirname, relative } from "node:path";
 import { gzipSync } from "node:zlib";
 import { type OutputChunk, rolldown } from "rolldown";
 
-/** Bytes that a page may download at most, with gzip: the JavaScript that it needs on several threads, and one build. */
+/** The most that a page may download, in bytes with gzip: the JavaScript for several threads, and one build. */
 export const BUDGETS = { attention: 40_000, all: 75_000 } as const;
 export type Operations = keyof typeof BUDGETS;
 
-/** When a page loads the files that are imported where they are needed, by their place in dist/. */
+/** When a page loads the files that are imported on demand, by their path in dist/. */
 const LAZY: Record<string, string> = {
-  "fullEngine.js": "for all operations",
+  "engine/fullEngine.js": "for all operations",
   "runtime/pool.js": "for threads",
   "runtime/binary/worker.js": "for threads",
   "workerEngine/openWorkerEngine.js": "for engines in a worker",
@@ -38,17 +38,17 @@ export interface PageFile {
 /** The package as a page gets it. */
 export interface Page {
   readonly files: readonly PageFile[];
-  /** What is loaded before anything else is asked for. */
+  /** What is loaded up front. */
   readonly initial: readonly PageFile[];
-  /** What is loaded for this on several threads. */
+  /** What is loaded for it on several threads. */
   filesFor(operations: Operations, build: "simd" | "relaxed"): readonly PageFile[];
 }
 
-/** Sum of what the files take. */
+/** The sum of the files' sizes. */
 export const gzipBytesOf = (files: readonly PageFile[]): number => files.reduce((sum, { gzipBytes }) => sum + gzipBytes, 0);
 
 /**
- * Bundles the package as a page does that imports all of its main entry.
+ * Bundles the package as for a page that imports all of its main entry.
  *
  * @param entry  path of `dist/index.js`
  */
@@ -59,15 +59,15 @@ export async function bundlePage(entry: string): Promise<Page> {
   await bundle.close();
   const chunks = output.filter((each) => each.type === "chunk");
   const main = chunks.find(({ isEntry }) => isEntry)!;
-  /** The file's place in dist/, where a chunk is that file and what it alone needs. */
-  const placeOf = ({ facadeModuleId }: OutputChunk): string =>
+  /** The file's path in dist/, where a chunk is that file and what only it needs. */
+  const pathOf = ({ facadeModuleId }: OutputChunk): string =>
     facadeModuleId === null ? "" : relative(dist, facadeModuleId).replaceAll("\\", "/");
-  const chunkOf = (place: string): OutputChunk => chunks.find((chunk) => placeOf(chunk) === place)!;
+  const chunkOf = (path: string): OutputChunk => chunks.find((chunk) => pathOf(chunk) === path)!;
 
   /** The chunks, and those that they import statically. */
   const withImports = (wanted: readonly OutputChunk[]): Set<OutputChunk> => {
     const found = new Set(wanted);
-    // A set also visits what is added meanwhile.
+    // Iterating over a set also visits what is added meanwhile.
     for (const { imports } of found) for (const name of imports) found.add(chunks.find(({ fileName }) => fileName === name)!);
     return found;
   };
@@ -76,11 +76,11 @@ export async function bundlePage(entry: string): Promise<Page> {
   const files = new Map<OutputChunk, PageFile>();
   for (const chunk of chunks) {
     const { name, code, moduleIds } = chunk;
-    const place = placeOf(chunk);
-    if (chunk.isDynamicEntry && !(place in LAZY)) throw new Error(`bench/pageSize.ts must say when a page loads dist/${place}`);
+    const path = pathOf(chunk);
+    if (chunk.isDynamicEntry && !(path in LAZY)) throw new Error(`bench/pageSize.ts must say when a page loads dist/${path}`);
     files.set(chunk, {
       name: chunk === main ? "headwise" : name,
-      loaded: initial.has(chunk) ? "always" : (LAZY[place] ?? "with those that share it"),
+      loaded: initial.has(chunk) ? "always" : (LAZY[path] ?? "with those that share it"),
       modules: moduleIds.map((id) => id.replaceAll("\\", "/")),
       code,
       bytes: Buffer.byteLength(code),
@@ -94,7 +94,7 @@ export async function bundlePage(entry: string): Promise<Page> {
     filesFor(operations, build) {
       const binary = operations === "all" ? build : `attention-${build}`;
       const lazy = ["runtime/pool.js", "runtime/binary/worker.js", `runtime/binary/${binary}.js`];
-      if (operations === "all") lazy.push("fullEngine.js");
+      if (operations === "all") lazy.push("engine/fullEngine.js");
       return filesOf(withImports([main, ...lazy.map(chunkOf)]));
     },
   };

@@ -1,4 +1,4 @@
-/** The race of `bench/rivals`, which is JavaScript with packages of its own, for sections that set other libraries beside. */
+/** The race of `bench/rivals`, which is JavaScript with its own packages, for sections that compare with other libraries. */
 import { existsSync } from "node:fs";
 import type { Timing } from "./measure.js";
 import type { AttentionShape, MatmulShape } from "./shapes.js";
@@ -35,14 +35,14 @@ const ROUNDS = 5;
 const LIMIT_MS = 5000;
 const folder = new URL("../../../bench/rivals/", import.meta.url);
 
-/** Says how to install them, where they are not. */
+/** Prints how to install them if they are missing. */
 export function areInstalled(): boolean {
   const installed = existsSync(new URL("node_modules", folder));
   if (!installed) console.log("without other libraries; npm ci --ignore-scripts --prefix bench/rivals installs them");
   return installed;
 }
 
-/** Times contestants on a shape, with inputs in their own memory; who can't take part is printed with the reason. */
+/** Times contestants on a shape, with inputs in their own memory; prints those that cannot take part, with the reason. */
 export async function raceOn(
   shape: RaceShape,
   names: readonly string[],

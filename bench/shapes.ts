@@ -1,4 +1,4 @@
-/** The shapes that the benches and the main job name. */
+/** The shapes of the benches and of `npm start`. */
 
 export interface AttentionShape {
   readonly name: string;
@@ -9,7 +9,7 @@ export interface AttentionShape {
   readonly kvLen?: number;
   readonly headDim: number;
   readonly causal: boolean;
-  /** Keys before its position that a row sees, where that is bounded. */
+  /** How many keys before its position a row sees, where that is bounded. */
   readonly window?: number;
 }
 
@@ -21,7 +21,12 @@ const attention = (
   headDim: number,
   causal: boolean,
 ): AttentionShape => ({
-  ...{ name, numHeads, numKvHeads, seqLen, headDim, causal },
+  name,
+  numHeads,
+  numKvHeads,
+  seqLen,
+  headDim,
+  causal,
 });
 
 /** One layer of known models. */
@@ -37,7 +42,7 @@ const fullAndCausal = (seqLen: number): AttentionShape[] =>
 /** 12 heads of 64 at growing length. */
 export const FORWARD: readonly AttentionShape[] = [128, 512, 1024, 2048].flatMap(fullAndCausal);
 
-/** A length at which the scores of all heads take 0.8 GB, where they are kept. */
+/** A length at which the scores of all heads would take 0.8 GB if they were kept. */
 export const LONG: readonly AttentionShape[] = fullAndCausal(4096);
 
 /** The same with a window of 512 keys: the time grows with the length, not with its square. */
@@ -46,7 +51,7 @@ export const windowed = (seqLen: number): AttentionShape => ({
   window: 511,
 });
 
-/** Calls so small that what surrounds the arithmetic counts. */
+/** Calls so small that the overhead around the arithmetic counts. */
 export const SMALL_CALLS: readonly AttentionShape[] = [
   attention("1×16×64 full", 1, 1, 16, 64, false),
   attention("1×32×64 full", 1, 1, 32, 64, false),
@@ -67,7 +72,7 @@ export interface DecodeShape {
   readonly kvLen: number;
 }
 
-/** Every head with keys of its own, four query heads to each key/value head as Llama 3 has them, and a single head. */
+/** Each head with its own keys, four query heads per key/value head as in Llama 3, and a single head. */
 export const DECODE: readonly DecodeShape[] = [512, 2048, 8192, 32768, 131072].flatMap((kvLen) =>
   [
     [8, 8],
@@ -83,13 +88,19 @@ export const DECODE: readonly DecodeShape[] = [512, 2048, 8192, 32768, 131072].f
 );
 
 /**
- * The same as other libraries can compute it: all query heads of a group are rows of one head, which see all keys. One head is left
- * out, and so are the longest.
+ * The same in the form that other libraries can compute: all query heads of a group are rows of one head, which see all keys. The
+ * single head and the longest shapes are left out.
  */
 export const DECODE_ROWS: readonly AttentionShape[] = DECODE.filter(
   ({ numKvHeads, kvLen }) => numKvHeads > 1 && kvLen >= 2048 && kvLen <= 32768,
 ).map(({ name, numHeads, numKvHeads, headDim, kvLen }) => ({
-  ...{ name: `decode ${name}`, numHeads: numKvHeads, numKvHeads, seqLen: numHeads / numKvHeads, kvLen, headDim, causal: false },
+  name: `decode ${name}`,
+  numHeads: numKvHeads,
+  numKvHeads,
+  seqLen: numHeads / numKvHeads,
+  kvLen,
+  headDim,
+  causal: false,
 }));
 
 /** Options of the call that a shape names. */
@@ -98,13 +109,13 @@ export const optionsOf = ({ causal, window }: AttentionShape): { causal: boolean
   ...(window === undefined ? {} : { window: [window, 0] }),
 });
 
-/** Pairs of a query and a key that it sees, over all heads. */
+/** Pairs of a query and a key visible to it, over all heads. */
 export function visiblePairs({ numHeads, seqLen, kvLen = seqLen, causal, window = seqLen - 1 }: AttentionShape): number {
   const hidden = seqLen - 1 - window;
   return numHeads * (causal ? (seqLen * (seqLen + 1) - hidden * (hidden + 1)) / 2 : seqLen * kvLen);
 }
 
-/** Floating-point operations that the result needs: a product and a sum per channel in q·k and in p·v. */
+/** Floating-point operations of the result: a product and a sum per channel in q·k and in p·v. */
 export const flopsOf = (shape: AttentionShape): number => 4 * visiblePairs(shape) * shape.headDim;
 
 /** A matrix product [rows, depth] · [depth, columns]. */

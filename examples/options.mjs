@@ -1,15 +1,15 @@
 /** Options of the examples, by name: `--tokens 128`. */
 import { parseArgs } from "node:util";
 
-/** What whoever started the program got wrong. */
+/** A mistake in how the program was started. */
 export class UsageError extends Error {}
 
 /**
- * Runs an example; who starts it wrongly is told how it is meant.
+ * Runs an example; a usage error prints the usage.
  *
  * @param name      of its folder
- * @param defaults  of its options: a number stands for positive integers, a string for any text
- * @param main      gets the values
+ * @param defaults  of its options: a number for options that are positive integers, a string for any text
+ * @param main      receives the values
  */
 export async function runExample(name, defaults, main) {
   const usage = `npm run example -- ${name} ${Object.entries(defaults)

@@ -1,7 +1,6 @@
 // assembly/ → src/runtime/abi.generated.ts and assembly/abi/hash.generated.ts: what TypeScript and the kernels agree on, written once.
 // What crosses is what assembly/abi/ exports (structs, enums, and the constants of constants.ts), the structs named …Params that kernels
-// have beside them, and what the entries export. Anything
-// that has no place in the generated files is an error.
+// have beside them, and what the entries export. Anything that the generated files cannot express is an error.
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
@@ -12,10 +11,10 @@ import { newOptions, newProgram, NodeKind, parse } from "assemblyscript";
 export const GENERATED = ["assembly/abi/hash.generated.ts", "src/runtime/abi.generated.ts"];
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-/** What a field may be; each takes 4 bytes. */
+/** The types of fields; each takes 4 bytes. */
 const FIELD_TYPES = ["usize", "i32", "f32"];
 const NUMBER_TYPES = ["usize", "i32", "u32", "f32", "f64", "bool"];
-/** The convention of kernels whose work threads share, by what stands behind the kernel's name. */
+/** The convention of kernels whose work threads share, by the suffix of the kernel's name. */
 const SHARED = {
   "": /^params: usize, _?workspace(Ptr)?: usize, first: usize, end: usize → void$/,
   Units: /^params: usize → usize$/,
@@ -56,7 +55,7 @@ function structOf(file, { name, decorators, members }) {
   return [name.text, Object.fromEntries(fields)];
 }
 
-/** Names in the order of their numbers: `GELU_TANH` is "gelu-tanh", unless a comment behind it says what it is. */
+/** Names in the order of their numbers: `GELU_TANH` is "gelu-tanh", unless a comment after it gives another name. */
 function listOf(file, { name, values }) {
   const names = values.map((value, index) => {
     if (value.initializer && textOf(value.initializer) !== String(index)) {
@@ -93,7 +92,7 @@ function functionOf([name, file, local]) {
 
 const signatureText = ({ parameters, result }) => `${parameters.map((pair) => pair.join(": ")).join(", ")} → ${result}`;
 
-/** Kernels whose work threads share: those whose units are counted. */
+/** Kernels whose work threads share: those that count units. */
 function sharedOf(functions) {
   const names = Object.keys(functions);
   for (const [suffix, pattern] of Object.entries(SHARED)) {
@@ -153,7 +152,7 @@ export function readAbi(root = ROOT) {
   };
 }
 
-/** 32 bits that change with the ABI, and with the version: kernels of one may give other bits than those of another. */
+/** 32 bits that change with the ABI and with the version: kernels of two versions may give different bits. */
 export const hashOf = (abi) => createHash("sha256").update(JSON.stringify(abi)).digest().readUInt32BE();
 
 const constantName = (name) => name.replace(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
@@ -219,7 +218,7 @@ export function generate(root = ROOT) {
   return { "src/runtime/abi.generated.ts": typescript, "assembly/abi/hash.generated.ts": assembly };
 }
 
-/** Writes the generated files that are not what they should be; returns their paths. */
+/** Writes the generated files that are out of date; returns their paths. */
 export function refresh(root = ROOT) {
   const stale = Object.entries(generate(root)).filter(([path, text]) => {
     const file = join(root, path);

@@ -1,12 +1,12 @@
-// Applies each break to a copy of the sources, rebuilds what it touches and requires the tests to fail. Arguments: texts, one of which
-// a rule must contain to be tried; --share 2/5: only every fifth, from the second on; --check: only look whether each break still fits
+// Applies each break to a copy of the sources, rebuilds what it affects and requires the tests to fail. Arguments: texts, one of which
+// a rule must contain to be tried; --share 2/5: only every fifth, from the second on; --check: only check that each break still fits
 // the sources.
 //
-// A break is a one-line change, at least one for each rule that the tests hold. They stand in `test/*.breaks.mjs`, beside the tests that
-// notice them. `find` stands exactly once in the sources, wherever that is; `file` names the file, without its folder, where it stands
-// in several. `tests` narrows the suite to the files that have to notice, `needsThreads` widens it to engines of several threads,
-// `needsDist` says that the tests look at what tsc writes, `needsWorkers` that they run in the packaged workers, `needsWide` that only a
-// host for build "wide" notices.
+// A break is a one-line change; there is at least one for each rule that the tests enforce. Breaks are in `test/*.breaks.mjs`, next to
+// the tests that notice them. `find` occurs exactly once in the sources, anywhere; if it occurs in several files, `file` names the one
+// that is meant, without its folder. `tests` narrows the suite to the files that must notice, `needsThreads` widens it to engines of
+// several threads, `needsDist` says that the tests look at what tsc writes, `needsWorkers` that they run in the packaged workers,
+// `needsWide` that only a host for build "wide" notices.
 import { execFile, execFileSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
@@ -27,12 +27,12 @@ const sources = new Map(
     .filter((file) => /^(assembly|src|test\/bits)\/.*\.ts$|^test\/\w+\.bits\.ts$|^scripts\/builder\//.test(file))
     .map((file) => [file, readFileSync(join(root, file), "utf8")]),
 );
-/** The paths at which a break fits, one for each time. */
-const placesOf = ({ file, find }) =>
+/** The paths at which a break fits, one for each occurrence. */
+const pathsOf = ({ file, find }) =>
   [...sources]
     .filter(([path]) => file === undefined || basename(path) === file)
     .flatMap(([path, text]) => new Array(text.split(find).length - 1).fill(path));
-const BREAKS = modules.flatMap((module) => module.default).map((each) => ({ ...each, places: placesOf(each) }));
+const BREAKS = modules.flatMap((module) => module.default).map((each) => ({ ...each, paths: pathsOf(each) }));
 
 const { values, positionals: wanted } = parseArgs({
   options: { check: { type: "boolean", default: false }, share: { type: "string", default: "1/1" } },
@@ -56,8 +56,8 @@ if (breaks.length === 0) {
   process.exit(2);
 }
 
-const misfits = BREAKS.flatMap(({ rule, file = "the sources", find, places }) =>
-  places.length === 1 ? [] : [`${rule}: stands ${places.length} times in ${file} (${places.join(", ")}), expected once: ${find}`],
+const misfits = BREAKS.flatMap(({ rule, file = "the sources", find, paths }) =>
+  paths.length === 1 ? [] : [`${rule}: occurs ${paths.length} times in ${file} (${paths.join(", ")}), expected once: ${find}`],
 );
 if (misfits.length > 0) console.error(misfits.join("\n"));
 if (isCheck || misfits.length > 0) process.exit(misfits.length > 0 ? 1 : 0);
@@ -81,42 +81,44 @@ function copy() {
 }
 
 /**
- * The builds that a break is tried on: one, as all are made of the same sources; every one where tests look at what the compiler
- * wrote.
+ * The builds that a break is tried on: one, because all are built from the same sources; all of them where tests look at what the
+ * compiler wrote.
  */
 function buildsOf({ tests = [], needsWide }) {
   if (tests.some((name) => name === "abi" || name === "codegen"))
     return ["debug", "simd", "relaxed", ...(canRunWide ? ["wide"] : [])];
   return [needsWide ? "wide" : "simd"];
 }
-/** Less optimized, and without the text, where only results are looked at: a second sooner. Thus not with the builder. */
+/** Less optimized and without the text where only results matter, which saves a second. Hence not with the builder. */
 const compile = (folder, builds) =>
   Promise.all(
     builds.map((target) =>
+      // prettier-ignore
       node(folder, [
-        ...["node_modules/assemblyscript/bin/asc.js", "assembly/index.ts", "--target", target],
+        "node_modules/assemblyscript/bin/asc.js", "assembly/index.ts", "--target", target,
         ...(builds.length === 1 ? ["--optimizeLevel", "1"] : ["--textFile", `build/${target}.wat`]),
       ]),
     ),
   );
-/** Takes the longest, and what it finds the other tests of the cache find too. */
+/** The slowest test; the other tests of the cache find whatever it finds. */
 const NOT_ALONE = ["--exclude", "test/cacheWalk.test.ts"];
-/** Runs test files in Node, all by default; without engines of several threads, which are slow on few cores, unless they are needed. */
+/** Runs test files in Node, all by default; engines of several threads, which are slow on few cores, only where they are needed. */
 const test = (folder, names = [], needsThreads = false, builds = []) =>
   node(
     folder,
+    // prettier-ignore
     [
-      ...["node_modules/vitest/vitest.mjs", "run", "--project", "node", "--bail", "1", "--reporter", "dot", ...NOT_ALONE],
+      "node_modules/vitest/vitest.mjs", "run", "--project", "node", "--bail", "1", "--reporter", "dot", ...NOT_ALONE,
       ...names.map((name) => `test/${name}.`), // both <name>.test.ts and <name>.node.test.ts
     ],
     { ...(!needsThreads && { HEADWISE_TEST_THREADS: "1" }), HEADWISE_TEST_BUILDS: builds.join(), HEADWISE_TEST_WORKERS: "1" },
   );
 
-/** Breaks, tests and mends; returns what is wrong with the break, or undefined if the tests noticed. */
+/** Breaks, tests and restores; returns the problem with the break, or undefined if the tests noticed. */
 async function survives(folder, each) {
-  const { places, find, replace, tests, needsDist, needsThreads, needsWorkers } = each;
+  const { paths, find, replace, tests, needsDist, needsThreads, needsWorkers } = each;
   const builds = buildsOf(each);
-  const [file] = places;
+  const [file] = paths;
   const path = join(folder, file);
   const original = readFileSync(path, "utf8");
   writeFileSync(
@@ -146,7 +148,7 @@ const folders = cpus().slice(0, 4).map(copy);
 process.on("exit", () => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
 process.on("SIGINT", () => process.exit(130));
 
-// All tests, or those that the breaks need.
+// All tests, or only those that the breaks name.
 const needed = breaks.every(({ tests }) => tests) ? [...new Set(breaks.flatMap(({ tests }) => tests))] : [];
 const whole = await test(folders[0], needed, true, [...new Set(breaks.map(({ needsWide }) => (needsWide ? "wide" : "simd")))]);
 if (whole.failed) {

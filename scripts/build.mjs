@@ -1,5 +1,5 @@
-// Builds what is named and not up to date: `node scripts/build.mjs dist tools`; without a name all that the package and the tests need.
-// scripts/builder/ has the steps. What it says goes to standard error.
+// Builds what is named and not up to date: `node scripts/build.mjs dist tools`; without a name, all that the package and the tests need.
+// scripts/builder/ has the steps. Messages go to standard error.
 import { constants } from "node:os";
 import { build } from "./builder/engine.mjs";
 import { STEPS, TARGETS } from "./builder/steps.mjs";

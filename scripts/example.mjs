@@ -1,5 +1,5 @@
-// Runs an example: `npm run example -- decode --tokens 50`. What is missing is installed, and what is not up to date built, so that a
-// fresh clone needs nothing else. Without a name it lists the examples.
+// Runs an example: `npm run example -- decode --tokens 50`. Installs what is missing and builds what is not up to date, so that a fresh
+// clone needs nothing else. Without a name it lists the examples.
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * assemblyscript-prettier without its blank lines: before a decorator that follows no comment it puts a line of its own, where there
- * is one already.
+ * assemblyscript-prettier without its extra blank lines: before a decorator that does not follow a comment it inserts a blank line
+ * even where there is one already.
  */
 import plugin from "assemblyscript-prettier";
 import { builders } from "prettier/doc";

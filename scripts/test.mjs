@@ -1,5 +1,5 @@
-// Runs the tests and ends with one plain line, "N passed, N failed, N skipped"; exits with 1 on a failure or when nothing ran. Before it
-// stand the names of what was skipped, and where the tests ran. Arguments: --config, --project, and names of files.
+// Runs the tests and ends with one plain line, "N passed, N failed, N skipped", after the names of skipped tests and the hosts in which
+// the tests ran. Exits with 1 on a failure or when nothing ran. Arguments: --config, --project, and file names.
 import { parseArgs } from "node:util";
 import { startVitest } from "vitest/node";
 
@@ -28,7 +28,7 @@ for (const module of vitest.state.getTestModules()) {
     if (state === "skipped") skipped.push(`${name && `${name} › `}${test.fullName}`);
   }
 }
-all.failed += vitest.state.getUnhandledErrors().length; // a browser that doesn't start is one of them
+all.failed += vitest.state.getUnhandledErrors().length; // such as a browser that does not start
 await vitest.close();
 
 for (const name of skipped) console.log(`skipped: ${name}`);

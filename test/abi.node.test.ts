@@ -1,4 +1,4 @@
-/** The contract between wrapper and kernels: exports, imports, the structs, and nothing that runs at instantiation. */
+/** The contract between wrapper and kernels: exports, imports, structs, and no code that runs at instantiation. */
 import { main as asc } from "assemblyscript/asc";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,7 +24,7 @@ const exportsOf = (bytes: Uint8Array<ArrayBuffer>): string[] =>
 const withMemoryOf = (functions: object): string[] => [...Object.keys(functions), "memory"].sort();
 const START_SECTION = 8;
 
-/** Numbers of the sections of a binary. */
+/** Section numbers of a binary. */
 function sections(bytes: Uint8Array): number[] {
   const found: number[] = [];
   for (let at = 8; at < bytes.length;) {
@@ -44,11 +44,11 @@ onEveryBuild((build) => {
   const module = new WebAssembly.Module(withMemory("test", binaryOf(build), "unshared"));
   const instance = instantiate("test", binaryOf(build), 2 ** 16, 2 ** 20);
 
-  test("exports just the functions of assembly/index.ts and the memory", () => {
+  test("exports exactly the functions of assembly/index.ts and the memory", () => {
     expect(exportsOf(binaryOf(build))).toEqual(withMemoryOf(abi.functions));
   });
 
-  test("the binary for attention alone exports a part of them, and computes with it", () => {
+  test("the binary for attention alone exports a subset of them, and computes with it", () => {
     if (build === "debug") return; // not packaged
     const bytes = attentionBinaryOf(build);
     expect(exportsOf(bytes)).toEqual(withMemoryOf(abi.attentionFunctions));
@@ -83,11 +83,11 @@ onEveryBuild((build) => {
     expect(memory.u8.subarray(kernels.heapBase()).every((byte) => byte === 0)).toBe(true);
   });
 
-  test("says the hash of its ABI, and its build", () => {
+  test("reports the hash of its ABI, and its build", () => {
     expect([instance.kernels.abiHash() >>> 0, instance.build]).toEqual([generated.ABI_HASH, build]);
   });
 
-  test("has room for each struct of a call, and beside it, before the tensors", () => {
+  test("has room before the tensors for any struct of a call, and for a second one", () => {
     const runtime = new Runtime(instance, 2 ** 20);
     const first = runtime.arena.allocate("test", 4);
     for (const [struct, fields] of Object.entries(abi.structs)) {
@@ -98,11 +98,11 @@ onEveryBuild((build) => {
     runtime.arena.free(first);
   });
 
-  test("fuses multiply-adds where the build may, and instance.fused says so", () => {
-    expect(instance.fused).toBe(build === "relaxed" || build === "wide"); // on hosts with FMA instructions; without, relaxed rounds twice as well
+  test("fuses multiply-adds where the build may, and instance.fused reports it", () => {
+    expect(instance.fused).toBe(build === "relaxed" || build === "wide"); // on hosts with FMA; elsewhere relaxed rounds twice, too
   });
 
-  test("is compiled for shared memory, from which unsharing differs in one byte", () => {
+  test("is compiled for shared memory; unsharing changes one byte", () => {
     const shared = binaryOf(build);
     const unshared = withMemory("test", shared, "unshared");
     const differing = [...shared.keys()].filter((index) => shared[index] !== unshared[index]);
@@ -114,17 +114,18 @@ onEveryBuild((build) => {
   });
 });
 
-test("the generated files are those of the sources; node scripts/abi.mjs writes them anew", () => {
+test("the generated files match the sources; node scripts/abi.mjs rewrites them", () => {
   for (const [path, text] of Object.entries(generate())) expect(readFileSync(path, "utf8"), path).toBe(text);
 });
 
-/** What asc makes of a source that imports from `assembly/`. */
+/** Compiles a source that imports from `assembly/`. */
 async function compile(source: string): Promise<Uint8Array<ArrayBuffer>> {
   let binary: Uint8Array<ArrayBuffer> | undefined;
   const { error, stderr } = await asc(
+    // prettier-ignore
     [
-      ...["entry.ts", "--outFile", "out.wasm", "--runtime", "stub", "--enable", "simd", "--importMemory"],
-      ...["--use", "abort=", "--use", "IS_WIDE_BUILD=ASC_FEATURE_GC"],
+      "entry.ts", "--outFile", "out.wasm", "--runtime", "stub", "--enable", "simd", "--importMemory",
+      "--use", "abort=", "--use", "IS_WIDE_BUILD=ASC_FEATURE_GC",
     ],
     {
       readFile: (name) => {
@@ -143,7 +144,7 @@ async function compile(source: string): Promise<Uint8Array<ArrayBuffer>> {
   return binary!;
 }
 
-test("what a generated writer writes to a struct, the kernels read there; and constants are the same", async () => {
+test("the kernels read what a generated writer writes to a struct, and constants are the same on both sides", async () => {
   const imports = readdirSync("assembly/abi").flatMap((name) => {
     const text = readFileSync(`assembly/abi/${name}`, "utf8");
     const names = [...Object.keys(abi.structs), ...Object.keys(abi.constants)].filter((each) =>
@@ -225,16 +226,21 @@ describe("the generator, on changed sources", () => {
   }
 
   test.each([
-    ["a field more", "../rows/activations", "  /** Elements. */\n  count: usize;\n", "  /** Elements. */\n  count: usize;\n  more: usize;\n"],
+    [
+      "an additional field",
+      "../rows/activations",
+      "  /** Elements. */\n  count: usize;\n",
+      "  /** Elements. */\n  count: usize;\n  more: usize;\n",
+    ],
     ["fields in another order", "attentionParams", "  parts: usize;\n  numParts: usize;", "  numParts: usize;\n  parts: usize;"],
     ["a field of another type", "attentionParams", "  softcap: f32;", "  softcap: i32;"],
     ["names in another order", "rowParams", "  GELU = 0,\n  GELU_TANH = 1,", "  GELU_TANH = 0,\n  GELU = 1,"],
     ["another name", "linearParams", '// "elu+1"', '// "elu"'],
-  ])("%s: another hash", (_, file, find, replace) => {
+  ])("%s: a different hash", (_, file, find, replace) => {
     expect(hashWith(`assembly/abi/${file}.ts`, find, replace)).not.toBe(generated.ABI_HASH);
   });
 
-  test("a constant, a signature, a version: another hash; nothing of it: the same", () => {
+  test("a constant, a signature or a version changes the hash; a comment does not", () => {
     expect(hashWith("assembly/tiles/layout.ts", " BLOCK: usize = 512", " BLOCK: usize = 256")).not.toBe(generated.ABI_HASH);
     expect(hashWith("assembly/math/float16.ts", "dstPtr: usize, count: usize", "dstPtr: usize, count: i32")).not.toBe(
       generated.ABI_HASH,
@@ -245,7 +251,7 @@ describe("the generator, on changed sources", () => {
     expect(hashWith("assembly/rows/activations.ts", "  /** Elements. */", "")).toBe(generated.ABI_HASH);
   });
 
-  test("kernels whose work threads share have their units counted, and whatever they need beside", () => {
+  test("kernels whose work threads share export a count of units, and the other functions that they need", () => {
     expect(abi.sharedKernels).toEqual(generated.SHARED_KERNELS);
     const index = "assembly/index.ts";
     expect(() => hashWith(index, "activate, activateUnits", "activate")).toThrow("activate: expected activateUnits beside it");
@@ -263,7 +269,7 @@ describe("the generator, on changed sources", () => {
     ["rowParams", "  SILU = 2,", "  SILU = 7,", "Activation.SILU must be 2"],
     ["rowParams", "@unmanaged\nexport class AxisParams", "export class AxisParams", "AxisParams is not @unmanaged"],
     ["constants", "BLOCK, PANEL", "BLOCK, PANEL_BYTES", "PANEL_BYTES must be an integer that is written out"],
-  ])("what it doesn't understand is an error: %s, %s", (file, find, replace, message) => {
+  ])("throws on what it does not understand: %s, %s", (file, find, replace, message) => {
     expect(() => hashWith(`assembly/abi/${file}.ts`, find, replace)).toThrow(message);
   });
 });

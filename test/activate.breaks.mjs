@@ -2,13 +2,13 @@
 
 export default [
   {
-    rule: "activation: no infinity meets the 0 that gelu and silu weigh it with",
+    rule: "activation: gelu and silu never multiply infinity by 0",
     find: "return f32x4.pmin(f32x4.abs(x), constant(FAR));",
     replace: "return f32x4.abs(x);",
     tests: ["activate"],
   },
   {
-    rule: "activation: NaN passes relu",
+    rule: "activation: relu passes NaN through",
     find: "RELU) return f32x4.pmax(x, f32x4.splat(0));",
     replace: "RELU) return f32x4.pmax(f32x4.splat(0), x);",
     tests: ["activate"],
@@ -32,25 +32,25 @@ export default [
     tests: ["activate"],
   },
   {
-    rule: "activation: the numbers of the functions",
+    rule: "activation: the functions have their numbers",
     find: "  GELU = 0,\n  GELU_TANH = 1,",
     replace: "  GELU = 1,\n  GELU_TANH = 0,",
     tests: ["activate"],
   },
   {
-    rule: "activation: elements after the last whole vector",
+    rule: "activation: elements after the last full vector are computed",
     find: "activate4(v128.load32_splat(src), kind), 0)",
     replace: "v128.load32_splat(src), 0)",
     tests: ["activate"],
   },
   {
-    rule: "activation: the gate is multiplied in",
+    rule: "activation: the gate is multiplied",
     find: "if (p.gate) gateRow",
     replace: "if (!p.gate) gateRow",
     tests: ["activate"],
   },
   {
-    rule: "activation: the gate of each unit is its own",
+    rule: "activation: each unit has its own gate",
     find: "p.gate + offset, count);",
     replace: "p.gate, count);",
     tests: ["activate"],

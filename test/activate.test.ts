@@ -1,4 +1,4 @@
-/** Activation functions: their bounds on a dense sweep of float32, limits, gates, tails and places. */
+/** Activation functions: error bounds on a dense sweep of float32, limits, gates, tails and places for results. */
 import { describe, expect, test } from "vitest";
 import { type Activation, ACTIVATIONS } from "headwise";
 import { activate as reference } from "headwise/reference";
@@ -8,7 +8,7 @@ import { onEveryEngine } from "./support/engines.js";
 import { sweepFloat32, ulp } from "./support/float32.js";
 import { normal } from "./support/random.js";
 
-/** Results of less magnitude have an absolute bound instead: there, powers of e are no longer normal numbers. */
+/** Smaller results have an absolute bound instead: powers of e are subnormal there. */
 const TINY = 2 ** -118;
 
 interface Bounds {
@@ -19,7 +19,7 @@ interface Bounds {
   says: string;
 }
 
-/** Of the exponent −w of gelu-tanh, whose rounding is a relative error of the result. */
+/** Of the exponent −w of gelu-tanh, whose rounding becomes a relative error of the result. */
 const exponent = (x: number): number => 2 * Math.sqrt(2 / Math.PI) * (Math.abs(x) + 0.044715 * Math.abs(x) ** 3);
 
 const BOUNDS: Record<Activation, Bounds> = {
@@ -64,13 +64,13 @@ onEveryBuild((build, engine) => {
     ["relu", [0, Infinity, NaN, 0, -0, 0]],
     ["tanh", [-1, 1, NaN, 0, -0, -1]],
     ["sigmoid", [0, 1, NaN, 0.5, 0.5, 0]],
-  ])("%s of −∞, +∞, NaN, 0, −0 and the lowest float32 is %j, and so says the reference", (kind, expected) => {
+  ])("%s of −∞, +∞, NaN, 0, −0 and the lowest float32 is %j, as in the reference", (kind, expected) => {
     const x = vector(-Infinity, Infinity, NaN, 0, -0, -3.4028234663852886e38);
     expectSameBits(engine.activate(x, kind).data, expected, kind);
     expectSameBits(reference(x, kind).data, expected, "the reference");
   });
 
-  test("NaN stays NaN whatever its bits", () => {
+  test("NaN stays NaN, whatever its bits", () => {
     const bits = Uint32Array.of(0x7fc00000, 0xffc00000, 0x7fc00001, 0x7fffffff, 0xffffffff, 0x7fc00180, 0x7f800001);
     const x = { data: new Float32Array(bits.buffer), dims: [7] };
     for (const kind of ACTIVATIONS) expect([...engine.activate(x, kind).data], kind).toEqual(new Array(7).fill(NaN));
@@ -78,22 +78,25 @@ onEveryBuild((build, engine) => {
 });
 
 onEveryEngine((_, engine) => {
-  test.each([0, 1, 2, 3, 4, 5, 7, 8, 9, 63, 65, 1023, 1024, 1025, 4100])("an element of %i has the bits it has alone", (count) => {
-    const x = normal([count], 7, 3);
-    const gate = normal([count], 8);
-    for (const kind of ACTIVATIONS) {
-      const plain = engine.activate(x, kind);
-      const gated = engine.activate(x, kind, { gate });
-      expect(plain.dims).toEqual([count]);
-      for (const index of [0, 1, 2, count - 2, count - 1].filter((each) => each >= 0 && each < count)) {
-        expectSameBits(engine.activate(vector(x.data[index]!), kind).data, [plain.data[index]!], `${kind} of element ${index}`);
+  test.each([0, 1, 2, 3, 4, 5, 7, 8, 9, 63, 65, 1023, 1024, 1025, 4100])(
+    "each of %i elements has the same bits as alone",
+    (count) => {
+      const x = normal([count], 7, 3);
+      const gate = normal([count], 8);
+      for (const kind of ACTIVATIONS) {
+        const plain = engine.activate(x, kind);
+        const gated = engine.activate(x, kind, { gate });
+        expect(plain.dims).toEqual([count]);
+        for (const index of [0, 1, 2, count - 2, count - 1].filter((each) => each >= 0 && each < count)) {
+          expectSameBits(engine.activate(vector(x.data[index]!), kind).data, [plain.data[index]!], `${kind} of element ${index}`);
+        }
+        const products = plain.data.map((value, index) => value * gate.data[index]!);
+        expectSameBits(gated.data, products, `${kind} times a gate`);
       }
-      const products = plain.data.map((value, index) => value * gate.data[index]!);
-      expectSameBits(gated.data, products, `${kind} times a gate`);
-    }
-  });
+    },
+  );
 
-  test("reads and writes nothing beyond its elements, and not its inputs", () => {
+  test("reads and writes nothing beyond its elements, and does not write its inputs", () => {
     const guarded = engine.tensor([16]);
     for (const kind of ACTIVATIONS) {
       guarded.data.fill(NaN);
@@ -105,7 +108,7 @@ onEveryEngine((_, engine) => {
     guarded.dispose();
   });
 
-  test("in place, and into a place: the same bits", () => {
+  test("the same bits in place and in another `out`", () => {
     const x = normal([3, 5, 7], 9, 2);
     const gate = normal([3, 5, 7], 10);
     const expected = engine.activate(x, "silu", { gate });
@@ -123,7 +126,7 @@ onEveryEngine((_, engine) => {
   });
 });
 
-describe("what doesn't fit is named", () => {
+describe("mismatches are named", () => {
   const x = normal([2, 3], 1);
   test.each<[unknown, unknown, object, string]>([
     [3, "relu", {}, '"x" must be a tensor { data, dims } or { shape, dataSync() }, got 3'],
@@ -139,7 +142,7 @@ describe("what doesn't fit is named", () => {
     expect(engine.info.memory.inUse).toBe(0);
   });
 
-  test("a result over the gate", () => {
+  test("a result that overlaps the gate", () => {
     using engine = openBuild("simd");
     const gate = engine.tensor([2, 3]);
     expect(() => engine.activate(x, "relu", { gate, out: gate })).toThrow(

@@ -1,4 +1,4 @@
-/** The allocator against a naive one, and with more spans than one that walks them could have. */
+/** The allocator against a naive one, and with more spans than a linear one could handle. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Arena } from "../src/runtime/arena.js";
@@ -11,7 +11,7 @@ const BASE = 4096;
 const memory: Pick<LinearMemory, "byteLength" | "growTo"> = { byteLength: LIMIT, growTo: () => false };
 const lines = (bytes: number): number => Math.max(64, Math.ceil(bytes / 64) * 64);
 
-/** First fit by walking. */
+/** First fit by linear search. */
 class Naive {
   readonly spans: { ptr: number; bytes: number }[] = [];
 
@@ -38,7 +38,7 @@ class Naive {
 }
 
 describe("the arena", () => {
-  test("puts each span into the first gap that holds it, as walking does", () => {
+  test("puts each span into the first gap that holds it, as linear search does", () => {
     const step = fc.oneof(
       fc.record({ bytes: fc.integer({ min: 0, max: 1000 }) }),
       fc.record({ freed: fc.nat() }),
@@ -64,17 +64,17 @@ describe("the arena", () => {
     );
   });
 
-  test("refuses what passes the limit, and is as before", () => {
+  test("refuses what exceeds the limit, and stays unchanged", () => {
     const arena = new Arena(memory, BASE, BASE + 1024);
     const first = arena.allocate("test", 512);
     expect(() => arena.allocate("test", 512)).toThrow("test: needs 5184 bytes of memory");
     arena.free(first);
     expect(arena.allocate("test", 960)).toBe(first);
-    arena.free(12345); // nobody's
+    arena.free(12345); // not allocated
     expect(arena.inUse).toBe(960);
   });
 
-  test("finds a gap in a tree that is not much higher than a balanced one", () => {
+  test("searches a tree that is not much higher than a balanced one", () => {
     const gaps = new Gaps();
     const count = 2 ** 15;
     for (let index = 0; index < count; index++) gaps.add(index * 128, 64 + (index % 7));
@@ -84,7 +84,7 @@ describe("the arena", () => {
     expect(gaps.firstOf(1)).toBeUndefined();
   });
 
-  test("has 400,000 spans, half of them gaps: walking them took hours", () => {
+  test("handles 400,000 spans, half of them gaps: linear search would take hours", () => {
     const arena = new Arena(memory, BASE, LIMIT);
     const spans = Array.from({ length: 400_000 }, () => arena.allocate("test", 64));
     for (const [index, ptr] of spans.entries()) if (index % 2 === 0) arena.free(ptr);
@@ -94,7 +94,7 @@ describe("the arena", () => {
     expect(arena.inUse).toBe(400_002 * 64);
   });
 
-  test("an engine has 40,000 tensors", () => {
+  test("an engine can hold 40,000 tensors", () => {
     const engine = openBuild("simd");
     const before = engine.info.memory.inUse;
     const tensors = Array.from({ length: 40_000 }, (_, index) => engine.tensor([1 + (index % 40)]));

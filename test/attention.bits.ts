@@ -1,4 +1,4 @@
-/** Attention on given keys, and merging its results. */
+/** Attention on keys passed to the call, and merging of results. */
 import type { AttentionOptions } from "headwise";
 import { type BitsCase, casesOf, type Outputs } from "./bits/case.js";
 import { type Inputs, place } from "./bits/inputs.js";
@@ -41,7 +41,13 @@ const NEGATIVE = -Infinity;
 
 export default [
   call("every key, grouped heads, a value size of its own", {
-    ...{ batchSize: 2, seqLen: 37, kvLen: 70, numHeads: 6, numKvHeads: 2, headDim: 40, valueDim: 24 },
+    batchSize: 2,
+    seqLen: 37,
+    kvLen: 70,
+    numHeads: 6,
+    numKvHeads: 2,
+    headDim: 40,
+    valueDim: 24,
   }),
   call("every key, more than two blocks of them", { seqLen: 33, kvLen: BLOCKS, numHeads: 2, headDim: 64 }),
   call("one row on many keys", { seqLen: 1, kvLen: BLOCKS, numHeads: 5, headDim: 64 }),

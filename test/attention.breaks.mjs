@@ -5,7 +5,7 @@ import { ATTENTION_TESTS } from "./support/attentionTests.mjs";
 export default [
   // Scores
   {
-    rule: "scale defaults to 1/√headDim, of q and not of v",
+    rule: "scale defaults to 1/√headDim, with the headDim of q and not of v",
     find: "1 / Math.sqrt(shape.headDim)",
     replace: "1 / Math.sqrt(shape.valueDim)",
   },
@@ -59,7 +59,7 @@ export default [
     replace: "firstLanes(1)));",
   },
   {
-    rule: "mask in the upper half of a panel",
+    rule: "mask: the upper half of a panel is masked",
     find: "i32x4.extend_high_i16x8_u(flags)",
     replace: "i32x4.extend_low_i16x8_u(flags)",
   },
@@ -69,7 +69,7 @@ export default [
     replace: "dims[axis] ?? 1",
   },
   {
-    rule: "a last axis that is shorter hides the rest",
+    rule: "a shorter last axis hides the rest",
     find: "Math.min(sequence.keyLength, coveredKeys - sequence.keyStart)",
     replace: "sequence.keyLength",
   },
@@ -94,7 +94,7 @@ export default [
     replace: "min(sequence.keyLength, position)",
   },
   {
-    rule: "queryOffset goes before the alignment",
+    rule: "queryOffset takes precedence over the alignment",
     find: "if (offsets) sequence",
     replace: "if (offsets && !isUpperLeft) sequence",
   },
@@ -138,12 +138,12 @@ export default [
     replace: "",
   },
   {
-    rule: "blocks whose values are not finite go row by row",
+    rule: "blocks whose values are not finite are computed row by row",
     find: "return !v128.any_true(f32x4.ne(zeros, zeros));",
     replace: "return true;",
   },
   {
-    rule: "row by row leaves invisible keys out",
+    rule: "row by row, invisible keys are left out",
     find: "if (load<f32>(scoresPtr + (s << 2)) == -Infinity) continue;",
     replace: "",
   },
@@ -158,12 +158,12 @@ export default [
     replace: "<f32>1 / row.sum",
   },
   {
-    rule: "−∞ − (−∞) is not formed",
+    rule: "−∞ − (−∞) is never computed",
     find: "row.max == -Infinity ? 0 : row.max",
     replace: "row.max",
   },
   {
-    rule: "NaN comes through exp",
+    rule: "exp passes NaN through",
     file: "exp2.ts",
     find: "const shifted = f32x4.add(x, magic());",
     replace: "x = f32x4.pmax(constant(LOWEST), x); const shifted = f32x4.add(x, magic());",
@@ -188,7 +188,7 @@ export default [
     tests: ["exp"],
   },
   {
-    rule: "a finite bias hides nothing, the lowest number too",
+    rule: "a finite bias hides nothing, not even the lowest number",
     find: "f32x4.pmax(product, v128.load32_splat(LOWEST))",
     replace: "product",
     tests: ["extremes"],
@@ -244,12 +244,12 @@ export default [
     replace: "w",
   },
   {
-    rule: "weights are written whole",
+    rule: "all weights are written",
     find: "memory.fill(strip.row(r).weights, 0, p.kvLen << 2);",
     replace: "{}",
   },
   {
-    rule: "scores at stage capped hold every pair",
+    rule: "scores at stage capped contain every pair",
     find: "const isEveryScoreWanted = p.scores && p.scoresStage != ScoresStage.BIASED;",
     replace: "const isEveryScoreWanted = false;",
   },
@@ -291,9 +291,9 @@ export default [
     find: "(valueDim - column) << 2",
     replace: "PANEL_BYTES",
   },
-  { rule: "float16 subnormals and exponents", find: "5.192296858534828e33", replace: "5.2e33" },
+  { rule: "float16 subnormals and exponents are converted", find: "5.192296858534828e33", replace: "5.2e33" },
   {
-    rule: "float16 Infinity and NaN",
+    rule: "float16 Infinity and NaN are converted",
     find: "return v128.or(v128.or(value, special), sign);",
     replace: "return v128.or(value, sign);",
   },

@@ -1,4 +1,4 @@
-// The bits of every operation as they are checked in. See scripts/breaks.mjs.
+// The checked-in bits of every operation. See scripts/breaks.mjs.
 
 const BITS = ["bits.node"];
 
@@ -10,26 +10,25 @@ export default [
     tests: BITS,
   },
   {
-    rule: "bits: a reduction of angles a little less exact is noticed",
+    rule: "bits: a slightly less exact reduction of angles is noticed",
     find: "1.66666666666666019037e-1",
     replace: "1.66666666e-1",
     tests: BITS,
   },
   {
     rule: "bits: an operation without a case is noticed",
-    file: "kvCache.bits.ts",
-    find: '"KVCache.restore", ',
+    find: '    "KVCache.restore",\n',
     replace: "",
     tests: BITS,
   },
   {
-    rule: "bits: a case that says more than it does is noticed",
+    rule: "bits: a case that claims more than it does is noticed",
     find: "const smaller = mine.pruneHeads([0, 3]);",
     replace: "const smaller = engine.createMultiHeadAttention(GROUPED, groupedParameters(inputs));",
     tests: BITS,
   },
   {
-    rule: "bits: a result that no seed changes is noticed",
+    rule: "bits: a result that does not depend on the seed is noticed",
     find: "this.next = uniform(seed);",
     replace: "this.next = uniform(seed && 1);",
     tests: BITS,
@@ -41,7 +40,7 @@ export default [
     tests: BITS,
   },
   {
-    rule: "bits: a host ends when its threads do, not when a timer rings",
+    rule: "bits: a host ends when its threads end, not when a timer fires",
     find: 'for (const event of ["message", "error"]) worker.addEventListener(event, () => URL.revokeObjectURL(url), { once: true });',
     replace: "setTimeout(() => URL.revokeObjectURL(url), 10_000);",
     tests: ["packagedWorker.node"],

@@ -1,4 +1,4 @@
-/** The simd build's bits are those that are checked in, and cover every public operation; `npm run bits` asks other hosts. */
+/** The simd build gives the checked-in bits, and the cases cover every public operation; `npm run bits` runs other hosts. */
 import { createEngine, KVCache } from "headwise";
 import { describe, expect, test, vi } from "vitest";
 import type { BitsCase } from "./bits/case.js";
@@ -17,11 +17,11 @@ import { poison } from "./support/attention.js";
 import { binaryOf, canRun, openBuild } from "./support/builds.js";
 import { publicOperations } from "./support/publicOperations.js";
 
-/** What may be called and computes nothing, and why. */
+/** Public functions that compute nothing, and why. */
 const NO_OPERATIONS: Readonly<Record<string, string>> = {
   createEngine: "makes an engine",
   createEngineSync: "makes an engine",
-  createWorkerEngine: "makes an engine, whose bits test/workerEngine.node.test.ts holds against those of one here",
+  createWorkerEngine: "makes an engine, which test/workerEngine.node.test.ts compares bit for bit with one here",
   "Engine.tensor": "makes a tensor of zeros",
   "Engine.plan": "counts threads and bytes, which are the host's",
   "Engine.dispose": "gives memory back",
@@ -47,7 +47,7 @@ const CLASSES: Readonly<Record<string, { prototype: object }>> = {
   MultiHeadAttention,
 };
 
-/** Where an operation is found, and by which name; undefined for functions of a module, which can't be watched. */
+/** The object that has an operation, and its name there; undefined for functions of a module, which cannot be spied on. */
 function holderOf(engine: FullEngine, operation: string): [Record<string, () => unknown>, string] | undefined {
   const [owner, ...path] = operation.split(".") as [string, ...string[]];
   const name = path.pop();
@@ -62,12 +62,12 @@ function holderOf(engine: FullEngine, operation: string): [Record<string, () => 
 }
 
 describe("the hashes in test/bits/expected.json", () => {
-  test("are those of the simd build here, whatever its free memory holds", async () => {
+  test("match the simd build here, whatever its free memory holds", async () => {
     const engine = open();
     expect(differences(await computeBits(engine, CASES, 0, () => poison(engine)), expected.cases)).toEqual(new Map());
   });
 
-  test("are those of a case that is the first one", async () => {
+  test("match a case that runs first", async () => {
     for (const each of CASES.filter((_, index) => index % 10 === 3)) {
       const engine = open();
       const found = await computeBits(engine, [each]);
@@ -76,7 +76,7 @@ describe("the hashes in test/bits/expected.json", () => {
     }
   });
 
-  test("are those of two threads", async () => {
+  test("match two threads", async () => {
     const engine = await createEngine({ wasm: binaryOf("simd"), operations: "all", threads: 2 });
     expect(engine.info.threadsReason).toBeUndefined();
     shareEverything(engine);
@@ -84,12 +84,12 @@ describe("the hashes in test/bits/expected.json", () => {
     engine.dispose();
   });
 
-  test.skipIf(!canRun("debug"))("are those of the debug build, which does the same without optimization", async () => {
+  test.skipIf(!canRun("debug"))("match the debug build, which does the same without optimization", async () => {
     expect(differences(await computeBits(openBuild("debug"), CASES), expected.cases)).toEqual(new Map());
   });
 
   test.skipIf(!canRun("relaxed"))(
-    "tell the relaxed build by nine cases of ten: the others round nothing, or as float64",
+    "differ from the relaxed build in nine cases of ten: the others do not round, or only in float64",
     async () => {
       const found = differences(await computeBits(openBuild("relaxed"), CASES), expected.cases);
       expect(found.size).toBeGreaterThan(0.9 * CASES.filter(({ name }) => !name.startsWith("masks: ")).length);
@@ -98,11 +98,11 @@ describe("the hashes in test/bits/expected.json", () => {
 });
 
 describe("the cases", () => {
-  test("have names of their own", () => {
+  test("have unique names", () => {
     expect(new Set(CASES.map(({ name }) => name)).size).toBe(CASES.length);
   });
 
-  test("cover every public operation, and nothing else; add one to its *.bits.ts for a new operation", () => {
+  test("cover every public operation and nothing else; for a new operation add a case to its *.bits.ts", () => {
     const operations = publicOperations(["src/index.ts", "src/sync.ts"]);
     const covered = new Set(CASES.flatMap(({ covers }) => covers));
     expect(operations.filter((name) => !covered.has(name) && !(name in NO_OPERATIONS))).toEqual([]);
@@ -125,7 +125,7 @@ describe("the cases", () => {
     }
   });
 
-  test("use what they say that they cover", () => {
+  test("call the operations that they claim to cover", () => {
     const engine = open();
     for (const each of CASES) {
       const spies = each.covers.flatMap((name) => {
@@ -140,7 +140,7 @@ describe("the cases", () => {
     }
   });
 
-  test("give results that hang on the seed, each of them, of more than one number, and mostly finite", () => {
+  test("give results that all depend on the seed, have more than one number, and are mostly finite", () => {
     const engine = open();
     const outputsOf = (each: BitsCase, seed: number) => each.run(engine, inputsOf(each, seed));
     for (const each of CASES) {
@@ -165,11 +165,11 @@ describe("a hash", () => {
     expect(await hashOf(Float32Array.of(1, -2))).toBe(await hashOf(Uint8Array.of(0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0)));
   });
 
-  test("does not tell one NaN from another", async () => {
+  test("is the same for every NaN", async () => {
     expect(await hashOf(floatOf(0xffc00000))).toBe(await hashOf(floatOf(0x7fc12345)));
   });
 
-  test("tells −0 from +0, and neighbours from one another", async () => {
+  test("distinguishes −0 from +0, and neighbouring numbers", async () => {
     expect(await hashOf(Float32Array.of(-0))).not.toBe(await hashOf(Float32Array.of(0)));
     expect(await hashOf(floatOf(1))).not.toBe(await hashOf(floatOf(2)));
   });

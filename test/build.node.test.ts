@@ -1,4 +1,4 @@
-/** The builder runs what has to run and nothing else, on steps that count how often they ran. */
+/** The builder runs the steps that must run and no others; the steps here count their runs. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
@@ -34,7 +34,7 @@ const { STEPS, TARGETS } = list as unknown as { STEPS: readonly Step[]; TARGETS:
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** A folder that is gone after the test, and ways to read and write in it. */
+/** A folder that is removed after the test, and functions that read and write in it. */
 function workshop() {
   const folder = mkdtempSync(join(tmpdir(), "headwise-build-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -47,7 +47,7 @@ function workshop() {
   return { folder, path, read, write };
 }
 
-/** Two sources, each with a step that makes capitals of it, a step that joins those, and one that has nothing to do with them. */
+/** Two sources, each with a step that capitalizes it, a step that joins the results, and an unrelated step. */
 function capitals() {
   const shop = workshop();
   const { folder, read, write } = shop;
@@ -84,7 +84,7 @@ function capitals() {
 }
 
 describe("a step runs", () => {
-  test("the first time, after those that it needs, and nobody else does", async () => {
+  test("the first time, after the steps that it needs, and no other step does", async () => {
     const { run, read, path, lines } = capitals();
     expect(await run()).toEqual(["a", "b", "joined"]);
     expect(read("out/joined.txt")).toBe("AB");
@@ -96,7 +96,7 @@ describe("a step runs", () => {
     ]);
   });
 
-  test("not again where nothing has changed, nor where only times of files have, and then nothing is said", async () => {
+  test("not again if nothing has changed, or only file times have, and then nothing is reported", async () => {
     const { run, path, lines } = capitals();
     await run();
     lines.length = 0;
@@ -106,7 +106,7 @@ describe("a step runs", () => {
     expect(lines).toEqual([]);
   });
 
-  test("where its sources have changed, and after it what reads its outputs, if those have", async () => {
+  test("if its sources have changed; then so do the steps that read its outputs, if those have changed", async () => {
     const { run, read, write } = capitals();
     await run();
     write("b.txt", "c");
@@ -116,7 +116,7 @@ describe("a step runs", () => {
     expect(await run(), "the same capital").toEqual(["b"]);
   });
 
-  test("where its settings or the list of its inputs have changed, or one of them is gone", async () => {
+  test("if its settings or the list of its inputs have changed, or an input is gone", async () => {
     const { run, steps, write, path } = capitals();
     await run();
     steps.a = { ...steps.a, settings: () => ({ version: 2 }) };
@@ -129,7 +129,7 @@ describe("a step runs", () => {
     expect(await run()).toEqual(["b"]);
   });
 
-  test("where an output is gone or is not what it wrote, or a folder of its own holds something else", async () => {
+  test("if an output is gone or is not what it wrote, or its folder holds something else", async () => {
     const { run, read, write, path } = capitals();
     await run();
     rmSync(path("build/a.txt"));
@@ -145,7 +145,7 @@ describe("a step runs", () => {
     expect(await run(), "the stamps are gone").toEqual(["a", "b", "joined"]);
   });
 
-  test("again where it failed, even on sources that it once did well on; what runs beside it ends, and nothing is started", async () => {
+  test("again if it failed, even on sources that once worked; steps running in parallel end, and none is started", async () => {
     const { run, write, read, steps } = capitals();
     await run();
     const { run: works } = steps.a;
@@ -163,7 +163,7 @@ describe("a step runs", () => {
     expect(read("out/joined.txt")).toBe("AY");
   });
 
-  test("again at once where its sources change while it runs, so that no stamp stands for what it did not read", async () => {
+  test("again at once if its sources change while it runs, so that no stamp covers what it did not read", async () => {
     const { run, steps, write, read } = capitals();
     const { run: works } = steps.a;
     let times = 0;
@@ -179,10 +179,10 @@ describe("a step runs", () => {
       write("a.txt", `${++times}`);
     };
     write("a.txt", "");
-    await expect(run()).rejects.toThrow("a: what it reads changed each of the 3 times that it ran");
+    await expect(run()).rejects.toThrow("a: its inputs changed each of the 3 times that it ran");
   });
 
-  test("and fails if it does not write what it promises", async () => {
+  test("and fails if it does not write its outputs", async () => {
     const { run, steps } = capitals();
     steps.a.run = () => undefined;
     await expect(run()).rejects.toThrow("a did not write build/a.txt");
@@ -197,12 +197,16 @@ test("a copy of a built tree is built", async () => {
   expect(await build(Object.values(steps), ["joined"], { root: copy })).toEqual([]);
 });
 
-test("steps run side by side, at most as many as there are jobs, and a notice is given once", async () => {
+test("steps run in parallel, at most as many as there are jobs, and a notice is printed once", async () => {
   const { folder, write } = workshop();
   let running = 0;
   let most = 0;
   const steps = Array.from({ length: 5 }, (_, index): Step => ({
-    ...{ name: `${index}`, makes: `${index}`, notice: "this takes a while", inputs: () => [], outputs: [`${index}.txt`] },
+    name: `${index}`,
+    makes: `${index}`,
+    notice: "this takes a while",
+    inputs: () => [],
+    outputs: [`${index}.txt`],
     run: async () => {
       most = Math.max(most, ++running);
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -217,16 +221,16 @@ test("steps run side by side, at most as many as there are jobs, and a notice is
   expect(lines.filter((line) => line === "this takes a while")).toHaveLength(1);
 });
 
-test("steps that don't exist, or stand before what they need, are named", async () => {
+test("steps that do not exist, or are listed before what they need, are named", async () => {
   const { run, steps, folder } = capitals();
-  await expect(run("none")).rejects.toThrow('there is no step "none"; there are a, b, joined, other');
+  await expect(run("none")).rejects.toThrow('there is no step "none"; the steps are a, b, joined, other');
   await expect(build([steps.joined, steps.a, steps.b], ["joined"], { root: folder })).rejects.toThrow(
-    "joined needs a, which does not stand before it",
+    "joined needs a, which is not listed before it",
   );
 });
 
 describe("two builds at once", () => {
-  /** A process that builds one step, which takes a moment and must find itself alone. */
+  /** A process that builds one step, which takes a moment and fails if another one runs. */
   function builder(folder: string) {
     const text = `
       import { build } from ${JSON.stringify(pathToFileURL(join(root, "scripts/builder/engine.mjs")).href)};
@@ -252,7 +256,7 @@ describe("two builds at once", () => {
     return start;
   }
 
-  test("the second waits, and finds done what the first did", async () => {
+  test("the second waits, and does not repeat what the first has done", async () => {
     const { folder } = workshop();
     const start = builder(folder);
     const first = start(60_000);
@@ -262,10 +266,10 @@ describe("two builds at once", () => {
     writeFileSync(join(folder, "enough"), "");
     await Promise.all([first.ended, second.ended]);
     expect(first.output.text).toMatch(/^begun\nslow … .*\n\["slow"\]\n$/);
-    expect(second.output.text).toBe(`waiting for process ${first.child.pid}, which builds here\n[]\n`);
+    expect(second.output.text).toBe(`waiting for process ${first.child.pid}, which is building here\n[]\n`);
   });
 
-  test("one that was killed is not waited for, and has left nothing that counts as built", async () => {
+  test("a killed build is not waited for, and leaves nothing that counts as built", async () => {
     const { folder, path } = workshop();
     const start = builder(folder);
     const first = start(60_000);
@@ -283,7 +287,7 @@ describe("two builds at once", () => {
 });
 
 describe("the sources of a binary", () => {
-  test("are what its entry imports, however deep, in statements, exports and calls", () => {
+  test("are what its entry imports, at any depth, in statements, exports and calls", () => {
     const { folder, write } = workshop();
     write(
       "in/entry.ts",
@@ -301,9 +305,9 @@ describe("the sources of a binary", () => {
     .map((file) => `assembly/${file.replaceAll("\\", "/")}`)
     .filter((file) => file.endsWith(".ts"));
 
-  test("leave out no file of assembly/", () => {
+  test("cover every file of assembly/", () => {
     for (const name of ["debug", "simd", "relaxed", "wide"]) {
-      // the script that writes the ABI reads the names in constants.ts, no kernel does
+      // only the script that writes the ABI reads constants.ts
       const inputs = new Set([...inputsOf(name), ...inputsOf("attention-simd"), "assembly/abi/constants.ts"]);
       expect(assembly.filter((file) => !inputs.has(file))).toEqual([]);
     }
@@ -316,13 +320,17 @@ describe("the sources of a binary", () => {
   });
 });
 
-test("what one can ask for exists, and the package asks for neither the debug build nor programs nor ceilings", async () => {
+test("all targets exist, and the package needs neither the debug build nor programs nor ceilings", async () => {
   const names = STEPS.map(({ name }) => name);
   for (const target of Object.values(TARGETS)) expect(names).toEqual(expect.arrayContaining([...target]));
   const { folder } = workshop();
   const asked: string[] = [];
   const fakes = STEPS.map(({ name, needs }): Step => ({
-    ...{ name, makes: name, inputs: () => [], outputs: [`${name}.txt`], ...(needs && { needs }) },
+    name,
+    makes: name,
+    inputs: () => [],
+    outputs: [`${name}.txt`],
+    ...(needs && { needs }),
     run: () => {
       asked.push(name);
       writeFileSync(join(folder, `${name}.txt`), "");

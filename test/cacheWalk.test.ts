@@ -1,4 +1,4 @@
-/** A random walk over everything that a cache can do, beside a model that keeps plain rows. */
+/** A random walk over all operations of a cache, compared with a model that keeps plain rows. */
 import { expect, test } from "vitest";
 import { type Engine, KVCache, type KVCacheOptions } from "headwise";
 import { scaledDotProductAttention as reference } from "headwise/reference";
@@ -8,11 +8,11 @@ import { type BoundedTruth, expectWithin, int8Truth, roundToInt8 } from "./suppo
 import { uniform } from "./support/random.js";
 
 const STEPS = 10_000;
-/** Sequences that pass this length start anew: past the keys at which a rolling cache gives up its second block. */
+/** Sequences that exceed this length start over: it is beyond the point where a rolling cache evicts its second block. */
 const LONGEST = 1300;
 const [BATCH, KV_HEADS, HEADS, HEAD_DIM, VALUE_DIM] = [2, 2, 4, 4, 5];
 
-/** Rows of keys and values that each sequence has been given. */
+/** The rows of keys and values that each sequence has received. */
 interface Model {
   cache: KVCache;
   sequences: { k: number[][]; v: number[][] }[];
@@ -22,7 +22,7 @@ class Walk {
   readonly #engine: Engine;
   readonly #options: KVCacheOptions;
   readonly #random: () => number;
-  /** What each `attend` shall give: the same on every build, so computed once. */
+  /** The expected result of each `attend`: the same on every build, so computed once. */
   readonly #truths: BoundedTruth[];
   #models: Model[];
   attended = 0;
@@ -92,7 +92,7 @@ class Walk {
     }
   }
 
-  /** Few of the last rows, against the definition. */
+  /** Attends with a few of the last rows, and compares with the definition. */
   #attend({ cache, sequences }: Model): void {
     const seqLen = 1 + this.#below(3);
     const queryLengths = sequences.map(({ k }) => Math.min(seqLen, k.length));
@@ -106,7 +106,7 @@ class Walk {
     try {
       out = cache.attend(q, { queryLengths }).data;
     } catch (error) {
-      expect(String(error)).toMatch(/were given up/); // rows of before a truncation
+      expect(String(error)).toMatch(/were given up/); // rows from before a truncation
       return;
     }
     const options = { causal: true, queryLengths, keyLengths, window: [window, 0] as const, sinkTokens };

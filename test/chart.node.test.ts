@@ -1,4 +1,4 @@
-/** The charts of the documents: they show what was measured, and say what they leave out. */
+/** The charts in the documents: they show what was measured, and state what they leave out. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,7 +20,11 @@ const drawHeatMap = drawingHeatMap as (document: unknown) => string;
 const script = fileURLToPath(new URL("../bench/chart/main.mjs", import.meta.url));
 
 const row = (contestant: string, shape: string, median: number, threads = 1, io = "resident") => ({
-  ...{ contestant, shape, threads, io, version: `v-${contestant}` },
+  contestant,
+  shape,
+  threads,
+  io,
+  version: `v-${contestant}`,
   timing: { median, spread: [median, median], calls: 1 },
 });
 const document = {
@@ -45,7 +49,7 @@ const document = {
 /** The texts of an SVG, in the order of the file. */
 const textsOf = (svg: string): string[] => [...svg.matchAll(/<text [^>]*>([^<]*)<\/text>/g)].map(([, text]) => text!);
 
-/** Elements nest, attributes are quoted and named once, and what must be escaped is. */
+/** Checks that elements nest, attributes are quoted and unique, and special characters are escaped. */
 function expectWellFormed(svg: string): void {
   const open: string[] = [];
   let isOver = false;
@@ -65,14 +69,14 @@ function expectWellFormed(svg: string): void {
 }
 
 describe("chart", () => {
-  test("is a well-formed SVG 800 pixels wide on a ground of its own", () => {
+  test("is a well-formed SVG, 800 pixels wide, with its own background", () => {
     const svg = draw(document);
     expectWellFormed(svg);
     expect(svg).toMatch(/^<svg width="800" /);
     expect(svg).toMatch(/<rect width="800" height="\d+" x="0" y="0" fill="#ffffff">/);
   });
 
-  test("holds names, versions, values and the circumstances", () => {
+  test("shows names, versions, values and the conditions", () => {
     const texts = textsOf(draw(document));
     expect(texts).toContain("12 heads × 1024 × 64, float32, one thread: milliseconds, less is better");
     expect(texts).toContain(
@@ -91,10 +95,10 @@ describe("chart", () => {
       draw(document),
     )![1]!;
     for (const colour of new Set(draw(document).match(/(?<=(?:fill|stroke)=")#[0-9a-f]{6}/g)))
-      if (colour !== "#3c3c41") expect(style).toContain(`[fill="${colour}"]`); // echarts' outline of what is transparent
+      if (colour !== "#3c3c41") expect(style).toContain(`[fill="${colour}"]`); // echarts' outline of transparent shapes
   });
 
-  test("is the same bytes each time", () => {
+  test("has the same bytes each time", () => {
     expect(draw(document)).toBe(draw(document));
   });
 
@@ -103,7 +107,7 @@ describe("chart", () => {
     expect(texts).toEqual(["headwise v-headwise", "other v-other", "slow v-slow", "headwise v-headwise"]);
   });
 
-  test("breaks the bar that would hide the others, and names who was not timed", () => {
+  test("breaks the bar that would hide the others, and names contestants that were not timed", () => {
     const svg = draw(document);
     const texts = textsOf(svg);
     expect(texts).toContain("1230");
@@ -115,7 +119,7 @@ describe("chart", () => {
     expect(texts).not.toContain("broken");
   });
 
-  test("draws the size and the number of threads that are asked for", () => {
+  test("draws the requested size and number of threads", () => {
     expect(textsOf(draw(document))).not.toContain("33.1");
     expect(textsOf(draw(document, { threads: 2 }))).toContain("33.1");
     const small = textsOf(draw(document, { size: "1×16×64" }));
@@ -135,7 +139,7 @@ describe("chart", () => {
     );
   });
 
-  test("is a command that writes the same bytes, or says what is wrong", () => {
+  test("is a command that writes the same bytes, or reports what is wrong", () => {
     const folder = mkdtempSync(join(tmpdir(), "headwise-chart-"));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const [input, output] = [join(folder, "input.json"), join(folder, "output.svg")];
@@ -154,20 +158,25 @@ describe("chart", () => {
 
 describe("linear and softmax attention by length", () => {
   const point = (shape: string, linear: number, softmax: number | undefined) => ({
-    ...{ build: "relaxed", shape, ms: linear, "softmax attention, ms": softmax },
+    build: "relaxed",
+    shape,
+    ms: linear,
+    "softmax attention, ms": softmax,
   });
   const measured = {
     machine: { node: "24.0.0", cpu: "Test <CPU>" },
     results: {
       linear: [
         point("12×16384×64 full", 88, undefined),
-        ...[point("12×64×64 full", 0.31, 0.27), point("12×128×64 full", 0.625, 1.015)],
-        ...[point("12×64×64 causal", 0.4, 0.18), point("12×128×64 causal", 0.8, 0.625)],
+        point("12×64×64 full", 0.31, 0.27),
+        point("12×128×64 full", 0.625, 1.015),
+        point("12×64×64 causal", 0.4, 0.18),
+        point("12×128×64 causal", 0.8, 0.625),
       ],
     },
   };
 
-  test("both curves of both masks, the lengths, and the values at their ends", () => {
+  test("shows both curves of both masks, the lengths, and the values at the ends of the curves", () => {
     const svg = drawCrossover(measured);
     expectWellFormed(svg);
     const texts = textsOf(svg);
@@ -190,14 +199,14 @@ describe("linear and softmax attention by length", () => {
 describe("what docs/ shows", () => {
   const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
 
-  test.each(["rivals", "linear", "attention"])("docs/%s.svg is what is drawn from bench/chart/data", (name) => {
+  test.each(["rivals", "linear", "attention"])("docs/%s.svg is drawn from bench/chart/data", (name) => {
     const document = JSON.parse(read(`bench/chart/data/${name}.json`)) as unknown;
     const svg = { rivals: draw, linear: drawCrossover, attention: drawHeatMap }[name]!(document);
     expectWellFormed(svg);
     expect(read(`docs/${name}.svg`)).toBe(svg);
   });
 
-  test.each(["full", "causal"] as const)("the %s weights of the sentence are those of the reference", (mask) => {
+  test.each(["full", "causal"] as const)("the %s weights of the sentence match the reference", (mask) => {
     const { tokens, weights } = JSON.parse(read("bench/chart/data/attention.json")) as {
       tokens: string[];
       weights: Record<"full" | "causal", number[][]>;

@@ -1,4 +1,4 @@
-/** Says when the suite does not run in Chromium. */
+/** Reports when the suite does not run in Chromium. */
 import { existsSync } from "node:fs";
 import { expect, test } from "vitest";
 import { chromiumPath } from "./hosts/chromium.js";

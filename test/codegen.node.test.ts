@@ -1,10 +1,10 @@
-/** What the compiler made of the inner loops: loads, splats, arithmetic and one counter; no call, no global, no vector literal. */
+/** The compiled inner loops: loads, splats, arithmetic and one counter; no call, no global, no vector literal. */
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 
 const ZERO_OR_ONES = /v128\.const i32x4 (0x00000000( 0x00000000){3}|0xffffffff( 0xffffffff){3})/;
 
-/** Bodies of the functions of a text module by name. */
+/** Bodies of the functions in a text module, by name. */
 function functionsOf(wat: string): Map<string, string[]> {
   const functions = new Map<string, string[]>();
   let body: string[] | undefined;
@@ -17,7 +17,7 @@ function functionsOf(wat: string): Map<string, string[]> {
   return functions;
 }
 
-/** Loops that hold no other loop. Binaryen writes a module flat: `loop … end`. */
+/** Loops that contain no other loop. Binaryen writes a module flat: `loop … end`. */
 function innermostLoops(body: readonly string[]): string[][] {
   const open: { kind: string; start: number; hasLoop: boolean }[] = [];
   const loops: string[][] = [];
@@ -66,7 +66,7 @@ describe.each(["simd", "relaxed", "wide"])("%s", (build) => {
     expect(vectorLoops.length).toBeGreaterThanOrEqual(15);
   });
 
-  test("no inner loop of vectors calls, or touches a global", () => {
+  test("no inner loop of vectors calls a function or touches a global", () => {
     for (const { name, loop } of vectorLoops) {
       expect(
         loop.filter((line) => /^(call|global\.)/.test(line)),
@@ -75,7 +75,7 @@ describe.each(["simd", "relaxed", "wide"])("%s", (build) => {
     }
   });
 
-  test("no function at all builds a vector literal other than zero and all ones", () => {
+  test("no function builds a vector literal other than zero and all ones", () => {
     for (const [name, body] of functions) {
       expect(
         body.filter((line) => line.startsWith("v128.const") && !ZERO_OR_ONES.test(line)),
@@ -102,13 +102,13 @@ describe.each(["simd", "relaxed", "wide"])("%s", (build) => {
   });
 });
 
-test("the debug build knows no fused multiply-add, and neither does simd", () => {
+test("the builds debug and simd have no fused multiply-add", () => {
   for (const build of ["debug", "simd"]) {
     expect(readFileSync(new URL(`../build/${build}.wat`, import.meta.url), "utf8")).not.toContain("relaxed");
   }
 });
 
-test("one file knows the difference between the builds", () => {
+test("only one file depends on the build", () => {
   const sources = readdirSync(new URL("../assembly", import.meta.url), { recursive: true, encoding: "utf8" }).filter((name) =>
     name.endsWith(".ts"),
   );
@@ -118,14 +118,14 @@ test("one file knows the difference between the builds", () => {
   expect(knowing).toEqual(["math/simd.ts"]);
 });
 
-test("of the host's Math only sqrt and what is exact feeds a result", () => {
+test("results use only sqrt and exact functions of the host's Math", () => {
   const EXACT = ["sqrt", "fround", "abs", "min", "max", "floor", "ceil", "imul"];
   const sources = readdirSync(new URL("../src", import.meta.url), { recursive: true, encoding: "utf8" }).filter(
-    (name) => name.endsWith(".ts") && !/^(reference|baseline|runtime.binary)/.test(name), // what is generated is made of the others
+    (name) => name.endsWith(".ts") && !/^(reference|baseline|runtime.binary)/.test(name), // generated files come from the others
   );
   expect(sources.length).toBeGreaterThan(15);
   for (const name of sources) {
-    const text = readFileSync(new URL(`../src/${name}`, import.meta.url), "utf8").replace(/^ *\*.*$/gm, ""); // examples don't count
+    const text = readFileSync(new URL(`../src/${name}`, import.meta.url), "utf8").replace(/^ *\*.*$/gm, ""); // examples do not count
     const used = [...text.matchAll(/\bMath\.(\w+)/g)].map(([, member]) => member);
     expect(
       used.filter((member) => !EXACT.includes(member!)),

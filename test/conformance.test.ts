@@ -1,4 +1,4 @@
-/** The ONNX operator Attention, opsets 23 to 25: the cases of its own test suite, mapped to headwise's options. */
+/** The ONNX operator Attention, opsets 23 to 25: the cases of its test suite, mapped to headwise's options. */
 import { expect, test } from "vitest";
 import type { AttentionOptions, DataTensor } from "headwise";
 import { ABSENT, readConformance } from "./support/conformance.js";
@@ -45,7 +45,7 @@ interface OnnxCase {
   outputs: { Y: OnnxTensor } & Partial<Record<"present_key" | "present_value" | "qk_matmul_output", OnnxTensor>>;
 }
 
-/** Errors allowed in numbers up to 1, and relative to larger ones: two units of float32, or what rounding Y to float16 costs. */
+/** The error allowed, absolute up to 1 and relative above: two units of float32, or the rounding of Y to float16. */
 const TOLERANCE = { float32: 2 * 2 ** -23, float16: 2 ** -11 };
 const toleranceOf = (type: OnnxTensor["type"]): number => TOLERANCE[type as keyof typeof TOLERANCE];
 
@@ -84,20 +84,21 @@ function splitHeads(tensor: OnnxTensor, heads = 1): OnnxTensor {
   return tensor.dims.length === 3 ? { ...tensor, dims: [batch, seq, heads, size / heads] } : tensor;
 }
 
-/** Where ONNX puts the first query: after the cached keys, or such that the last query meets the last key that counts, or at 0. */
+/** The position of the first query in ONNX: after the cached keys; or such that the last query meets the last valid key; or 0. */
 function queryOffsetOf({ past_key, nonpad_kv_seqlen }: OnnxCase["inputs"], seqLen: number): number | number[] {
   if (past_key) return past_key.dims[2]!;
   return nonpad_kv_seqlen ? nonpad_kv_seqlen.data.map((length) => Number(length) - seqLen) : 0;
 }
 
+// prettier-ignore
 const ATTRIBUTES = [
-  ...["q_num_heads", "kv_num_heads", "is_causal", "scale", "softcap", "left_window_size", "right_window_size"],
-  ...["qk_matmul_output_mode", "softmax_precision"],
+  "q_num_heads", "kv_num_heads", "is_causal", "scale", "softcap", "left_window_size", "right_window_size",
+  "qk_matmul_output_mode", "softmax_precision",
 ];
 /** qk_matmul_output_mode 0 to 2; 3 is the weights. */
 const SCORES_STAGES = ["scaled", "capped", "biased"] as const;
 
-/** A case as a call, and the place where `qk_matmul_output` will be. */
+/** A case as a call, and the array that receives `qk_matmul_output`. */
 function mapCase({ attributes, inputs, outputs }: OnnxCase) {
   // softmax_precision has no counterpart: headwise computes in float32 throughout
   expect(
@@ -138,7 +139,7 @@ function expectNear(found: ArrayLike<number>, { data, type }: OnnxTensor, what: 
 
 const cases = (await readConformance("onnx-main/attention.json")) as OnnxCase[] | undefined;
 
-test.skipIf(!cases)(`onnx › the data hold these ${NAMES.length} cases and no other${cases ? "" : ABSENT}`, () => {
+test.skipIf(!cases)(`onnx › the data contain exactly these ${NAMES.length} cases${cases ? "" : ABSENT}`, () => {
   expect(cases?.map(({ name }) => name).sort()).toEqual(NAMES);
 });
 

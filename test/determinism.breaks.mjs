@@ -7,13 +7,13 @@ import { ATTENTION_TESTS } from "./support/attentionTests.mjs";
 export default [
   // Determinism
   {
-    rule: "determinism 1: blocks begin at multiples of BLOCK of the key's index",
+    rule: "determinism 1: blocks begin at key indices that are multiples of BLOCK",
     find: "return this.sinkEnd ? 0 : floorBlock(",
     replace: "return this.sinkEnd ? 0 : floorPanel(",
     tests: DETERMINISM,
   },
   {
-    rule: "determinism 2: the scale is applied at one place, whatever the tile",
+    rule: "determinism 2: the scale is applied at the same point for every tile",
     file: "multiplyStrip.ts",
     find: "let a = v128.load32_splat(rowPtr);",
     replace: "let a = v128.load32_splat(rowPtr); if (rows == 1) a = f32x4.mul(a, f32x4.splat(1.0000001));",
@@ -53,7 +53,7 @@ export default [
     tests: DETERMINISM,
   },
   {
-    rule: "determinism 13: of the host's Math only sqrt",
+    rule: "determinism 13: only sqrt of the host's Math is used",
     find: "1 / Math.sqrt(shape.headDim)",
     replace: "Math.pow(shape.headDim, -0.5)",
     tests: ["codegen"],
@@ -67,35 +67,35 @@ export default [
     tests: ["codegen"],
   },
   {
-    rule: "a strip works on the keys of its own rows",
+    rule: "a strip processes only the keys of its own rows",
     find: "<i32>((t - numRows) / groupSize), <i32>((t - 1) / groupSize)",
     replace: "0, <i32>p.seqLen - 1",
     tests: ["work"],
   },
   {
-    rule: "a band goes through the keys of all its strips",
+    rule: "a band processes the keys of all its strips",
     find: "<i32>((end - 1) / groupSize)",
     replace: "<i32>(first / groupSize)",
   },
   {
-    rule: "a strip passes over the blocks that only others of its band see",
+    rule: "a strip skips blocks that only other strips of its band see",
     find: "return this.firstKey(block) < this.endKey(block);",
     replace: "return true;",
     tests: ["parity", "determinism"],
   },
   {
-    rule: "packing ends at the last key that is seen",
+    rule: "packing ends at the last visible key",
     find: "isEveryScoreWanted ? sequenceOf(p, sequence).extraEnd : band.to",
     replace: "sequenceOf(p, sequence).extraEnd",
     tests: ["work"],
   },
   {
-    rule: "out may be the very tensor q",
+    rule: "out may be the tensor q itself",
     find: "result === attention.results.out ? query : undefined",
     replace: "undefined",
   },
   {
-    rule: "a call that fails leaves out as it was: operands are checked after the options are read",
+    rule: "a call that fails leaves out unchanged: operands are checked after the options are read",
     find: "assertUnchanged(this, this.operands);",
     replace: "",
   },

@@ -1,6 +1,6 @@
 /**
- * The promised determinism, to the bit: for one build no bit depends on the batch, the layout, the rows computed beside a row, the
- * keys beyond those that a row sees, the height of the strips, what else is asked for, or what the memory held before.
+ * The promised determinism, to the bit: for one build no bit depends on the batch, the layout, the rows computed with a row, the
+ * keys beyond those that a row sees, the height of the strips, what else is requested, or what the memory held before.
  */
 import { describe, expect, test } from "vitest";
 import type { AttentionOptions, Engine } from "headwise";
@@ -17,7 +17,7 @@ const OPTIONS: Record<string, (shape: Shape) => AttentionOptions> = {
   full: () => ({}),
   causal: () => ({ causal: true }),
   window: () => ({ causal: true, window: 30, sinkTokens: 3 }),
-  "window over the borders of blocks": () => ({ causal: true, window: 600 }),
+  "window across block boundaries": () => ({ causal: true, window: 600 }),
   mask: ({ seqLen, kvLen }) => ({ mask: randomMask([seqLen, kvLen], 5, 0.5), softcap: 4 }),
   bias: ({ numHeads, seqLen, kvLen }) => ({ bias: normal([numHeads, seqLen, kvLen], 6), sinks: normal([numHeads], 7) }),
 };
@@ -52,7 +52,7 @@ onEveryEngine((build, engine) => {
       describe(`${shapeName} › ${name}`, () => {
         const whole = attend(engine, inputs, options);
 
-        test("repeated, in memory that held something else", () => {
+        test("repeated, in memory with different contents", () => {
           poison(engine);
           expectSameBits(attend(engine, inputs, options).data, whole.data, "second call");
           expectSameBits(attend(openBuild(build), inputs, options).data, whole.data, "another engine");
@@ -104,7 +104,7 @@ onEveryEngine((build, engine) => {
       });
     }
 
-    test(`${shapeName} › causal › rows don't depend on the keys that come after: f(x[:n]) = f(x)[:n]`, () => {
+    test(`${shapeName} › causal › rows do not depend on later keys: f(x[:n]) = f(x)[:n]`, () => {
       const whole = attend(engine, inputs, { causal: true });
       const offset = kvLen - seqLen;
       for (let n = 1; n <= seqLen; n += 4) {
@@ -123,7 +123,7 @@ onEveryEngine((build, engine) => {
   }
 });
 
-/** The options under which rows `from` to `to` alone are what they are in the whole. */
+/** The options under which rows `from` to `to` alone equal the same rows of the whole call. */
 function rowOptions(options: AttentionOptions, { seqLen, kvLen, numHeads }: Shape, from: number, to: number): AttentionOptions {
   const slice = <T extends Float32Array | Uint8Array>(data: T, heads: number): T => {
     const rows = Array.from({ length: heads }, (_, h) =>

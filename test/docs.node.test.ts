@@ -1,4 +1,4 @@
-/** The examples of the documents and of doc comments run, and print what stands beside them. */
+/** The examples in documents and doc comments run, and print what their comments say. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { format } from "node:util";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -63,13 +63,13 @@ test("every function and method that the package offers has an example", () => {
   expect(examples).toMatch(/from "headwise\/baseline"/);
 });
 
-test("the README's first screen holds both commands", () => {
+test("the README's first screen has both commands", () => {
   const screen = read("README.md").split("\n").slice(0, 24).join("\n");
   expect(screen).toContain("npm ci && npm start");
   expect(screen).toContain("npm ci && npm test");
 });
 
-test("the README fits 160 lines, and its code and commands 80 columns", () => {
+test("the README has at most 160 lines, and its code and commands at most 80 columns", () => {
   const lines = read("README.md").trimEnd().split("\n");
   expect(lines.length).toBeLessThanOrEqual(160);
   const blocks = read("README.md").match(/^```[^]*?^```$|^ {4}.*$/gm)!;
@@ -77,7 +77,7 @@ test("the README fits 160 lines, and its code and commands 80 columns", () => {
   for (const line of blocks.join("\n").split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
 });
 
-/** What GitHub makes of a heading. */
+/** The anchor that GitHub makes from a heading. */
 const anchorOf = (heading: string): string =>
   heading
     .toLowerCase()
@@ -86,7 +86,9 @@ const anchorOf = (heading: string): string =>
 
 test("links between documents lead to files and headings that exist", () => {
   const pages = [
-    ...["README.md", "CHANGELOG.md", "examples/README.md"],
+    "README.md",
+    "CHANGELOG.md",
+    "examples/README.md",
     ...["docs", "docs/decisions"].flatMap((folder) => markdownIn(folder)),
     ...readdirSync(new URL("examples", root), { withFileTypes: true })
       .filter((entry) => entry.isDirectory())

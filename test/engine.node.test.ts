@@ -1,4 +1,4 @@
-/** Making engines in Node: where the host lacks something, with kernels from a server; and what importing the package does. */
+/** Creating engines in Node: on hosts that lack something, and with kernels from a server; and what importing the package does. */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -19,7 +19,7 @@ const expectWorking = (engine: Engine) => {
   expect(engine.info.build).toBe("simd");
 };
 
-test("a build that fails its self-test gives way to the next, and info says so", () => {
+test("a build that fails its self-test is replaced by the next, and info reports it", () => {
   const probe = vi.spyOn(features, "hasRelaxedSimd").mockReturnValue(true);
   try {
     const opening = openFirst("createEngine", readOptions("createEngine", {}));
@@ -35,7 +35,7 @@ test("a build that fails its self-test gives way to the next, and info says so",
   }
 });
 
-test("a host without SIMD is told so", async () => {
+test("a host without SIMD is reported", async () => {
   const probe = vi.spyOn(features, "hasSimd").mockReturnValue(false);
   try {
     await expect(createEngine()).rejects.toThrow(
@@ -46,7 +46,7 @@ test("a host without SIMD is told so", async () => {
   }
 });
 
-test("wasm from a URL over HTTP and from a Response; a missing one says what the server answered", async () => {
+test("wasm from a URL over HTTP and from a Response; a missing file gives the server's answer", async () => {
   const server = createServer((request, response) => {
     response.writeHead(request.url === "/simd.wasm" ? 200 : 404).end(binaryOf("simd"));
   });
@@ -63,7 +63,7 @@ test("wasm from a URL over HTTP and from a Response; a missing one says what the
   }
 });
 
-test("wasm from a relative URL, or a file that is not there, says so", async () => {
+test("wasm from a relative URL or a missing file is reported", async () => {
   const missing = new URL("../build/none.wasm", import.meta.url);
   await expect(createEngine({ wasm: "kernels.wasm" })).rejects.toThrow(
     new RangeError('createEngine: "wasm" must be an absolute URL here, got "kernels.wasm"'),

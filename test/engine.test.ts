@@ -1,4 +1,4 @@
-/** Making engines: which build, from where, with how much memory; and what an engine says of itself. */
+/** Creating engines: which build, from where, with how much memory; and what an engine reports about itself. */
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createEngine } from "headwise";
 import { createEngineSync } from "headwise/sync";
@@ -15,13 +15,13 @@ const { q, k, v } = randomInputs(parseShape("B1-S9-KV20-H2/1-D6"), 1);
 const works = (engine: Engine): boolean => engine.scaledDotProductAttention(q, k, v).data.every(Number.isFinite);
 
 describe("build", () => {
-  test('"auto" takes relaxed where it validates, else simd, and says why', async () => {
+  test('"auto" chooses relaxed if it validates, otherwise simd, and reports why', async () => {
     const { info } = await createEngine();
     expect(info.build).toBe(hasRelaxedSimd() ? "relaxed" : "simd");
     expect(info.buildReason).toBe(hasRelaxedSimd() ? undefined : "this host does not validate relaxed SIMD");
   });
 
-  test.each(["simd", "relaxed"] as const)("%s, where it is named and runs", async (build) => {
+  test.each(["simd", "relaxed"] as const)("%s, if it is named and runs", async (build) => {
     if (build === "simd" || hasRelaxedSimd()) {
       const engine = await createEngine({ build });
       expect(engine.info).toMatchObject({ build, buildReason: undefined });
@@ -39,7 +39,7 @@ describe("build", () => {
     expect(hasRelaxedSimd()).toBe(WebAssembly.validate(binaryOf("relaxed")));
   });
 
-  test("a build named outright that fails its self-test throws", async () => {
+  test("an explicitly named build that fails its self-test throws", async () => {
     const message = 'createEngine: build "simd" failed its self-test: causal attention gave wrong numbers';
     await expect(createEngine({ wasm: corruptedBinary() })).rejects.toThrow(new Error(message));
     const opening = openFirst("createEngine", readOptions("createEngine", { build: "simd" }));
@@ -70,7 +70,7 @@ describe("wasm", () => {
     expectWorking(createEngineSync({ wasm: shared, initialMemory: 0, maximumMemory: 2 ** 22 }));
   });
 
-  test("that can't be reached, read, compiled or linked says so", async () => {
+  test("that cannot be reached, read, compiled or linked is reported", async () => {
     const imports = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 2, 7, 1, 1, 0x61, 1, 0x62, 0, 0);
     await expect(createEngine({ wasm: "http://127.0.0.1:9/x.wasm" })).rejects.toThrow(
       /^createEngine: "wasm" could not be fetched from http:\/\/127.0.0.1:9\/x.wasm \(/,
@@ -93,7 +93,7 @@ describe("wasm", () => {
       "EvalError",
       "Refused to create a WebAssembly object because 'unsafe-eval' or 'wasm-unsafe-eval' is not an allowed source of script in the following Content Security Policy directive",
     ],
-  ])("under a policy of the page that forbids compiling names the directive, as %s tells it", async (_, name, message) => {
+  ])("under a policy that forbids compiling names the directive, as %s reports it", async (_, name, message) => {
     const compile = vi.spyOn(WebAssembly, "Module").mockImplementation(function () {
       throw Object.assign(new Error(message), { name });
     });
@@ -103,7 +103,7 @@ describe("wasm", () => {
     );
   });
 
-  test("of another build than the named one, or no kernel module at all, is refused", async () => {
+  test("of a build other than the named one, or that is not a kernel module, is refused", async () => {
     await expect(createEngine({ wasm: binaryOf("debug"), build: "simd" })).rejects.toThrow(
       new RangeError('createEngine: "wasm" holds build "debug", expected "simd" as in "build"'),
     );
@@ -115,7 +115,7 @@ describe("wasm", () => {
 });
 
 describe("memory", () => {
-  test("begins at initialMemory, grows on demand, ends at maximumMemory", async () => {
+  test("begins at initialMemory, grows on demand, and ends at maximumMemory", async () => {
     const engine = await createEngine({ initialMemory: 3 * 2 ** 16 + 1, maximumMemory: 40 * 2 ** 16 + 5 });
     expect(engine.info.memory).toEqual({ inUse: 0, reserved: 4 * 2 ** 16, limit: 40 * 2 ** 16 });
     const tensor = engine.tensor([2 ** 17]);
@@ -149,7 +149,7 @@ describe("info", () => {
   });
 });
 
-test("the self-test is clean on good kernels and names what bad ones got wrong", () => {
+test("the self-test passes on good kernels and names what bad ones got wrong", () => {
   const runtime = (wasm: BufferSource) => new Runtime(instantiate("test", wasm, 2 ** 20, 2 ** 22), 2 ** 22);
   expect(selfTest(runtime(binaryOf("simd")))).toBeUndefined();
   expect(selfTest(runtime(corruptedBinary()))).toBe("causal attention gave wrong numbers");

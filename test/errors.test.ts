@@ -1,4 +1,4 @@
-/** Every refusal, word for word; and what a refused call leaves behind: memory, `out` and the engine as before. */
+/** Every error message, word for word; a refused call leaves memory, `out` and the engine unchanged. */
 import { describe, expect, test } from "vitest";
 import { createEngine, type AttentionOptions, type TensorLike } from "headwise";
 import { createEngineSync } from "headwise/sync";
@@ -10,7 +10,7 @@ const q = normal([2, 5, 4, 8], 1);
 const kv = normal([2, 7, 2, 8], 2);
 const bytes = (dims: number[]) => ({ data: new Uint8Array(dims.reduce((a, b) => a * b, 1)), dims });
 
-/** Calls with one argument or option that doesn't fit. */
+/** Calls with one wrong argument or option. */
 const attend = (changes: Record<string, unknown> = {}): unknown => {
   const { q: query = q, k = kv, v = kv, ...options } = changes;
   return engine.scaledDotProductAttention(query as TensorLike, k as TensorLike, v as TensorLike, options);
@@ -158,7 +158,7 @@ describe("scaledDotProductAttention refuses", () => {
     expect(attend()).toHaveProperty("dims", q.dims);
   });
 
-  test("options that are no object", () => {
+  test("options that are not an object", () => {
     const call = () => engine.scaledDotProductAttention(q, kv, kv, null as unknown as AttentionOptions);
     expect(call).toThrow(new TypeError('scaledDotProductAttention: "options" must be an object, got null'));
   });
@@ -200,7 +200,7 @@ describe("scaledDotProductAttention refuses", () => {
     );
   });
 
-  test("operands that a getter of the options disposed of, detached, or took the engine from", () => {
+  test("operands that a getter of the options has disposed of or detached, or whose engine it has disposed of", () => {
     const other = openBuild("simd");
     const one = (): { data: Float32Array; dims: number[] } => ({ data: Float32Array.of(1), dims: [1, 1] });
     const place = other.tensor([1, 1]);
@@ -259,10 +259,10 @@ describe("scaledDotProductAttention refuses", () => {
   });
 });
 
-describe("memory that ends", () => {
+describe("memory that runs out", () => {
   const small = createEngineSync({ build: "simd", maximumMemory: 2 ** 20 });
 
-  test("a call that needs more than maximumMemory says how much, and changes nothing", () => {
+  test("a call that needs more than maximumMemory reports how much, and changes nothing", () => {
     const wide = normal([400, 400], 1);
     const out = { data: new Float32Array(160_000).fill(7), dims: [400, 400] };
     const before = small.info.memory;
@@ -275,7 +275,7 @@ describe("memory that ends", () => {
     expect(small.scaledDotProductAttention(fits, fits, fits).dims).toEqual([20, 20]);
   });
 
-  test("so does one whose result no array could hold", () => {
+  test("so does a call whose result no array could hold", () => {
     const q = { data: new Float32Array(2 ** 20), dims: [2 ** 20, 1] };
     const k = { data: new Float32Array(1), dims: [1, 1] };
     const v = { data: new Float32Array(2 ** 14), dims: [1, 2 ** 14] };
@@ -343,7 +343,7 @@ describe("createEngine refuses", () => {
     await expect(createEngine(options as never)).rejects.toThrow(new kind(message));
   });
 
-  test("the sync form takes no URL", () => {
+  test("the sync form does not take a URL", () => {
     expect(() => createEngineSync({ wasm: new URL("file:///x.wasm") })).toThrow(
       new TypeError('createEngineSync: "wasm" must be a WebAssembly.Module or bytes, got an object of kind URL'),
     );

@@ -1,4 +1,4 @@
-/** The power of two and the hyperbolic tangent, on a dense sweep of float32. */
+/** 2ˣ and the hyperbolic tangent, on a dense sweep of float32. */
 import { expect, test } from "vitest";
 import { instantiate, type Instance } from "../src/runtime/instantiate.js";
 import { binaryOf, onEveryBuild } from "./support/builds.js";
@@ -10,7 +10,7 @@ const PTR = 2 ** 16;
 
 type Kernel = (instance: Instance, bytes: number) => void;
 
-/** Every `step`-th float32 whose bits lie from `first` to `last`: the largest error in ulp. */
+/** The largest error in ulp on every `step`-th float32 with bits from `first` to `last`. */
 function sweep(
   instance: Instance,
   kernel: Kernel,
@@ -55,7 +55,7 @@ onEveryBuild((build) => {
     expect(sweep(instance, exponentials, (x) => 2 ** x, bitsOf(-0), bitsOf(-126), step)).toBeLessThanOrEqual(1.5);
   });
 
-  test("2^±0 = 1, 2^−∞ = 0, 2ˣ below −126 = 0 and not subnormal, 2^NaN = NaN whatever its bits", () => {
+  test("2^±0 = 1, 2^−∞ = 0, 2ˣ below −126 = 0 and not subnormal, 2^NaN = NaN, whatever its bits", () => {
     expect(apply(exponentials, [0, -0])).toEqual([1, 1]);
     expect(apply(exponentials, [-Infinity, -126.00001, -127, -150, -1e4, -3e38])).toEqual([0, 0, 0, 0, 0, 0]);
     expect(apply(exponentials, [-126, -125.99999])).toEqual([2 ** -126, expect.closeTo(2 ** -126, 42)]);
@@ -65,7 +65,7 @@ onEveryBuild((build) => {
     expect([...instance.memory.f32.subarray(PTR / 4, PTR / 4 + 8)]).toEqual(new Array(8).fill(NaN));
   });
 
-  test("2ˣ: the sum is that of eight lanes, lane = index mod 8, joined by a fixed tree", () => {
+  test("2ˣ: the sum is over eight lanes, lane = index mod 8, joined by a fixed tree", () => {
     const random = uniform(4);
     for (let round = 0; round < 10; round++) {
       const inputs = Array.from({ length: 512 }, () => Math.fround(-8 * random()));

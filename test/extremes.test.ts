@@ -1,4 +1,4 @@
-/** Where sizes end and where float32 does. */
+/** The limits of sizes and of float32. */
 import { describe, expect, test } from "vitest";
 import { scaledDotProductAttention as reference } from "headwise/reference";
 import {
@@ -45,7 +45,7 @@ onEveryEngine((build, engine) => {
     });
   });
 
-  test("a row that sees no key is exactly 0 with logSumExp −∞ and weights 0, beside rows that see some", () => {
+  test("a row that sees no key is exactly 0 with logSumExp −∞ and weights 0, next to rows that see some", () => {
     poison(engine);
     const shape = parseShape("B1-S9-KV20-H2/1-D6");
     const { q, k, v } = randomInputs(shape, 1);
@@ -93,7 +93,7 @@ onEveryEngine((build, engine) => {
       expect(out.data.some(Number.isNaN)).toBe(true);
     });
 
-    test("biases and sinks at the ends of float32 are numbers: naive float32 is the truth", () => {
+    test("biases and sinks at the limits of float32 are finite: naive float32 is the truth", () => {
       const inputs = randomInputs(shape, 8);
       const numKeys = 530;
       const lowest = -3.4028234663852886e38;
@@ -121,7 +121,7 @@ onEveryEngine((build, engine) => {
       }
     });
 
-    test("the sum of 70000 equal weights stays exact enough: the mean of v within 4 ulp", () => {
+    test("the sum of 70000 equal weights is accurate: the mean of v within 4 ulp", () => {
       const keys = 70_000;
       const k = { data: new Float32Array(keys), dims: [keys, 1] };
       const v = { data: Float32Array.from({ length: keys }, (_, j) => (j % 2 === 0 ? 3 : 5)), dims: [keys, 1] };
@@ -143,7 +143,7 @@ onEveryEngine((build, engine) => {
     });
   });
 
-  test("memory that grows in the middle of a call changes no bit", () => {
+  test("memory growth in the middle of a call changes no bit", () => {
     const fresh = openBuild(build);
     const { q, k, v } = randomInputs(parseShape("B1-S300-KV300-H4/4-D64"), 9);
     const small = randomInputs(parseShape("B1-S9-KV20-H1/1-D10"), 9);

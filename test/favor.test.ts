@@ -1,4 +1,4 @@
-/** "favor+": random features whose products estimate exp(q·k / √headDim), and so softmax attention. */
+/** "favor+": random features whose products estimate exp(q·k / √headDim), and hence softmax attention. */
 import { linearAttention as reference, scaledDotProductAttention as softmaxAttention } from "headwise/reference";
 import { expect, test } from "vitest";
 import { instantiate } from "../src/runtime/instantiate.js";
@@ -59,7 +59,7 @@ test("projections: orthogonal in blocks of headDim, as long as normal vectors, d
   expect(Math.abs(squares / features - headDim)).toBeLessThan(4 * Math.sqrt((2 * headDim) / features));
   expect([...row(0)]).not.toEqual([...row(features)]); // of head 1
   expect([...row(0)]).not.toEqual([...projectionsOf(2, 1, features, headDim).data.subarray(0, headDim)]);
-  expect([...projectionsOf(1, 1, 20, headDim).data]).toEqual([...data.subarray(0, 20 * headDim)]); // not on how many there are
+  expect([...projectionsOf(1, 1, 20, headDim).data]).toEqual([...data.subarray(0, 20 * headDim)]); // independent of their number
 });
 
 test("the estimate of softmax attention converges as 1/√features: error · √features within a factor of 2 from 16 to 4096", () => {

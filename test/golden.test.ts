@@ -1,4 +1,4 @@
-/** Published numbers: the six tokens of the numeric example, worked out in float64, to 1e-6. */
+/** Published numbers: the six tokens of the numeric example, computed in float64, to 1e-6. */
 import { expect, test } from "vitest";
 import { linearAttention as linearReference, scaledDotProductAttention as reference } from "headwise/reference";
 import { SENTENCE } from "../examples/start/sentence.js";
@@ -32,7 +32,7 @@ onEveryEngine((_, engine) => {
   test("causal", () => {
     const out = engine.scaledDotProductAttention(q, k, v, { causal: true });
     expectNear(out.data.subarray(0, 15), SENTENCE.causalOutputs.flat());
-    expect([...out.data.subarray(0, 3)]).toEqual([...v.data.subarray(0, 3)]); // one key: its value exactly
+    expect([...out.data.subarray(0, 3)]).toEqual([...v.data.subarray(0, 3)]); // one key: exactly its value
   });
 
   test("scores: sitting·The is 0.21 and sitting·dog 0.29", () => {
@@ -41,7 +41,7 @@ onEveryEngine((_, engine) => {
     expectNear(scores.data.subarray(SITTING * 6, SITTING * 6 + 2), [0.21, 0.29]);
   });
 
-  test("a large scale looks an orthonormal key up", () => {
+  test("a large scale looks up an orthonormal key", () => {
     const identity = tensor([...Array(8).keys()].map((i) => [...Array(8).keys()].map((j) => (i === j ? 1 : 0))));
     const values = tensor([...Array(8).keys()].map((i) => [i + 1, -i - 1]));
     expect([...engine.scaledDotProductAttention(identity, identity, values, { scale: 1000 }).data]).toEqual([...values.data]);

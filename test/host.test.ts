@@ -1,4 +1,4 @@
-/** Where the suite runs: its title says which host, which builds and on how many threads. */
+/** The title of this test names the host in which the suite runs, its builds and its number of threads. */
 import { expect, test } from "vitest";
 import { BUILDS } from "../src/runtime/abi.generated.js";
 import { whyNoThreads } from "../src/runtime/features.js";
@@ -17,7 +17,7 @@ test(`${host.name} › builds ${run.join(", ")} › ${threads}${elsewhere}`, () 
 });
 
 if (typeof window === "object") {
-  test("a page, isolated, whose host has relaxed SIMD and is not Node", () => {
+  test("an isolated page, in a host that has relaxed SIMD and is not Node", () => {
     expect(run).toEqual(["simd", "relaxed"]);
     expect(globalThis.crossOriginIsolated).toBe(true);
     expect(typeof process === "object" && "getBuiltinModule" in process).toBe(false);

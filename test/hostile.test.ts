@@ -1,4 +1,4 @@
-/** Arguments that no program means, and that must neither end the process nor hang it: each is refused by name, or does nothing. */
+/** Hostile arguments, which must neither end nor hang the process: each is refused by name, or has no effect. */
 import { describe, expect, test } from "vitest";
 import {
   and,
@@ -25,19 +25,19 @@ const layerOf = (config: object = {}, parameters: object = {}) => {
   return engine.createMultiHeadAttention({ embedDim: 8, numHeads: 2, ...config }, all);
 };
 
-/** The call throws an error of that class that the library made, and the engine goes on as before. */
+/** The call throws an error of that class, made by the library, and the engine still works. */
 function refuses(call: () => unknown, Kind: new (message: string) => Error, message: string): void {
   const { inUse } = engine.info.memory;
   expect(call).toThrow(new Kind(message));
   expect(engine.info.memory.inUse).toBe(inUse);
 }
 
-describe("sizes whose product is no number", () => {
+describe("sizes whose product is not a safe integer", () => {
   const huge = [...Array<number>(35).fill(MANY), 0];
   const shown = `[${huge.join(", ")}]`;
   const problem = (name: string): string => `"${name}" ${shown} is too large: the product of its sizes passes 2⁵³`;
 
-  test("are refused wherever sizes come from, a 0 among them or not", () => {
+  test("are refused wherever the sizes come from, whether or not one of them is 0", () => {
     refuses(() => engine.tensor(huge), RangeError, `tensor: ${problem("dims")}`);
     refuses(
       () => engine.tensor([2 ** 27, 2 ** 27]),
@@ -62,7 +62,7 @@ describe("sizes whose product is no number", () => {
     );
   });
 
-  test("a small engine's tensors lie beside one another afterwards", () => {
+  test("do not make later tensors of a small engine overlap", () => {
     expect(() => engine.tensor(huge)).toThrow(RangeError);
     const [a, b] = [engine.tensor([4]), engine.tensor([4])];
     a.data.fill(1);
@@ -73,7 +73,7 @@ describe("sizes whose product is no number", () => {
   });
 });
 
-describe("batches of nothing: no object is made for each", () => {
+describe("empty batches: no object is made for each sequence", () => {
   const none = empty(MANY, 0, 1, 1);
 
   test("attention, its plan, linear attention", () => {
@@ -84,7 +84,7 @@ describe("batches of nothing: no object is made for each", () => {
     expect(engine.linearAttention(none, none, none, { causal: true }).dims).toEqual(none.dims);
   });
 
-  test("options are judged all the same", () => {
+  test("options are checked nevertheless", () => {
     refuses(
       () => engine.scaledDotProductAttention(none, none, none, { queryOffset: 0.5 }),
       RangeError,
@@ -97,7 +97,7 @@ describe("batches of nothing: no object is made for each", () => {
     );
   });
 
-  test("layers, those with extra keys too", () => {
+  test("layers, with and without extra keys", () => {
     for (const config of [{}, { addZeroAttention: true }, { rotary: {} }, { rotary: {}, addZeroAttention: true }]) {
       const layer = layerOf(config);
       expect(layer.forward(empty(MANY, 0, 8)).dims).toEqual([MANY, 0, 8]);
@@ -135,7 +135,7 @@ describe("batches of nothing: no object is made for each", () => {
     packed.dispose();
   });
 
-  test("a product without depth, or broadcast over many matrices", () => {
+  test("a product of depth 0, or broadcast over many matrices", () => {
     const bias = { data: Float32Array.of(3), dims: [1] };
     expect(engine.matmul(empty(2 ** 18, 1, 0), empty(2 ** 18, 0, 1), { bias }).data.every((y) => y === 3)).toBe(true);
     const [a, b] = [{ data: new Float32Array(2 ** 8).fill(2), dims: [2 ** 8, 1, 1, 1] }, normal([2 ** 8, 1, 1], 3)];
@@ -145,7 +145,7 @@ describe("batches of nothing: no object is made for each", () => {
   });
 });
 
-describe("lists without end", () => {
+describe("endless lists", () => {
   const endless = new Proxy([], { get: (_, name) => (name === "length" ? 2 ** 32 - 1 : 0) });
   const sparse = new Array<number>(2 ** 32 - 1);
 
@@ -194,10 +194,10 @@ describe("lists without end", () => {
   });
 });
 
-describe("what only says that it is an array", () => {
+describe("an object that only claims to be an array", () => {
   const tagged = { [Symbol.toStringTag]: "Uint8Array", length: MANY };
 
-  test("is refused as what it is", () => {
+  test("is refused by its actual kind", () => {
     const problem = '"bytes" must be a Uint8Array, got an object of kind Uint8Array';
     refuses(() => KVCache.restore(engine, tagged as never), TypeError, `KVCache.restore: ${problem}`);
     refuses(() => engine.restoreLinearAttentionState(tagged as never), TypeError, `restoreLinearAttentionState: ${problem}`);
@@ -210,7 +210,7 @@ describe("what only says that it is an array", () => {
     );
   });
 
-  test("a proxied typed array is none", () => {
+  test("a proxied typed array is not a typed array", () => {
     const proxied = new Proxy(new Uint8Array(4), {});
     refuses(
       () => and({ data: proxied, dims: [4] }),
@@ -270,10 +270,10 @@ describe("revoked proxies", () => {
   });
 });
 
-describe("what arrays of the caller's do", () => {
+describe("side effects of the caller's arrays", () => {
   const own = () => openBuild("simd");
 
-  test("an own `set` of out is not called, nor any other property", () => {
+  test("neither `out`'s own `set` nor any other own property is called", () => {
     const expected = engine.scaledDotProductAttention(x, x, x).data;
     const disposing = own();
     const data = new Float32Array(80);
@@ -312,7 +312,7 @@ describe("what arrays of the caller's do", () => {
     );
   });
 
-  test("a feature function that makes memory grow, whose raw views then are of no use", () => {
+  test("a feature function that makes the memory grow, which detaches raw views", () => {
     const small = own();
     const tensor = small.tensor(x.dims);
     tensor.data.set(x.data);
@@ -344,7 +344,7 @@ describe("what arrays of the caller's do", () => {
 });
 
 describe("a worker of the caller's", () => {
-  /** Says that it is ready, and no more. */
+  /** Reports that it is ready, and nothing more. */
   const silent = (terminate: () => unknown = () => undefined) => {
     const listeners: ((event: { data: unknown }) => void)[] = [];
     return {

@@ -10,7 +10,7 @@ export default [
     tests: INT8,
   },
   {
-    rule: "int8: what is not finite is refused",
+    rule: "int8: numbers that are not finite are refused",
     find: "if (!(most < Infinity)) return NaN;",
     replace: "",
     tests: INT8,
@@ -28,7 +28,7 @@ export default [
     tests: INT8,
   },
   {
-    rule: "int8: a row's weights are rounded by themselves",
+    rule: "int8: the weights of each row are rounded separately",
     find: "store<f32>(scales + (r << 2), quantizeWeights(",
     replace: "store<f32>(scales, quantizeWeights(",
     tests: INT8,
@@ -46,13 +46,13 @@ export default [
     tests: INT8,
   },
   {
-    rule: "int8: a key's scale is its own",
+    rule: "int8: each key has its own scale",
     find: "this.layout.keyScales(this.block(key), this.headOfBlock) + ((key % BLOCK) << 2)",
     replace: "this.layout.keyScales(this.block(key), this.headOfBlock)",
     tests: INT8,
   },
   {
-    rule: "int8: restore takes bytes and scales as they are",
+    rule: "int8: restore takes bytes and scales unchanged",
     find: "...(scales && {",
     replace: "...(scales && areResults && {",
     tests: INT8,
@@ -64,13 +64,13 @@ export default [
     tests: INT8,
   },
   {
-    rule: "int8: small numbers are divided by their step, whose reciprocal may be infinite",
+    rule: "int8: small numbers are divided by their step, because its reciprocal may be infinite",
     find: "const n = f32x4.nearest(f32x4.div(x, step));",
     replace: "const n = f32x4.nearest(f32x4.mul(x, f32x4.div(f32x4.splat(1), step)));",
     tests: INT8,
   },
   {
-    rule: "int8: the scales of a score are not multiplied with each other",
+    rule: "int8: the scales of a score are not multiplied by each other",
     find: "const c0123 = f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(sum0123), aScale), v128.load(bScalesPtr));",
     replace: "const c0123 = f32x4.mul(f32x4.convert_i32x4_s(sum0123), f32x4.mul(aScale, v128.load(bScalesPtr)));",
     tests: INT8,

@@ -1,4 +1,4 @@
-/** Caches of dtype "int8": what they keep, how near attention on them is, and which inputs they refuse. */
+/** Caches of dtype "int8": what they store, how accurate attention on them is, and which inputs they refuse. */
 import { describe, expect, test } from "vitest";
 import { createEngine, KVCache, type KVCacheOptions } from "headwise";
 import { cutRows, expectSameBits } from "./support/attention.js";
@@ -30,7 +30,7 @@ onEveryEngine((build, engine) => {
       return cache;
     };
 
-    test("the largest element of a key, and of a value, becomes 127 steps; serialize gives the bytes and their scales", () => {
+    test("the largest element of a key, and of a value, becomes 127 steps; serialize writes the bytes and their scales", () => {
       using cache = filled();
       const { buffer } = cache.serialize();
       const keys = batchSize * length * numKvHeads;
@@ -57,18 +57,21 @@ onEveryEngine((build, engine) => {
       }
     });
 
-    test("attention on the rounded rows, but for the rounding of queries and weights", () => {
+    test("attention on the rounded rows, except for the rounding of queries and weights", () => {
       using cache = filled();
       const last = cutRows(q, length - 12, length);
       const out = cache.attend(last);
       expectWithin(out.data, int8Truth(last, roundToInt8(k), roundToInt8(v), { causal: true }));
     });
 
-    test("every option passes through", () => {
+    test("every option has its effect", () => {
       using cache = filled();
       const last = cutRows(q, length - 5, length);
       const options = {
-        ...{ scale: 0.4, softcap: 3, window: [15, 0] as const, sinkTokens: 2 },
+        scale: 0.4,
+        softcap: 3,
+        window: [15, 0] as const,
+        sinkTokens: 2,
         bias: normal([numHeads, 1, length], 9),
         mask: randomMask([5, length], 10, 0.7),
         sinks: normal([numHeads], 11),
@@ -119,7 +122,7 @@ onEveryEngine((build, engine) => {
     });
   });
 
-  test("queries that are not finite make their own rows NaN, and no other", () => {
+  test("queries that are not finite make their own rows NaN, and no others", () => {
     using cache = engine.createKVCache({ numKvHeads: 1, headDim: 4, capacity: 40, dtype: "int8" });
     const x = normal([1, 40, 1, 4], 1);
     cache.append(x, x);
@@ -153,7 +156,7 @@ onEveryEngine((build, engine) => {
     [1e-35, 1e35, 1],
     [1e30, 1e-30, 1e30],
     [1e33, 1e-33, 1e-33],
-  ])("the size of numbers doesn't matter: q · %d, k · %d, v · %d", (qSize, kSize, vSize) => {
+  ])("the magnitude of numbers does not matter: q · %d, k · %d, v · %d", (qSize, kSize, vSize) => {
     const sized = ({ data, dims }: TestTensor, size: number): TestTensor => ({ data: data.map((x) => x * size), dims });
     const [q, k, v] = [normal([1, 5, 4, 9], 1), normal([1, 40, 2, 9], 2), normal([1, 40, 2, 6], 3)];
     using cache = engine.createKVCache({ numKvHeads: 2, headDim: 9, valueDim: 6, capacity: 40, dtype: "int8" });
@@ -185,7 +188,7 @@ onEveryEngine((build, engine) => {
     expect([...integers]).toEqual([127, 127, 127, 127, 127, -127]);
   });
 
-  test("rows of zeros, and numbers far apart, keep their meaning", () => {
+  test("rows of zeros, and magnitudes from 1e-38 to 3e38, are represented", () => {
     using cache = engine.createKVCache({ numKvHeads: 1, headDim: 3, capacity: 40, dtype: "int8" });
     const k = { data: Float32Array.of(0, 0, 0, 1e30, -1e30, 0, 1e-30, 0, 1e-30, 1, 2, 3), dims: [1, 4, 1, 3] };
     const v = { data: Float32Array.of(0, 0, 0, 3e38, 1, -3e38, 1e-38, 0, 1e-38, 1, 2, 3), dims: [1, 4, 1, 3] };
@@ -200,10 +203,10 @@ onEveryEngine((build, engine) => {
   });
 });
 
-describe("what a cache of int8 is", () => {
+describe("a cache of int8", () => {
   const shape = { numKvHeads: 2, headDim: 128, capacity: 2048, dtype: "int8" } as const;
 
-  test("it takes a quarter of the memory, and the scales", () => {
+  test("takes a quarter of the memory, plus the scales", () => {
     using engine = openBuild("simd");
     const x = normal([1, 2048, 2, 128], 1);
     const inUse = (dtype: "float32" | "int8"): number => {
@@ -236,12 +239,12 @@ describe("what a cache of int8 is", () => {
     );
     expectSameBits(cache.serialize(), before[0], "image");
     expect(engine.info.memory.inUse).toBe(before[1]);
-    cache.append(bad, bad, { keyLengths: [599] }); // the row that is left out may hold anything
+    cache.append(bad, bad, { keyLengths: [599] }); // the row beyond the length may hold anything
     expect(cache.length).toBe(1199);
     expect(twin.length).toBe(600);
   });
 
-  test("restore refuses scales that serialize did not write", () => {
+  test("refuses to restore scales that serialize did not write", () => {
     using engine = openBuild("simd");
     using cache = engine.createKVCache({ ...shape, headDim: 1, numKvHeads: 1 });
     cache.append(normal([1, 3, 1, 1], 1), normal([1, 3, 1, 1], 2));
@@ -259,7 +262,7 @@ describe("what a cache of int8 is", () => {
     expect(() => KVCache.restore(engine, wrongType)).toThrow('KVCache.restore: "bytes" are damaged');
   });
 
-  test("wrong options are named", async () => {
+  test("names wrong options", async () => {
     using engine = await createEngine({ threads: 1 });
     const create = (options: object) => () => engine.createKVCache({ ...shape, ...options });
     expect(create({ dtype: "int4" })).toThrow('createKVCache: "dtype" must be "float32" or "int8", got "int4"');

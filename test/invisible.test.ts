@@ -1,4 +1,4 @@
-/** Invisible means absent: a key that a row may not see changes no bit of it, whatever it holds. */
+/** Invisible means absent: a key that a row may not see changes no bit of the row, whatever the key holds. */
 import { describe, expect, test } from "vitest";
 import type { AttentionOptions } from "headwise";
 import { scaledDotProductAttention as reference, type ReferenceOptions } from "headwise/reference";
@@ -81,7 +81,7 @@ onEveryEngine((_, engine) => {
     });
   }
 
-  test("a future that is NaN changes no bit of the rows before it, and makes those NaN that see it", () => {
+  test("later keys that are NaN change no bit of the rows before them, and make the rows NaN that see them", () => {
     const shape = parseShape("B1-S40-KV40-H2/2-D12");
     const inputs = randomInputs(shape, 22);
     const clean = engine.scaledDotProductAttention(inputs.q, inputs.k, inputs.v, { causal: true });
@@ -124,7 +124,7 @@ onEveryEngine((_, engine) => {
       expect(logSumExp.data[5]).toBeNaN();
       const row = weights.data.subarray(5 * 20, 6 * 20);
       expect(row.subarray(0, 9).every(Number.isNaN)).toBe(true);
-      expect(row.subarray(9).every((weight) => weight === 0)).toBe(true); // invisible keys weigh 0 even there
+      expect(row.subarray(9).every((weight) => weight === 0)).toBe(true); // invisible keys have weight 0 even there
     });
 
     test("of +∞ makes no other row NaN", () => {
@@ -138,7 +138,7 @@ onEveryEngine((_, engine) => {
       expectSameBits(out.data, expected, "all rows but the fifth");
     });
 
-    test("of −∞ weighs 0, also where v is NaN, and a row with only such scores sees no key", () => {
+    test("of −∞ has weight 0, even where v is NaN, and a row with only such scores sees no key", () => {
       const one = (value: number, count: number, dims: number[]) => ({ data: new Float32Array(count).fill(value), dims });
       const logSumExp = { data: new Float32Array(2), dims: [2] };
       const q = { data: Float32Array.of(1, 0.5), dims: [2, 1] };
@@ -169,7 +169,7 @@ onEveryEngine((_, engine) => {
   });
 
   test.each([NaN, Infinity, -Infinity, 2.5])(
-    "a row without keys is 0 and has the sink as its logSumExp, also a sink of %f",
+    "a row without keys is 0 and has the sink as its logSumExp, even a sink of %f",
     (sink) => {
       const { q, k, v } = randomInputs(parseShape("B1-S5-KV9-H1/1-D4"), 29);
       const logSumExp = { data: new Float32Array(5), dims: [1, 1, 5] };
@@ -188,7 +188,7 @@ onEveryEngine((_, engine) => {
     },
   );
 
-  test("queries beyond queryLengths give 0, whatever they hold", () => {
+  test("queries beyond queryLengths give 0, whatever they contain", () => {
     const shape = parseShape("B2-S9-KV9-H1/1-D4");
     const { q, k, v } = randomInputs(shape, 28);
     q.data.fill(NaN, 5 * 4, 9 * 4);

@@ -5,7 +5,7 @@ import { type Inputs, place } from "./bits/inputs.js";
 
 const cache = casesOf("cache", "Engine.createKVCache", "KVCache.append", "KVCache.attend");
 
-/** Rows in and out of a cache, by name. */
+/** A cache with its inputs, and its outputs by name. */
 class Session {
   readonly cache: KVCache;
   readonly outputs: Record<string, Float32Array | Uint8Array> = {};
@@ -103,6 +103,10 @@ export default DTYPES.flatMap((dtype) => [
       session.attend("reordered", 3, {}, fork);
       return session.end(restored, fork);
     },
-    ...["KVCache.serialize", "KVCache.restore", "KVCache.fork", "KVCache.truncate", "KVCache.reorder"],
+    "KVCache.serialize",
+    "KVCache.restore",
+    "KVCache.fork",
+    "KVCache.truncate",
+    "KVCache.reorder",
   ),
 ]) satisfies readonly BitsCase[];

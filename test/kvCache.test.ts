@@ -1,4 +1,4 @@
-/** The cache of keys and values: the bits of one call, however tokens come. */
+/** The cache of keys and values: the bits of one call, however the tokens are split. */
 import { describe, expect, test } from "vitest";
 import type { KVCache, KVCacheOptions } from "headwise";
 import { cutRows, expectSameBits } from "./support/attention.js";
@@ -42,7 +42,7 @@ function inPieces(
   return { data: out, dims: [batch, length, heads, valueDim] };
 }
 
-/** Ends of pieces of the given sizes, repeated until `length`. */
+/** Ends of pieces of these sizes, repeated up to `length`. */
 function endsOf(length: number, ...sizes: number[]): number[] {
   const ends = [];
   for (let end = 0, index = 0; end < length; index++) ends.push((end = Math.min(length, end + sizes[index % sizes.length]!)));
@@ -82,13 +82,17 @@ onEveryEngine((build, engine) => {
       expectSameBits(inPieces(cache, inputs, ends).data, whole({ window: 40, sinkTokens: 3 }).data, build);
     });
 
-    test("every option passes through", () => {
+    test("every option has its effect", () => {
       using cache = create();
       cache.append(inputs.k, inputs.v);
       const q = cutRows(inputs.q, length - 5, length);
       const matrix = [shape.batchSize, shape.numHeads, 5, length];
       const optionsWith = (seed: number) => ({
-        ...{ scale: 0.4, softcap: 3, window: 50, sinkTokens: 2, scoresStage: "capped" as const },
+        scale: 0.4,
+        softcap: 3,
+        window: 50,
+        sinkTokens: 2,
+        scoresStage: "capped" as const,
         bias: normal([shape.numHeads, 1, length], 9),
         mask: randomMask([5, length], 10, 0.7),
         sinks: normal([shape.numHeads], 11),
@@ -130,7 +134,7 @@ onEveryEngine((build, engine) => {
     expectSameBits(out.data, truth.data, "ragged");
   });
 
-  test("keys and values that are not finite stay where they are", () => {
+  test("with keys and values that are not finite, pieces have the bits of one call", () => {
     const { q, k, v } = inputsOf(SHAPES[0], 6);
     v.data[3 * 16 + 1] = NaN;
     v.data[599 * 16] = Infinity;
@@ -143,7 +147,7 @@ onEveryEngine((build, engine) => {
     expect(out.data.subarray(300 * 16, 301 * 16).every(Number.isFinite)).toBe(true);
   });
 
-  test("layout bhsd, float16 and tensors in the engine's memory go in alike", () => {
+  test("layout bhsd, float16 and tensors in the engine's memory are accepted", () => {
     const [batch, heads, length, dim] = [1, 2, 9, 4];
     const bhsd = normal([batch, heads, length, dim], 4);
     const bshd = new Float32Array(bhsd.data.length);

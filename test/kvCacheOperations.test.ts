@@ -1,4 +1,4 @@
-/** What a cache of keys and values does beside attention: its own operations, what they cost in memory, and what they refuse. */
+/** What a cache of keys and values does in addition to attention: its operations, their memory, and what they refuse. */
 import { describe, expect, test } from "vitest";
 import { createEngine, type Engine, KVCache } from "headwise";
 import { cutRows, expectSameBits } from "./support/attention.js";
@@ -10,7 +10,7 @@ describe("operations", () => {
   const piece = (count: number, seed: number) => normal([1, count, 1, 4], seed);
   const open = async (): Promise<Engine> => Promise.resolve(openBuild("simd"));
 
-  test("a full cache refuses, and is as it was", async () => {
+  test("a full cache refuses, and stays unchanged", async () => {
     using engine = await open();
     using cache = engine.createKVCache({ ...shape, capacity: 10 });
     cache.append(piece(8, 1), piece(8, 2));
@@ -23,7 +23,7 @@ describe("operations", () => {
     expect(cache.length).toBe(10);
   });
 
-  test("no memory: a RangeError, and the cache is as it was", async () => {
+  test("without memory: a RangeError, and the cache stays unchanged", async () => {
     using engine = await createEngine({ build: "simd", maximumMemory: 3 * 2 ** 20 });
     using cache = engine.createKVCache({ numKvHeads: 8, headDim: 32, capacity: 1e6 });
     const rowsOf = (count: number) => normal([1, count, 8, 32], 1);
@@ -33,7 +33,7 @@ describe("operations", () => {
     expect([cache.serialize(), engine.info.memory.inUse]).toEqual(before);
   });
 
-  test("truncate takes back what came after", async () => {
+  test("truncate removes later rows", async () => {
     using engine = await open();
     using cache = engine.createKVCache(shape);
     const [k, v, q] = [piece(700, 1), piece(700, 2), piece(1, 3)];
@@ -51,7 +51,7 @@ describe("operations", () => {
     expect([...cache.attend(q.dims[1] === 1 ? { data: new Float32Array(0), dims: [1, 0, 1, 4] } : q).data]).toEqual([]);
   });
 
-  test("a rolling cache gives blocks up, and refuses to go back to them", async () => {
+  test("a rolling cache evicts blocks, and refuses to go back to them", async () => {
     using engine = await open();
     using cache = engine.createKVCache({ ...shape, policy: "rolling", window: 10, sinkTokens: 2, capacity: 200 });
     let most = 0;
@@ -78,7 +78,7 @@ describe("operations", () => {
     expectSameBits(again.attend(piece(3, 5)).data, cache.attend(piece(3, 5)).data, "restored");
   });
 
-  test("a window that reaches into what was given up is refused, also from a row after it", async () => {
+  test("a window that reaches into evicted keys is refused, even from a later row", async () => {
     using engine = await open();
     using cache = engine.createKVCache({ ...shape, policy: "rolling", window: 600 });
     cache.append(piece(1112, 1), piece(1112, 2));
@@ -93,7 +93,7 @@ describe("operations", () => {
     cache.truncate(1112);
   });
 
-  test("forks share blocks, and neither disturbs the other", async () => {
+  test("forks share blocks, and neither affects the other", async () => {
     using engine = await open();
     using cache = engine.createKVCache(shape);
     cache.append(piece(600, 1), piece(600, 2));
@@ -111,7 +111,7 @@ describe("operations", () => {
     expect(engine.info.memory.inUse).toBe(shared);
   });
 
-  test("reorder picks beams, also twice", async () => {
+  test("reorder picks beams, even one twice", async () => {
     using engine = await open();
     using cache = engine.createKVCache({ ...shape, batchSize: 3 });
     const [k, v] = [normal([3, 600, 1, 4], 1), normal([3, 600, 1, 4], 2)];
@@ -186,7 +186,7 @@ describe("operations", () => {
     expectSameBits(scores.data, truth.data, "ragged");
   });
 
-  test("scores of every pair are all there where a mask is shorter", async () => {
+  test("scores of every pair are written even if a mask is shorter", async () => {
     using engine = await open();
     using cache = engine.createKVCache(shape);
     cache.append(piece(12, 1), piece(12, 2));
@@ -198,7 +198,7 @@ describe("operations", () => {
     expectSameBits(found.data, truth.data, "scaled");
   });
 
-  test("an option that is undefined is the cache's", async () => {
+  test("an undefined option has the cache's value", async () => {
     using engine = await open();
     using cache = engine.createKVCache({ ...shape, window: 5, sinkTokens: 2 });
     cache.append(piece(30, 1), piece(30, 2));
@@ -209,7 +209,7 @@ describe("operations", () => {
     expectSameBits(cache.attend(piece(4, 3), inherited).data, open4.data, "inherited");
   });
 
-  test("an append that finds no scratch puts shared blocks back; one of no rows copies none", async () => {
+  test("an append without memory for scratch restores shared blocks; one of no rows copies none", async () => {
     using engine = await createEngine({ build: "simd", maximumMemory: 4 * 2 ** 20 });
     const rowsOf = (count: number) => normal([1, count, 8, 32], 1);
     using cache = engine.createKVCache({ numKvHeads: 8, headDim: 32, capacity: 1e6 });
@@ -225,7 +225,7 @@ describe("operations", () => {
     expect(engine.info.memory.inUse).toBeGreaterThan(before);
   });
 
-  test("two sequences that shared a block need one copy, not two", async () => {
+  test("two sequences that share a block need one copy, not two", async () => {
     using engine = await open();
     using cache = engine.createKVCache({ batchSize: 2, numKvHeads: 8, headDim: 32, capacity: 600 });
     const x = normal([2, 10, 8, 32], 1);
@@ -237,7 +237,7 @@ describe("operations", () => {
     expect(engine.info.memory).toMatchObject({ inUse, reserved });
   });
 
-  test("restore takes a part of larger bytes, of a class of its own as Node's Buffer, and refuses sizes that can't be", async () => {
+  test("restore takes a view of a larger buffer and subclasses such as Node's Buffer, and refuses impossible sizes", async () => {
     using engine = await open();
     using cache = engine.createKVCache(shape);
     cache.append(piece(3, 1), piece(3, 2));
@@ -310,7 +310,7 @@ describe("operations", () => {
     expect(engine.info.memory.inUse).toBe(0);
   });
 
-  test("a getter that disposes of the cache is found out", async () => {
+  test("a getter that disposes of the cache is detected", async () => {
     using engine = await open();
     const cache = engine.createKVCache(shape);
     const trap = {
@@ -338,7 +338,7 @@ describe("operations", () => {
     ["truncate", (cache) => cache.truncate(3)],
     ["append", (cache) => cache.append(piece(1, 1), piece(1, 1))],
     ["reorder", (cache) => cache.reorder([0])],
-  ])("a getter that changes the cache is found out: %s", async (_, change) => {
+  ])("a getter that changes the cache is detected: %s", async (_, change) => {
     using engine = await open();
     using cache = engine.createKVCache(shape);
     cache.append(piece(600, 1), piece(600, 1));

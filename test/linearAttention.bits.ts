@@ -6,7 +6,7 @@ import type { Inputs, Numbers } from "./bits/inputs.js";
 const linear = casesOf("linear", "FullEngine.linearAttention");
 const state = casesOf("linear state", "FullEngine.createLinearAttentionState", "LinearAttentionState.step");
 
-/** φ(x) = x² + ½ for each channel and each pair of neighbours' product: the host's + and × alone. */
+/** φ(x) = x² + ½ for each channel, and the products of neighbouring pairs: only + and × of the host. */
 const squares = ({ data, dims }: { data: Float32Array; dims: readonly number[] }): TensorLike => {
   const channels = dims.at(-1)!;
   const result = new Float32Array(2 * data.length);
@@ -31,7 +31,7 @@ const inputsOf = (inputs: Inputs, rows = DIMS.rows): { q: Numbers; k: Numbers; v
   v: inputs.numbers([DIMS.batch, rows, DIMS.kvHeads, DIMS.valueDim]),
 });
 
-/** What a rule asks for, of decays for whole heads or for channels. */
+/** The options that a rule requires, with decays for whole heads or for channels. */
 function gatesOf(inputs: Inputs, rule: LinearRule, rows = DIMS.rows, isByChannel = false): Pick<LinearOptions, "decay" | "beta"> {
   const dims = [DIMS.batch, rows, DIMS.kvHeads];
   return {
@@ -46,7 +46,7 @@ const call = (name: string, optionsOf: (inputs: Inputs) => LinearOptions): BitsC
     return { out: engine.linearAttention(q, k, v, optionsOf(inputs)).data };
   });
 
-/** Rows of a state in pieces over the ends of chunks, its sums, and what becomes of a fork and of bytes. */
+/** Steps of a state across chunk boundaries, its sums, and the results of a fork and a restored state. */
 const stateCase = (name: string, kind: Parameters<FullEngine["createLinearAttentionState"]>[0], isByChannel = false): BitsCase =>
   state(
     name,
@@ -72,8 +72,11 @@ const stateCase = (name: string, kind: Parameters<FullEngine["createLinearAttent
       for (const each of [mine, restored, twin]) each.dispose();
       return outputs;
     },
-    ...["LinearAttentionState.sums", "LinearAttentionState.serialize", "FullEngine.restoreLinearAttentionState"],
-    ...["LinearAttentionState.fork", "FullEngine.linearAttention"],
+    "LinearAttentionState.sums",
+    "LinearAttentionState.serialize",
+    "FullEngine.restoreLinearAttentionState",
+    "LinearAttentionState.fork",
+    "FullEngine.linearAttention",
   );
 
 const SIZES = { batchSize: DIMS.batch, numKvHeads: DIMS.kvHeads, headDim: DIMS.headDim, valueDim: DIMS.valueDim };
@@ -115,7 +118,7 @@ export default [
     return { out: engine.linearAttention(q, k, v, { layout: "bhsd" }).data };
   }),
   linear("zeros, subnormal numbers, infinities and NaN", (engine, inputs) => {
-    // What is not finite stays in the state: some rows of the beginning have to come before it.
+    // Values that are not finite stay in the state: some rows at the beginning must come before them.
     const tensors = (): [Numbers, Numbers, Numbers] => [
       ...([inputs.extremes([60, 6], 60), inputs.extremes([60, 6], 500), inputs.extremes([60, 6], 500)] as const),
     ];

@@ -70,7 +70,7 @@ const KINDS: Record<string, (inputs: Inputs, sizes: LinearSizes) => LinearOption
   }),
 };
 
-/** The same tensor with rows and heads changed places. */
+/** The same tensor with rows and heads swapped. */
 function turned({ data, dims }: TestTensor): TestTensor {
   if (dims.length < 3) return { data, dims };
   const [batch, a, b, channels = 1] = dims as [number, number, number, number?];
@@ -129,7 +129,7 @@ onEveryEngine((_, engine) => {
   });
 
   test.each(Object.keys(KINDS).filter((kind) => /causal|rule|identity/.test(kind) && !/lengths|mask/.test(kind)))(
-    "%s: a row depends on nothing after it, to the bit, nor on its batch",
+    "%s: a row depends neither on later rows nor on its batch, to the bit",
     (kind) => {
       const sizes = parseLinear("B2-S100-KV100-H2/2/2-D9:10");
       const { q, k, v, decay, channelDecay, beta } = linearInputs(sizes, 4);
@@ -148,7 +148,7 @@ onEveryEngine((_, engine) => {
     },
   );
 
-  test("chunkSize changes no more than rounding: 2e-6", () => {
+  test("chunkSize changes only rounding: 2e-6", () => {
     const sizes = parseLinear("B1-S200-KV200-H1/1/1-D16:16");
     const { q, k, v, decay, beta } = linearInputs(sizes, 5);
     for (const options of [{ causal: true }, { rule: "gated_delta", decay, beta }] as LinearOptions[]) {
@@ -159,7 +159,7 @@ onEveryEngine((_, engine) => {
     }
   });
 
-  test("a feature map of the caller's", () => {
+  test("a feature map from the caller", () => {
     const { q, k, v } = linearInputs(parseLinear("B2-S60-KV60-H2/1/1-D5:4"), 6);
     const featureMap = ({ data, dims }: { data: ArrayLike<number>; dims: readonly number[] }) => {
       const channels = dims.at(-1)!;
@@ -176,7 +176,7 @@ onEveryEngine((_, engine) => {
     }
   });
 
-  test("results in the engine's memory, also over q", () => {
+  test("results in the engine's memory, even over q", () => {
     const inputs = linearInputs(parseLinear("B1-S300-KV300-H1/1/1-D24:24"), 7); // one head, whose columns threads could share
     const place = (tensor: TestTensor) => {
       const placed = engine.tensor(tensor.dims);
@@ -197,12 +197,12 @@ onEveryEngine((_, engine) => {
   });
 });
 
-/** What holds for inputs that are not finite, and for decays at the ends of their range. */
+/** Inputs that are not finite, and decays at the ends of their range. */
 onEveryEngine((_, engine) => {
   const sizes = parseLinear("B1-S60-KV60-H1/1/1-D4:4");
   const causalKinds = ["causal", "rule linear", "rule gated", "rule gated, by channel", "rule delta", "rule gated_delta"];
 
-  test.each(causalKinds)("%s: what is not finite in a key or value reaches no row before it", (kind) => {
+  test.each(causalKinds)("%s: a key or value that is not finite affects no earlier row", (kind) => {
     for (const bad of [NaN, Infinity]) {
       for (const name of ["k", "v", "q"] as const) {
         const inputs = linearInputs(sizes, 8);
@@ -217,7 +217,7 @@ onEveryEngine((_, engine) => {
   });
 
   const maskedKinds = ["full", "causal", "softmax", "rule gated", "rule delta", "rule gated_delta", "rule gated_delta, by channel"];
-  test.each(maskedKinds)("%s: keys that don't count have no influence, whatever they hold", (kind) => {
+  test.each(maskedKinds)("%s: keys that do not count have no influence, whatever they hold", (kind) => {
     const inputs = linearInputs(sizes, 9);
     const mask = { data: new Uint8Array(60).fill(1), dims: [60] };
     for (const key of [0, 7, 59]) mask.data[key] = 0;
@@ -252,7 +252,7 @@ onEveryEngine((_, engine) => {
     }
   });
 
-  test.each(["head", "channel"])("by %s: what was cleared is gone in all chunks that follow", (by) => {
+  test.each(["head", "channel"])("by %s: a cleared state stays cleared in all later chunks", (by) => {
     const long = parseLinear("B1-S160-KV160-H1/1/1-D4:4");
     for (const rule of ["gated", "gated_delta"] as const) {
       for (const clear of [20, 60]) {
@@ -300,7 +300,7 @@ onEveryEngine((_, engine) => {
     );
   });
 
-  test("decays above 0 leave an empty state empty, also where their factor is beyond float32", () => {
+  test("decays above 0 leave an empty state empty, even if their factor exceeds float32", () => {
     const column = (...data: number[]): TestTensor => ({ data: Float32Array.from(data), dims: [data.length, 1] });
     const [ones, last] = [column(1, 1, 1, 1), column(0, 0, 0, 1)];
     const decay = { data: new Float32Array(4).fill(30), dims: [4] };
@@ -309,7 +309,7 @@ onEveryEngine((_, engine) => {
     expect([...engine.linearAttention(ones, last, ones, { rule: "gated_delta", decay, beta }).data]).toEqual([0, 0, 0, 1]);
   });
 
-  test("normalizers near 0: the formula, eps and all", () => {
+  test("normalizers near 0: the formula with eps", () => {
     const column = (...data: number[]): TestTensor => ({ data: Float32Array.from(data), dims: [data.length, 1] });
     const options = { featureMap: "identity", causal: true } as const;
     const out = engine.linearAttention(column(1, 1, 1), column(1, -1, 0), column(1, 2, 3), options);
@@ -332,7 +332,7 @@ onEveryEngine((_, engine) => {
     expect(largestError(found.data, product)).toBeLessThan(1e-5);
   });
 
-  test("random numbers of a whole range: exp of either sign", () => {
+  test("random numbers over a whole range: exp of either sign", () => {
     const q = { data: new Float32Array([-100, -87.3, -20, -1, 0, 1, 20, 80, 88.7]), dims: [9, 1] };
     const one = { data: new Float32Array([0]), dims: [1, 1] };
     const v = { data: new Float32Array([1]), dims: [1, 1] };

@@ -1,4 +1,4 @@
-/** Linear attention by other hands: cases of flash-linear-attention, in the layout of ONNX's operator LinearAttention. */
+/** Linear attention by another project: cases of flash-linear-attention, in the layout of ONNX's operator LinearAttention. */
 import { expect, test } from "vitest";
 import type { LinearAttentionStateOptions } from "headwise";
 import { linearAttention as reference, type ReferenceLinearOptions } from "headwise/reference";
@@ -38,7 +38,7 @@ interface Case {
   outputs: { output: CaseTensor } & Partial<Record<"present_state", CaseTensor>>;
 }
 
-/** The cases were computed in float32 too, in other orders. Relative to numbers above 1. */
+/** The cases were also computed in float32, in other orders. Relative for numbers above 1. */
 const TOLERANCE = 4e-6;
 
 /** [batch, seq, heads · channels] as [batch, seq, heads, channels]. */
@@ -82,7 +82,7 @@ function mapCase({ attributes, inputs }: Case) {
 const cases = (await readConformance("fla/vectors.json")) as Case[] | undefined;
 const find = (name: string): Case | undefined => cases?.find((candidate) => candidate.name === name);
 
-test.skipIf(!cases)(`fla › the data hold these ${NAMES.length} cases and no other${cases ? "" : ABSENT}`, () => {
+test.skipIf(!cases)(`fla › the data contain exactly these ${NAMES.length} cases${cases ? "" : ABSENT}`, () => {
   expect(cases?.map(({ name }) => name).sort()).toEqual(NAMES);
 });
 

@@ -1,10 +1,10 @@
-/** Linear attention: what doesn't fit is named, and nothing is left behind. */
+/** Linear attention: mismatches are named, and nothing is left behind. */
 import { describe, expect, test } from "vitest";
 import { openBuild } from "./support/builds.js";
 import { linearInputs, parseLinear } from "./support/linear.js";
 import { normal, type TestTensor } from "./support/random.js";
 
-describe("what doesn't fit is named", () => {
+describe("mismatches are named", () => {
   const { q, k, v, decay, beta } = linearInputs(parseLinear("B1-S4-KV4-H2/2/2-D4:4"), 1);
   const [q5, k3, v3] = [normal([1, 5, 2, 4], 1), normal([1, 4, 3, 4], 1), normal([1, 4, 3, 4], 2)];
   test.each<[string, unknown[], object, string]>([
@@ -102,7 +102,7 @@ describe("what doesn't fit is named", () => {
     expect(engine.info.memory.inUse).toBe(0);
   });
 
-  test("nothing is read twice, and what the arguments' getters do is noticed", () => {
+  test("nothing is read twice, and side effects of getters are detected", () => {
     using engine = openBuild("simd");
     const tensor = engine.tensor([1, 4, 2, 4]);
     const options = {

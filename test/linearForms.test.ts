@@ -7,7 +7,7 @@ import { onEveryBuild } from "./support/builds.js";
 import { linearInputs } from "./support/linear.js";
 import { normal, type TestTensor } from "./support/random.js";
 
-/** Rows, features a head and value columns: small where there are many rows. */
+/** Rows, features per head and value columns: small if there are many rows. */
 const SIZES = [
   [16, 8, 8],
   [100, 8, 8],
@@ -68,7 +68,7 @@ function quadratic({ q, k, v, decay, channelDecay, beta }: Inputs, kind: string)
   return out;
 }
 
-/** A step a row, on a state. */
+/** One step per row, on a state. */
 function stepped(engine: FullEngine, { q, k, v }: Inputs, options: LinearOptions, rows: number): Float32Array {
   const { rule, decay, beta } = options;
   const [, , , headDim] = q.dims as [number, number, number, number];
@@ -102,7 +102,7 @@ describe.each(Object.keys(KINDS))("%s", (kind) => {
 onEveryBuild((_, engine) => {
   describe.each(Object.keys(KINDS))("%s", (kind) => {
     test.each(SIZES)(
-      "%i rows of %i and %i: chunks and steps the same bits, 3e-6 from the recurrence",
+      "%i rows of %i and %i: chunks and steps have the same bits, within 3e-6 of the recurrence",
       (rows, headDim, valueDim) => {
         const inputs = inputsOf(rows, headDim, valueDim);
         const options = KINDS[kind]!(inputs);
@@ -118,7 +118,7 @@ onEveryBuild((_, engine) => {
     );
   });
 
-  test("16384 rows in full: 1e-6 from the definition", () => {
+  test("16384 rows, full: within 1e-6 of the definition", () => {
     const [q, k, v] = [normal([50, 3], 1), normal([16384, 3], 2), normal([16384, 2], 3)];
     expect(largestError(engine.linearAttention(q, k, v).data, reference(q, k, v).data)).toBeLessThan(1e-6);
   });

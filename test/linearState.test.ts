@@ -1,4 +1,4 @@
-/** States of linear attention: tokens in any pieces give the bits of one call. */
+/** States of linear attention: tokens in pieces of any size give the bits of one call. */
 import { type FullEngine, type LinearAttentionState, type LinearAttentionStateOptions, type LinearInputs } from "headwise";
 import { linearAttention as reference } from "headwise/reference";
 import { describe, expect, test } from "vitest";
@@ -27,7 +27,7 @@ const KINDS: Record<string, Kind> = {
   "rule gated_delta by channel": { options: { rule: "gated_delta", channelDecay: true }, gates: ["channelDecay", "beta"] },
 };
 
-/** Rows `from` to `to` − 1 of a tensor of any rank whose second axis is that of rows. */
+/** Rows `from` to `to` − 1 of a tensor of any rank whose second axis is the rows. */
 function rowsOf({ data, dims }: TestTensor, from: number, to: number): TestTensor {
   const [batch, rows, ...rest] = dims as [number, number, ...number[]];
   const width = rest.reduce((a, b) => a * b, 1);
@@ -73,7 +73,7 @@ onEveryEngine((build, engine) => {
           if (action < 0.15) {
             const twin = state.fork();
             const other = at + Math.ceil(next() * (sizes.seqLen - at));
-            step(state, linearInputs(sizes, 9), kind, at, other); // goes its own way
+            step(state, linearInputs(sizes, 9), kind, at, other); // independently
             state.dispose();
             state = twin;
           } else if (action < 0.3) {
@@ -94,7 +94,7 @@ onEveryEngine((build, engine) => {
       expect(engine.info.memory.inUse).toBe(0);
     });
 
-    test("linearAttention takes the state too; sums are those of the recurrence: 1e-6", () => {
+    test("linearAttention also takes the state; sums match the recurrence: 1e-6", () => {
       using state = stateFor(engine, sizes, kind);
       const { q, k, v } = inputs;
       const expected = whole(engine, inputs, kind);
@@ -111,7 +111,7 @@ onEveryEngine((build, engine) => {
       expect(largestError(sums.data, finalState.data)).toBeLessThan(1e-6 * largest);
     });
 
-    test("sequences of different lengths: each as by itself", () => {
+    test("sequences of different lengths: each as if alone", () => {
       const expected = whole(engine, inputs, kind);
       using state = stateFor(engine, sizes, kind);
       const lengths = [
@@ -150,7 +150,7 @@ onEveryEngine((build, engine) => {
     });
   });
 
-  test("an image goes to any build", () => {
+  test("an image can be restored on any build", () => {
     const kind = KINDS["rule gated_delta"]!;
     const sizes = parseLinear("B1-S70-KV70-H1/1/1-D6:5");
     const inputs = linearInputs(sizes, 2);
@@ -163,7 +163,7 @@ onEveryEngine((build, engine) => {
     expect(largestError(step(restored, inputs, kind, 60, 70), expected)).toBeLessThan(1e-6);
   });
 
-  test("begins with given sums", () => {
+  test("begins with the caller's sums", () => {
     const sizes = parseLinear("B2-S60-KV60-H2/2/2-D5:9");
     const { q, k, v, decay } = linearInputs(sizes, 3);
     const initialState = normal([2, 2, 5, 9], 7);
@@ -180,14 +180,14 @@ onEveryEngine((build, engine) => {
     expect(largestError(state.step(q, k, v, { decay }).data, truth.data)).toBeLessThan(2e-6);
   });
 
-  test("sums of many columns, of which one that is not finite stays by itself", () => {
+  test("sums of many columns: one that is not finite does not affect the others", () => {
     const initialState = normal([1, 3, 4, 530], 8);
     initialState.data.set([NaN, Infinity], 2 * 530 + 17);
     using state = engine.createLinearAttentionState({ numKvHeads: 3, headDim: 4, valueDim: 530, rule: "linear", initialState });
     expectSameBits(state.sums().data, initialState.data, "sums");
   });
 
-  test("sums have nothing of what a decay has cleared, NaN neither", () => {
+  test("sums have nothing of what a decay has cleared, not even NaN", () => {
     using state = engine.createLinearAttentionState({ numKvHeads: 1, headDim: 2, valueDim: 3, rule: "gated" });
     const [k, v] = [normal([4, 2], 8), normal([4, 3], 9)];
     v.data.fill(NaN, 0, 6);
@@ -197,7 +197,7 @@ onEveryEngine((build, engine) => {
     expect(largestError(state.sums().data, expected)).toBeLessThan(1e-6);
   });
 
-  test("a function as feature map, also through an image", () => {
+  test("a function as feature map, also after restoring", () => {
     const featureMap = ({ data, dims }: { data: Float32Array; dims: readonly number[] }) => ({ data: data.map(Math.abs), dims });
     const sizes = parseLinear("B1-S60-KV60-H2/2/2-D4:4");
     const { q, k, v } = linearInputs(sizes, 4);
@@ -217,7 +217,7 @@ onEveryEngine((build, engine) => {
   });
 });
 
-describe("what doesn't fit is named", () => {
+describe("mismatches are named", () => {
   const least = { numKvHeads: 2, headDim: 4 };
   test.each<[string, object, string]>([
     ["TypeError", { ...least, features: 8 }, '"features" is for featureMap "favor+", got "elu+1"'],
@@ -279,7 +279,7 @@ describe("what doesn't fit is named", () => {
     expect(state.serialize()).toEqual(image);
   });
 
-  test("a state of another engine, none at all, and options that it has itself", () => {
+  test("a state of another engine, an object that is not a state, and options that the state has itself", () => {
     using engine = openBuild("simd");
     using other = openBuild("simd");
     using state = engine.createLinearAttentionState(least);
@@ -292,7 +292,7 @@ describe("what doesn't fit is named", () => {
     );
   });
 
-  test("images that are none", () => {
+  test("bytes that are not an image", () => {
     using engine = openBuild("simd");
     using state = engine.createLinearAttentionState(least);
     state.step(x, x, x);
@@ -326,7 +326,7 @@ describe("what doesn't fit is named", () => {
     expect(engine.info.memory.inUse).toBe(0);
   });
 
-  test("an image that is shorter than the state it describes: no memory grows", () => {
+  test("an image shorter than the state it describes: the memory does not grow", () => {
     using engine = openBuild("simd");
     using state = engine.createLinearAttentionState({ numKvHeads: 1, headDim: 1, chunkSize: 512 });
     const batchSize = 65536;
@@ -365,7 +365,7 @@ describe("what doesn't fit is named", () => {
     expect(engine.info.memory.inUse).toBe(0);
   });
 
-  test("a call without memory leaves the state as it was", () => {
+  test("a call without memory leaves the state unchanged", () => {
     using engine = openBuild("simd");
     using state = engine.createLinearAttentionState(least);
     state.step(x, x, x);

@@ -1,4 +1,4 @@
-/** The example that splits a context between processes gives what one process gives. */
+/** The example that splits a context among processes has the result of one process. */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -9,9 +9,10 @@ const run = (...args: string[]) =>
     timeout: 60_000,
   });
 
-test("three processes have the result of one, and the bytes that the document says are sent", () => {
+test("three processes have the result of one, and send as many bytes as the document says", () => {
+  // prettier-ignore
   const { stdout, status } = run(
-    ...["--keys", "1300", "--processes", "3", "--heads", "4", "--kv-heads", "2", "--head-dim", "16", "--tokens", "3"],
+    "--keys", "1300", "--processes", "3", "--heads", "4", "--kv-heads", "2", "--head-dim", "16", "--tokens", "3",
   );
   expect(status).toBe(0);
   const [, query, parts, back] = /sent a token: (\d+) bytes to each of (\d+) processes, (\d+) bytes back/.exec(stdout)!.map(Number);

@@ -1,4 +1,4 @@
-/** Masks as tensors, whose sizes and lengths are drawn too: they have no other inputs. */
+/** Masks as tensors, with random sizes and lengths, which are their only inputs. */
 import { and, applyMask, causalMask, documentMask, not, or, paddingMask, prefixMask, windowMask } from "headwise";
 import { type BitsCase, casesOf } from "./bits/case.js";
 

@@ -1,4 +1,4 @@
-/** Masks as tensors: each equals the option of attention that it says the same as, to the bit. */
+/** Masks as tensors: each equals the corresponding option of attention, to the bit. */
 import { describe, expect, test } from "vitest";
 import {
   and,
@@ -99,7 +99,7 @@ describe("combining", () => {
     expect(not(and(a, b))).toEqual(or(not(a), not(b)));
   });
 
-  test("nothing of nothing", () => {
+  test("empty masks", () => {
     expect(causalMask(0)).toEqual({ data: new Uint8Array(0), dims: [0, 0] });
     expect(causalMask(3, 0)).toEqual({ data: new Uint8Array(0), dims: [3, 0] });
     expect(paddingMask([], 3)).toEqual({ data: new Uint8Array(0), dims: [0, 1, 1, 3] });
@@ -115,7 +115,7 @@ describe("combining", () => {
   });
 });
 
-describe("what doesn't fit is named", () => {
+describe("mismatches are named", () => {
   const bytes = { data: new Uint8Array(4), dims: [4] };
   test.each<[() => unknown, string]>([
     [() => causalMask(-1), 'causalMask: "seqLen" must be an integer from 0 to 1073741824, got -1'],

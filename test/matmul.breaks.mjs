@@ -4,13 +4,13 @@ const MATMUL = ["matmul"];
 
 export default [
   {
-    rule: "matmul: the last block of k has fewer steps",
+    rule: "matmul: the last block of k may have fewer steps",
     find: "const steps = min(K_BLOCK, p.depth - k);",
     replace: "const steps = K_BLOCK;",
     tests: MATMUL,
   },
   {
-    rule: "matmul: sums go on from block to block",
+    rule: "matmul: sums continue from block to block",
     find: "packed + ((k * ceilPanel(columns)) << 2)",
     replace: "packed",
     tests: MATMUL,
@@ -22,25 +22,25 @@ export default [
     tests: MATMUL,
   },
   {
-    rule: "matmul: the bias is that of the unit's columns",
+    rule: "matmul: the bias belongs to the unit's columns",
     find: "let biasPtr = p.bias + (column << 2);",
     replace: "let biasPtr = p.bias;",
     tests: MATMUL,
   },
   {
-    rule: "matmul: sums begin with what out holds, only where that is asked for",
+    rule: "matmul: sums begin with the contents of out only if requested",
     find: "if (p.accumulate) loadStrip(",
     replace: "if (true) loadStrip(",
     tests: MATMUL,
   },
   {
-    rule: "matmul: the activation is the one asked for",
+    rule: "matmul: the requested activation is applied",
     find: "1 + ACTIVATIONS.indexOf(products.activation)",
     replace: "ACTIVATIONS.indexOf(products.activation)",
     tests: MATMUL,
   },
   {
-    rule: "matmul: what accumulates is copied in",
+    rule: "matmul: an out that accumulates is copied in",
     find: "if (!operand.isResult || operand.isUpdated) copyIn",
     replace: "if (!operand.isResult) copyIn",
     tests: MATMUL,
@@ -52,32 +52,32 @@ export default [
     tests: MATMUL,
   },
   {
-    rule: "matmul: rows are taken together only where one matrix serves all",
+    rule: "matmul: rows are joined only if one matrix serves all of them",
     find: "!isATransposed && countOf(bLeading) === 1",
     replace: "!isATransposed",
     tests: MATMUL,
   },
   {
-    rule: "matmul: an axis of 1 stands for any size",
+    rule: "matmul: an axis of size 1 broadcasts",
     file: "broadcast.ts",
     find: "if (size !== 1) strides[axis] = stride;",
     replace: "strides[axis] = stride;",
     tests: MATMUL,
   },
   {
-    rule: "matmul: fewer threads where memory is short",
+    rule: "matmul: fewer threads if memory is short",
     find: "Math.min(threads, units, fitting)",
     replace: "Math.min(threads, units)",
     tests: MATMUL,
   },
   {
-    rule: "matmul: out may not be what is read",
+    rule: "matmul: out must not overlap operands",
     find: "call.close();\n  const packed = right",
     replace: "const packed = right",
     tests: MATMUL,
   },
   {
-    rule: "packMatrix: a failure gives the memory back",
+    rule: "packMatrix: a failure frees the memory",
     find: "span.release();\n      throw error;",
     replace: "throw error;",
     tests: MATMUL,

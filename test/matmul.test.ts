@@ -1,4 +1,4 @@
-/** The matrix product: parity, every size from 0 up, and what changes no bit of it. */
+/** The matrix product: parity, every size from 0 up, and what does not change its bits. */
 import { describe, expect, test } from "vitest";
 import { createEngine, type FullEngine, type MatmulOptions } from "headwise";
 import { matmul as reference, type ReferenceMatmulOptions } from "headwise/reference";
@@ -55,7 +55,7 @@ onEveryEngine((_, engine) => {
     const bias = normal([columns], 3);
     const initial = normal([rows, columns], 4);
 
-    test("at most twice the error of naive float32, as they lie, transposed and packed, all with the same bits", () => {
+    test("at most twice the error of naive float32; plain, transposed and packed have the same bits", () => {
       poison(engine);
       const out = engine.matmul(a, b);
       expect(out.dims).toEqual([rows, columns]);
@@ -71,7 +71,7 @@ onEveryEngine((_, engine) => {
       }
     });
 
-    test("with a bias, and beginning with what out holds", () => {
+    test("with a bias, and added to the contents of out", () => {
       const out = { data: initial.data.slice(), dims: initial.dims };
       poison(engine);
       expect(engine.matmul(a, b, { bias, accumulate: true, out })).toBe(out);
@@ -87,7 +87,7 @@ onEveryEngine((_, engine) => {
       expectSameBits(engine.matmul(a, b, { bias, activation }).data, engine.activate(out, activation).data, activation);
     });
 
-    test("a row has the same bits alone", () => {
+    test("a row has the same bits as alone", () => {
       const all = engine.matmul(a, b, { bias }).data;
       for (const row of [0, rows >> 1, rows - 1]) {
         const one = { data: a.data.subarray(row * depth, (row + 1) * depth), dims: [1, depth] };
@@ -112,7 +112,7 @@ onEveryEngine((_, engine) => {
     const out = engine.matmul(a, b, options);
     expect(out.dims).toEqual(truth.dims);
     expectParity("product", out.data, truth.data, Float32Array.from(truth.data));
-    // and each entry has the bits of a product of its own
+    // and each entry has the bits of a separate product
     const entry = ({ data, dims }: TestTensor, index: number): TestTensor => {
       const size = dims.at(-1)! * dims.at(-2)!;
       return { data: data.subarray(index * size, (index + 1) * size), dims: dims.slice(-2) };
@@ -147,7 +147,7 @@ onEveryEngine((_, engine) => {
     expect(out.data.length).toBe(0);
   });
 
-  test("a depth of 0 gives the bias, or what out held", () => {
+  test("a depth of 0 gives the bias, or the contents of out", () => {
     const [a, b] = [normal([2, 0], 1), normal([0, 3], 2)];
     const bias = { data: Float32Array.of(1, 2, 3), dims: [3] };
     expect([...engine.matmul(a, b).data]).toEqual([0, 0, 0, 0, 0, 0]);
@@ -159,7 +159,7 @@ onEveryEngine((_, engine) => {
     packed.dispose();
   });
 
-  test("NaN and infinity reach the rows and columns that they are in, and no others", () => {
+  test("NaN and infinity affect only their own rows and columns", () => {
     const a = { data: new Float32Array(9 * 10).fill(1), dims: [9, 10] };
     const b = { data: new Float32Array(10 * 11).fill(1), dims: [10, 11] };
     a.data[4 * 10 + 3] = NaN;
@@ -170,7 +170,7 @@ onEveryEngine((_, engine) => {
     }
   });
 
-  test("overflow, subnormal products and signed zeros are float32's", () => {
+  test("overflow, subnormal products and signed zeros behave as in float32", () => {
     const row = (...data: number[]) => ({ data: Float32Array.from(data), dims: [1, data.length] });
     const column = (...data: number[]) => ({ data: Float32Array.from(data), dims: [data.length, 1] });
     expect(engine.matmul(row(3e38, 3e38), column(1, 1)).data[0]).toBe(Infinity);
@@ -206,7 +206,7 @@ onEveryBuild((_, engine) => {
       'matmul: "b" has depth 4, expected 3 (a has dims [3, 4], transposed)',
     ],
     [
-      "leading axes that don't broadcast",
+      "leading axes that do not broadcast",
       (e) => e.matmul(normal([2, 3, 4], 1), normal([3, 4, 5], 2)),
       RangeError,
       'matmul: "a" and "b" have leading axes [2] and [3], expected equal sizes or 1',
@@ -261,7 +261,7 @@ onEveryBuild((_, engine) => {
     expect(engine.info.memory.inUse).toBe(inUse);
   });
 
-  test("an out in the engine's memory may not overlap what is read", () => {
+  test("an out in the engine's memory must not overlap an operand", () => {
     const square = engine.tensor([4, 4]);
     for (const call of [
       () => engine.matmul(square, normal([4, 4], 1), { out: square }),
@@ -287,7 +287,7 @@ onEveryBuild((_, engine) => {
   });
 });
 
-test("where memory is short, a call fails and leaves nothing behind", async () => {
+test("if memory is short, a call fails and leaves nothing behind", async () => {
   const engine = await createEngine({ operations: "all", maximumMemory: 2 ** 21 });
   const { inUse } = engine.info.memory;
   expect(() => engine.matmul(normal([1, 800], 1), normal([800, 800], 1))).toThrow(RangeError);
@@ -297,7 +297,7 @@ test("where memory is short, a call fails and leaves nothing behind", async () =
   expect(() => engine.matmul(normal([1, 1], 1), normal([1, 1], 1))).toThrow(new Error("matmul: the engine has been disposed of"));
 });
 
-test("where memory is short of a second workspace, one thread computes, with the same bits", async () => {
+test("if there is no memory for a second workspace, one thread computes, with the same bits", async () => {
   const results = [];
   for (const maximumMemory of [2 ** 21, 2 ** 23]) {
     const engine = await createEngine({ operations: "all", threads: 2, maximumMemory });

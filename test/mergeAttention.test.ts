@@ -6,7 +6,7 @@ import { dimsOf, expectSameBits, largestError, parseShape, poison, randomInputs,
 import { onEveryBuild, openBuild } from "./support/builds.js";
 import { countOf, normal, randomMask, type TestTensor } from "./support/random.js";
 
-/** Rounding of a part's logSumExp to float32 weighs as much as its size; then a few operations. */
+/** The rounding of a part's logSumExp to float32, in proportion to its magnitude, and a few operations. */
 const boundOf = (logSumExp: ArrayLike<number>, magnitude: number): number =>
   (8 + Array.from(logSumExp).reduce((most, lse) => (Number.isFinite(lse) ? Math.max(most, Math.abs(lse)) : most), 0)) *
   2 ** -23 *
@@ -70,7 +70,7 @@ onEveryBuild((_, engine) => {
     expectSameBits(logSumExp.data, part.logSumExp.data, "logSumExp");
   });
 
-  test("parts without keys count for nothing, whatever they hold; none at all gives 0 and −∞", () => {
+  test("parts without keys are ignored, whatever they hold; if all are, the result is 0 and −∞", () => {
     const logSumExp = row(7, 7);
     const merged = engine.mergeAttention(
       [
@@ -83,7 +83,7 @@ onEveryBuild((_, engine) => {
     expect([...logSumExp.data]).toEqual([1000, -Infinity]);
   });
 
-  test("a part that saw keys counts, however little it weighs", () => {
+  test("a part that saw keys counts, however small its weight", () => {
     const parts = [
       { out: column(1), logSumExp: row(0) },
       { out: column(NaN), logSumExp: row(-2000) },
@@ -100,7 +100,7 @@ onEveryBuild((_, engine) => {
     expect([...merged.data]).toEqual([2, NaN, NaN, NaN]);
   });
 
-  test("results may be written over the first part's", () => {
+  test("results may be written over those of the first part", () => {
     const place = (tensor: TestTensor) => {
       const placed = engine.tensor(tensor.dims);
       placed.data.set(tensor.data);
@@ -133,7 +133,7 @@ onEveryBuild((_, engine) => {
   });
 });
 
-describe("what doesn't fit is named", () => {
+describe("mismatches are named", () => {
   const part = { out: normal([2, 3, 4, 5], 1), logSumExp: normal([2, 4, 3], 2) };
   test.each<[unknown, object, string]>([
     [part, {}, '"parts" must be an array of { out, logSumExp }, got an object'],

@@ -10,7 +10,7 @@ const EMBED = 36;
 const DEVIATION = 0.171875;
 const matrix = (inputs: Inputs, ...dims: readonly number[]) => inputs.numbers(dims, DEVIATION);
 
-/** 6 heads of 10 channels on 3 of 10 and of 7, from 36 numbers and back. */
+/** 6 heads of 10 channels on 3 key heads of 10 and value heads of 7; embedDim is 36. */
 const GROUPED: MultiHeadAttentionConfig = { embedDim: EMBED, numHeads: 6, numKvHeads: 3, headDim: 10, valueDim: 7 };
 const groupedParameters = (inputs: Inputs): MultiHeadAttentionParameters => ({
   qkv: matrix(inputs, 60 + 30 + 21, EMBED),
@@ -31,13 +31,13 @@ export default [
   layer("norms of heads, rotary, gates, layout inOut, added to what there is", (engine, inputs) => {
     const config = { embedDim: EMBED, numHeads: 3, weightLayout: "inOut", qkNorm: true, rotary: { base: 500 } } as const;
     const parameters = {
-      ...{ q: matrix(inputs, EMBED, EMBED), k: matrix(inputs, EMBED, 3, 12), v: matrix(inputs, EMBED, EMBED) },
-      ...{
-        out: matrix(inputs, 3, 12, EMBED),
-        qBias: inputs.numbers([3, 12]),
-        qNorm: inputs.numbers([12]),
-        kNorm: inputs.numbers([12]),
-      },
+      q: matrix(inputs, EMBED, EMBED),
+      k: matrix(inputs, EMBED, 3, 12),
+      v: matrix(inputs, EMBED, EMBED),
+      out: matrix(inputs, 3, 12, EMBED),
+      qBias: inputs.numbers([3, 12]),
+      qNorm: inputs.numbers([12]),
+      kNorm: inputs.numbers([12]),
     };
     const headGates = [0, 1, 2].map(() => inputs.integer(1, 64) / 32);
     const mine = engine.createMultiHeadAttention({ ...config, headGates }, parameters);
@@ -66,10 +66,13 @@ export default [
     "keys of an encoder projected once, as float32 and as int8",
     (engine, inputs) => {
       const parameters = {
-        ...{ q: matrix(inputs, 24, EMBED), k: matrix(inputs, 24, 20), v: matrix(inputs, 24, 28), out: matrix(inputs, 50, 24) },
+        q: matrix(inputs, 24, EMBED),
+        k: matrix(inputs, 24, 20),
+        v: matrix(inputs, 24, 28),
+        out: matrix(inputs, 50, 24),
       };
       const mine = engine.createMultiHeadAttention(
-        { ...{ embedDim: EMBED, numHeads: 2, headDim: 12, kDim: 20, vDim: 28, outDim: 50 }, qkNorm: { eps: 0.01 } },
+        { embedDim: EMBED, numHeads: 2, headDim: 12, kDim: 20, vDim: 28, outDim: 50, qkNorm: { eps: 0.01 } },
         parameters,
       );
       const [key, value, x] = [inputs.numbers([1, 45, 20]), inputs.numbers([1, 45, 28]), inputs.numbers([1, 8, EMBED])];
@@ -91,22 +94,23 @@ export default [
     },
     "MultiHeadAttention.pruneHeads",
   ),
-  casesOf("layer", ...["FullEngine.createMultiHeadAttention.fromTorch", "MultiHeadAttention.forward"])(
-    "parameters of PyTorch, with a key and a value more",
-    (engine, inputs) => {
-      const stateDict = {
-        "attention.in_proj_weight": matrix(inputs, 3 * EMBED, EMBED),
-        "attention.in_proj_bias": inputs.numbers([3 * EMBED]),
-        "attention.out_proj.weight": matrix(inputs, EMBED, EMBED),
-        "attention.out_proj.bias": inputs.numbers([EMBED]),
-        "attention.bias_k": inputs.numbers([1, 1, EMBED]),
-        "attention.bias_v": inputs.numbers([1, 1, EMBED]),
-      };
-      const options = { numHeads: 4, prefix: "attention.", addZeroAttention: true };
-      const mine = engine.createMultiHeadAttention.fromTorch(stateDict, options);
-      const out = mine.forward(inputs.numbers([2, 13, EMBED]), { mask: inputs.mask([2, 1, 1, 13], 0.7) }).data;
-      mine.dispose();
-      return { out };
-    },
-  ),
+  casesOf(
+    "layer",
+    "FullEngine.createMultiHeadAttention.fromTorch",
+    "MultiHeadAttention.forward",
+  )("parameters of PyTorch, with a key and a value more", (engine, inputs) => {
+    const stateDict = {
+      "attention.in_proj_weight": matrix(inputs, 3 * EMBED, EMBED),
+      "attention.in_proj_bias": inputs.numbers([3 * EMBED]),
+      "attention.out_proj.weight": matrix(inputs, EMBED, EMBED),
+      "attention.out_proj.bias": inputs.numbers([EMBED]),
+      "attention.bias_k": inputs.numbers([1, 1, EMBED]),
+      "attention.bias_v": inputs.numbers([1, 1, EMBED]),
+    };
+    const options = { numHeads: 4, prefix: "attention.", addZeroAttention: true };
+    const mine = engine.createMultiHeadAttention.fromTorch(stateDict, options);
+    const out = mine.forward(inputs.numbers([2, 13, EMBED]), { mask: inputs.mask([2, 1, 1, 13], 0.7) }).data;
+    mine.dispose();
+    return { out };
+  }),
 ] satisfies readonly BitsCase[];

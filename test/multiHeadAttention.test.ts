@@ -11,7 +11,7 @@ interface Case {
   x: number[];
   extras?: Extras;
   options?: MultiHeadForwardOptions & ReferenceMultiHeadOptions;
-  /** Rows of the other side, for cross-attention. */
+  /** Rows of keys and values, for cross-attention. */
   kvLen?: number;
 }
 
@@ -25,7 +25,7 @@ const CASES: Record<string, Case> = {
     extras: { biases: true },
     options: { causal: true },
   },
-  "valueDim and outDim of their own": {
+  "different valueDim and outDim": {
     config: { embedDim: 8, numHeads: 2, headDim: 5, valueDim: 3, outDim: 11 },
     x: [3, 8, 8],
     options: { window: [3, 1], sinkTokens: 1 },
@@ -44,19 +44,23 @@ const CASES: Record<string, Case> = {
   rotary: { config: { embedDim: 24, numHeads: 3, rotary: {} }, x: [2, 9, 24], options: { causal: true } },
   "rotary of some channels, interleaved, after norms": {
     config: { embedDim: 40, numHeads: 4, numKvHeads: 2, rotary: { base: 500, rotaryDim: 6, interleaved: true }, qkNorm: true },
-    ...{ x: [2, 33, 40], extras: { norms: true, biases: true } },
+    x: [2, 33, 40],
+    extras: { norms: true, biases: true },
   },
   "rotary by tables, with an offset": {
     config: { embedDim: 24, numHeads: 3, rotary: { tables: { cos: normal([20, 3], 91), sin: normal([20, 3], 92) } } },
-    ...{ x: [2, 5, 24], options: { causal: true, queryOffset: [3, 15] } },
+    x: [2, 5, 24],
+    options: { causal: true, queryOffset: [3, 15] },
   },
   "rotary of padded sequences": {
     config: { embedDim: 16, numHeads: 2, rotary: {} },
-    ...{ x: [3, 9, 16], options: { causal: true, keyStarts: [4, 0, 2], keyLengths: [9, 7, 8], queryLengths: [5, 7, 6] } },
+    x: [3, 9, 16],
+    options: { causal: true, keyStarts: [4, 0, 2], keyLengths: [9, 7, 8], queryLengths: [5, 7, 6] },
   },
   "rotary of packed sequences, with an extra key": {
     config: { embedDim: 16, numHeads: 2, rotary: {}, addZeroAttention: true },
-    ...{ x: [1, 20, 16], options: { cuSeqlensQ: [0, 3, 3, 20], causal: true } },
+    x: [1, 20, 16],
+    options: { cuSeqlensQ: [0, 3, 3, 20], causal: true },
   },
   gates: { config: { embedDim: 12, numHeads: 4, headGates: [1, 0, -2, 0.3] }, x: [2, 5, 12], extras: { biases: true } },
   "gates of the call": { config: { embedDim: 12, numHeads: 3 }, x: [2, 5, 12], options: { headGates: [0, 0, 2] } },
@@ -64,7 +68,11 @@ const CASES: Record<string, Case> = {
     config: { embedDim: 12, numHeads: 3 },
     x: [2, 9, 12],
     options: {
-      ...{ scale: 0.7, softcap: 3, mask: randomMask([3, 9, 9], 5, 0.7), bias: normal([2, 1, 9, 9], 6), sinks: normal([3], 7) },
+      scale: 0.7,
+      softcap: 3,
+      mask: randomMask([3, 9, 9], 5, 0.7),
+      bias: normal([2, 1, 9, 9], 6),
+      sinks: normal([3], 7),
       causal: "upper-left",
     },
   },
@@ -87,11 +95,15 @@ const CASES: Record<string, Case> = {
   },
   "both, queries before all keys": {
     config: { embedDim: 12, numHeads: 4, numKvHeads: 2, addZeroAttention: true },
-    ...{ x: [2, 9, 12], kvLen: 5, extras: { biasKv: true }, options: { causal: true, sinks: normal([4], 7) } },
+    x: [2, 9, 12],
+    kvLen: 5,
+    extras: { biasKv: true },
+    options: { causal: true, sinks: normal([4], 7) },
   },
   "both, lengths, window and a mask of each head": {
     config: { embedDim: 12, numHeads: 3, addZeroAttention: true },
-    ...{ x: [2, 9, 12], extras: { biasKv: true } },
+    x: [2, 9, 12],
+    extras: { biasKv: true },
     options: {
       queryLengths: [9, 4],
       keyLengths: [8, 6],
@@ -103,7 +115,9 @@ const CASES: Record<string, Case> = {
   },
   "both, a bias of each head": {
     config: { embedDim: 12, numHeads: 3, addZeroAttention: true },
-    ...{ x: [2, 9, 12], extras: { biasKv: true }, options: { bias: normal([3, 9, 9], 4), scale: 0.5 } },
+    x: [2, 9, 12],
+    extras: { biasKv: true },
+    options: { bias: normal([3, 9, 9], 4), scale: 0.5 },
   },
   "both, where a block ends": {
     config: { embedDim: 6, numHeads: 2, addZeroAttention: true },
@@ -121,11 +135,13 @@ const CASES: Record<string, Case> = {
   },
   "both, packed": {
     config: { embedDim: 12, numHeads: 3, addZeroAttention: true },
-    ...{ x: [1, 20, 12], extras: { biasKv: true }, options: { cuSeqlensQ: [0, 3, 3, 20], causal: true } },
+    x: [1, 20, 12],
+    extras: { biasKv: true },
+    options: { cuSeqlensQ: [0, 3, 3, 20], causal: true },
   },
 };
 
-/** A layer and a call of it, whatever sizes and options. */
+/** A random layer and call, with any sizes and options. */
 function randomCase(seed: number): Case {
   const next = uniform(seed);
   const integer = (least: number, most: number): number => least + Math.floor(next() * (most - least + 1));
@@ -137,7 +153,13 @@ function randomCase(seed: number): Case {
   const keys = kvLen ?? seqLen;
   const sizes = kvLen === undefined ? {} : { kDim: integer(1, 9), vDim: integer(1, 9) };
   const config: MultiHeadAttentionConfig = {
-    ...{ embedDim, numHeads, numKvHeads, headDim, valueDim: integer(1, 9), outDim: integer(1, 17), ...sizes },
+    embedDim,
+    numHeads,
+    numKvHeads,
+    headDim,
+    valueDim: integer(1, 9),
+    outDim: integer(1, 17),
+    ...sizes,
     weightLayout: next() < 0.5 ? "inOut" : "outIn",
     qkNorm: maybe(0.3, () => ({ eps: 0.01 })),
     rotary: maybe(0.3, () => ({

@@ -1,4 +1,4 @@
-/** What doesn't fit a multi-head layer is named before anything is computed, and leaves memory and caches as they were. */
+/** Wrong arguments of a multi-head layer are named before anything is computed, and leave memory and caches unchanged. */
 import { describe, expect, test } from "vitest";
 import {
   createEngine,
@@ -103,7 +103,7 @@ describe("parameters", () => {
     expect(engine.info.memory.inUse).toBe(0);
   });
 
-  test("without memory for all of them none stays", async () => {
+  test("if there is no memory for all of them, none is kept", async () => {
     using engine = await createEngine({ operations: "all", build: "simd", maximumMemory: 2 ** 21 });
     const config = { embedDim: 336, numHeads: 3 };
     expect(() => engine.createMultiHeadAttention(config, randomParameters(config, 1))).toThrow(/needs \d+ bytes of memory/);
@@ -111,7 +111,7 @@ describe("parameters", () => {
   });
 });
 
-/** Layers and what may be given to them. */
+/** A layer with its engine, and caches for it. */
 function open(config: MultiHeadAttentionConfig = CONFIG, extras = {}) {
   const engine = openBuild("simd");
   const layer = engine.createMultiHeadAttention(config, randomParameters(config, 1, extras));
@@ -241,7 +241,7 @@ describe("forward", () => {
     );
   });
 
-  test("extra keys go with no cache, and only with memory of their own", () => {
+  test("a layer with extra keys refuses a cache, and memory without them", () => {
     const opened = open({ ...CONFIG, addZeroAttention: true });
     const cache = opened.caches({ batchSize: 2 });
     const message = '"cache" needs a layer without biasK and addZeroAttention, whose keys stand behind all others';
@@ -266,7 +266,7 @@ describe("forward", () => {
     );
   });
 
-  test("rows stand where rotary has angles", () => {
+  test("rows must have positions for which rotary has angles", () => {
     const tables = { cos: normal([6, 2], 1), sin: normal([6, 2], 2) };
     const opened = open({ ...CONFIG, rotary: { tables } });
     const cache = opened.caches({ batchSize: 2 });
@@ -277,7 +277,7 @@ describe("forward", () => {
     opened.layer.projectKeys(normal([2, 8, 12], 1), { keyLengths: [6, 2] }).dispose(); // rows beyond have no position
     const extra = open({ ...CONFIG, rotary: { tables }, addZeroAttention: true }).layer;
     const six = normal([6, 12], 1);
-    using memory = extra.projectKeys(six); // nor have extra keys
+    using memory = extra.projectKeys(six); // nor do extra keys
     expectSameBits(extra.forward(six, { memory }).data, extra.forward(six).data, "memory");
     expect(cache.length).toBe(4);
     const before = 'a row would stand at position -2, before the first key, where rotary has no angle; give "queryOffset"';
@@ -290,13 +290,13 @@ describe("forward", () => {
     expectUnchanged(opened, (layer) => layer.forward(input, { key, out: key }), '"out" overlaps "key" in the engine\'s memory');
   });
 
-  test("a failure leaves a cache as it was", () => {
+  test("a failure leaves a cache unchanged", () => {
     const { engine, layer, caches } = open();
     const cache = caches({ batchSize: 2, dtype: "int8" });
     layer.forward(x, { cache });
     const before = cache.serialize();
     const wrong = normal([2, 3, 12], 4);
-    wrong.data[70] = NaN; // projections of it can't be kept in int8
+    wrong.data[70] = NaN; // its projections cannot be stored in int8
     const { inUse } = engine.info.memory;
     expect(() => layer.forward(wrong, { cache })).toThrow('"k" holds NaN or infinity, which a cache of dtype "int8" can\'t keep');
     expect(() => layer.forward(x, { cache, mask: { data: new Uint8Array(3), dims: [3] }, weights: normal([1], 1) })).toThrow(
@@ -308,7 +308,7 @@ describe("forward", () => {
     expect(cache.length).toBe(8);
   });
 
-  test("a call that finds no memory leaves a cache as it was", async () => {
+  test("a call without memory leaves a cache unchanged", async () => {
     using engine = await createEngine({ operations: "all", build: "simd", maximumMemory: 2 ** 21 });
     const layer = engine.createMultiHeadAttention(CONFIG, PARAMETERS);
     const cache = layer.createCache({ capacity: 2 ** 16 });
@@ -324,7 +324,7 @@ describe("forward", () => {
     expect(cache.length).toBe(4);
   });
 
-  test("a cache that a getter changes meanwhile is refused", () => {
+  test("a cache that a getter changes during the call is refused", () => {
     const { layer, caches } = open();
     const cache = caches({ batchSize: 2 });
     const mask = {
@@ -380,7 +380,7 @@ describe("the rest of a layer", () => {
     expectUnchanged(open(), call, message);
   });
 
-  test("after dispose every call says so, and the memory is free", () => {
+  test("after dispose every call reports it, and the memory is free", () => {
     const { engine, layer } = open();
     expect(engine.info.memory.inUse).toBeGreaterThan(0);
     layer.dispose();
@@ -402,7 +402,7 @@ describe("the rest of a layer", () => {
     );
   });
 
-  test("caches and memory outlive the layer, and a pruned layer the one that it came from", () => {
+  test("caches and memory outlive the layer, and a pruned layer outlives its original", () => {
     const { engine, layer } = open();
     const x = normal([2, 12], 1);
     const memory = layer.projectKeys(x);

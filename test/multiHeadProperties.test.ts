@@ -1,4 +1,4 @@
-/** What a multi-head layer promises: which calls have the same bits, and which layers are the same. */
+/** The promises of a multi-head layer: which calls have the same bits, and which layers are equivalent. */
 import { describe, expect, test } from "vitest";
 import type { Float32Tensor, FullEngine, MultiHeadAttentionConfig, MultiHeadForwardOptions } from "headwise";
 import { multiHeadAttention as reference } from "headwise/reference";
@@ -67,12 +67,17 @@ onEveryEngine((build, engine) => {
       expectSameBits(forward(engine, { ...GROUPED, weightLayout: "inOut" }, inOut, x, { causal: true }), expected(), "inOut");
     });
 
-    test("with matrices as Keras has them", () => {
+    test("with matrices in the form of Keras", () => {
       const { q, k, v, qBias, kBias, vBias, out } = parameters;
       const heads = (matrix: TestTensor | undefined, ...dims: number[]): TestTensor => ({ data: transposed(matrix!).data, dims });
       const keras = {
-        ...{ q: heads(q, 20, 6, 7), k: heads(k, 20, 3, 7), v: heads(v, 20, 3, 5), out: heads(out, 6, 5, 20) },
-        ...{ qBias: { ...qBias!, dims: [6, 7] }, kBias: { ...kBias!, dims: [3, 7] }, vBias: { ...vBias!, dims: [3, 5] } },
+        q: heads(q, 20, 6, 7),
+        k: heads(k, 20, 3, 7),
+        v: heads(v, 20, 3, 5),
+        out: heads(out, 6, 5, 20),
+        qBias: { ...qBias!, dims: [6, 7] },
+        kBias: { ...kBias!, dims: [3, 7] },
+        vBias: { ...vBias!, dims: [3, 5] },
         outBias: parameters.outBias,
       };
       expectSameBits(forward(engine, { ...GROUPED, weightLayout: "inOut" }, keras, x, { causal: true }), expected(), "keras");
@@ -96,7 +101,7 @@ onEveryEngine((build, engine) => {
       expect(engine.info.memory.inUse).toBe(0);
     });
 
-    test("added to what out holds, as matmul adds", () => {
+    test("added to the contents of out, as in matmul", () => {
       const residual = normal(x.dims, 12);
       const host = { data: residual.data.slice(), dims: x.dims };
       using layer = engine.createMultiHeadAttention(GROUPED, {
@@ -143,7 +148,7 @@ onEveryEngine((build, engine) => {
       }
     });
 
-    test("with x as key, and as value too", () => {
+    test("with x as key, and also as value", () => {
       const given = forward(engine, GROUPED, parameters, x, {
         key: x,
         value: { data: x.data.slice(), dims: x.dims },
@@ -172,7 +177,7 @@ onEveryEngine((build, engine) => {
     test.each<[string, MultiHeadAttentionConfig["rotary"]]>([
       ["of a base", { base: 100, rotaryDim: 6 }],
       ["of tables", { tables: { cos: normal([530, 3], 4), sin: normal([530, 3], 5) }, interleaved: true }],
-    ])("rotary %s goes on where the cache ends, to the bit", (_name, rotary) => {
+    ])("rotary %s continues where the cache ends, to the bit", (_name, rotary) => {
       const config = { ...GROUPED, rotary, qkNorm: true };
       using layer = engine.createMultiHeadAttention(config, randomParameters(config, 5, { norms: true }));
       const whole = layer.forward(x, { causal: true });
@@ -193,7 +198,7 @@ onEveryEngine((build, engine) => {
       expectSameBits(smaller.forward(x, { causal: true }).data, gated.data, "pruned");
     });
 
-    test("padding on the left moves no position, to the bit", () => {
+    test("padding on the left does not shift positions, to the bit", () => {
       const config = { ...GROUPED, rotary: { rotaryDim: 6 } };
       using layer = engine.createMultiHeadAttention(config, parameters);
       const rows = cut(x, 0, 9);
@@ -231,7 +236,7 @@ onEveryEngine((build, engine) => {
       }
     });
 
-    test("a cache of int8 is that of attention on its rows", () => {
+    test("a cache of int8 has the results of attention on its rows", () => {
       using layer = engine.createMultiHeadAttention(GROUPED, parameters);
       using cache = layer.createCache({ batchSize: 2, capacity: 20, dtype: "int8" });
       using other = layer.createCache({ batchSize: 2, capacity: 20, dtype: "int8" });
@@ -246,7 +251,7 @@ onEveryEngine((build, engine) => {
     const parameters = randomParameters(config, 6, { biases: true });
     const [x, key, value] = [normal([2, 5, 18], 1), normal([2, 21, 7], 2), normal([2, 21, 9], 3)];
 
-    test("is what forward makes of key and value, to the bit", () => {
+    test("equals what forward computes from key and value, to the bit", () => {
       using layer = engine.createMultiHeadAttention(config, parameters);
       using memory = layer.projectKeys(key, { value });
       const options = { mask: randomMask([5, 21], 4, 0.6), window: [8, 2] as const };
@@ -259,7 +264,7 @@ onEveryEngine((build, engine) => {
       );
     });
 
-    test("knows the lengths that it was given, and can be forked and reordered", () => {
+    test("keeps its lengths, and can be forked and reordered", () => {
       using layer = engine.createMultiHeadAttention(config, parameters);
       using memory = layer.projectKeys(key, { value, keyLengths: [21, 4] });
       const expected = layer.forward(x, { key, value, keyLengths: [21, 4] });
@@ -273,7 +278,7 @@ onEveryEngine((build, engine) => {
       expectSameBits(sequenceOf(both, 0).data, sequenceOf(expected, 1).data, "reordered");
     });
 
-    test("holds extra keys too", () => {
+    test("includes extra keys", () => {
       const more = { ...config, addZeroAttention: true };
       using layer = engine.createMultiHeadAttention(more, randomParameters(more, 6, { biasKv: true }));
       using memory = layer.projectKeys(key, { value });
@@ -310,7 +315,7 @@ onEveryEngine((build, engine) => {
       expectSameBits(smaller.forward(x, { causal: true }).data, expected.data, "out");
     });
 
-    test("a gate of 0 leaves nothing of a head that is NaN", () => {
+    test("a gate of 0 removes a head completely, even if it is NaN", () => {
       const parameters = randomParameters(SQUARE, 7);
       parameters.v!.data.fill(NaN, 0, 6 * 24); // of head 0
       const out = forward(engine, SQUARE, parameters, normal([3, 24], 8), { headGates: [0, 1, 1, 1] });
@@ -318,7 +323,7 @@ onEveryEngine((build, engine) => {
     });
   });
 
-  describe("layers that are the same but for rounding: twice the error of naive float32, plus 4 ulp", () => {
+  describe("layers that are equal except for rounding: twice the error of naive float32, plus 4 ulp", () => {
     const truth = (config: MultiHeadAttentionConfig, parameters: LayerParameters, x: TestTensor) => {
       const { numHeads } = sizesOf(config);
       const [batch, seqLen] = x.dims as [number, number];
@@ -414,7 +419,7 @@ onEveryEngine((build, engine) => {
     const config = { embedDim: 12, numHeads: 3, addZeroAttention: true };
     const parameters = randomParameters(config, 3, { biasKv: true });
 
-    test("every row sees them, also the first of a causal call and one whose mask hides all others", () => {
+    test("every row sees them, even the first of a causal call and one whose mask hides all others", () => {
       using layer = engine.createMultiHeadAttention(config, parameters);
       const weights = { data: new Float32Array(3 * 4 * 6), dims: [3, 4, 6] };
       layer.forward(normal([4, 12], 6), { causal: true, mask: { data: Uint8Array.of(1, 1, 0, 1), dims: [4, 1] }, weights });
@@ -490,7 +495,7 @@ onEveryEngine((build, engine) => {
     expect(cache.length).toBe(0);
   });
 
-  test("more than a megabyte of scratch: the memory may grow in the middle of a call", () => {
+  test("with more than a megabyte of scratch the memory may grow in the middle of a call", () => {
     using fresh = openBuild(build);
     const config = { embedDim: 64, numHeads: 2 };
     const parameters = randomParameters(config, 3);

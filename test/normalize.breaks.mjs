@@ -26,13 +26,13 @@ export default [
     tests: ["normalize"],
   },
   {
-    rule: "norm: squares in float64 don't overflow",
+    rule: "norm: squares in float64 do not overflow",
     find: "  return f64x2.mul(x, x);",
     replace: "  const s = f32x4.demote_f64x2_zero(x);\n  return f64x2.promote_low_f32x4(f32x4.mul(s, s));",
     tests: ["normalize"],
   },
   {
-    rule: "norm: a bias without a weight",
+    rule: "norm: a bias works without a weight",
     find: "else if (hasBias) y = f32x4.add(y, v128.load(bias + at));",
     replace: "",
     tests: ["normalize"],

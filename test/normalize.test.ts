@@ -1,4 +1,4 @@
-/** Layer norm and RMS norm: against the reference, large means, extremes, determinism, places. */
+/** Layer norm and RMS norm: against the reference, large means, extremes, determinism, places for results. */
 import { describe, expect, test } from "vitest";
 import type { LayerNormOptions, TensorLike } from "headwise";
 import { layerNorm, type ReferenceNormOptions, rmsNorm } from "headwise/reference";
@@ -70,14 +70,14 @@ onEveryEngine((_, engine) => {
     }
   });
 
-  test("a mean of 1e6 costs deviations of 1 nothing: at most 2e-6", () => {
+  test("a mean of 1e6 does not cost deviations of 1 their accuracy: at most 2e-6", () => {
     const x = normal([3, 517], 7);
     for (let j = 0; j < x.data.length; j++) x.data[j]! += 1e6;
     const [found, truth] = [engine.layerNorm(x).data, layerNorm(x).data];
     for (const [j, value] of truth.entries()) expect(Math.abs(found[j]! - value)).toBeLessThanOrEqual(2e-6);
   });
 
-  test("rows whose squares overflow float32, or vanish in it, are normalized all the same", () => {
+  test("rows whose squares overflow or underflow float32 are normalized correctly", () => {
     for (const size of [1e30, 1e-30]) {
       const x = normal([4, 33], 8, size);
       const truths = { layer: layerNorm(x, { eps: 0 }).data, rms: rmsNorm(x, { eps: 0 }).data };
@@ -94,7 +94,7 @@ onEveryEngine((_, engine) => {
     expectSameBits(rmsNorm(x).data.slice(3, 9), [NaN, NaN, NaN, NaN, 0, 0], "the reference");
   });
 
-  test("a row has the bits it has alone, in place too", () => {
+  test("a row has the same bits as alone, even in place", () => {
     const x = normal([9, 77], 9, 5);
     const weight = normal([77], 10);
     const whole = engine.layerNorm(x, { weight });
@@ -129,7 +129,7 @@ onEveryEngine((_, engine) => {
   });
 });
 
-describe("what doesn't fit is named", () => {
+describe("mismatches are named", () => {
   const x = normal([2, 3], 1);
   test.each<[unknown, object, string]>([
     [3, {}, '"x" must be a tensor { data, dims } or { shape, dataSync() }, got 3'],
@@ -145,7 +145,7 @@ describe("what doesn't fit is named", () => {
     expect(engine.info.memory.inUse).toBe(0);
   });
 
-  test("rmsNorm has no bias, and no result over its weight", () => {
+  test("rmsNorm does not take a bias, or a result that overlaps its weight", () => {
     using engine = openBuild("simd");
     expect(() => engine.rmsNorm(x, { bias: x } as LayerNormOptions)).toThrow(
       'rmsNorm: unknown option "bias"; the options are weight, eps, out',

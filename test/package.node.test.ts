@@ -1,4 +1,4 @@
-/** The package as its consumers get it: types without the DOM, exports that resolve, nothing that does not belong. */
+/** The package as its consumers get it: types without the DOM, exports that resolve, nothing superfluous. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +13,7 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as
   devDependencies: Record<string, string>;
 };
 
-/** A folder in which `headwise` is installed, and nothing else. */
+/** A folder in which only `headwise` is installed. */
 function consumer(): string {
   const folder = mkdtempSync(join(tmpdir(), "headwise-consumer-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -65,7 +65,7 @@ test("public types compile without the DOM, without @types/node and with library
   expect(stdout).toBe("");
 });
 
-test("works by import and, where the host can, by require", () => {
+test("works with import and, where the host supports it, with require", () => {
   const folder = consumer();
   const use = `const engine = createEngineSync(); const x = { data: Float32Array.of(1, 2), dims: [2, 1] };
     console.log([...engine.scaledDotProductAttention(x, x, x, { causal: true }).data][0]);`;
@@ -78,7 +78,7 @@ test("works by import and, where the host can, by require", () => {
   }
 });
 
-test("an engine keeps no process alive", () => {
+test("an engine does not keep the process alive", () => {
   const folder = consumer();
   writeFileSync(
     join(folder, "use.mjs"),
@@ -87,14 +87,14 @@ test("an engine keeps no process alive", () => {
   expect(execFileSync(process.execPath, [join(folder, "use.mjs")], { encoding: "utf8", timeout: 20_000 })).toBe("1\n");
 });
 
-test("a tensor that is dropped without dispose gives its memory back", () => {
+test("a tensor that is dropped without dispose frees its memory", () => {
   const folder = consumer();
   writeFileSync(
     join(folder, "use.mjs"),
     `import { createEngineSync } from "headwise/sync";
      const engine = createEngineSync();
      for (let i = 0; i < 10; i++) engine.tensor([1000]);
-     const view = engine.tensor([16]).data.fill(42); // a view keeps its tensor
+     const view = engine.tensor([16]).data.fill(42); // a view keeps its tensor alive
      const before = engine.info.memory.inUse;
      for (let turn = 0; turn < 50 && engine.info.memory.inUse > 64; turn++) { gc(); await new Promise((resolve) => setTimeout(resolve, 10)); }
      const after = engine.info.memory.inUse;

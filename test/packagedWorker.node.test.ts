@@ -12,7 +12,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-test.each(["message", "error"])("its URL is given up at its first %s, and no timer keeps Deno and Bun from ending", (event) => {
+test.each(["message", "error"])("its URL is revoked at its first %s, and no timer keeps Deno and Bun alive", (event) => {
   vi.stubGlobal("Worker", FakeWorker);
   const [timers, revoked] = [vi.spyOn(globalThis, "setTimeout"), vi.spyOn(URL, "revokeObjectURL")];
   const worker = createPackagedWorker("") as unknown as FakeWorker;

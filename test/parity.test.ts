@@ -1,4 +1,4 @@
-/** Every option against the reference, by the rule: at most twice the error of naive float32, plus 4 ulp of the largest number. */
+/** Every option against the reference. The rule: at most twice the error of naive float32, plus 4 ulp of the largest number. */
 import { test } from "vitest";
 import type { AttentionOptions } from "headwise";
 import { onEveryEngine } from "./support/engines.js";
@@ -13,7 +13,7 @@ const bias = (dims: number[], seed: number) => {
   return tensor;
 };
 
-/** Shapes with odd sizes on purpose: tails of rows, keys, channels and columns, one block and several. */
+/** Shapes with odd sizes on purpose: tails of rows, keys, channels and columns, and one block or several. */
 const CASES: Record<string, [shape: string, options: Options][]> = {
   plain: [
     ["B1-S1-KV1-H1/1-D1", () => ({})],
@@ -110,7 +110,9 @@ const CASES: Record<string, [shape: string, options: Options][]> = {
     [
       "B2-S20-KV1100-H4/2-D16",
       ({ seqLen, kvLen }, seed) => ({
-        ...{ keyStarts: [3, 600], causal: true, queryOffset: [1050, 1080] },
+        keyStarts: [3, 600],
+        causal: true,
+        queryOffset: [1050, 1080],
         mask: randomMask([seqLen, kvLen], seed, 0.5),
         bias: bias([kvLen - 20], seed),
       }),
@@ -131,7 +133,10 @@ const CASES: Record<string, [shape: string, options: Options][]> = {
     [
       "B1-S30-KV1050-H4/2-D16",
       ({ seqLen, kvLen, numHeads }, seed) => ({
-        ...{ cuSeqlensQ: [0, 5, 30], cuSeqlensK: [0, 13, 1050], queryOffset: [2, 900], causal: true },
+        cuSeqlensQ: [0, 5, 30],
+        cuSeqlensK: [0, 13, 1050],
+        queryOffset: [2, 900],
+        causal: true,
         mask: randomMask([seqLen, kvLen], seed, 0.5),
         bias: bias([numHeads, 1, kvLen - 20], seed),
         sinks: normal([numHeads], seed),

@@ -32,7 +32,7 @@ const shapes: fc.Arbitrary<Shape> = fc
 
 const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
 
-/** Sizes that broadcast: each axis whole or 1, leading axes left out. */
+/** Sizes that broadcast: each axis full or 1, some leading axes omitted. */
 const broadcastable = ({ batchSize, numHeads, seqLen, kvLen }: Shape): fc.Arbitrary<number[]> =>
   fc
     .tuple(fc.integer({ min: 0, max: 4 }), fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }))
@@ -40,7 +40,7 @@ const broadcastable = ({ batchSize, numHeads, seqLen, kvLen }: Shape): fc.Arbitr
 
 type Lengths = Pick<AttentionOptions, "queryLengths" | "keyLengths" | "keyStarts" | "cuSeqlensQ" | "cuSeqlensK" | "queryOffset">;
 
-/** Sequences of their own lengths: padded, or packed where the batch is 1. */
+/** Sequences of different lengths: padded, or packed if the batch is 1. */
 const lengthsFor = ({ batchSize, seqLen, kvLen }: Shape): fc.Arbitrary<Lengths> => {
   const position = fc.integer({ min: -seqLen - 3, max: kvLen + 3 });
   const positions = (count: number) => maybe(fc.oneof(position, fc.array(position, { minLength: count, maxLength: count })));
@@ -94,9 +94,12 @@ const callsOf = (shapes: fc.Arbitrary<Shape>) =>
   );
 const calls = callsOf(shapes);
 
-/** One row, so that its results have the magnitude that they happen to have: logSumExp near 0, scores that cancel, weights of 1e-9. */
+/** One row, so that small results are not hidden by larger ones: logSumExp near 0, scores that cancel, weights of 1e-9. */
 const rows: fc.Arbitrary<Shape> = fc.record({
-  ...{ batchSize: fc.constant(1), seqLen: fc.constant(1), numHeads: fc.constant(1), numKvHeads: fc.constant(1) },
+  batchSize: fc.constant(1),
+  seqLen: fc.constant(1),
+  numHeads: fc.constant(1),
+  numKvHeads: fc.constant(1),
   kvLen: fc.oneof(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 0, max: 30 })),
   headDim: fc.integer({ min: 1, max: 100 }),
   valueDim: fc.integer({ min: 1, max: 3 }),
@@ -105,7 +108,7 @@ const rows: fc.Arbitrary<Shape> = fc.record({
 const largest = (numbers: ArrayLike<number>): number =>
   Array.from(numbers).reduce((most, number) => (Number.isFinite(number) ? Math.max(most, Math.abs(number)) : most), 0);
 
-/** What results are sums of, before anything cancels. */
+/** The magnitude of the terms that results are sums of, before anything cancels. */
 function magnitudesOf(
   { q, k, v }: Inputs,
   options: AttentionOptions,
@@ -216,7 +219,7 @@ onEveryEngine((build, engine) => {
     expect(engine.info.memory.inUse).toBe(0);
   });
 
-  test("rows of weights sum to 1, less what a sink takes, and to 0 where no key is seen", () => {
+  test("rows of weights sum to 1, minus the share of a sink, and to 0 if the row sees no key", () => {
     fc.assert(
       fc.property(calls, ({ shape, options: { sinks: _, ...options }, seed }) => {
         const { q, k, v } = randomInputs(shape, seed, options.layout);

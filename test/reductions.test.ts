@@ -5,12 +5,12 @@ import { expectParity, expectSameBits } from "./support/attention.js";
 import { onEveryEngine } from "./support/engines.js";
 import { normal, type TestTensor } from "./support/random.js";
 
-/** What of each row a head shows to the output: [rows, heads, valueDim], as the projection W^O takes it. */
+/** The rows that heads look up: [rows, heads, valueDim], the input of the projection W^O. */
 type HeadOutputs = Float32Tensor;
 
 /**
- * Heads that each look at one key a row: their scores are all equal, and a mask leaves that key. They share one key head, whose values
- * are the rows of x.
+ * Heads that each look at one key per row: all scores are equal, and a mask leaves that key. They share one key head, whose values are
+ * the rows of x.
  *
  * @param seen  the key that head h of row i sees, −1 for none
  */
@@ -29,7 +29,7 @@ function lookUp(
       if (j >= 0) mask.data[(h * numRows + i) * numKeys + j] = 1;
     }
   }
-  const q = normal([1, numRows, numHeads, 3], 1); // whatever they are: a single visible key has weight 1
+  const q = normal([1, numRows, numHeads, 3], 1); // the values do not matter: a single visible key has weight 1
   const k = normal([1, numKeys, 1, 3], 2);
   return engine.scaledDotProductAttention(q, k, { data: x.data, dims: [1, numKeys, 1, channels] }, { mask });
 }
@@ -62,7 +62,7 @@ onEveryEngine((_, engine) => {
         const y = Math.floor(i / width) + Math.floor(h / kernel) - reach;
         const column = (i % width) + (h % kernel) - reach;
         const isInside = y >= 0 && y < height && column >= 0 && column < width;
-        return isInside ? y * width + column : -1; // beyond the border lie zeros: a row that sees no key
+        return isInside ? y * width + column : -1; // beyond the border there are zeros: a row that sees no key
       });
 
       const convolved = new Float64Array(height * width * outDim);

@@ -1,4 +1,4 @@
-/** Rotary embeddings: against the reference, what they are for, tables, layouts, determinism, places. */
+/** Rotary embeddings: against the reference, relative positions, tables, layouts, determinism, places for results. */
 import { describe, expect, test } from "vitest";
 import type { Layout, RotaryOptions, RotaryTablesOptions, TensorLike } from "headwise";
 import { type ReferenceRotaryOptions, rotary as reference } from "headwise/reference";
@@ -12,7 +12,7 @@ const LAYOUTS = ["bshd", "bhsd"] as const;
 
 const magnitudeOf = ({ data }: TestTensor): number => data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
-/** Rounding of the tables, two products and a sum; and of the host's powers, which the angle multiplies. */
+/** Rounding of the tables, two products and a sum; and rounding of the host's powers, multiplied by the angle. */
 const boundOf = (x: TestTensor, position: number): number => (3 * 2 ** -24 + position * 2 ** -52) * 2 * magnitudeOf(x);
 
 /** [batch, seq, heads, headDim] in the other layout. */
@@ -71,7 +71,7 @@ onEveryEngine((_, engine) => {
     }
   });
 
-  test("turning back undoes it, and norms are kept: at most 4 · 2⁻²⁴ of the largest", () => {
+  test("rotating back undoes it, and norms are preserved: at most 4 · 2⁻²⁴ of the largest", () => {
     const x = normal([2, 6, 3, 16], 5);
     for (const options of [{}, { interleaved: true }, { rotaryDim: 10, offset: 77 }]) {
       const turned = engine.rotary(x, options);
@@ -98,10 +98,10 @@ onEveryEngine((_, engine) => {
       transposed({ ...expected, dims: x.dims }).data,
       "bhsd",
     );
-    const place = (c: number): number => (c % 7) * 2 + Math.floor(c / 7); // of channel c where pairs are neighbours
+    const channelOf = (c: number): number => (c % 7) * 2 + Math.floor(c / 7); // of channel c if pairs are neighbours
     const spread = (data: Float32Array): Float32Array => {
       const result = new Float32Array(data.length);
-      for (const [j, value] of data.entries()) result[j - (j % 14) + place(j % 14)] = value;
+      for (const [j, value] of data.entries()) result[j - (j % 14) + channelOf(j % 14)] = value;
       return result;
     };
     const neighbours = { data: spread(x.data), dims: x.dims };
@@ -117,7 +117,7 @@ onEveryEngine((_, engine) => {
     }
   });
 
-  test("tables of the caller's are taken as they are", () => {
+  test("the caller's tables are used unchanged", () => {
     const tables = { cos: normal([5, 3], 8), sin: normal([5, 3], 9) };
     const x = normal([2, 3, 1, 8], 10);
     for (const options of [{ offset: 2 }, { positions: [4, 0, 4] }, { offset: [0, 1], interleaved: true, inverse: true }]) {
@@ -168,7 +168,7 @@ onEveryEngine((_, engine) => {
     },
   );
 
-  test("in place, and into a place: the same bits", () => {
+  test("the same bits in place and in another `out`", () => {
     for (const layout of LAYOUTS) {
       const x = normal([2, 3, 2, 10], 11);
       const expected = engine.rotary(x, { layout, rotaryDim: 6, offset: 3 });
@@ -203,7 +203,7 @@ onEveryEngine((_, engine) => {
   });
 });
 
-describe("what doesn't fit is named", () => {
+describe("mismatches are named", () => {
   const x = normal([2, 3, 1, 8], 1);
   const table = (rows: number, columns: number): TestTensor => normal([rows, columns], 1);
   test.each<[unknown, object, string]>([
@@ -277,7 +277,7 @@ describe("what doesn't fit is named", () => {
     expect(() => engine.rotaryTables(options as RotaryTablesOptions)).toThrow(`rotaryTables: ${message}`);
   });
 
-  test("a result over the tables", () => {
+  test("a result that overlaps the tables", () => {
     using engine = openBuild("simd");
     const [cos, sin] = [engine.tensor([2, 4]), engine.tensor([2, 4])];
     const q = normal([2, 4], 1);

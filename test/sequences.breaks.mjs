@@ -4,19 +4,19 @@ const SEQUENCES = ["sequences", "parity"];
 
 export default [
   {
-    rule: "packed sequences: a mask's keys are the sequence's own",
+    rule: "packed sequences: a mask applies to the sequence's own keys",
     find: " + keyStart * p.maskKeyStride",
     replace: "",
     tests: SEQUENCES,
   },
   {
-    rule: "packed sequences: keys are the sequence's own",
+    rule: "packed sequences: rows see the sequence's own keys",
     find: "const row = sequence.keyStart + block;",
     replace: "const row = block;",
     tests: SEQUENCES,
   },
   {
-    rule: "packed sequences: weights stand under the sequence's own keys",
+    rule: "packed sequences: weights are stored at the sequence's own keys",
     find: "memory.copy(row.weights + firstWeight + (firstKey << 2)",
     replace: "memory.copy(row.weights + (firstKey << 2)",
     tests: SEQUENCES,
@@ -34,7 +34,7 @@ export default [
     tests: SEQUENCES,
   },
   {
-    rule: "left padding: positions count from the first key that counts",
+    rule: "left padding: positions count from the first valid key",
     find: "const origin = isPacked ? 0 : sequence.keyStart;",
     replace: "const origin = 0;",
     tests: SEQUENCES,
@@ -46,7 +46,7 @@ export default [
     tests: ["mergeAttention"],
   },
   {
-    rule: "merging: a part without keys counts for nothing",
+    rule: "merging: a part without keys is ignored",
     find: "if (logSumExp != -Infinity) {",
     replace: "if (true) {",
     tests: ["mergeAttention"],

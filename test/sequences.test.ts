@@ -1,4 +1,4 @@
-/** Sequences of different lengths in one call: packed one after the other, or padded on the left. */
+/** Sequences of different lengths in one call: packed one after another, or padded on the left. */
 import { describe, expect, test } from "vitest";
 import type { AttentionOptions, Engine } from "headwise";
 import { cutRows, expectSameBits } from "./support/attention.js";
@@ -13,7 +13,7 @@ const [QUERY_ENDS, KEY_ENDS] = [
 const [ROWS, KEYS] = [90, 703];
 const [Q, K, V] = [normal([1, ROWS, 4, 20], 1), normal([1, KEYS, 2, 20], 2), normal([1, KEYS, 2, 28], 3)];
 
-/** A place that holds something else. */
+/** A result array with other contents. */
 const place = (...dims: number[]): TestTensor => ({ data: new Float32Array(countOf(dims)).fill(7), dims });
 
 const OPTIONS: Record<string, AttentionOptions> = {
@@ -21,7 +21,7 @@ const OPTIONS: Record<string, AttentionOptions> = {
   causal: { causal: true },
   "upper left": { causal: "upper-left" },
   window: { causal: true, window: 30, sinkTokens: 3 },
-  "window over the borders of blocks": { window: [540, 10] },
+  "window across block boundaries": { window: [540, 10] },
   sinks: { sinks: normal([4], 7), softcap: 3 },
 };
 
@@ -94,7 +94,7 @@ onEveryEngine((_, engine) => {
   });
 });
 
-describe("what doesn't fit is named", () => {
+describe("mismatches are named", () => {
   const [q, k] = [normal([10, 4], 1), normal([12, 4], 2)];
   const attend = (engine: Engine, options: object) => () => engine.scaledDotProductAttention(q, k, k, options);
   test.each<[object, string]>([
@@ -119,7 +119,7 @@ describe("what doesn't fit is named", () => {
     expect(attend(engine, options)).toThrow(`scaledDotProductAttention: ${message}`);
   });
 
-  test("packed sequences take a batch of 1", () => {
+  test("packed sequences need a batch of 1", () => {
     using engine = openBuild("simd");
     const x = normal([2, 5, 1, 4], 1);
     expect(() => engine.scaledDotProductAttention(x, x, x, { cuSeqlensQ: [0, 5] })).toThrow(
@@ -127,7 +127,7 @@ describe("what doesn't fit is named", () => {
     );
   });
 
-  test("a cache knows its own sequences", () => {
+  test("a cache refuses options of packed sequences", () => {
     using engine = openBuild("simd");
     using cache = engine.createKVCache({ numKvHeads: 1, headDim: 4, capacity: 10 });
     expect(() => cache.attend(q, { cuSeqlensQ: [0, 10] } as object)).toThrow('KVCache.attend: unknown option "cuSeqlensQ"');

@@ -14,7 +14,7 @@ export default [
     tests: ["softmax"],
   },
   {
-    rule: "softmax: a row of NaN or +∞ is NaN, but what is −∞ weighs 0",
+    rule: "softmax: a row with NaN or +∞ is NaN, but −∞ has weight 0",
     find: "== -Infinity ? absent : NaN);",
     replace: "!= load<f32>(src + at) ? NaN : absent);",
     tests: ["softmax"],
@@ -45,13 +45,13 @@ export default [
     tests: ["softmax"],
   },
   {
-    rule: "softmax: a logarithm's sum is not lost beside the shift",
+    rule: "softmax: the logarithm of the sum is not lost in the shift",
     find: "f32x4.sub(f32x4.sub(v128.load(src), shifts), logSums)",
     replace: "f32x4.sub(v128.load(src), f32x4.add(shifts, logSums))",
     tests: ["softmax"],
   },
   {
-    rule: "softmax: columns beside one that is NaN are not",
+    rule: "softmax: columns next to one that is NaN are not NaN",
     find: "v128.or(v128.load(workspace + at, FILLED), f32x4.ne(s, s));",
     replace: "v128.or(v128.load(workspace + at, FILLED), i32x4.splat(i32(v128.any_true(f32x4.ne(s, s)) ? -1 : 0)));",
     tests: ["softmax"],
@@ -63,13 +63,13 @@ export default [
     tests: ["softmax"],
   },
   {
-    rule: "softmax: a column's blocks all count",
+    rule: "softmax: all blocks of a column count",
     find: "if ((j + 1) % BLOCK == 0 || j + 1 == p.length)",
     replace: "if ((j + 1) % BLOCK == 0 || (p.length < BLOCK && j + 1 == p.length))",
     tests: ["softmax"],
   },
   {
-    rule: "softmax: the scale of columns",
+    rule: "softmax: columns are scaled",
     find: "softmaxTile(p, workspace, p.x + offset, dst, columns, p.scale);",
     replace: "softmaxTile(p, workspace, p.x + offset, dst, columns, 1);",
     tests: ["softmax"],
@@ -94,7 +94,7 @@ export default [
     tests: ["softmax"],
   },
   {
-    rule: "softmax: a mask's place under the outer axes",
+    rule: "softmax: outer axes select the part of a mask",
     find: "index /= params.size;",
     replace: "index >>= 1;",
     tests: ["softmax"],

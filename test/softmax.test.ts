@@ -1,4 +1,4 @@
-/** Softmax along an axis: against the reference, absence, extremes, determinism, places. */
+/** Softmax along an axis: against the reference, absence, extremes, determinism, places for results. */
 import { describe, expect, test } from "vitest";
 import type { FullEngine, SoftmaxOptions, TensorLike } from "headwise";
 import { type ReferenceSoftmaxOptions, softmax as reference } from "headwise/reference";
@@ -15,7 +15,7 @@ function naiveFloat32(x: TestTensor, options: ReferenceSoftmaxOptions): number[]
   const { axis = -1, scale = 1 } = options;
   const place = axis < 0 ? x.dims.length + axis : axis;
   const [length, inner] = [x.dims[place]!, countOf(x.dims.slice(place + 1))];
-  // which elements are visible, and the bias, are no question of rounding
+  // which elements are visible, and the bias, do not depend on rounding
   const visible = reference({ ...x, data: x.data.map(() => 0) }, { ...options, log: true, bias: undefined }).data;
   const hidden = reference({ ...x, data: x.data.map(() => 0) }, { ...options, log: true }).data;
   const bias = options.bias && broadcastBias(x, options.bias);
@@ -113,14 +113,14 @@ onEveryEngine((_, engine) => {
     check(engine, x, { axis, mask, bias, scale: 0.5 });
   });
 
-  test("what is hidden has no influence, to the bit, whatever it holds, and is 0; a row without anything is 0", () => {
+  test("hidden elements have no influence, to the bit, whatever they hold, and are 0; a fully hidden row is 0", () => {
     for (const [dims, axis] of [
       [[9, 21], -1],
       [[9, 21], 0],
       [[21, 130], 0],
     ] as const) {
       const mask = randomMask(dims, 11, 0.6);
-      mask.data.fill(0, 0, 21); // a row without anything
+      mask.data.fill(0, 0, 21); // a fully hidden row
       const bias = { data: Float32Array.from(mask.data, (byte) => (byte ? 0 : -Infinity)), dims: [...dims] };
       const x = normal(dims, 12);
       for (const log of [false, true]) {
@@ -145,7 +145,7 @@ onEveryEngine((_, engine) => {
     { values: [-Infinity, 5, -3e38], weights: [0, 1, 0] },
     { values: [1.7e38, -1.7e38, 0], weights: [1, 0, 0] },
     { values: [1, 1, 1 - 200], weights: [0.5, 0.5, 0] },
-  ])("extremes %j, and the rows beside them as ever", ({ values, weights }) => {
+  ])("extremes %j, with other rows unaffected", ({ values, weights }) => {
     const others = normal([2, 3], 3);
     const rows = [...others.data.slice(0, 3), ...values, ...others.data.slice(3)];
     const columns = rows.map((_, index) => rows[(index % 3) * 3 + Math.floor(index / 3)]!);
@@ -169,7 +169,7 @@ onEveryEngine((_, engine) => {
     }
   });
 
-  test("logarithms of entries far below are exact to rounding", () => {
+  test("logarithms of entries far below the largest are exact up to rounding", () => {
     const x = vector(0, -1000, -1e5, -1e30, -3.4e38);
     expectSameBits(engine.softmax(x, { log: true }).data, x.data, "nothing is added to the largest");
     const shifted = vector(30000, 30000, 29000, -3e4, 0, 1, 2, 3, 30000, 29990, 29000, 7);
@@ -178,7 +178,7 @@ onEveryEngine((_, engine) => {
     for (const [index, value] of truth.entries()) expect(Math.abs(found[index]! / value - 1)).toBeLessThanOrEqual(2 ** -23);
   });
 
-  test("a row and a column have the bits they have alone, whatever is beside them", () => {
+  test("a row and a column have the same bits as alone, whatever surrounds them", () => {
     const [rows, length] = [11, 523];
     const x = normal([rows, length], 13, 3);
     const mask = randomMask([length], 14, 0.8);
@@ -209,7 +209,7 @@ onEveryEngine((_, engine) => {
     guarded.dispose();
   });
 
-  test("in place, and into a place: the same bits", () => {
+  test("the same bits in place and in another `out`", () => {
     for (const options of [
       {},
       { log: true },
@@ -261,7 +261,7 @@ onEveryBuild((_, engine) => {
   });
 });
 
-describe("what doesn't fit is named", () => {
+describe("mismatches are named", () => {
   const x = normal([2, 3, 4], 1);
   const bytes = (...dims: number[]) => ({ data: new Uint8Array(countOf(dims)), dims });
   test.each<[unknown, object, string]>([
@@ -306,7 +306,7 @@ describe("what doesn't fit is named", () => {
     expect(engine.info.memory.inUse).toBe(0);
   });
 
-  test("a result over the bias", () => {
+  test("a result that overlaps the bias", () => {
     using engine = openBuild("simd");
     const bias = engine.tensor([2, 3, 4]);
     expect(() => engine.softmax(x, { bias, out: bias })).toThrow(

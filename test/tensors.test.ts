@@ -1,4 +1,4 @@
-/** What comes in, what goes out, and what lives in the engine's memory. */
+/** Inputs, results, and tensors in the engine's memory. */
 import { afterEach, describe, expect, test } from "vitest";
 import type { Engine, EngineTensor } from "headwise";
 import { scaledDotProductAttention as reference } from "headwise/reference";
@@ -25,7 +25,7 @@ onEveryEngine((build, engine) => {
   const expected = engine.scaledDotProductAttention(q, k, v);
 
   describe("inputs", () => {
-    test("are never written, and results don't share memory with the engine", () => {
+    test("are never written, and results do not share memory with the engine", () => {
       const copies = [q, k, v].map(({ data }) => data.slice());
       const out = engine.scaledDotProductAttention(q, k, v);
       for (const [index, tensor] of [q, k, v].entries()) expect(tensor.data).toEqual(copies[index]);
@@ -35,7 +35,7 @@ onEveryEngine((build, engine) => {
       expect(out.type).toBe("float32");
     });
 
-    test("have sizes that results don't share: those are the caller's to change", () => {
+    test("have sizes that results do not share: the caller may change them", () => {
       const x = engine.tensor([2, 3]);
       const { dims } = engine.activate(x, "relu");
       dims.push(1);
@@ -97,7 +97,7 @@ onEveryEngine((build, engine) => {
       expectSameBits(engine.scaledDotProductAttention(view, k, v).data, expected.data, "view");
     });
 
-    test("may be raw views of the engine's memory, also if the call grows it", () => {
+    test("may be raw views of the engine's memory, even if the call grows it", () => {
       const fresh = openBuild(build);
       const tensors = [q, k, v].map((tensor) => place(fresh, tensor));
       const [a, b, c] = tensors.map((tensor) => ({ data: tensor.data, dims: tensor.dims })) as [typeof q, typeof k, typeof v];
@@ -167,7 +167,7 @@ onEveryEngine((build, engine) => {
   });
 
   describe("tensors in the engine's memory", () => {
-    test("go in and come out without a copy, and the result is the tensor itself", () => {
+    test("are read and written without a copy, and the result is the tensor itself", () => {
       const [a, b, c] = [place(engine, q), place(engine, k), place(engine, v)];
       const out = engine.tensor(q.dims);
       expect(engine.scaledDotProductAttention(a, b, c, { out })).toBe(out);
@@ -186,7 +186,7 @@ onEveryEngine((build, engine) => {
       b.dispose();
     });
 
-    test("out may be the very tensor q", () => {
+    test("out may be the tensor q itself", () => {
       const a = place(engine, q);
       expect(engine.scaledDotProductAttention(a, k, v, { out: a })).toBe(a);
       expectSameBits(a.data, expected.data, "in place");
@@ -230,7 +230,7 @@ onEveryEngine((build, engine) => {
       expect(fresh.info.memory.inUse).toBe(0);
     });
 
-    test("give their memory back, and gaps are used again", () => {
+    test("free their memory, and gaps are reused", () => {
       const tensors = Array.from({ length: 4 }, () => engine.tensor([100]));
       const offsets = tensors.map(({ data }) => data.byteOffset);
       tensors[1]!.dispose();
@@ -241,7 +241,7 @@ onEveryEngine((build, engine) => {
       tensors[0]!.dispose(); // twice is harmless
     });
 
-    test("have sizes and a type that nobody can change", () => {
+    test("have sizes and a type that cannot be changed", () => {
       const x = engine.tensor([2, 2]) as { dims: readonly number[]; type: string; dispose(): void };
       expect(() => (x.dims = [64, 64])).toThrow(TypeError);
       expect(() => ((x.dims as number[])[0] = 64)).toThrow(TypeError);

@@ -6,13 +6,13 @@ const DETERMINISM = ["determinism"];
 
 export default [
   {
-    rule: "panels are those of the head in work",
+    rule: "panels are those of the current head",
     find: "if (this.head != head) {",
     replace: "if (this.head == NO_HEAD) {",
     tests: DETERMINISM,
   },
   {
-    rule: "a block whose last keys were not needed before is packed anew",
+    rule: "a block whose last keys were not needed before is packed again",
     find: "if (this.end % BLOCK != 0) store<u8>",
     replace: "if (this.end == 0) store<u8>",
     needsThreads: true,
@@ -24,7 +24,7 @@ export default [
     needsThreads: true,
   },
   {
-    rule: "Node's own Worker is no worker of the web, also where a library makes it global",
+    rule: "Node's own Worker is not a web worker, even if a library makes it global",
     find: ' || "on" in Worker.prototype',
     replace: "",
     tests: ["threads"],
@@ -48,7 +48,7 @@ export default [
     tests: ["threads"],
   },
   {
-    rule: "each thread has a workspace of its own",
+    rule: "each thread has its own workspace",
     find: "+ thread * (control",
     replace: "+ 0 * (control",
     tests: ["threads"],
@@ -72,7 +72,7 @@ export default [
     tests: ["threads"],
   },
   {
-    rule: "after a failure there is one thread",
+    rule: "after a failure the engine has one thread",
     find: "return this.#failure === undefined ? 1 + this.#hosts.length : 1;",
     replace: "return 2;",
     tests: ["threads"],
@@ -84,13 +84,13 @@ export default [
     tests: ["threads"],
   },
   {
-    rule: "calls below the break-even run alone",
+    rule: "calls below the break-even run on one thread",
     find: "work < this.breakEven ? 1",
     replace: "work < 0 ? 1",
     tests: ["threads"],
   },
   {
-    rule: "a worker that doesn't answer is given up",
+    rule: "a worker that does not answer is given up",
     find: "resolve(`no answer within ${timeout} ms`)",
     replace: "undefined",
     tests: ["threads"],
@@ -109,14 +109,14 @@ export default [
     needsDist: true,
   },
   {
-    rule: "idle workers keep no process alive",
+    rule: "idle workers do not keep the process alive",
     find: "(worker as NodeWorker).unref();",
     replace: "(worker as NodeWorker);",
     tests: ["threads"],
     needsDist: true,
   },
   {
-    rule: "plan says what the call takes",
+    rule: "plan predicts the memory of the call",
     find: "scratchBytes(attention.given) + outBytes",
     replace: "scratchBytes(attention.given)",
   },

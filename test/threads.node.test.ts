@@ -1,4 +1,4 @@
-/** Threads as Node has them: what its workers say when they don't start, its permissions, and when a process ends. */
+/** Threads in Node: why its workers do not start, its permissions, and when a process ends. */
 import { spawnSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -20,7 +20,7 @@ test("a library that makes Node's own Worker global, as onnxruntime-web does, ch
   }
 });
 
-describe("workers that don't start", () => {
+describe("workers that do not start", () => {
   test("one that ends at once: one thread, and the reason", async () => {
     const createWorker = () => new Worker("", { eval: true });
     using engine = await createEngine({ threads: 2, createWorker, stallTimeout: 30_000 });
@@ -53,7 +53,7 @@ describe("workers that don't start", () => {
 describe("the end of workers", () => {
   const ending = (worker: Worker): Promise<unknown> => new Promise((resolve) => worker.once("exit", resolve));
 
-  test("dispose ends them, also while they are parked", async () => {
+  test("dispose ends them, even while they are parked", async () => {
     const made: Worker[] = [];
     const engine = await createEngine({ threads: 3, createWorker: () => made[made.push(packaged()) - 1]! });
     await sleep(20);
@@ -68,7 +68,7 @@ describe("the end of workers", () => {
     return spawnSync(process.execPath, [...flags, "--input-type=module", "-e", text], { encoding: "utf8", timeout: 10_000 });
   };
 
-  test("a process whose workers are idle ends by itself", () => {
+  test("idle workers do not keep the process alive", () => {
     const { status, stdout } = run([], "console.log((await createEngine({ threads: 3 })).info.threads);");
     expect([status, stdout]).toEqual([0, "3\n"]);
   });

@@ -1,4 +1,4 @@
-/** Threads: who takes part, what becomes of workers that don't start, die, stall or fail, and when they end. */
+/** Threads: how work is shared, what happens if workers do not start, die, stall or fail, and when they end. */
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { createEngine, type Engine, type EngineOptions } from "headwise";
 import { createEngineSync } from "headwise/sync";
@@ -30,7 +30,7 @@ afterEach(() => {
 
 const packaged = (): WorkerLike => host.startWorker(source);
 
-/** Begins a worker's script in any host: `receive` hands over the start message when the worker holds its lock, `answer` answers. */
+/** The beginning of a worker's script in any host: `receive` gets the start message once the worker holds its lock, `answer` answers. */
 const PORT = `
   const port = typeof addEventListener === "function" ? undefined : process.getBuiltinModule("node:worker_threads").parentPort;
   const answer = (message) => (port ?? globalThis).postMessage(message);
@@ -39,7 +39,7 @@ const PORT = `
     else addEventListener("message", ({ data }) => navigator.locks.request(data.lock, () => listener(data)), { once: true });
   };`;
 
-/** A worker that takes part in jobs by its own script; the first of an engine has number 1. */
+/** A worker that takes part in jobs with its own script; the first of an engine has number 1. */
 const scripted = (part: string): WorkerLike =>
   host.startWorker(
     `${PORT}
@@ -60,7 +60,7 @@ const scripted = (part: string): WorkerLike =>
 
 const sleep = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** What is thrown sooner or later: a worker that the host has put aside comes too late for a call, and has no part in it. */
+/** What is thrown sooner or later: a worker that the host has suspended may be too late for a call, and take no part in it. */
 function failureOf(call: () => unknown): unknown {
   for (let turn = 0; turn < 5000; turn++) {
     try {
@@ -72,10 +72,10 @@ function failureOf(call: () => unknown): unknown {
   return undefined;
 }
 
-/** Chromium ends a worker that computes or is parked 2 s after it was told to. */
+/** Chromium takes 2 s to end a worker that is computing or parked. */
 const SOON = { timeout: 10_000 };
 
-/** Calls until the engine computes again; every call before that must say why not. */
+/** Calls until the engine computes again; every call before that must give the reason. */
 async function recovered(engine: Engine): Promise<void> {
   for (let waited = 0; waited < SOON.timeout; waited += 10) {
     await sleep(10);
@@ -91,26 +91,26 @@ async function recovered(engine: Engine): Promise<void> {
   throw new Error("the engine did not recover");
 }
 
-describe("workers that work", () => {
+describe("working workers", () => {
   test.each([2, 3, 5])("%i threads give the bits of one", async (threads) => {
     const engine = await open({ threads });
     expect(engine.info).toMatchObject({ threads, threadsReason: undefined });
     for (let call = 0; call < 20; call++) expectSameBits(attend(engine), truth, `call ${call}`);
   });
 
-  test('"auto" takes what the host has, at most 16', async () => {
+  test('"auto" takes the host\'s parallelism, at most 16', async () => {
     const { threads } = (await open({ threads: "auto" })).info;
     expect(threads).toBeGreaterThanOrEqual(1);
     expect(threads).toBeLessThanOrEqual(16);
   });
 
-  test("one thread has no shared memory, several have", async () => {
+  test("one thread has unshared memory, several have shared memory", async () => {
     const view = (engine: Engine) => engine.tensor([4]).data.buffer;
     expect(view(await open({}))).toBeInstanceOf(ArrayBuffer);
     expect(view(await open({ threads: 2 }))).toBeInstanceOf(SharedArrayBuffer);
   });
 
-  test("calls below the break-even run alone", async () => {
+  test("calls below the break-even run on one thread", async () => {
     const engine = await open({ threads: 2 });
     const run = vi.spyOn(Pool.prototype, "run");
     try {
@@ -126,7 +126,7 @@ describe("workers that work", () => {
     }
   });
 
-  test.each([1, 3])("plan says what a call takes on %i threads", async (threads) => {
+  test.each([1, 3])("plan predicts the memory of a call on %i threads", async (threads) => {
     const engine = await open({ threads });
     const scratch = vi.spyOn(Arena.prototype, "openScratch");
     const workspaces = vi.spyOn(Arena.prototype, "extendScratch");
@@ -143,7 +143,7 @@ describe("workers that work", () => {
     }
   });
 
-  test("a call takes as many threads as maximumMemory has room for, and plan says so", async () => {
+  test("a call takes as many threads as maximumMemory has room for, as plan predicts", async () => {
     const alone = (await open({})).plan(large.q, large.k, large.v).scratchBytes;
     const roomFor = async (bytes: number): Promise<number> => {
       const engine = await open({ threads: 3, maximumMemory: bytes });
@@ -156,13 +156,13 @@ describe("workers that work", () => {
     };
     const ample = (await open({ threads: 3 })).plan(large.q, large.k, large.v).scratchBytes;
     const more = (ample - alone) / 2;
-    const base = 2 ** 17; // static data and structs, and what the limit lacks of a whole page
+    const base = 2 ** 17; // static data and structs, and the rest of the last page
     expect(await roomFor(base + alone)).toBe(1);
     expect(await roomFor(base + alone + more)).toBe(2);
     expect(await roomFor(base + alone + 2 * more)).toBe(3);
   });
 
-  test("memory grows under the workers", async () => {
+  test("the memory grows while workers exist", async () => {
     const engine = await open({ threads: 2, initialMemory: 2 ** 16 });
     expectSameBits(attend(engine), truth, "after growing");
     engine.tensor([2 ** 22]);
@@ -174,7 +174,7 @@ describe("workers that work", () => {
     for (let call = 0; call < 10; call++) for (const engine of several) expectSameBits(attend(engine), truth, `call ${call}`);
   });
 
-  test("a worker from createWorker does as well", async () => {
+  test("a worker from createWorker works, too", async () => {
     let made = 0;
     const createWorker = () => (made++, packaged());
     const engine = await open({ threads: 3, createWorker });
@@ -185,7 +185,7 @@ describe("workers that work", () => {
 });
 
 describe("shares of a job", () => {
-  /** Ranges that one thread after the other claims. */
+  /** The ranges that threads claim in turn. */
   function ranges(units: number, threads: number, most = units): [number, number][] {
     const control = new Int32Array(new SharedArrayBuffer(CONTROL_BYTES));
     control[Word.KERNEL] = SHARED_KERNELS.indexOf("attention");
@@ -215,7 +215,7 @@ describe("shares of a job", () => {
     [100, 3],
     [2052, 2],
     [100_000, 16],
-  ])("%i units on %i threads: each unit once, in ranges that shrink to one", (units, threads) => {
+  ])("%i units on %i threads: each unit once, in ranges that shrink to one unit", (units, threads) => {
     const claimed = ranges(units, threads);
     let next = 0;
     for (const [first, end] of claimed) {
@@ -230,12 +230,12 @@ describe("shares of a job", () => {
     expect(sizes.at(-1)).toBe(1);
   });
 
-  test("no range is longer than the job says", () => {
+  test("no range is longer than the job allows", () => {
     for (const [first, end] of ranges(1000, 2, 10)) expect(end - first).toBeLessThanOrEqual(10);
   });
 });
 
-describe("workers that don't start", () => {
+describe("workers that do not start", () => {
   test.each<[string, () => WorkerLike, RegExp]>([
     [
       "createWorker throws",
@@ -257,7 +257,7 @@ describe("workers that don't start", () => {
     expectSameBits(attend(engine), truth, name);
   });
 
-  test("some of several: the others work", async () => {
+  test("if some of several do not start, the others work", async () => {
     let made = 0;
     const createWorker = () => (made++ === 0 ? host.startWorker("throw new Error('broken')") : packaged());
     const engine = await open({ threads: 4, createWorker });
@@ -283,7 +283,7 @@ describe("workers that don't start", () => {
 });
 
 describe("workers that fail later", () => {
-  test("one that dies between calls leaves the others", async () => {
+  test("if one dies between calls, the others go on", async () => {
     const made: WorkerLike[] = [];
     const engine = await open({ threads: 3, createWorker: () => made[made.push(packaged()) - 1]! });
     expectSameBits(attend(engine), truth, "before");
@@ -295,7 +295,7 @@ describe("workers that fail later", () => {
     expectSameBits(attend(engine), truth, "alone");
   });
 
-  test("one that stalls in a job: an Error, then one thread; nothing of the caller's has changed", async () => {
+  test("if one stalls in a job: an Error, then one thread; the caller's arrays are unchanged", async () => {
     const engine = await open({
       threads: 2,
       stallTimeout: 2000, // on a busy machine a worker takes a while to start
@@ -330,7 +330,7 @@ describe("workers that fail later", () => {
     expectSameBits(attend(engine), truth, "afterwards");
   });
 
-  test("one that can't finish its part: the same", async () => {
+  test("if one cannot finish its part: the same", async () => {
     const engine = await open({
       threads: 2,
       createWorker: () => scripted("Atomics.store(control, FAILED, 1);"),
@@ -351,10 +351,10 @@ describe("workers that fail later", () => {
   });
 });
 
-test("dispose ends the workers, also while they are parked", async () => {
+test("dispose ends the workers, even while they are parked", async () => {
   const engine = await createEngine({ threads: 3 });
   await sleep(20);
-  const end = vi.spyOn(Pool.prototype, "end"); // not sooner: engines of earlier tests that are dropped end their pools too
+  const end = vi.spyOn(Pool.prototype, "end"); // not earlier: dropped engines of earlier tests also end their pools
   engine.dispose();
   const pools = end.mock.contexts as Pool[];
   end.mockRestore();

@@ -44,7 +44,7 @@ function naive(query: TestTensor, key: TestTensor): number[] {
   });
 }
 
-/** A few roundings of numbers up to about 10. */
+/** A few rounding errors of numbers up to about 10. */
 const BOUND = 2e-5;
 
 onEveryBuild((_, engine) => {
@@ -56,7 +56,7 @@ onEveryBuild((_, engine) => {
     expect(largestError(layer.forward(query).data, naive(query, query))).toBeLessThan(BOUND);
   });
 
-  test(`matrices apart, kdim and vdim, bias_k and bias_v, add_zero_attn: the reference within ${BOUND}`, () => {
+  test(`separate matrices, kdim and vdim, bias_k and bias_v, add_zero_attn: the reference within ${BOUND}`, () => {
     const dict = {
       q_proj_weight: normal([EMBED, EMBED], 11),
       k_proj_weight: normal([EMBED, 7], 12),
@@ -69,8 +69,14 @@ onEveryBuild((_, engine) => {
     };
     const config = { embedDim: EMBED, numHeads: HEADS, kDim: 7, vDim: 9, addZeroAttention: true };
     const parameters = {
-      ...{ q: dict.q_proj_weight, k: dict.k_proj_weight, v: dict.v_proj_weight, qkvBias: dict.in_proj_bias },
-      ...{ out: dict["out_proj.weight"], outBias: dict["out_proj.bias"], biasK: dict.bias_k, biasV: dict.bias_v },
+      q: dict.q_proj_weight,
+      k: dict.k_proj_weight,
+      v: dict.v_proj_weight,
+      qkvBias: dict.in_proj_bias,
+      out: dict["out_proj.weight"],
+      outBias: dict["out_proj.bias"],
+      biasK: dict.bias_k,
+      biasV: dict.bias_v,
     };
     const [k, v] = [normal([2, KEYS, 7], 19), normal([2, KEYS, 9], 20)];
     const x = normal([2, ROWS, EMBED], 21);
@@ -87,7 +93,7 @@ onEveryBuild((_, engine) => {
   });
 });
 
-describe("what doesn't fit is named", () => {
+describe("mismatches are named", () => {
   const without = (name: string): Record<string, TensorLike> =>
     Object.fromEntries(Object.entries(stateDict).filter(([each]) => each !== name));
   test.each<[unknown, unknown, string]>([

@@ -1,4 +1,4 @@
-/** The example of a transformer block runs. */
+/** The example with transformer blocks runs. */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";

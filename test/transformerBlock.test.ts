@@ -1,4 +1,4 @@
-/** The example of a transformer block computes what the reference computes. */
+/** The block of the example matches the reference. */
 import { describe, expect, test } from "vitest";
 import type { FullEngine, KVCache, MultiHeadAttentionConfig, MultiHeadForwardOptions } from "headwise";
 import { activate, layerNorm, matmul, multiHeadAttention, type ReferenceTensor, rmsNorm } from "headwise/reference";
@@ -40,7 +40,7 @@ const { TransformerBlock } = (await import(/* @vite-ignore */ file.href)) as {
   TransformerBlock: new (engine: FullEngine, config: Config, parameters: Parameters) => Block;
 };
 
-/** The block in float64, as its formula stands in the example. */
+/** The block in float64, by the formula in the example. */
 function reference({ attention, order, norm }: Config, parameters: Parameters, x: TestTensor): Float64Array {
   const { norm1, norm2, up, gate, down, upBias, downBias } = parameters;
   const add = (a: ReferenceTensor, b: ReferenceTensor) => ({
@@ -66,15 +66,18 @@ function reference({ attention, order, norm }: Config, parameters: Parameters, x
 const BLOCKS: Record<string, { config: Config; gated: boolean; biases: boolean }> = {
   "post-norm, layer norm, GELU": {
     config: { attention: { embedDim: 24, numHeads: 3 }, order: "post", norm: "layer" },
-    ...{ gated: false, biases: true },
+    gated: false,
+    biases: true,
   },
   "pre-norm, layer norm, GELU": {
     config: { attention: { embedDim: 40, numHeads: 5 }, order: "pre", norm: "layer" },
-    ...{ gated: false, biases: true },
+    gated: false,
+    biases: true,
   },
   "pre-norm, RMS norm, SwiGLU, rotary, grouped heads": {
     config: { attention: { embedDim: 40, numHeads: 4, numKvHeads: 2, rotary: {}, qkNorm: true }, order: "pre", norm: "rms" },
-    ...{ gated: true, biases: false },
+    gated: true,
+    biases: false,
   },
 };
 
@@ -88,13 +91,16 @@ function parametersOf({ attention, norm }: Config, gated: boolean, biases: boole
   });
   return {
     attention: randomParameters(attention, 2, { biases }),
-    ...{ norm1: normOf(61), norm2: normOf(63), up: matrix(hidden, embedDim, 65), down: matrix(embedDim, hidden, 66) },
+    norm1: normOf(61),
+    norm2: normOf(63),
+    up: matrix(hidden, embedDim, 65),
+    down: matrix(embedDim, hidden, 66),
     ...(gated && { gate: matrix(hidden, embedDim, 67) }),
     ...(biases && { upBias: normal([hidden], 68), downBias: normal([embedDim], 69) }),
   };
 }
 
-/** Of the largest number: some 300 sums, each a few roundings. */
+/** Relative to the largest number: some 300 sums, each with a few rounding errors. */
 const BOUND = 32 * 2 ** -23;
 
 onEveryEngine((_, engine) => {
@@ -102,7 +108,7 @@ onEveryEngine((_, engine) => {
     const parameters = parametersOf(config, gated, biases);
     const x = normal([2, 13, config.attention.embedDim], 70);
 
-    test(`is the reference's block within ${BOUND.toExponential(1)} of the largest number`, () => {
+    test(`matches the reference within ${BOUND.toExponential(1)} of the largest number`, () => {
       const block = new TransformerBlock(engine, config, parameters);
       const truth = reference(config, parameters, x);
       const largest = truth.reduce((most, each) => Math.max(most, Math.abs(each)), 0);

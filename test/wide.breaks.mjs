@@ -9,7 +9,7 @@ export default [
     needsWide: true,
   },
   {
-    rule: "wide: an odd panel of values has sums of its own",
+    rule: "wide: an odd panel of values has its own sums",
     file: "accumulateRows.ts",
     find: "cPtr += even * (<usize>rows * PANEL_BYTES);",
     replace: "",
@@ -17,7 +17,7 @@ export default [
     needsWide: true,
   },
   {
-    rule: "wide: the flag stays as it is where the build can't run",
+    rule: "wide: the flag stays unchanged where the build cannot run",
     find: "  assertWide(operation);\n  process",
     replace: "  process",
     tests: ["wide"],
@@ -29,7 +29,7 @@ export default [
     tests: ["wide"],
   },
   {
-    rule: "wide: bits don't depend on it",
+    rule: "wide: bits do not depend on the build",
     find: "if (IS_RELAXED) return f32x4.relaxed_madd(a, b, c);",
     replace: "if (IS_RELAXED && !IS_WIDE) return f32x4.relaxed_madd(a, b, c);",
     tests: ["wide"],

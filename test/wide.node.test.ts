@@ -1,4 +1,4 @@
-/** The build for registers of 256 bits: the same bits as "relaxed", and a flag that is only touched where it helps. */
+/** The build for registers of 256 bits: the same bits as "relaxed", and a flag that is set only where it helps. */
 import v8 from "node:v8";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { createEngine } from "headwise";
@@ -34,21 +34,24 @@ describe.runIf(canRun("wide"))("the bits of build relaxed", () => {
   });
 });
 
-test.runIf(whyNotWide() === undefined)("an engine that is asked for says how fast it is, and auto does not choose it", async () => {
-  using wide = await createEngine({ build: "wide" });
-  expect(wide.info.build).toBe("wide");
-  expect(wide.info.wideSpeedup).toBeGreaterThan(0);
-  expect(wide.info.wideSpeedup).toBe(wide.info.wideSpeedup);
-  using auto = await createEngine();
-  expect(auto.info.build).toBe("relaxed");
-  expect(auto.info.wideSpeedup).toBeUndefined();
-  using tight = await createEngine({ build: "wide", initialMemory: 65536, maximumMemory: 65536 });
-  const { data } = tight.tensor([10_000]);
-  expect(tight.info.wideSpeedup).toBeGreaterThan(0);
-  expect(data.length).toBe(10_000); // no memory grew
-});
+test.runIf(whyNotWide() === undefined)(
+  "an engine with this build reports its speed-up, and auto does not choose the build",
+  async () => {
+    using wide = await createEngine({ build: "wide" });
+    expect(wide.info.build).toBe("wide");
+    expect(wide.info.wideSpeedup).toBeGreaterThan(0);
+    expect(wide.info.wideSpeedup).toBe(wide.info.wideSpeedup);
+    using auto = await createEngine();
+    expect(auto.info.build).toBe("relaxed");
+    expect(auto.info.wideSpeedup).toBeUndefined();
+    using tight = await createEngine({ build: "wide", initialMemory: 65536, maximumMemory: 65536 });
+    const { data } = tight.tensor([10_000]);
+    expect(tight.info.wideSpeedup).toBeGreaterThan(0);
+    expect(data.length).toBe(10_000); // no memory was grown
+  },
+);
 
-test.runIf(whyNotWide() === undefined)("an engine that can't be made leaves the flags as they are", async () => {
+test.runIf(whyNotWide() === undefined)("an engine that cannot be created leaves the flags unchanged", async () => {
   const setFlags = vi.spyOn(v8, "setFlagsFromString");
   await expect(createEngine({ build: "wide", wasm: new Uint8Array(8) })).rejects.toThrow('"wasm" must hold a WebAssembly module');
   await expect(createEngine({ build: "wide", wasm: binaryOf("relaxed") })).rejects.toThrow('"wasm" holds build "relaxed"');
@@ -56,13 +59,13 @@ test.runIf(whyNotWide() === undefined)("an engine that can't be made leaves the 
   vi.restoreAllMocks();
 });
 
-test("headwise/sync doesn't hold it", () => {
+test("headwise/sync does not contain it", () => {
   expect(() => createEngineSync({ build: "wide" as "relaxed" })).toThrow(
     'createEngineSync: "build" must be "auto" or "simd" or "relaxed", got "wide"',
   );
 });
 
-describe("a host that can't is told why, and its flags stay as they are", () => {
+describe("a host without support gets the reason, and its flags stay unchanged", () => {
   afterEach(() => vi.restoreAllMocks());
 
   test.each<[string, () => void]>([

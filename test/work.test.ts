@@ -1,6 +1,6 @@
 /**
- * Bounds bound the loops: how much of its scratch a call writes. Free memory is filled with a pattern before, and what still holds
- * it afterwards was not touched: keys that no row sees are not packed, and a strip scores only the keys that its own rows see.
+ * Masks bound the loops: how much of its scratch a call writes. Free memory is filled with a pattern first; memory that still holds it
+ * afterwards was not touched. Keys that no row sees are not packed, and a strip scores only the keys that its own rows see.
  */
 import { expect, test } from "vitest";
 import type { AttentionOptions } from "headwise";
@@ -34,17 +34,17 @@ onEveryBuild((build) => {
     expect(window).toBeLessThan(panels(512) + 6 * 512 + 1000);
   });
 
-  test("sink tokens add their own block, not what lies between", () => {
+  test("sink tokens add their own block, not the blocks in between", () => {
     const window = written(4, 8192, { window: [100, 0] });
     const sinks = written(4, 8192, { window: [100, 0], sinkTokens: 4 });
     expect(sinks - window).toBeLessThan(panels(512) + 100);
   });
 
-  test("a causal row leaves the keys after its position", () => {
+  test("a causal row skips the keys after its position", () => {
     expect(written(4, 4096, { causal: "upper-left" })).toBeLessThan(panels(8) + 6 * 8 + 1000);
   });
 
-  test("key lengths end the packing", () => {
+  test("packing ends at the key lengths", () => {
     expect(written(4, 4096, { keyLengths: [16] })).toBeLessThan(panels(16) + 6 * 16 + 1000);
   });
 

@@ -14,13 +14,13 @@ export default [
     replace: "(buffer as ArrayBuffer)",
   },
   {
-    rule: "transfer moves arrays that take their whole buffer, and no others",
+    rule: "transfer moves arrays that occupy their whole buffer, and no others",
     ...here("encodeCall"),
     find: "if (byteLength === buffer.byteLength) continue;",
     replace: "if (byteLength <= buffer.byteLength) continue;",
   },
   {
-    rule: "what dataSync gives is never moved",
+    rule: "arrays from dataSync are never moved",
     ...here("encodeCall"),
     find: "this.#value(`${name}.data`, data), given }",
     replace: "this.#value(`${name}.data`, data, true), given }",
@@ -38,19 +38,19 @@ export default [
     replace: 'if (typeof value === "undefined" && (value as unknown) === null ||',
   },
   {
-    rule: "places that are read first bring their content",
+    rule: "places that are read first are sent with their contents",
     ...here("encodeCall"),
     find: "readsPlaces = Boolean(property);",
     replace: "readsPlaces = property === undefined;",
   },
   {
-    rule: "places that overlap overlap in the worker too",
+    rule: "places that overlap also overlap in the worker",
     ...here("placeList"),
     find: "a.start < b.end && b.start < a.end;",
     replace: "a.start < b.end && b.start > a.end;",
   },
   {
-    rule: "a place that was detached is an Error, and no other is filled",
+    rule: "a detached place is an Error, and no other place is filled",
     ...here("placeList"),
     find: "if (data.length !== length) {",
     replace: "if (data.length > length) {",
@@ -62,13 +62,13 @@ export default [
     replace: "if (index < 0) this.#queue.splice(index, 1);",
   },
   {
-    rule: "a call that is aborted while it runs is rejected at once, and its places stay as they are",
+    rule: "a call that is aborted while it runs is rejected at once, and its places stay unchanged",
     ...here("connection"),
     find: "if (isAborted) return;",
     replace: "",
   },
   {
-    rule: "what an aborted call made is freed",
+    rule: "objects that an aborted call creates are freed",
     ...here("connection"),
     find: "if (this.#running?.isAborted) this.release(message.made);",
     replace: "",
@@ -86,7 +86,7 @@ export default [
     replace: "",
   },
   {
-    rule: "a place that is read has the results of the calls before",
+    rule: "a place that is read has the results of earlier calls",
     ...here("connection"),
     find: "const readsResults = this.#queue[0]?.encoded.places.areRead;",
     replace: "const readsResults = false;",
@@ -98,7 +98,7 @@ export default [
     replace: "if (level === value && !names.has(name) && typeof held",
   },
   {
-    rule: "inherited properties are no options that could be unknown",
+    rule: "inherited properties are not reported as unknown options",
     ...there("decodeCall"),
     find: "Object.setPrototypeOf(object, plain(inherited));",
     replace: "Object.assign(object, plain(inherited));",
@@ -116,7 +116,7 @@ export default [
     replace: "for (const job of [this.#running])",
   },
   {
-    rule: "an idle worker keeps no process alive, a pending call does",
+    rule: "an idle worker does not keep the process alive, a pending call does",
     ...here("connection"),
     find: "    this.#running = job;\n    this.#worker.ref?.();",
     replace: "    this.#running = job;",
@@ -143,13 +143,13 @@ export default [
     replace: "Object.hasOwn(CLASSES, name) ? Error : Error",
   },
   {
-    rule: "results leave the worker in buffers of their own",
+    rule: "results leave the worker in their own buffers",
     ...here("encodeResult"),
     find: "array.byteLength === array.buffer.byteLength",
     replace: "array.byteLength <= array.buffer.byteLength",
   },
   {
-    rule: "a place is handed back as the very object",
+    rule: "a place is returned as the same object",
     ...there("decodeCall"),
     find: "if (place !== undefined) given.set(object, place);",
     replace: "",

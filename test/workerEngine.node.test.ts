@@ -1,4 +1,4 @@
-/** Engines in a worker: each public method and property has the bits of an engine here. */
+/** Engines in a worker: each public method and property gives the bits of an engine here. */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type FullWorkerEngine, type ResultTensor, type WorkerTensor } from "headwise";
@@ -40,21 +40,21 @@ describe("every public method and property", () => {
     FullEngine: ["restoreKVCache", "createMultiHeadAttention.fromTorch"],
     EngineTensor: ["read", "write"],
   };
-  test.each(NAMES)("%s: the table has it, and nothing that is not public", (type) => {
+  test.each(NAMES)("%s: the table has its public members and no others", (type) => {
     const inherited = type === "FullEngine" ? declared("Engine") : [];
     const expected = new Set([...inherited, ...declared(type), ...(ADDED[type] ?? [])]);
     if (type === "EngineTensor") expected.delete("data"); // is read and written by copies
     expect(askable(type).sort()).toEqual([...expected].sort());
   });
 
-  test("what is internal can't be asked for", () => {
+  test("internal members cannot be called remotely", () => {
     const matrix = here.packMatrix({ data: new Float32Array(4), dims: [2, 2] });
     for (const name of ["columnsAt", "ptrFor", "constructor", "toString"])
       expect(() => ask("PackedMatrix", matrix, name, [[0]])).toThrow(`PackedMatrix.${name} is not public`);
     matrix.dispose();
   });
 
-  test("the table says of operations what their descriptors say", async () => {
+  test("the table agrees with the descriptors of operations", async () => {
     const operations = await descriptors();
     expect(operations.length).toBeGreaterThan(15);
     for (const { name, places, reads } of operations) {
@@ -116,7 +116,7 @@ describe("every public method and property", () => {
     expect((await tensor.read()).buffer).toBeInstanceOf(ArrayBuffer);
   });
 
-  test("types: results, places and objects are what they say", async () => {
+  test("types: results, places and objects have their declared types", async () => {
     const result: ResultTensor = await shared.matmul(x, await shared.packMatrix({ data: new Float32Array(8), dims: [8, 1] }));
     const place: WorkerTensor<"float32"> = await shared.rmsNorm(result, { out: await shared.tensor([1, 5, 2, 1]) });
     const mine = { data: new Float32Array(10), dims: [1, 5, 2, 1], name: "mine" };
@@ -129,7 +129,7 @@ describe("every public method and property", () => {
     await expect(shared.softmax(place, { axs: 0 })).rejects.toThrow('unknown option "axs"');
     // @ts-expect-error a function
     await expect(shared.linearAttention(x, x, x, { featureMap: (y: unknown) => y })).rejects.toThrow("function");
-    // @ts-expect-error there is nothing that gives the data themselves
+    // @ts-expect-error the data cannot be accessed directly
     expect(bytes.data).toBeUndefined();
   });
 });

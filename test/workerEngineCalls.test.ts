@@ -1,4 +1,4 @@
-/** Calls of engines in a worker: their order, signals that take them back, arrays that are copied or moved, places for results. */
+/** Calls of engines in a worker: their order, signals that abort them, arrays that are copied or moved, places for results. */
 import { describe, expect, test } from "vitest";
 import { ResultEncoder } from "../src/workerEngine/encodeResult.js";
 import { Objects } from "../src/workerEngine/objects.js";
@@ -6,7 +6,7 @@ import { normal } from "./support/random.js";
 import { attend, bitsIn, busy, here, large, open, shared, truth, x } from "./support/workerEngines.js";
 
 describe("order and signals", () => {
-  test("calls are made in order, whoever awaits", async () => {
+  test("calls are made in order, awaited or not", async () => {
     const settled: string[] = [];
     const cache = await shared.createKVCache({ numKvHeads: 2, headDim: 8, capacity: 100 });
     const calls = [busy(shared), cache.append(x, x), cache.length, cache.append(x, x), cache.length];
@@ -18,7 +18,7 @@ describe("order and signals", () => {
     await cache.dispose();
   });
 
-  /** A signal that tells how many listen. */
+  /** A signal that counts its listeners. */
   function counted() {
     const controller = new AbortController();
     let listeners = 0;
@@ -35,7 +35,7 @@ describe("order and signals", () => {
     return { controller, signal, listeners: () => listeners };
   }
 
-  test("aborted before: the call is not made, and nothing is read or moved", async () => {
+  test("already aborted: the call is not made, and nothing is read or moved", async () => {
     const { controller, signal, listeners } = counted();
     const reason = { any: "thing" };
     controller.abort(reason);
@@ -58,7 +58,7 @@ describe("order and signals", () => {
     expect(listeners()).toBe(0);
   });
 
-  test("aborted while it waits: the call is not made, those after it are", async () => {
+  test("aborted while it waits: the call is not made, later ones are", async () => {
     const { controller, signal, listeners } = counted();
     const cache = await shared.createKVCache({ numKvHeads: 2, headDim: 8, capacity: 100 });
     const before = busy(shared);
@@ -86,7 +86,7 @@ describe("order and signals", () => {
     expect(listeners()).toBe(0);
   });
 
-  test("aborted while it runs: an object that it made is freed", async () => {
+  test("aborted while it runs: an object that it creates is freed", async () => {
     const engine = await open();
     const { controller, signal } = counted();
     const making = engine.tensor([1000], "float32", { signal });
@@ -124,7 +124,7 @@ describe("arrays", () => {
     expect(bitsIn(await result)).toEqual(bitsIn(truth));
   });
 
-  test("of a view only what it shows is sent, and the caller's stay as they are", async () => {
+  test("are copied: of a view only its part is sent, and the caller's arrays stay unchanged", async () => {
     const whole = new Float32Array(1000).fill(NaN);
     const data = whole.subarray(500, 580);
     data.set(x.data);
@@ -138,10 +138,10 @@ describe("arrays", () => {
     const expected = here.scaledDotProductAttention(half, sync, sync);
     expect(bitsIn(await shared.scaledDotProductAttention(half, sync, sync))).toEqual(bitsIn(expected));
     expect(bitsIn(await shared.scaledDotProductAttention(half, sync, sync, { transfer: true }))).toEqual(bitsIn(expected));
-    expect([half.data.length, x.data.length]).toEqual([0, 80]); // what dataSync gave is not the caller's to give away
+    expect([half.data.length, x.data.length]).toEqual([0, 80]); // the caller may not transfer what dataSync returned
   });
 
-  test("transfer moves them, one that is given twice too; lists stay", async () => {
+  test("transfer moves them, even one that is passed twice; lists are not moved", async () => {
     const [a, b] = [normal([1, 5, 2, 8], 1), normal([1, 5, 2, 8], 1)];
     const keyLengths = Int32Array.of(5);
     const again = { data: new Float32Array(b.data.buffer), dims: b.dims };
@@ -164,7 +164,7 @@ describe("arrays", () => {
     expect([q.data.length, k.data.length]).toEqual([80, 80]);
   });
 
-  test("transfer of a place's buffer is refused; of what can't be moved too", async () => {
+  test("transfer of a place's buffer is refused, and so is transfer of a buffer that cannot be moved", async () => {
     const own = normal([1, 5, 2, 8], 1);
     await expect(shared.scaledDotProductAttention(own, x, x, { out: own, transfer: true })).rejects.toEqual(
       new RangeError(
@@ -178,10 +178,10 @@ describe("arrays", () => {
       .rmsNorm({ data, dims: [data.length] }, { transfer: true })
       .catch((error: unknown) => error as Error);
     if (refusal instanceof Error) expect(refusal.message).toMatch(/^rmsNorm: "transfer" can't move these arrays \(/);
-    expect(data.length).toBe(16384); // Node copies it
+    expect(data.length).toBe(16384); // Node makes a copy
   });
 
-  test("in shared memory are neither copied nor moved, also as places", async () => {
+  test("in shared memory are neither copied nor moved, not even as places", async () => {
     const shareOf = (data: Float32Array) => {
       const copy = new Float32Array(new SharedArrayBuffer(data.byteLength + 16), 16, data.length);
       copy.set(data);
@@ -199,7 +199,7 @@ describe("arrays", () => {
     expect(q.data.length).toBe(80);
   });
 
-  test("results have their buffers to themselves, also where an operation gives a part of one or a view of shared memory", async () => {
+  test("results have their own buffers, even if an operation returns a part of one or a view of shared memory", async () => {
     const whole = Float32Array.of(1, 2, 3, 4);
     const shareable = new Float32Array(new SharedArrayBuffer(8)).fill(7);
     const encoder = new ResultEncoder(new Objects(here, "FullEngine"), new Map(), undefined);
@@ -226,7 +226,7 @@ describe("arrays", () => {
     expect([whole[9], whole[90]]).toEqual([7, 7]);
   });
 
-  test("a place in the arrays that are read, and one that is read first", async () => {
+  test("a place that overlaps an operand, and one that is read first", async () => {
     const q = normal([1, 5, 2, 8], 1);
     expect(await shared.scaledDotProductAttention(q, q, q, { out: q })).toBe(q);
     expect(bitsIn(q.data)).toEqual(bitsIn(truth.data));
@@ -236,14 +236,14 @@ describe("arrays", () => {
     expect([...out.data]).toEqual([17, 30, 45, 62]);
   });
 
-  test("a place that is read has what the calls before have left there, though nobody awaited them", async () => {
+  test("a place that is read holds the results of earlier calls, even if they were not awaited", async () => {
     const square = { data: Float32Array.of(1, 2, 3, 4), dims: [2, 2] };
     const out = { data: Float32Array.of(10, 20, 30, 40), dims: [2, 2] };
     await Promise.all([1, 2, 3].map(() => shared.matmul(square, square, { out, accumulate: true })));
     expect([...out.data]).toEqual([31, 50, 75, 106]);
   });
 
-  test("a place that is read and detached meanwhile is an Error", async () => {
+  test("a place that is read but detached before its call is an Error", async () => {
     const square = { data: Float32Array.of(1, 2, 3, 4), dims: [2, 2] };
     const out = { data: new Float32Array(4), dims: [2, 2] };
     const before = busy(shared);
@@ -274,7 +274,7 @@ describe("arrays", () => {
     await expect(shared.scaledDotProductAttention(x, x, x, Object.create({ signal }) as object)).rejects.toBe("too late");
   });
 
-  test("a place that was detached meanwhile is an Error, and no other is filled", async () => {
+  test("a place that is detached before the results arrive is an Error, and no other is filled", async () => {
     const out = { data: new Float32Array(80), dims: x.dims };
     const logSumExp = { data: new Float32Array(10), dims: [1, 2, 5] };
     const result = shared.scaledDotProductAttention(x, x, x, { out, logSumExp });
@@ -286,13 +286,13 @@ describe("arrays", () => {
     expect(bitsIn(await attend(shared))).toEqual(bitsIn(truth));
   });
 
-  test("a call that fails leaves its places as they were", async () => {
+  test("a call that fails leaves its places unchanged", async () => {
     const out = { data: new Float32Array(80).fill(7), dims: x.dims };
     await expect(shared.scaledDotProductAttention(x, x, x, { out, scale: NaN })).rejects.toThrow(RangeError);
     expect(out.data.every((value) => value === 7)).toBe(true);
   });
 
-  test("a plan leaves places as they are, and refuses those that overlap", async () => {
+  test("a plan does not write to places, and refuses those that overlap", async () => {
     const out = { data: new Float32Array(80).fill(7), dims: x.dims };
     await shared.plan(x, x, x, { out });
     expect(out.data.every((value) => value === 7)).toBe(true);
@@ -300,7 +300,7 @@ describe("arrays", () => {
     await expect(shared.plan(x, x, x, { out, logSumExp })).rejects.toThrow('"out" and "logSumExp" overlap');
   });
 
-  test("tensors of another engine are data like others", async () => {
+  test("tensors of another engine count as arrays", async () => {
     const tensor = here.tensor([1, 5, 2, 8]);
     tensor.data.set(x.data);
     expect(bitsIn(await shared.scaledDotProductAttention(tensor, x, x))).toEqual(bitsIn(truth));

@@ -1,4 +1,4 @@
-/** The end of engines in a worker: disposed of, dropped, or without their worker; and what keeps a process alive. */
+/** The end of engines in a worker: disposed of, dropped, or after their worker has ended; and what keeps a process alive. */
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { describe, expect, test, vi } from "vitest";
@@ -9,7 +9,7 @@ import { attend, bitsIn, busy, large, open, truth, x } from "./support/workerEng
 import { packaged, run } from "./support/workerEnginesInNode.js";
 
 describe("the end", () => {
-  test("dispose comes after the calls before it; later ones say what the engine says", async () => {
+  test("dispose runs after earlier calls; later calls have the engine's error", async () => {
     const engine = await open();
     const cache = await engine.createKVCache({ numKvHeads: 2, headDim: 8, capacity: 100 });
     const before = busy(engine);
@@ -36,7 +36,7 @@ describe("the end", () => {
     await expect(attend(engine, options)).rejects.toEqual(new Error("scaledDotProductAttention: the engine has been disposed of"));
   });
 
-  test("dispose ends the worker, and the threads that it has", async () => {
+  test("dispose ends the worker and its threads", async () => {
     let worker: Worker | undefined;
     const engine = await open({ threads: 2, createWorker: () => (worker = packaged()) });
     const ended = new Promise((resolve) => worker!.once("exit", resolve));
@@ -44,7 +44,7 @@ describe("the end", () => {
     await ended;
   });
 
-  test("a page without https has neither locks nor random names for them", async () => {
+  test("a page without https, which has neither locks nor random names for them", async () => {
     vi.stubGlobal("navigator", {});
     vi.stubGlobal("crypto", {});
     try {
@@ -64,7 +64,7 @@ describe("the end", () => {
     expect((await engine.info).memory.inUse).toBe(0);
   });
 
-  test("a worker that is ended by others: pending calls are rejected, and later ones", async () => {
+  test("a worker that is ended from outside: pending and later calls are rejected", async () => {
     let worker: Worker | undefined;
     const engine = await open({ createWorker: () => (worker = packaged()) });
     const tensor = await engine.tensor([1]);
@@ -118,14 +118,14 @@ describe("the end", () => {
       `its script is of headwise 0.0.9, expected ${VERSION}`,
     ],
     ["nothing", () => undefined as never, '"createWorker" must return a worker, got undefined'],
-  ])("%s: creation says so", async (_, createWorker, problem) => {
+  ])("%s: creation reports it", async (_, createWorker, problem) => {
     const stallTimeout = problem.includes("300 ms") ? 300 : 30_000;
     await expect(createWorkerEngine({ createWorker, stallTimeout })).rejects.toThrow(
       new Error(`createWorkerEngine: the engine's worker did not start: ${problem}`),
     );
   });
 
-  test("the file of one worker in place of the other's: the reason", async () => {
+  test("the wrong worker file of the package: the reason", async () => {
     const { info } = await createEngine({ threads: 2, createWorker: packaged });
     expect(info.threadsReason).toBe(
       "1 of 1 workers did not start: its script is that of createWorkerEngine's worker, expected headwise/worker",
@@ -143,7 +143,7 @@ describe("the end", () => {
 });
 
 describe("processes and memory", () => {
-  test("an idle engine keeps no process alive, a pending call does", () => {
+  test("an idle engine does not keep the process alive, a pending call does", () => {
     const { status, stdout } = run(
       [],
       `const engine = await createWorkerEngine();
@@ -153,7 +153,7 @@ describe("processes and memory", () => {
     expect([status, stdout]).toEqual([0, "1,512,8,64\n"]);
   });
 
-  test("objects that are dropped give their memory back; a call that waits keeps its own", () => {
+  test("dropped objects free their memory; a waiting call keeps its own", () => {
     const { stdout } = run(
       ["--expose-gc"],
       `const engine = await createWorkerEngine();

@@ -1,4 +1,4 @@
-/** Errors of engines in a worker: those of an engine here, and what can't go there. */
+/** Errors of engines in a worker: those of an engine here, and arguments that cannot be sent. */
 import { describe, expect, test } from "vitest";
 import { createEngine, createWorkerEngine, type FullWorkerEngine, type TensorLike, type WorkerEngineOptions } from "headwise";
 import { binaryOf } from "./support/builds.js";
@@ -6,11 +6,11 @@ import { attend, bitsIn, here, open, shared, truth, x } from "./support/workerEn
 
 describe("errors", () => {
   const CALLS: Record<string, (engine: FullWorkerEngine) => Promise<unknown>> = {
-    "no tensor": (engine) => engine.scaledDotProductAttention(null as never, x, x),
+    "not a tensor": (engine) => engine.scaledDotProductAttention(null as never, x, x),
     "a list for data": (engine) => engine.scaledDotProductAttention({ data: [1], dims: [1] }, x, x),
     "an object of another kind": (engine) => engine.scaledDotProductAttention(new Map() as never, x, x),
     "another array": (engine) => engine.scaledDotProductAttention({ data: new Float64Array(2), dims: [2] }, x, x),
-    "an array alone": (engine) => engine.rmsNorm(x.data as never),
+    "a bare array": (engine) => engine.rmsNorm(x.data as never),
     "a type": (engine) => engine.scaledDotProductAttention({ data: new Uint16Array(2), dims: [2, 1], type: "uint16" }, x, x),
     "data elsewhere": (engine) =>
       engine.rmsNorm({
@@ -23,7 +23,7 @@ describe("errors", () => {
     sizes: (engine) => engine.matmul(x, { data: new Float32Array(3), dims: [3, 1] }),
     "a missing argument": (engine) => (engine.matmul as (...args: unknown[]) => Promise<unknown>)(x),
     "an unknown option": (engine) => engine.softmax(x, { axs: 1 } as object),
-    "options that are none": (engine) => engine.softmax(x, [] as object),
+    "options that are not an object": (engine) => engine.softmax(x, [] as object),
     "a number for an option": (engine) => engine.softmax(x, { axis: 0.5 }),
     "a bigint": (engine) => engine.softmax(x, { axis: 1n as never }),
     "a place of other sizes": (engine) => attend(engine, { out: { data: new Float32Array(3), dims: [3] } }),
@@ -47,7 +47,7 @@ describe("errors", () => {
     }
   };
 
-  test.each(Object.entries(CALLS))("%s: class and message of an engine here, which goes on", async (_, call) => {
+  test.each(Object.entries(CALLS))("%s: class and message as from an engine here, and the engine goes on", async (_, call) => {
     const expected = await failure(() => call(here as unknown as FullWorkerEngine));
     expect(expected).toHaveProperty("message");
     expect(await failure(() => call(shared))).toEqual(expected);
@@ -80,12 +80,12 @@ describe("errors", () => {
       new TypeError('softmax: "axis" is a revoked proxy, which can\'t go to a worker'),
     ],
     [
-      "a list without end",
+      "an endless list",
       (engine) => engine.softmax(x, { axis: new Array(2 ** 32 - 1) as never }),
       new RangeError('softmax: "axis" has length 4294967295, expected at most 16777216'),
     ],
     [
-      "what contains itself",
+      "an object that contains itself",
       (engine) => {
         const rotary: Record<string, unknown> = {};
         rotary["tables"] = { cos: rotary };
@@ -94,7 +94,7 @@ describe("errors", () => {
       new TypeError('createMultiHeadAttention: "rotary.tables.cos" contains itself, which can\'t go to a worker'),
     ],
     [
-      "no signal",
+      "not a signal",
       (engine) => attend(engine, { signal: true as never }),
       new TypeError('scaledDotProductAttention: "signal" must be an AbortSignal, got true'),
     ],
@@ -140,7 +140,7 @@ describe("errors", () => {
     await expect((await open(options)).tensor([2 ** 20])).rejects.toEqual(new RangeError(refusal.message));
   });
 
-  test("what a getter of the caller's throws", async () => {
+  test("an error from a getter of the caller", async () => {
     const error = new Error("mine");
     const options = {
       get causal(): boolean {
@@ -150,7 +150,7 @@ describe("errors", () => {
     await expect(attend(shared, options)).rejects.toBe(error);
   });
 
-  test("causes come along; creation says what createEngine says", async () => {
+  test("causes are kept; creation has the errors of createEngine", async () => {
     const wasm = binaryOf("simd").slice(0, 100);
     const error = await createWorkerEngine({ wasm }).catch((reason: unknown) => reason as Error);
     const expected = await createEngine({ wasm }).catch((reason: unknown) => reason as Error);
@@ -175,7 +175,7 @@ describe("errors", () => {
     expect((error as Error).message).toContain(message);
   });
 
-  test("kernels from elsewhere: bytes that are part of a buffer, and a module", async () => {
+  test("the caller's kernels: bytes that are part of a buffer, and a module", async () => {
     const binary = binaryOf("simd");
     const part = new Uint8Array(binary.length + 16).subarray(8, 8 + binary.length);
     part.set(binary);

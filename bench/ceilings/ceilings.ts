@@ -1,8 +1,8 @@
 /**
  * What this host can do at most, on one thread, in a build's instructions.
  *
- * The peak of multiply-adds is the best of a probe that lacks nothing but the loading of one operand and of the kernels' own
- * register tiles on data in L1; the bandwidth is that of a plain read loop.
+ * The peak of multiply-adds is the best of two: a probe that omits only the loading of one operand, and the kernels' own register
+ * tiles on data in L1. The bandwidth is that of a plain read loop.
  */
 import { readFileSync } from "node:fs";
 import { instantiate } from "../../src/runtime/instantiate.js";
@@ -21,7 +21,7 @@ export interface Probe {
 
 const STEPS = 100_000;
 
-/** Panels of a tile's run: 8 keys of 256 channels are 8 KiB. */
+/** Panels in one run of a tile: 8 keys of 256 channels are 8 KiB. */
 const HEAD_DIM = 256;
 const PANELS = 2;
 const REPEATS = 200;
@@ -36,7 +36,7 @@ const ceilingsOf = (build: PackagedBuild): Ceilings =>
   new WebAssembly.Instance(new WebAssembly.Module(binaryOf(`ceilings-${build === "wide" ? "relaxed" : build}`)))
     .exports as unknown as Ceilings;
 
-/** Multiply-adds as fast as they go; the fastest counts. */
+/** Multiply-adds at full speed; the fastest probe counts. */
 export function peakProbes(build: PackagedBuild): Probe[] {
   const { multiplyAdds } = ceilingsOf(build);
   const { kernels } = instantiate("ceilings", binaryOf(build), 2 ** 17, 2 ** 17);
@@ -58,7 +58,7 @@ const LOOP_BYTES = 2 ** 16;
 export function readProbe(build: PackagedBuild, bytes: number): Probe {
   const { memory, readAll } = ceilingsOf(build);
   memory.grow(Math.ceil(bytes / LOOP_BYTES));
-  new Uint8Array(memory.buffer).fill(1); // pages that nobody has written are all one page, in L1
+  new Uint8Array(memory.buffer).fill(1); // pages never written to are all one physical page, in L1
   const repeats = Math.ceil(2 ** 22 / bytes);
   return {
     run: () => {
@@ -68,7 +68,7 @@ export function readProbe(build: PackagedBuild, bytes: number): Probe {
   };
 }
 
-/** Times the contestants and, in turn with them, the probes; the ceiling is that of the fastest probe, in billions a second. */
+/** Times the contestants in rotation with the probes; the ceiling is that of the fastest probe, in billions per second. */
 export function measureAgainst(
   probes: readonly Probe[],
   contestants: readonly (() => unknown)[],

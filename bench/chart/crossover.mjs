@@ -10,7 +10,7 @@ const LEFT = [76, 468];
 
 const MASKS = ["full", "causal"];
 
-/** Points of a mask by length, where both were timed. */
+/** Points of a mask by length, where both kinds were timed. */
 function pointsOf(rows, mask) {
   return rows
     .map((row) => ({ row, match: /^12×(\d+)×64 (full|causal)$/.exec(row.shape) }))
@@ -22,7 +22,7 @@ function pointsOf(rows, mask) {
 /**
  * SVG of both curves. The same document gives the same bytes.
  *
- * @throws {TypeError} the document is something else than what `npm run bench -- linear --json` prints
+ * @throws {TypeError} the document is not what `npm run bench -- linear --json` prints
  */
 export function drawCrossover(document) {
   const rows = document?.results?.linear;
@@ -41,20 +41,33 @@ export function drawCrossover(document) {
       {
         text: "12 heads × rows × 64, float32, one thread: milliseconds by rows, less is better",
         subtext: `${machine.cpu}, Node ${machine.node}, build ${rows[0].build}, inputs and result in the engine's memory`,
-        ...{ left: 16, top: 14, padding: 0 },
-        ...{ textStyle: { fontSize: 16, color: COLOURS.text }, subtextStyle: { fontSize: 12, color: COLOURS.aside } },
+        left: 16,
+        top: 14,
+        padding: 0,
+        textStyle: { fontSize: 16, color: COLOURS.text },
+        subtextStyle: { fontSize: 12, color: COLOURS.aside },
       },
       ...panels.map(({ mask }, index) => ({
-        ...{ text: mask, left: LEFT[index], top: 66, padding: 0, textStyle: { fontSize: 14, color: COLOURS.text } },
+        text: mask,
+        left: LEFT[index],
+        top: 66,
+        padding: 0,
+        textStyle: { fontSize: 14, color: COLOURS.text },
       })),
     ],
     grid: panels.map((_, index) => ({ left: LEFT[index], width: PANEL_WIDTH, top: 96, bottom: 60 })),
     xAxis: panels.map(({ points }, gridIndex) => ({
-      ...{ gridIndex, type: "category", data: points.map(({ length }) => String(length)) },
+      gridIndex,
+      type: "category",
+      data: points.map(({ length }) => String(length)),
       ...axisNamed("rows, log scale", 28),
     })),
     yAxis: panels.map((_, gridIndex) => ({
-      ...{ gridIndex, type: "log", min: 0.1, max: 1000, splitLine: { lineStyle: { color: COLOURS.grid } } },
+      gridIndex,
+      type: "log",
+      min: 0.1,
+      max: 1000,
+      splitLine: { lineStyle: { color: COLOURS.grid } },
       ...axisNamed("milliseconds, log scale", 44),
     })),
     series: panels.flatMap(({ points }, index) => [
@@ -69,20 +82,32 @@ export function drawCrossover(document) {
 
 /** @param nameGap  pixels between an axis and its name */
 const axisNamed = (name, nameGap) => ({
-  ...{ name, nameGap, nameLocation: "middle", nameTextStyle: { fontSize: 12, color: COLOURS.aside } },
-  ...{ axisLabel: { fontSize: 12, color: COLOURS.aside }, axisLine: { lineStyle: { color: COLOURS.aside } } },
+  name,
+  nameGap,
+  nameLocation: "middle",
+  nameTextStyle: { fontSize: 12, color: COLOURS.aside },
+  axisLabel: { fontSize: 12, color: COLOURS.aside },
+  axisLine: { lineStyle: { color: COLOURS.aside } },
 });
 
 /** A curve, with its name and value at its end. */
 const lineOf = (name, index, points, color) => ({
-  ...{ type: "line", xAxisIndex: index, yAxisIndex: index, symbol: "circle", symbolSize: 6, silent: true },
-  ...{ itemStyle: { color }, lineStyle: { color, width: 2 } },
+  type: "line",
+  xAxisIndex: index,
+  yAxisIndex: index,
+  symbol: "circle",
+  symbolSize: 6,
+  silent: true,
+  itemStyle: { color },
+  lineStyle: { color, width: 2 },
   data: points.map((point, at) => ({
     value: point[name],
     label: {
       show: at === points.length - 1,
       ...(name === "softmax" ? { position: "left" } : { position: "bottom", offset: [-10, 14] }),
-      ...{ distance: 12, fontSize: 13, color: COLOURS.text },
+      distance: 12,
+      fontSize: 13,
+      color: COLOURS.text,
       formatter: `${name} ${significant(point[name])}`,
     },
   })),

@@ -1,4 +1,4 @@
-/** A chart of what `npm run bench:rivals` measured: one group of bars a mask, one bar a contestant, the fastest first. */
+/** A chart of what `npm run bench:rivals` measured: one group of bars per mask, one bar per contestant, fastest first. */
 import * as echarts from "echarts";
 import { asImage, COLOURS, significant } from "./style.mjs";
 
@@ -12,10 +12,10 @@ const VALUE_WIDTH = 72;
 const HEAD_HEIGHT = 56;
 const GROUP_HEAD_HEIGHT = 36;
 
-/** Bars longer than so many times headwise's are broken: they would hide the differences of all others. */
+/** Bars longer than this many times headwise's are broken: they would hide the differences between all others. */
 const LONGEST = 10;
 
-/** Written here, so that no version but headwise's says which. */
+/** Stated here, so that only headwise shows a version. */
 const WITHOUT_VERSION = new Set(["plain JavaScript"]);
 
 /** The break of a bar: a slanted gap, as wide as BREAK_WIDTH, before the bar's last BREAK_FROM_END pixels. */
@@ -23,7 +23,7 @@ const BREAK_WIDTH = 6;
 const BREAK_FROM_END = 44;
 const BREAK_SLANT = 8;
 
-/** @throws {TypeError} it is something else than what `npm run bench:rivals -- --json FILE` writes */
+/** @throws {TypeError} it is not what `npm run bench:rivals -- --json FILE` writes */
 function check(document) {
   const isRow = (row) => typeof row?.contestant === "string" && typeof row.timing?.median === "number";
   if (!document?.machine || !Array.isArray(document.rows) || !document.rows.every(isRow))
@@ -31,7 +31,7 @@ function check(document) {
   if (document.cold) throw new TypeError("the document holds cold starts, which this chart does not show");
 }
 
-/** Those who were timed, fastest first, then those who were not, with the first word of the reason. */
+/** The contestants that were timed, fastest first, then the others with the first word of the reason. */
 function entriesOf({ rows, absent = [] }, shape, threads) {
   const timed = rows
     .filter((row) => row.shape === shape && row.threads === threads)
@@ -92,7 +92,11 @@ export function draw(document, { size = "12×1024×64", threads = 1 } = {}) {
     xAxis: groups.map((_, gridIndex) => ({ gridIndex, type: "value", min: 0, max: longest, show: false })),
     yAxis: groups.map(({ entries }, gridIndex) => axisOf(entries, gridIndex)),
     series: groups.map(({ entries }, index) => ({
-      ...{ type: "bar", xAxisIndex: index, yAxisIndex: index, silent: true, barWidth: ROW_HEIGHT - 8 },
+      type: "bar",
+      xAxisIndex: index,
+      yAxisIndex: index,
+      silent: true,
+      barWidth: ROW_HEIGHT - 8,
       data: entries.map((entry) => barOf(entry, longest)),
     })),
     graphic: groups.flatMap(({ entries, top }) =>
@@ -112,23 +116,29 @@ function headOf({ machine, rows }, size, threads, isAnyCut) {
   return {
     text: `${[`${heads} heads`, ...others].join(" × ")}, float32, ${threads === 1 ? "one thread" : `${threads} threads`}: milliseconds, less is better`,
     subtext: `${machine.cpu}, Node ${machine.node}, ${where}${cut}`,
-    ...{
-      left: 16,
-      top: 14,
-      padding: 0,
-      textStyle: { fontSize: 16, color: COLOURS.text },
-      subtextStyle: { fontSize: 12, color: COLOURS.aside },
-    },
+    left: 16,
+    top: 14,
+    padding: 0,
+    textStyle: { fontSize: 16, color: COLOURS.text },
+    subtextStyle: { fontSize: 12, color: COLOURS.aside },
   };
 }
 
 const groupHeadOf = ({ name, top }) => ({
-  ...{ text: name, left: 16, top: top - 22, padding: 0, textStyle: { fontSize: 14, color: COLOURS.text } },
+  text: name,
+  left: 16,
+  top: top - 22,
+  padding: 0,
+  textStyle: { fontSize: 14, color: COLOURS.text },
 });
 
-/** Each label is one piece of text: pieces would stand where the widths of an assumed font put them. */
+/** Each label is one piece of text: separate pieces would be placed by the widths of an assumed font. */
 const axisOf = (entries, gridIndex) => ({
-  ...{ gridIndex, type: "category", inverse: true, axisLine: { show: false }, axisTick: { show: false } },
+  gridIndex,
+  type: "category",
+  inverse: true,
+  axisLine: { show: false },
+  axisTick: { show: false },
   axisLabel: { interval: 0, fontSize: 13 },
   data: entries.map(({ contestant, version }) => ({
     value: WITHOUT_VERSION.has(contestant) ? contestant : `${contestant} ${version}`.trim(),
@@ -146,7 +156,7 @@ function barOf({ contestant, milliseconds, reason }, longest) {
   return { value: longest, itemStyle: { color }, label: { ...label, formatter } };
 }
 
-/** A gap in a bar that ends at the right edge, in the row that begins at `top`. */
+/** The gap in a bar that ends at the right edge, in the row that begins at `top`. */
 function breakOf(top) {
   const right = WIDTH - VALUE_WIDTH - BREAK_FROM_END;
   const bottom = top + ROW_HEIGHT;

@@ -1,4 +1,4 @@
-/** Attention weights of a sentence as two heat maps, one where each token sees all others and one that is causal. */
+/** Attention weights of a sentence as two heat maps: full attention and causal. */
 import { COLOURS, escaped, withDarkStyle } from "./style.mjs";
 
 /** Pixels. */
@@ -65,10 +65,14 @@ export function drawHeatMap(document) {
       `<svg width="${WIDTH}" height="${height}" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}">`,
       `<rect width="${WIDTH}" height="${height}" x="0" y="0" fill="${COLOURS.ground}"></rect>`,
       text(16, 24, "Attention weights: how much the token of a row attends to the token of a column", {
-        ...{ size: 16, anchor: "start", weight: "bold" },
+        size: 16,
+        anchor: "start",
+        weight: "bold",
       }),
       text(16, 46, "The sentence of npm start; each row sums to 1, a stronger colour is a larger weight", {
-        ...{ size: 12, anchor: "start", fill: COLOURS.aside },
+        size: 12,
+        anchor: "start",
+        fill: COLOURS.aside,
       }),
       ...PANELS.flatMap((panel, index) => panelOf(document, panel, GRID_LEFT[index])),
       "</svg>",

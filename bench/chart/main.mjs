@@ -1,4 +1,4 @@
-/** `npm run chart -- INPUT.json OUTPUT.svg`: draws what the benches measured. data/ holds what the charts of docs/ show. */
+/** `npm run chart -- INPUT.json OUTPUT.svg`: draws what the benches measured. data/ holds the data behind the charts in docs/. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { drawCrossover } from "./crossover.mjs";
@@ -7,7 +7,7 @@ import { drawHeatMap } from "./heatMap.mjs";
 
 const USAGE = `npm run chart -- INPUT.json OUTPUT.svg [--size TEXT] [--threads N]
 
-  INPUT.json    what npm run bench:rivals -- --json INPUT.json wrote, or npm run bench -- linear --json printed,
+  INPUT.json    written by npm run bench:rivals -- --json INPUT.json, printed by npm run bench -- linear --json,
                 or weights of a sentence as in bench/chart/data/attention.json
   --size TEXT   the shapes to draw, full and causal; default 12×1024×64
   --threads N   rows measured on that many threads; default 1`;
@@ -39,7 +39,7 @@ try {
   if (values.help) console.log(USAGE);
   else {
     const [input, output, ...others] = positionals;
-    if (output === undefined || others.length > 0) throw new TypeError("an input and an output are needed");
+    if (output === undefined || others.length > 0) throw new TypeError("expected an input and an output");
     const document = read(input);
     writeFileSync(output, drawing(document, { size: values.size, threads: Number(values.threads) }));
   }

@@ -40,7 +40,7 @@ export const escaped = (text) =>
 /** Puts the dark colours into an SVG. */
 export const withDarkStyle = (svg) => svg.replace(/^(<svg [^>]*>)\s*/, `$1\n${DARK_STYLE}\n`);
 
-/** Drops what only a page would need: styles under a pointer, and names that hold a counter of the process. */
+/** Drops what only a page needs: hover styles, and names that contain a counter of the process. */
 export const asImage = (svg) =>
   withDarkStyle(
     svg

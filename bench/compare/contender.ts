@@ -1,4 +1,4 @@
-/** The engine of one of the two, and its calls. */
+/** One of the two engines, and its calls. */
 import type { createEngine, Engine, PackagedBuild } from "headwise";
 import { type ResidentCall, residentCall } from "../context.js";
 import { inputsOf } from "../data.js";
@@ -7,14 +7,14 @@ import { type AttentionShape, optionsOf } from "../shapes.js";
 export interface Contender {
   readonly engine: Engine;
   readonly threads: number;
-  /** What is not as asked for. */
+  /** What differs from the request. */
   readonly note?: string;
 }
 
-/** Arrays in and out at each call, or inputs and result in the engine's memory. */
+/** Arrays copied in and out at each call, or inputs and result in the engine's memory. */
 export type Io = "copy" | "resident";
 
-/** Opens an engine; one from before there were threads runs on one. */
+/** Opens an engine; versions without threads run on one. */
 export async function open(create: typeof createEngine, build: PackagedBuild, threads: number | undefined): Promise<Contender> {
   if (threads === undefined) return { engine: await create({ build }), threads: 1 };
   const engine = await create({ build, threads }).catch((error: unknown) => {
@@ -27,7 +27,7 @@ export async function open(create: typeof createEngine, build: PackagedBuild, th
   return { engine, threads: running, note: `runs on ${running} of ${threads} threads: ${threadsReason}` };
 }
 
-/** A call of the shape, over and over the same. */
+/** The same call of the shape, again and again. */
 export function prepare(engine: Engine, shape: AttentionShape, io: Io): ResidentCall {
   if (io === "resident") return residentCall(engine, shape);
   const { q, k, v } = inputsOf(shape);

@@ -1,4 +1,4 @@
-/** Two engines on one shape: both are checked, then they take turns, so that what the machine does besides hits both alike. */
+/** Two engines on one shape: both are checked, then they alternate, so that other load on the machine affects both equally. */
 import type { Engine } from "headwise";
 import { checkedError } from "../correctness.js";
 import { inputsOf } from "../data.js";
@@ -17,18 +17,18 @@ export interface Row {
   readonly milliseconds: Pair<Timing>;
   /** Time of the working tree as a multiple of the other's: the median over the rounds, first and third quartile. */
   readonly ratio: { readonly median: number; readonly spread: readonly [number, number] };
-  /** Of the working tree; "same" where 1 lies between the quartiles. */
+  /** The verdict on the working tree; "same" where 1 lies between the quartiles. */
   readonly verdict: "faster" | "slower" | "same";
   readonly error: Pair<number>;
-  /** Elements of the result whose bits differ between the two, and how many there are. */
+  /** Elements of the result whose bits differ between the two, and the number of all elements. */
   readonly differing: number;
   readonly elements: number;
 }
 
-/** Rounds before those that count: until then V8 still compiles. */
+/** Warm-up rounds that do not count: V8 is still compiling. */
 const WARM_UP = 6;
 
-/** Says what goes on, and lets signals in. */
+/** Reports progress, and lets signals be handled. */
 type Step = (text: string) => Promise<void>;
 
 export async function duel(engines: Pair<Engine>, shape: AttentionShape, io: Io, rounds: number, step: Step): Promise<Row> {
@@ -50,7 +50,8 @@ export async function duel(engines: Pair<Engine>, shape: AttentionShape, io: Io,
 
   const { median, spread } = summarise(ratios);
   return {
-    ...{ shape: shape.name, io },
+    shape: shape.name,
+    io,
     milliseconds: { ref: summarise(samples.ref), tree: summarise(samples.tree) },
     ratio: { median, spread },
     verdict: spread[1] < 1 ? "faster" : spread[0] > 1 ? "slower" : "same",
@@ -58,7 +59,7 @@ export async function duel(engines: Pair<Engine>, shape: AttentionShape, io: Io,
   };
 }
 
-/** Holds both against the reference and against each other. */
+/** Compares both with the reference and with each other. */
 async function check(
   engines: Pair<Engine>,
   shape: AttentionShape,

@@ -1,4 +1,4 @@
-/** `npm run bench:compare`: the working tree beside another commit, in one process, on the same inputs, in the same seconds. */
+/** `npm run bench:compare`: the working tree next to another commit, in one process, on the same inputs, at the same time. */
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
@@ -12,10 +12,10 @@ import { commitOf, describeWorkingTree } from "./git.js";
 import { type Options, readOptions, USAGE } from "./options.js";
 import { buildCommit } from "./worktree.js";
 
-/** What surrounds the arithmetic is what counts in small calls. */
+/** In small calls the overhead around the arithmetic dominates. */
 const ioOf = (shape: AttentionShape): Io => (SMALL_CALLS.includes(shape) ? "copy" : "resident");
 
-/** The build that an engine takes on this host. */
+/** The build that an engine chooses on this host. */
 async function bestBuild(): Promise<tree.PackagedBuild> {
   const engine = await tree.createEngine();
   const { build } = engine.info;
@@ -40,7 +40,8 @@ async function race(contenders: Pair<Contender>, { shapes, rounds }: Options): P
 const print = (rows: readonly Row[]): void =>
   printTable(
     rows.map(({ shape, io, milliseconds, ratio, verdict, differing, elements }) => ({
-      ...{ shape, io },
+      shape,
+      io,
       "REF, ms": milliseconds.ref.median,
       "tree, ms": milliseconds.tree.median,
       "tree / REF": ratio.median.toFixed(3),
@@ -54,7 +55,7 @@ const print = (rows: readonly Row[]): void =>
 async function compare(options: Options, commit: string): Promise<void> {
   const { ref, rounds, threads, json } = options;
   const build = options.build ?? (await bestBuild());
-  progress(`builds ${ref}`);
+  progress(`building ${ref}`);
   const folder = await buildCommit(commit);
   const other = (await import(pathToFileURL(join(folder, "dist/index.js")).href)) as typeof tree;
   const contenders: Pair<Contender> = {
@@ -101,6 +102,6 @@ if (asked) {
   } catch (error) {
     progress("");
     console.error(error);
-    process.exit(1); // workers that still run would keep the process
+    process.exit(1); // workers that still run would keep the process alive
   }
 } else console.log(USAGE);

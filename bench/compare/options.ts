@@ -1,21 +1,21 @@
-/** What the command line says. */
+/** The options of the command line. */
 import { parseArgs } from "node:util";
 import type { PackagedBuild } from "headwise";
 import { type AttentionShape, FORWARD, SMALL_CALLS } from "../shapes.js";
 
 export const USAGE = `npm run bench:compare -- REF [options]
 
-  REF            what git calls the code to compare the working tree with, such as HEAD, main~3 or v0.1.0
+  REF            the commit to compare the working tree with, such as HEAD, main~3 or v0.1.0
 
   --only TEXT    shapes whose name contains the text, such as "1024" or "causal"
-  --build NAME   simd or relaxed; default: what an engine takes on this host
+  --build NAME   simd or relaxed; default: what an engine chooses on this host
   --threads N    threads of each engine; default 1
-  --rounds N     how often each one's turn comes; default 20
+  --rounds N     rounds in which both are timed; default 20
   --json         print one JSON document instead of a table
   --help         this text
 
-The verdict is about one process. On calls of microseconds the same code differs from itself by 1 % from process to process, and
-is then called faster or slower: run it more than once before a difference of that size is believed.`;
+The verdict is about one process. On calls of microseconds the same code differs by 1 % from one process to the next, and may be
+called faster or slower than itself: run it more than once before you believe a difference of that size.`;
 
 export interface Options {
   /** As it was given. */
@@ -36,7 +36,7 @@ const count = (name: string, text: string): number => {
 };
 
 /**
- * Undefined where help is asked for.
+ * Undefined when help is requested.
  * @throws {TypeError} an argument is wrong
  */
 export function readOptions(): Options | undefined {
@@ -60,7 +60,10 @@ export function readOptions(): Options | undefined {
   if (shapes.length === 0)
     throw new TypeError(`--only ${only}: no shape has that in its name (${SHAPES.map(({ name }) => name).join(", ")})`);
   return {
-    ...{ ref, shapes, build, json },
+    ref,
+    shapes,
+    build,
+    json,
     threads: threads === undefined ? undefined : count("threads", threads),
     rounds: count("rounds", rounds),
   };

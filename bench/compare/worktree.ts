@@ -1,4 +1,4 @@
-/** Another commit, checked out and built in a temporary folder that is gone when this process ends, however it ends. */
+/** Another commit, checked out and built in a temporary folder that is removed when this process ends, however it ends. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
@@ -18,7 +18,7 @@ export async function buildCommit(commit: string): Promise<string> {
   if (readFileSync(join(folder, lock)).equals(readFileSync(join(root, lock))))
     symlinkSync(join(root, "node_modules"), join(folder, "node_modules"), "junction");
   else await run(folder, "npm", "ci", "--no-audit", "--no-fund");
-  // A builder that goes by content keeps what is the same in both commits; older ones build everything, whatever they find or are asked.
+  // A content-based builder reuses what both commits share; older ones build everything, whatever is there or requested.
   if (existsSync(join(folder, "scripts/builder/engine.mjs"))) {
     const filter = (path: string): boolean => path !== join(root, "build/lock");
     for (const built of ["build", "src/runtime/binary"])
@@ -36,7 +36,7 @@ function remove(folder: string): void {
 
 let running: ChildProcess | undefined;
 
-/** Runs a command in a process group of its own, so that nothing of it outlives this process. What it prints goes to standard error. */
+/** Runs a command in its own process group, so that nothing outlives this process. Its output goes to standard error. */
 const run = (folder: string, command: string, ...args: string[]): Promise<void> =>
   new Promise((resolve, reject) => {
     running = spawn(command, args, { cwd: folder, stdio: ["ignore", 2, 2], detached: true });

@@ -1,11 +1,11 @@
-/** Milliseconds from before the import of a library to its first result, each time in a fresh process. */
+/** Milliseconds from just before a library is imported to its first result, each time in a fresh process. */
 import { summarise } from "../../build/tools/bench/measure.js";
 import { variantsFor, versionOf } from "./contestants.mjs";
 import { labelOf, start } from "./entrant.mjs";
 import { truthOf } from "./kinds.mjs";
 import { checkedError } from "./truth.mjs";
 
-/** Processes of all entrants take turns. Returns rows, fastest first, and those who failed with the reason. */
+/** The entrants' processes alternate. Returns rows, fastest first, and the entrants that failed, with the reason. */
 export async function coldStarts(shape, io, entrants, { rounds, progress }) {
   const truth = truthOf(shape);
   const rows = entrants.map((entrant) => ({ entrant, samples: [], error: 0 }));
@@ -32,8 +32,14 @@ export async function coldStarts(shape, io, entrants, { rounds, progress }) {
   const timed = rows
     .filter((row) => !failed.has(row))
     .map(({ entrant: { name, threads }, version, error, samples }) => ({
-      ...{ shape: shape.name, io, contestant: name, version, threads },
-      ...{ timing: summarise(samples), error, samples },
+      shape: shape.name,
+      io,
+      contestant: name,
+      version,
+      threads,
+      timing: summarise(samples),
+      error,
+      samples,
     }))
     .sort((a, b) => a.timing.median - b.timing.median);
   return { rows: timed, absent };

@@ -1,12 +1,12 @@
-/** Who takes part. */
+/** The contestants. */
 import { readFileSync } from "node:fs";
 import { KINDS } from "./kinds.mjs";
 
 /**
  * @typedef {object} Variant  a way to compute a kind in a library
- * @property {"bshd" | "bs(hd)" | "bhsd"} [layout]  the order of axes that it takes as it is, where tensors have heads
+ * @property {"bshd" | "bs(hd)" | "bhsd"} [layout]  the order of axes that it takes without a copy, where tensors have heads
  * @property {"onnx" | "tflite"} [model]  the kind of file that says what to compute
- * @property {string} [operator]          the one of an ONNX model that does the work
+ * @property {string} [operator]          the operator of an ONNX model that does the work
  * @property {boolean} [causalOnly]
  */
 
@@ -16,7 +16,7 @@ import { KINDS } from "./kinds.mjs";
  * @property {string} module     the adapter, in contestants/
  * @property {URL} manifest      the package.json that holds its version
  * @property {readonly number[]} threads    the numbers of threads on which it can run in Node
- * @property {Record<string, readonly Variant[]>} variants  by kind; all are tried on each shape, the fastest is raced
+ * @property {Record<string, readonly Variant[]>} variants  by kind; all are tried on each shape, the fastest one races
  */
 
 const own = new URL("../../package.json", import.meta.url);
@@ -31,7 +31,7 @@ const ATTENTION = onnx("Attention", { layout: "bhsd" });
 const MULTI_HEAD_ATTENTION = onnx("MultiHeadAttention", { layout: "bs(hd)" });
 const GROUP_QUERY_ATTENTION = onnx("GroupQueryAttention", { layout: "bs(hd)", causalOnly: true });
 
-/** What both of onnxruntime are given, but for attention. */
+/** The variants of both onnxruntime packages, except for attention. */
 const ONNX_VARIANTS = {
   matmul: [onnx("MatMul")],
   softmax: [onnx("Softmax")],
@@ -107,6 +107,6 @@ export const CONTESTANTS = [
 /** The variants that can compute a shape. */
 export const variantsFor = ({ variants }, { kind, causal }) => variants[kind].filter(({ causalOnly }) => causal || !causalOnly);
 
-/** The version, with what else names the thing that was measured. */
+/** The version, and whatever else identifies what was measured. */
 export const versionOf = ({ manifest }, { operator }, note) =>
   [JSON.parse(readFileSync(manifest, "utf8")).version, operator, note].filter(Boolean).join(" ");

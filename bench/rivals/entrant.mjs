@@ -4,16 +4,16 @@ import { fileURLToPath } from "node:url";
 
 const worker = fileURLToPath(new URL("worker.mjs", import.meta.url));
 
-/** Whoever has not answered by then has hung. */
+/** An entrant that has not answered by then has hung. */
 const PATIENCE_MS = 180_000;
 
 export const labelOf = ({ name, threads }) => `${name}, ${threads === 1 ? "1 thread" : `${threads} threads`}`;
 
-/** Starts the entrant on a shape; a failure of any kind rejects the request that it hits. */
+/** Starts the entrant on a shape; a failure of any kind rejects the pending request. */
 export function start({ name, threads }, variant, shape, io) {
   const child = fork(worker, [JSON.stringify({ name, threads, variant, shape, io })], {
     serialization: "advanced",
-    stdio: ["ignore", "ignore", "pipe", "ipc"], // libraries print what they find
+    stdio: ["ignore", "ignore", "pipe", "ipc"], // libraries print diagnostics
   });
   let pending;
   let printed = "";
@@ -38,7 +38,7 @@ export function start({ name, threads }, variant, shape, io) {
         if (child.connected) child.send({ request, ...options });
         else fail(`process ended ${printed}`);
       }),
-    /** Resolves when its memory and its cores are free again. */
+    /** Resolves once its memory and its cores are free again. */
     end: () =>
       new Promise((resolve) => {
         if (child.exitCode !== null || child.signalCode !== null) return resolve();

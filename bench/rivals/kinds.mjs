@@ -20,15 +20,15 @@ import { softmax } from "./kinds/softmax.mjs";
  * @property {(shape: Shape) => Record<string, Tensor>} constantsOf     what a model holds: there, and packed, before the first call
  * @property {(shape: Shape) => number[]} outDimsOf
  * @property {(shape: Shape, inputs: Record<string, Tensor>, constants: Record<string, Tensor>) => TrueRows[]} truthOf
- * @property {(shape: Shape) => number} toleranceOf   the largest absolute error of a right result
+ * @property {(shape: Shape) => number} toleranceOf   the largest absolute error of a correct result
  * @property {(shape: Shape) => number} workOf        what the result needs, in units of `rate`
- * @property {"gigaflops" | "gigaelements"} rate      billions a second
+ * @property {"gigaflops" | "gigaelements"} rate      billions per second
  */
 
 /** @type {readonly Kind[]} */
 export const KINDS = [attention, matmul, softmax, layer, linear];
 
-/** Some rows of the right result, and how far others may be from them. */
+/** Some rows of the correct result, and how far other results may be from them. */
 export function truthOf(shape) {
   const kind = kindOf(shape);
   const rows = kind.truthOf(shape, kind.inputsOf(shape), kind.constantsOf(shape));

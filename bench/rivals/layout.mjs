@@ -1,5 +1,5 @@
 /**
- * Orders of the axes of tensors with heads, which are those of rank 4: the bench's inputs are "bshd", some libraries want "bhsd", or the
+ * Orders of the axes of tensors with heads, which have rank 4: the bench's inputs are "bshd"; some libraries expect "bhsd", or the
  * heads of a row as one axis, "bs(hd)".
  */
 
@@ -15,7 +15,7 @@ function swapped(data, [, outer, inner, channels]) {
   return copy;
 }
 
-/** A tensor of layout "bshd" in the given one; others as they are. */
+/** A tensor of layout "bshd" in another layout; tensors without heads unchanged. */
 export function toLayout(layout, { data, dims }) {
   if (dims.length !== 4) return { data, dims };
   const [batch, seqLen, numHeads, headDim] = dims;
@@ -23,7 +23,7 @@ export function toLayout(layout, { data, dims }) {
   return { data, dims: layout === "bs(hd)" ? [batch, seqLen, numHeads * headDim] : dims };
 }
 
-/** The data of a result in the given layout as "bshd", in which it has `dims`. */
+/** The data of a result, converted from its layout to "bshd", in which it has `dims`. */
 export function fromLayout(layout, data, dims) {
   if (dims.length !== 4 || layout !== "bhsd") return data;
   const [batch, seqLen, numHeads, headDim] = dims;

@@ -1,4 +1,4 @@
-/** `npm run bench -- rivals`: headwise beside other libraries on the same inputs. README.md says what is fair about it. */
+/** `npm run bench -- rivals`: headwise next to other libraries on the same inputs. README.md says what makes it fair. */
 import { existsSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { coldStarts } from "./coldStart.mjs";
@@ -17,7 +17,11 @@ function print({ rows, absent }) {
   if (rows.length > 0)
     console.table(
       rows.map(({ shape, io, contestant, version, threads, timing, gigaflops, gigaelements, ofHeadwise, error }) => ({
-        ...{ shape, io, contestant, version, threads },
+        shape,
+        io,
+        contestant,
+        version,
+        threads,
         ms: significant(timing.median, 3),
         "1st quartile": significant(timing.spread[0], 3),
         "3rd quartile": significant(timing.spread[1], 3),
@@ -45,7 +49,7 @@ if (help) {
   process.exit();
 }
 if (!existsSync(new URL("node_modules", import.meta.url))) {
-  console.error("The other libraries are not installed. This command does it:\n\n  npm ci --ignore-scripts --prefix bench/rivals");
+  console.error("The other libraries are not installed. To install them:\n\n  npm ci --ignore-scripts --prefix bench/rivals");
   process.exit(1);
 }
 

@@ -1,4 +1,4 @@
-/** What the command line says. */
+/** The options of the command line. */
 import { parseArgs } from "node:util";
 import { CONTESTANTS } from "./contestants.mjs";
 import { kindOf, KINDS, shapesOf } from "./kinds.mjs";
@@ -8,14 +8,14 @@ export const USAGE = `npm run bench -- rivals [options]
   --kind LIST          ${KINDS.map(({ name }) => name).join(", ")}, several with commas between, or all;
                        default: attention
   --only TEXT          shapes whose name contains the text, or one of several with commas between, such as "1024" or "causal";
-                       without --kind, those of other kinds where no shape of attention does, such as "softmax" or "layer 512"
+                       without --kind, if no shape of attention matches, those of other kinds, such as "softmax" or "layer 512"
   --contestants TEXT   those whose name contains the text, or one of several with commas between: "headwise,web"
   --threads 1|2        default: both
   --io copy|resident   arrays in and out at each call, or inputs and result in the library's memory;
                        default: copy for attention of up to 32 rows, resident for the others
-  --rounds N           how often each one's turn comes; with --cold, how many processes; default 7
-  --limit SECONDS      whose calls take longer is skipped; default 5
-  --cold               instead: milliseconds from before the import to the first result of 12×128×64
+  --rounds N           rounds in which all are timed; with --cold, processes of each; default 7
+  --limit SECONDS      contestants whose calls take longer are skipped; default 5
+  --cold               instead: milliseconds from just before the import to the first result of 12×128×64
   --json FILE          also write everything that was measured
   --help               this text`;
 

@@ -1,4 +1,4 @@
-/** All entrants on one shape: each is checked, then they take turns, so that what the machine does besides hits all of them alike. */
+/** All entrants on one shape: each is checked, then they alternate, so that other load on the machine affects all equally. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { gigaPerSecond, summarise } from "../../build/tools/bench/measure.js";
 import { variantsFor, versionOf } from "./contestants.mjs";
@@ -6,17 +6,17 @@ import { labelOf, start } from "./entrant.mjs";
 import { kindOf, truthOf } from "./kinds.mjs";
 import { checkedError } from "./truth.mjs";
 
-/** With less, Node 20 still ran code that it had not optimised. */
+/** With less, Node 20 was still running unoptimised code. */
 const WARM_UP_MS = 1000;
 const TURN_MS = 60;
-/** How long threads spin after a call before they sleep, generously: until then they take the next one's core. */
+/** A generous bound on how long threads spin after a call before they sleep: until then they occupy the next entrant's core. */
 const SPIN_MS = 40;
 
-/** Milliseconds of calls by what makes their speed; shapes that come later are predicted with them. */
+/** Milliseconds of calls, by what determines their speed; used to predict later shapes. */
 const paces = new Map();
 const paceKey = (entrant, { kind, causal, kvLen }, io) => `${labelOf(entrant)} ${io} ${kind} ${causal} ${kvLen !== undefined}`;
 
-/** Prepares one variant and checks it; the reason why it can't take part is thrown. */
+/** Prepares one variant and checks it; throws the reason if it cannot take part. */
 async function tryVariant(entrant, variant, shape, io, truth, limit) {
   const runner = start(entrant, variant, shape, io);
   try {
@@ -31,7 +31,7 @@ async function tryVariant(entrant, variant, shape, io, truth, limit) {
   }
 }
 
-/** The entrant's fastest variant, prepared; if there is none, the reason is thrown. */
+/** The entrant's fastest variant, prepared; throws the reason if there is none. */
 async function admit(entrant, shape, io, truth, limit) {
   const pace = paces.get(paceKey(entrant, shape, io));
   const predicted = pace && pace * kindOf(shape).workOf(shape);
@@ -57,9 +57,9 @@ async function admit(entrant, shape, io, truth, limit) {
 /**
  * Runs the entrants on a shape.
  *
- * @param limit     milliseconds; whose calls take longer is skipped
- * @param progress  hears what goes on
- * @returns rows of those who were timed, fastest first, and the others with the reason
+ * @param limit     milliseconds; entrants whose calls take longer are skipped
+ * @param progress  called with a line of progress
+ * @returns rows of the entrants that were timed, fastest first, and the others with the reason
  */
 export async function race(shape, io, entrants, { rounds, limit, progress }) {
   const kind = kindOf(shape);
@@ -99,10 +99,16 @@ export async function race(shape, io, entrants, { rounds, limit, progress }) {
     .map(({ entrant: { name, threads }, version, error, samples, timing }) => {
       const headwise = timed.find(({ entrant }) => entrant.name === "headwise" && entrant.threads === threads);
       return {
-        ...{ shape: shape.name, io, contestant: name, version, threads, timing },
+        shape: shape.name,
+        io,
+        contestant: name,
+        version,
+        threads,
+        timing,
         [kind.rate]: gigaPerSecond(kind.workOf(shape), timing),
         ofHeadwise: headwise && timing.median / headwise.timing.median,
-        ...{ error, samples },
+        error,
+        samples,
       };
     })
     .sort((a, b) => a.timing.median - b.timing.median);

@@ -1,4 +1,4 @@
-/** What the results are held against: the same in float64, on some rows. Each kind computes its own; here is what they share. */
+/** What results are compared with: the same in float64, on some rows. Each kind computes its own; this is what they share. */
 
 /**
  * @typedef {object} TrueRows
@@ -29,7 +29,7 @@ export function product(a, b, [rows, depth, columns]) {
 /**
  * The largest absolute error of a result, tensors with heads in layout "bshd".
  *
- * @throws {Error} it is too large for a right result, or the result holds NaN
+ * @throws {Error} it is too large for a correct result, or the result contains NaN
  */
 export function checkedError({ rows, tolerance }, result) {
   let largest = 0;

@@ -1,4 +1,4 @@
-/** A child process: one contestant on one shape. It does what the parent asks, and answers each request. */
+/** A child process: one contestant on one shape. It answers each request of the parent. */
 import { CONTESTANTS } from "./contestants.mjs";
 import { kindOf } from "./kinds.mjs";
 import { fromLayout, toLayout } from "./layout.mjs";
@@ -8,7 +8,7 @@ const { module } = CONTESTANTS.find((contestant) => contestant.name === name);
 const { layout, model: format } = variant;
 const kind = kindOf(shape);
 
-/** Calls shorter than this are timed in groups as long. */
+/** Calls shorter than this are timed in groups of this length. */
 const SHORTEST_SAMPLE_MS = 0.25;
 
 let contestant;
@@ -19,14 +19,14 @@ async function call() {
 }
 
 const requests = {
-  /** The first result, with the milliseconds from before the import up to it, and those of the call alone. */
+  /** The first result, with the milliseconds from just before the import, and those of the call alone. */
   async prepare() {
     const inputs = Object.fromEntries(
       Object.entries(kind.inputsOf(shape)).map(([name, tensor]) => [name, toLayout(layout, tensor)]),
     );
     const outDims = kind.outDimsOf(shape);
     const task = { kind: kind.name, shape, inputs, constants: kind.constantsOf(shape), outDims, io };
-    // Before the clock starts: whoever uses such a library has the model as a file.
+    // Before the clock starts: users of such a library have the model as a file.
     const model = format && (await import(`./models/${format}.mjs`)).writeModel(task, variant);
 
     const start = performance.now();
@@ -39,7 +39,7 @@ const requests = {
     return { cold: end - start, firstCall: end - called, note: contestant.note, result };
   },
 
-  /** Two calls at least, for the compiler; returns the milliseconds of the fastest. */
+  /** At least two calls, for the compiler; returns the milliseconds of the fastest. */
   async warmUp({ milliseconds }) {
     const start = performance.now();
     let fastest = Infinity;
@@ -51,7 +51,7 @@ const requests = {
     return fastest;
   },
 
-  /** Milliseconds a call, one call at least. */
+  /** Milliseconds per call, of at least one call. */
   async turn({ milliseconds }) {
     const samples = [];
     const start = performance.now();

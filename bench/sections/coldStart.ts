@@ -1,4 +1,4 @@
-/** Cold start: from before the import to the first result, in fresh processes. */
+/** Cold start: from just before the import to the first result, in fresh processes. */
 import { execFileSync } from "node:child_process";
 import { type Context, type Row, type Section, timingCells } from "../context.js";
 import { summarise } from "../measure.js";

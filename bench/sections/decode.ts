@@ -1,4 +1,4 @@
-/** One new token on a cache, against a plain read loop over as many bytes as keys and values take. */
+/** One new token on a cache, against a plain read loop over the bytes of its keys and values. */
 import type { Engine, EngineTensor, KVCache } from "headwise";
 import { scaledDotProductAttention as reference } from "headwise/reference";
 import { measureAgainst, readProbe } from "../ceilings/ceilings.js";
@@ -9,13 +9,13 @@ import { gigaPerSecond } from "../measure.js";
 import { areInstalled, raceOn } from "../rivals.js";
 import { DECODE, DECODE_ROWS, type DecodeShape } from "../shapes.js";
 
-/** Keys that are random; longer caches repeat them, which changes no result. */
+/** Random keys; longer caches repeat them, which does not change the result. */
 const PERIOD = 512;
 
 const DTYPES = ["float32", "int8"] as const;
 type CacheType = (typeof DTYPES)[number];
 
-/** Absolute, for values of about 1: several times what rounding to 127 steps gives. */
+/** Absolute, for values of about 1: several times the error of rounding to 127 steps. */
 const INT8_TOLERANCE = 0.02;
 
 /** Of keys and values, with their scales. */
@@ -58,7 +58,7 @@ function decodingOf(engine: Engine, { numHeads, numKvHeads, headDim, kvLen }: De
 
 const RIVALS = ["onnxruntime-node", "onnxruntime-web", "LiteRT.js", "jax-js", "plain JavaScript"];
 
-/** Other libraries on the same task, with headwise in the same race. */
+/** Other libraries on the same task, in a race with headwise. */
 async function rivalRows(threads: number, wants: Context["wants"], progress: Context["progress"]): Promise<Row[]> {
   const shapes = DECODE_ROWS.filter(({ name }) => wants(name));
   if (shapes.length === 0 || !areInstalled()) return [];
@@ -72,7 +72,10 @@ async function rivalRows(threads: number, wants: Context["wants"], progress: Con
     )) {
       const bytes = 8 * shape.numKvHeads * shape.kvLen! * shape.headDim;
       rows.push({
-        ...{ build: `${contestant} ${version}`, shape: shape.name, dtype: "float32", threads: count },
+        build: `${contestant} ${version}`,
+        shape: shape.name,
+        dtype: "float32",
+        threads: count,
         ...timingCells(timing),
         "GB/s": gigaPerSecond(bytes, timing),
         "error, 1e-6": 1e6 * error,
@@ -106,7 +109,10 @@ export default {
             if (dtype === "float32") medians.set(count, timing.median);
             const rate = gigaPerSecond(bytes, timing);
             rows.push({
-              ...{ build, shape: shape.name, dtype, threads: count },
+              build,
+              shape: shape.name,
+              dtype,
+              threads: count,
               ...timingCells(timing),
               "GB/s": rate,
               "read loop GB/s": ceiling,

@@ -1,4 +1,4 @@
-/** What sharing a call costs: one of a few microseconds, alone, shared in a row, and shared after a pause in which workers park. */
+/** The cost of sharing a call of a few microseconds: on one thread, shared back to back, and shared after workers have parked. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { openRuntime, readOptions } from "../../src/engine/openEngine.js";
 import { scaledDotProductAttention } from "../../src/attention/scaledDotProductAttention.js";

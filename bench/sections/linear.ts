@@ -1,4 +1,4 @@
-/** Linear attention: its share of the peak, how its time grows, and from which length on it is faster than softmax attention. */
+/** Linear attention: its share of the peak, how its time grows, and the length from which it beats softmax attention. */
 import type { FullEngine, LinearOptions, PackagedBuild } from "headwise";
 import { linearAttention as reference } from "headwise/reference";
 import { measureAgainst, peakProbes } from "../ceilings/ceilings.js";
@@ -12,15 +12,15 @@ const DIM = 64;
 /** Keys in a chunk, the default of the option. */
 const CHUNK = 48;
 
-/** The length whose speed is measured, and half of it for the slope. */
+/** The length that is measured, and half of it for the slope. */
 const LENGTH = 16384;
-/** Lengths at which it is set beside softmax attention. */
+/** Lengths at which it is compared with softmax attention. */
 const LENGTHS = [64, 128, 256, 512, 1024, 2048, 4096];
 
 interface Kind {
   readonly name: string;
   readonly options: LinearOptions;
-  /** Floating-point operations a row and head that it does, at that chunk size. */
+  /** Floating-point operations per row and head, at that chunk size. */
   readonly flops: number;
 }
 
@@ -30,7 +30,7 @@ const KINDS: readonly Kind[] = [
   { name: "full", options: {}, flops: sums },
   { name: "causal", options: { causal: true }, flops: sums + inChunk },
 ];
-/** The rules, beside the kernel form. */
+/** The rules, in addition to the kernel form. */
 const RULES: readonly Kind[] = [
   { name: "linear", options: { rule: "linear" }, flops: sums + inChunk },
   { name: "gated", options: { rule: "gated" }, flops: sums + inChunk },
@@ -55,7 +55,7 @@ function inputsOf(engine: FullEngine, length: number, layout: Layout) {
     k: resident(
       engine,
       scaled(normal(dims, 2), (x) => x / DIM),
-    ), // short, as delta rules want keys
+    ), // short, as delta rules require keys to be
     v: resident(engine, normal(dims, 3)),
     out: engine.tensor(dims),
     decay: resident(
@@ -100,7 +100,7 @@ function checkedError(engine: FullEngine, options: LinearOptions): number {
   throw new Error(`linear attention: error ${error}, no speed is reported on a wrong result`);
 }
 
-/** 16384 rows against the peak, and against half as many rows, on one thread and on more. */
+/** 16384 rows against the peak, and against half as many rows, on one thread and on several. */
 async function speedRows(build: PackagedBuild, { threads, wants, progress }: Context): Promise<Row[]> {
   const rows: Row[] = [];
   const counts = threads > 1 ? [1, threads] : [1];
@@ -121,7 +121,10 @@ async function speedRows(build: PackagedBuild, { threads, wants, progress }: Con
       for (const [index, count] of counts.entries()) {
         const rate = gigaPerSecond(HEADS * LENGTH * kind.flops, timings[index]!);
         rows.push({
-          ...{ build, shape, layout, threads: count },
+          build,
+          shape,
+          layout,
+          threads: count,
           ...timingCells(timings[index]!),
           "GFLOP/s": rate,
           "peak GFLOP/s": ceiling,
@@ -138,7 +141,7 @@ async function speedRows(build: PackagedBuild, { threads, wants, progress }: Con
   return rows;
 }
 
-/** By length, beside softmax attention: from where on it is faster. */
+/** By length, next to softmax attention: from which length it is faster. */
 async function lengthRows(build: PackagedBuild, { wants, progress }: Context): Promise<Row[]> {
   const rows: Row[] = [];
   const engine = await openEngine(build);
@@ -146,12 +149,15 @@ async function lengthRows(build: PackagedBuild, { wants, progress }: Context): P
     for (const length of LENGTHS) {
       const shape = `${HEADS}×${length}×${DIM} ${kind.name}`;
       if (!wants(shape)) continue;
-      progress(`${build} linear beside softmax ${shape}`);
+      progress(`${build} linear and softmax ${shape}`);
       const inputs = inputsOf(engine, length, "bshd");
       const [linear, softmax] = measure([inputs.linear(kind), inputs.softmax(kind.name === "causal")]);
       inputs.dispose();
       rows.push({
-        ...{ build, shape, layout: "bshd", threads: 1 },
+        build,
+        shape,
+        layout: "bshd",
+        threads: 1,
         ...timingCells(linear!),
         "softmax attention, ms": softmax!.median,
         "× softmax": softmax!.median / linear!.median,
@@ -164,7 +170,7 @@ async function lengthRows(build: PackagedBuild, { wants, progress }: Context): P
 
 export default {
   name: "linear",
-  title: "Linear attention: elu+1, rules, and beside softmax attention; operations are those of chunks of 48",
+  title: "Linear attention: elu+1, rules, and next to softmax attention; operations are those of chunks of 48",
   async run(context: Context): Promise<Row[]> {
     const rows: Row[] = [];
     for (const build of context.builds) rows.push(...(await speedRows(build, context)), ...(await lengthRows(build, context)));

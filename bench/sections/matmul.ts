@@ -6,12 +6,12 @@ import { normal } from "../data.js";
 import { gigaPerSecond } from "../measure.js";
 import { MATMUL, type MatmulShape } from "../shapes.js";
 
-/** Of an error for each step of a sum: above every rounding, far below any wrong result, which would be off by √depth. */
+/** Error per step of a sum: above all rounding, far below any wrong result, which would be off by √depth. */
 const TOLERANCE = 2e-7;
 
 export default {
   name: "matmul",
-  title: "Matrix product, inputs and outputs in the engine's memory; packed: the right-hand side packed before",
+  title: "Matrix product, inputs and outputs in the engine's memory; packed: the right-hand side is packed in advance",
   async run({ builds, threads: several, wants, progress }: Context): Promise<Row[]> {
     const rows: Row[] = [];
     for (const build of builds) {
@@ -79,7 +79,7 @@ function residentProduct(engine: FullEngine, { name, rows, depth, columns }: Mat
   };
 }
 
-/** Of a row in each quarter, in every 13th column. */
+/** Of one row in each quarter, in every 13th column. */
 function largestError(a: EngineTensor<"float32">, b: EngineTensor<"float32">, out: EngineTensor<"float32">): number {
   const [rows, depth] = a.dims as [number, number];
   const columns = b.dims[1]!;

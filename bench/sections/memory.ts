@@ -1,8 +1,8 @@
-/** Memory: the most that a fresh process held, against what inputs, outputs and the plan of the call say. */
+/** Memory: the peak of a fresh process, against what inputs, outputs and the plan of the call predict. */
 import { execFileSync } from "node:child_process";
 import { type Context, type Row, type Section } from "../context.js";
 
-/** At and above the length at which the scores of one head alone take a GiB. */
+/** At and above the length at which the scores of a single head take a GiB. */
 const LENGTHS = [1024, 2048, 4096, 8192, 16384];
 const MIB = 2 ** 20;
 

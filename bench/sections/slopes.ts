@@ -1,4 +1,4 @@
-/** How time grows with the length: N against 2N, in turn. */
+/** How time grows with the length: N and 2N, alternating. */
 import { type Context, openEngine, residentCall, type Row, type Section, timingCells } from "../context.js";
 import { checkedError } from "../correctness.js";
 import { measure } from "../measure.js";
@@ -6,7 +6,7 @@ import { type AttentionShape, FORWARD, LONG, windowed } from "../shapes.js";
 
 const named = (name: string): AttentionShape => [...FORWARD, ...LONG].find((shape) => shape.name === name)!;
 
-/** N and 2N, and the ratio that the operations have. */
+/** N and 2N, and the ratio of their operations. */
 const PAIRS: readonly [AttentionShape, AttentionShape][] = [
   [named("12×1024×64 full"), named("12×2048×64 full")],
   [named("12×2048×64 full"), named("12×4096×64 full")],

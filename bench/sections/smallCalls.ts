@@ -1,4 +1,4 @@
-/** Small calls: copies included, and in the engine's memory, beside plain JavaScript. */
+/** Small calls, with copies and in the engine's memory, next to plain JavaScript. */
 import { scaledDotProductAttention as baseline } from "headwise/baseline";
 import { measureAgainst, peakProbes } from "../ceilings/ceilings.js";
 import { type Context, openEngine, residentCall, type Row, type Section, timingCells } from "../context.js";
@@ -7,7 +7,7 @@ import { inputsOf } from "../data.js";
 import { gigaPerSecond, type Timing } from "../measure.js";
 import { flopsOf, ONE_HEAD } from "../shapes.js";
 
-/** Calls in one turn: one alone is too short for the clock. */
+/** Calls per turn: a single one is too short for the clock. */
 const CALLS = 50;
 const each = (run: () => unknown) => () => {
   for (let call = 0; call < CALLS; call++) run();

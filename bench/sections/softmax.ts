@@ -1,4 +1,4 @@
-/** Softmax along an axis: elements a second, beside the reading of as many bytes and plain JavaScript. */
+/** Softmax along an axis: elements per second, next to reading as many bytes and to plain JavaScript. */
 import { createEngine, type FullEngine, type PackagedBuild, type SoftmaxOptions } from "headwise";
 import { softmax as reference } from "headwise/reference";
 import { measureAgainst, readProbe } from "../ceilings/ceilings.js";
@@ -28,7 +28,7 @@ const SHAPES: readonly SoftmaxShape[] = [
   { name: "[6144, 512] along axis 0", dims: [6144, 512], options: { axis: 0 } },
 ];
 
-/** Rows of the last axis in plain JavaScript, written with care. */
+/** Rows of the last axis in carefully written plain JavaScript. */
 function plainRows({ data, dims }: Tensor, out: Float32Array): void {
   const length = dims.at(-1)!;
   for (let first = 0; first < data.length; first += length) {
@@ -44,7 +44,7 @@ function openFull(build: PackagedBuild, threads: number): Promise<FullEngine> {
   return createEngine({ build, threads, operations: "all" });
 }
 
-/** A call whose tensors lie in the engine's memory, its results checked against the reference. */
+/** A call whose tensors are in the engine's memory, with its results checked against the reference. */
 function checkedCall(engine: FullEngine, { name, dims, options, isMasked }: SoftmaxShape): { run: () => unknown; error: number } {
   const { data } = normal(dims, 1);
   const x = engine.tensor(dims);

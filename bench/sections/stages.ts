@@ -1,4 +1,4 @@
-/** Where the time of a call goes: each stage alone, on the data of one head at 12 × 1024 × 64, as often as the call needs it. */
+/** Where the time of a call goes: each stage alone, on the data of one head at 12 × 1024 × 64, as often as the call runs it. */
 import type { PackagedBuild } from "headwise";
 import { STRIP_ROWS } from "../../src/runtime/builds.js";
 import { instantiate } from "../../src/runtime/instantiate.js";
@@ -97,7 +97,7 @@ function stagesOf(build: PackagedBuild): Stage[] {
 
 export default {
   name: "stages",
-  title: "Stages of 12×1024×64 full on one thread, each alone on one head's data in L2, in turn with the whole call",
+  title: "Stages of 12×1024×64 full on one thread, each alone on one head's data in L2, alternating with the whole call",
   async run({ builds, wants, progress }: Context): Promise<Row[]> {
     if (!wants(SHAPE.name)) return [];
     const rows: Row[] = [];

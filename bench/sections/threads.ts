@@ -1,4 +1,4 @@
-/** One thread against several, in turn. */
+/** One thread against several, alternating. */
 import { type Context, openEngine, residentCall, type Row, type Section, timingCells } from "../context.js";
 import { checkedError } from "../correctness.js";
 import { gigaPerSecond, measure } from "../measure.js";

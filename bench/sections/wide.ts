@@ -1,6 +1,6 @@
 /**
- * Build "wide" beside "relaxed" and native onnxruntime-node, each in a process of its own, in turn: the flag that "wide" turns on
- * changes what V8 makes of "relaxed" too.
+ * Build "wide" next to "relaxed" and native onnxruntime-node, alternating, each in its own process: the flag that "wide" turns on
+ * also changes what V8 generates for "relaxed".
  */
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -20,15 +20,15 @@ const SHAPES: readonly RaceShape[] = [
 
 /** GFLOP/s at most, on one thread, of each contestant's build. */
 const peakOf = (build: string): number =>
-  Number(execFileSync(process.execPath, [fileURLToPath(new URL("widePeak.js", import.meta.url)), build], { encoding: "utf8" }));
+  Number(execFileSync(process.execPath, [fileURLToPath(new URL("../widePeak.js", import.meta.url)), build], { encoding: "utf8" }));
 
 export default {
   name: "wide",
-  title: 'Build "wide" beside "relaxed" and native onnxruntime-node; the peak is that of the build on one thread',
+  title: 'Build "wide" next to "relaxed" and native onnxruntime-node; the peak is that of the build on one thread',
   async run({ builds, threads, wants, progress }: Context): Promise<Row[]> {
     const shapes = SHAPES.filter(({ name }) => wants(name));
     if (shapes.length === 0) return [];
-    const reason = builds.includes("relaxed") ? whyNotWide() : 'it stands beside build "relaxed"';
+    const reason = builds.includes("relaxed") ? whyNotWide() : 'it is compared with build "relaxed"';
     if (reason !== undefined) {
       console.log(`wide: not run, ${reason}`);
       return [];
@@ -46,7 +46,10 @@ export default {
         const peak = count === 1 ? peaks.get(contestant) : undefined;
         const native = raced.find((row) => row.contestant === "onnxruntime-node" && row.threads === threads);
         rows.push({
-          ...{ shape: shape.name, contestant, version, threads: count },
+          shape: shape.name,
+          contestant,
+          version,
+          threads: count,
           ...timingCells(timing),
           "GFLOP/s": gigaflops,
           "peak GFLOP/s": peak,

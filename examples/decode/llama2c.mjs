@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 export function readModel(path) {
   const { buffer, byteOffset } = Uint8Array.from(readFileSync(path));
   const [embedDim, hidden, layers, numHeads, numKvHeads, signedVocabulary, length] = new Int32Array(buffer, byteOffset, 7);
-  const vocabulary = Math.abs(signedVocabulary); // below 0 where the logits have a matrix of their own
+  const vocabulary = Math.abs(signedVocabulary); // negative if the logits have their own matrix
   const headDim = embedDim / numHeads;
   const kvDim = headDim * numKvHeads;
   let at = byteOffset + 28;
@@ -36,8 +36,11 @@ export function readModel(path) {
 
   const blocks = Array.from({ length: layers }, (_, layer) => ({
     attention: { q: q[layer], k: k[layer], v: v[layer], out: out[layer] },
-    ...{ norm1: { weight: norm1[layer] }, norm2: { weight: norm2[layer] } },
-    ...{ up: up[layer], gate: gate[layer], down: down[layer] },
+    norm1: { weight: norm1[layer] },
+    norm2: { weight: norm2[layer] },
+    up: up[layer],
+    gate: gate[layer],
+    down: down[layer],
   }));
   return {
     config: { embedDim, numHeads, numKvHeads, rotary: { interleaved: true }, eps: 1e-5 },

@@ -1,6 +1,6 @@
 /**
- * Greedy decoding with a KV cache: the prompt goes through the model at once, then each token alone, while keys and values of earlier
- * ones stay in the caches. Then the same without caches, where each token means the whole text again, to compare.
+ * Greedy decoding with a KV cache: the prompt goes through the model at once, then one token at a time, while the caches keep the keys
+ * and values of earlier tokens. Then, for comparison, the same without caches, where each token needs the whole text again.
  */
 import { createEngine } from "headwise";
 import { runExample, UsageError } from "../options.mjs";
@@ -45,7 +45,7 @@ function load(options) {
   const { seed, layers, embed: embedDim, heads: numHeads, "kv-heads": numKvHeads, vocabulary, prompt, tokens } = options;
   if (options.model !== "") {
     const loaded = readModel(options.model);
-    if (tokens >= loaded.length) throw new UsageError(`--tokens ${tokens}: the model is for less than ${loaded.length}`);
+    if (tokens >= loaded.length) throw new UsageError(`--tokens ${tokens}: the model takes fewer than ${loaded.length}`);
     return { ...loaded, prompt: [BEGIN] };
   }
   if (embedDim % (2 * numHeads) !== 0) throw new UsageError(`--embed ${embedDim}: not a multiple of twice --heads ${numHeads}`);
@@ -83,7 +83,16 @@ async function main(options) {
 }
 
 const DEFAULTS = {
-  ...{ seed: 1, layers: 4, embed: 256, heads: 8, "kv-heads": 2, vocabulary: 512, prompt: 64, tokens: 64, threads: 1 },
-  ...{ model: "", tokenizer: "" },
+  seed: 1,
+  layers: 4,
+  embed: 256,
+  heads: 8,
+  "kv-heads": 2,
+  vocabulary: 512,
+  prompt: 64,
+  tokens: 64,
+  threads: 1,
+  model: "",
+  tokenizer: "",
 };
 await runExample("decode", DEFAULTS, main);

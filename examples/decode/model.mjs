@@ -1,4 +1,4 @@
-/** A language model of Llama's kind: embedding, blocks, norm, logits. Touvron et al. 2023, arXiv:2302.13971. */
+/** A language model like Llama: embedding, blocks, norm, logits. Touvron et al. 2023, arXiv:2302.13971. */
 import { TransformerBlock } from "../transformer-block/block.mjs";
 
 export class LanguageModel {
@@ -24,7 +24,7 @@ export class LanguageModel {
   /**
    * Logits of the token after the last one.
    *
-   * @param tokens  with caches: those that came since the last call; else the whole text
+   * @param tokens  with caches, those that are new since the last call; otherwise the whole text
    */
   logits(tokens, caches) {
     const { engine, norm, output } = this;

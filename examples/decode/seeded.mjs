@@ -1,4 +1,4 @@
-/** A model with random parameters, the same for the same seed: it says nothing, but computes what a trained one computes. */
+/** A model with random parameters from a seed: its text is nonsense, but its arithmetic is that of a trained model. */
 
 /** mulberry32: uniform in [0, 1). */
 function generator(seed) {
@@ -11,7 +11,7 @@ function generator(seed) {
   };
 }
 
-/** Sizes as options give them; returns { config, parameters } for LanguageModel. */
+/** Takes the options' sizes; returns { config, parameters } for LanguageModel. */
 export function seededModel({ seed, layers, embedDim, numHeads, numKvHeads, vocabulary }) {
   const uniform = generator(seed);
   const matrix = (rows, columns) => ({
@@ -23,11 +23,16 @@ export function seededModel({ seed, layers, embedDim, numHeads, numKvHeads, voca
   const hidden = 3 * embedDim;
   const block = () => ({
     attention: {
-      ...{ q: matrix(embedDim, embedDim), k: matrix(kvDim, embedDim), v: matrix(kvDim, embedDim) },
+      q: matrix(embedDim, embedDim),
+      k: matrix(kvDim, embedDim),
+      v: matrix(kvDim, embedDim),
       out: matrix(embedDim, embedDim),
     },
-    ...{ norm1: norm, norm2: norm },
-    ...{ up: matrix(hidden, embedDim), gate: matrix(hidden, embedDim), down: matrix(embedDim, hidden) },
+    norm1: norm,
+    norm2: norm,
+    up: matrix(hidden, embedDim),
+    gate: matrix(hidden, embedDim),
+    down: matrix(embedDim, hidden),
   });
   return {
     config: { embedDim, numHeads, numKvHeads, rotary: {}, eps: 1e-5 },

@@ -1,6 +1,6 @@
 /**
- * A context that is split between processes: each holds a part of the keys and values, gets the queries of a token, and sends back
- * what attention on its part gives; merged, that is attention on all keys. Over a network the same messages go to machines.
+ * A context split among processes: each holds a part of the keys and values, receives the queries of a token, and sends back attention
+ * on its part; merged, that is attention on all keys. The same messages could go to other machines.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { createEngine } from "headwise";
 import { runExample, UsageError } from "../options.mjs";
 
-/** A process that holds parts. */
+/** Starts a process that holds parts. */
 async function start(sizes, parts) {
   const module = fileURLToPath(new URL("part.mjs", import.meta.url));
   const child = fork(module, [JSON.stringify({ ...sizes, parts })], { serialization: "advanced" });

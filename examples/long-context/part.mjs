@@ -1,7 +1,7 @@
 /** A process that holds parts of the keys and values, and attends to them. */
 import { createEngine } from "headwise";
 
-/** Each part: how many keys, and a seed of their numbers. */
+/** Each part: the number of its keys, and a seed for their values. */
 const { numKvHeads, headDim, parts } = JSON.parse(process.argv[2]);
 const CHUNK = 512;
 
@@ -9,7 +9,7 @@ const engine = await createEngine();
 const capacity = parts.reduce((sum, { keys }) => sum + keys, 0);
 const cache = engine.createKVCache({ numKvHeads, headDim, capacity });
 
-/** Stands for what a model computes: numbers between −1 and 1 (Park & Miller 1988). */
+/** In place of what a model computes: numbers between −1 and 1 (Park & Miller 1988). */
 function generator(seed) {
   let state = seed;
   return () => (state = (state * 48271) % 2147483647) / 1073741823.5 - 1;

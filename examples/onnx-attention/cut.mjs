@@ -2,7 +2,7 @@
 import { Graph } from "./graph.mjs";
 
 /**
- * @param operator  of the node; the first one of its kind is taken
+ * @param operator  of the node; its first occurrence is used
  * @returns `before` and `after`, graphs with the names of their inputs and outputs; `node`, which is in neither
  */
 export function cutAt(graph, operator, outputs) {
@@ -21,7 +21,7 @@ export function cutAt(graph, operator, outputs) {
   };
 }
 
-/** Nodes as a graph of their own, with the constants that they use; what else they use are its inputs. */
+/** Nodes as a separate graph, with the constants that they use; everything else that they use becomes its inputs. */
 function part({ initializers }, nodes) {
   const graph = new Graph();
   graph.nodes = nodes;

@@ -27,7 +27,7 @@ const FLOAT = 1;
 const INT32 = 6;
 const INT64 = 7;
 
-/** The operators of ONNX, and onnxruntime's own. */
+/** The operators of ONNX and of onnxruntime. */
 const OPERATOR_SETS = [
   { domain: "", version: 23 },
   { domain: "com.microsoft", version: 1 },
@@ -47,14 +47,14 @@ const value = (name, dims) => ({
   type: { tensor_type: { elem_type: FLOAT, shape: dims && { dim: dims.map((size) => ({ dim_value: size })) } } },
 });
 
-/** A number is an integer, unless it comes as { float }. */
+/** A number is an integer unless it is given as { float }. */
 function attribute(name, value) {
   if (typeof value === "string") return { name, s: new TextEncoder().encode(value), type: 3 };
   if (Array.isArray(value)) return { name, ints: value, type: 7 };
   return typeof value === "number" ? { name, i: value, type: 2 } : { name, f: value.float, type: 1 };
 }
 
-/** A graph that grows operator by operator. Values go by their names. */
+/** A graph, built operator by operator. Values are identified by name. */
 export class Graph {
   nodes = [];
   initializers = [];

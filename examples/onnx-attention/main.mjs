@@ -11,7 +11,7 @@ const RUNS = 5;
 const openSession = (graph, inputs, outputs) =>
   ort.InferenceSession.create(graph.encode(protobuf, inputs, outputs), { executionProviders: ["wasm"], logSeverityLevel: 3 });
 
-/** A part's inputs, of sizes that it finds out itself. */
+/** A part of the graph with its inputs, whose sizes it determines itself. */
 const unsized = (names) => Object.fromEntries(names.map((name) => [name, undefined]));
 const pick = (values, names) => Object.fromEntries(names.map((name) => [name, values[name]]));
 

@@ -14,7 +14,7 @@ export function generator(seed) {
 
 /**
  * x [1, rows, embedDim] → out of the same sizes: norm, causal self-attention, residual, norm, feed-forward layer, residual.
- * Of graphs that come as files, load `nodes` and `initializers` instead.
+ * For a graph in a file, load its `nodes` and `initializers` instead.
  */
 export function writeBlock({ seed, rows, embedDim, numHeads }) {
   const uniform = generator(seed);

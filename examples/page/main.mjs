@@ -7,7 +7,7 @@ import { runExample, UsageError } from "../options.mjs";
 
 const folderOf = (url) => fileURLToPath(new URL(".", url));
 
-/** Folders by the path that they have in the page; the page's import map says the same. */
+/** Folders by their path in the page, as in the page's import map. */
 const FOLDERS = {
   "/headwise/": folderOf(import.meta.resolve("headwise")),
   "/loader/": folderOf(import.meta.resolve("@assemblyscript/loader")),
@@ -39,7 +39,7 @@ async function main({ port, write }) {
       const filter = (path) => extname(path) in TYPES || statSync(path).isDirectory();
       cpSync(folder, join(write, prefix), { recursive: true, filter });
     }
-    console.log(`written to ${write}: any web server can serve it`);
+    console.log(`written to ${write}; any web server can serve it`);
     return;
   }
   const number = Number(port);

@@ -1,4 +1,4 @@
-/** A thread that holds the engine: calls come one by one, and while one is computed the server goes on answering. */
+/** A thread that holds the engine: calls arrive one by one, and the server keeps answering while one is computed. */
 import { parentPort, workerData } from "node:worker_threads";
 import { createEngine } from "headwise";
 
@@ -9,7 +9,7 @@ parentPort.on("message", ({ q, k, v, options }) => {
     const { data, dims } = engine.scaledDotProductAttention(q, k, v, options);
     parentPort.postMessage({ out: { data, dims } }, [data.buffer]);
   } catch (error) {
-    // The wrong kind of value or one that doesn't fit is the caller's mistake, and the message says which.
+    // TypeError and RangeError are the caller's mistakes, and their messages say what is wrong.
     const isCallers = error instanceof TypeError || error instanceof RangeError;
     parentPort.postMessage({ problem: error.message, isCallers });
   }

@@ -1,4 +1,4 @@
-/** Calls of one engine, one after the other: so many may wait, and none takes longer than its time, waiting included. */
+/** Calls of one engine, one after the other: a limited number may wait, for a limited time, computation included. */
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { Refused } from "./refused.mjs";
@@ -16,7 +16,7 @@ export class JobQueue {
   #isClosing = false;
   #onEmpty = () => undefined;
 
-  /** @param options  { capacity, timeout, engine }: jobs that may wait; milliseconds; as `createEngine` takes them */
+  /** @param options  { capacity, timeout, engine }: jobs that may wait; milliseconds; options of `createEngine` */
   constructor(options) {
     this.#options = options;
   }
@@ -35,7 +35,7 @@ export class JobQueue {
     this.#next();
   }
 
-  /** Refuses a job that there is no room for. */
+  /** Throws if there is no room for another job. */
   assertRoom() {
     const { capacity } = this.#options;
     if (this.#isClosing) throw new Refused(503, "the service is shutting down");
@@ -44,9 +44,9 @@ export class JobQueue {
   }
 
   /**
-   * The result { data, dims } of a call { q, k, v, options }, whose arrays are the queue's from now on.
+   * The result { data, dims } of a call { q, k, v, options }, whose arrays belong to the queue from now on.
    *
-   * @param signal  aborted when nobody waits for the result any more
+   * @param signal  aborted when nobody is waiting for the result any more
    */
   async run(call, signal) {
     this.assertRoom();
@@ -66,7 +66,7 @@ export class JobQueue {
     }
   }
 
-  /** Takes no more jobs, and finishes those that it has. */
+  /** Accepts no more jobs, and finishes those that it has. */
   async close() {
     this.#isClosing = true;
     if (this.#running || this.#waiting.length > 0) await new Promise((resolve) => (this.#onEmpty = resolve));
@@ -92,7 +92,7 @@ export class JobQueue {
     this.#next();
   }
 
-  /** Ends a job without a result. A call that runs can't be stopped but with its thread. */
+  /** Ends a job without a result. A running call can only be stopped by ending its thread. */
   #drop(job, reason) {
     if (job === this.#running) return void this.#restart(reason);
     this.#waiting = this.#waiting.filter((other) => other !== job);

@@ -1,4 +1,4 @@
-/** Starts the service, and ends it on Ctrl-C or SIGTERM when what it has taken on is done. */
+/** Starts the service; on Ctrl-C or SIGTERM ends it after the accepted calls are finished. */
 import { runExample, UsageError } from "../options.mjs";
 import { Service } from "./service.mjs";
 
@@ -12,14 +12,19 @@ async function main({ host, port, threads, waiting, timeout, "body-bytes": bodyB
   console.log(`listening at ${address}`);
   for (const signal of ["SIGINT", "SIGTERM"]) {
     process.once(signal, () => {
-      console.log(`${signal}: finishing what runs; once more ends it at once`);
+      console.log(`${signal}: finishing accepted calls; repeat to end at once`);
       void service.close().then(() => console.log("finished"));
     });
   }
 }
 
 const DEFAULTS = {
-  ...{ host: "localhost", port: "8080", threads: 1 },
-  ...{ waiting: 16, timeout: 10_000, "body-bytes": 16 * 2 ** 20, "memory-bytes": 2 ** 30 },
+  host: "localhost",
+  port: "8080",
+  threads: 1,
+  waiting: 16,
+  timeout: 10_000,
+  "body-bytes": 16 * 2 ** 20,
+  "memory-bytes": 2 ** 30,
 };
 await runExample("service", DEFAULTS, main);

@@ -20,23 +20,23 @@ export class Service {
     const { timeout, waiting } = limits;
     this.#limits = limits;
     this.#queue = new JobQueue({ capacity: waiting, timeout, engine });
-    // Who sends too slowly gets 408 from Node.
+    // Clients that send too slowly get 408 from Node.
     const times = { requestTimeout: timeout, headersTimeout: timeout, connectionsCheckingInterval: Math.ceil(timeout / 4) };
     this.#server = createServer(times, (request, response) => void this.#answer(request, response));
   }
 
-  /** Returns the address that it listens at. */
+  /** Returns the address at which it listens. */
   async listen(port, host) {
     await new Promise((resolve, reject) => this.#server.once("error", reject).listen(port, host, resolve));
     await this.#queue.start();
     return `http://${host}:${this.#server.address().port}`;
   }
 
-  /** Takes no more requests, answers those that it has, and ends. */
+  /** Accepts no more requests, answers those that it has, and ends. */
   async close() {
     this.#isClosing = true;
     const closed = new Promise((resolve) => this.#server.close(resolve));
-    // Whoever is still sending then gets no answer.
+    // Clients that are still sending get no answer.
     const timer = setTimeout(() => this.#server.closeAllConnections(), 2 * this.#limits.timeout);
     await closed;
     clearTimeout(timer);
@@ -52,7 +52,7 @@ export class Service {
       const { status = 500, headers = {}, message } = error;
       if (!(error instanceof Refused) && !response.destroyed) console.error(error);
       send(response, status, { "Content-Type": JSON_TYPE, ...headers }, JSON.stringify({ error: message }));
-      request.resume(); // what still comes within the time for a body is dropped: a client that is cut off would not read the answer
+      request.resume(); // drops what still arrives within the time for a body: a client that is cut off would not read the answer
     }
   }
 

@@ -16,7 +16,7 @@ export const TYPES = [JSON_TYPE, BINARY_TYPE];
 
 const NAMES = ["q", "k", "v"];
 
-/** The call { q, k, v, options } that a body holds. Sizes and options are left to the engine, which says what is wrong with them. */
+/** The call { q, k, v, options } in a body. Sizes and options are left to the engine, which reports what is wrong with them. */
 export function readCall(type, body) {
   return type === JSON_TYPE ? readJsonCall(body) : readBinaryCall(body);
 }
@@ -72,7 +72,7 @@ export function writeParts(header, arrays) {
   return Buffer.concat([length, headerBytes, ...arrays.map((array) => Buffer.from(numbersOf(array.slice().buffer).buffer))]);
 }
 
-/** Numbers as this machine has them, of little-endian bytes; or the reverse. */
+/** Converts between little-endian bytes and this machine's order, in either direction. */
 function numbersOf(bytes) {
   if (endianness() === "BE") Buffer.from(bytes).swap32();
   return new Float32Array(bytes);
@@ -83,7 +83,7 @@ function parse(text, what) {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new Refused(400, `${what} is no JSON: ${error.message}`);
+    throw new Refused(400, `${what} is not JSON: ${error.message}`);
   }
   if (!isObject(value)) throw new Refused(400, `${what} must be an object`);
   return value;

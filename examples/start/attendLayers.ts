@@ -8,7 +8,7 @@ import { gigaPerSecond } from "../../bench/measure.js";
 import { measureAgainstPeak } from "../../bench/ceilings/ceilings.js";
 import { type AttentionShape, flopsOf, MODEL_LAYERS } from "../../bench/shapes.js";
 
-/** Rows of the reference between two signs of life. */
+/** Rows of the reference between two progress reports. */
 const ROWS_A_STEP = 64;
 /** 4 ulp of 1. */
 const FLOOR = 4 * 2 ** -23;
@@ -16,7 +16,7 @@ const FLOOR = 4 * 2 ** -23;
 /** Lets V8 compile the plain JavaScript before its one call is timed. */
 const WARMUP: AttentionShape = { name: "warm-up", numHeads: 12, numKvHeads: 12, seqLen: 192, headDim: 64, causal: false };
 
-/** Where work stands: one line that is rewritten in a terminal, one line a step elsewhere. */
+/** Progress: one line that is rewritten in a terminal, one line per step elsewhere. */
 class Progress {
   readonly #start = performance.now();
   #isOpen = false;
@@ -28,7 +28,7 @@ class Progress {
     this.#isOpen = process.stderr.isTTY;
   }
 
-  /** A step of many: a share that only a terminal shows. */
+  /** A part of a step, which only a terminal shows. */
   share(text: string, done: number): void {
     if (process.stderr.isTTY) this.step(`${text} ${(100 * done).toFixed(0)} %`);
   }

@@ -1,4 +1,4 @@
-/** Six tokens attend to each other: outputs, weights as a heatmap, and how near the published numbers are. */
+/** Six tokens attend to each other: outputs, weights as a heatmap, and the distance from the published numbers. */
 import { styleText } from "node:util";
 import type { Engine } from "headwise";
 import { scaledDotProductAttention as reference } from "headwise/reference";
@@ -18,7 +18,7 @@ const largestDifference = (a: ArrayLike<number>, b: ArrayLike<number>): number =
     return difference <= largest ? largest : Number.isNaN(difference) ? Infinity : difference;
   }, 0);
 
-/** Prints it all; returns whether every error is within the bound. */
+/** Prints all of this; returns whether every error is within the bound. */
 export function attendSentence(engine: Engine): boolean {
   const { tokens } = SENTENCE;
   const count = tokens.length;
@@ -55,7 +55,7 @@ export function attendSentence(engine: Engine): boolean {
 
 const SHADES = ["  ", "░░", "▒▒", "▓▓", "██"];
 
-/** A square of shades, from the smallest weight to the largest; shades carry it where there are no colours. */
+/** A square of shades, from the smallest weight to the largest, which also works without colours. */
 function printHeatmap(tokens: readonly string[], weights: Float32Array): void {
   const [least, most] = [Math.min(...weights), Math.max(...weights)];
   const label = Math.max(...tokens.map(({ length }) => length)) + 1;

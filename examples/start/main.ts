@@ -1,4 +1,4 @@
-/** `npm start`: attention on a sentence whose numbers are known, then on layers as large as real models have. */
+/** `npm start`: attention on a sentence with published numbers, then on layers in the sizes of real models. */
 import { parseArgs } from "node:util";
 import { createEngine, type EngineOptions } from "headwise";
 import { attendSentence } from "./attendSentence.js";
@@ -28,7 +28,7 @@ async function main(): Promise<void> {
   }
 }
 
-// A reader that has seen enough, such as `head`, closes the pipe: that is no failure.
+// A reader that has seen enough, such as `head`, closes the pipe: not an error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
 main().catch((error: unknown) => {

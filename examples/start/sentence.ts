@@ -1,4 +1,4 @@
-/** Six tokens of "The dog is sitting on the mat." with vectors of 3, and what attention makes of them at scale 1/√3. */
+/** Six tokens of "The dog is sitting on the mat." with vectors of 3, and their attention at scale 1/√3. */
 export const SENTENCE = {
   tokens: ["The", "dog", "is", "sitting", "on", "the"],
   queries: [
@@ -36,7 +36,7 @@ export const SENTENCE = {
   ],
   logSumExp: [1.9605052787, 2.0483243615, 1.9294528248, 1.9595736544, 2.0153903879, 2.0144382293],
   weightsOfSitting: [0.1590828572, 0.166602911, 0.1704952119, 0.166602911, 0.1734739981, 0.1637421107],
-  /** The first five rows where no token sees a later one. */
+  /** The first five rows of causal attention. */
   causalOutputs: [
     [0.3, 0.2, 0.8],
     [0.4034627166, 0.2517313583, 0.8517313583],

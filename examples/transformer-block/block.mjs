@@ -7,7 +7,7 @@
  *     feedForward(x) = W_down gelu(W_up x + b) + b                   without a gate
  *                      W_down (silu(W_gate x) · (W_up x + b)) + b    SwiGLU; Shazeer 2020, arXiv:2002.05202
  *
- * Its parameters and what it computes in between lie in the engine's memory: nothing is copied but x and the result.
+ * Its parameters and intermediate results are in the engine's memory: only x and the result are copied.
  */
 
 /** The engine's operation of each norm. */
@@ -16,7 +16,7 @@ const NORMS = { layer: "layerNorm", rms: "rmsNorm" };
 export class TransformerBlock {
   /**
    * @param engine      from `createEngine({ operations: "all" })`
-   * @param config      { attention, order: "pre" | "post", norm: "layer" | "rms", eps? }, attention as `createMultiHeadAttention` takes it
+   * @param config      { attention, order: "pre" | "post", norm: "layer" | "rms", eps? }, attention as for `createMultiHeadAttention`
    * @param parameters  { attention, norm1, norm2: { weight, bias? }, up, gate?, down, upBias?, downBias? }, matrices [out, in]
    */
   constructor(engine, config, parameters) {

@@ -1,9 +1,9 @@
-/** Two transformer blocks with random parameters: one of BERT's kind on whole texts, one of Llama's kind that decodes token by token. */
+/** Two transformer blocks with random parameters: one like BERT's on whole texts, one like Llama's that decodes token by token. */
 import { createEngine } from "headwise";
 import { runExample, UsageError } from "../options.mjs";
 import { TransformerBlock } from "./block.mjs";
 
-/** Numbers as trained ones are: small, and around 0. */
+/** Numbers like trained ones: small, and around 0. */
 function random(...dims) {
   const count = dims.reduce((product, size) => product * size, 1);
   const deviation = 1 / Math.sqrt(dims.at(-1));
@@ -25,9 +25,12 @@ function bert(engine, { embedDim, numHeads }) {
         out: random(embedDim, embedDim),
         outBias: filled(0, embedDim),
       },
-      ...{ norm1: norm, norm2: norm },
-      ...{ up: random(4 * embedDim, embedDim), upBias: filled(0, 4 * embedDim) },
-      ...{ down: random(embedDim, 4 * embedDim), downBias: filled(0, embedDim) },
+      norm1: norm,
+      norm2: norm,
+      up: random(4 * embedDim, embedDim),
+      upBias: filled(0, 4 * embedDim),
+      down: random(embedDim, 4 * embedDim),
+      downBias: filled(0, embedDim),
     },
   );
 }
@@ -41,11 +44,16 @@ function llama(engine, { embedDim, numHeads, numKvHeads }) {
     { attention: { embedDim, numHeads, numKvHeads, rotary: {} }, order: "pre", norm: "rms" },
     {
       attention: {
-        ...{ q: random(embedDim, embedDim), k: random(kvDim, embedDim), v: random(kvDim, embedDim) },
+        q: random(embedDim, embedDim),
+        k: random(kvDim, embedDim),
+        v: random(kvDim, embedDim),
         out: random(embedDim, embedDim),
       },
-      ...{ norm1: { weight: filled(1, embedDim) }, norm2: { weight: filled(1, embedDim) } },
-      ...{ up: random(hidden, embedDim), gate: random(hidden, embedDim), down: random(embedDim, hidden) },
+      norm1: { weight: filled(1, embedDim) },
+      norm2: { weight: filled(1, embedDim) },
+      up: random(hidden, embedDim),
+      gate: random(hidden, embedDim),
+      down: random(embedDim, hidden),
     },
   );
 }

@@ -8,7 +8,8 @@ export const ABI = {
   makes: `assembly → ${GENERATED.join(", ")}`,
   inputs: () => [
     ...scripts("abi"),
-    ...["scripts/abi.mjs", "package.json"],
+    "scripts/abi.mjs",
+    "package.json",
     ...listFiles(root, "assembly").filter((file) => !GENERATED.includes(file)),
   ],
   outputs: GENERATED,

@@ -1,19 +1,19 @@
 /**
- * The builder's engine, which knows no step: it runs those whose inputs or outputs are not as they were when they last ended well.
+ * The builder's engine, independent of the steps: it runs those whose inputs or outputs have changed since they last succeeded.
  *
- * What a step reads and writes is known by content alone, for all of it is read in some tens of milliseconds: no time of a file is
- * trusted, a copied tree stays built, and one that was edited back needs nothing. A step's stamp, in build/stamps.json, is written
- * only after it ended well, and holds only as long as its outputs are what it wrote.
+ * What a step reads and writes is identified by content alone, since reading all of it takes some tens of milliseconds: file times are
+ * not trusted, a copied tree stays built, and an edit that is undone needs no build. A step's stamp, in build/stamps.json, is written
+ * only after the step has succeeded, and is valid only as long as the outputs are what the step wrote.
  *
  * @typedef {object} Step
  * @property {string} name
- * @property {string} makes  what it makes of what, for a line of progress
+ * @property {string} makes  what it makes from what, for a line of progress
  * @property {string[]} [needs]  names of steps before it in the list, whose outputs it reads
- * @property {() => string[]} inputs  files that it reads, relative to the root; one that does not exist counts as such
- * @property {() => unknown} [settings]  what its outputs follow from besides, as JSON
- * @property {string[]} outputs  files that it writes; with a slash at the end a folder, all of which is its own
- * @property {string} [notice]  said once, before the first step that has it runs
- * @property {() => unknown} run  writes the outputs; throws if it can't
+ * @property {() => string[]} inputs  files that it reads, relative to the root; a file that does not exist counts as missing
+ * @property {() => unknown} [settings]  what else its outputs depend on, as JSON
+ * @property {string[]} outputs  files that it writes; with a slash at the end, a folder that belongs to the step
+ * @property {string} [notice]  printed once, before the first step that has it
+ * @property {() => unknown} run  writes the outputs, or throws
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -23,9 +23,9 @@ import { isMissing, listFiles, removeUnfinished, writeAtomically } from "./files
 import { lock } from "./lock.mjs";
 
 const STAMPS = "build/stamps.json";
-/** Raised with the meaning of a stamp: those of another format are worth nothing. */
+/** Raised when the meaning of a stamp changes: stamps of another format are ignored. */
 const FORMAT = 1;
-/** How often a step runs whose inputs change while it does. */
+/** How often a step runs if its inputs keep changing while it runs. */
 const ATTEMPTS = 3;
 
 function hashOf(path) {
@@ -54,13 +54,13 @@ function readStamps(root) {
   }
 }
 
-/** The steps that are wanted and those that they need, in the order of the list. */
+/** The wanted steps and those that they need, in the order of the list. */
 function select(steps, wanted) {
   const byName = new Map(steps.map((step) => [step.name, step]));
   const found = new Set();
   const add = (name) => {
     const step = byName.get(name);
-    if (!step) throw new TypeError(`there is no step "${name}"; there are ${[...byName.keys()].join(", ")}`);
+    if (!step) throw new TypeError(`there is no step "${name}"; the steps are ${[...byName.keys()].join(", ")}`);
     if (found.has(step)) return;
     found.add(step);
     step.needs?.forEach(add);
@@ -69,7 +69,7 @@ function select(steps, wanted) {
   return steps.filter((step) => found.has(step));
 }
 
-/** Lets at most `count` pieces of work run at once, in the order in which they were ready. */
+/** Lets at most `count` pieces of work run at once, in the order in which they become ready. */
 function slots(count) {
   const waiting = [];
   let free = count;
@@ -87,10 +87,10 @@ function slots(count) {
 }
 
 /**
- * Brings what the wanted steps make up to date, and returns the names of the steps that ran. Waits while another process builds in
- * the same folder. The error of the first step that fails is thrown, once those that run beside it have ended; none is started after.
+ * Brings the outputs of the wanted steps up to date, and returns the names of the steps that ran. Waits while another process builds
+ * in the same folder. After the first failure no step is started; its error is thrown once the steps running in parallel have ended.
  *
- * @param {Step[]} steps  those that are needed stand before those that need them
+ * @param {Step[]} steps  each after those that it needs
  * @param {string[]} wanted  names of steps
  * @param {{ root: string, jobs?: number, report?: (line: string) => void }} options
  * @returns {Promise<string[]>}
@@ -143,7 +143,7 @@ async function bring(steps, { root, jobs, report }) {
       await step.run();
       const after = inputsOf(step);
       if (after === before) break;
-      if (attempt === ATTEMPTS) throw new Error(`${step.name}: what it reads changed each of the ${ATTEMPTS} times that it ran`);
+      if (attempt === ATTEMPTS) throw new Error(`${step.name}: its inputs changed each of the ${ATTEMPTS} times that it ran`);
       before = after;
     }
     const missing = isMissingOutput(step);
@@ -157,10 +157,10 @@ async function bring(steps, { root, jobs, report }) {
   const done = new Map();
   for (const step of steps) {
     const needed = (step.needs ?? []).map((name) => {
-      if (!done.has(name)) throw new TypeError(`${step.name} needs ${name}, which does not stand before it`);
+      if (!done.has(name)) throw new TypeError(`${step.name} needs ${name}, which is not listed before it`);
       return done.get(name);
     });
-    // Resolves in any case: what follows a failure looks at it before it starts.
+    // Always resolves: steps that depend on this one check for a failure before they start.
     const end = Promise.all(needed).then(() =>
       inSlot(async () => {
         if (failure) return;

@@ -1,4 +1,4 @@
-/** Files as the builder sees them: what lies in a folder, what a source imports, and writing so that nobody reads half of it. */
+/** Files as the builder sees them: the files of a folder, the imports of a source, and writing that is never seen half done. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
 
@@ -19,44 +19,44 @@ export function listFiles(root, folder) {
   });
 }
 
-/** A name beside `path` that is this process's own. */
+/** A name next to `path` that only this process uses. */
 export const beside = (path) => `${path}.${process.pid}.new`;
 
-/** Removes what a process that was killed has left under names of its own. */
+/** Removes what a killed process has left under such names. */
 export function removeUnfinished(folder) {
   for (const name of readdirSync(folder))
     if (/\.\d+\.new$/.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
 }
 
-/** Whoever reads the file meanwhile gets the old or the new text, whole. */
+/** A concurrent reader gets either the old or the new text, complete. */
 export function writeAtomically(path, text) {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(beside(path), text);
   renameSync(beside(path), path);
 }
 
-/** Puts the folder `from` in the place of `to`, which is as good as at once. */
+/** Replaces the folder `to` by `from`, almost atomically. */
 export function replaceFolder(from, to) {
   rmSync(to, { recursive: true, force: true });
   renameSync(from, to);
 }
 
-// Statements and calls alike, in comments too: a file too many costs a compilation, one too few a wrong result.
+// Both statements and calls, even in comments: a file too many costs a compilation, a file too few a wrong result.
 const IMPORTS = /\b(?:from|import)\s*\(?\s*(["'])([^"'\n]+)\1/g;
 
-/** The files that a relative import may mean, in the order in which the compilers look for them. */
+/** The files that a relative import may refer to, in the order in which the compilers look for them. */
 const candidates = (path) => {
   const bare = path.replace(/\.(js|ts)$/, "");
   return [`${bare}.ts`, `${bare}/index.ts`];
 };
 
 /**
- * The entries and all files that they import by relative paths, directly or not. Where an import finds nothing, the files that it
- * may mean are among them: once one of them exists, something has changed.
+ * The entries and all files that they import by relative paths, directly or indirectly. For an import that finds nothing, the files
+ * that it may refer to are included: once one of them exists, something has changed.
  */
 export function withImports(root, entries) {
   const found = new Set(entries);
-  // A set also visits what is added meanwhile.
+  // Iterating over a set also visits what is added meanwhile.
   for (const file of found) {
     let text;
     try {
@@ -67,7 +67,7 @@ export function withImports(root, entries) {
     }
     for (const [, , path] of text.matchAll(IMPORTS)) {
       if (!path.startsWith(".")) continue;
-      // Up to the one that exists: a file that is added before it would be taken in its place.
+      // Up to the one that exists: a file added earlier in the order would be used instead.
       for (const candidate of candidates(posix.join(posix.dirname(file), path))) {
         found.add(candidate);
         if (existsSync(join(root, candidate))) break;

@@ -9,7 +9,7 @@ const ALL = "assembly/index.ts";
 const ATTENTION = "assembly/attentionOnly.ts";
 const CEILINGS = "bench/ceilings/assembly/ceilings.ts";
 
-/** Builds that the package carries, each for all operations and for attention alone. The slowest come first. */
+/** Builds in the package, each for all operations and for attention alone. The slowest to compile come first. */
 export const PACKAGED = ["wide", "relaxed", "simd"];
 /** Names of the packaged binaries, and of the steps that make them. */
 export const BINARIES = [...PACKAGED, ...PACKAGED.map((build) => `attention-${build}`)];
@@ -18,7 +18,7 @@ export const BINARIES = [...PACKAGED, ...PACKAGED.map((build) => `attention-${bu
  * @param {string} name  of the step, and of its file in build/
  * @param {string} entry
  * @param {string[]} options  of the compiler
- * @param {{ hasText?: boolean, configs?: string[] }} [more]  whether a test reads its text; files of settings
+ * @param {{ hasText?: boolean, configs?: string[] }} [more]  whether a test reads its text; settings files
  */
 const step = (name, entry, options, { hasText = false, configs = ["asconfig.json"] } = {}) => {
   const outputs = [`build/${name}.wasm`, ...(hasText ? [`build/${name}.wat`] : [])];
@@ -32,7 +32,10 @@ const step = (name, entry, options, { hasText = false, configs = ["asconfig.json
       const [binary, text] = outputs.map(beside);
       await runTool(
         "assemblyscript/bin/asc.js",
-        ...[entry, ...options, "--outFile", binary],
+        entry,
+        ...options,
+        "--outFile",
+        binary,
         ...(text === undefined ? [] : ["--textFile", text]),
       );
       for (const output of outputs) renameSync(`${root}${beside(output)}`, `${root}${output}`);
@@ -53,7 +56,7 @@ const ceilings = (name, features) =>
   step(
     name,
     CEILINGS,
-    [...["--config", "none", "-O3", "--runtime", "stub", "--noAssert"], ...["--use", "IS_WIDE_BUILD=0", "--enable", features]],
+    ["--config", "none", "-O3", "--runtime", "stub", "--noAssert", "--use", "IS_WIDE_BUILD=0", "--enable", features],
     { configs: [] },
   );
 

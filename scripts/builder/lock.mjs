@@ -1,14 +1,14 @@
-/** One builder at a time in a folder: a second one waits, and then finds most done. */
+/** One builder at a time per folder: a second one waits, and then finds most of its work done. */
 import { readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isMissing } from "./files.mjs";
 
 const POLL_MS = 100;
 const BEAT_MS = 5_000;
-/** A holder that has shown no sign of life for so long has none. */
+/** A holder that has shown no sign of life for this long is dead. */
 const DEAD_MS = 60_000;
 
-/** @returns {boolean} whether the file is now this process's */
+/** @returns {boolean} whether this process now owns the file */
 function create(path) {
   try {
     writeFileSync(path, String(process.pid), { flag: "wx" });
@@ -28,7 +28,7 @@ function isAlive(pid) {
   }
 }
 
-/** Who holds the lock, and whether it may be taken from it; undefined once it is free. */
+/** The process that holds the lock, and whether it is dead; undefined once the lock is free. */
 function holderOf(path) {
   try {
     const text = readFileSync(path, "utf8");
@@ -41,7 +41,7 @@ function holderOf(path) {
   }
 }
 
-/** Removes what a dead holder left. Two at once would remove each other's: who does it holds a second lock for that moment. */
+/** Removes the lock of a dead holder. Two at once would remove each other's, so this takes a second lock for the moment. */
 function takeAway(path) {
   const moment = `${path}.dead`;
   if (!create(moment)) {
@@ -56,11 +56,11 @@ function takeAway(path) {
 }
 
 /**
- * Waits for the lock, and says so.
+ * Waits for the lock, and reports it.
  *
- * @param {string} path  the file that stands for it
+ * @param {string} path  the lock file
  * @param {(line: string) => void} report
- * @returns {Promise<() => void>} gives it back; the end of the process does too
+ * @returns {Promise<() => void>} releases it; so does the end of the process
  */
 export async function lock(path, report) {
   let waitedFor;
@@ -68,7 +68,7 @@ export async function lock(path, report) {
     const holder = holderOf(path);
     if (holder?.isDead) takeAway(path);
     else if (holder) {
-      if (waitedFor === undefined) report(`waiting for process ${holder.pid}, which builds here`);
+      if (waitedFor === undefined) report(`waiting for process ${holder.pid}, which is building here`);
       waitedFor = holder.pid;
       await sleep(POLL_MS);
     }

@@ -20,7 +20,7 @@ const texts = {
   outputs: BINARIES.map((binary) => `src/runtime/binary/${binary}.ts`),
   run() {
     for (const binary of BINARIES) {
-      // Hexadecimal, as digits keep the bytes' borders: with gzip it is a fifth smaller than base64.
+      // Hexadecimal, because digits preserve byte boundaries: with gzip it is a fifth smaller than base64.
       const hex = readFileSync(`${root}build/${binary}.wasm`).toString("hex");
       // The annotation keeps the literal out of the declaration file.
       writeAtomically(
@@ -35,7 +35,7 @@ const texts = {
   },
 };
 
-/** All that belongs into a folder in which other commits, built here before, may have left more. */
+/** Everything that belongs in a folder where builds of other commits may have left more. */
 const GENERATED_FOLDER = "src/runtime/binary";
 const GENERATED = new Set([texts, ...WORKERS].flatMap(({ outputs }) => outputs));
 const isForeign = (file) => file.startsWith(`${GENERATED_FOLDER}/`) && !GENERATED.has(file);
@@ -43,7 +43,7 @@ const isForeign = (file) => file.startsWith(`${GENERATED_FOLDER}/`) && !GENERATE
 const JS = "build/js";
 const TSC_STATE = "build/js.tsbuildinfo";
 const JS_SEAL = "build/js.seal";
-/** Whoever starts anew removes the folder; else tsc writes only what has changed, and looks neither for changed nor for missing files. */
+/** A fresh start removes the folder; otherwise tsc writes only what has changed, and looks for neither changed nor missing files. */
 const sealOfJs = () => digest(root, [TSC_STATE, ...listFiles(root, JS)]);
 const isJsAsTscLeftIt = () => existsSync(`${root}${JS_SEAL}`) && readFileSync(`${root}${JS_SEAL}`, "utf8") === sealOfJs();
 
@@ -57,7 +57,7 @@ const js = {
     "tsconfig.json",
     ...listFiles(root, "src").filter((file) => !isForeign(file)),
   ],
-  // What the compiler reads of it.
+  // The fields that the compiler reads.
   settings: () => {
     const { type, imports, exports } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
     return { type, imports, exports };
@@ -79,7 +79,7 @@ const js = {
   },
 };
 
-/** Of files that are made of all that they need. */
+/** The notice in bundled files. */
 const NOTICE = "/*! headwise, MIT; with @assemblyscript/loader, Apache-2.0, https://www.apache.org/licenses/LICENSE-2.0 */";
 
 const dist = {
@@ -94,7 +94,7 @@ const dist = {
     cpSync(`${root}${JS}`, folder, { recursive: true });
     const load = (file) => import(`${pathToFileURL(`${folder}/${file}`).href}?at=${performance.now()}`);
 
-    // As a file it is whole too: import maps don't reach into workers.
+    // The file is bundled too: import maps do not apply in workers.
     const { source } = await load("runtime/binary/engineWorker.js");
     writeFileSync(`${folder}/engine-worker.js`, `${NOTICE}\n${source}`);
     writeFileSync(`${folder}/engine-worker.d.ts`, "export {};\n");
@@ -107,7 +107,7 @@ const dist = {
       writeFileSync(`${folder}/wasm/${binary}.wasm`, bytes);
     }
 
-    // The entry once more without an import by name, which workers have nobody to resolve for; the binaries are shared.
+    // The entry once more without bare imports, which workers cannot resolve; the binaries are shared.
     const standalone = await rolldown({
       input: { standalone: `${folder}/index.js` },
       platform: "browser",

@@ -1,4 +1,4 @@
-/** All steps, each after those that it needs, and what one may ask for. */
+/** All steps, each after those that it needs, and the targets that can be requested. */
 import { ABI } from "./abi.mjs";
 import { BINARIES, KERNELS } from "./kernels.mjs";
 import { PACKAGE } from "./package.mjs";
@@ -7,15 +7,15 @@ import { WORKERS } from "./workers.mjs";
 
 export const STEPS = [ABI, ...WORKERS, ...KERNELS, ...TOOLS, ...PACKAGE];
 
-/** Names of steps by what one may ask for; the names of steps themselves may be asked for too. */
+/** Names of steps by target; a step can also be requested by its own name. */
 export const TARGETS = {
   /** What the package ships. */
   dist: ["dist"],
   /** What the tests read. */
   tests: ["dist", "debug"],
-  /** What benches, bits and `npm start` run. */
+  /** The programs of benches, bits and `npm start`. */
   tools: ["dist", "tools"],
-  /** What benches measure the ceilings with. */
+  /** The binaries with which benches measure the ceilings. */
   ceilings: ["ceilings-simd", "ceilings-relaxed"],
   workers: WORKERS.map(({ name }) => name),
   kernels: [...BINARIES, "debug"],

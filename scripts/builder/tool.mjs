@@ -7,7 +7,7 @@ export const root = fileURLToPath(new URL("../..", import.meta.url));
 const running = new Set();
 process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 
-/** Runs a script of a dev dependency. What it prints is shown once it has ended, in one piece; it throws unless that went well. */
+/** Runs a script of a dev dependency. Its output is shown in one piece once it has ended; throws if it failed. */
 export const runTool = (script, ...args) =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [`${root}node_modules/${script}`, ...args], {
@@ -29,5 +29,5 @@ export const runTool = (script, ...args) =>
 /** The files that say which version of a package is installed. */
 export const manifestsOf = (...packages) => packages.map((name) => `node_modules/${name}/package.json`);
 
-/** A step's own script, and what all steps share: with other orders the outputs may be others. */
+/** A step's own script, and those that all steps share: if these change, outputs may change. */
 export const scripts = (name) => [`scripts/builder/${name}.mjs`, "scripts/builder/tool.mjs", "scripts/builder/files.mjs"];

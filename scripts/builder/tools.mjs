@@ -18,15 +18,15 @@ export const TOOLS = [
   {
     name: "tools",
     makes: "the programs → build/tools",
-    needs: ["pool-worker"], // it is imported by what benches import of src/
+    needs: ["pool-worker"], // files of src/ that benches import, import it
     inputs: () => [...scripts("tools"), ...manifestsOf("typescript"), ...CONFIGS, ...withImports(root, entries())],
-    // What the compiler reads of it.
+    // The fields that the compiler reads.
     settings: () => JSON.parse(readFileSync(`${root}package.json`, "utf8")).type,
     outputs: ["build/tools/"],
     async run() {
       const folder = beside("build/tools");
       rmSync(`${root}${folder}`, { recursive: true, force: true });
-      // Types are `npm run lint`'s to check: without, a file's output follows from that file alone, and not from the package.
+      // `npm run lint` checks the types: without them a file's output depends on that file alone, not on the package.
       await runTool("typescript/bin/tsc", "-p", "tsconfig.tools.json", "--noCheck", "--outDir", folder);
       replaceFolder(`${root}${folder}`, `${root}build/tools`);
     },

@@ -1,9 +1,9 @@
-/** Workers are started from their source texts, each of which holds all that it needs but the kernels: src/ → src/runtime/binary/. */
+/** Workers are started from their source texts, each self-contained except for the kernels: src/ → src/runtime/binary/. */
 import { rolldown } from "rolldown";
 import { withImports, writeAtomically } from "./files.mjs";
 import { manifestsOf, root, scripts } from "./tool.mjs";
 
-/** @param {Record<string, string>} entries  source files by the name of their text */
+/** @param {Record<string, string>} entries  source files, by the name of their text */
 const step = (name, entries, needs) => ({
   name,
   makes: `${Object.values(entries).join(", ")} → src/runtime/binary`,
@@ -29,10 +29,11 @@ const step = (name, entries, needs) => ({
   },
 });
 
-/** The pool's comes first: an engine's worker starts some of its own. */
+/** The pool's worker comes first: an engine's worker starts some of them. */
 export const WORKERS = [
   step("pool-worker", { worker: "src/runtime/worker.ts" }, ["abi"]),
   step("engine-workers", { attentionWorker: "src/workerEngine/attentionWorker.ts", engineWorker: "src/workerEngine/worker.ts" }, [
-    ...["abi", "pool-worker"],
+    "abi",
+    "pool-worker",
   ]),
 ];

@@ -2,7 +2,7 @@
 import type { FullEngine } from "headwise";
 import type { Inputs } from "./inputs.js";
 
-/** What a case gave, by name. */
+/** The results of a case, by name. */
 export type Outputs = Readonly<Record<string, Float32Array | Uint8Array>>;
 
 export interface BitsCase {
@@ -13,7 +13,7 @@ export interface BitsCase {
   readonly run: (engine: FullEngine, inputs: Inputs) => Outputs;
 }
 
-/** Makes cases of some operations; their names begin with what is common to them. */
+/** Makes cases of some operations; their names share a prefix. */
 export const casesOf =
   (prefix: string, ...covers: readonly string[]) =>
   (name: string, run: BitsCase["run"], ...alsoCovers: readonly string[]): BitsCase => ({

@@ -1,4 +1,4 @@
-/** The cases on one engine: what each gives, as hashes. */
+/** Runs the cases on one engine: the results of each as hashes. */
 import type { FullEngine } from "headwise";
 import type { BitsCase } from "./case.js";
 import { type Hashes, hashesOf } from "./hash.js";
@@ -7,7 +7,7 @@ import { Inputs } from "./inputs.js";
 /** Hashes by case. */
 export type Bits = Readonly<Record<string, Hashes>>;
 
-/** A number of its own for each case, so that others may come and go (FNV-1a over the name). */
+/** The seed of a case, independent of the other cases (FNV-1a over the name). */
 function seedOf(name: string, seed: number): number {
   let hash = 0x811c9dc5 ^ seed;
   for (let index = 0; index < name.length; index++) hash = Math.imul(hash ^ name.charCodeAt(index), 0x01000193);
@@ -22,7 +22,7 @@ export function shareEverything(engine: FullEngine): void {
   Object.assign(runtime.pool, { breakEven: 0, gathers: true });
 }
 
-/** @param before  what is done before each case */
+/** @param before  called before each case */
 export async function computeBits(engine: FullEngine, cases: readonly BitsCase[], seed = 0, before?: () => void): Promise<Bits> {
   const bits: Record<string, Hashes> = {};
   for (const each of cases) {
@@ -32,7 +32,7 @@ export async function computeBits(engine: FullEngine, cases: readonly BitsCase[]
   return bits;
 }
 
-/** Names of outputs that are not as expected, by case; a case that one side lacks has all of them. */
+/** Names of outputs that are not as expected, by case; all of them for a case that one side lacks. */
 export function differences(found: Bits, expected: Bits): Map<string, string[]> {
   const differing = new Map<string, string[]>();
   for (const name of new Set([...Object.keys(expected), ...Object.keys(found)])) {

@@ -1,4 +1,4 @@
-/** Where the cases are: in every `test/*.bits.ts`, beside the tests of the same operation. */
+/** Finds the cases: they are in every `test/*.bits.ts`, next to the tests of the same operation. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 

@@ -1,4 +1,4 @@
-/** What is checked in: the hashes that every host has to produce. */
+/** The checked-in hashes, which every host must produce. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Bits } from "./compute.js";

@@ -4,10 +4,10 @@ import type { Outputs } from "./case.js";
 /** SHA-256 in hexadecimal, of each output. */
 export type Hashes = Readonly<Record<string, string>>;
 
-/** What each NaN counts as: which of its bits are set is the processor's choice. */
+/** Stands for every NaN, whose bits are the processor's choice. */
 const CANONICAL_NAN = 0x7fc00000;
 
-/** Little-endian, whatever the host is. */
+/** Little-endian on every host. */
 function bytesOf(data: Float32Array | Uint8Array): Uint8Array<ArrayBuffer> {
   if (data instanceof Uint8Array) return Uint8Array.from(data);
   const bytes = new DataView(new ArrayBuffer(4 * data.length));

@@ -1,19 +1,19 @@
 /**
- * What one host runs: every case on the simd build, on one thread and on two. Bundled into one file with the package, it leaves its
- * answer at `globalThis.result`, and prints it where there is no page.
+ * The program that a host runs: every case on the simd build, on one thread and on two. Bundled into one file with the package, it
+ * leaves its answer at `globalThis.result`, and prints it where there is no page.
  */
 import { createEngine } from "headwise";
-import { CASES } from "#cases"; // what `bundle` found
+import { CASES } from "#cases"; // found by `bundle`
 import { type Bits, computeBits, shareEverything } from "./compute.js";
 
-/** What a host answers; JSON can hold it. */
+/** A host's answer, as JSON. */
 export interface Answer {
-  /** Its JavaScript engine, as it says itself. */
+  /** Its JavaScript engine, as it identifies itself. */
   readonly engine: string;
   readonly bits?: Bits;
   /** On two threads. */
   readonly shared?: Bits;
-  /** Why not on two threads. */
+  /** Why two threads are missing. */
   readonly sharedReason?: string | undefined;
   /** What went wrong. */
   readonly problem?: string;

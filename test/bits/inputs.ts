@@ -1,6 +1,6 @@
 /**
- * Seeded inputs that are the same on every host: integers, and floats made of them by +, − and ×. No function of the host's Math feeds
- * them, since those differ between engines in their last bits.
+ * Seeded inputs that are the same on every host: integers, and floats computed from them by +, − and ×. No function of the host's Math
+ * is used, since engines differ in the last bits.
  */
 import { countOf, uniform } from "../support/random.js";
 
@@ -19,13 +19,14 @@ export interface Halves {
   readonly dims: readonly number[];
 }
 
-/** What arithmetic does oddly at: zeros, subnormal numbers, the ends of the normal ones, infinities, and NaN. */
+/** Special cases of arithmetic: zeros, subnormal numbers, the ends of the normal range, infinities, and NaN. */
+// prettier-ignore
 const EXTREMES = Float32Array.of(
-  ...[0, -0, 1e-45, -1e-45, 1.1754942e-38, 1.1754944e-38, -1.1754944e-38, 5.9604645e-8, -5.9604645e-8, 1, -1],
-  ...[87.5, -87.5, 88.75, -103.5, 16777218, 1e19, -1e19, 3e38, -3e38, Infinity, -Infinity, NaN],
+  0, -0, 1e-45, -1e-45, 1.1754942e-38, 1.1754944e-38, -1.1754944e-38, 5.9604645e-8, -5.9604645e-8, 1, -1,
+  87.5, -87.5, 88.75, -103.5, 16777218, 1e19, -1e19, 3e38, -3e38, Infinity, -Infinity, NaN,
 );
 
-/** Numbers of one case; each call goes on where the one before ended. */
+/** Random numbers of one case; each call continues where the previous one ended. */
 export class Inputs {
   /** Multiples of 2⁻³² in [0, 1). */
   readonly next: () => number;
@@ -57,7 +58,7 @@ export class Inputs {
     return this.#floats(dims, () => low + this.next() * (high - low));
   }
 
-  /** Any float32 that is finite and not subnormal, as evenly over its exponents as over its signs. */
+  /** Any float32 that is finite and not subnormal, with exponents and signs distributed evenly. */
   anyNumbers(dims: readonly number[]): Numbers {
     const bits = Uint32Array.from({ length: countOf(dims) }, () => {
       const [sign, exponent, fraction] = [this.integer(0, 1), this.integer(1, 254), this.integer(0, 2 ** 23 - 1)];
@@ -66,7 +67,7 @@ export class Inputs {
     return { data: new Float32Array(bits.buffer), dims };
   }
 
-  /** Numbers of which some, one in `every`, are extreme. */
+  /** Numbers of which one in `every` is extreme. */
   extremes(dims: readonly number[], every: number): Numbers {
     const { data } = this.numbers(dims);
     for (let index = 0; index < data.length; index++) {
@@ -75,7 +76,7 @@ export class Inputs {
     return { data, dims };
   }
 
-  /** Float16 numbers up to 4 in magnitude, subnormal ones among them. */
+  /** Float16 numbers up to 4 in magnitude, including subnormal ones. */
   halves(dims: readonly number[]): Halves {
     const draw = (): number => this.integer(0, 1) * 2 ** 15 + this.integer(0, 16) * 2 ** 10 + this.integer(0, 1023);
     return { type: "float16", data: Uint16Array.from({ length: countOf(dims) }, draw), dims };
@@ -87,5 +88,5 @@ export class Inputs {
   }
 }
 
-/** A place for results. */
+/** An array for results. */
 export const place = (...dims: readonly number[]): Numbers => ({ data: new Float32Array(countOf(dims)), dims });

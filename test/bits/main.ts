@@ -1,4 +1,4 @@
-/** `npm run bits`: whether hosts give the bits that are checked in. */
+/** `npm run bits`: checks that hosts give the checked-in bits. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -11,11 +11,11 @@ import { printTable } from "./table.js";
 
 const USAGE = `npm run bits [-- --host NAME …] [--update]
 
-  --host NAME    one of ${HOST_NAMES.join(", ")}; may be given again. Default: all
-  --update       writes test/bits/expected.json as this Node has them, on one thread, and says what changed
+  --host NAME    one of ${HOST_NAMES.join(", ")}; may be repeated. Default: all
+  --update       writes this Node's hashes, on one thread, to test/bits/expected.json, and lists the changes
   --help         this text
 
-Each host computes every case of test/*.bits.ts on the simd build, on one thread and on two. Ends with 1 where a hash is not the one in
+Each host computes every case of test/*.bits.ts on the simd build, on one thread and on two. Exits with 1 if a hash differs from
 test/bits/expected.json.`;
 
 interface Options {
@@ -23,7 +23,7 @@ interface Options {
   readonly isUpdate: boolean;
 }
 
-/** Undefined where help is asked for. */
+/** Undefined when help is requested. */
 function readOptions(): Options | undefined {
   const { values } = parseArgs({
     options: {
@@ -52,7 +52,7 @@ async function withBundle<T>(work: (folder: string) => Promise<T>): Promise<T> {
   }
 }
 
-/** Writes what this Node has; returns an exit code. */
+/** Writes this Node's hashes; returns an exit code. */
 async function update(folder: string): Promise<number> {
   const { bits, problem } = await askProcess(process.execPath, [], folder);
   if (!bits) {
@@ -70,7 +70,7 @@ async function update(folder: string): Promise<number> {
   return 0;
 }
 
-/** Asks one host after the other and prints the table; returns an exit code. */
+/** Runs one host after the other and prints the table; returns an exit code. */
 async function compare(folder: string, names: readonly HostName[], expected: Bits): Promise<number> {
   const asked: { host: BitsHost; answer: Answer | undefined }[] = [];
   for (const name of names) {

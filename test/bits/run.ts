@@ -1,4 +1,4 @@
-/** The cases on another host: one bundle of them and the package, which Nodes, Deno, Bun and a page of Chromium all run. */
+/** The cases on another host: bundled with the package into one file, which Node, Deno, Bun and a page in Chromium all run. */
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -13,12 +13,12 @@ import type { Answer } from "./host.js";
 export const HOST_NAMES = ["Node 20", "Node 22", "Node 24", "Node 26", "Deno", "Bun", "Chromium"] as const;
 export type HostName = (typeof HOST_NAMES)[number];
 
-/** A host that is there, or why it is not. */
+/** An available host, or why it is not available. */
 export type BitsHost =
   | { readonly name: HostName; readonly version: string; readonly executable: string; readonly reason?: undefined }
   | { readonly name: HostName; readonly reason: string };
 
-/** Several times what a busy machine takes. */
+/** Several times what a busy machine needs. */
 const TIMEOUT = 180_000;
 const FILE = "bits.mjs";
 
@@ -37,7 +37,7 @@ export async function find(name: HostName): Promise<BitsHost> {
   }
 }
 
-/** What `#cases` is: the cases of every `test/*.bits.ts`. */
+/** The module `#cases`: the cases of every `test/*.bits.ts`. */
 const foundCases: Plugin = {
   name: "cases",
   resolveId: (id) => (id === "#cases" ? id : undefined),
@@ -66,13 +66,13 @@ export async function bundle(entry: string, folder: string): Promise<void> {
   writeFileSync(join(folder, "index.html"), `<!doctype html><title>bits</title><script type="module" src="${FILE}"></script>\n`);
 }
 
-/** The answer of a host to what `bundle` wrote. */
+/** Runs what `bundle` wrote on a host; returns its answer. */
 export async function ask(host: BitsHost & { readonly executable: string }, folder: string): Promise<Answer> {
   if (host.name === "Chromium") return askChromium(folder);
   return askProcess(host.executable, host.name === "Deno" ? ["run", "--no-config", "--no-lock", "--quiet"] : [], folder);
 }
 
-/** The same of an executable that takes a file behind some arguments. */
+/** The same for an executable that takes a file after some arguments. */
 export async function askProcess(executable: string, args: readonly string[], folder: string): Promise<Answer> {
   const options = { cwd: folder, timeout: TIMEOUT, maxBuffer: 2 ** 26 };
   try {

@@ -1,15 +1,15 @@
-/** What hosts answered, as a table: a line for each case, a column for each host. */
+/** The hosts' answers as a table: a row for each case, a column for each host. */
 import { type Bits, differences } from "./compute.js";
 import type { Answer } from "./host.js";
 import type { BitsHost } from "./run.js";
 
 interface Asked {
   readonly host: BitsHost;
-  /** Undefined where the host can't be had. */
+  /** Undefined if the host is not available. */
   readonly answer: Answer | undefined;
 }
 
-/** One cell: a tick, or what differs where. */
+/** One cell: a tick, or which outputs differ. */
 function cellOf({ bits, shared }: Answer, name: string, expected: Bits): string {
   const differing = (found: Bits | undefined): string[] =>
     found ? (differences({ [name]: found[name] ?? {} }, { [name]: expected[name] ?? {} }).get(name) ?? []) : [];
@@ -29,7 +29,7 @@ function printColumns(lines: readonly (readonly string[])[]): void {
     );
 }
 
-/** Prints it; false where no host ran, or one did not give what is expected. */
+/** Prints it; false if no host ran, or if one did not give the expected hashes. */
 export function printTable(asked: readonly Asked[], expected: Bits): boolean {
   const ran = asked.flatMap(({ host, answer }) => (answer?.bits ? [{ host, answer, bits: answer.bits }] : []));
   const names = [...new Set([...Object.keys(expected), ...ran.flatMap(({ bits }) => Object.keys(bits))])];

@@ -1,11 +1,11 @@
 /**
- * What every consumer computes: attention by an engine of its own, held against the reference. Whoever calls it has imported
- * or required the package in his way, and passes on what came.
+ * The computation of every consumer: attention by its own engine, compared with the reference. Callers import or require the
+ * package in their own way, and pass it in.
  */
 
-/** Kernels round to float32, sums of a hundred terms below 1; a wrong key or a missing row shows at 1e-2. */
+/** For sums of a hundred terms below 1 in float32; a wrong key or a missing row causes errors of 1e-2. */
 const TOLERANCE = 1e-6;
-/** Enough multiply-adds to be shared among threads, odd in its sizes, two query heads to a key head. */
+/** Enough multiply-adds to be shared among threads, odd sizes, two query heads per key head. */
 const [SEQ_LEN, HEADS, KV_HEADS, HEAD_DIM] = [153, 4, 2, 64];
 
 /** Numbers in [−1, 1) that are the same everywhere. */
@@ -20,7 +20,7 @@ function largestError(result, truth) {
   let largest = 0;
   for (const [index, value] of truth.data.entries()) {
     const error = Math.abs(result.data[index] - value);
-    if (!(error <= largest)) largest = error; // NaN too
+    if (!(error <= largest)) largest = error; // catches NaN
   }
   return largest;
 }
@@ -32,7 +32,7 @@ function digest({ data }) {
   return hash >>> 0;
 }
 
-/** A call that can't succeed, for its message. */
+/** A call that cannot succeed, for its message. */
 function mistake(engine) {
   const q = tensor(1, 3, 8);
   const k = tensor(2, 3, 5);
@@ -44,7 +44,7 @@ function mistake(engine) {
   }
 }
 
-/** @param hold  fails if the result is further from the truth than float32 makes it */
+/** @param hold  fails if the error of the result exceeds float32 rounding */
 function compare(engine, reference, hold) {
   const q = tensor(1, 1, SEQ_LEN, HEADS, HEAD_DIM);
   const k = tensor(2, 1, SEQ_LEN, KV_HEADS, HEAD_DIM);
@@ -60,9 +60,9 @@ function compare(engine, reference, hold) {
 }
 
 /**
- * @param headwise   `createEngine`, or in its place `createEngineSync`, and the module `headwise/reference`
+ * @param headwise   `createEngine` or `createEngineSync`, and the module `headwise/reference`
  * @param options    for creation
- * @returns          what a report needs, and nothing that JSON can't hold
+ * @returns          the data of a report, as JSON
  */
 export async function check({ createEngine, reference }, options = {}) {
   try {

@@ -1,4 +1,4 @@
-/** Chromium, where there is one: CHROMIUM names its executable; without it, it is looked for where systems install it. */
+/** Chromium, if there is one: CHROMIUM names its executable; by default it is searched for in the usual places. */
 import { existsSync } from "node:fs";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { areHostsRequired } from "./hosts.js";
@@ -14,8 +14,8 @@ const PLACES = [
 const NONE = "there is no Chromium; CHROMIUM can name its executable";
 
 /**
- * The executable, or undefined where there is none.
- * @throws {Error} none, and it is required
+ * The executable, or undefined if there is none.
+ * @throws {Error} there is none, and it is required
  */
 export function chromiumPath(): string | undefined {
   const path = (CHROMIUM ? [CHROMIUM] : PLACES).find(existsSync);
@@ -23,7 +23,7 @@ export function chromiumPath(): string | undefined {
   return path;
 }
 
-/** For containers, and so that it calls nobody. */
+/** For containers, and to prevent network requests by the browser itself. */
 export const CHROMIUM_ARGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -42,25 +42,25 @@ export async function launchChromium(): Promise<Browser> {
 }
 
 export interface Visit {
-  /** What the page left at `globalThis.result`, a value that JSON can hold; undefined if nothing came in time. */
+  /** The value that the page left at `globalThis.result`, which JSON can represent; undefined if it did not arrive in time. */
   readonly result: unknown;
-  /** Warnings, errors, and requests that failed. */
+  /** Warnings, errors, and failed requests. */
   readonly log: readonly string[];
-  /** Addresses and texts of the JavaScript that the page itself has downloaded, workers apart. */
+  /** Addresses and texts of the JavaScript that the page has downloaded, without that of workers. */
   readonly scripts: ReadonlyMap<string, string>;
 }
 
-/** What the page leaves at `globalThis.result`. Asks again and again: a function that waits there is denied by a policy without eval. */
+/** Polls for `globalThis.result` of the page: a policy without eval forbids a function that waits there. */
 export async function resultOf(page: Page, timeout = 30_000): Promise<unknown> {
   for (const end = Date.now() + timeout; Date.now() < end;) {
-    const result: unknown = await page.evaluate("globalThis.result").catch(() => undefined); // between two pages there is none
+    const result: unknown = await page.evaluate("globalThis.result").catch(() => undefined); // there is none during a navigation
     if (result !== undefined) return result;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return undefined;
 }
 
-/** Opens a page in a context of its own and waits for its result. */
+/** Opens a page in its own context and waits for its result. */
 export async function visit(browser: Browser, url: string, timeout = 30_000): Promise<Visit> {
   const context = await browser.newContext();
   const page = await context.newPage();
@@ -76,7 +76,7 @@ export async function visit(browser: Browser, url: string, timeout = 30_000): Pr
     if (response.status() >= 400) log.push(`${response.status()} ${response.url()}`);
     else if (type.includes("javascript")) {
       const kept = response.text().then((text) => scripts.set(response.url(), text));
-      texts.push(kept.catch(() => undefined)); // those of workers can't be read
+      texts.push(kept.catch(() => undefined)); // those of workers cannot be read
     }
   });
   try {

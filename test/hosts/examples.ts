@@ -9,7 +9,7 @@ const INSTALL = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--pr
 /**
  * Copies the examples and installs the package for all of them.
  *
- * @param withPackages  examples with packages of their own, which are installed too
+ * @param withPackages  examples whose own packages are installed, too
  */
 export async function installExamples(tarball: string, withPackages: readonly string[] = []): Promise<Consumer> {
   const folder = mkdtempSync(join(tmpdir(), "headwise-examples-"));

@@ -1,11 +1,11 @@
-/** JavaScript hosts to try the package in, each an npm package that is installed when first wanted; who can't be had says why. */
+/** JavaScript hosts for tests of the package: npm packages, installed on first use; unavailable ones have a reason. */
 import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
-/** Kept between runs, and by version: nothing here is ever stale. */
+/** Kept between runs, by version, so nothing here becomes stale. */
 const FOLDER = resolve(".hosts");
 const { platform, arch } = process;
 const LIBC = platform === "linux" ? "-glibc" : "";
@@ -13,7 +13,7 @@ const EXE = platform === "win32" ? ".exe" : "";
 const node = (version: string) => ({ pkg: `node-${platform}-${arch}@${version}`, file: `node-${platform}-${arch}/bin/node${EXE}` });
 const WORKERD = `@cloudflare/workerd-${platform}-${arch === "x64" ? "64" : arch}`;
 
-/** By name: what to install, and the executable in it. */
+/** By name: the package to install, and the executable in it. */
 const PACKAGES = {
   "Node 20": node("20.20.2"),
   "Node 22": node("22.23.3"),
@@ -26,17 +26,17 @@ const PACKAGES = {
 export type HostName = keyof typeof PACKAGES;
 export const HOSTS = Object.keys(PACKAGES) as HostName[];
 
-/** A host that is there, or why it is not. */
+/** An available host, or why it is not available. */
 export type Host =
   | { readonly name: HostName; readonly version: string; readonly executable: string; readonly reason?: undefined }
   | { readonly name: HostName; readonly reason: string };
 
-/** Whether a host that can't be had is an Error, and not just named. */
+/** Whether an unavailable host is an Error instead of a skipped test. */
 export const areHostsRequired = process.env["HEADWISE_REQUIRE_HOSTS"] === "1";
 
 /**
- * The executable of a host, installed where it is not there yet.
- * @throws {Error} a host that can't be had and is required
+ * The executable of a host, installed if necessary.
+ * @throws {Error} the host is not available but required
  */
 export async function obtain(name: HostName): Promise<Host> {
   const host = await look(name);

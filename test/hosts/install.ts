@@ -1,4 +1,4 @@
-/** Projects of `test/consumers/` with the packed package installed, each in a temporary folder of its own. */
+/** Projects of `test/consumers/` with the packed package installed, each in its own temporary folder. */
 import { execFile } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,7 +9,7 @@ const execute = promisify(execFile);
 const CONSUMERS = resolve("test/consumers");
 const QUIET = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"];
 
-/** What a command printed, both streams as they came apart. */
+/** The output of a command, by stream. */
 export interface Printed {
   readonly stdout: string;
   readonly stderr: string;
@@ -17,14 +17,14 @@ export interface Printed {
 
 export interface Consumer {
   readonly folder: string;
-  /** Runs an executable in the folder; fails with what it printed unless it ends with 0. */
+  /** Runs an executable in the folder; fails with its output unless it exits with 0. */
   run(executable: string, ...args: readonly string[]): Promise<Printed>;
   remove(): void;
 }
 
 /**
- * Copies projects into one folder, later ones over earlier ones, and installs the tarball beside what their package.json names.
- * A name may also be that of a single file.
+ * Copies projects into one folder, later ones over earlier ones, and installs the tarball in addition to the packages that their
+ * package.json names. A name may also be that of a single file.
  */
 export async function install(tarball: string, ...names: readonly string[]): Promise<Consumer> {
   const folder = mkdtempSync(join(tmpdir(), "headwise-consumer-"));
@@ -36,7 +36,7 @@ export async function install(tarball: string, ...names: readonly string[]): Pro
   return consumer;
 }
 
-/** A consumer of a folder that is there. @param timeout  milliseconds of a command */
+/** A consumer in an existing folder. @param timeout  milliseconds of a command */
 export const consumerIn = (folder: string, timeout = 120_000): Consumer => ({
   folder,
   run: async (executable, ...args) => {
@@ -50,7 +50,7 @@ export const consumerIn = (folder: string, timeout = 120_000): Consumer => ({
   remove: () => rmSync(folder, { recursive: true, force: true }),
 });
 
-/** Without what npm and vitest have set for this process. */
+/** The environment without the variables that npm and vitest have set. */
 const environment = (): NodeJS.ProcessEnv => {
   const kept = Object.entries(process.env).filter(([name]) => !/^(npm_|VITEST|NODE_ENV$|NODE_OPTIONS$)/i.test(name));
   return { ...Object.fromEntries(kept), NO_COLOR: "1" };

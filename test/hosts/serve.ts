@@ -1,4 +1,4 @@
-/** A folder as a web site on a free port. */
+/** Serves a folder on a free port. */
 import { createReadStream, statSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -14,7 +14,7 @@ const TYPES: Record<string, string> = {
   ".wasm": "application/wasm",
 };
 
-/** What a page needs to share memory with its workers. */
+/** The headers that a page needs to share memory with its workers. */
 export const ISOLATION = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 
 export interface Site {
@@ -25,7 +25,7 @@ export interface Site {
 /**
  * Serves `folder` until `close` is called.
  *
- * @param headersOf  headers of the answer for a path, besides its type
+ * @param headersOf  headers of the answer for a path, in addition to its type
  */
 export async function serve(folder: string, headersOf: (path: string) => Record<string, string> = () => ({})): Promise<Site> {
   const server = createServer((request, response) => {

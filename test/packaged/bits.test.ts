@@ -1,4 +1,4 @@
-/** The packed package gives the bits that are checked in, whichever host runs it. */
+/** The packed package gives the checked-in bits on every host. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-/** The packed package in a page, through every bundler and through none, opened in Chromium and held against the reference. */
+/** The packed package in a page, with each bundler and without one, opened in Chromium and compared with the reference. */
 import { spawn } from "node:child_process";
 import { cpSync } from "node:fs";
 import { join } from "node:path";
@@ -35,7 +35,7 @@ const serveBoth = async (folder: string, path = "/"): Promise<Sites> => {
   return { plain: await open({}), isolated: await open(ISOLATION) };
 };
 
-/** Runs a build, which may not print a warning. */
+/** Runs a build, which must not print a warning. */
 async function build(consumer: Consumer, ...args: string[]): Promise<void> {
   const { stdout, stderr } = await consumer.run("npm", "run", "--silent", "build", "--", ...args);
   expect(stdout + stderr).not.toMatch(/warn|deprecat|\(!\)/i);
@@ -62,7 +62,7 @@ function whatMustHold(name: string, sites: () => Sites): void {
     expect(two.bits).toBe((await open("plain")).bits);
   });
 
-  test("not isolated: one thread, and the reason", async () => {
+  test("without isolation: one thread, and the reason", async () => {
     const { threads, threadsReason } = await open("plain", "?threads=2");
     expect({ threads, threadsReason }).toEqual({ threads: 1, threadsReason: "the page is not cross-origin isolated" });
   });
@@ -79,9 +79,9 @@ function whatMustHold(name: string, sites: () => Sites): void {
 }
 
 const inChromium = chromiumPath() ? describe : describe.skip;
-const why = chromiumPath() ? "" : "not run, as there is no Chromium here: ";
+const why = chromiumPath() ? "" : "not run, no Chromium here: ";
 
-/** A bundler whose build leaves a site in a folder. */
+/** A bundler whose build writes a site to a folder. */
 function bundler(name: string, project: string, finish: (consumer: Consumer) => Promise<Sites>): void {
   inChromium(`${why}${name}`, () => {
     let consumer: Consumer;
@@ -135,7 +135,12 @@ inChromium(`${why}esbuild into one file`, () => {
     const esbuild = join(consumer.folder, "node_modules/esbuild/bin/esbuild");
     const { stderr } = await consumer.run(
       process.execPath,
-      ...[esbuild, "main.mjs", "--bundle", "--format=esm", "--outfile=dist/main.mjs", "--log-level=warning"],
+      esbuild,
+      "main.mjs",
+      "--bundle",
+      "--format=esm",
+      "--outfile=dist/main.mjs",
+      "--log-level=warning",
     );
     expect(stderr).toBe("");
     const { plain, isolated } = await withPage(consumer);

@@ -9,25 +9,25 @@ export interface CheckResult {
   readonly fused: boolean;
   readonly threads: number;
   readonly threadsReason?: string;
-  /** Stands for all bits of the attention. */
+  /** A hash of all bits of the attention. */
   readonly bits: number;
   readonly largestError: number;
   readonly message: string;
 }
 
-/** Lines for the report that ends a run: host, build, threads. */
+/** Lines of the report at the end of a run: host, build, threads. */
 const report: string[] = [];
 export const printReport = (): void => console.log(report.join("\n"));
 
 /**
- * Fails unless a consumer computed what the reference says.
+ * Fails unless a consumer computed the results of the reference.
  * @param host  as the report names it
  */
 export function expectRight(host: string, result: unknown): CheckResult {
   const check = result as CheckResult;
   expect(check, host).toBeTypeOf("object");
   expect(check.error, host).toBeUndefined();
-  expect(check.largestError, host).toBeLessThan(1e-5); // the consumer has held each operation against its own bound
+  expect(check.largestError, host).toBeLessThan(1e-5); // the consumer has checked each operation against its own bound
   expect(check.message, "what is wrong is said, also by minified code").toBe(
     'RangeError: scaledDotProductAttention: "k" has headDim 5, expected 8 (q has dims [3, 8])',
   );

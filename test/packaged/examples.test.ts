@@ -1,4 +1,4 @@
-/** The examples do what their READMEs say, with the packed package. */
+/** With the packed package, the examples do what their READMEs say. */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -17,7 +17,7 @@ afterAll(() => consumer.remove());
 const run = async (name: string, ...args: string[]): Promise<string> =>
   (await consumer.run(process.execPath, `examples/${name}/main.mjs`, ...args)).stdout;
 
-/** What the program says to wrong arguments. */
+/** The program's message about wrong arguments. */
 const complaint = async (name: string, ...args: string[]): Promise<string> => {
   try {
     await run(name, ...args);
@@ -33,7 +33,7 @@ const numberAfter = (output: string, label: string): number =>
 describe("decode", () => {
   const SMALL = ["--layers", "2", "--embed", "32", "--heads", "4", "--vocabulary", "50", "--prompt", "7", "--tokens", "20"];
 
-  test("tokens and logits with a cache are those without, bit for bit", async () => {
+  test("tokens and logits with a cache equal those without, bit for bit", async () => {
     const output = await run("decode", ...SMALL);
     expect(output).toContain("tokens that differ: 0, logits: 0\n");
     expect(output).toMatch(/with caches: \d+ tokens\/s\nwithout: \d+ tokens\/s\n/);
@@ -73,7 +73,7 @@ describe("decode", () => {
 });
 
 describe("onnx-attention", () => {
-  test("the graph cut at its attention, with headwise's between the parts: the uncut graph's numbers within 1e-5", async () => {
+  test("the graph cut at its attention, with headwise in between, has the uncut graph's numbers within 1e-5", async () => {
     const output = await run("onnx-attention", "--rows", "33", "--embed", "48", "--heads", "6");
     expect(output).toMatch(/^33 rows of 48, 6 heads; build \w+, threads 1\ncut at Attention 13: 13 nodes before, 12 after\n/);
     expect(numberAfter(output, "largest difference")).toBeLessThan(1e-5);
@@ -81,7 +81,7 @@ describe("onnx-attention", () => {
     expect(output).toMatch(/milliseconds: uncut [\d.]+, cut [\d.]+, of which attention [\d.]+\n/);
   });
 
-  test("both with two threads: onnxruntime's and headwise's go together", async () => {
+  test("both with two threads: onnxruntime and headwise work together", async () => {
     const output = await run("onnx-attention", "--rows", "33", "--embed", "48", "--heads", "6", "--threads", "2");
     expect(output).toContain("threads 2\n");
     expect(numberAfter(output, "largest difference")).toBeLessThan(1e-5);
@@ -102,7 +102,7 @@ describe("transformer-block and long-context", () => {
   });
 });
 
-test("every example has a README that opens with its title and says the command", () => {
+test("every example has a README that begins with its title and shows the command", () => {
   for (const { name } of readdirSync("examples", { withFileTypes: true }).filter((entry) => entry.isDirectory())) {
     const readme = readFileSync(join("examples", name, "README.md"), "utf8");
     expect(readme, name).toMatch(/^# \S/);
@@ -113,7 +113,7 @@ test("every example has a README that opens with its title and says the command"
 
 const hasGit = existsSync(".git");
 test.runIf(hasGit)(
-  `a fresh clone needs one command${hasGit ? "" : ": not run, this is no clone"}`,
+  `a fresh clone needs one command${hasGit ? "" : ": not run, this is not a clone"}`,
   { timeout: 600_000 },
   async () => {
     const folder = mkdtempSync(join(tmpdir(), "headwise-clone-"));
@@ -136,7 +136,7 @@ test.runIf(hasGit)(
       ["service", "/health", "build"],
       ["page", "/", "<canvas"],
     ] as const) {
-      const server = spawn(process.execPath, ["scripts/example.mjs", name, "--port", "0"], { cwd: folder }); // what the command runs
+      const server = spawn(process.execPath, ["scripts/example.mjs", name, "--port", "0"], { cwd: folder }); // the script behind the command
       onTestFinished(() => void server.kill("SIGKILL"));
       let output = "";
       const ended = once(server, "close");

@@ -1,4 +1,4 @@
-/** The packed package in Node, Deno and Bun, by `import` and by `require`, held against the reference. */
+/** The packed package in Node, Deno and Bun, with `import` and with `require`, compared with the reference. */
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { HOSTS, obtain } from "../hosts/hosts.js";
 import { type Consumer, install } from "../hosts/install.js";
@@ -13,18 +13,18 @@ afterAll(() => {
   printReport();
 });
 
-/** Node 20 and 22 say that `require` of a module is new. */
+/** Node 20 and 22 warn that `require` of a module is experimental. */
 const isNotice = (line: string): boolean => line.includes("ExperimentalWarning") || line.includes("--trace-warnings");
 
 const wanted = HOSTS.filter((name) => name !== "workerd");
 for (const host of await Promise.all(wanted.map(obtain))) {
   if (host.reason !== undefined) {
-    test.skip(`not run: ${host.name}, which can't be had here (${host.reason})`);
+    test.skip(`not run: ${host.name}, which is not available here (${host.reason})`);
     continue;
   }
   const { name, version, executable } = host;
 
-  /** Deno has no permission at all; its `require` looks for files at run time, and must be allowed to. */
+  /** Deno gets no permissions, except for `require`, which looks for files at run time. */
   const flagsFor = (file: string): string[] =>
     name === "Deno" ? ["run", "--no-prompt", "--no-remote", ...(file.endsWith(".cjs") ? ["--allow-read"] : [])] : [];
 
@@ -36,7 +36,7 @@ for (const host of await Promise.all(wanted.map(obtain))) {
   };
 
   describe(`${name} (${version})`, () => {
-    // Relaxed SIMD is of 2023: who doesn't validate it here is Node 20.
+    // Relaxed SIMD dates from 2023: of these hosts only Node 20 does not validate it.
     const build = name === "Node 20" ? "simd" : "relaxed";
 
     test(`import: attention equals the reference, build ${build}`, async () => {

@@ -1,4 +1,4 @@
-/** Tensors of other libraries go in as they are and results become theirs, with the packages that npm has. */
+/** Tensors of other libraries are accepted, and results convert back to them; tested with their packages from npm. */
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { rolldown } from "rolldown";
@@ -11,21 +11,25 @@ import { serve } from "../hosts/serve.js";
 const folder = resolve("test/consumers/interop");
 const { dependencies } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { dependencies: Record<string, string> };
 
-/** Numbers are at most 1, and float32 is fine to 6e-8 there. */
+/** Numbers are at most 1, where float32 has a precision of 6e-8. */
 const BOUND = 5e-7;
-/** Against what a library computes itself, in float32 too. */
+/** For comparisons with a library's own results, which are also float32. */
 const BOUND_OF_TWO = 1e-6;
 
 const NUMBERS = 'must hold a Float32Array, or float16 in a Uint16Array or Float16Array with type "float16", got';
 const refused = (kind: string, problem: string): string => `${kind}: scaledDotProductAttention: ${problem}`;
 const NO_MASK = '"mask" must hold a Uint8Array, 1 where a query may attend, got';
 
-/** What comes out right: by the names that the programs give it. */
+/** The results that must be right, by the names that the programs give them. */
 const IN_AND_OUT = ["tensors in, a tensor out", "an engine's tensor, copied"];
 const ONNXRUNTIME = {
   right: [
     ...IN_AND_OUT,
-    ...["a tensor as the place for results", "float16", "a bool mask", "an int64 mask, converted", "from the GPU, after getData()"],
+    "a tensor as the place for results",
+    "float16",
+    "a bool mask",
+    "an int64 mask, converted",
+    "from the GPU, after getData()",
   ],
   alike: ["its own computation", "what a session gives"],
   texts: {
@@ -44,9 +48,9 @@ const USED_UP = "(ReferenceError: Referenced tracer Array:float32[2,3,9,20] free
 interface Library {
   readonly name: string;
   readonly program: string;
-  /** The first Node that runs it. */
+  /** The first version of Node that runs it. */
   readonly since?: number;
-  /** Held against the reference, and against the library itself. */
+  /** Compared with the reference, and with the library itself. */
   readonly right: readonly string[];
   readonly alike: readonly string[];
   readonly texts: Readonly<Record<string, string>>;
@@ -112,7 +116,7 @@ afterAll(() => consumer.remove());
 
 type Found = Record<string, number | string>;
 
-/** What must be found where a library's program has run. */
+/** Checks the results of a library's program. */
 function holds(version: string, { right, alike, texts }: Library, run: () => Promise<Found>): void {
   let found: Found = {};
   beforeAll(async () => {
@@ -133,7 +137,7 @@ function holds(version: string, { right, alike, texts }: Library, run: () => Pro
     expect(found[what]).toBe(text);
   });
 
-  test(`${version} › nothing that it tried is left out here`, () => {
+  test(`${version} › everything that it tried is checked here`, () => {
     const tried = Object.keys(found).filter((what) => what !== "float16 lies in");
     expect(tried.sort()).toEqual([...right, ...alike, ...Object.keys(texts)].sort());
   });
@@ -157,7 +161,7 @@ describe.each(hosts)("$name", (host) => {
 });
 
 const hasChromium = chromiumPath() !== undefined;
-describe.skipIf(!hasChromium)(hasChromium ? "Chromium" : "not run, as there is no Chromium here", () => {
+describe.skipIf(!hasChromium)(hasChromium ? "Chromium" : "not run, no Chromium here", () => {
   describe.each(LIBRARIES.filter(({ name }) => name !== "onnxruntime-node"))("$name", (library) => {
     holds(dependencies[library.name]!, library, async () => {
       const { folder } = consumer;
@@ -180,7 +184,7 @@ describe.skipIf(!hasChromium)(hasChromium ? "Chromium" : "not run, as there is n
   });
 });
 
-test("float16 of onnxruntime lies in a Uint16Array, and in a Float16Array where the host has them", async () => {
+test("float16 of onnxruntime is a Uint16Array, or a Float16Array where the host has them", async () => {
   for (const { name, executable, reason } of hosts as { name: string; executable: string; reason?: string }[]) {
     if (reason !== undefined) continue;
     const { stdout } = await consumer.run(executable, "onnxruntimeWeb.mjs");
@@ -202,12 +206,12 @@ describe.runIf(newest.reason === undefined)(
       expect(stdout.trim().split("\n").at(-1)).toBe(/console\.log\(.*\); \/\/ (.*)$/m.exec(code)![1]);
     });
 
-    test("has one for each", () => {
+    test("has an example for each", () => {
       expect(examples.map(({ name }) => name.split(/[ ,]/)[0])).toEqual(["onnxruntime", "transformers.js", "tfjs", "jax-js"]);
     });
   },
 );
 
-test("the types of all of them fit, with what types.ts says", async () => {
+test("the types of all of them fit, as in types.ts", async () => {
   await consumer.run(process.execPath, resolve("node_modules/typescript/bin/tsc"), "-p", consumer.folder);
 });

@@ -1,4 +1,4 @@
-/** The packed package itself: what is in it, what it says about itself, and what importing it does. */
+/** The packed package itself: its files, its metadata, and what importing it does. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { publint } from "publint";
@@ -19,20 +19,20 @@ beforeAll(async () => {
 });
 afterAll(() => consumer.remove());
 
-/** Entries that are code, by the name that one imports. */
+/** Entries that are code, by the name in an import. */
 const entries = (): string[] =>
   Object.entries(manifest.exports).flatMap(([entry, target]) => (typeof target === "string" ? [] : [`headwise${entry.slice(1)}`]));
 const isWorker = (entry: string): boolean => ["headwise/worker", "headwise/engine-worker"].includes(entry);
 
-/** Runs a module in Node, beside the installed package; returns the lines that it prints. */
+/** Runs a module in Node with the package installed; returns the lines that it prints. */
 const printed = async (code: string): Promise<string[]> => {
   const { stdout, stderr } = await consumer.run(process.execPath, "--input-type=module", "--eval", code);
   expect(stderr.replaceAll(/.*ExperimentalWarning.*\n.*\n/g, "")).toBe("");
   return stdout.trimEnd().split("\n");
 };
 
-describe("what is in it", () => {
-  test("code, its types, kernels and documents, and nothing else", () => {
+describe("its files", () => {
+  test("are code, types, kernels and documents, and nothing else", () => {
     const files = readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter((each) => each.isFile() && !each.parentPath.includes("node_modules/headwise/node_modules"))
       .map((each) =>
@@ -48,14 +48,14 @@ describe("what is in it", () => {
     ];
     expect(files.filter((file) => !expected.some((pattern) => pattern.test(file)))).toEqual([]);
     for (const file of ["LICENSE", "README.md", "CHANGELOG.md", "docs/semantics.md"]) expect(files).toContain(file);
-    // Sources aren't in it, so neither are maps of them.
+    // Sources are not included, so neither are source maps.
     for (const file of files.filter((each) => each.endsWith(".js"))) {
       expect(readFileSync(join(folder, file), "utf8"), file).not.toContain("sourceMappingURL");
       if (!file.startsWith("dist/standalone")) expect(files).toContain(file.replace(/\.js$/, ".d.ts"));
     }
   });
 
-  test("the README's relative links lead to files in it, or to what a clone has besides", () => {
+  test("include the targets of the README's relative links, unless only a clone has them", () => {
     const links = [...readFileSync(join(folder, "README.md"), "utf8").matchAll(/\]\((?!https?:)([^)#]+)/g)].map(
       ([, link]) => link!,
     );
@@ -68,15 +68,15 @@ describe("what is in it", () => {
   });
 });
 
-describe("what it says about itself", () => {
-  test("publint --strict has nothing to say, not even a suggestion", async () => {
+describe("its metadata", () => {
+  test("publint --strict reports nothing, not even a suggestion", async () => {
     const bytes = readFileSync(tarball);
     const pack = { tarball: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) };
     const { messages } = await publint({ pack, strict: true });
     expect(messages).toEqual([]);
   });
 
-  test("attw finds the right types for every entry, by ES modules and by bundlers", async () => {
+  test("attw finds the right types for every entry, from ES modules and bundlers", async () => {
     const attw = resolve("node_modules/@arethetypeswrong/cli/dist/index.js");
     const { stdout } = await consumer.run(process.execPath, attw, tarball, "--profile", "esm-only", "--format", "json");
     const { analysis } = JSON.parse(stdout) as {
@@ -102,7 +102,7 @@ describe("what it says about itself", () => {
     }
   });
 
-  test("types come first under every entry, and every target is there", () => {
+  test("types come first under every entry, and every target exists", () => {
     for (const [entry, target] of Object.entries(manifest.exports)) {
       if (typeof target === "string") continue;
       expect(Object.keys(target)[0], entry).toBe("types");
@@ -112,11 +112,11 @@ describe("what it says about itself", () => {
     expect(manifest.exports).toMatchObject({ "./package.json": "./package.json", "./wasm/*": "./dist/wasm/*" });
     expect(manifest).toMatchObject({ type: "module", license: "MIT", engines: { node: ">=20.19" } });
     for (const field of ["repository", "homepage", "bugs"])
-      expect(manifest, "there is no such place yet").not.toHaveProperty(field);
+      expect(manifest, "there is no such address yet").not.toHaveProperty(field);
   });
 });
 
-/** One bundle of this code in which nothing is left to import. */
+/** This code in one bundle that imports nothing. */
 const bundled = async (code: string, format: "esm" | "iife"): Promise<string> => {
   const virtual = {
     name: "virtual",
@@ -130,19 +130,19 @@ const bundled = async (code: string, format: "esm" | "iife"): Promise<string> =>
 };
 
 describe("what importing it does", () => {
-  test("an import that nobody uses vanishes from a bundle", async () => {
+  test("an unused import vanishes from a bundle", async () => {
     for (const entry of entries().filter((each) => !isWorker(each))) {
       expect(await bundled(`import "${entry}";`, "esm"), entry).toBe("");
       expect(await bundled(`import * as headwise from "${entry}";`, "esm"), entry).toBe("");
     }
   });
 
-  test("workers, which are imported for what they do, stay", async () => {
+  test("workers, which are imported for their side effects, stay", async () => {
     expect(await bundled('import "headwise/worker";', "esm")).toContain("Atomics.wait");
     expect(await bundled('import "headwise/engine-worker";', "esm")).toContain("createWorkerEngine");
   });
 
-  test("what a bundle has for one name is not what it has for all", async () => {
+  test("a bundle with one import is smaller than one with all", async () => {
     const [mask, all] = await Promise.all([
       bundled('import { causalMask } from "headwise"; globalThis.result = causalMask(2);', "esm"),
       bundled('import * as headwise from "headwise"; globalThis.result = headwise;', "esm"),
@@ -156,7 +156,7 @@ describe("what importing it does", () => {
     await expect(bundled("globalThis.result = await 1;", "iife"), "the bundler tells").rejects.toThrow(/top-level await/);
   });
 
-  test("it computes nothing, changes no global and leaves nothing open", async () => {
+  test("computes nothing, changes no global and leaves nothing open", async () => {
     const lines = await printed(`
       const globals = () => Reflect.ownKeys(globalThis).map(String).sort().join();
       const refuse = (name) => () => { throw new Error(name + " was called"); };
@@ -187,14 +187,14 @@ describe("what a page downloads", () => {
   ] as const)("at most %i bytes with gzip for %s, build %s, on several threads", (most, operations, build) => {
     const files = page.filesFor(operations, build);
     expect(gzipBytesOf(files)).toBeLessThanOrEqual(most);
-    // What it is the size of.
+    // What has this size.
     expect(binaries(files).sort()).toEqual([operations === "all" ? build : `attention-${build}`, "worker"]);
     const modules = modulesOf(files).join();
     for (const file of ["createEngine", "pool", "kvCache", "masks", "loader"]) expect(modules).toContain(file);
     expect(modules.includes("fullEngine")).toBe(operations === "all");
   });
 
-  test("each build lies in a file of its own, and none in what is loaded at once", () => {
+  test("each build is in its own file, and none is loaded up front", () => {
     expect(binaries(page.initial)).toEqual([]);
     const withBinary = page.files.filter((file) => binaries([file]).length > 0);
     expect(withBinary.map(({ modules }) => modules.length)).toEqual(withBinary.map(() => 1));
@@ -203,7 +203,7 @@ describe("what a page downloads", () => {
     expect(binaries(page.files).sort()).toEqual([...builds, ...builds.map((build) => `attention-${build}`), ...workers].sort());
   });
 
-  test("what is loaded at once holds no long text that could be kernels", () => {
+  test("the files loaded up front contain no long text that could be kernels", () => {
     for (const { code, name } of page.initial) {
       const longest = Math.max(...[...code.matchAll(/[\w+/=]+/g)].map(([word]) => word.length));
       expect(longest, name).toBeLessThan(100);
@@ -230,6 +230,6 @@ describe("what a page downloads", () => {
     const loaded = lines.flatMap((line) => /^loads .*\/headwise\/dist\/(.*)\.js$/.exec(line)?.[1] ?? []);
     const names = loaded.flatMap((module) => /^runtime\/binary\/(.*)$/.exec(module)?.[1] ?? []);
     expect(names.sort()).toEqual(expected.map((name) => name.replace("BUILD", build)));
-    expect(loaded.includes("fullEngine")).toBe(operations === "all");
+    expect(loaded.includes("engine/fullEngine")).toBe(operations === "all");
   });
 });

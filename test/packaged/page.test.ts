@@ -1,4 +1,4 @@
-/** The example of a page, in Chromium: served with the headers that isolate it, and as files by a host that sends none. */
+/** The example page in Chromium: served with the headers that isolate it, and as files by a host that sends none. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ import { serve } from "../hosts/serve.js";
 import type { TestTensor } from "../support/random.js";
 
 const canRun = chromiumPath() !== undefined;
-const notRun = canRun ? "" : ": not run, there is no Chromium";
+const notRun = canRun ? "" : ": not run, no Chromium here";
 
 let consumer: Consumer;
 let browser: Browser | undefined;
@@ -27,7 +27,7 @@ afterAll(async () => {
   if (canRun) consumer.remove();
 });
 
-/** Opens the page in a context of its own; what it complains of is collected. */
+/** Opens the page in its own context and collects its complaints. */
 async function open(url: string): Promise<{ page: Page; complaints: string[] }> {
   const context = await browser!.newContext();
   onTestFinished(() => context.close());
@@ -50,7 +50,7 @@ interface Settings {
   scale: number;
 }
 
-/** What the page computes of a text, by the page's own code. */
+/** The page's results for a text, computed by the page's own code. */
 const weightsIn = (page: Page, text: string, settings: Settings): Promise<number[]> =>
   page.evaluate(
     `(async () => {
@@ -62,7 +62,7 @@ const weightsIn = (page: Page, text: string, settings: Settings): Promise<number
   );
 
 describe.runIf(canRun)(`in Chromium${notRun}`, () => {
-  /** Serves the example as its README says. */
+  /** Serves the example as in its README. */
   async function serveExample(): Promise<string> {
     const child = spawn(process.execPath, ["examples/page/main.mjs", "--port", "0"], { cwd: consumer.folder });
     onTestFinished(() => void child.kill());
@@ -85,7 +85,7 @@ describe.runIf(canRun)(`in Chromium${notRun}`, () => {
     expect(complaints).toEqual([]);
   });
 
-  test("the weights are the reference's within 1e-6, whatever the settings", async () => {
+  test("the weights match the reference within 1e-6, for all settings", async () => {
     const { page } = await open(await serveExample());
     await ready(page);
     const module = pathToFileURL(join(consumer.folder, "examples/page/site/attention.mjs")).href;
@@ -110,7 +110,7 @@ describe.runIf(canRun)(`in Chromium${notRun}`, () => {
     }
   });
 
-  test("what is set on the left shows on the right", async () => {
+  test("settings on the left change the picture on the right", async () => {
     const { page, complaints } = await open(await serveExample());
     await ready(page);
     /** Whether the pixel at a row and a column was painted. */
@@ -162,7 +162,7 @@ describe.runIf(canRun)(`in Chromium${notRun}`, () => {
       expect([await isIsolated(page), loads], "and stays so").toEqual([true, 3]);
     });
 
-    test("where service workers are off: one thread and the reason, and no reload without end", async () => {
+    test("without service workers: one thread and the reason, and no endless reload", async () => {
       const origin = await serveFiles();
       const context = await browser!.newContext({ serviceWorkers: "block" });
       onTestFinished(() => context.close());

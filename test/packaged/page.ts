@@ -1,17 +1,17 @@
-/** The page of `test/consumers/page/` in Chromium, and what must hold of it whoever has bundled it. */
+/** The page of `test/consumers/page/` in Chromium, and the checks that it must pass with any bundler. */
 import type { Browser } from "playwright-core";
 import { expect } from "vitest";
 import { type Visit, visit } from "../hosts/chromium.js";
 import { type CheckResult, expectRight } from "./check.js";
 
-/** How a WebAssembly module of version 1 begins, as base64 and as hexadecimal digits. */
+/** The first bytes of a WebAssembly module of version 1, in base64 and in hexadecimal. */
 const BINARY = /AGFzbQE|0061736d01/g;
 
-/** How many binaries the page has downloaded in its scripts. */
+/** The number of binaries that the page has downloaded in its scripts. */
 export const binariesIn = ({ scripts }: Visit): number =>
   [...scripts.values()].reduce((sum, text) => sum + [...text.matchAll(BINARY)].length, 0);
 
-/** Opens the page; fails unless it computed what the reference says, without a word on the console. */
+/** Opens the page; fails unless it computed the results of the reference, with an empty console. */
 export async function expectRightPage(browser: Browser, host: string, url: string): Promise<CheckResult & { visit: Visit }> {
   const seen = await visit(browser, url);
   expect(seen.log).toEqual([]);

@@ -1,4 +1,4 @@
-/** The packed package in pages whose servers forbid something: compiling, workers from a blob, shared memory. In Chromium. */
+/** The packed package in Chromium, in pages whose servers forbid something: compiling, workers from a blob, shared memory. */
 import { createHash } from "node:crypto";
 import { cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -31,16 +31,16 @@ afterAll(async () => {
 });
 
 const inChromium = hasChromium ? describe : describe.skip;
-const why = hasChromium ? "" : "not run, as there is no Chromium here: ";
+const why = hasChromium ? "" : "not run, no Chromium here: ";
 
-/** A site that ends with the test. */
+/** A site that is closed after the test. */
 async function open(folder: string, headers: Record<string, string>): Promise<string> {
   const site = await serve(folder, () => headers);
   onTestFinished(() => site.close());
   return `${site.origin}/`;
 }
 
-/** What the bundled page comes to under these headers. */
+/** Runs the bundled page under these headers. */
 async function under(headers: Record<string, string>, query = ""): Promise<CheckResult & { log: readonly string[] }> {
   const url = await open(join(bundled.folder, "dist"), headers);
   const { result, log } = await visit(browser, url + query);
@@ -55,7 +55,7 @@ inChromium(`${why}a page under a Content-Security-Policy`, () => {
   const NAMED =
     /^Error: createEngine: the page's Content-Security-Policy must allow 'wasm-unsafe-eval' in script-src \(WebAssembly\.Module\(\): .+\)$/;
 
-  test("script-src 'self' 'wasm-unsafe-eval' is enough, and nothing else is tried", async () => {
+  test("script-src 'self' 'wasm-unsafe-eval' is sufficient, and nothing else is attempted", async () => {
     const result = await under(policy(STRICT));
     expectRight("a page under a strict policy", result);
     expect(result.log).toEqual([]);
@@ -130,14 +130,14 @@ inChromium(`${why}a page with cross-origin isolation`, () => {
     }
   });
 
-  test("by half of the headers: one thread, and the reason", async () => {
+  test("with one of the two headers: one thread, and the reason", async () => {
     expect(await under({ "Cross-Origin-Opener-Policy": "same-origin" }, "?threads=2")).toMatchObject(NOT_ISOLATED);
     expect(await under({ "Cross-Origin-Embedder-Policy": "require-corp" }, "?threads=2")).toMatchObject(NOT_ISOLATED);
   });
 });
 
-inChromium(`${why}a page that comes and goes`, () => {
-  test("several engines at once, on two threads each; one outlives the other", async () => {
+inChromium(`${why}a page that is reloaded or left`, () => {
+  test("several engines at once, on two threads each; one outlives another", async () => {
     const url = await open(bare.folder, ISOLATION);
     const page = await browser.newPage();
     onTestFinished(() => page.close());

@@ -1,4 +1,4 @@
-/** The kernels as files, `headwise/wasm/*`, for those who bring their own module. */
+/** The kernels as files, `headwise/wasm/*`, for callers that supply the module. */
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { obtain } from "../hosts/hosts.js";
 import { type Consumer, install } from "../hosts/install.js";
@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => consumer.remove());
 
-/** What main.mjs prints. */
+/** The output of main.mjs. */
 interface Answer {
   imports: [string, number];
   links: { shared: boolean; unshared: boolean };
@@ -51,13 +51,13 @@ else {
   });
 }
 
-test("a module and two threads: one, and the reason", async () => {
+test("a module with two threads: one thread, and the reason", async () => {
   const { engine, error } = await answer("attention-simd", "module", "2", "attention");
   expect(engine).toEqual({ build: "simd", threads: 1, threadsReason: UNSHARED });
   expect(error).toBeLessThan(BOUND);
 });
 
-test.each(["bytes", "url"])("%s and two threads: two", async (kind) => {
+test.each(["bytes", "url"])("%s with two threads: two threads", async (kind) => {
   const { engine, error } = await answer("attention-simd", kind, "2", "attention");
   expect(engine).toEqual({ build: "simd", threads: 2 });
   expect(error).toBeLessThan(BOUND);

@@ -1,4 +1,4 @@
-/** What the README and docs/hosts.md show, copied file by file by someone who has nothing but the tarball. */
+/** The code in the README and docs/hosts.md, copied file by file and run with the packed package alone. */
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,17 +11,17 @@ import { HOSTS, obtain } from "../hosts/hosts.js";
 import { type Consumer, consumerIn, install } from "../hosts/install.js";
 import { ISOLATION, serve } from "../hosts/serve.js";
 
-/** By the name in its first line: `// attention.mjs`, `<!-- index.html -->`. */
+/** Files by the name in their first line: `// attention.mjs`, `<!-- index.html -->`. */
 const files = new Map<string, string>();
 for (const page of ["README.md", "docs/hosts.md"]) {
   for (const [, code] of readFileSync(page, "utf8").matchAll(/^```(?:js|html)\n(.*?)^```$/gms)) {
     files.set(/^(?:\/\/|<!--) (\S+)/.exec(code!)![1]!, code!);
   }
 }
-/** What the example in Node promises; the pages show the same. */
+/** The output that the example in Node states; the pages show the same. */
 const NUMBERS = / \/\/ ([\d. ]+)$/m.exec(files.get("attention.mjs")!)![1]!;
 
-/** A folder with these files, in which the package and Vite are installed, as the documents say. */
+/** A folder with these files, with the package and Vite installed as the documents say. */
 async function copied(...names: readonly string[]): Promise<Consumer> {
   const consumer = await install(inject("tarball"), "readme");
   for (const name of names) writeFileSync(join(consumer.folder, name), files.get(name)!);
@@ -39,7 +39,7 @@ describe("the README's file for Node", () => {
 
   for (const host of hosts) {
     if (host.reason !== undefined) {
-      test.skip(`not run: in ${host.name}, which can't be had here (${host.reason})`);
+      test.skip(`not run: in ${host.name}, which is not available here (${host.reason})`);
       continue;
     }
     test(`prints its numbers in ${host.name}`, async () => {
@@ -50,7 +50,7 @@ describe("the README's file for Node", () => {
   }
 });
 
-test("its commands in an empty folder, which lies in another project", async () => {
+test("its commands work in an empty folder inside another project", async () => {
   const parent = mkdtempSync(join(tmpdir(), "headwise-readme-"));
   onTestFinished(() => rmSync(parent, { recursive: true, force: true }));
   writeFileSync(join(parent, "package.json"), '{ "private": true }\n');
@@ -68,7 +68,7 @@ test("its commands in an empty folder, which lies in another project", async () 
 });
 
 const inChromium = chromiumPath() ? describe : describe.skip;
-const why = chromiumPath() ? "" : "not run, as there is no Chromium here: ";
+const why = chromiumPath() ? "" : "not run, no Chromium here: ";
 
 inChromium(`${why}the pages of docs/hosts.md`, () => {
   let browser: Browser;
@@ -84,7 +84,7 @@ inChromium(`${why}the pages of docs/hosts.md`, () => {
     return consumer;
   }
 
-  /** What the page shows; what it downloaded goes to `scripts`. */
+  /** Returns what the page shows; adds its downloads to `scripts`. */
   async function shown(
     folder: string,
     page = "",

@@ -1,4 +1,4 @@
-/** The example of a service, as clients find it: many at once, slow, gone, wrong and too large. */
+/** The example service with its clients: concurrent, slow, disconnected, wrong and too large. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -18,7 +18,7 @@ afterAll(() => consumer.remove());
 interface Running {
   readonly origin: string;
   readonly child: ChildProcess;
-  /** All that it printed so far. */
+  /** Everything that it has printed so far. */
   output: string;
 }
 
@@ -54,7 +54,7 @@ const calls = (seed: number): Call => {
 };
 const truthOf = ({ q, k, v, options }: Call) => reference(q, k, v, options).data;
 
-/** Of zeros as queries: every row is the mean of the values, here 3. It takes time in proportion to rows². */
+/** A call with zeros as queries: every row is the mean of the values, here 3. The time is proportional to rows². */
 const longCall = (rows: number): Call => {
   const filled = (value: number): TestTensor => ({ data: new Float32Array(rows * 4).fill(value), dims: [rows, 4] });
   return { q: filled(0), k: filled(1), v: filled(3) };
@@ -99,7 +99,7 @@ const BOUND = 1e-6;
 const health = async (service: Running) =>
   (await (await fetch(`${service.origin}/health`)).json()) as { status: string; running: number; waiting: number };
 
-/** Waits until so many jobs run and wait. */
+/** Waits until these numbers of jobs are running and waiting. */
 async function busy(service: Running, running: number, waiting: number): Promise<void> {
   for (;;) {
     const state = await health(service);
@@ -109,7 +109,7 @@ async function busy(service: Running, running: number, waiting: number): Promise
 }
 
 describe("results", () => {
-  test(`are the reference's within ${BOUND}, and the same bits as JSON and in binary`, async () => {
+  test(`match the reference within ${BOUND}, with the same bits as JSON and in binary`, async () => {
     const service = await start();
     const call = calls(1);
     const [asText, asBytes] = await Promise.all([
@@ -121,7 +121,7 @@ describe("results", () => {
     expect(asBytes).toEqual(asText);
   });
 
-  test("of 60 requests at once go to those who asked", async () => {
+  test("of 60 concurrent requests go to the right clients", async () => {
     const service = await start("--waiting", "60", "--timeout", "60000");
     const all = Array.from({ length: 60 }, (_, seed) => calls(seed));
     const errors = await Promise.all(
@@ -136,7 +136,7 @@ describe("results", () => {
 });
 
 describe("limits", () => {
-  test("more than may wait get 503 and Retry-After, the others their results", async () => {
+  test("requests beyond the queue's capacity get 503 and Retry-After, the others their results", async () => {
     const service = await start("--waiting", "2", "--timeout", "100000");
     const first = ask(service, binary(longCall(20_000)));
     await busy(service, 1, 0);
@@ -184,7 +184,7 @@ describe("limits", () => {
     expect(await health(service)).toMatchObject({ status: "ok", running: 0, waiting: 0 });
   });
 
-  test("clients that go away lose their place, and nobody else's", async () => {
+  test("clients that disconnect lose their place in the queue, and no one else does", async () => {
     const service = await start("--waiting", "8", "--timeout", "100000");
     const first = ask(service, binary(longCall(20_000)));
     await busy(service, 1, 0);
@@ -202,7 +202,7 @@ describe("limits", () => {
     expect(await health(service)).toMatchObject({ running: 0, waiting: 0 });
   });
 
-  test("a client whose call runs may go: its thread ends with it", async () => {
+  test("a client may disconnect while its call runs: the thread ends with it", async () => {
     const service = await start("--timeout", "100000");
     const gone = new AbortController();
     const lost = ask(service, { ...binary(longCall(300_000)), signal: gone.signal }).catch(
@@ -235,7 +235,7 @@ describe("limits", () => {
     expect((await health(service)).status).toBe("ok");
   });
 
-  test("a result beyond the memory is the caller's mistake, and no crash", async () => {
+  test("a result larger than the memory is the client's mistake, not a crash", async () => {
     const service = await start("--memory-bytes", String(2 ** 26));
     const tensor = (...dims: number[]) => ({ data: new Float32Array(dims[0]! * dims[1]!).fill(1), dims });
     const response = await ask(service, binary({ q: tensor(20_000, 1), k: tensor(1, 1), v: tensor(1, 20_000) }));
@@ -255,32 +255,32 @@ describe("wrong requests", () => {
   const SIZES = '{"q":[1,1],"k":[1,1],"v":[1,1]}'.padEnd(32);
 
   const WRONG: [what: string, path: string, request: RequestInit, status: number, error: string][] = [
-    ["no JSON", "/attention", { ...json(0), body: '{"q":' }, 400, "the body is no JSON: "],
-    ["no object", "/attention", json([1]), 400, "the body must be an object"],
+    ["not JSON", "/attention", { ...json(0), body: '{"q":' }, 400, "the body is not JSON: "],
+    ["not an object", "/attention", json([1]), 400, "the body must be an object"],
     ["no tensor", "/attention", json({ q: x, k: x }), 400, '"v" must be { "dims": […], "data": […] }'],
     [
-      "data that are no numbers",
+      "data that are not numbers",
       "/attention",
       json({ q: { dims: [1], data: ["1"] }, k: x, v: x }),
       400,
       '"q.data" must be an array of numbers',
     ],
     [
-      "dims that are no sizes",
+      "dims that are not sizes",
       "/attention",
       json({ q: { dims: [-1], data: [] }, k: x, v: x }),
       400,
       'the dims of "q" must be an array of sizes',
     ],
     [
-      "lengths that don't fit",
+      "lengths that do not match",
       "/attention",
       json({ q: { dims: [3, 1], data: [1] }, k: x, v: x }),
       400,
       'scaledDotProductAttention: "q" holds 1 elements, expected 3 × 1 = 3',
     ],
     [
-      "shapes that don't fit",
+      "shapes that do not match",
       "/attention",
       json({ q: { dims: [1, 2], data: [1, 2] }, k: x, v: x }),
       400,
@@ -293,7 +293,7 @@ describe("wrong requests", () => {
       400,
       'scaledDotProductAttention: unknown option "casual"',
     ],
-    ["options that are none", "/attention", json({ q: x, k: x, v: x, options: 3 }), 400, '"options" must be an object'],
+    ["options that are not an object", "/attention", json({ q: x, k: x, v: x, options: 3 }), 400, '"options" must be an object'],
     ["a binary body without a header", "/attention", { ...binary(calls(1)), body: "x" }, 400, "the body ends before its header"],
     [
       "a header longer than the body",
@@ -317,7 +317,7 @@ describe("wrong requests", () => {
       "8 bytes of numbers follow the header, expected 4 · (1 + 1 + 1) = 12",
     ],
     ["another path", "/", {}, 404, "there is no /; POST /attention, GET /health"],
-    ["a path that is no URL", "//", {}, 404, "there is no //"],
+    ["a path that is not a URL", "//", {}, 404, "there is no //"],
     ["another method", "/attention", {}, 405, "/attention takes POST, got GET"],
     [
       "another type",
@@ -328,7 +328,7 @@ describe("wrong requests", () => {
     ],
   ];
 
-  test("get a status, a reason, and leave the service as it was", async () => {
+  test("get a status and a reason, and leave the service unchanged", async () => {
     const service = await start();
     for (const [what, path, request, status, error] of WRONG) {
       const response = await fetch(`${service.origin}${path}`, request);
@@ -342,26 +342,23 @@ describe("wrong requests", () => {
 });
 
 describe("the end", () => {
-  test.each(["SIGINT", "SIGTERM"] as const)(
-    "%s finishes what was taken on, takes nothing more, and ends with 0",
-    async (signal) => {
-      const service = await start("--timeout", "100000");
-      const runs = ask(service, binary(longCall(20_000)));
-      await busy(service, 1, 0);
-      const waits = ask(service, json(calls(9)));
-      await busy(service, 1, 1);
-      const ended = once(service.child, "exit");
-      service.child.kill(signal);
-      while (!service.output.includes(signal)) await sleep(5);
-      await expect(fetch(`${service.origin}/health`)).rejects.toThrow("fetch failed");
-      expect((await resultOf(await runs)).data.every((x) => Math.abs(x - 3) < 1e-5)).toBe(true);
-      expect(largestError((await resultOf(await waits)).data, truthOf(calls(9)))).toBeLessThanOrEqual(BOUND);
-      expect(await ended).toEqual([0, null]);
-      expect(service.output).toMatch(/finished\n$/);
-    },
-  );
+  test.each(["SIGINT", "SIGTERM"] as const)("%s finishes accepted calls, refuses new ones, and exits with 0", async (signal) => {
+    const service = await start("--timeout", "100000");
+    const runs = ask(service, binary(longCall(20_000)));
+    await busy(service, 1, 0);
+    const waits = ask(service, json(calls(9)));
+    await busy(service, 1, 1);
+    const ended = once(service.child, "exit");
+    service.child.kill(signal);
+    while (!service.output.includes(signal)) await sleep(5);
+    await expect(fetch(`${service.origin}/health`)).rejects.toThrow("fetch failed");
+    expect((await resultOf(await runs)).data.every((x) => Math.abs(x - 3) < 1e-5)).toBe(true);
+    expect(largestError((await resultOf(await waits)).data, truthOf(calls(9)))).toBeLessThanOrEqual(BOUND);
+    expect(await ended).toEqual([0, null]);
+    expect(service.output).toMatch(/finished\n$/);
+  });
 
-  test("a port that is taken is said", async () => {
+  test("a port in use is reported", async () => {
     const { origin } = await start();
     const port = new URL(origin).port;
     await expect(start("--port", port)).rejects.toThrow(/^listen EADDRINUSE.*\n\nnpm run example -- service/);

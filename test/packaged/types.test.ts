@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => consumer.remove());
 
-/** What a compiler says; nothing when all is well. */
+/** The output of a compiler; empty if there are no errors. */
 const compile = async (version: string, ...options: string[]): Promise<string> => {
   const tsc = join("node_modules", `typescript-${version}`, "bin/tsc");
   try {
@@ -34,7 +34,7 @@ describe.each(VERSIONS)("TypeScript %s", (version) => {
   });
 });
 
-test("each compiler is the one that it is said to be", async () => {
+test("each compiler has the stated version", async () => {
   for (const version of VERSIONS) expect(await compile(version, "--version")).toContain(`Version ${version}.`);
 });
 

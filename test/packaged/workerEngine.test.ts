@@ -1,4 +1,4 @@
-/** Engines in a worker, of the packed package: pages that keep their frame rate, policies, Nodes, Deno and Bun. */
+/** Engines in a worker with the packed package: pages that keep their frame rate, policies, Node, Deno and Bun. */
 import { execFile } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -29,7 +29,7 @@ interface Check {
   readonly largestError: number;
 }
 
-/** What does not depend on the host. */
+/** Results that do not depend on the host. */
 function expectRight(result: unknown): Check {
   const check = result as Check;
   expect(check.error).toBeUndefined();
@@ -54,28 +54,28 @@ describe.each<HostName>(["Node 20", "Node 22", "Node 24", "Node 26", "Deno", "Bu
     return (await run(host.executable, args, { cwd: folder, timeout: 60_000 })).stdout;
   };
 
-  test("an engine in a worker computes what the reference says, on 2 threads", async () => {
+  test("an engine in a worker matches the reference, on 2 threads", async () => {
     expect(expectRight(JSON.parse(await printed("main.mjs")))).toMatchObject({ threads: 2 });
   });
 
   if (name === "Deno") {
-    test.skip("not run: an idle engine keeps no process alive; Deno's workers do until they are ended", () => undefined);
+    test.skip("not run: an idle engine does not keep the process alive; in Deno, workers do until they are ended", () => undefined);
     return;
   }
-  test("an idle engine keeps no process alive", async () => {
+  test("an idle engine does not keep the process alive", async () => {
     expect(await printed("idle.mjs")).toBe("1\n");
   });
 });
 
 const hasChromium = chromiumPath() !== undefined;
-describe.skipIf(!hasChromium)(`${hasChromium ? "" : "not run, as there is no Chromium here: "}a page without a bundler`, () => {
+describe.skipIf(!hasChromium)(`${hasChromium ? "" : "not run, no Chromium here: "}a page without a bundler`, () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launchChromium();
   });
   afterAll(() => browser.close());
 
-  /** What a page comes to whose server sends these headers with everything. */
+  /** Runs a page whose server sends these headers with everything. */
   async function resultOf(page: string, headers: Record<string, string> = {}): Promise<unknown> {
     const site = await serve(folder, () => headers);
     onTestFinished(() => site.close());
@@ -84,11 +84,11 @@ describe.skipIf(!hasChromium)(`${hasChromium ? "" : "not run, as there is no Chr
     return result;
   }
 
-  test("an engine in a worker computes what the reference says", async () => {
+  test("an engine in a worker matches the reference", async () => {
     expect(expectRight(await resultOf("index.html"))).toMatchObject({ build: "relaxed", threads: 1 });
   });
 
-  test("with isolation it has threads of its own, without one and the reason", async () => {
+  test("with isolation it has its own threads, without isolation one thread and the reason", async () => {
     expect(expectRight(await resultOf("index.html?threads=2", ISOLATION))).toMatchObject({ threads: 2 });
     expect(expectRight(await resultOf("index.html?threads=2"))).toMatchObject({
       threads: 1,
@@ -99,7 +99,7 @@ describe.skipIf(!hasChromium)(`${hasChromium ? "" : "not run, as there is no Chr
   const POLICY = "default-src 'none'; connect-src 'self'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; worker-src 'self'";
   const STRICT = { "Content-Security-Policy": POLICY, ...ISOLATION };
 
-  test("under a policy without worker-src blob: the Error says what to do", async () => {
+  test("under a policy without worker-src blob: the error says what to do", async () => {
     const { error } = (await resultOf("index.html", STRICT)) as Check;
     expect(error).toBe(
       "Error: createWorkerEngine: the engine's worker did not start: the host refused its script; " +
@@ -107,7 +107,7 @@ describe.skipIf(!hasChromium)(`${hasChromium ? "" : "not run, as there is no Chr
     );
   });
 
-  test.each(["module", "classic"])("and with headwise/engine-worker as a %s worker it works, on one thread", async (type) => {
+  test.each(["module", "classic"])("with headwise/engine-worker as a %s worker it works, on one thread", async (type) => {
     const check = expectRight(await resultOf(`index.html?threads=2&file=${type}`, STRICT));
     expect(check.threads).toBe(1);
     expect(check.threadsReason).toMatch(/^1 of 1 workers did not start: the host refused its script/);
@@ -117,12 +117,12 @@ describe.skipIf(!hasChromium)(`${hasChromium ? "" : "not run, as there is no Chr
     readonly job: number;
     readonly frames: number;
     readonly median: number;
-    /** All but one in twenty come sooner. */
+    /** The 95th percentile. */
     readonly late: number;
     readonly longest: number;
   }
 
-  test("keeps its frame rate during a job of 2 seconds in a worker, which holds it up on the page", { retry: 2 }, async () => {
+  test("keeps its frame rate during a job of 2 seconds in a worker; on the page, the job blocks it", { retry: 2 }, async () => {
     const { inWorker, onPage } = (await resultOf("frames.html")) as Record<"inWorker" | "onPage", Frames>;
     const show = ({ job, frames, median, late, longest }: Frames): string =>
       `job ${job.toFixed(0)} ms, ${frames} frames, ${median.toFixed(1)} ms between them, ` +

@@ -1,4 +1,4 @@
-/** The packed package in workerd, bundled as for Cloudflare Workers: nothing may be compiled there, the kernels are deployed modules. */
+/** The packed package in workerd, bundled as for Cloudflare Workers. Nothing may be compiled there: the kernels are deployed modules. */
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,14 +10,14 @@ import { type CheckResult, expectRight, printReport } from "./check.js";
 
 const host = await obtain("workerd");
 const title =
-  host.reason === undefined ? `workerd (${host.version})` : `not run: workerd, which can't be had here (${host.reason})`;
+  host.reason === undefined ? `workerd (${host.version})` : `not run: workerd, which is not available here (${host.reason})`;
 
-/** What builds the script, and for which API: the earliest date on which the package can be imported, and one with Node's modules. */
+/** The APIs to build for: the earliest compatibility date that can import the package, and one with Node's modules. */
 const BUNDLERS = ["esbuild", "wrangler"] as const;
 const DATES = { plain: "2025-05-05", "with Node's modules": "2026-11-01" };
 type Api = keyof typeof DATES;
 
-/** A server for each API, and a script with all the modules that lie beside it. */
+/** The configuration of a server for each API, with a script and the modules next to it. */
 function configuration(bundle: string): string {
   const modules = readdirSync(bundle)
     .filter((file) => /\.(js|wasm)$/.test(file))
@@ -104,7 +104,7 @@ function configuration(bundle: string): string {
         expect(await ask("", { build: "simd", operations: "all" })).toMatchObject({ build: "simd" });
       });
 
-      test("several threads: one, and the reason", async () => {
+      test("several threads: one thread, and the reason", async () => {
         const { threads, threadsReason } = await ask("", { threads: 2 });
         expect({ threads, threadsReason }).toEqual({ threads: 1, threadsReason: "this host has no workers" });
       });

@@ -1,4 +1,4 @@
-/** What the tests use of asc. Its own declarations redefine globals (console, Array, Math) for every file of a program. */
+/** The part of asc that the tests use. Its own declarations redefine globals (console, Array, Math) for every file of a program. */
 export function main(
   argv: string[],
   options: {

@@ -14,7 +14,7 @@ export interface Shape {
   valueDim: number;
 }
 
-/** `B2-S63-KV100-H6/2-D80`, with the value's size where it is another: `-D80:48`. */
+/** `B2-S63-KV100-H6/2-D80`, with the value's size if it differs: `-D80:48`. */
 export function parseShape(name: string): Shape {
   const match = /^B(\d+)-S(\d+)-KV(\d+)-H(\d+)\/(\d+)-D(\d+)(?::(\d+))?$/.exec(name);
   if (!match) throw new Error(`not a shape: ${name}`);
@@ -58,15 +58,15 @@ export function randomInputs(shape: Shape, seed: number, layout: Layout = "bshd"
 const zeros = (dims: number[]): TestTensor => ({ data: new Float32Array(countOf(dims)), dims });
 const zeros64 = (dims: number[]) => ({ data: new Float64Array(countOf(dims)), dims });
 
-/** Places for everything that a call can hand out. */
+/** Places for all results that a call can return. */
 export function places({ batchSize, seqLen, kvLen, numHeads }: Shape) {
   const matrix = [batchSize, numHeads, seqLen, kvLen];
   return { logSumExp: zeros([batchSize, numHeads, seqLen]), weights: zeros(matrix), scores: zeros(matrix) };
 }
 
 /**
- * Attention in naive float32, the yardstick of errors: every operation rounded, sums in order. Which keys are visible comes from
- * the reference, as it is no question of rounding.
+ * Attention in naive float32, the yardstick of errors: every operation rounded, sums in order. The reference says which keys are
+ * visible, since that does not depend on rounding.
  */
 export function naiveFloat32({ q, k, v }: Inputs, shape: Shape, options: ReferenceOptions) {
   const { fround, exp, tanh, log } = Math;
@@ -147,7 +147,7 @@ export function largestError(found: ArrayLike<number>, truth: ArrayLike<number>)
   return largest;
 }
 
-/** Errors below this share of the largest number count as rounding, whatever naive float32 achieves: 4 ulp. */
+/** Errors below this share of the largest number count as rounding, whatever the error of naive float32: 4 ulp. */
 const FLOOR = 4 * 2 ** -23;
 
 /** The rule: the largest error may be twice that of naive float32, plus the floor. */
@@ -158,7 +158,7 @@ export function expectParity(what: string, found: ArrayLike<number>, truth: Arra
   expect(largestError(found, truth), `${what}: error against the reference, at most ${bound}`).toBeLessThanOrEqual(bound);
 }
 
-/** Runs a call with all its results and holds each against the reference. */
+/** Runs a call with all its results and compares each with the reference. */
 export function checkAgainstReference(engine: Engine, shape: Shape, inputs: Inputs, options: AttentionOptions): void {
   const { q, k, v } = inputs;
   const found = places(shape);
@@ -192,7 +192,7 @@ export function expectSameBits(found: ArrayLike<number>, expected: ArrayLike<num
   }
 }
 
-/** Fills the free memory of an engine with NaN: what reads before it writes shows itself. */
+/** Fills the free memory of an engine with NaN, which exposes reads of unwritten memory. */
 export function poison(engine: Engine, bytes = 2 ** 22): void {
   const tensor = engine.tensor([bytes / 4]);
   tensor.data.fill(NaN);

@@ -1,4 +1,4 @@
-/** Where breaks of attention and of what surrounds an engine are noticed. */
+/** The tests that notice breaks of attention and of the engine around it. */
 // prettier-ignore
 export const ATTENTION_TESTS = [
   "parity", "properties", "extremes", "invisible", "golden", "determinism", "sequences", "errors", "tensors", "engine", "work", "exp",

@@ -1,4 +1,4 @@
-/** The builds that the tests run on in this host, each with an engine on one thread; and by name those that it can't run. */
+/** The builds that the tests run on in this host, each with an engine on one thread; builds that it cannot run are named. */
 import { beforeEach, describe, test } from "vitest";
 import { FullEngine } from "../../src/engine/fullEngine.js";
 import { openRuntime, readOptions } from "../../src/engine/openEngine.js";
@@ -13,7 +13,7 @@ export const binaryOf = (build: Build): Uint8Array<ArrayBuffer> => host.readBina
 /** The same for attention alone. */
 export const attentionBinaryOf = (build: Build): Uint8Array<ArrayBuffer> => host.readBinary(`attention-${build}`);
 
-/** A binary in which a constant of the power of two is off: it validates, and computes wrong numbers. */
+/** A binary with a wrong constant in 2ˣ: it validates, but computes wrong numbers. */
 export function corruptedBinary(): Uint8Array<ArrayBuffer> {
   const bytes = binaryOf("simd");
   const ln2 = new Uint8Array(Float32Array.of(Math.LN2).buffer);

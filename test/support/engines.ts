@@ -8,7 +8,7 @@ import { host } from "#host";
 import { poison } from "./attention.js";
 import { binaryOf, canRun, onEveryBuild } from "./builds.js";
 
-/** An engine whose threads share every call, however small, strip by strip: none begins before all are there. */
+/** An engine whose threads share every call, however small, strip by strip: none begins before all have started. */
 async function openThreaded(build: Build): Promise<FullEngine> {
   const plan = readOptions("createEngine", { threads: host.threads });
   const { runtime, module } = openRuntime("createEngine", plan, binaryOf(build));

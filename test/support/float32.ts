@@ -1,15 +1,15 @@
-/** Float32 as a set of numbers: their distances, and sweeps through all of them. */
+/** Float32 as a set of numbers: distances between them, and sweeps over all of them. */
 
-/** Distance between neighbouring float32 about a value. */
+/** The distance between neighbouring float32 numbers around a value. */
 export const ulp = (value: number): number => 2 ** (Math.max(-126, Math.floor(Math.log2(Math.abs(value)))) - 23);
 
-/** Elements that go through a kernel at once. */
+/** Elements per call of a kernel. */
 const COUNT = 2 ** 16;
 
 /**
  * The largest error on every `step`-th finite float32, both signs.
  *
- * @param errorOf  how wrong a result is, in the unit of the caller's choice
+ * @param errorOf  the error of a result, in any unit
  */
 export function sweepFloat32(
   step: number,

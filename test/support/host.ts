@@ -1,4 +1,4 @@
-/** What the tests need of the host that they run in: `hostNode.ts` and `hostBrowser.ts` have it, and "#host" is one of them. */
+/** The host-dependent functions that the tests need: `hostNode.ts` and `hostBrowser.ts` have them, and "#host" is one of the two. */
 import type { Build } from "../../src/runtime/builds.js";
 import type { WorkerLike } from "../../src/runtime/workerLike.js";
 
@@ -7,14 +7,14 @@ export interface Host {
   readonly name: string;
   /** Builds to test here. */
   readonly builds: readonly Build[];
-  /** Why a build of these is not run, or undefined. */
+  /** Why one of these builds is not run, or undefined. */
   whyNot(build: Build): string | undefined;
-  /** Of the engines on several threads; 1 leaves these out. */
+  /** Threads of the engines on several threads; with 1 there are none. */
   readonly threads: number;
   /** `build/<name>.wasm`: "simd", "attention-simd", … */
   readBinary(name: string): Uint8Array<ArrayBuffer>;
-  /** A file with cases of other projects; undefined where they are absent. */
+  /** A file with cases from other projects; undefined if they are absent. */
   readConformance(path: string): Promise<string | undefined>;
-  /** A worker that runs `source`, whose kind is this host's. */
+  /** A worker of this host's kind that runs `source`. */
   startWorker(source: string): WorkerLike;
 }

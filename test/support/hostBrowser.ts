@@ -14,12 +14,12 @@ async function fetchBinary(name: string): Promise<[string, Uint8Array<ArrayBuffe
   if (!response.ok) throw new Error(`${response.url} answered ${response.status}`);
   return [name, new Uint8Array(await response.arrayBuffer())];
 }
-/** What tests want at once, later, they have to have now; "debug" is compared with. */
+/** Binaries that tests use synchronously are loaded in advance; "debug" is for comparison. */
 const binaries = new Map(await Promise.all(["debug", "simd", "relaxed"].map(fetchBinary)));
 
 export const host: Host = {
   name: `Chromium ${/Chrome\/(\d+)/.exec(navigator.userAgent)?.[1]}`,
-  // No browser has "wide", and what "debug" asserts it asserts in Node.
+  // No browser has "wide", and the assertions of "debug" run in Node.
   builds: ["simd", "relaxed"],
   whyNot: (build) => (build === "relaxed" && !hasRelaxedSimd() ? "this browser does not validate relaxed SIMD" : undefined),
   threads: 2,

@@ -8,10 +8,10 @@ import { enableWide, whyNotWide } from "../../src/runtime/wide.js";
 import { readConformance } from "./conformanceFile.js";
 import type { Host } from "./host.js";
 
-/** Builds that alone are wanted, all if none is named. */
+/** The requested builds; all if none is named. */
 const wanted = (process.env["HEADWISE_TEST_BUILDS"] ?? "").split(",").filter((name) => name !== "");
 
-// Optimized at once, so that what runs is what the revectorizer made of it; it says nothing where it can't.
+// Optimized immediately, so that the tests run the revectorizer's code; without it this has no effect.
 if (whyNotWide() === undefined) {
   enableWide("test");
   setFlagsFromString("--no-liftoff");
@@ -25,7 +25,7 @@ export const host: Host = {
     if (wanted.length > 0 && !wanted.includes(build)) return `only ${wanted.join(" and ")} wanted`;
     return (build === "relaxed" || build === "wide") && !hasRelaxedSimd() ? "this host does not validate relaxed SIMD" : undefined;
   },
-  // By default not a power of two, and more than most machines that run tests have to spare.
+  // The default is not a power of two, and more than most test machines have to spare.
   threads: Number(process.env["HEADWISE_TEST_THREADS"] ?? 3),
   readBinary: (name) => new Uint8Array(readFileSync(new URL(`../../build/${name}.wasm`, import.meta.url))),
   readConformance: (path) => Promise.resolve(readConformance(path)),

@@ -1,4 +1,4 @@
-/** What a cache of dtype "int8" keeps of rows, and how far attention on it may be from attention on just that. */
+/** The rows that a cache of dtype "int8" stores, and the error allowed to attention on them. */
 import { scaledDotProductAttention as reference, type ReferenceOptions } from "headwise/reference";
 import { expect } from "vitest";
 import { countOf, type TestTensor } from "./random.js";
@@ -7,7 +7,7 @@ const BLOCK = 512;
 const INT8_LIMIT = 127;
 const INT16_LIMIT = 32767;
 
-/** Rows of [batch, rows, heads, channels] as int8 gives them back: data = integers · scales. */
+/** Rows of [batch, rows, heads, channels] after rounding to int8: data = integers · scales. */
 export interface RoundedTensor {
   readonly data: Float64Array;
   readonly dims: readonly number[];
@@ -34,7 +34,7 @@ export function roundToInt8({ data, dims }: { data: ArrayLike<number>; dims: rea
   return { data: Float64Array.from(integers, (n, index) => n * scales[Math.floor(index / channels)]!), dims, integers, scales };
 }
 
-/** Results, and how far from each one that is found may be. */
+/** Results, and the error allowed for each. */
 export interface BoundedTruth {
   readonly truth: ArrayLike<number>;
   readonly bounds: ArrayLike<number>;
@@ -49,8 +49,8 @@ export function expectWithin(found: ArrayLike<number>, { truth, bounds }: Bounde
 }
 
 /**
- * Attention by its definition on the rounded rows of a cache of int8. Each result may differ by as much as rounding does: queries to
- * int16, which moves a score by `shift` at most; weights, times the scales of their values, to int16 in each block of keys; and
+ * Attention by its definition on the rounded rows of a cache of int8. Each result may differ by the rounding of queries to int16,
+ * which moves a score by at most `shift`; of weights, times the scales of their values, to int16 in each block of keys; and of
  * float32.
  */
 export function int8Truth(q: TestTensor, k: RoundedTensor, v: RoundedTensor, options: ReferenceOptions): BoundedTruth {

@@ -1,4 +1,4 @@
-/** Multi-head layers for tests: parameters by seed, and what is expected of results. */
+/** Multi-head layers for tests: parameters by seed, and checks of results. */
 import { expect } from "vitest";
 import type { FullEngine, MultiHeadAttentionConfig, MultiHeadForwardOptions } from "headwise";
 import {
@@ -14,14 +14,14 @@ import { countOf, normal, type TestTensor } from "./random.js";
 
 export type LayerParameters = { -readonly [Name in keyof ReferenceParameters]: TestTensor | undefined } & { out: TestTensor };
 
-/** The sizes of a config with their defaults. */
+/** The sizes of a config, with defaults. */
 export function sizesOf(config: MultiHeadAttentionConfig) {
   const { embedDim, numHeads, numKvHeads = numHeads, headDim = embedDim / numHeads, valueDim = headDim } = config;
   const { kDim = embedDim, vDim = embedDim, outDim = embedDim } = config;
   return { embedDim, numHeads, numKvHeads, headDim, valueDim, kDim, vDim, outDim };
 }
 
-/** What a layer has beside its matrices. */
+/** Optional parameters of a layer, in addition to its matrices. */
 export interface Extras {
   readonly biases?: boolean;
   readonly biasKv?: boolean;
@@ -86,7 +86,7 @@ function naiveNormalize(x: Float32Array, channels: number, parameters: TestTenso
   });
 }
 
-/** Heads turned in naive float32, by angles, cosines and sines that are rounded to it. */
+/** Heads rotated in naive float32, with angles, cosines and sines rounded to float32. */
 function naiveRotary(
   x: Float32Array,
   options: ReferenceRotaryOptions,
@@ -112,7 +112,7 @@ function naiveRotary(
   return turned;
 }
 
-/** A bias with zeros for the keys that it has no columns for. */
+/** A bias padded with zeros for keys without columns. */
 function widened({ data, dims }: ReferenceTensor, kvLen: number): ReferenceTensor {
   const keys = dims.at(-1)!;
   const numbers = Array.from({ length: (data.length / keys) * kvLen }, (_, index) =>
@@ -121,7 +121,7 @@ function widened({ data, dims }: ReferenceTensor, kvLen: number): ReferenceTenso
   return { data: numbers, dims: [...dims.slice(0, -1), kvLen] };
 }
 
-/** The layer in naive float32, the yardstick of errors. Which keys are visible comes from the weights of the reference. */
+/** The layer in naive float32, the yardstick of errors. The weights of the reference say which keys are visible. */
 export function naiveLayer(
   config: MultiHeadAttentionConfig,
   parameters: LayerParameters,
@@ -173,7 +173,7 @@ export function naiveLayer(
   return { ...naive, out: naiveProject(rows, parameters.out, parameters.outBias, outDim, isOutIn) };
 }
 
-/** Runs a forward call with all its results and holds each against the reference. */
+/** Runs a forward call with all its results and compares each with the reference. */
 export function checkLayer(
   engine: FullEngine,
   config: MultiHeadAttentionConfig,

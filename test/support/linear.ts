@@ -33,7 +33,7 @@ export function linearInputs(sizes: LinearSizes, seed: number, layout: Layout = 
   const map = (tensor: TestTensor, change: (x: number) => number): TestTensor => ({ ...tensor, data: tensor.data.map(change) });
   return {
     q: normal(dimsOf(layout, batchSize, seqLen, numHeads, headDim), 9 * seed + 1),
-    // short keys, as delta rules want them: |k|² < 1
+    // short keys, as delta rules require: |k|² < 1
     k: normal(dimsOf(layout, batchSize, kvLen, numKeyHeads, headDim), 9 * seed + 2, 0.8 / Math.sqrt(headDim)),
     v: normal(dimsOf(layout, batchSize, kvLen, numKvHeads, valueDim), 9 * seed + 3),
     decay: map(normal(gate, 0), () => -0.4 * next()),
@@ -43,8 +43,8 @@ export function linearInputs(sizes: LinearSizes, seed: number, layout: Layout = 
 }
 
 /**
- * Linear attention in naive float32: the reference's recurrence with every operation rounded, sums in order. Only for what needs no
- * more than these options.
+ * Linear attention in naive float32: the reference's recurrence with every operation rounded, sums in order. Supports only these
+ * options.
  */
 export function naiveLinear(q: TestTensor, k: TestTensor, v: TestTensor, options: ReferenceLinearOptions): Float32Array {
   const { fround, exp } = Math;
@@ -125,13 +125,13 @@ export function naiveLinear(q: TestTensor, k: TestTensor, v: TestTensor, options
   return out;
 }
 
-/** What is expected of a call by its name: the same on every engine. */
+/** Expected results by the name of the call: the same on every engine. */
 const expectations = new Map<string, { truth: ReferenceResult; naive: Float32Array }>();
 
 /**
- * Runs a call and holds it against the reference.
+ * Runs a call and compares it with the reference.
  *
- * @param name  of just these inputs and options
+ * @param name  unique to these inputs and options
  */
 export function checkLinear(
   engine: FullEngine,

@@ -1,10 +1,10 @@
-/** What the package offers to call, by its types: functions, and methods of classes with what hangs on them. */
+/** The public operations of the package, from its types: functions, methods of classes, and functions attached to methods. */
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-/** `causalMask`, `KVCache.append`, `FullEngine.createMultiHeadAttention.fromTorch`: not what is private or internal, nor getters. */
+/** `causalMask`, `KVCache.append`, `FullEngine.createMultiHeadAttention.fromTorch`: without private or internal members, and without getters. */
 export function publicOperations(entries: readonly string[]): string[] {
   const { config } = ts.readConfigFile(`${root}tsconfig.json`, (path) => ts.sys.readFile(path)) as { config: unknown };
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);

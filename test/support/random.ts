@@ -1,4 +1,4 @@
-/** Seeded random numbers: a test that fails names its seed. */
+/** Seeded random numbers: a failing test names its seed. */
 
 /** mulberry32: uniform in [0, 1). */
 export function uniform(seed: number): () => number {

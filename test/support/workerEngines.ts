@@ -1,4 +1,4 @@
-/** Engines in a worker for tests, and an engine here to hold them against. */
+/** Engines in a worker for tests, and an engine here to compare them with. */
 import { afterAll, afterEach } from "vitest";
 import {
   createEngine,
@@ -11,7 +11,7 @@ import {
 } from "headwise";
 import { normal } from "./random.js";
 
-/** An engine here, to be called as if it were in a worker: who awaits doesn't notice. */
+/** An engine here, called as if it were in a worker: `await` works on both. */
 export async function openHere(build: "simd" | "relaxed"): Promise<FullWorkerEngine> {
   const engine = await createEngine({ operations: "all", build });
   const restoreKVCache = (bytes: Uint8Array): KVCache => KVCache.restore(engine, bytes);
@@ -21,13 +21,13 @@ export async function openHere(build: "simd" | "relaxed"): Promise<FullWorkerEng
 export const openThere = (build: "simd" | "relaxed"): Promise<FullWorkerEngine> => createWorkerEngine({ operations: "all", build });
 
 const opened: WorkerEngine[] = [];
-/** An engine that ends with the test. */
+/** An engine that is disposed of after the test. */
 export async function open(options: WorkerEngineOptions = {}): Promise<FullWorkerEngine> {
   const engine = await createWorkerEngine({ build: "simd", ...options, operations: "all" });
   opened.push(engine);
   return engine;
 }
-/** For tests that leave it as it was. */
+/** Shared by tests that leave it unchanged. */
 export const shared = await createWorkerEngine({ build: "simd", operations: "all" });
 /** The same on the calling thread. */
 export const here = await createEngine({ build: "simd", operations: "all" });

@@ -1,4 +1,4 @@
-/** For each public method and property of engines, what shows that it does in a worker what it does here. */
+/** For each public method and property of engines, a scenario that shows that it does the same in a worker as here. */
 import type { EngineTensor, FullWorkerEngine, TensorLike, WorkerTensor } from "headwise";
 import { normal } from "./random.js";
 
@@ -47,7 +47,7 @@ const afterDispose = async (call: () => Promise<unknown>): Promise<unknown> => {
   }
 };
 
-/** For each public method and property, by class, what shows that it does in a worker what it does here. */
+/** The scenarios, by class and member. */
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   "Engine.info": async (engine) => {
     const { memory, ...info } = await engine.info;

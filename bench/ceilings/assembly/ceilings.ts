@@ -1,7 +1,7 @@
-/** How fast this host reads, and multiplies and adds: the ceilings that the speed of kernels is a share of. */
+/** How fast this host reads, multiplies and adds: the ceilings that kernels are measured against. */
 export { multiplyAdds } from "../../../assembly/math/peak";
 
-/** Reads `bytes` bytes, a multiple of 64, and does nothing with them that takes time. */
+/** Reads `bytes` bytes, a multiple of 64, and does next to nothing with them. */
 export function readAll(ptr: usize, bytes: usize): i32 {
   let or0 = i32x4.splat(0);
   let or1 = or0;

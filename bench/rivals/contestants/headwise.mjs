@@ -1,6 +1,6 @@
 import { createEngine } from "../../../dist/index.js";
 
-/** What a kind calls: a function of its inputs and, where the result shall lie there, of `out`. */
+/** What a kind calls: a function of its inputs and, if the result goes there, of `out`. */
 const callsOf = {
   attention(engine, { inputs: { k, v }, shape: { causal, kvLen, numKvHeads, headDim }, io }) {
     if (kvLen === undefined || io === "copy")
@@ -31,10 +31,10 @@ const callsOf = {
 
 export const prepare = (task) => prepareBuild(undefined, task);
 
-/** @param build  undefined for the one that the host's best is */
+/** @param build  undefined for the best one that this host runs */
 export async function prepareBuild(build, task) {
   const { kind, inputs, outDims, shape, io, threads } = task;
-  // Who needs attention alone does not load the rest.
+  // Attention alone does not load the rest.
   const engine = await createEngine({ build, threads, operations: kind === "attention" ? undefined : "all" });
   const { build: running, threads: count } = engine.info;
   if (count !== threads) throw new Error(`runs on ${count} thread(s)`);
@@ -42,14 +42,14 @@ export async function prepareBuild(build, task) {
   let out;
   if (io === "copy") return { run: () => (out = call(inputs)), result: () => out.data, note: running };
 
-  const place = ({ data, dims }) => {
+  const store = ({ data, dims }) => {
     const tensor = engine.tensor(dims);
     tensor.data.set(data);
     return tensor;
   };
   const hasCache = kind === "attention" && shape.kvLen !== undefined;
   const names = Object.keys(inputs).filter((name) => !hasCache || name === "q");
-  const own = Object.fromEntries(names.map((name) => [name, place(inputs[name])]));
+  const own = Object.fromEntries(names.map((name) => [name, store(inputs[name])]));
   out = engine.tensor(outDims);
   return { run: () => call(own, out), result: () => out.data, note: hasCache ? `${running}, cache` : running };
 }

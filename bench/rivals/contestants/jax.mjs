@@ -10,7 +10,7 @@ const WORKER_SCOPE = `
   parentPort.on("message", (data) => self.onmessage({ data }));
 `;
 
-/** As much of a browser's Worker as jax-js uses, over Node's. */
+/** The part of a browser's Worker that jax-js uses, on top of Node's. */
 class WebWorker {
   #started;
 
@@ -31,7 +31,7 @@ class WebWorker {
   }
 }
 
-/** As linearAttention.mjs wants them. An argument of a function of jax-js is used up, unless it is passed as `ref`. */
+/** As linearAttention.mjs expects them. A function of jax-js consumes its arguments, unless they are passed as `ref`. */
 function operationsOf({ nn, numpy }) {
   const swapped = ({ ref }) => numpy.matrixTranspose(ref);
   return {
@@ -82,7 +82,7 @@ const functionsOf = {
 
 export async function prepare({ kind, inputs, constants, shape, io, threads }) {
   if (!("Iterator" in globalThis)) throw new Error("jax-js needs iterator helpers: Node 22 or newer");
-  // One worker a core, and navigator says how many cores there are.
+  // One worker per core; navigator says how many cores there are.
   Object.defineProperty(globalThis.navigator, "hardwareConcurrency", { value: threads, configurable: true });
   if (threads > 1) globalThis.Worker = WebWorker;
 
@@ -100,7 +100,7 @@ export async function prepare({ kind, inputs, constants, shape, io, threads }) {
     const own = arrays(inputs);
     const run = async () => {
       out?.dispose();
-      out = compute(mapValues(own, ({ ref }) => ref)); // an argument without `ref` is used up
+      out = compute(mapValues(own, ({ ref }) => ref)); // an argument without `ref` is consumed
       await out.blockUntilReady();
     };
     return { run, result: () => out.ref.data() };

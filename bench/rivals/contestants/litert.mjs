@@ -1,4 +1,4 @@
-/** LiteRT.js (XNNPACK) is made for browsers: this file brings what it misses in Node. It has no operator for all of attention. */
+/** LiteRT.js (XNNPACK) is made for browsers: this file adds what it needs in Node. It has no single operator for attention. */
 import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname } from "node:path";
@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 const packaged = new URL("../node_modules/@litertjs/core/wasm/", import.meta.url);
 
-/** Runs a classic script, as a web worker's `importScripts` does, and keeps the one name that is wanted of it. */
+/** Runs a classic script, as a web worker's `importScripts` does, and returns the one name that is needed. */
 let loaded;
 globalThis.self ??= globalThis;
 globalThis.importScripts = (file) => {

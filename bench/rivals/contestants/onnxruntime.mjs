@@ -1,11 +1,11 @@
-/** What onnxruntime-node and onnxruntime-web have in common: their interface. */
+/** The interface that onnxruntime-node and onnxruntime-web share. */
 
-/** @param task  its model as models/onnx.mjs writes it: constants and resident inputs are in there */
+/** @param task  its model as models/onnx.mjs writes it, with constants and resident inputs included */
 export async function prepareSession(ort, options, { inputs, model, io }) {
   const isResident = io === "resident";
   const session = await ort.InferenceSession.create(model, {
     ...options,
-    // Else a graph that has constant inputs only is computed once, when it is loaded.
+    // Otherwise a graph that has only constant inputs is computed once, when it is loaded.
     graphOptimizationLevel: isResident ? "disabled" : "all",
     logSeverityLevel: 3,
   });

@@ -1,4 +1,4 @@
-/** The WebAssembly build; of those in the package, the plain one is what its entry for Node loads. */
+/** The WebAssembly build. The package has several; its entry for Node loads the plain one. */
 import * as ort from "onnxruntime-web";
 import { prepareSession } from "./onnxruntime.mjs";
 

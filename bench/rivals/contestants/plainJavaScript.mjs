@@ -1,14 +1,14 @@
-/** What a good programmer writes without WebAssembly: `headwise/baseline`, and the other kinds in the same manner. */
+/** What a good programmer writes without WebAssembly: `headwise/baseline`, and the other kinds in the same style. */
 import { scaledDotProductAttention } from "../../../dist/baseline/index.js";
 
-/** [rows, columns] with rows and columns exchanged, so that a product reads both operands in order. */
+/** The transpose of [rows, columns], so that a product reads both operands in order. */
 function transposed(data, rows, columns) {
   const copy = new Float32Array(data.length);
   for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) copy[j * rows + i] = data[i * columns + j];
   return copy;
 }
 
-/** out = a · b + bias, two rows and two columns at a time: even numbers of them. */
+/** out = a · b + bias, two rows and two columns at a time: both numbers are even. */
 function multiply(a, bTransposed, bias, out, [rows, depth, columns]) {
   for (let i = 0; i < rows; i += 2) {
     for (let j = 0; j < columns; j += 2) {
@@ -51,7 +51,7 @@ function softmaxRow(x, out, start, length) {
 
 const feature = (x) => (x > 0 ? x + 1 : Math.exp(x));
 
-/** What has been seen of a head's keys and values: Σ φ(k) vᵀ and Σ φ(k). */
+/** The state of a head after the keys and values so far: Σ φ(k) vᵀ and Σ φ(k). */
 class State {
   constructor(headDim) {
     this.headDim = headDim;

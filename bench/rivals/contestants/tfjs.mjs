@@ -1,6 +1,6 @@
 /**
  * tfjs on its WebAssembly backend. Only products of two matrices without transposition go to XNNPACK there, so the fast way is head by
- * head; batched products, with `transposeB`, with tf.transpose or with keys that were transposed in advance, take ten times as long.
+ * head; batched products (with `transposeB`, tf.transpose or keys transposed in advance) take ten times as long.
  * In Node it has no threads (tensorflow/tfjs issue 3830).
  */
 import tf from "@tensorflow/tfjs-core";
@@ -10,7 +10,7 @@ import { causalBias } from "../models/causalBias.mjs";
 import { CHUNK, full, ownChunk } from "../models/linearAttention.mjs";
 
 /** A tensor of layout "bhsd" as a matrix for each head. */
-function placeHeads({ data, dims: [, numHeads, rows, channels] }) {
+function storeHeads({ data, dims: [, numHeads, rows, channels] }) {
   const length = rows * channels;
   return Array.from({ length: numHeads }, (_, head) =>
     tf.tensor2d(data.subarray(head * length, (head + 1) * length), [rows, channels]),
@@ -26,7 +26,7 @@ function attendHead(q, k, v, scale, bias) {
   return tf.matMul(tf.softmax(bias ? tf.add(scores, bias) : scores), v);
 }
 
-/** As linearAttention.mjs wants them. */
+/** As linearAttention.mjs expects them. */
 const operations = {
   features: (x) => tf.add(tf.elu(x), 1),
   matmul: (a, b, { transposeA, transposeB } = {}) => tf.matMul(transposeA ? tf.transpose(a) : a, transposeB ? tf.transpose(b) : b),
@@ -34,8 +34,8 @@ const operations = {
   divide: tf.div,
 };
 
-/** The rows of each head in chunks, as tf.slice copies all of what it takes a part of. */
-const placeChunks = ({ data, dims: [, numHeads, rows, channels] }) =>
+/** The rows of each head in chunks, because tf.slice copies the whole tensor that it takes a part of. */
+const storeChunks = ({ data, dims: [, numHeads, rows, channels] }) =>
   Array.from({ length: numHeads }, (_, head) =>
     Array.from({ length: rows / CHUNK }, (_, chunk) => {
       const start = (head * rows + chunk * CHUNK) * channels;
@@ -43,7 +43,7 @@ const placeChunks = ({ data, dims: [, numHeads, rows, channels] }) =>
     }),
   );
 
-/** Chunk by chunk, as batched products are slow: the keys of a row's own chunk one by one, those before as sums. */
+/** Chunk by chunk, because batched products are slow: the keys of a row's own chunk one by one, earlier ones as sums. */
 function attendChunks(q, k, v, visible) {
   const { features, matmul } = operations;
   let state;
@@ -64,22 +64,22 @@ function attendChunks(q, k, v, visible) {
   return tf.concat(chunks);
 }
 
-const placeWhole = ({ data, dims }) => tf.tensor(data, dims);
+const storeWhole = ({ data, dims }) => tf.tensor(data, dims);
 
-/** How a kind places an input, and what it computes of those that are placed. */
+/** How a kind stores an input, and what it computes from the stored ones. */
 const computationsOf = {
   attention({ shape: { seqLen, headDim, causal } }) {
     const bias = causal ? tf.tensor2d(causalBias(seqLen), [seqLen, seqLen]) : undefined;
     const scale = 1 / Math.sqrt(headDim);
-    return { place: placeHeads, compute: headByHead((q, k, v) => attendHead(q, k, v, scale, bias)) };
+    return { store: storeHeads, compute: headByHead((q, k, v) => attendHead(q, k, v, scale, bias)) };
   },
   matmul({ constants }) {
-    const b = placeWhole(constants.b);
-    return { place: placeWhole, compute: ([a]) => tf.matMul(a, b) };
+    const b = storeWhole(constants.b);
+    return { store: storeWhole, compute: ([a]) => tf.matMul(a, b) };
   },
-  softmax: () => ({ place: placeWhole, compute: ([x]) => tf.softmax(x) }),
+  softmax: () => ({ store: storeWhole, compute: ([x]) => tf.softmax(x) }),
   layer({ constants, shape: { seqLen, embedDim, numHeads, headDim } }) {
-    const parameters = Object.fromEntries(Object.entries(constants).map(([name, tensor]) => [name, placeWhole(tensor)]));
+    const parameters = Object.fromEntries(Object.entries(constants).map(([name, tensor]) => [name, storeWhole(tensor)]));
     const project = (name, rows) => tf.add(tf.matMul(rows, parameters[`${name}Matrix`]), parameters[`${name}Bias`]);
     const scale = 1 / Math.sqrt(headDim);
     const compute = ([x]) =>
@@ -94,12 +94,12 @@ const computationsOf = {
           ),
         );
       });
-    return { place: placeWhole, compute };
+    return { store: storeWhole, compute };
   },
   linear({ shape: { causal } }) {
-    if (!causal) return { place: placeHeads, compute: headByHead((q, k, v) => full(operations, q, k, v)) };
+    if (!causal) return { store: storeHeads, compute: headByHead((q, k, v) => full(operations, q, k, v)) };
     const visible = tf.tensor2d(ownChunk(), [CHUNK, CHUNK]);
-    return { place: placeChunks, compute: headByHead((q, k, v) => attendChunks(q, k, v, visible)) };
+    return { store: storeChunks, compute: headByHead((q, k, v) => attendChunks(q, k, v, visible)) };
   },
 };
 
@@ -108,12 +108,12 @@ export async function prepare(task) {
   tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
   await tf.setBackend("wasm");
 
-  const { place, compute } = computationsOf[task.kind](task);
-  const placeAll = () => Object.values(task.inputs).map(place);
+  const { store, compute } = computationsOf[task.kind](task);
+  const storeAll = () => Object.values(task.inputs).map(store);
 
   let out;
   if (task.io === "resident") {
-    const inputs = placeAll();
+    const inputs = storeAll();
     const run = () => {
       out?.dispose();
       out = compute(inputs);
@@ -121,7 +121,7 @@ export async function prepare(task) {
     return { run, result: () => out.dataSync() };
   }
   const run = () => {
-    const inputs = placeAll();
+    const inputs = storeAll();
     const result = compute(inputs);
     out = result.dataSync();
     tf.dispose([inputs, result]);

@@ -6,7 +6,7 @@ import { product, rowsBeforeQuarters } from "../truth.mjs";
 const BLOCK_ROWS = 2;
 const PROJECTIONS = ["q", "k", "v", "out"];
 
-/** Matrices of about 1/√embedDim keep the size of what they are multiplied with, as trained ones do. */
+/** Matrices of about 1/√embedDim keep the magnitude of what they multiply, as trained ones do. */
 function constantsOf({ embedDim }) {
   const constants = {};
   for (const [index, name] of PROJECTIONS.entries()) {

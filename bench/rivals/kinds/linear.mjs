@@ -1,4 +1,4 @@
-/** Linear attention, elu(x) + 1 as feature map, normalised (Katharopoulos et al. 2020, arXiv:2006.16236). */
+/** Linear attention with the feature map elu(x) + 1, normalised (Katharopoulos et al. 2020, arXiv:2006.16236). */
 import { inputsOf } from "../../../build/tools/bench/data.js";
 import { rowsBeforeQuarters } from "../truth.mjs";
 
@@ -10,15 +10,19 @@ export const linear = {
   name: "linear",
   shapes: [1024, 4096, 16384].flatMap((seqLen) =>
     [false, true].map((causal) => ({
-      ...{ name: `linear 12×${seqLen}×64 ${causal ? "causal" : "full"}` },
-      ...{ numHeads: 12, numKvHeads: 12, seqLen, headDim: 64, causal },
+      name: `linear 12×${seqLen}×64 ${causal ? "causal" : "full"}`,
+      numHeads: 12,
+      numKvHeads: 12,
+      seqLen,
+      headDim: 64,
+      causal,
     })),
   ),
   ioOf: () => "resident",
   inputsOf,
   constantsOf: () => ({}),
   outDimsOf: ({ seqLen, numHeads, headDim }) => [1, seqLen, numHeads, headDim],
-  /** A product and a sum for each number of the state, once for each key and once for each query; the normaliser is not counted. */
+  /** A product and a sum per number of the state, once per key and once per query; the normaliser is not counted. */
   workOf: ({ numHeads, seqLen, headDim }) => 4 * numHeads * seqLen * headDim * headDim,
   rate: "gigaflops",
   toleranceOf: () => 5e-6,

@@ -5,7 +5,7 @@ import { product, rowsBeforeQuarters } from "../truth.mjs";
 
 const NAMES = ["256×256×256", "512×512×512", "1024×1024×1024", "2048×2048×2048", "512×768×3072"];
 
-/** Of an error for each step of a sum: above every rounding; a wrong result would be off by √depth. */
+/** Error per step of a sum: above all rounding; a wrong result would be off by √depth. */
 const TOLERANCE = 4e-7;
 const BLOCK_ROWS = 2;
 

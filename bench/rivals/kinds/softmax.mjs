@@ -1,4 +1,4 @@
-/** Softmax over the last axis: as many rows as 12 heads of 512 queries have. */
+/** Softmax over the last axis: the rows of 12 heads with 512 queries each. */
 import { normal } from "../../../build/tools/bench/data.js";
 import { softmax as reference } from "../../../dist/reference/index.js";
 import { rowsBeforeQuarters } from "../truth.mjs";

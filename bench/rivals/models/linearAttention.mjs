@@ -1,6 +1,6 @@
 /**
  * Linear attention as a graph, for libraries that have no operator for it. `operations` are the library's: features, matmul with
- * transposeA and transposeB, add, multiply, divide, sum along an axis, sums of those before along an axis, reshape, constant.
+ * transposeA and transposeB, add, multiply, divide, sum along an axis, exclusive cumulative sum along an axis, reshape, constant.
  */
 
 /** Rows of a chunk. */
@@ -19,7 +19,7 @@ export function full(operations, q, k, v) {
   return divide(matmul(queries, state), normalizer);
 }
 
-/** By chunks: the keys of a row's own chunk one by one, those before as sums (Hua et al. 2022, arXiv:2202.10447). */
+/** By chunks: the keys of a row's own chunk one by one, earlier ones as sums (Hua et al. 2022, arXiv:2202.10447). */
 export function causal(operations, q, k, v, { numHeads, seqLen, headDim }) {
   const { features, matmul, sum, sumsBefore, add, multiply, divide, reshape, constant } = operations;
   const chunks = [numHeads, seqLen / CHUNK, CHUNK, headDim];

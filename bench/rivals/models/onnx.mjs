@@ -4,8 +4,8 @@ import { Graph } from "../../../examples/onnx-attention/graph.mjs";
 import { writeGraph } from "./onnxGraphs.mjs";
 
 /**
- * Copied inputs are fed at each call and "out" is fetched. Resident inputs are part of the model, as nothing else stays in the library's
- * memory, and "corner" is fetched, one element of "out".
+ * Copied inputs are fed at each call and "out" is fetched. Resident inputs are part of the model, because nothing else stays in the
+ * library's memory, and only "corner" is fetched, one element of "out".
  */
 export function writeModel(task, variant) {
   const { inputs, constants, io } = task;

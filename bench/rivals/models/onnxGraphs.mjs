@@ -1,4 +1,4 @@
-/** What is computed, in operators of ONNX and of onnxruntime's own. The last one's result is that of the graph. */
+/** The computations, in operators of ONNX and onnxruntime. The last operator's result is that of the graph. */
 import { causal, full } from "./linearAttention.mjs";
 
 const OWN = { domain: "com.microsoft" };
@@ -44,7 +44,7 @@ function joinColumns(tensors) {
   return { data, rows, columns };
 }
 
-/** As linearAttention.mjs wants them. */
+/** As linearAttention.mjs expects them. */
 function operationsOf(graph) {
   const integers = (...values) => graph.constant(BigInt64Array.from(values, BigInt), [values.length]);
   const zero = graph.constant(Float32Array.of(0), []);
@@ -68,7 +68,7 @@ const linearOperators = {
     const attend = shape.causal ? causal : full;
     attend(operationsOf(graph), "q", "k", "v", shape);
   },
-  /** It does not normalise: the normaliser is its result where each value is 1. */
+  /** It does not normalise: the normaliser is its result on values that are all 1. */
   LinearAttention(graph, { numHeads, seqLen, headDim }) {
     const { features, divide, reshape } = operationsOf(graph);
     const [queries, keys] = [features("q"), features("k")];
@@ -92,7 +92,7 @@ const writers = {
   linear: (graph, { shape }, { operator }) => linearOperators[operator](graph, shape),
 };
 
-/** Writes the graph of a task, with the constants that it needs besides the task's. Returns the rank of the result. */
+/** Writes the graph of a task, with the constants that it needs in addition to the task's. Returns the rank of the result. */
 export function writeGraph(graph, task, variant) {
   writers[task.kind](graph, task, variant);
   if (task.kind === "linear") return 4;

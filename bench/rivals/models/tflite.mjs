@@ -20,7 +20,7 @@ const OPERATORS = {
 /** `deprecated_builtin_code` of operators whose number does not fit into it. */
 const LATER_CODE = 127;
 
-/** The one field of an operator's options that is not left at its default. */
+/** The only field of an operator's options that is not left at its default. */
 const writeOptions = {
   SOFTMAX: (builder) => builder.addFieldFloat32(0, 1, 0), // beta
   SUM: (builder) => builder.addFieldInt8(0, 1, 0), // keep_dims
@@ -31,7 +31,7 @@ const writeOptions = {
 const FLOAT32 = 0;
 const INT32 = 2;
 
-/** A graph that grows operator by operator. Values are numbers of tensors. */
+/** A graph, built operator by operator. Values are tensor numbers. */
 class Graph {
   tensors = [];
   operators = [];

@@ -1,15 +1,15 @@
-/** What is computed, in operators of TensorFlow Lite. */
+/** The computations, in operators of TensorFlow Lite. */
 import { causalBias } from "./causalBias.mjs";
 import { causal, full } from "./linearAttention.mjs";
 
-/** Matrix [in, out] as FULLY_CONNECTED wants it. */
+/** Matrix [in, out] as FULLY_CONNECTED expects it. */
 function transposed({ data, dims: [rows, columns] }) {
   const copy = new Float32Array(data.length);
   for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) copy[j * rows + i] = data[i * columns + j];
   return { data: copy, dims: [columns, rows] };
 }
 
-/** x · matrix + bias, where the matrix is packed when the model is loaded; a BATCH_MATMUL takes it as it lies. */
+/** x · matrix + bias, where the matrix is packed when the model is loaded; a BATCH_MATMUL uses it unpacked. */
 function project(graph, x, matrix, bias) {
   const { data, dims } = transposed(matrix);
   const addend = bias ? graph.tensor(bias.dims, bias.data) : -1;
@@ -30,7 +30,7 @@ function attend(graph, q, k, v, { numHeads, seqLen, kvLen = seqLen, headDim, cau
   return graph.apply("BATCH_MATMUL", [graph.apply("SOFTMAX", [scores], square), v], rows);
 }
 
-/** As linearAttention.mjs wants them. */
+/** As linearAttention.mjs expects them. */
 function operationsOf(graph) {
   const one = graph.tensor([1], Float32Array.of(1));
   const elementwise = (operator) => (a, b) =>
@@ -47,12 +47,14 @@ function operationsOf(graph) {
     );
   };
   return {
-    ...{ add, multiply: elementwise("MUL"), divide: elementwise("DIV") },
+    add,
+    multiply: elementwise("MUL"),
+    divide: elementwise("DIV"),
     features: (x) => add(graph.apply("ELU", [x], graph.dimsOf(x)), one),
     matmul(a, b, { transposeA, transposeB } = {}) {
-      const left = transposeA ? transpose(a) : a; // XNNPACK has no other way
+      const first = transposeA ? transpose(a) : a; // XNNPACK has no other way
       const columns = graph.dimsOf(b).at(transposeB ? -2 : -1);
-      return graph.apply("BATCH_MATMUL", [left, b], graph.dimsOf(left).with(-1, columns), { transposeB });
+      return graph.apply("BATCH_MATMUL", [first, b], graph.dimsOf(first).with(-1, columns), { transposeB });
     },
     sum: (x, axis) => along("SUM", x, axis, graph.dimsOf(x).with(axis, 1)),
     sumsBefore: (x, axis) => along("CUMSUM", x, axis, graph.dimsOf(x)),

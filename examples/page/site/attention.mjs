@@ -1,21 +1,21 @@
-/** Attention between the words of a sentence. Nothing is trained: each head has vectors that show one thing that heads do. */
+/** Attention between the words of a sentence. Nothing is trained: the vectors of each head demonstrate one thing that heads do. */
 
-/** Channels of what a word is, and of where it stands. */
+/** Channels for the content of a word and for its position. */
 const CONTENT = 32;
 const POSITION = 32;
 const HEAD_DIM = CONTENT + POSITION;
 
-/** What queries and keys of a head are made of: how much content, how much position, and how many words before itself it looks for. */
+/** How the queries and keys of a head are made: how much content, how much position, and how many words back it looks. */
 export const HEADS = [
   { name: "Similar words", about: "looks for words with the same letters", content: 1, position: 0, shift: 0 },
-  { name: "Neighbours", about: "looks around where it stands", content: 0, position: 1, shift: 0 },
+  { name: "Neighbours", about: "looks around its own position", content: 0, position: 1, shift: 0 },
   { name: "Word before", about: "looks one word back", content: 0, position: 1, shift: 1 },
   { name: "Both", about: "looks for similar words nearby", content: 0.8, position: 0.6, shift: 0 },
 ];
 
 export const wordsOf = (text) => text.match(/[\p{L}\p{N}’'-]+|[^\s\p{L}\p{N}]/gu) ?? [];
 
-/** A vector of length 1 from a word's groups of three letters: words that share some have vectors that are alike. */
+/** A vector of length 1 from a word's groups of three letters: words that share some have similar vectors. */
 function contentOf(word) {
   const letters = [..."^", ...word.toLowerCase(), ..."$"];
   const vector = new Float32Array(CONTENT);
@@ -31,7 +31,7 @@ function contentOf(word) {
   return vector.map((x) => (length > 0 ? x / length : 0));
 }
 
-/** A vector of length 1 that turns with the position, each pair of channels more slowly than the one before. */
+/** A vector of length 1 that rotates with the position, each pair of channels more slowly than the one before. */
 function positionOf(position) {
   const vector = new Float32Array(POSITION);
   for (let pair = 0; pair < POSITION / 2; pair++) {
@@ -74,7 +74,7 @@ function fastest(calls, call) {
 /**
  * The weights of each head [heads, words, words], and the milliseconds of a call.
  *
- * @param settings  { causal, window, scale }; a window of 0 is none
+ * @param settings  { causal, window, scale }; a window of 0 means no window
  */
 export function attend(engine, words, { causal, window, scale }) {
   const { q, k } = tensorsOf(words);
@@ -85,7 +85,7 @@ export function attend(engine, words, { causal, window, scale }) {
   return { weights: weights.data, ms };
 }
 
-/** Milliseconds of a call on rows as a model has them. */
+/** Milliseconds of a call with the sizes of a model. */
 export function measure(engine, { rows, heads, headDim }) {
   const dims = [1, rows, heads, headDim];
   const [q, k, v, out] = [1, 2, 3, 4].map(() => engine.tensor(dims));

@@ -10,14 +10,14 @@ const COLOURS = [
   [20, 12, 58],
 ];
 
-/** The colour of a weight; small ones are told apart better than large ones. */
+/** The colour of a weight; small weights are easier to tell apart than large ones. */
 export function colourOf(weight) {
-  const place = Math.sqrt(Math.min(1, Math.max(0, weight))) * (COLOURS.length - 1);
-  const index = Math.min(COLOURS.length - 2, Math.floor(place));
-  return COLOURS[index].map((from, channel) => Math.round(from + (place - index) * (COLOURS[index + 1][channel] - from)));
+  const position = Math.sqrt(Math.min(1, Math.max(0, weight))) * (COLOURS.length - 1);
+  const index = Math.min(COLOURS.length - 2, Math.floor(position));
+  return COLOURS[index].map((from, channel) => Math.round(from + (position - index) * (COLOURS[index + 1][channel] - from)));
 }
 
-/** Draws size × size weights; those of keys that a row can't see come as −1 and stay empty. */
+/** Draws size × size weights; −1, for a key that the row cannot see, stays empty. */
 export function drawHeatmap(canvas, weights, size) {
   canvas.width = canvas.height = size;
   if (size === 0) return;

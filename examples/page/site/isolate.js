@@ -1,10 +1,10 @@
-/** For hosts that can't send headers: as a service worker it adds those that isolate a page, as a script it installs itself, once. */
+/** For hosts that cannot send headers: as a service worker it adds those that isolate a page; as a script it installs itself once. */
 if (typeof window === "undefined") {
   self.addEventListener("install", () => self.skipWaiting());
   self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
   self.addEventListener("fetch", (event) => event.respondWith(fetch(event.request).then(isolated)));
 } else if (!crossOriginIsolated && navigator.serviceWorker && !sessionStorage.getItem("isolating")) {
-  sessionStorage.setItem("isolating", "1"); // should it not help, the page stays as it is
+  sessionStorage.setItem("isolating", "1"); // if it does not help, the page stays as it is
   navigator.serviceWorker.addEventListener("controllerchange", () => location.reload());
   navigator.serviceWorker.register(document.currentScript.src);
 }

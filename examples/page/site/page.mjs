@@ -1,4 +1,4 @@
-/** The page: what is set on the left is computed and drawn on the right. */
+/** The page: settings on the left, results on the right. */
 import { createEngine } from "headwise";
 import { attend, HEADS, measure, wordsOf } from "./attention.mjs";
 import { colourOf, drawHeatmap } from "./heatmap.mjs";
@@ -48,7 +48,7 @@ function compute() {
   point(Math.min(state.row, size - 1), Math.min(state.column, size - 1));
 }
 
-/** Shows one row: its words are shaded by their weights. */
+/** Shows one row, with its words shaded by their weights. */
 function point(row, column) {
   Object.assign(state, { row, column });
   const size = state.words.length;
@@ -81,7 +81,7 @@ function showHeads() {
   }
 }
 
-/** A bar for the time on one thread, and one for all of them. */
+/** A bar for the time on one thread, and a bar for all threads. */
 async function showTimes() {
   const { rows, heads, headDim } = WORKLOAD;
   find("workload").textContent = `${rows} rows, ${heads} heads of ${headDim}, causal`;
@@ -113,4 +113,4 @@ find("heatmap").addEventListener("pointermove", ({ offsetX, offsetY, target }) =
   if (size > 0) point(at(offsetY), at(offsetX));
 });
 compute();
-setTimeout(showTimes); // the picture comes first
+setTimeout(showTimes); // after the picture

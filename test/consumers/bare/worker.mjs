@@ -1,4 +1,4 @@
-/** A worker of the page's own that makes an engine; import maps don't reach workers. */
+/** The page's own worker, which creates an engine; import maps do not apply in workers. */
 import { createEngine } from "./node_modules/headwise/dist/standalone.js";
 import * as reference from "./node_modules/headwise/dist/reference/index.js";
 import { check } from "./check.mjs";

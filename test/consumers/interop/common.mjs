@@ -1,4 +1,4 @@
-/** What these programs share: seeded inputs, what is right, and the report that the test reads. */
+/** Shared by these programs: seeded inputs, the correct results, and the report that the test reads. */
 import { createEngine } from "headwise";
 import { scaledDotProductAttention as reference } from "headwise/reference";
 
@@ -21,7 +21,7 @@ export const [q, k, v] = [11, 12, 13].map((seed) => ({ data: numbers(seed), dims
 export const MASK = Uint8Array.from({ length: 81 }, (_, index) => (index % 3 === 0 ? 0 : 1));
 export const mask = { data: MASK, dims: [9, 9] };
 
-/** The bits of the float16 number nearest to x, for 2⁻¹⁴ ≤ |x| < 2; what is nearer to 0 becomes 0. */
+/** The bits of the float16 number nearest to x, for 2⁻¹⁴ ≤ |x| < 2; smaller numbers become 0. */
 function halfOf(x) {
   const size = Math.abs(x);
   if (size < 2 ** -14) return 0;
@@ -33,7 +33,7 @@ function halfOf(x) {
 const valueOf = (half) =>
   half === 0 ? 0 : (half & 0x8000 ? -1 : 1) * (1 + (half & 1023) / 1024) * 2 ** (((half >> 10) & 31) - 15);
 
-/** The inputs as float16: their bits, and the numbers that those are. */
+/** The inputs as float16: their bits and their values. */
 export const halves = [q, k, v].map(({ data }) => Uint16Array.from(data, halfOf));
 export const halfValues = halves.map((bits) => ({ data: Float32Array.from(bits, valueOf), dims: DIMS }));
 
@@ -54,7 +54,7 @@ export function difference(a, b) {
   return largest;
 }
 
-/** The error that a call ends with. */
+/** The error of a call. */
 export function refusal(call) {
   try {
     call();
@@ -64,7 +64,7 @@ export function refusal(call) {
   }
 }
 
-/** Prints what was found, by name: largest differences, and texts. A page leaves it to whoever opened it. */
+/** Prints the findings by name: largest differences, and texts. A page leaves them at `globalThis.result`. */
 export function report(found) {
   if (typeof process !== "object") {
     globalThis.result = found;

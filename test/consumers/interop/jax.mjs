@@ -1,4 +1,4 @@
-/** Arrays of jax-js. Reading one uses it up, as its own functions do, unless it is passed as `ref`. */
+/** Arrays of jax-js. Reading consumes an array, as jax-js's own functions do, unless it is passed as `ref`. */
 import { defaultDevice, init, nn, numpy } from "@jax-js/jax";
 import {
   attend,

@@ -1,4 +1,4 @@
-/** What tensors of onnxruntime do, alike for onnxruntime-web and onnxruntime-node. */
+/** Tensors of onnxruntime, for both onnxruntime-web and onnxruntime-node. */
 import protobuf from "protobufjs";
 import { Graph } from "./graph.mjs";
 import {
@@ -18,7 +18,7 @@ import {
   v,
 } from "./common.mjs";
 
-/** softmax(scale · q kᵀ) v of onnxruntime's own. */
+/** softmax(scale · q kᵀ) v, computed by onnxruntime. */
 async function own(ort, feeds) {
   const graph = new Graph();
   const scores = graph.apply("MatMul", ["q", graph.apply("Transpose", ["k"], { perm: [0, 1, 3, 2] })]);

@@ -1,4 +1,4 @@
-/** Tensors of tfjs, on its backend in plain JavaScript. */
+/** Tensors of tfjs, on its plain JavaScript backend. */
 import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { attend, difference, DIMS, engine, k, MASK, maskedTruth, q, refusal, report, SCALE, truth, v } from "./common.mjs";

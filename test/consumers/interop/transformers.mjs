@@ -26,7 +26,7 @@ if (typeof document === "object") {
 const tensorOf = ({ data, dims }) => new Tensor("float32", data, dims);
 const [queries, keys, values] = [q, k, v].map(tensorOf);
 
-/** softmax(scale · q kᵀ) v of its own: the product is onnxruntime's, softmax goes row by row. */
+/** softmax(scale · q kᵀ) v, computed by transformers.js: the product is onnxruntime's, softmax is computed row by row. */
 async function own() {
   const scores = (await matmul(queries, keys.transpose(0, 1, 3, 2))).mul(SCALE);
   const rows = Array.from({ length: scores.size / 9 }, (_, row) => [...softmax(scores.data.slice(9 * row, 9 * row + 9))]);

@@ -1,4 +1,4 @@
-/** The types of each library go in and out as they are, or with what stands here. */
+/** The types of each library are accepted and returned as they are, or with the conversions here. */
 import { Tensor } from "@huggingface/transformers";
 import { numpy } from "@jax-js/jax";
 import * as tf from "@tensorflow/tfjs-core";
@@ -15,7 +15,7 @@ const place: ort.TypedTensor<"float32"> = engine.scaledDotProductAttention(ofOrt
 });
 const ofTransformers = new Tensor(out.type, out.data, out.dims);
 const ofTfjs = tf.tensor(out.data, out.dims, out.type);
-const ofJax = numpy.array(out.data.slice(), { shape: out.dims }); // it wants no view that could be of shared memory
+const ofJax = numpy.array(out.data.slice(), { shape: out.dims }); // it does not accept a view that could be of shared memory
 
 export const all = [
   place,

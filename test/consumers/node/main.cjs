@@ -1,4 +1,4 @@
-/** The same by `require`. */
+/** The same with `require`. */
 const { createEngine } = require("headwise");
 const reference = require("headwise/reference");
 const { check } = require("./check.mjs");

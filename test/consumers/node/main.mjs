@@ -1,4 +1,4 @@
-/** Node, Deno and Bun: the options come as JSON, the result goes out as JSON. */
+/** Node, Deno and Bun: takes options as JSON, prints the result as JSON. */
 import { createEngine } from "headwise";
 import * as reference from "headwise/reference";
 import { check } from "./check.mjs";

@@ -1,4 +1,4 @@
-/** The engine that is there at once, by `require`. */
+/** The synchronously created engine, with `require`. */
 const { createEngineSync } = require("headwise/sync");
 const reference = require("headwise/reference");
 const { check } = require("./check.mjs");

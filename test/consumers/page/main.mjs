@@ -1,4 +1,4 @@
-/** A page that makes an engine and leaves what came of it in `globalThis.result`; its address says how. */
+/** A page that creates an engine as its address says, and leaves the result in `globalThis.result`. */
 import { createEngine } from "headwise";
 import * as reference from "headwise/reference";
 import { check } from "./check.mjs";

@@ -1,4 +1,4 @@
-/** A worker of the page's own that makes an engine. */
+/** The page's own worker, which creates an engine. */
 import { createEngine } from "headwise";
 import * as reference from "headwise/reference";
 import { check } from "./check.mjs";

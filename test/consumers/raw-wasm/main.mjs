@@ -1,5 +1,5 @@
-// Computes with the kernels in a file of headwise/wasm; prints what the engine says and its largest error. Arguments: the file's
-// name; how the kernels are handed over: module, bytes or url; threads; attention or all.
+// Computes with the kernels in a file of headwise/wasm; prints the engine's info and its largest error. Arguments: the file's name;
+// the form in which the kernels are passed: module, bytes or url; threads; attention or all.
 import { readFileSync } from "node:fs";
 import { createEngine } from "headwise";
 import { scaledDotProductAttention as reference } from "headwise/reference";

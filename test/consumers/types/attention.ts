@@ -71,7 +71,7 @@ const numbers: Float32Array = x.data;
 const bytes: Uint8Array = hidden.data;
 const same: EngineTensor = x.reshape([8, 4]);
 
-/** As onnxruntime-common declares its tensors, in short. */
+/** As onnxruntime-common declares its tensors, abridged. */
 interface OrtTensor {
   readonly dims: readonly number[];
   readonly type: "float32" | "float16";
@@ -116,7 +116,7 @@ export const planned: number = plan.scratchBytes + plan.threads;
 engine.scaledDotProductAttention(x, x, x, { casual: true });
 // @ts-expect-error not among an engine's operations
 engine.matmul(x, x);
-// @ts-expect-error an array is no tensor
+// @ts-expect-error an array is not a tensor
 engine.scaledDotProductAttention(new Float32Array(8), x, x);
 
 const part: AttentionPart = { out: result, logSumExp: engine.tensor([4]) };
@@ -146,7 +146,7 @@ const masks: Mask[] = [
 export const masked: ResultTensor = applyMask(result, and(or(...masks), not(masks[0]!)));
 export const mask: TensorLike = masks[0]!;
 
-// What keeps state has dispose(), also where the language has no `using`; as a Disposable it fits helpers that take one.
+// What keeps state has dispose(), for languages without `using`; as a Disposable it works with helpers that take one.
 for (const disposable of [engine, other, x, same, placed, cache, restored]) disposable.dispose();
 const dispose = (disposable: { [Symbol.dispose](): void }): void => disposable[Symbol.dispose]();
 dispose(engine);

@@ -1,4 +1,4 @@
-/** The entries beside the main one. */
+/** The entries other than the main one. */
 import {
   activate,
   layerNorm,

@@ -92,7 +92,7 @@ const memory: KVCache = layer.projectKeys(x, projectOptions);
 const forwardOptions: MultiHeadForwardOptions = { causal: true, cache };
 export const forwarded = layer.forward(x, forwardOptions);
 export const crossed: ResultTensor = layer.forward(x, { memory, headGates: [1, 0] });
-// @ts-expect-error the layer says what the layout is
+// @ts-expect-error the layer determines the layout
 layer.forward(x, { layout: "bhsd" });
 
 const dispose = (disposable: { [Symbol.dispose](): void }): void => disposable[Symbol.dispose]();

@@ -47,11 +47,11 @@ const heads: number = layer.config.numHeads;
 const cached = await layer.createCache({ capacity: 100 });
 const rows: WorkerTensor<"float32"> = await layer.forward(product, { cache: cached, out: x });
 await full.createMultiHeadAttention.fromTorch({ "out_proj.weight": product }, { numHeads: 2 });
-// @ts-expect-error functions can't go to a worker
+// @ts-expect-error functions cannot be sent to a worker
 await full.linearAttention(x, x, x, { featureMap: (each: unknown) => each });
 // @ts-expect-error a misspelt option
 await full.softmax(x, { axs: 1 });
-// @ts-expect-error a cache is no packed matrix
+// @ts-expect-error a cache is not a packed matrix
 await full.matmul(x, cache);
 await engine.dispose();
 export const all = [same, name, lengths, heads, rows, place];

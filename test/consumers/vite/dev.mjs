@@ -1,4 +1,4 @@
-/** Vite's own server, as `vite` starts it; HEADERS adds to its answers. */
+/** Vite's own server, as started by `vite`; HEADERS adds headers to its answers. */
 import { createServer } from "vite";
 
 const server = await createServer({ server: { headers: JSON.parse(process.env.HEADERS ?? "{}") } });

@@ -1,2 +1,2 @@
-/** Under a path of its own, and with workers whose files are split like those of the page. */
+/** With a base path, and with workers whose files are split like those of the page. */
 export default { clearScreen: false, base: "/sub/", build: { outDir: "dist/sub" }, worker: { format: "es" } };

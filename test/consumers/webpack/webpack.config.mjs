@@ -1,2 +1,2 @@
-/** As webpack is without options; `index.html` loads dist/main.js as a classic script. */
+/** webpack without options; `index.html` loads dist/main.js as a classic script. */
 export default { mode: "production", entry: "./main.mjs" };

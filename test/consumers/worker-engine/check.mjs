@@ -1,4 +1,4 @@
-// What an engine in a worker computes here, held against the reference: attention, a signal, an error, a tensor that stays.
+// An engine in a worker, compared with the reference: attention, a signal, an error, a tensor that stays in the worker.
 import { createWorkerEngine } from "headwise";
 import { scaledDotProductAttention as reference } from "headwise/reference";
 

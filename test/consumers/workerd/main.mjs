@@ -1,4 +1,4 @@
-/** Two engines for the module, and one for each request, whose address holds the options as JSON. */
+/** Two engines for the module, and one for each request, with options as JSON in its address. */
 import { createEngine } from "headwise";
 import { createEngineSync } from "headwise/sync";
 import * as reference from "headwise/reference";
