@@ -9,6 +9,7 @@ export interface Abi {
   readonly version: string;
   readonly structs: Readonly<Record<string, Readonly<Record<string, FieldType>>>>;
   readonly lists: Readonly<Record<string, readonly string[]>>;
+  readonly onlyFull: readonly string[];
   readonly constants: Readonly<Record<string, number>>;
   readonly functions: Readonly<Record<string, Signature>>;
   readonly attentionFunctions: Readonly<Record<string, Signature>>;
@@ -19,3 +20,4 @@ export function readAbi(root?: string): Abi;
 export function hashOf(abi: Abi): number;
 export function generate(root?: string): Record<string, string>;
 export function refresh(root?: string): string[];
+export const GENERATED: readonly string[];

@@ -19,7 +19,8 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const tests = readdirSync(join(root, "test")).filter((name) => name.endsWith(".breaks.mjs"));
 const modules = await Promise.all(tests.sort().map((name) => import(pathToFileURL(join(root, "test", name)).href)));
 
-const files = execFileSync("git", ["ls-files", "-co", "--exclude-standard"], { cwd: root, encoding: "utf8" }).trim().split("\n");
+const tracked = execFileSync("git", ["ls-files", "-co", "--exclude-standard"], { cwd: root, encoding: "utf8" }).trim().split("\n");
+const files = [...tracked, ...GENERATED];
 
 /** What breaks may change: the product, the cases of the bits, and the builder. */
 const sources = new Map(
@@ -74,7 +75,7 @@ execFileSync(process.execPath, ["scripts/build.mjs", "tests"], { cwd: root, stdi
 /** A copy of the built tree to break things in. */
 function copy() {
   const folder = mkdtempSync(join(tmpdir(), "headwise-breaks-"));
-  for (const file of [...files, ...GENERATED, "build", "dist", "src/runtime/binary"])
+  for (const file of [...files, "build", "dist", "src/runtime/binary"])
     cpSync(join(root, file), join(folder, file), { recursive: true });
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
   return folder;

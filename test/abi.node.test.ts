@@ -8,7 +8,8 @@ import { KVCache } from "headwise";
 import { generate, hashOf, readAbi } from "../scripts/abi.mjs";
 import { Engine } from "../src/engine/engine.js";
 import { openRuntime, readOptions } from "../src/engine/openEngine.js";
-import * as generated from "../src/runtime/abi.generated.js";
+import * as attentionAbi from "../src/runtime/abi.generated.js";
+import * as fullAbi from "../src/runtime/fullAbi.generated.js";
 import { instantiate } from "../src/runtime/instantiate.js";
 import { withMemory } from "../src/runtime/memorySharing.js";
 import { Runtime } from "../src/runtime/runtime.js";
@@ -17,6 +18,7 @@ import { attentionBinaryOf, binaryOf, onEveryBuild } from "./support/builds.js";
 import { normal } from "./support/random.js";
 
 const abi = readAbi();
+const generated = { ...attentionAbi, ...fullAbi };
 const exportsOf = (bytes: Uint8Array<ArrayBuffer>): string[] =>
   WebAssembly.Module.exports(new WebAssembly.Module(bytes))
     .map(({ name }) => name)

@@ -1,4 +1,5 @@
 /** The simd build gives the checked-in bits, and the cases cover every public operation; `npm run bits` runs other hosts. */
+import { ACTIVATIONS, FEATURE_MAPS } from "../src/runtime/abi.generated.js";
 import { createEngine, KVCache } from "headwise";
 import { describe, expect, test, vi } from "vitest";
 import type { BitsCase } from "./bits/case.js";
@@ -6,13 +7,11 @@ import { caseFiles } from "./bits/discover.js";
 import { computeBits, differences, inputsOf, shareEverything } from "./bits/compute.js";
 import { readExpected } from "./bits/expected.js";
 import { hashesOf } from "./bits/hash.js";
-import { ACTIVATIONS } from "../src/rows/activations.js";
 import { Engine } from "../src/engine/engine.js";
 import { FullEngine } from "../src/engine/fullEngine.js";
 import { LinearAttentionState } from "../src/linear/linearAttentionState.js";
 import { MultiHeadAttention } from "../src/multiHead/multiHeadAttention.js";
 import { RULES } from "../src/linear/linearConfig.js";
-import { FEATURE_MAPS } from "../src/runtime/abi.generated.js";
 import { poison } from "./support/attention.js";
 import { binaryOf, canRun, openBuild } from "./support/builds.js";
 import { publicOperations } from "./support/publicOperations.js";

@@ -1,8 +1,8 @@
 /** The matrix product: parity, every size from 0 up, and what does not change its bits. */
+import { ACTIVATIONS } from "../src/runtime/abi.generated.js";
 import { describe, expect, test } from "vitest";
 import { createEngine, type FullEngine, type MatmulOptions } from "headwise";
 import { matmul as reference, type ReferenceMatmulOptions } from "headwise/reference";
-import { ACTIVATIONS } from "../src/rows/activations.js";
 import { expectParity, expectSameBits, poison } from "./support/attention.js";
 import { onEveryBuild } from "./support/builds.js";
 import { onEveryEngine } from "./support/engines.js";

@@ -1,4 +1,5 @@
 /** Linear attention: validate → place → run → hand back. */
+import { type LinearParams, writeLinearParams } from "../runtime/fullAbi.generated.js";
 import { Call } from "../call/call.js";
 import { stridesOf } from "../call/layout.js";
 import { handBack, type Operand } from "../call/operand.js";
@@ -6,17 +7,10 @@ import { prepare } from "../call/launch.js";
 import type { Operation } from "../call/operation.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
-import { type LinearParams, PANEL, writeLinearParams } from "../runtime/abi.generated.js";
+import { PANEL } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
-import {
-  LINEAR_OPTIONS,
-  type LinearCall,
-  NO_STRIDES,
-  readLinearCall,
-  type StatelessOptions,
-  type StateSizes,
-} from "./linearCall.js";
+import { LINEAR_OPTIONS, type LinearCall, NO_STRIDES, readLinearCall, type StatelessOptions, type StateSizes } from "./linearCall.js";
 import { isDelta, type LinearConfig, readLinearConfig } from "./linearConfig.js";
 import { projectionsOf } from "./randomFeatures.js";
 

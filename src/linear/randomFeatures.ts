@@ -1,7 +1,7 @@
 /** The random projections of "favor+", drawn once for each seed and sizes. */
 import { onScratch } from "../call/scratch.js";
 import type { Call } from "../call/call.js";
-import { FEATURE_MAPS, PANEL } from "../runtime/abi.generated.js";
+import { PANEL, FEATURE_MAPS } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { LinearConfig } from "./linearConfig.js";
 

@@ -7,8 +7,8 @@
  *     length as two words, keys in the open chunk           for each sequence
  *     the state as the kernels have it                      for each sequence and head
  */
-import { describe, typedArrayName, plainView, wrongKind, wrongValue } from "../check.js";
 import { FEATURE_MAPS } from "../runtime/abi.generated.js";
+import { describe, typedArrayName, plainView, wrongKind, wrongValue } from "../check.js";
 import { type FeatureFunction, RULES } from "./linearConfig.js";
 import { type LinearAttentionStateOptions, type LinearStateConfig, readLinearStateConfig } from "./stateConfig.js";
 

@@ -1,9 +1,9 @@
 /** What happens to heads between attention and the output projection, and to the weights: the kernels of `assembly/multiHead/`. */
+import { writeAverageParams, writeGateParams } from "../runtime/fullAbi.generated.js";
 import type { Call } from "../call/call.js";
 import type { AttentionShape } from "../attention/shape.js";
 import { launch } from "../call/launch.js";
 import type { Operand } from "../call/operand.js";
-import { writeAverageParams, writeGateParams } from "../runtime/abi.generated.js";
 
 /** Multiply-adds in the time that it takes to read one element. */
 const READ_WORK = 4;

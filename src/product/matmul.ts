@@ -1,6 +1,7 @@
 /** Matrix product: validate → place → run → hand back. */
+import { ACTIVATIONS } from "../runtime/abi.generated.js";
 import { Call } from "../call/call.js";
-import { type Activation, ACTIVATIONS } from "../rows/activations.js";
+import { type Activation } from "../rows/activations.js";
 import { broadcastDims, offsetAt, stridesUnder } from "../call/broadcast.js";
 import { oneOf, show, wrongKind, wrongValue, optional } from "../check.js";
 import { PackedMatrix } from "./packedMatrix.js";

@@ -1,9 +1,10 @@
 /** Matrix products on what lies in the engine's memory: how they are cut into units, and what scratch they take. */
+import { MATMUL_ENTRY_BYTES, writeMatmulEntry, writeMatmulParams } from "../runtime/fullAbi.generated.js";
 import type { Call } from "../call/call.js";
-import { type Activation, ACTIVATIONS } from "../rows/activations.js";
+import { type Activation } from "../rows/activations.js";
 import { launch } from "../call/launch.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
-import { MATMUL_ENTRY_BYTES, PANEL, writeMatmulEntry, writeMatmulParams } from "../runtime/abi.generated.js";
+import { PANEL, ACTIVATIONS } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 
 /** Products out = activation(a · b + bias) of the same sizes. Addresses in bytes, strides in elements. */

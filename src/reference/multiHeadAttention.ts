@@ -2,14 +2,7 @@
 import type { MultiHeadAttentionConfig } from "../multiHead/config.js";
 import { mergeAttention } from "./mergeAttention.js";
 import { type ReferenceRotaryOptions, rotary } from "./rotary.js";
-import {
-  type Place,
-  type ReferenceOptions,
-  type ReferenceResult,
-  type ReferenceTensor,
-  scaledDotProductAttention,
-  sequenceOf,
-} from "./scaledDotProductAttention.js";
+import { type Place, type ReferenceOptions, type ReferenceResult, type ReferenceTensor, scaledDotProductAttention, sequenceOf } from "./scaledDotProductAttention.js";
 
 /** The parameters of `createMultiHeadAttention`, of the same sizes. */
 export type ReferenceParameters = { readonly out: ReferenceTensor } & {

@@ -1,10 +1,11 @@
 /** Activation functions: validate → place → run → hand back. */
+import { ACTIVATIONS } from "../runtime/abi.generated.js";
+import { writeActivateParams } from "../runtime/fullAbi.generated.js";
 import { Call } from "../call/call.js";
-import { ACTIVATIONS, type Activation } from "./activations.js";
+import { type Activation } from "./activations.js";
 import { oneOf, optional } from "../check.js";
 import { expectDims, handBack } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
-import { writeActivateParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 

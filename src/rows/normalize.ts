@@ -1,8 +1,8 @@
 /** Normalization of rows: validate → place → run → hand back. */
+import { writeNormalizeParams } from "../runtime/fullAbi.generated.js";
 import { Call } from "../call/call.js";
 import { float32, wrongValue, optional } from "../check.js";
 import { expectDims, handBack, type Operand } from "../call/operand.js";
-import { writeNormalizeParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import type { Operation } from "../call/operation.js";

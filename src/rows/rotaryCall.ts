@@ -1,23 +1,11 @@
 /** Rotary embeddings as the caller describes them, read once and checked, and their computation on rows in the engine's memory. */
+import { writeRotaryParams, writeRotaryTablesParams } from "../runtime/fullAbi.generated.js";
 import type { Call } from "../call/call.js";
 import type { Strides } from "../call/layout.js";
-import {
-  describe,
-  integer,
-  oneOf,
-  show,
-  wrongKind,
-  wrongValue,
-  optional,
-  integersOf,
-  isAbsent,
-  MAX_POSITION,
-  isObject,
-} from "../check.js";
+import { describe, integer, oneOf, show, wrongKind, wrongValue, optional, integersOf, isAbsent, MAX_POSITION, isObject } from "../check.js";
 import { type Operand } from "../call/operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { runWritten } from "../call/launch.js";
-import { writeRotaryParams, writeRotaryTablesParams } from "../runtime/abi.generated.js";
 import type { TensorLike } from "../call/tensor.js";
 
 /** Cosines and sines, as `rotaryTables` makes them: a row for each position. */

@@ -1,9 +1,9 @@
 /** Softmax along an axis: validate → place → run → hand back. */
+import { AXIS_PARAMS_BYTES, writeAxisParams, writeSoftmaxParams } from "../runtime/fullAbi.generated.js";
 import { Call } from "../call/call.js";
 import { stridesUnder } from "../call/broadcast.js";
 import { float32, integer, oneOf, show, wrongValue, optional } from "../check.js";
 import { handBack, type Operand } from "../call/operand.js";
-import { AXIS_PARAMS_BYTES, writeAxisParams, writeSoftmaxParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
 import type { Operation } from "../call/operation.js";

@@ -1,21 +1,27 @@
-/** Kernels whose work threads share: `op(params, workspace, first, end)`, and what stands beside it. */
-import { BESIDE_KERNEL, type KernelFunctions, type SharedKernel } from "./abi.generated.js";
+/** Kernels whose work threads share: `op(params, workspace, first, end)`, and the functions that it may have beside it. */
+import { type KernelFunctions, SHARED_KERNELS, type SharedKernel } from "./abi.generated.js";
 
 /** What a module exports. */
 export type Kernels = KernelFunctions & { readonly memory: WebAssembly.Memory };
 
-/** Units of the call whose struct stands at `params`. */
-export const unitsOf = (kernels: Kernels, kernel: SharedKernel, params: number): number =>
-  kernels[BESIDE_KERNEL[kernel].units](params) >>> 0;
+type Beside = Readonly<Record<string, ((params: number, workspace?: number) => number) | undefined>>;
 
-/** Bytes of a thread's workspace for the call whose struct stands at `params`. */
-export function workspaceBytesOf(kernels: Kernels, kernel: SharedKernel, params: number): number {
-  const name = BESIDE_KERNEL[kernel].workspaceBytes;
-  return name === undefined ? 0 : kernels[name](params);
-}
+/** By kernel, so that no call joins strings: opUnits counts units, opWorkspaceBytes and opPlace are where threads need workspaces. */
+const named = (suffix: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(SHARED_KERNELS.map((kernel) => [kernel, kernel + suffix]));
+const UNITS = named("Units");
+const WORKSPACE_BYTES = named("WorkspaceBytes");
+const PLACE = named("Place");
+
+/** Units of the call whose struct is at `params`. */
+export const unitsOf = (kernels: Kernels, kernel: SharedKernel, params: number): number =>
+  (kernels as unknown as Beside)[UNITS[kernel]!]!(params) >>> 0;
+
+/** Bytes of a thread's workspace for the call whose struct is at `params`. */
+export const workspaceBytesOf = (kernels: Kernels, kernel: SharedKernel, params: number): number =>
+  (kernels as unknown as Beside)[WORKSPACE_BYTES[kernel]!]?.(params) ?? 0;
 
 /** Readies a thread's workspace for a kernel. */
 export function placeWorkspace(kernels: Kernels, kernel: SharedKernel, params: number, workspace: number): void {
-  const name = BESIDE_KERNEL[kernel].place;
-  if (name !== undefined) kernels[name](params, workspace);
+  (kernels as unknown as Beside)[PLACE[kernel]!]?.(params, workspace);
 }
