@@ -32,7 +32,7 @@ const chromium = (executablePath: string): TestProjectConfiguration => ({
   resolve: host("hostBrowser"),
   server: { headers: ISOLATION },
   // Every package that tests and sources import: one discovered while they run would make the page reload.
-  optimizeDeps: { include: ["fast-check", "@assemblyscript/loader"], noDiscovery: true },
+  optimizeDeps: { include: ["fast-check"], noDiscovery: true },
   test: {
     name: "browser",
     include: ["test/*.test.ts"],

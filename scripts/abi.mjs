@@ -215,7 +215,7 @@ export function generate(root = ROOT) {
     `/** Kernels whose work threads may share: units \`first\` to \`end\` − 1 at a time. By number in a job. */\n` +
       listText("SHARED_KERNELS", abi.sharedKernels) +
       `export type SharedKernel = (typeof SHARED_KERNELS)[number];\n`,
-    `// A type, not an interface: the loader wants an index signature.\n` +
+    `/** What a module exports. */\n` +
       `export type KernelFunctions = {\n${Object.entries(abi.functions).map(functionText).join("")}};\n`,
     VIEWS,
     `export const LARGEST_STRUCT_BYTES = ${Math.max(...sizes)};\n`,

@@ -1,4 +1,5 @@
 /** The contract between wrapper and kernels: exports, imports, structs, and no code that runs at instantiation. */
+import { instantiateSync } from "@assemblyscript/loader";
 import { main as asc } from "assemblyscript/asc";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -72,6 +73,13 @@ onEveryBuild((build) => {
     expect(() => openRuntime("test", readOptions("test", { operations: "all" }), bytes)).toThrow(
       new RangeError('test: "wasm" holds the kernels of attention alone, expected those of all operations'),
     );
+  });
+
+  test("AssemblyScript's loader instantiates it too, and finds the same functions", () => {
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 16 });
+    const { exports } = instantiateSync<Record<string, (...args: number[]) => number>>(module, { env: { memory } });
+    expect(exports["multiplyAdd"]!(2, 3, 4)).toBe(10);
+    expect(Object.keys(exports)).toEqual(expect.arrayContaining([...generated.SHARED_KERNELS]));
   });
 
   test("imports the memory and nothing else", () => {

@@ -360,12 +360,13 @@ describe("a worker of the caller's", () => {
   };
   const open = (options: WorkerEngineOptions): Promise<FullWorkerEngine> => createWorkerEngine({ ...options, operations: "all" });
 
+  // Where there are Web Locks, a host sees that no worker holds this one's.
+  const GIVEN_UP = /^createWorkerEngine: the engine's worker (did not answer within 50 ms|has ended)$/;
+
   test("that answers the start and then nothing: creation gives up", async () => {
     let ended = 0;
     const createWorker = () => silent(() => ended++) as never;
-    await expect(open({ createWorker, stallTimeout: 50 })).rejects.toEqual(
-      new Error("createWorkerEngine: the engine's worker did not answer within 50 ms"),
-    );
+    await expect(open({ createWorker, stallTimeout: 50 })).rejects.toThrow(GIVEN_UP);
     expect(ended).toBeGreaterThan(0);
   }, 20_000);
 
@@ -376,9 +377,7 @@ describe("a worker of the caller's", () => {
       },
       () => Promise.reject(new Error("no")),
     ]) {
-      await expect(open({ createWorker: () => silent(terminate) as never, stallTimeout: 50 })).rejects.toEqual(
-        new Error("createWorkerEngine: the engine's worker did not answer within 50 ms"),
-      );
+      await expect(open({ createWorker: () => silent(terminate) as never, stallTimeout: 50 })).rejects.toThrow(GIVEN_UP);
     }
   }, 20_000);
 });

@@ -10,7 +10,6 @@ const folderOf = (url) => fileURLToPath(new URL(".", url));
 /** Folders by their path in the page, as in the page's import map. */
 const FOLDERS = {
   "/headwise/": folderOf(import.meta.resolve("headwise")),
-  "/loader/": folderOf(import.meta.resolve("@assemblyscript/loader")),
   "/": folderOf(new URL("site/index.html", import.meta.url)),
 };
 

@@ -53,7 +53,7 @@ const js = {
   needs: ["texts", "pool-worker", "engine-workers"],
   inputs: () => [
     ...OWN,
-    ...manifestsOf("typescript", "@types/node", "@assemblyscript/loader"),
+    ...manifestsOf("typescript", "@types/node"),
     "tsconfig.json",
     ...listFiles(root, "src").filter((file) => !isForeign(file)),
   ],
@@ -80,13 +80,13 @@ const js = {
 };
 
 /** The notice in bundled files. */
-const NOTICE = "/*! headwise, MIT; with @assemblyscript/loader, Apache-2.0, https://www.apache.org/licenses/LICENSE-2.0 */";
+const NOTICE = "/*! headwise, MIT */";
 
 const dist = {
   name: "dist",
   makes: "build/js, build/*.wasm → dist",
   needs: ["js", ...BINARIES],
-  inputs: () => [...OWN, ...manifestsOf("rolldown", "@assemblyscript/loader"), ...WASM, ...listFiles(root, JS)],
+  inputs: () => [...OWN, ...manifestsOf("rolldown"), ...WASM, ...listFiles(root, JS)],
   outputs: ["dist/"],
   async run() {
     const folder = beside(`${root}build/dist`);

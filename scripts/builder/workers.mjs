@@ -8,12 +8,7 @@ const step = (name, entries, needs) => ({
   name,
   makes: `${Object.values(entries).join(", ")} → src/runtime/binary`,
   needs,
-  inputs: () => [
-    ...scripts("workers"),
-    ...manifestsOf("rolldown", "@assemblyscript/loader"),
-    "tsconfig.json",
-    ...withImports(root, Object.values(entries)),
-  ],
+  inputs: () => [...scripts("workers"), ...manifestsOf("rolldown"), "tsconfig.json", ...withImports(root, Object.values(entries))],
   outputs: Object.keys(entries).map((text) => `src/runtime/binary/${text}.ts`),
   async run() {
     for (const [text, entry] of Object.entries(entries)) {

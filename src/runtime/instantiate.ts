@@ -1,5 +1,4 @@
 /** A kernel module brought to life over a memory of its own. */
-import { instantiateSync } from "@assemblyscript/loader";
 import { wrongMoment, wrongValue } from "../check.js";
 import { ABI_HASH, BUILDS } from "./abi.generated.js";
 import type { Kernels } from "./kernels.js";
@@ -65,7 +64,7 @@ function compile(operation: string, bytes: BufferSource): WebAssembly.Module {
 function link(operation: string, module: WebAssembly.Module, initial: number, maximum: number): Kernels {
   const attempt = (shared: boolean): Kernels => {
     const memory = new WebAssembly.Memory({ initial, maximum, shared });
-    return instantiateSync<Kernels>(module, { env: { memory } }).exports;
+    return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
   };
   try {
     return attempt(false);

@@ -190,7 +190,7 @@ describe("what a page downloads", () => {
     // What has this size.
     expect(binaries(files).sort()).toEqual([operations === "all" ? build : `attention-${build}`, "worker"]);
     const modules = modulesOf(files).join();
-    for (const file of ["createEngine", "pool", "kvCache", "masks", "loader"]) expect(modules).toContain(file);
+    for (const file of ["createEngine", "pool", "kvCache", "masks"]) expect(modules).toContain(file);
     expect(modules.includes("fullEngine")).toBe(operations === "all");
   });
 
