@@ -72,8 +72,8 @@ export default [
   },
   {
     rule: "matmul: out may not be what is read",
-    find: "call.close();\n  const packed = right",
-    replace: "const packed = right",
+    find: "call.close();\n  const packed = bOperand",
+    replace: "const packed = bOperand",
     tests: MATMUL,
   },
   {
