@@ -47,7 +47,7 @@ const REFUSED: [changes: Record<string, unknown>, kind: typeof Error, message: s
       },
     },
     Error,
-    '"k" can\'t be read (Error: Tensor is disposed.)',
+    '"k" cannot be read (Error: Tensor is disposed.)',
   ],
   [
     { q: { data: q.data, dims: [2, 5, 32] } },

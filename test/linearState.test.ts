@@ -224,7 +224,7 @@ describe("what doesn't fit is named", () => {
     [
       "TypeError",
       { ...least, featureMap: "softmax" },
-      '"featureMap" "softmax" can\'t be causal: its keys are weighed over all positions',
+      '"featureMap" "softmax" cannot be causal: its softmax of keys is over all positions',
     ],
     ["TypeError", { ...least, channelDecay: true }, '"channelDecay" needs rule "gated" or "gated_delta"'],
     [

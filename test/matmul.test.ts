@@ -246,7 +246,7 @@ onEveryBuild((_, engine) => {
       "a packed matrix, transposed",
       (e) => e.matmul(a, packed, { transposeB: true }),
       RangeError,
-      'matmul: "transposeB" doesn\'t apply to a packed matrix; pack it as it lies',
+      'matmul: "transposeB" cannot be combined with a packed matrix; packMatrix takes its layout',
     ],
     [
       "packing a vector",

@@ -1,5 +1,5 @@
 /**
- * The structs of what a multi-head layer does to its heads between attention and the output projection.
+ * The structs of a multi-head layer's operations on heads between attention and the output projection.
  *
  * Every field takes 4 bytes. Addresses are in bytes.
  */

@@ -14,7 +14,7 @@ export interface LinearInputs<Out extends Float32Tensor = Float32Tensor> {
   layout?: Layout | undefined;
   /**
    * For gated rules: log of the factor on the state at each position, at most 0 for it to stay bounded; −∞ clears it. [batch, seq,
-   * numKvHeads] for whole heads, [batch, seq, numKvHeads, headDim] for channels of keys, both in the layout, or [numKvHeads] for all
+   * numKvHeads] for whole heads, [batch, seq, numKvHeads, headDim] for channels of keys, in the layout, or [numKvHeads] for all
    * positions (retention, arXiv:2307.08621). Where q has rank 2 also [seq] or [seq, headDim].
    */
   decay?: TensorLike | undefined;
