@@ -4,7 +4,7 @@
  *
  *     for each key/value head
  *       for each band of 8 strips      pack the query rows, scale applied
- *         for each block of 512 keys   pack keys and values, once a head
+ *         for each block of 512 keys   pack keys and values, once per head
  *           for each strip             scores → maximum → exponentials, sum → weighted values
  *         for each strip               divide by the sum
  */

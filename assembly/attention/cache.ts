@@ -16,7 +16,7 @@ export function transferBytes(headDim: usize, valueDim: usize): f64 {
   return <f64>(wholeLines(offsetof<BlockLayout>()) + wholeLines(max(headDim, valueDim)));
 }
 
-/** Writes the spans of all sequences. In float32 a head's values count as finite until one of them is not. */
+/** Writes the spans of all sequences. In float32 a head's values are taken as finite until one of them is not. */
 export function appendKeys(params: usize, scratch: usize): i32 {
   const p = changetype<CacheParams>(params);
   const layout = layoutAt(p, scratch);

@@ -51,8 +51,8 @@ export class KeyRange {
     let limit = 0;
     let from = 0;
     let to = 0;
-    const counts = first <= last;
-    if (counts) {
+    const hasRows = first <= last;
+    if (hasRows) {
       limit = keyLimit(p, sequence, last + sequence.queryOffset);
       from = windowFrom(p, first + sequence.queryOffset);
       to = windowTo(p, limit, last + sequence.queryOffset);
@@ -63,7 +63,7 @@ export class KeyRange {
     this.sinkEnd = isOneRange ? 0 : sinkEnd;
     this.from = isOneRange ? 0 : from;
     this.end = windowIsEmpty ? sinkEnd : max(to, sinkEnd);
-    const seesExtraKeys = counts && sequence.extraStart < sequence.extraEnd;
+    const seesExtraKeys = hasRows && sequence.extraStart < sequence.extraEnd;
     this.extraStart = seesExtraKeys ? sequence.extraStart : this.end;
     this.to = seesExtraKeys ? sequence.extraEnd : this.end;
   }

@@ -6,7 +6,7 @@ const B = memory.data(1024, 16);
 const A = memory.data<f32>([0.75, 0.5, 0.25, 0.125]);
 
 /**
- * 8 independent accumulators, 4 factors in registers, 2 vectors loaded from L1 a step: a complete 4×8 tile except for the
+ * 8 independent accumulators, 4 factors in registers, 2 vectors loaded from L1 per step: a complete 4×8 tile except for the
  * loads of A. `steps` · 64 floating-point operations.
  */
 export function multiplyAdds(steps: i32): f32 {

@@ -25,7 +25,7 @@ const UNIT: usize = 1024;
 // Byte offsets of the constants, which V8 loads faster from static data than it rebuilds literals.
 const ONE = 0;
 const MINUS_HALF = 4;
-const FAR = 8; // from here on F(−|x|) is 0: a bound, so that no infinity meets it
+const FAR = 8; // from here on F(−|x|) is 0: a bound, so that it is never multiplied by infinity
 const THREE = 12;
 const W3 = 16; // −2 √(2/π) · 0.044715
 const W1 = 20; // −2 √(2/π)

@@ -95,8 +95,8 @@ function holdsNaN(ptr: usize, count: usize): bool {
 }
 
 /**
- * Sum of exp(x − shift), which `dst` receives if `isStored`. Reads up to 28 bytes beyond the row, to no effect. Two panels a step are
- * 6 % faster than one, as they share the constants. Each step touches the lines `ahead` bytes further on; V8 keeps the load as it
+ * Sum of exp(x − shift), which `dst` receives if `isStored`. Reads up to 28 bytes beyond the row, to no effect. Two panels per step
+ * are 6 % faster than one, as they share the constants. Each step touches the lines `ahead` bytes further on; V8 keeps the load as it
  * might trap: the next row comes from memory while this one is computed, which takes [6144, 512] 0.83 of the time.
  *
  * @param ahead  to the next row, or 0

@@ -28,7 +28,7 @@ function storeSums(ptr: usize, sum0123: v128, sum4567: v128): void {
  *                row 5  acc5x0123    acc5x4567
  *
  * Six rows take 12 accumulators, 2 vectors of B and 1 splat of A: all 15 registers that V8 has. STRIP_ROWS in
- * `src/runtime/builds.ts` has the best height of each build; `docs/decisions/0001-blocks-strips-and-tiles.md` the way to measure it.
+ * `src/runtime/builds.ts` has each build's best height; `docs/decisions/0001-blocks-strips-and-tiles.md` tells how to measure it.
  * With registers of 256 bits, two panels at once are the columns 0 to f.
  *
  * @param rows    rows of the tile, a literal: 1, 4 or 6

@@ -79,7 +79,7 @@ export class Call implements CallContext {
   }
 
   /** Places the operands in scratch, runs a kernel, and copies the results out. */
-  launch(what: Launch): void {
-    launch(this, this.operands, what);
+  launch(task: Launch): void {
+    launch(this, this.operands, task);
   }
 }

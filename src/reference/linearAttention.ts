@@ -69,14 +69,14 @@ export function linearAttention(
 
   for (let b = 0; b < queries.batch; b++) {
     const length = keyLengths?.[b] ?? keys.rows;
-    const counts = (j: number): boolean => {
+    const isPresent = (j: number): boolean => {
       if (j >= length) return false;
       return !mask || mask.data[mask.dims.length === 1 ? j : b * keys.rows + j] !== 0;
     };
     for (let h = 0; h < values.heads; h++) {
       const keyHead = Math.floor((h * keys.heads) / values.heads);
       const map = mapOf(featureMap, options.projections, h);
-      const mapped = Array.from({ length: keys.rows }, (_, j) => (counts(j) ? map(keys.row(b, j, keyHead)) : []));
+      const mapped = Array.from({ length: keys.rows }, (_, j) => (isPresent(j) ? map(keys.row(b, j, keyHead)) : []));
       if (featureMap === "softmax") softmaxOverRows(mapped);
       const numFeatures = map(new Array<number>(keys.channels).fill(0)).length;
 
@@ -94,7 +94,7 @@ export function linearAttention(
             sums[f] = row.map((sum) => (factor === 0 ? 0 : factor * sum)); // cleared, also of NaN
           }
         }
-        if (!counts(j)) return;
+        if (!isPresent(j)) return;
         let u = values.row(b, j, h);
         if (beta) {
           const found = read(mapped[j]!);
