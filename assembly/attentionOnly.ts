@@ -1,4 +1,4 @@
-/** The part of the ABI that an engine for attention alone needs: a binary of its own, which is smaller. See index.ts. */
+/** The ABI of an engine for attention alone: a separate, smaller binary. See index.ts. */
 export { attention } from "./attention/attention";
 export { attentionUnits } from "./attention/stripOrder";
 export { sharedScoresBytes, splitScores, splitScoresUnits, splitValues, splitValuesUnits } from "./attention/split";

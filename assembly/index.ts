@@ -1,18 +1,18 @@
 /**
- * The ABI: what TypeScript may call. Pointers are byte addresses in linear memory, which the host owns; nothing here allocates.
+ * The ABI: the functions that TypeScript calls. Pointers are byte addresses in the host's linear memory; nothing here allocates.
  *
  *     attention/   softmax(q·kᵀ)·v by online softmax over strips of queries and blocks of keys; caches, merging
  *     linear/      linear attention: full, in chunks, step by step; its feature maps and states
  *     product/     matrix products          rows/   softmax, norms, rotary embeddings, activations
- *     tiles/       register tiles, the panels that they read, and the sizes that all of these share
- *     multiHead/   what a layer does to its heads beside attention: gates, means of weights, extra keys
+ *     tiles/       register tiles, the panels that they read, and the sizes shared by all
+ *     multiHead/   operations on a layer's heads besides attention: gates, means of weights, extra keys
  *     math/        simd.ts, the only file that knows relaxed SIMD; exponentials, float16, lanes
- *     abi/         the structs of calls, and what a module says about itself
+ *     abi/         the structs of calls, and a module's identity
  *
  * Imports point down: multiHead, linear, product, rows and attention, then tiles, then math; all read the structs of abi/.
  */
-// A kernel whose work threads share is op(params, workspace, first, end), and has beside it opUnits(params), and where it needs a
-// workspace opWorkspaceBytes(params) and opPlace(params, ptr).
+// A kernel whose work threads share is op(params, workspace, first, end), with opUnits(params) and, if it needs a workspace,
+// opWorkspaceBytes(params) and opPlace(params, ptr).
 export * from "./attentionOnly";
 export { matmul, matmulPlace, matmulUnits, matmulWorkspaceBytes, packedBytes, packMatrix } from "./product/matmul";
 export { unpackColumns } from "./product/unpack";

@@ -35,7 +35,7 @@ const REFUSED: [changes: Record<string, unknown>, kind: typeof Error, message: s
     TypeError,
     '"k" must hold a Float32Array, or float16 in a Uint16Array or Float16Array with type "float16", got Uint16Array(224) of type "uint16"',
   ],
-  [{ q: { ...q, location: "gpu-buffer" } }, TypeError, '"q" lies on "gpu-buffer", expected "cpu"; await its getData() first'],
+  [{ q: { ...q, location: "gpu-buffer" } }, TypeError, '"q" is on "gpu-buffer", expected "cpu"; await its getData() first'],
   [{ q: { dims: q.dims, location: "none" } }, Error, '"q" has been disposed of'],
   [
     {
@@ -47,7 +47,7 @@ const REFUSED: [changes: Record<string, unknown>, kind: typeof Error, message: s
       },
     },
     Error,
-    '"k" can\'t be read (Error: Tensor is disposed.)',
+    '"k" cannot be read (Error: Tensor is disposed.)',
   ],
   [
     { q: { data: q.data, dims: [2, 5, 32] } },
@@ -182,7 +182,7 @@ describe("scaledDotProductAttention refuses", () => {
     expect(() => engine.scaledDotProductAttention(a, b, b, { out: sameTensor })).not.toThrow();
     const weights = engine.tensor([2, 4, 5, 7]);
     expect(() => engine.scaledDotProductAttention(a, b, b, { weights, scores: weights })).toThrow(
-      refusal('"weights" and "scores" overlap, expected a place for each'),
+      refusal('"weights" and "scores" overlap, expected separate places'),
     );
     const raw = { data: weights.data, dims: weights.dims };
     expect(() => engine.scaledDotProductAttention(a, b, b, { weights: raw })).toThrow(
@@ -196,7 +196,7 @@ describe("scaledDotProductAttention refuses", () => {
     const place = { data: new Float32Array(1), dims: [1, 1] };
     const one = { data: Float32Array.of(1), dims: [1, 1] };
     expect(() => engine.scaledDotProductAttention(one, one, one, { weights: place, scores: { ...place } })).toThrow(
-      new RangeError('scaledDotProductAttention: "weights" and "scores" overlap, expected a place for each'),
+      new RangeError('scaledDotProductAttention: "weights" and "scores" overlap, expected separate places'),
     );
   });
 

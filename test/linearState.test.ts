@@ -224,9 +224,9 @@ describe("mismatches are named", () => {
     [
       "TypeError",
       { ...least, featureMap: "softmax" },
-      '"featureMap" "softmax" can\'t be causal: its keys are weighed over all positions',
+      '"featureMap" "softmax" cannot be causal: its softmax of keys is over all positions',
     ],
-    ["TypeError", { ...least, channelDecay: true }, '"channelDecay" is for rules "gated" and "gated_delta"'],
+    ["TypeError", { ...least, channelDecay: true }, '"channelDecay" needs rule "gated" or "gated_delta"'],
     [
       "TypeError",
       { ...least, causal: true },
@@ -237,7 +237,7 @@ describe("mismatches are named", () => {
     [
       "TypeError",
       { ...least, initialState: normal([1, 2, 4, 4], 1) },
-      '"initialState" can\'t go with "normalize" true: it has no normalizer',
+      '"initialState" cannot be combined with "normalize" true: it has no normalizer',
     ],
     [
       "RangeError",
@@ -254,15 +254,15 @@ describe("mismatches are named", () => {
 
   const x = normal([1, 3, 2, 4], 1);
   test.each<[string, TestTensor[], object, string]>([
-    ["RangeError", [x, x, normal([1, 3, 2, 5], 1)], {}, '"v" has valueDim 5, expected 4 (as the state)'],
-    ["RangeError", [x, normal([1, 3, 1, 4], 1), x], {}, '"k" has heads 1, expected 2 (as the state)'],
+    ["RangeError", [x, x, normal([1, 3, 2, 5], 1)], {}, '"v" has valueDim 5, expected 4 (as in the state)'],
+    ["RangeError", [x, normal([1, 3, 1, 4], 1), x], {}, '"k" has heads 1, expected 2 (as in the state)'],
     [
       "RangeError",
       [normal([2, 3, 2, 4], 1), normal([2, 3, 2, 4], 1), normal([2, 3, 2, 4], 1)],
       {},
-      '"q" has batch 2, expected 1 (as the state)',
+      '"q" has batch 2, expected 1 (as in the state)',
     ],
-    ["TypeError", [x, x, x], { decay: x }, '"decay" needs a rule, "gated" or "gated_delta"'],
+    ["TypeError", [x, x, x], { decay: x }, '"decay" needs rule "gated" or "gated_delta"'],
     [
       "TypeError",
       [x, x, x],
@@ -283,12 +283,12 @@ describe("mismatches are named", () => {
     using engine = openBuild("simd");
     using other = openBuild("simd");
     using state = engine.createLinearAttentionState(least);
-    expect(() => other.linearAttention(x, x, x, { state })).toThrow('linearAttention: "state" is of another engine');
+    expect(() => other.linearAttention(x, x, x, { state })).toThrow('linearAttention: "state" belongs to another engine');
     expect(() => engine.linearAttention(x, x, x, { state: {} as unknown as LinearAttentionState })).toThrow(
       'linearAttention: "state" must be a LinearAttentionState, got an object',
     );
     expect(() => engine.linearAttention(x, x, x, { state, eps: 1 })).toThrow(
-      'linearAttention: "eps" can\'t go with "state", which has its own',
+      'linearAttention: "eps" cannot be combined with "state", which has its own',
     );
   });
 
@@ -305,12 +305,12 @@ describe("mismatches are named", () => {
     };
     const message = (text: string): string => `restoreLinearAttentionState: "bytes" ${text}`;
     expect(restore([])).toThrow(message("must be a Uint8Array, got an array of 0"));
-    expect(restore(image.subarray(0, 8))).toThrow(message("hold 8 bytes, which is no state"));
-    expect(restore(changed(0, 1))).toThrow(message("do not begin as a state does"));
-    expect(restore(changed(1, 2))).toThrow(message("are of version 2, expected 1"));
-    expect(restore(image.subarray(0, image.length - 4))).toThrow(message("are damaged"));
-    expect(restore(changed(6, 5))).toThrow(message("are damaged")); // featureDim
-    expect(restore(changed(20, 40))).toThrow(message("are damaged")); // keys in the open chunk
+    expect(restore(image.subarray(0, 8))).toThrow(message("is 8 bytes long, not a serialized state"));
+    expect(restore(changed(0, 1))).toThrow(message("does not begin like a serialized state"));
+    expect(restore(changed(1, 2))).toThrow(message("has version 2, expected 1"));
+    expect(restore(image.subarray(0, image.length - 4))).toThrow(message("is damaged"));
+    expect(restore(changed(6, 5))).toThrow(message("is damaged")); // featureDim
+    expect(restore(changed(20, 40))).toThrow(message("is damaged")); // keys in the open chunk
     for (let word = 0; word < 21; word++) {
       for (const value of [0, 1, 3, 255, 65536, 0x7fffffff, 0xffffffff]) {
         try {
@@ -335,7 +335,7 @@ describe("mismatches are named", () => {
     words[2] = batchSize;
     const { memory } = engine.info;
     expect(() => engine.restoreLinearAttentionState(new Uint8Array(words.buffer))).toThrow(
-      new RangeError('restoreLinearAttentionState: "bytes" are damaged'),
+      new RangeError('restoreLinearAttentionState: "bytes" is damaged'),
     );
     expect(engine.info.memory).toEqual(memory);
   });

@@ -72,8 +72,8 @@ export default [
   },
   {
     rule: "matmul: out must not overlap operands",
-    find: "call.close();\n  const packed = right",
-    replace: "const packed = right",
+    find: "call.close();\n  const packed = bOperand",
+    replace: "const packed = bOperand",
     tests: MATMUL,
   },
   {

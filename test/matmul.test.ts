@@ -227,7 +227,7 @@ onEveryBuild((_, engine) => {
       "accumulating into nothing",
       (e) => e.matmul(a, b, { accumulate: true }),
       TypeError,
-      'matmul: "accumulate" needs "out" to begin with',
+      'matmul: "accumulate" needs "out" to add to',
     ],
     [
       "an activation",
@@ -246,7 +246,7 @@ onEveryBuild((_, engine) => {
       "a packed matrix, transposed",
       (e) => e.matmul(a, packed, { transposeB: true }),
       RangeError,
-      'matmul: "transposeB" doesn\'t apply to a packed matrix; pack it as it lies',
+      'matmul: "transposeB" cannot be combined with a packed matrix; packMatrix takes its layout',
     ],
     [
       "packing a vector",

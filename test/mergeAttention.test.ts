@@ -150,7 +150,7 @@ describe("mismatches are named", () => {
       {},
       '"parts[1].out" has dims [2, 3, 4, 6], expected [2, 3, 4, 5] (as parts[0].out)',
     ],
-    [[part], { out: normal([2, 3, 4, 6], 1) }, '"out" has dims [2, 3, 4, 6], expected [2, 3, 4, 5] (as the parts have it)'],
+    [[part], { out: normal([2, 3, 4, 6], 1) }, '"out" has dims [2, 3, 4, 6], expected [2, 3, 4, 5] (as in the parts)'],
     [
       [{ out: { data: new Float32Array(0), dims: [1, 0] }, logSumExp: { data: new Float32Array(1), dims: [1] } }],
       {},

@@ -45,13 +45,13 @@ export default [
   },
   {
     rule: "every row sees a layer's extra keys",
-    find: "counts && sequence.extraStart < sequence.extraEnd",
-    replace: "counts && sequence.extraStart < sequence.extraEnd && this.end > 0",
+    find: "hasRows && sequence.extraStart < sequence.extraEnd",
+    replace: "hasRows && sequence.extraStart < sequence.extraEnd && this.end > 0",
     tests: PARITY,
   },
   {
     rule: "rows that do not count see none of a layer's extra keys",
-    find: "counts && sequence.extraStart < sequence.extraEnd",
+    find: "hasRows && sequence.extraStart < sequence.extraEnd",
     replace: "sequence.extraStart < sequence.extraEnd",
     tests: PARITY,
   },

@@ -204,7 +204,7 @@ describe("forward", () => {
       options(() => ({ averageWeights: normal([2, 3, 5, 5], 1) })),
     ],
     [
-      '"out" and "averageWeights" overlap, expected a place for each',
+      '"out" and "averageWeights" overlap, expected separate places',
       options(() => {
         const data = new Float32Array(120);
         return { out: { data, dims: [2, 5, 12] }, averageWeights: { data: data.subarray(70), dims: [2, 5, 5] } };

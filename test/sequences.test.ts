@@ -98,16 +98,16 @@ describe("mismatches are named", () => {
   const [q, k] = [normal([10, 4], 1), normal([12, 4], 2)];
   const attend = (engine: Engine, options: object) => () => engine.scaledDotProductAttention(q, k, k, options);
   test.each<[object, string]>([
-    [{ cuSeqlensK: [0, 12] }, '"cuSeqlensK" needs "cuSeqlensQ" beside it'],
+    [{ cuSeqlensK: [0, 12] }, '"cuSeqlensK" needs "cuSeqlensQ"'],
     [{ cuSeqlensQ: 3 }, '"cuSeqlensQ" must be an array of integers, got 3'],
     [{ cuSeqlensQ: [], cuSeqlensK: [] }, '"cuSeqlensQ" is empty, expected [0, …, 10]'],
     [{ cuSeqlensQ: [1, 10], cuSeqlensK: [0, 12] }, '"cuSeqlensQ" begins with 1, expected 0'],
     [{ cuSeqlensQ: [0, 9], cuSeqlensK: [0, 12] }, '"cuSeqlensQ" ends with 9, expected seqLen = 10'],
-    [{ cuSeqlensQ: [0, 10] }, '"cuSeqlensK" is missing: k has 12 rows, and q 10'],
+    [{ cuSeqlensQ: [0, 10] }, '"cuSeqlensK" is missing: k has 12 rows and q has 10'],
     [{ cuSeqlensQ: [0, 11] }, '"cuSeqlensQ[1]" must be an integer from 0 to 10, got 11'],
     [{ cuSeqlensQ: [0, 6, 5, 10] }, '"cuSeqlensQ[2]" is 5, expected at least cuSeqlensQ[1] = 6'],
-    [{ cuSeqlensQ: [0, 5, 10], cuSeqlensK: [0, 12] }, '"cuSeqlensK" holds 2 elements, expected 3, as cuSeqlensQ'],
-    [{ cuSeqlensQ: [0, 10], keyLengths: [3] }, '"keyLengths" is for padded sequences, and can\'t go with "cuSeqlensQ"'],
+    [{ cuSeqlensQ: [0, 5, 10], cuSeqlensK: [0, 12] }, '"cuSeqlensK" holds 2 elements, expected 3, as in cuSeqlensQ'],
+    [{ cuSeqlensQ: [0, 10], keyLengths: [3] }, '"keyLengths" is for padded sequences and cannot be combined with "cuSeqlensQ"'],
     [
       { cuSeqlensQ: [0, 5, 10], cuSeqlensK: [0, 6, 12], queryOffset: [1] },
       '"queryOffset" holds 1 elements, expected 2, one for each sequence',

@@ -1,5 +1,5 @@
 /**
- * The structs through which TypeScript describes a call of attention, its caches and merging.
+ * The structs with which TypeScript describes a call of attention, its caches and merging.
  *
  * Every field takes 4 bytes; `scripts/abi.mjs` writes their TypeScript side. Addresses are in bytes, strides in elements.
  */
@@ -10,24 +10,24 @@ export class SequenceParams {
   /** The entry. */
   batch: usize;
 
-  /** Row of the entry that is its row 0. */
+  /** The row of the entry at which it begins. */
   queryStart: usize;
-  /** Rows that get a result. */
+  /** Number of rows, each of which gets a result. */
   queryRows: usize;
-  /** Rows that count; those beyond see no key. */
+  /** Number of rows that see keys; those beyond see none. */
   queryLength: i32;
   /** Position of row 0. */
   queryOffset: i32;
 
-  /** Key of the entry that is its key 0. Positions count from there too. */
+  /** The key of the entry at which it begins. Positions count from there too. */
   keyStart: usize;
-  /** Keys that there are. */
+  /** Number of keys. */
   keyRows: usize;
-  /** Keys that count. */
+  /** Number of keys that rows may see. */
   keyLength: i32;
 
-  // Keys that every row that counts sees, whatever hides the others: `extraStart` to `extraEnd` − 1, behind all keys of the entry.
-  // Both are keyRows where there are none.
+  // Extra keys, which nothing hides from rows that see keys: `extraStart` to `extraEnd` − 1, after all keys of the entry.
+  // Both are keyRows if there are none.
   extraStart: usize;
   extraEnd: usize;
 }
@@ -96,18 +96,18 @@ export class AttentionParams {
 
   /** 1: no key after the row's position. */
   causal: i32;
-  /** Keys before and after the row's position that the window reaches, −1 for all. */
+  /** How many keys before and after the row's position the window includes, −1 for all. */
   windowLeft: i32;
   windowRight: i32;
-  /** First keys that the window does not hide. */
+  /** Number of first keys that the window does not hide. */
   sinkTokens: i32;
 
-  /** What `scores` receives, see ScoresStage. */
+  /** The stage of `scores`, see ScoresStage. */
   scoresStage: i32;
-  /** Height of the register tiles, 4 or 6: changes the speed and no bit. */
+  /** Height of the register tiles, 4 or 6: affects speed, not bits. */
   stripRows: usize;
 
-  // Of split.ts only
+  // For split.ts only
   /** [strips, ⌈maxKvLen / BLOCK⌉, MAX_STRIP_ROWS, BLOCK] */
   sharedScores: usize;
   /** Ranges of value columns into which a strip is cut, at most ⌈valueDim / 8⌉. */
@@ -151,10 +151,10 @@ export class KeySpan {
   end: usize;
 }
 
-/** What came of rows for a cache. */
+/** The outcome of appending rows to a cache. */
 export const enum AppendResult {
   ALL = 0,
-  /** None counts: int8 has no number for a key that is not finite. */
+  /** No row was taken in: int8 cannot represent a key that is not finite. */
   KEY_NOT_FINITE = 1,
   VALUE_NOT_FINITE = 2,
 }
@@ -188,7 +188,7 @@ export class MergePart {
   logSumExp: usize;
 }
 
-/** The stage at which scores are handed out. */
+/** The stage at which scores are written. */
 export const enum ScoresStage {
   SCALED = 0,
   CAPPED = 1,

@@ -1,4 +1,4 @@
-/** What a module says about itself, so that a wrapper can refuse one that it was not made for. */
+/** The identity of a module, by which a wrapper refuses a module that it was not built for. */
 import { IS_RELAXED, IS_WIDE, madd } from "../math/simd";
 import { ABI_HASH } from "./hash.generated";
 
@@ -10,7 +10,7 @@ export const enum Build {
   WIDE = 3,
 }
 
-/** Of what TypeScript and these kernels agree on, see `scripts/abi.mjs`. */
+/** Hash of the ABI that TypeScript and these kernels share, see `scripts/abi.mjs`. */
 export function abiHash(): u32 {
   return ABI_HASH;
 }
@@ -21,12 +21,12 @@ export function build(): i32 {
   return IS_RELAXED ? Build.RELAXED : Build.SIMD;
 }
 
-/** First byte that static data does not take. */
+/** First byte after static data. */
 export function heapBase(): usize {
   return __heap_base;
 }
 
-/** madd of three numbers: the host decides by it whether this build's products are rounded. */
+/** madd of three numbers: it tells the host whether this build rounds products. */
 export function multiplyAdd(a: f32, b: f32, c: f32): f32 {
   return f32x4.extract_lane(madd(f32x4.splat(a), f32x4.splat(b), f32x4.splat(c)), 0);
 }

@@ -13,20 +13,20 @@ export class LinearParams {
   out: usize;
 
   // 0 where absent
-  /** Bytes [batchSize, kvLen], other than 0 for keys that count. */
+  /** Bytes [batchSize, kvLen], 0 for keys to ignore. */
   mask: usize;
-  /** Logarithms of what a head's state is multiplied by at each position. */
+  /** Logarithms of the factors on a head's state at each position. */
   decay: usize;
-  /** Share of the way that a delta rule goes towards a value, at each position. */
+  /** How far a delta rule moves towards a value at each position, as a share. */
   beta: usize;
   /** Random projections [numKvHeads, ⌈featureDim / 8⌉, headDim, 8], for FAVOR only. */
   projections: usize;
-  /** States of heads [batchSize, numKvHeads], see linearState.ts; without them every sequence begins with an empty one. */
+  /** States of heads [batchSize, numKvHeads], see state.ts; without them every sequence begins with an empty one. */
   states: usize;
 
-  /** i32 [batchSize]: keys that count. */
+  /** i32 [batchSize]: number of keys. */
   keyLengths: usize;
-  /** i32 [batchSize]: keys in the open chunk of a sequence's states. */
+  /** i32 [batchSize]: number of keys in the open chunk of a sequence's states. */
   openKeys: usize;
 
   /** FeatureMap */
@@ -54,9 +54,9 @@ export class LinearParams {
   valueDim: usize;
   /** Keys in a chunk, at most BLOCK. */
   chunkSize: usize;
-  /** Ranges of value columns into which a head is cut; 1 where there are states. */
+  /** Ranges of value columns into which a head is cut; 1 if there are states. */
   columnRanges: usize;
-  /** Height of the register tiles, 4 or 6: changes the speed and no bit. */
+  /** Height of the register tiles, 4 or 6: affects speed, not bits. */
   stripRows: usize;
 
   qRowStride: usize;

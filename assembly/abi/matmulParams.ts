@@ -28,7 +28,7 @@ export class MatmulParams {
   isBTransposed: i32;
   /** Whether b is a packed matrix. */
   isPacked: i32;
-  /** Whether the sums begin with what out holds. */
+  /** Whether the sums begin with the elements of out. */
   accumulate: i32;
   /** Activation + 1, 0 for none. */
   activation: i32;

@@ -1,5 +1,5 @@
 /**
- * The structs of calls that take rows one by one: activations, softmax, norms, rotary embeddings.
+ * The structs of calls that process rows one by one: activations, softmax, norms, rotary embeddings.
  *
  * Every field takes 4 bytes; `scripts/abi.mjs` writes their TypeScript side. Addresses are in bytes, strides in elements.
  */
@@ -35,7 +35,7 @@ export class SoftmaxParams {
   outer: usize;
   /** Elements along the axis. */
   length: usize;
-  /** How many of them mask and bias reach; those beyond are hidden. */
+  /** How many of them mask and bias cover; those beyond are hidden. */
   covered: usize;
   /** Elements from one to the next: the product of the inner axes. */
   inner: usize;
@@ -49,7 +49,7 @@ export class SoftmaxParams {
   isLog: i32;
 }
 
-/** One axis of x, as mask and bias have it: strides are 0 where it is broadcast. */
+/** One axis of x under mask and bias: strides are 0 where it is broadcast. */
 @unmanaged
 export class AxisParams {
   size: usize;
@@ -63,12 +63,12 @@ export class RotaryTablesParams {
   // [rows, pairs]
   cos: usize;
   sin: usize;
-  /** i32[rows]; 0 where a row's index is its position. */
+  /** i32[rows]; 0 if a row's index is its position. */
   positions: usize;
   /** f64[pairs] */
   frequencies: usize;
   rows: usize;
-  /** Half of the channels that turn. */
+  /** Pairs of channels to rotate. */
   pairs: usize;
 }
 
@@ -88,7 +88,7 @@ export class RotaryParams {
   seqLen: usize;
   numHeads: usize;
   headDim: usize;
-  /** Channels that turn, an even number. */
+  /** Number of channels to rotate, even. */
   rotaryDim: usize;
 
   xRowStride: usize;
@@ -100,6 +100,6 @@ export class RotaryParams {
 
   /** 1: pairs are neighbours, otherwise half of rotaryDim apart. */
   isInterleaved: i32;
-  /** 1: back. */
+  /** 1: rotate back. */
   isInverse: i32;
 }

@@ -1,10 +1,10 @@
 /**
- * Scaled dot-product attention over strips of queries and blocks of keys with online softmax: memory grows with the length, never
+ * Scaled dot-product attention over strips of queries and blocks of keys with online softmax: memory grows with the length, not
  * with its square. Dao 2023, arXiv:2307.08691, Alg. 1.
  *
  *     for each key/value head
  *       for each band of 8 strips      pack the query rows, scale applied
- *         for each block of 512 keys   pack keys and values, once a head
+ *         for each block of 512 keys   pack keys and values, once per head
  *           for each strip             scores → maximum → exponentials, sum → weighted values
  *         for each strip               divide by the sum
  */
@@ -22,7 +22,7 @@ import { BAND_STRIPS } from "../tiles/layout";
  * Computes the strips `first` to `end` − 1, in the order of stripOrder.ts: the unit in which threads share a call.
  *
  * @param params        AttentionParams
- * @param workspacePtr  what attentionPlace laid out for the same parameters; no other thread may use it meanwhile
+ * @param workspacePtr  laid out by attentionPlace for the same parameters; no other thread may use it during the call
  */
 export function attention(params: usize, workspacePtr: usize, first: usize, end: usize): void {
   const p = changetype<AttentionParams>(params);
@@ -76,7 +76,7 @@ function attendBlock(p: AttentionParams, workspace: Workspace, strip: Strip, blo
   takeBlock(p, workspace, strip, firstKey, endKey);
 }
 
-/** Writes all that is wanted of a strip that has seen its keys. */
+/** Writes the requested results of a strip that has seen its keys. */
 function endStrip(p: AttentionParams, workspace: Workspace, strip: Strip): void {
   if (p.scores) writeScores(p, workspace, strip);
   finishStrip(p, strip); // may overwrite the queries

@@ -1,6 +1,6 @@
 /**
- * A band: strips that go through the keys together, each block through all of them before the next. From some 2000 keys on a
- * head's panels no longer fit L2; so a block comes from beyond it once a band, not once a strip.
+ * A band: strips that go through the keys together, each block through all strips before the next block. From about 2000 keys on, a
+ * head's panels no longer fit L2, so a block comes from beyond L2 once per band, not once per strip.
  */
 import { AttentionParams } from "../abi/attentionParams";
 import { KeyRange, sequenceOf } from "./keyRange";

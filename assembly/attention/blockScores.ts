@@ -11,7 +11,7 @@ import { softcapRow } from "../tiles/scoreRows";
 import { scaleFinite } from "../math/scaleFinite";
 import { ceilPanel, floorBlock, PANEL, ROW_BYTES } from "../tiles/layout";
 
-/** q·k of keys `firstKey` (a panel's first) to `endKey` − 1, capped if asked for. */
+/** q·k of keys `firstKey` (a panel's first) to `endKey` − 1, capped if requested. */
 export function rawScores(
   p: AttentionParams,
   panels: Panels,
@@ -59,7 +59,7 @@ export function visibleScores(
   }
 }
 
-/** Hides what lies outside of `range` among the keys `first` to `last` − 1, which score at `scoresPtr` onwards. */
+/** Hides the keys outside `range` among the keys `first` to `last` − 1, whose scores begin at `scoresPtr`. */
 function applyRange(range: KeyRange, scoresPtr: usize, first: usize, last: usize): void {
   const origin = scoresPtr - (first << 2);
   hideKeys(origin, max(first, range.sinkEnd), min(last, range.from));

@@ -1,4 +1,4 @@
-/** Rows of keys and values into the blocks of a cache, and back: what attention reads there is never packed again. */
+/** Moves rows of keys and values into the blocks of a cache, and back. Attention reads the blocks without packing again. */
 import { AppendResult, CacheParams, KeySpan } from "../abi/attentionParams";
 import { blockBytes, BlockLayout, FINITE, NOT_FINITE } from "./keyBlock";
 import { packKeys, packValues, unpackKey, unpackValue } from "../tiles/pack";
@@ -6,7 +6,7 @@ import { packKeyInt8, packValueInt8, unpackKeyInt8, unpackValueInt8 } from "../t
 import { quantizeRow } from "../tiles/quantize";
 import { BLOCK, wholeLines } from "../tiles/layout";
 
-/** Bytes of a block of a cache, all heads of a sequence; as a float, see attentionWorkspaceBytes. */
+/** Bytes of a block of a cache, all heads of a sequence; a float, see attentionWorkspaceBytes. */
 export function cacheBlockBytes(numKvHeads: usize, headDim: usize, valueDim: usize, isInt8: i32): f64 {
   return <f64>blockBytes(BLOCK, numKvHeads, headDim, valueDim, isInt8 != 0);
 }
@@ -16,7 +16,7 @@ export function transferBytes(headDim: usize, valueDim: usize): f64 {
   return <f64>(wholeLines(offsetof<BlockLayout>()) + wholeLines(max(headDim, valueDim)));
 }
 
-/** Writes the spans of all sequences. In float32 a head's values count as finite until one of them is not. */
+/** Writes the spans of all sequences. In float32 a head's values are taken as finite until one of them is not. */
 export function appendKeys(params: usize, scratch: usize): i32 {
   const p = changetype<CacheParams>(params);
   const layout = layoutAt(p, scratch);
@@ -52,7 +52,7 @@ function appendFloats(p: CacheParams, layout: BlockLayout, batch: usize, head: u
   }
 }
 
-/** Rows of float32 are rounded, key by key; rows of int8 come with their scales. */
+/** Rows of float32 are rounded, key by key; rows of int8 have scales. */
 function appendInt8(p: CacheParams, layout: BlockLayout, batch: usize, head: usize): AppendResult {
   const span = spanOf(p, batch);
   const bytesPtr = rowOfBytes(layout);
@@ -113,14 +113,14 @@ function layoutAt(p: CacheParams, scratch: usize): BlockLayout {
   return layout;
 }
 
-/** Where a row is rounded to. */
+/** Address of a rounded row. */
 // @ts-ignore: decorator
 @inline
 function rowOfBytes(layout: BlockLayout): usize {
   return changetype<usize>(layout) + <usize>wholeLines(offsetof<BlockLayout>());
 }
 
-/** Of the rows that come and go. */
+/** Bytes of an element of the rows to append or read. */
 // @ts-ignore: decorator
 @inline
 function elementBytes(p: CacheParams): usize {

@@ -1,20 +1,20 @@
 /**
- * A block of keys: up to BLOCK of one sequence, with their values, in panels. A call packs the keys of one head at a time into
- * blocks of its own; a cache keeps blocks with all heads of a sequence.
+ * A block of keys: up to BLOCK keys of one sequence, with their values, in panels. A call packs the keys of one head at a time into
+ * its own blocks; a cache keeps blocks with all heads of a sequence.
  *
- *     states   u8 a head, on whole cache lines
+ *     states   u8 per head, on whole cache lines
  *     head 0   keys   [⌈keys / 8⌉, headDim, 8]
  *              values [⌈valueDim / 8⌉, keys, 8], a cache line between panels
  *              scales of keys [keys], scales of values [keys]; only with int8, whose panels packInt8.ts describes
  *     head 1   …
  *
- * The line between panels keeps them from the same few sets of L1, which their distance of 16 KiB would share.
+ * Without the line between panels, their distance of 16 KiB would put them into the same few sets of L1.
  */
 import { PAIR_PANEL_BYTES, pairsOf } from "../tiles/pairs";
 import { ceilPanel, LINE, PANEL, PANEL_BYTES, wholeLines } from "../tiles/layout";
 
 // States of a head in a block.
-/** Its keys are still to be packed. */
+/** Its keys are not packed yet. */
 export const UNPACKED: u8 = 0;
 export const FINITE: u8 = 1;
 /** Packed, and a value among them is NaN or infinite. */
@@ -23,14 +23,14 @@ export const NOT_FINITE: u8 = 2;
 /** Distances within a block, in bytes. */
 @unmanaged
 export class BlockLayout {
-  /** Where head 0 begins. */
+  /** Offset of head 0. */
   headsOffset: usize;
   headBytes: usize;
-  /** Bytes that a key takes: an eighth of its panel. */
+  /** Bytes of a key: an eighth of its panel. */
   keyBytes: usize;
   /** From a head's keys to its values. */
   valuesOffset: usize;
-  /** Bytes that a key's values take in each panel. */
+  /** Bytes of a key's values in each panel. */
   valueBytes: usize;
   valuePanelBytes: usize;
   numValuePanels: usize;
@@ -38,7 +38,7 @@ export class BlockLayout {
   scalesOffset: usize;
   scalesBytes: usize;
 
-  /** @param keys  for which a block has room */
+  /** @param keys  the number that a block has room for */
   set(keys: usize, numHeads: usize, headDim: usize, valueDim: usize, isInt8: bool): void {
     this.headsOffset = <usize>wholeLines(numHeads);
     this.headBytes = <usize>headBytes(keys, headDim, valueDim, isInt8);
@@ -110,7 +110,7 @@ function headBytes(keys: usize, headDim: usize, valueDim: usize, isInt8: bool): 
   return keysBytes(keys, headDim, isInt8) + values + 2 * scalesBytes(keys, isInt8);
 }
 
-/** Bytes of a block; more than an address holds, where there can be none. */
+/** Bytes of a block; beyond the range of an address if a block cannot exist. */
 // @ts-ignore: decorator
 @inline
 export function blockBytes(keys: usize, numHeads: usize, headDim: usize, valueDim: usize, isInt8: bool): u64 {

@@ -1,11 +1,11 @@
 /**
- * The keys that bounds leave visible (causal, window, sink tokens, lengths), and the walk through the blocks that hold them: what
- * bounds hide costs no time.
+ * The keys that bounds leave visible (causal, window, sink tokens, lengths), and the walk through the blocks that hold them:
+ * keys that bounds hide cost no time.
  */
 import { AttentionParams, SequenceParams } from "../abi/attentionParams";
 import { BLOCK, floorBlock, floorPanel } from "../tiles/layout";
 
-/** Keys before this one the causal mask and the key length leave to a row at `position`. */
+/** End of the keys that the causal mask and the key length leave to a row at `position`. */
 // @ts-ignore: decorator
 @inline
 function keyLimit(p: AttentionParams, sequence: SequenceParams, position: i32): i32 {
@@ -39,20 +39,20 @@ export class KeyRange {
   extraStart: usize;
   to: usize;
 
-  /** The keys that row `i` of a sequence may see, as far as bounds say it. */
+  /** The keys that bounds let row `i` of a sequence see. */
   @inline
   setRow(p: AttentionParams, sequence: SequenceParams, i: i32): void {
     this.setSpan(p, sequence, i, i);
   }
 
-  /** The keys that any of the rows `first` to `last` may see: both ends of the window move with the row. */
+  /** The keys that bounds let any of the rows `first` to `last` see: both ends of the window move with the row. */
   setSpan(p: AttentionParams, sequence: SequenceParams, first: i32, last: i32): void {
     last = min(last, sequence.queryLength - 1);
     let limit = 0;
     let from = 0;
     let to = 0;
-    const counts = first <= last;
-    if (counts) {
+    const hasRows = first <= last;
+    if (hasRows) {
       limit = keyLimit(p, sequence, last + sequence.queryOffset);
       from = windowFrom(p, first + sequence.queryOffset);
       to = windowTo(p, limit, last + sequence.queryOffset);
@@ -63,7 +63,7 @@ export class KeyRange {
     this.sinkEnd = isOneRange ? 0 : sinkEnd;
     this.from = isOneRange ? 0 : from;
     this.end = windowIsEmpty ? sinkEnd : max(to, sinkEnd);
-    const seesExtraKeys = counts && sequence.extraStart < sequence.extraEnd;
+    const seesExtraKeys = hasRows && sequence.extraStart < sequence.extraEnd;
     this.extraStart = seesExtraKeys ? sequence.extraStart : this.end;
     this.to = seesExtraKeys ? sequence.extraEnd : this.end;
   }
@@ -74,34 +74,34 @@ export class KeyRange {
     return this.sinkEnd ? 0 : floorBlock(this.from < this.end ? this.from : this.extraStart);
   }
 
-  /** The block after `block`, leaving out those that lie between the sink tokens, the window and the extra keys. */
+  /** The block after `block`, skipping those that lie between the sink tokens, the window and the extra keys. */
   @inline
   nextBlock(block: usize): usize {
     const next = block + BLOCK;
     return next < this.sinkEnd ? next : max(next, floorBlock(next < this.end ? this.from : this.extraStart));
   }
 
-  /** First key to work on in a block; a panel's first. */
+  /** First key of a block to process; a panel's first. */
   @inline
   firstKey(block: usize): usize {
     return block < this.sinkEnd ? block : max(block, floorPanel(block < this.end ? this.from : this.extraStart));
   }
 
-  /** One past the last key to work on in a block. */
+  /** One past the last key of a block to process. */
   @inline
   endKey(block: usize): usize {
     const next = block + BLOCK;
     return min(next, next > this.extraStart ? this.to : next > this.from ? this.end : this.sinkEnd);
   }
 
-  /** Whether a block holds a key to work on. */
+  /** Whether a block holds a key to process. */
   @inline
   reaches(block: usize): bool {
     return this.firstKey(block) < this.endKey(block);
   }
 }
 
-/** Where one sequence lies, its lengths and its position. */
+/** The rows and keys of one sequence, its lengths and its position. */
 // @ts-ignore: decorator
 @inline
 export function sequenceOf(p: AttentionParams, sequence: usize): SequenceParams {

@@ -1,5 +1,5 @@
 /**
- * Attention on the union of disjoint sets of keys, from the results on each: what remains of a set is its output and its
+ * Attention over the union of disjoint sets of keys, from the results on each set, which are an output and a
  * logSumExp. Dao, Haziza, Massa & Sizov 2023, "Flash-Decoding".
  *
  *     out = Σ_p exp(logSumExp_p − logSumExp) out_p          logSumExp = ln Σ_p exp(logSumExp_p)
@@ -15,7 +15,7 @@ export function mergeUnits(params: usize): usize {
 }
 
 /**
- * The rows `first` to `end` − 1 of [batch, head, row]. A part whose logSumExp is −∞ saw no key and counts for nothing; where no part
+ * The rows `first` to `end` − 1 of [batch, head, row]. A part whose logSumExp is −∞ saw no key and is ignored; where no part
  * saw one, out is 0.
  */
 export function merge(params: usize, _workspace: usize, first: usize, end: usize): void {

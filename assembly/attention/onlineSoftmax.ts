@@ -1,6 +1,6 @@
 /**
- * Online softmax: what a strip gathers from one block of keys after the other. A row that has seen a higher score than before
- * scales down what it has; at the end it is divided by its sum. Milakov & Gimelshein 2018, arXiv:1805.02867.
+ * Online softmax: a strip gathers its results from one block of keys after the other. When a row meets a higher score than before,
+ * it scales down its sums; at the end they are divided by the sum of weights. Milakov & Gimelshein 2018, arXiv:1805.02867.
  */
 import { AttentionParams } from "../abi/attentionParams";
 import { Row, Strip } from "./strip";
@@ -17,8 +17,8 @@ import { scaleFinite } from "../math/scaleFinite";
 import { ceilPanel, PANEL, ROW_BYTES } from "../tiles/layout";
 
 /**
- * Takes the keys `firstKey` to `endKey` − 1 of one block in, into the columns of the strip's range. Their scores lie in the workspace
- * as visibleScores wrote them, and become weights there.
+ * Takes in the keys `firstKey` to `endKey` − 1 of one block, for the columns of the strip's range. visibleScores has written
+ * their scores into the workspace, where they become weights.
  */
 export function takeBlock(p: AttentionParams, workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
   if (p.isInt8) takeInt8(workspace, strip, firstKey, endKey);
@@ -26,7 +26,7 @@ export function takeBlock(p: AttentionParams, workspace: Workspace, strip: Strip
   else takeNotFinite(workspace, strip, firstKey, endKey);
 }
 
-/** Every key is multiplied, also where its weight is 0. */
+/** Every key is multiplied, even if its weight is 0. */
 function takeFinite(workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
   const panels = workspace.panels;
   const weights = workspace.scores;
@@ -52,7 +52,7 @@ function takeInt8(workspace: Workspace, strip: Strip, firstKey: usize, endKey: u
   accumulateRowsInt8(strip.tileRows, weights, scales, vPtr, vPanelBytes, strip.accumulators, pairs, strip.numPanels);
 }
 
-/** A value is NaN or infinite: row by row, so that none meets a key that it does not see. */
+/** A value is NaN or infinite: row by row, so that no row is multiplied by a key that it does not see. */
 function takeNotFinite(workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
   const panels = workspace.panels;
   const scores = workspace.rowScores;
@@ -68,7 +68,7 @@ function takeNotFinite(workspace: Workspace, strip: Strip, firstKey: usize, endK
   }
 }
 
-/** The scores of a block become weights, which the rows' maxima and sums take in. */
+/** Turns the scores of a block into weights, and updates the rows' maxima and sums. */
 function weighRows(strip: Strip, scoresPtr: usize, bytes: usize): void {
   for (let r: usize = 0; r < strip.numRows; r++) weighRow(strip, r, scoresPtr + r * ROW_BYTES, bytes);
 }
@@ -81,7 +81,7 @@ function weighRow(strip: Strip, r: usize, rowScores: usize, bytes: usize): void 
   row.sum += exponentials(rowScores, bytes, shiftOf(row));
 }
 
-/** Rescales what row `r` has gathered if `max` exceeds its maximum. */
+/** Rescales the sums of row `r` if `max` exceeds its maximum. */
 // @ts-ignore: decorator
 @inline
 function raiseMax(strip: Strip, r: usize, max: f32): void {
@@ -95,7 +95,7 @@ function raiseMax(strip: Strip, r: usize, max: f32): void {
   row.max = max;
 }
 
-/** What the exponent subtracts: the running maximum, but 0 while that is −∞, since −∞ − (−∞) is NaN. */
+/** The number subtracted in the exponent: the running maximum, or 0 while that is −∞, since −∞ − (−∞) is NaN. */
 // @ts-ignore: decorator
 @inline
 export function shiftOf(row: Row): f32 {
@@ -122,7 +122,7 @@ export function finishStrip(p: AttentionParams, strip: Strip): void {
   }
 }
 
-/** Takes the sink in, last, if the row has seen a key: without one it is 0 whatever the sink is. */
+/** Takes in the sink, last, if the row has seen a key: a row without keys is 0 whatever the sink is. */
 function addSink(strip: Strip, r: usize): void {
   const row = strip.row(r);
   const sink = scaleFinite(row.sink, LOG2E);

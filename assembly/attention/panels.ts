@@ -1,6 +1,6 @@
 /**
- * The packed keys and values of the head in progress, block by block: those of a cache, or else the call's own. A block of its own is
- * packed when a strip first scores it: what no strip of this thread sees stays unpacked, and what it sees is still in the cache
+ * The packed keys and values of the head in progress, block by block: those of a cache, or else the call's own. Its own block is
+ * packed when a strip first scores it: keys that no strip of this thread sees stay unpacked, and the others are still in cache
  * when the tiles come.
  */
 import { AttentionParams } from "../abi/attentionParams";
@@ -20,13 +20,13 @@ export class Panels {
   /** The head in progress, counted within a block. */
   headOfBlock: usize;
 
-  /** No strip in progress sees a key from here on. */
+  /** No strip in progress sees this key or a later one. */
   end: usize;
 
   // The call's own blocks, each of one head.
   /** Their addresses. */
   ownBlocks: usize;
-  /** The head that is packed there, counted through the sequences: sequence · numKvHeads + kvHead. */
+  /** The head that is packed there: sequence · numKvHeads + kvHead. */
   head: usize;
 
   @inline
@@ -34,7 +34,7 @@ export class Panels {
     this.head = NO_HEAD;
   }
 
-  /** Goes to a head of which strips will see keys below `end`; what is packed of it already stays. */
+  /** Goes to a head whose strips will see keys below `end`; blocks of it that are already packed stay. */
   seek(p: AttentionParams, sequence: usize, kvHead: usize, end: usize): void {
     if (p.blocks) {
       this.blocks = p.blocks + sequence * blocksOf(p.maxKvLen) * sizeof<usize>();
@@ -56,13 +56,13 @@ export class Panels {
     }
   }
 
-  /** Whether the block of a key is there: a cache may have given it up. */
+  /** Whether the block of a key is present: a cache may have evicted it. */
   @inline
   has(key: usize): bool {
     return this.block(key) != 0;
   }
 
-  /** Packs the block of keys that begins at `block`, once; those of a cache are packed. */
+  /** Packs the block of keys that begins at `block`, once; blocks of a cache are always packed. */
   @inline
   pack(p: AttentionParams, block: usize): void {
     if (this.state(block) == UNPACKED) this.packBlock(p, block);
@@ -74,7 +74,7 @@ export class Panels {
     return this.state(key) == FINITE;
   }
 
-  /** Key `key`, a panel's first: [⌈keys / 8⌉, headDim, 8] from there on. */
+  /** Key `key`, a panel's first: [⌈keys / 8⌉, headDim, 8] from that key on. */
   @inline
   keys(key: usize): usize {
     return this.layout.keys(this.block(key), this.headOfBlock) + (key % BLOCK) * this.layout.keyBytes;

@@ -1,4 +1,4 @@
-/** Weights and scores of a strip that has seen its keys: a second pass over them, and only when asked for. */
+/** Weights and scores of a strip that has seen its keys: a second pass over them, only when requested. */
 import { AttentionParams, ScoresStage } from "../abi/attentionParams";
 import { rawScores, visibleScores } from "./blockScores";
 import { reciprocalSum, shiftOf } from "./onlineSoftmax";
@@ -26,7 +26,7 @@ export function writeWeights(p: AttentionParams, workspace: Workspace, strip: St
   }
 }
 
-/** Scores at the stage asked for: every pair, or with −∞ where a key is invisible. −∞ too where there is no key. */
+/** Scores at the requested stage: every pair, or −∞ where a key is invisible. Also −∞ where there is no key. */
 export function writeScores(p: AttentionParams, workspace: Workspace, strip: Strip): void {
   for (let r: usize = 0; r < strip.numRows; r++) hideKeys(strip.row(r).scores, 0, p.kvLen);
   strip.packQueries(p, 1);

@@ -1,11 +1,11 @@
 /**
- * Attention of fewer strips than threads, as when one token is decoded: the keys of one strip are shared, in two passes. Both do
- * what `attention` does, number by number in the same order, so that the bits are the same. For keys in a cache.
+ * Attention with fewer strips than threads, as in decoding one token: threads share the keys of one strip, in two passes. Both do
+ * the arithmetic of `attention` in the same order, so the bits are the same. Only for keys in a cache.
  *
- *     scores   a unit is one block of keys of one strip      scores into memory that all threads see
+ *     scores   a unit is one block of keys of one strip      scores into memory that all threads share
  *     values   a unit is a range of one strip's columns      softmax of all keys, and their values in these columns
  *
- * Ranges repeat the softmax, which takes less time than waiting for a third pass.
+ * Each range repeats the softmax, which takes less time than waiting for a third pass.
  */
 import { AttentionParams } from "../abi/attentionParams";
 import { visibleScores } from "./blockScores";

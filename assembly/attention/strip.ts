@@ -1,6 +1,6 @@
 /**
- * A strip: the few query rows that go through the register tiles together. They share keys and values, that is a key/value head;
- * with grouped heads the rows of one position follow each other in all heads of the group, so that neighbours see nearly the same
+ * A strip: a few query rows that go through the register tiles together. They share keys and values, that is, a key/value head;
+ * with grouped heads, the rows of one position in all heads of the group are neighbours, so that a strip's rows see nearly the same
  * keys.
  *
  *     row t of a key/value head = position ⌊t / groupSize⌋ of query head kvHead · groupSize + t mod groupSize
@@ -13,7 +13,7 @@ import { scaleFinite } from "../math/scaleFinite";
 import { PANEL_BYTES, tileRowsFor } from "../tiles/layout";
 import { touchLines } from "../tiles/touch";
 
-/** One row: the keys that it sees, where its data lie, and the running state of its softmax. */
+/** One row: the keys that it sees, the addresses of its data, and the running state of its softmax. */
 @unmanaged
 export class Row extends KeyRange {
   q: usize;
@@ -56,7 +56,7 @@ export class Row extends KeyRange {
   }
 }
 
-/** A strip in progress: the keys that any of its rows sees, its rows, and what it has gathered. */
+/** A strip in progress: the keys that any of its rows sees, its rows, and its sums so far. */
 @unmanaged
 export class Strip extends KeyRange {
   sequence: SequenceParams;
@@ -65,11 +65,11 @@ export class Strip extends KeyRange {
   tileRows: usize;
   /** Row[MAX_STRIP_ROWS] */
   rows: usize;
-  /** [headDim, 8]: the rows' queries, packed and scaled. For keys of int8 pairs of int16, [⌈headDim / 2⌉, 8]. */
+  /** [headDim, 8]: the rows' queries, packed and scaled. For int8 keys, pairs of int16 [⌈headDim / 2⌉, 8]. */
   queryPanel: usize;
-  /** [8]: what 1 stands for in these pairs. */
+  /** [8]: the scales of these pairs. */
   queryScales: usize;
-  /** What a score of 1 stands as: LOG2E for softmax, 1 where scores are results. */
+  /** Factor on scores: LOG2E for softmax, 1 where scores are results. */
   scoreFactor: f64;
   // The weighted sums so far, in panels of value columns.
   firstPanel: usize;
@@ -130,7 +130,7 @@ export class Strip extends KeyRange {
   }
 
   /**
-   * Asks for the rows' queries and results, which come from far away, once. 1.5 % faster at 12 × 1024 × 64 on Granite Rapids.
+   * Touches the rows' queries and results, which come from distant memory, once. 1.5 % faster at 12 × 1024 × 64 on Granite Rapids.
    */
   touch(p: AttentionParams): void {
     for (let r: usize = 0; r < this.numRows; r++) {

@@ -1,5 +1,5 @@
 /**
- * The order of strips, the units in which threads share a call: those of a sequence's first key/value head, those of its other
+ * The order of strips, the units that threads share: those of a sequence's first key/value head, those of its other
  * heads, then the next sequence's. Sequences may have different numbers of rows.
  */
 import { AttentionParams } from "../abi/attentionParams";
@@ -18,7 +18,7 @@ export class StripOrder {
 
   private firstOfSequence: usize;
 
-  /** Begins anew with the first sequence. */
+  /** Returns to the first sequence. */
   @inline
   restart(): void {
     this.sequence = 0;

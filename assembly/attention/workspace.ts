@@ -1,4 +1,4 @@
-/** Where one thread keeps the panels of a head and the state of a band while it works: one piece of scratch. */
+/** One thread's workspace, a piece of scratch: the panels of a head and the state of a band. */
 import { AttentionParams } from "../abi/attentionParams";
 import { blockBytes, BlockLayout } from "./keyBlock";
 import { blocksOf, Panels } from "./panels";
@@ -24,7 +24,7 @@ export class Workspace {
     return this.spare;
   }
 
-  /** [MAX_STRIP_ROWS]: what 1 stands for in each row of int16 weights, where values are int8. */
+  /** [MAX_STRIP_ROWS]: the scale of each row of int16 weights, if values are int8. */
   @inline
   get weightScales(): usize {
     return this.spare;
@@ -34,7 +34,7 @@ export class Workspace {
 /**
  * The layout of a workspace at `ptr`; returns its end.
  *
- * @param isPlaced  a literal: whether the addresses are written to the structs at its head
+ * @param isPlaced  a literal: whether the addresses are written to the structs at the workspace's head
  */
 // @ts-ignore: decorator
 @inline
@@ -83,14 +83,14 @@ function layOut(ptr: usize, maxKvLen: usize, headDim: usize, valueDim: usize, is
   return end;
 }
 
-/** Keys of which a workspace has panels of its own: none where they lie in a cache. */
+/** Number of keys that a workspace has panels for: none if keys lie in a cache. */
 // @ts-ignore: decorator
 @inline
 function ownKeys(p: AttentionParams): usize {
   return p.blocks ? 0 : p.maxKvLen;
 }
 
-/** As a float, because the sum may exceed what an address holds: then there can be none. */
+/** A float, because the sum may exceed the range of an address: then the workspace cannot exist. */
 export function attentionWorkspaceBytes(params: usize): f64 {
   const p = changetype<AttentionParams>(params);
   return <f64>layOut(0, ownKeys(p), p.headDim, p.valueDim, false);

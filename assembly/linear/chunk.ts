@@ -1,12 +1,12 @@
 /**
- * The open chunk of a head: the keys since the last that were folded into the sums.
+ * The open chunk of a head: the keys that are not folded into the sums yet.
  *
- *     isFinite     i32, on a cache line of its own       1 as long as all values are finite
+ *     isFinite     i32, on its own cache line       1 as long as all values are finite
  *     keys         [⌈chunkSize / 8⌉, featureDim, 8]      φ(k), as key panels
- *     values       [⌈valueDim / 8⌉, chunkSize, 8]        v, or what a delta rule makes of it, as value panels
+ *     values       [⌈valueDim / 8⌉, chunkSize, 8]        v, or u of a delta rule, as value panels
  *     decays       [chunkSize]                           see decays.ts
  *
- * Chunks begin at multiples of chunkSize of a key's index in its sequence: what a row gives depends on no other cut.
+ * Chunks begin at multiples of chunkSize, counted from the sequence's first key: results do not depend on the calls' cuts.
  */
 import { ceilPanel, LINE, PANEL, PANEL_BYTES, wholeLines } from "../tiles/layout";
 
@@ -14,7 +14,7 @@ import { ceilPanel, LINE, PANEL, PANEL_BYTES, wholeLines } from "../tiles/layout
 export class Chunk {
   private ptr: usize;
   keys: usize;
-  /** Those in the first panel of the range of columns. */
+  /** The values in the first panel of the range of columns. */
   values: usize;
   valuePanelBytes: usize;
   decays: usize;
@@ -22,12 +22,12 @@ export class Chunk {
   // On the way into the chunk
   /** [chunkSize, featureBytes]: φ(k), row by row. */
   features: usize;
-  /** [featureDim]: the largest element of each channel among all keys, for FeatureMap.SOFTMAX. */
+  /** [featureDim]: the largest element of each channel over all keys, for FeatureMap.SOFTMAX. */
   maxima: usize;
   /** [⌈valueDim / 8⌉, 8] */
   private row: usize;
 
-  /** The buffers that all chunks of a thread go through. */
+  /** The buffers that all chunks of a thread share. */
   setBuffers(features: usize, maxima: usize, row: usize): void {
     this.features = features;
     this.maxima = maxima;
@@ -67,7 +67,7 @@ export class Chunk {
     return this.row;
   }
 
-  /** The same memory, for the values of keys that are not there; packing clears it first. */
+  /** The same memory, for the values of absent keys; packing clears it first. */
   @inline
   get zeroRow(): usize {
     return this.row;

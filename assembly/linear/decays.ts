@@ -1,7 +1,7 @@
 /**
- * Decays inside a chunk: at position i there remains of position j its product with exp(G_i − G_j), G the sum of decays since the
- * chunk began. Differences first, in float64: exp(G_i) · exp(−G_j) would be 0 · ∞. A decay whose factor is 0 begins the sums anew, and
- * what lies before it is gone.
+ * Decays inside a chunk: at position i, position j has the factor exp(G_i − G_j), where G is the sum of decays since the
+ * chunk began. Differences first, in float64: exp(G_i) · exp(−G_j) would be 0 · ∞. A decay whose factor is 0 restarts the sums, and
+ * all positions before it are cleared.
  */
 import { LinearParams } from "../abi/linearParams";
 import { Chunk } from "./chunk";
@@ -9,7 +9,7 @@ import { Head } from "./head";
 import { lowestExponent } from "../math/exp";
 import { expAny1, expAny4 } from "../math/expAny";
 
-/** A factor that decays above 0 have made infinite is the largest number instead: infinity times what is still 0 would be NaN. */
+/** The largest number, in place of a factor that decays above 0 make infinite: infinity times 0 would be NaN. */
 const LARGEST = memory.data<f32>([f32.MAX_VALUE]);
 
 @unmanaged
@@ -19,7 +19,7 @@ export class Decays {
   /** i32 [chunkSize]: the last position in the chunk, up to this one, that cleared the state; −1 for none. */
   clears: usize;
 
-  /** Takes the decays of `count` positions from `first` on into the chunk, from its position `at` on. */
+  /** Takes in the decays of `count` positions from `first` on, from the chunk's position `at` on. */
   take(p: LinearParams, head: Head, chunk: Chunk, first: usize, count: usize, at: usize): void {
     for (let j: usize = 0; j < count; j++) {
       store<f32>(chunk.decays + ((at + j) << 2), load<f32>(head.decay(p, first + j)));
@@ -29,7 +29,7 @@ export class Decays {
 
   /** Sums of decays at the positions `from` to `to` − 1 of the chunk, from the decays there. */
   sumUp(chunk: Chunk, from: usize, to: usize): void {
-    const lowest = f32x4.extract_lane(lowestExponent(), 0); // the factor of a decay below it is 0, as expAny4 has it
+    const lowest = f32x4.extract_lane(lowestExponent(), 0); // below it expAny4 gives 0
     let sum: f64 = from == 0 ? 0 : this.sum(from - 1);
     let clear: i32 = from == 0 ? -1 : load<i32>(this.clears + ((from - 1) << 2));
     for (let j = from; j < to; j++) {
@@ -51,24 +51,24 @@ export class Decays {
     return load<f64>(this.sums + (i << 3));
   }
 
-  /** First position that is not gone at position `i`. */
+  /** First position that is not cleared at position `i`. */
   @inline
   firstKept(i: usize): usize {
     return <usize>max<i32>(0, load<i32>(this.clears + (i << 2)));
   }
 
-  /** What remains at position `i` of the state before the chunk: exactly 0 where it was cleared. */
+  /** The factor at position `i` of the state before the chunk: exactly 0 if it was cleared. */
   factorOfState(i: usize): f32 {
     return load<i32>(this.clears + (i << 2)) >= 0 ? 0 : min(expAny1(<f32>this.sum(i)), load<f32>(LARGEST));
   }
 
-  /** What remains at position `i` of the positions before `end`, to `factorsPtr`; whole vectors are written. */
+  /** Writes the factors at position `i` of the positions before `end` to `factorsPtr`, in whole vectors. */
   factorsAt(i: usize, end: usize, factorsPtr: usize): void {
     const sum = f64x2.splat(this.sum(i));
     for (let j: usize = 0; j < end; j += 4) v128.store(factorsPtr + (j << 2), factors4(this.sums + (j << 3), sum));
   }
 
-  /** Multiplies the scores of position `i` with the positions before `end` by what remains of these; those that are gone become 0. */
+  /** Multiplies the scores of position `i` with the positions before `end` by their factors; 0 for cleared positions. */
   scaleScores(i: usize, scoresPtr: usize, end: usize): void {
     const first = this.firstKept(i);
     const sum = f64x2.splat(this.sum(i));

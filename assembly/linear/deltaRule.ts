@@ -1,10 +1,10 @@
 /**
- * The delta rule in chunks: what the chunk adds to the state at each position, as if it were a value.
+ * The delta rule in chunks: u, the chunk's update of the state at each position, takes the place of the value.
  *
  *     u_t = β_t (v_t − exp(G_t) S₀ᵀk_t − Σ_{j<t} exp(G_t − G_j) (k_t·k_j) u_j)
  *
- * S₀ is the state before the chunk. It is the system (I + tril(diag(β) K Kᵀ, −1)) U = diag(β) (V − K S₀), solved by forward
- * substitution; with u for v, the rest is gated linear attention. Yang et al. 2024, arXiv:2406.06484, section 3; with decays Yang, Kautz
+ * S₀ is the state before the chunk. The system is (I + tril(diag(β) K Kᵀ, −1)) U = diag(β) (V − K S₀), solved by forward
+ * substitution; with u for v the rest is gated linear attention. Yang et al. 2024, arXiv:2406.06484, section 3; with decays Yang, Kautz
  * & Hatamizadeh 2024, arXiv:2412.06464.
  */
 import { LinearParams } from "../abi/linearParams";
@@ -15,12 +15,12 @@ import { accumulateRows } from "../tiles/accumulateRows";
 import { ceilPanel, PANEL, PANEL_BYTES, tileRowsFor } from "../tiles/layout";
 import { multiplyStrip } from "../tiles/multiplyStrip";
 
-/** Takes what the rule makes of the values of the keys `first` to `first + count − 1`, whose φ(k) the open chunk has from `at` on. */
+/** Takes in u of the keys `first` to `first + count − 1`, whose φ(k) are in the open chunk from `at` on. */
 export function takeCorrections(p: LinearParams, work: LinearWork, first: usize, count: usize, at: usize): void {
   const chunk = work.chunk;
   if (at == 0) chunk.isFinite = true;
   for (let j: usize = 0; j < count;) {
-    // a value that is not finite must not meet a key of which a decay has left nothing: then rows go one by one
+    // a value that is not finite must not be multiplied by the 0 of a cleared key: then rows go one by one
     const numRows = chunk.isFinite ? min(p.stripRows, count - j) : 1;
     work.rows.pack(chunk.features + j * work.rows.featureBytes, work.rows.featureBytes, numRows, p.featureDim, 1);
     correctStrip(p, work, first + j, numRows, at + j);
@@ -55,7 +55,7 @@ function correctStrip(p: LinearParams, work: LinearWork, first: usize, numRows: 
   }
 }
 
-/** Row `r` of a strip: takes its neighbours before it in, and writes u. */
+/** Row `r` of a strip: takes in its neighbours before it, and writes u. */
 function substituteRow(
   p: LinearParams,
   work: LinearWork,

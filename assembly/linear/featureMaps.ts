@@ -3,10 +3,10 @@
  *
  *     elu+1     x > 0 ? x + 1 : eˣ            Katharopoulos et al. 2020, arXiv:2006.16236
  *     identity, relu, relu2 = relu², exp
- *     softmax   of q over its channels; of k over the positions, which is exp here and divided later     Shen et al. 2018, arXiv:1812.01243
+ *     softmax   of q over its channels; of k over the positions, as exp here, divided later     Shen et al. 2018, arXiv:1812.01243
  *     favor+    exp(ω_m·y − |y|²/2) / √features, y = x / ⁴√headDim     Choromanski et al. 2020, arXiv:2009.14794, eq. 5
  *
- * Rows go through the same vector code whatever their number: a row has the same bits with others or alone.
+ * All rows go through the same vector code: a row has the same bits alone or with others.
  */
 import { expNeg4 } from "../math/exp";
 import { expAny4 } from "../math/expAny";
@@ -18,7 +18,7 @@ import { BLOCK, ceilPanel, PANEL, PANEL_BYTES, tileRowsFor } from "../tiles/layo
 
 const ONES = memory.data<f32>([1]);
 
-/** The maps that take each element by itself. */
+/** The elementwise maps. */
 // @ts-ignore: decorator
 @inline
 function map4(map: FeatureMap, x: v128): v128 {
@@ -38,7 +38,7 @@ function mapElements(map: FeatureMap, src: usize, dst: usize, count: usize): voi
   const wholeEnd = dst + (count << 2) - tail;
   const pairsEnd = wholeEnd - 16;
   for (; dst < pairsEnd; src += 32, dst += 32) {
-    const y0123 = map4(map, v128.load(src)); // two chains side by side
+    const y0123 = map4(map, v128.load(src)); // two independent chains
     const y4567 = map4(map, v128.load(src, 16));
     v128.store(dst, y0123);
     v128.store(dst, y4567, 16);
@@ -80,7 +80,7 @@ function exponentialRow(src: usize, maximaPtr: usize, dst: usize, count: usize):
   }
 }
 
-/** Raises the maximum of each channel to what a row holds. */
+/** Raises the maximum of each channel to the row's element. */
 export function raiseMaxima(maximaPtr: usize, src: usize, count: usize): void {
   for (let byte: usize = 0; byte < count << 2; byte += 4) {
     const x = load<f32>(src + byte);
@@ -118,9 +118,9 @@ function halfSquare(columnPtr: usize, channels: usize): f32 {
 }
 
 /**
- * φ of `numRows` rows, `rowBytes` apart, to rows of `featureBytes` at `dst`, of which whole vectors are written.
+ * φ of `numRows` rows, `rowBytes` apart, to rows of `featureBytes` at `dst`, in whole vectors.
  *
- * @param isQuery  whether they are queries
+ * @param isQuery  whether they are queries, not keys
  */
 export function mapRows(
   p: LinearParams,

@@ -3,8 +3,8 @@
  *
  *     S ← S · exp(G_n) + Σ_j exp(G_n − G_j) φ(k_j) v_jᵀ          z ← z + Σ_j φ(k_j)
  *
- * A strip of channels goes through the product tile as a strip of rows does, with positions in place of channels: the sum over j is
- * one accumulator in order, and then added to S.
+ * A strip of channels goes through the product tile like a strip of rows, with positions in place of channels: the sum over j is
+ * one accumulator, in order, which is then added to S.
  */
 import { mapKeys, packChunkValues } from "./keys";
 import { FeatureMap, LinearParams } from "../abi/linearParams";
@@ -14,7 +14,7 @@ import { PANEL, PANEL_BYTES, tileRowsFor } from "../tiles/layout";
 import { multiplyStrip } from "../tiles/multiplyStrip";
 import { packQuad } from "../tiles/pack";
 
-/** Folds the open chunk, which is complete. Values of positions that a decay has cleared are lost. */
+/** Folds the open chunk, which must be complete. Overwrites the values of positions that a decay has cleared. */
 export function foldChunk(p: LinearParams, work: LinearWork): void {
   const chunk = work.chunk;
   const decays = work.decays;
@@ -35,7 +35,7 @@ export function foldChunk(p: LinearParams, work: LinearWork): void {
   }
 }
 
-/** Folds the keys `first` to `first + count − 1`, which every row sees: past the open chunk, whose memory they go through. */
+/** Folds the keys `first` to `first + count − 1`, which every row sees, in the memory of the open chunk but not as its keys. */
 export function foldKeys(p: LinearParams, work: LinearWork, first: usize, count: usize): void {
   const chunk = work.chunk;
   const strips = work.channels.strips;
@@ -79,7 +79,7 @@ function packChannels(p: LinearParams, work: LinearWork, channel: usize): void {
   }
 }
 
-/** Multiplies what the strip has of each position by what remains of it at the chunk's end. */
+/** Multiplies the strip's elements of each position by its factor at the chunk's end. */
 function decayStrip(p: LinearParams, work: LinearWork): void {
   const strip = work.channels.strip;
   const factors = work.channels.factors;

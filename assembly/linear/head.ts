@@ -1,8 +1,8 @@
-/** The head in progress: which one it is, how many of its keys there are, and the range of its value columns. */
+/** The head in progress: its indices, its number of keys, and the range of its value columns. */
 import { LinearParams } from "../abi/linearParams";
 import { ceilPanel, PANEL } from "../tiles/layout";
 
-/** Heads of the result that read one state. */
+/** Number of heads of the result that read one state. */
 // @ts-ignore: decorator
 @inline
 export function membersOf(p: LinearParams): usize {
@@ -12,11 +12,11 @@ export function membersOf(p: LinearParams): usize {
 @unmanaged
 export class Head {
   batch: usize;
-  /** Of v, and of the state. */
+  /** Index of the head of v, and of the state. */
   index: usize;
-  /** Of k. */
+  /** Index of the head of k. */
   keyHead: usize;
-  /** Keys of the sequence. */
+  /** Number of keys of the sequence. */
   keyLength: usize;
 
   // The range of value columns
@@ -24,7 +24,7 @@ export class Head {
   numPanels: usize;
   columns: usize;
 
-  /** The head, or the range of its columns, that is the unit `unit` of a call. */
+  /** Goes to the unit `unit` of a call: a head, or a range of its columns. */
   set(p: LinearParams, unit: usize): void {
     const range = unit % p.columnRanges;
     const index = unit / p.columnRanges;
@@ -43,7 +43,7 @@ export class Head {
     return this.firstPanel * PANEL;
   }
 
-  /** Whether key `j` is there: not beyond the length, and not masked. */
+  /** Whether key `j` is present: not beyond the length, and not masked. */
   @inline
   sees(p: LinearParams, j: usize): bool {
     return j < this.keyLength && (!p.mask || load<u8>(p.mask + this.batch * p.maskBatchStride + j) != 0);
@@ -73,7 +73,7 @@ export class Head {
     return p.beta + ((this.batch * p.betaBatchStride + this.index * p.betaHeadStride + i * p.betaRowStride) << 2);
   }
 
-  /** Address of row `i` of q for the out head that is number `member` of those that read the state. */
+  /** Address of row `i` of q for head `member` of the out heads that read the state. */
   @inline
   query(p: LinearParams, member: usize, i: usize): usize {
     const head = p.numHeads < p.numKvHeads ? (this.index * p.numHeads) / p.numKvHeads : this.index * membersOf(p) + member;

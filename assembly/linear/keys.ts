@@ -6,7 +6,7 @@ import { LinearWork } from "./workspace";
 import { packKeys, packValues } from "../tiles/pack";
 import { touchLines } from "../tiles/touch";
 
-/** Asks for keys and values that come from far away, at once. */
+/** Touches keys and values that come from distant memory, all at once. */
 function touchKeys(p: LinearParams, head: Head, first: usize, count: usize): void {
   for (let j = first; j < first + count; j++) {
     touchLines(head.key(p, j), p.headDim << 2);
@@ -14,7 +14,7 @@ function touchKeys(p: LinearParams, head: Head, first: usize, count: usize): voi
   }
 }
 
-/** φ of the keys `first` to `first + count − 1`, row by row; of those that are not there, 0. */
+/** φ of the keys `first` to `first + count − 1`, row by row; 0 for absent keys. */
 export function mapKeys(p: LinearParams, work: LinearWork, first: usize, count: usize): void {
   const head = work.head;
   const features = work.chunk.features;
@@ -28,8 +28,8 @@ export function mapKeys(p: LinearParams, work: LinearWork, first: usize, count: 
 }
 
 /**
- * Values of the keys `first` to `first + count − 1` as panels `panelBytes` apart, of the range of columns, from position `at` on; of
- * keys that are not there, 0. Returns whether all are finite.
+ * Packs values of the keys `first` to `first + count − 1`, in the range of columns, into panels `panelBytes` apart, from `at` on;
+ * 0 for absent keys. Returns whether all are finite.
  */
 export function packChunkValues(
   p: LinearParams,
@@ -53,7 +53,7 @@ export function packChunkValues(
   return isFinite;
 }
 
-/** Takes φ(k), and decays, of the keys `first` to `first + count − 1` into the open chunk, from position `at` on. */
+/** Takes φ(k) and the decays of the keys `first` to `first + count − 1` into the open chunk, from position `at` on. */
 export function takeKeys(p: LinearParams, work: LinearWork, first: usize, count: usize, at: usize): void {
   const chunk = work.chunk;
   mapKeys(p, work, first, count);

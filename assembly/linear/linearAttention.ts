@@ -3,9 +3,9 @@
  *
  *     full        S = Σ_j φ(k_j) v_jᵀ, block by block; then out_i = φ(q_i)ᵀS / (φ(q_i)ᵀz + eps), strip by strip
  *     causal      for each chunk of keys, Hua et al. 2022, arXiv:2202.10447, section 3.2
- *                   take its keys and values      (delta rules: what they make of the values)
+ *                   take its keys and values      (delta rules: u in place of the values)
  *                   its rows                      from the sums over the chunks before, and from the chunk itself
- *                   fold it into the sums         (gated rules: which decay)
+ *                   fold it into the sums         (gated rules: with decay)
  *     by channel  with a decay for each channel: the recurrence itself, see recurrence.ts
  */
 import { takeCorrections } from "./deltaRule";
@@ -17,17 +17,17 @@ import { attendQueries } from "./queries";
 import { recur } from "./recurrence";
 import { LinearWork, slotsFor } from "./workspace";
 
-/** Rows that a head takes before the next one, where rows need no chunks. */
+/** Rows that a head processes before the next one does, if rows need no chunks. */
 const ROWS_AT_ONCE: usize = 48;
 
 /**
  * Computes the units `first` to `end` − 1: heads of the sequences, or ranges of their value columns. States are updated.
  *
- * Several heads of a sequence go through it together, chunk by chunk: in layout "bshd" their rows lie side by side, and memory gives
- * them one after the other.
+ * Several heads of a sequence go through it together, chunk by chunk: in layout "bshd" their rows are adjacent, so memory is
+ * read in order.
  *
  * @param params        LinearParams
- * @param workspacePtr  what linearAttentionPlace laid out for the same parameters; no other thread may use it meanwhile
+ * @param workspacePtr  laid out by linearAttentionPlace for the same parameters; no other thread may use it during the call
  */
 export function linearAttention(params: usize, workspacePtr: usize, first: usize, end: usize): void {
   const p = changetype<LinearParams>(params);
@@ -59,7 +59,7 @@ function attendChunks(p: LinearParams, work: LinearWork, first: usize, end: usiz
   for (let row: usize = 0; row < p.seqLen;) {
     const count = min(p.chunkSize - at, max(work.head.keyLength, row) - row);
     const isLast = row + count >= work.head.keyLength;
-    const endRow = isLast ? p.seqLen : row + count; // rows after the last key read the chunk that it leaves open
+    const endRow = isLast ? p.seqLen : row + count; // rows after the last key read the open chunk
     for (let unit = first; unit < end; unit++) {
       work.seek(p, unit, unit - first);
       attendChunk(p, work, row, endRow, at, count);
@@ -69,7 +69,7 @@ function attendChunks(p: LinearParams, work: LinearWork, first: usize, end: usiz
   }
 }
 
-/** Takes `count` keys from `row` on into the chunk, which has `at`, computes the rows up to `endRow` − 1, and folds what is complete. */
+/** Takes `count` keys from `row` on into a chunk that has `at`, computes the rows before `endRow`, and folds a complete chunk. */
 function attendChunk(p: LinearParams, work: LinearWork, row: usize, endRow: usize, at: usize, count: usize): void {
   if (p.decayDim) work.decays.sumUp(work.chunk, 0, at);
   if (count > 0) {
@@ -83,7 +83,7 @@ function attendChunk(p: LinearParams, work: LinearWork, row: usize, endRow: usiz
 
 function attendFull(p: LinearParams, work: LinearWork, first: usize, end: usize): void {
   const isSoftmax = p.featureMap == FeatureMap.SOFTMAX;
-  const group: usize = isSoftmax ? 1 : end - first; // its maxima are of one head
+  const group: usize = isSoftmax ? 1 : end - first; // the maxima belong to one head
   for (let unit = first; unit < end; unit += group) {
     if (isSoftmax) {
       work.seek(p, unit, unit - first);
@@ -106,7 +106,7 @@ function attendFull(p: LinearParams, work: LinearWork, first: usize, end: usize)
   }
 }
 
-/** The largest element of each channel among the keys. */
+/** The largest element of each channel over the keys. */
 function findMaxima(p: LinearParams, work: LinearWork): void {
   const head = work.head;
   const maxima = work.chunk.maxima;

@@ -1,5 +1,5 @@
 /**
- * Queries of linear attention: what they read from the sums over earlier chunks, and from the open chunk.
+ * Queries of linear attention: they read the sums over earlier chunks and the open chunk.
  *
  *     out_i = (φ(q_i)ᵀ S · exp(G_i) + Σ_j P_ij v_j) / (φ(q_i)ᵀ z + Σ_j P_ij + eps) ,   P_ij = φ(q_i)·φ(k_j) exp(G_i − G_j)
  */
@@ -15,15 +15,15 @@ import { ceilPanel, PANEL, PANEL_BYTES, tileRowsFor } from "../tiles/layout";
 import { multiplyStrip } from "../tiles/multiplyStrip";
 import { touchLines } from "../tiles/touch";
 
-/** Rows that are asked for at once: a multiple of any strip's height. */
+/** Rows touched at once: a multiple of every strip height. */
 const TOUCHED_ROWS: usize = 24;
 
 /**
  * Rows `first` to `end` − 1 of all heads that read the state, in strips. Where values of the open chunk are not finite, rows go one
- * by one, so that none multiplies a value that it does not see: 0 · NaN is NaN.
+ * by one, so that no row multiplies a value that it does not see: 0 · NaN is NaN.
  *
  * @param at        position of the first row in the chunk
- * @param keys      keys in the chunk
+ * @param keys      number of keys in the chunk
  * @param isCausal  whether a row sees no key after its own position
  */
 export function attendQueries(
@@ -44,7 +44,7 @@ export function attendQueries(
   }
 }
 
-/** Asks for queries and results that come from far away, at once. */
+/** Touches queries and results that come from distant memory, all at once. */
 function touchRows(p: LinearParams, head: Head, member: usize, first: usize, end: usize): void {
   for (let i = first; i < end; i++) {
     touchLines(head.query(p, member, i), p.headDim << 2);
@@ -69,7 +69,7 @@ function attendStrip(
   const decays = work.decays;
   const rows = work.rows;
   const tileRows = tileRowsFor(numRows);
-  const end = isCausal ? min(at + numRows, keys) : keys; // keys that any row sees
+  const end = isCausal ? min(at + numRows, keys) : keys; // end of the keys that any of the rows sees
 
   mapRows(p, work, head.query(p, member, first), p.qRowStride << 2, numRows, rows.features, true);
   rows.pack(rows.features, rows.featureBytes, numRows, p.featureDim, p.scale);
@@ -83,7 +83,7 @@ function attendStrip(
     if (p.isNormalized) rows.addToNormalizer(r, sumScores(scores, ceilPanel(end) << 2));
   }
 
-  // where a row's own key is the last of the strip, those that it must not multiply are before a decay that cleared the state
+  // a row alone sees all of these keys, except those before a decay that cleared the state
   const skipped = numRows == 1 && end > 0 && p.decayDim ? decays.firstKept(end - 1) : 0;
   for (let panel: usize = 0; panel < sums.numPanels; panel += PANEL_GROUP) {
     const panels = min(PANEL_GROUP, sums.numPanels - panel);

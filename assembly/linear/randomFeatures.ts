@@ -1,8 +1,8 @@
 /**
- * Random projections for favor+: in blocks of headDim, directions that are orthogonal to each other, each as long as a vector of
+ * Random projections for favor+: in blocks of headDim, directions that are orthogonal to each other, each with the length of a vector of
  * independent normal numbers. Choromanski et al. 2020, arXiv:2009.14794, section 2.4; Yu et al. 2016, arXiv:1610.09072.
  *
- * Every number is a function of seed, head and its own index: nothing depends on what was drawn before.
+ * Every number is a function of seed, head and its own index: nothing depends on earlier draws.
  */
 import { ceilPanel, PANEL, PANEL_BYTES } from "../tiles/layout";
 
@@ -20,7 +20,7 @@ function uniform(key: u64, index: u64): f64 {
   return <f64>(mix(key + index) >> (64 - BITS)) / <f64>((<u64>1) << (BITS - 1)) - 1;
 }
 
-/** The normally distributed number of an index: points of a square until one is in the circle (Marsaglia & Bray 1964). */
+/** The normally distributed number of an index: draws points of a square until one is in the circle (Marsaglia & Bray 1964). */
 function normal(key: u64, index: u64): f64 {
   const own = mix(key ^ mix(index));
   let x: f64 = 0;
@@ -33,7 +33,7 @@ function normal(key: u64, index: u64): f64 {
   return x * Math.sqrt((-2 * <f64>Mathf.log(<f32>square)) / square);
 }
 
-/** What the numbers of a head are drawn with: `stream` 0 for directions, 1 for lengths. */
+/** The seed of a head's numbers: `stream` 0 for directions, 1 for lengths. */
 function keyOf(seed: u32, head: usize, stream: u64): u64 {
   return mix(mix(((<u64>seed) << 1) | stream) + <u64>head);
 }
@@ -51,7 +51,7 @@ export function randomProjections(ptr: usize, seed: u32, head: usize, featureDim
   const lengths = keyOf(seed, head, 1);
   memory.fill(ptr, 0, scratch - ptr);
   for (let m: usize = 0; m < featureDim; m++) {
-    const index = m % headDim; // in its block
+    const index = m % headDim; // within its block
     const row = scratch + index * rowBytes;
     for (let d: usize = 0; d < headDim; d++) store<f64>(row + (d << 3), normal(directions, <u64>m * headDim + d));
     for (let other = scratch; other < row; other += rowBytes) subtract(row, other, dot(row, other, headDim), headDim);

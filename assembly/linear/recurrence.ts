@@ -1,6 +1,6 @@
 /**
- * Linear attention with a decay for each channel, step by step as the recurrence says: no product of matrices gives
- * Σ_d q_d k_d exp(G_i,d − G_j,d) without exp(−G), which overflows. A state lies in L1, where a step takes about as long as in chunks.
+ * Linear attention with a decay for each channel, step by step by the recurrence: no matrix product gives
+ * Σ_d q_d k_d exp(G_i,d − G_j,d) without exp(−G), which overflows. A state fits L1, where a step takes about as long as in chunks.
  * Yang et al. 2023, arXiv:2312.06635; with the delta rule Kimi Team 2025, arXiv:2510.26692.
  *
  *     S ← diag(exp(decay)) S          u = v, or with the delta rule β (v − Sᵀk)          S ← S + k uᵀ          out = Sᵀ q

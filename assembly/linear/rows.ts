@@ -1,13 +1,13 @@
 /**
- * Rows of linear attention that go through the tiles together, as a strip of queries does in attention: their features, packed, and
- * what they are multiplied to.
+ * Rows of linear attention that go through the tiles together, like a strip of queries in attention: their features, packed, and
+ * their products.
  */
 import { LinearParams } from "../abi/linearParams";
 import { madd } from "../math/simd";
 import { packRows } from "../tiles/pack";
 import { PANEL_BYTES, ROW_BYTES } from "../tiles/layout";
 
-/** Panels of columns that go through a tile at once: what a row of products has room for. */
+/** Panels of columns that go through a tile at once: as many as fit in a row of products. */
 // @ts-ignore: decorator
 @inline
 export const PANEL_GROUP: usize = 64;
@@ -18,7 +18,7 @@ export class Rows {
   addresses: usize;
   /** [MAX_STRIP_ROWS, featureBytes]: φ(q), row by row. */
   features: usize;
-  /** Bytes of a row of features: whole panels, and one more. */
+  /** Bytes of a row of features: whole panels, plus one. */
   featureBytes: usize;
   /** [max(featureDim, headDim), 8]: the rows, packed. */
   strip: usize;
@@ -28,7 +28,7 @@ export class Rows {
   products: usize;
   /** [PANEL_GROUP, tileRows, 8]: products of S and, added to them, of values. */
   accumulators: usize;
-  /** [8]: what the results of each row are divided by, but for eps. */
+  /** [8]: the divisor of each row's results, without eps. */
   normalizers: usize;
 
   /** Packs rows, `rowBytes` apart, times `scale`. */

@@ -1,8 +1,8 @@
-/** What linear attention keeps of one head between calls: the sums, see sums.ts, then the open chunk, see chunk.ts. */
+/** The state of one head between calls: the sums, see sums.ts, then the open chunk, see chunk.ts. */
 import { chunkBytes } from "./chunk";
 import { sumsBytes } from "./sums";
 
-/** Bytes of a state. As a float, because they may be more than an address holds: then there can be none. */
+/** Bytes of a state. A float, because they may exceed the range of an address: then the state cannot exist. */
 export function linearStateBytes(featureDim: usize, valueDim: usize, chunkSize: usize): f64 {
   return <f64>(sumsBytes(featureDim, valueDim) + chunkBytes(featureDim, valueDim, chunkSize));
 }

@@ -1,9 +1,9 @@
 /**
- * The sums of states as rows: what a state begins with, and what it holds.
+ * The sums of states as rows: writing initial sums, and reading current ones.
  *
  *     S[d, c] · exp(G) + Σ_j φ(k_j)[d] · exp(G − G_j) · v_j[c]          j over the keys of the open chunk, G the sum of its decays
  *
- * That is what a row whose φ(q) is the d-th unit vector reads, to the bit; but a sum that is not finite stays in its own channel.
+ * A row whose φ(q) is the d-th unit vector reads the same bits, except that here a sum that is not finite stays in its own channel.
  */
 import { LinearParams } from "../abi/linearParams";
 import { Chunk } from "./chunk";
@@ -16,10 +16,10 @@ import { packValues } from "../tiles/pack";
 import { ceilPanel, PANEL, PANEL_BYTES } from "../tiles/layout";
 
 /**
- * Rows become the sums of empty states.
+ * Writes rows as the sums of empty states.
  *
  * @param rows    [numStates, featureDim, valueDim]
- * @param states  of heads, see state.ts
+ * @param states  states of heads, see state.ts
  */
 export function packSums(rows: usize, states: usize, numStates: usize, featureDim: usize, valueDim: usize, chunkSize: usize): void {
   const stateBytes = <usize>linearStateBytes(featureDim, valueDim, chunkSize);
@@ -34,7 +34,7 @@ export function packSums(rows: usize, states: usize, numStates: usize, featureDi
  * Sums of the states `first` to `end` − 1, to out [states, featureDim, valueDim]. States stay as they are.
  *
  * @param params        LinearParams with states; fields about rows, keys and values are not read
- * @param workspacePtr  as in linearAttention
+ * @param workspacePtr  as for linearAttention
  */
 export function readSums(params: usize, workspacePtr: usize, first: usize, end: usize): void {
   const p = changetype<LinearParams>(params);
@@ -75,7 +75,7 @@ function readChannel(p: LinearParams, work: LinearWork, channel: usize, keys: us
   }
 }
 
-/** A channel of the keys of the open chunk, as a row. */
+/** Reads a channel of the open chunk's keys as a row. */
 function copyChannel(chunk: Chunk, featureDim: usize, channel: usize, keys: usize, toPtr: usize): void {
   let fromPtr = chunk.keys + channel * PANEL_BYTES;
   for (const end = toPtr + (ceilPanel(keys) << 2); toPtr < end; toPtr += PANEL_BYTES, fromPtr += featureDim * PANEL_BYTES) {
@@ -84,7 +84,7 @@ function copyChannel(chunk: Chunk, featureDim: usize, channel: usize, keys: usiz
   }
 }
 
-/** A channel of the sums in some panels, as a row. */
+/** Reads a channel of the sums in some panels as a row. */
 function copySums(sums: Sums, channel: usize, panel: usize, panels: usize, toPtr: usize): void {
   let fromPtr = sums.panel(panel) + channel * PANEL_BYTES;
   for (const end = toPtr + panels * PANEL_BYTES; toPtr < end; toPtr += PANEL_BYTES, fromPtr += sums.panelBytes) {

@@ -71,7 +71,7 @@ export class Sums {
     }
   }
 
-  /** S ← diag(factors) S; a factor of 0 clears its channel, whatever that holds. */
+  /** S ← diag(factors) S; a factor of 0 clears its channel, even of NaN. */
   decayChannels(factorsPtr: usize): void {
     let sumPtr = this.panels;
     const zero = f32x4.splat(0);
@@ -86,7 +86,7 @@ export class Sums {
     }
   }
 
-  /** S ← diag(1 / z) S: what makes exponentials a softmax over the positions. */
+  /** S ← diag(1 / z) S: turns exponentials into a softmax over the positions. */
   divideByNormalizer(): void {
     let sumPtr = this.panels;
     for (let panel: usize = 0; panel < this.numPanels; panel++) {

@@ -1,4 +1,4 @@
-/** Where one thread keeps the head in progress of a call of linear attention: one piece of scratch. */
+/** One thread's workspace in linear attention, a piece of scratch: the head in progress. */
 import { Channels } from "./channels";
 import { Chunk, chunkBytes } from "./chunk";
 import { Decays } from "./decays";
@@ -12,12 +12,12 @@ import { ceilPanel, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, ROW_BYTES, wholeLines } 
 /** Bytes of the sums of the heads that go through a sequence together: a share of L2. */
 const SLOT_BYTES: u64 = 256 << 10;
 
-/** Heads that go through a sequence together, each with sums of its own. */
+/** Number of heads that go through a sequence together, each with its own sums. */
 export function slotsFor(featureDim: usize, valueDim: usize): usize {
   return <usize>max<u64>(1, SLOT_BYTES / sumsBytes(featureDim, valueDim));
 }
 
-/** Each part in its own file. */
+/** Each part is described in its own file. */
 @unmanaged
 export class LinearWork {
   head: Head;
@@ -28,7 +28,7 @@ export class LinearWork {
   channels: Channels;
   step: Step;
 
-  // For calls that begin without states
+  // For calls without states
   /** Sums of as many heads as there are slots. */
   ownSums: usize;
   /** One chunk, as it is folded before the next. */
@@ -37,7 +37,7 @@ export class LinearWork {
   /**
    * Goes to the unit `unit` of a call: a head of a sequence, or a range of its value columns.
    *
-   * @param slot  its own sums, where it has no state
+   * @param slot  of its sums, if it has no state
    */
   seek(p: LinearParams, unit: usize, slot: usize): void {
     const head = this.head;
@@ -143,7 +143,7 @@ export function linearAttentionUnits(params: usize): usize {
   return p.batchSize * p.numKvHeads * p.columnRanges;
 }
 
-/** As a float, because they may be more than an address holds: then there can be none. */
+/** A float, because they may exceed the range of an address: then the workspace cannot exist. */
 export function linearAttentionWorkspaceBytes(params: usize): f64 {
   const p = changetype<LinearParams>(params);
   return <f64>layOut(0, p.headDim, p.featureDim, p.valueDim, p.chunkSize, p.stripRows, false);

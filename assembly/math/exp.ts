@@ -4,7 +4,7 @@
  *     eˣ = 2ⁿ · eʳ ,   n = round(x · log₂e) ,   r = x − n · ln 2 ∈ [−0.347, 0.347]
  *
  * ln 2 comes in two parts (Cody & Waite 1980), the first short enough that its product with n is exact. eʳ = 1 + r + r² · q(r)
- * with q of degree 4, fitted by Remez' exchange to a relative error of 2.2e-8. How n is found and becomes 2ⁿ: exponent.ts.
+ * with q of degree 4, fitted by Remez' exchange to a relative error of 2.2e-8. exponent.ts finds n and makes 2ⁿ of it.
  */
 import { integerOf, log2e, magic, powerOfTwo } from "./exponent";
 import { madd, onePlusTimes } from "./simd";
@@ -71,7 +71,7 @@ export function expNeg4(x: v128): v128 {
   return v128.andnot(power, f32x4.lt(x, constant(LOWEST)));
 }
 
-/** e^(x + low), as expNeg4, for what `low` adds to the last bits of x. */
+/** e^(x + low), like expNeg4; `low` is a correction to the last bits of x. */
 // @ts-ignore: decorator
 @inline
 export function expSumNeg4(x: v128, low: v128): v128 {

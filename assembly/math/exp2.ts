@@ -3,9 +3,9 @@
  *
  *     2ˣ = 2ⁿ · 2ʳ ,   n = round(x) ,   r = x − n ∈ [−½, ½], exactly
  *
- * 2ʳ = 1 + r · q(r) with q of degree 5, fitted to a relative error of 2e-9. How n is found and becomes 2ⁿ: exponent.ts.
+ * 2ʳ = 1 + r · q(r) with q of degree 5, fitted to a relative error of 2e-9. exponent.ts finds n and makes 2ⁿ of it.
  *
- * Softmax has no use for eˣ: with log₂e in the factor on the scores, 2ˣ is the same and takes 2 % less of a call, as there is no
+ * Softmax does not need eˣ: with log₂e in the factor on the scores, 2ˣ gives the same and saves 2 % of a call, as there is no
  * multiple of ln 2 to subtract.
  */
 import { integerOf, log2e, magic, powerOfTwo } from "./exponent";
@@ -44,7 +44,7 @@ function powerMinusOne(r: v128): v128 {
 
 /**
  * 2ˣ for x ≤ 0, ≤ 1.5 ulp on [−126, 0]. exp2Neg4(0) is exactly 1; below −126, and for −∞, exactly 0; NaN stays NaN.
- * Not clamped first: what a lane below the limit computes is thrown away by the last step, whatever it was.
+ * Not clamped first: the last step discards whatever a lane below the limit has computed.
  */
 // @ts-ignore: decorator
 @inline

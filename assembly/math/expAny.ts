@@ -5,10 +5,10 @@ import { onePlusTimes } from "./simd";
 
 // Byte offsets of the constants.
 const HIGHEST = 0; // from here on the result is infinite
-const LAST_POWER = 4; // 127 + MAGIC of exponent.ts: 2¹²⁷ is the largest power that there is
+const LAST_POWER = 4; // 127 + MAGIC of exponent.ts: 2¹²⁷ is the largest power in float32
 const CONSTANTS = memory.data<f32>([89, 12583166]);
 
-/** eˣ, ≤ 2 ulp; exactly 1 for 0, exactly 0 below −87.33 and for −∞, +∞ where float32 ends; NaN stays NaN. */
+/** eˣ, ≤ 2 ulp; exactly 1 for 0, exactly 0 below −87.33 and for −∞, +∞ beyond the largest float32; NaN stays NaN. */
 // @ts-ignore: decorator
 @inline
 export function expAny4(x: v128): v128 {

@@ -1,9 +1,9 @@
 /**
- * What the exponentials share: an integer as a float32's exponent. Adding MAGIC to a number rounds it to an integer n, and leaves
- * n + 127 in the last bits: shifted to the exponent's place they are 2ⁿ.
+ * Shared by the exponentials: an integer as a float32's exponent. Adding MAGIC to a number rounds it to an integer n, and leaves
+ * n + 127 in the last bits: shifted to the exponent's bits they are 2ⁿ.
  *
  *     exp2.ts      exp2Neg4, exp2Neg1     2ˣ for x ≤ 0      attention, whose scores come multiplied by log₂e
- *                  expByExp2Neg4          eˣ for x ≤ 0      softmax, where |x| · 2⁻²⁵ of a result is little
+ *                  expByExp2Neg4          eˣ for x ≤ 0      softmax, where a relative error of |x| · 2⁻²⁵ is small
  *     exp.ts       expNeg4, expSumNeg4    eˣ for x ≤ 0      feature maps, activations; its parts also make tanh
  *     expAny.ts    expAny4, expAny1       eˣ for any x      feature maps, decays
  *
@@ -15,7 +15,7 @@
 @inline
 export const LOG2E: f64 = 1.4426950408889634;
 
-// Static data for the reason given in simd.ts.
+// Static data: see `minusInfinity` in simd.ts.
 const MAGIC = memory.data<f32>([12583039]); // 1.5 · 2²³ + 127
 const LOG2E_DATA = memory.data<f32>([<f32>LOG2E]);
 

@@ -5,7 +5,7 @@ const MASKS = memory.data<u32>([0x7fff, 0x8000, 0x7bff, 0x7f800000]);
 
 /**
  * Widens `count` numbers, all exactly; NaN stays NaN.
- * `srcPtr` may lie inside of the destination if it ends where that ends: the writing never overtakes the reading.
+ * The source may lie inside the destination if both end at the same address: writing never overtakes reading.
  */
 export function widenFloat16(srcPtr: usize, dstPtr: usize, count: usize): void {
   for (; count >= 4; count -= 4, srcPtr += 8, dstPtr += 16) v128.store(dstPtr, widen4(v128.load_ext<u16>(srcPtr)));
@@ -18,7 +18,7 @@ export function widenFloat16(srcPtr: usize, dstPtr: usize, count: usize): void {
  *     s eeeee mmmmmmmmmm  →  s 000eeeee mmmmmmmmmm0000000000000 · 2¹¹²
  *
  * The product moves the exponent from bias 15 to bias 127 and makes subnormals normal. The largest exponent means Infinity or NaN in
- * both formats and is put back.
+ * both formats and is restored.
  */
 // @ts-ignore: decorator
 @inline

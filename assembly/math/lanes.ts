@@ -1,4 +1,4 @@
-/** The first lanes of a vector, for what remains of a row after whole vectors: the same arithmetic, and nothing written beyond. */
+/** The first lanes of a vector, for the rest of a row after whole vectors: the same arithmetic, and no writes beyond the row. */
 
 const WINDOW = memory.data<i32>([-1, -1, -1, -1, 0, 0, 0, 0]);
 
@@ -9,7 +9,7 @@ export function firstLanes(count: usize): v128 {
   return v128.load(WINDOW + 16 - (count << 2));
 }
 
-/** How many of the first four, and of the next four, of `count` ≤ 8 elements there are. */
+/** How many of `count` ≤ 8 elements are in the first four lanes, and how many in the next four. */
 // @ts-ignore: decorator
 @inline
 export function lowerLanes(count: usize): usize {

@@ -1,13 +1,13 @@
 /** How fast a host multiplies and adds in registers of 128 bits, in the form that the kernels use. */
 import { madd } from "./simd";
 
-/** 1 KiB to walk through, so that no product is computed once for all steps; the numbers don't matter. */
+/** 1 KiB to walk through, so that no product is loop-invariant; the numbers do not matter. */
 const B = memory.data(1024, 16);
 const A = memory.data<f32>([0.75, 0.5, 0.25, 0.125]);
 
 /**
- * 8 independent accumulators, 4 factors in registers, 2 vectors loaded from L1 a step: a 4×8 tile that lacks nothing but the
- * loading of A. `steps` · 64 floating-point operations.
+ * 8 independent accumulators, 4 factors in registers, 2 vectors loaded from L1 per step: a complete 4×8 tile except for the
+ * loads of A. `steps` · 64 floating-point operations.
  */
 export function multiplyAdds(steps: i32): f32 {
   let acc0x0123 = f32x4.splat(0);

@@ -1,9 +1,9 @@
 /**
- * x · factor, where what is finite stays finite. The lowest float32 is often a bias: multiplied by log₂e it must not become −∞, which
+ * x · factor, kept finite if x is finite. The lowest float32 is often a bias: multiplied by log₂e it must not become −∞, which
  * hides a key. Infinities and NaN stay what they are.
  */
 
-// Static data for the reason given in simd.ts.
+// Static data: see `minusInfinity` in simd.ts.
 const LARGEST = memory.data<f32>([f32.MAX_VALUE]);
 const LOWEST = memory.data<f32>([-f32.MAX_VALUE]);
 const INFINITY = memory.data<f32>([Infinity]);

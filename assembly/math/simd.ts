@@ -6,9 +6,9 @@
 export const IS_RELAXED: bool = ASC_FEATURE_RELAXED_SIMD;
 
 /**
- * Whether V8 makes one instruction of 256 bits of two neighbouring ones, so that tiles have room for twice as many columns. It
- * pairs stores to p and p + 16 and what goes into them, where both addresses are the same variable plus a written offset, and where
- * each pair's loads come before both stores.
+ * Whether V8 fuses two neighbouring instructions into one of 256 bits, so that tiles have room for twice as many columns. V8
+ * pairs stores to p and p + 16, with the operations that feed them, if both addresses are one variable plus a literal offset, and
+ * if each pair's loads come before both stores.
  */
 // @ts-ignore: decorator
 @inline
@@ -24,7 +24,7 @@ export function madd(a: v128, b: v128, c: v128): v128 {
 
 const ONES = memory.data<f32>([1]);
 
-/** (1 + e) · s for a power of two s: at once where products are fused, elsewhere so that e · s can't become subnormal, which is slow. */
+/** (1 + e) · s for a power of two s: e · s + s where fused, elsewhere ordered so that no e · s is subnormal, which is slow. */
 // @ts-ignore: decorator
 @inline
 export function onePlusTimes(e: v128, s: v128): v128 {
@@ -32,7 +32,7 @@ export function onePlusTimes(e: v128, s: v128): v128 {
   return f32x4.mul(f32x4.add(e, v128.load32_splat(ONES)), s);
 }
 
-/** Largest lane; −∞ beats NaN, because a maximum here never holds one. */
+/** Largest lane. A maximum here never holds NaN, so −∞ may win over it. */
 // @ts-ignore: decorator
 @inline
 export function maxLane(x: v128): f32 {
@@ -49,7 +49,7 @@ export function sumLanes(x: v128): f32 {
 }
 
 /**
- * −∞, as static data. V8 13.6 to 15 rebuilds a vector literal at every use in a loop, a load costs nothing: constants other
+ * −∞, as static data. V8 13.6 to 15 rebuilds a vector literal at every use in a loop, while a load costs nothing: constants other
  * than zero live in static data throughout the kernels.
  */
 const INFINITIES = memory.data<f32>([-Infinity]);

@@ -1,7 +1,7 @@
-/** The rows of extra keys, or of their values, behind the others of each batch entry. */
+/** The rows of extra keys, or of their values, after the others of each batch entry. */
 
 /**
- * Writes the last `extraRows` rows of each entry: a bias, where there is one, and zeros.
+ * Writes the last `extraRows` rows of each entry: a bias, if there is one, then zeros.
  *
  * @param ptr       [batchSize, rows, width]
  * @param bias      [width], 0 where absent

@@ -1,7 +1,7 @@
 /**
  * Gates of heads: heads[i, h, c] ← gates[h] · heads[i, h, c]. Michel, Levy & Neubig 2019, arXiv:1905.10650, section 2.3.
  *
- * A head whose gate is 0 is not there: its elements become 0, NaN and infinities too. A gate of 1 leaves every bit.
+ * A gate of 0 removes its head: all elements become 0, even NaN and infinities. A gate of 1 keeps every bit.
  */
 
 /** A factor on each head. */

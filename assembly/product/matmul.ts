@@ -7,10 +7,10 @@
  *     for each unit: some rows × 256 or 512 columns of out
  *       for each block of 512 k            pack b's columns, unless they are packed
  *         for each strip of 6 rows         gather a's rows → tiles
- *       hand the rows out                  bias, activation
+ *       write the rows                     bias, activation
  *
  * A block of b, at most 1 MiB, stays in L2 while all strips of the unit pass; a panel of it, and the strip of a, stay in L1. Neither the
- * number of rows nor the size of a unit touches an element's sum.
+ * number of rows nor the size of a unit affects an element's sum.
  */
 import { MatmulEntry, MatmulParams } from "../abi/matmulParams";
 import { touchLines } from "../tiles/touch";
@@ -20,8 +20,8 @@ import { packKeys, packValues, transposeRows } from "../tiles/pack";
 import { ceilPanel, K_BLOCK, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, ROW_BYTES, tileRowsFor, wholeLines } from "../tiles/layout";
 
 /**
- * Where at most so many rows use a block of a packed matrix, they wait for it to come from memory: it is asked for at once. Sapphire
- * Rapids, 8 × 4096 × 4096: 17.6 and 23.8 GFLOP/s; up to 4 rows the tiles alone read faster.
+ * If at most this many rows use a block of a packed matrix, they wait for memory, so all of its lines are touched at once. Sapphire
+ * Rapids, 8 × 4096 × 4096: 17.6 without and 23.8 GFLOP/s with it; up to 4 rows the tiles alone read faster.
  */
 // @ts-ignore: decorator
 @inline
@@ -56,7 +56,7 @@ function stripsOf(p: MatmulParams, rows: usize): usize {
   return (rows + p.stripRows - 1) / p.stripRows;
 }
 
-/** Bytes of a thread's workspace; as a float, see attentionWorkspaceBytes. */
+/** Bytes of a thread's workspace; a float, see attentionWorkspaceBytes. */
 export function matmulWorkspaceBytes(params: usize): f64 {
   const p = changetype<MatmulParams>(params);
   return <f64>(
@@ -67,7 +67,7 @@ export function matmulWorkspaceBytes(params: usize): f64 {
   );
 }
 
-/** Lays a workspace out. */
+/** Lays out a workspace. */
 export function matmulPlace(params: usize, ptr: usize): void {
   const p = changetype<MatmulParams>(params);
   const workspace = changetype<ProductWorkspace>(ptr);
@@ -76,7 +76,7 @@ export function matmulPlace(params: usize, ptr: usize): void {
   workspace.panels = workspace.accumulators + <usize>wholeLines(accumulatorBytes(p));
 }
 
-/** Blocks of columns of an entry, and with its blocks of rows the units: [entries, column blocks, row blocks]. */
+/** Number of column blocks of an entry. The units are [entries, column blocks, row blocks]. */
 export function matmulUnits(params: usize): usize {
   const p = changetype<MatmulParams>(params);
   return p.numEntries * columnBlocks(p) * rowBlocks(p);
@@ -98,7 +98,7 @@ function rowBlocks(p: MatmulParams): usize {
  * Computes the units `first` to `end` − 1.
  *
  * @param params        MatmulParams
- * @param workspacePtr  what matmulPlace laid out for the same parameters
+ * @param workspacePtr  laid out by matmulPlace for the same parameters
  */
 export function matmul(params: usize, workspacePtr: usize, first: usize, end: usize): void {
   const p = changetype<MatmulParams>(params);
@@ -174,7 +174,7 @@ function copyRow(fromPtr: usize, toPtr: usize, count: usize): void {
   for (const end = toPtr + ((count & 3) << 2); toPtr < end; toPtr += 4, fromPtr += 4) store<f32>(toPtr, load<f32>(fromPtr));
 }
 
-/** Panels of columns `column` to `column + columns − 1`, steps `k` to `k + steps − 1`, made for this unit. */
+/** Panels of columns `column` to `column + columns − 1`, steps `k` to `k + steps − 1`, packed for this unit. */
 function packPanels(
   p: MatmulParams,
   workspace: ProductWorkspace,
@@ -211,7 +211,7 @@ function packedPanels(p: MatmulParams, b: usize, k: usize, steps: usize, column:
   return b + ((k * ceilPanel(p.columns) + column * steps) << 2);
 }
 
-/** Bytes of a packed matrix: [⌈depth / K_BLOCK⌉][⌈columns / 8⌉, steps, 8]. As a float, see attentionWorkspaceBytes. */
+/** Bytes of a packed matrix: [⌈depth / K_BLOCK⌉][⌈columns / 8⌉, steps, 8]. A float, see attentionWorkspaceBytes. */
 export function packedBytes(depth: usize, columns: usize): f64 {
   return <f64>((<u64>depth * <u64>ceilPanel(columns)) << 2);
 }
@@ -224,7 +224,7 @@ export function packMatrix(b: usize, isTransposed: bool, depth: usize, columns: 
   }
 }
 
-/** Rows of out become the accumulators of a strip. */
+/** Copies rows of out to the accumulators of a strip. */
 function loadStrip(p: MatmulParams, outPtr: usize, accPtr: usize, rows: usize, columns: usize): void {
   const tileRows = tileRowsFor(rows);
   for (let j: usize = 0; j < columns; j += PANEL) {
@@ -235,7 +235,7 @@ function loadStrip(p: MatmulParams, outPtr: usize, accPtr: usize, rows: usize, c
   }
 }
 
-/** The accumulators of a strip, with bias and activation, become rows of out. */
+/** Writes the accumulators of a strip, with bias and activation, to rows of out. */
 function storeStrip(p: MatmulParams, accPtr: usize, outPtr: usize, rows: usize, column: usize, columns: usize): void {
   const panelBytes = tileRowsFor(rows) * PANEL_BYTES;
   for (let r: usize = 0; r < rows; r++) {

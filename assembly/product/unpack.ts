@@ -1,4 +1,4 @@
-/** Columns of a packed matrix as they were before they were packed; see `matmul.ts` for how they lie. */
+/** Restores columns of a packed matrix; matmul.ts defines its layout. */
 import { ceilPanel, floorPanel, K_BLOCK, PANEL } from "../tiles/layout";
 
 /**

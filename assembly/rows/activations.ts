@@ -1,5 +1,5 @@
 /**
- * Activation functions, element by element: what stands between the two products of a feed-forward layer.
+ * Activation functions, element by element: the step between the two products of a feed-forward layer.
  *
  *     gelu       x · Φ(x), Φ the normal distribution's      Hendrycks & Gimpel 2016, arXiv:1606.08415
  *     gelu-tanh  x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))      the same article's approximation
@@ -8,9 +8,9 @@
  *     tanh
  *     sigmoid    σ(x) = 1 / (1 + e^−x)
  *
- * An activation times a gate is that of gated linear units: Shazeer 2020, arXiv:2002.05202.
+ * An activation times a gate makes a gated linear unit: Shazeer 2020, arXiv:2002.05202.
  *
- * The first three are formed as max(x, 0) − |x| · F(−|x|), with F = Φ or σ: nothing cancels, on either side, and the limit at −∞ is 0.
+ * The first three are formed as max(x, 0) − |x| · F(−|x|), with F = Φ or σ: nothing cancels for either sign, and the limit at −∞ is 0.
  */
 import { expNeg4, expSumNeg4 } from "../math/exp";
 import { Activation } from "../abi/rowParams";
@@ -39,7 +39,7 @@ const UNIT: usize = 1024;
 // Byte offsets of the constants, which V8 loads faster from static data than it rebuilds literals.
 const ONE = 0;
 const MINUS_HALF = 4;
-const FAR = 8; // from here on F(−|x|) is 0: a bound, so that no infinity meets it
+const FAR = 8; // from here on F(−|x|) is 0: a bound, so that it is never multiplied by infinity
 const THREE = 12;
 const W3 = 16; // −2 √(2/π) · 0.044715
 const W1 = 20; // −2 √(2/π)
@@ -67,7 +67,7 @@ function constant(offset: usize): v128 {
   return v128.load32_splat(CONSTANTS + offset);
 }
 
-/** |x|, but no more than FAR. */
+/** |x|, at most FAR. */
 // @ts-ignore: decorator
 @inline
 function magnitude(x: v128): v128 {
@@ -139,7 +139,7 @@ function activate4(x: v128, kind: i32): v128 {
   return sigmoid4(x);
 }
 
-/** `count` elements from `src` to `dst`. What remains after whole vectors goes through the same vector code one by one: the same bits. */
+/** `count` elements from `src` to `dst`. The elements after whole vectors go through the same vector code one by one: the same bits. */
 // @ts-ignore: decorator
 @inline
 function activateSpan(src: usize, dst: usize, count: usize, kind: i32): void {
@@ -160,7 +160,7 @@ function activateElements(src: usize, dst: usize, count: usize, kind: i32): void
   else activateSpan(src, dst, count, Activation.SIGMOID);
 }
 
-/** x → activation(x) in place. Each element has the same bits wherever it stands; nothing beyond the last one is read or written. */
+/** x → activation(x) in place. The bits of an element do not depend on its index; nothing beyond the last one is read or written. */
 export function activateRow(ptr: usize, count: usize, kind: i32): void {
   activateElements(ptr, ptr, count, kind);
 }

@@ -1,6 +1,6 @@
 /**
- * Angles of rotary embeddings, their cosines and sines. All in float64, by the methods of fdlibm (Sun Microsystems 1993), and without
- * the host: its functions differ between engines.
+ * Angles of rotary embeddings, their cosines and sines. All in float64, by the methods of fdlibm (Sun Microsystems 1993), without
+ * the host's functions, which differ between engines.
  */
 
 // fdlibm, e_log.c
@@ -17,7 +17,7 @@ const LG7: f64 = 1.479819860511658591e-1;
 /** ln x for a finite x ≥ 1, within 1 ulp. */
 function logarithm(x: f64): f64 {
   let bits = reinterpret<u64>(x);
-  // The exponent of x / √½, so that what remains is in [√½, √2).
+  // The exponent of x / √½, so that the rest is in [√½, √2).
   const k = (bits - 0x3fe6a09e667f3bcd) >> 52;
   bits -= k << 52;
   const f = reinterpret<f64>(bits) - 1;

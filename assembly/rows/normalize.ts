@@ -5,7 +5,7 @@
  *     RMS norm    out = x / √(mean of x² + eps) · weight                    Zhang & Sennrich 2019, arXiv:1910.07467
  *
  * Sums are kept in float64, where the square of a float32 is exact and no row overflows: lane j mod 8 sums the elements j, j + 8, …
- * The mean is subtracted in two parts, its float32 and what that lacks, so that a large mean costs small deviations nothing and a
+ * The mean is subtracted in two parts, its float32 and the rest, so that small deviations from a large mean lose nothing and a
  * row of equal numbers gives exactly the bias.
  */
 import { firstLanes, lowerLanes, storeLanes, upperLanes } from "../math/lanes";

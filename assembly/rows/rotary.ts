@@ -1,17 +1,17 @@
 /**
- * Rotary position embedding: pairs of channels rotated by angles that grow with the position, so that a score depends on the
- * distance of query and key alone. Su et al. 2021, arXiv:2104.09864.
+ * Rotary position embedding: pairs of channels rotated by angles that grow with the position, so that a score depends only on the
+ * distance between query and key. Su et al. 2021, arXiv:2104.09864.
  *
  *     (a, b) → (a cos θ − b sin θ, b cos θ + a sin θ)        θ = position · base^(−2i / rotaryDim)
  *
- * A pair i is the channels i and i + rotaryDim / 2, or 2i and 2i + 1 where they are interleaved; what lies beyond rotaryDim stays.
+ * A pair i is the channels i and i + rotaryDim / 2, or 2i and 2i + 1 where they are interleaved; channels beyond rotaryDim stay.
  */
 import { storeCosSin } from "./angles";
 import { lowerLanes, storeLanes } from "../math/lanes";
 import { RotaryParams, RotaryTablesParams } from "../abi/rowParams";
 import { madd } from "../math/simd";
 
-// A lane's sign alone.
+// The sign bit of a lane.
 const SIGNS = memory.data<u32>([0x80000000, 0x80000000, 0x80000000, 0x80000000]);
 const EVEN_SIGNS = memory.data<u32>([0x80000000, 0, 0x80000000, 0]);
 
@@ -57,7 +57,7 @@ export function rotary(params: usize, _workspace: usize, first: usize, end: usiz
   }
 }
 
-/** Reads whole vectors, up to 12 bytes beyond the channels and the table's row, to no effect; `flip` rotates back where it is the sign. */
+/** Reads up to 12 bytes beyond the channels and the table's row, to no effect. `flip` is the sign bit to rotate back, else 0. */
 function rotateHalves(src: usize, dst: usize, pairs: usize, cosPtr: usize, sinPtr: usize, flip: v128): void {
   const bytes = pairs << 2;
   for (let at: usize = 0; at < bytes; at += 16) {
@@ -71,7 +71,7 @@ function rotateHalves(src: usize, dst: usize, pairs: usize, cosPtr: usize, sinPt
   }
 }
 
-/** The same of neighbouring channels: (a₀, b₀, a₁, b₁) · cos + (b₀, a₀, b₁, a₁) · (−sin, sin, −sin, sin). */
+/** The same for neighbouring channels: (a₀, b₀, a₁, b₁) · cos + (b₀, a₀, b₁, a₁) · (−sin, sin, −sin, sin). */
 function rotateNeighbours(src: usize, dst: usize, pairs: usize, cosPtr: usize, sinPtr: usize, flip: v128): void {
   const signs = v128.xor(v128.load(EVEN_SIGNS), flip);
   const bytes = pairs << 3;

@@ -1,10 +1,10 @@
 /**
- * Softmax along an axis: of rows, where the axis is the last one, or of columns side by side.
+ * Softmax along an axis: of rows if the axis is the last one, otherwise of columns side by side.
  *
  *     out_j = exp(s_j − m) / Σ exp(s_j' − m)      or, as logarithms,  (s_j − m) − ln Σ exp(s_j' − m)      m = max s_j
  *
- * s is scale · x, or what softmaxMask.ts made of it. Of a row, lane j mod 8 sums the elements j, j + 8, … of each 512, as in
- * scoreRows.ts; of a column, one lane sums each 512. So no bit depends on what is computed beside a row or a column.
+ * s is scale · x, or the scores from softmaxMask.ts. In a row, lane j mod 8 sums the elements j, j + 8, … of each 512, as in
+ * scoreRows.ts; in a column, one lane sums each 512. So no bit depends on the rows or columns computed together.
  */
 import { expByExp2Neg4 } from "../math/exp2";
 import { firstLanes, lowerLanes, storeLanes, upperLanes } from "../math/lanes";
@@ -28,7 +28,7 @@ export function softmaxWorkspaceBytes(params: usize): f64 {
 /**
  * The units `first` to `end` − 1.
  *
- * @param workspace  of the thread's own, where the axis is not the last one
+ * @param workspace  the thread's own, if the axis is not the last one
  */
 export function softmax(params: usize, workspace: usize, first: usize, end: usize): void {
   const p = changetype<SoftmaxParams>(params);
@@ -49,7 +49,7 @@ function softmaxRow(p: SoftmaxParams, row: usize, ahead: usize): void {
     src = dst;
   }
   const most = maximum(src, p.length);
-  // Where exponentials overwrite the scores, NaN has to be found first: what is −∞ stays 0 in a row of NaN.
+  // Exponentials overwrite the scores, so NaN has to be found first: −∞ gives 0 even in a row of NaN.
   if (abs(most) == Infinity || (src == dst && holdsNaN(src, p.length))) {
     fillRow(src, dst, p.length, p.isLog != 0);
   } else if (p.isLog) {
@@ -63,7 +63,7 @@ function softmaxRow(p: SoftmaxParams, row: usize, ahead: usize): void {
   }
 }
 
-/** Largest of a row, −∞ if all are; NaN does not count. */
+/** Largest of a row, −∞ if all are; NaN is ignored. */
 function maximum(ptr: usize, count: usize): f32 {
   const wholeBytes = (count & ~(PANEL - 1)) << 2;
   const most = rowMax(ptr, wholeBytes);
@@ -95,9 +95,9 @@ function holdsNaN(ptr: usize, count: usize): bool {
 }
 
 /**
- * Sum of exp(x − shift), which `dst` receives if `isStored`. Reads up to 28 bytes beyond the row, to no effect. Two panels a step are
- * 6 % faster than one, as they share the constants. Each step asks for the lines `ahead` bytes further on, which V8 leaves in as it
- * might trap: the next row comes from memory while this one is computed, [6144, 512] in 0.83 of the time.
+ * Sum of exp(x − shift), which `dst` receives if `isStored`. Reads up to 28 bytes beyond the row, to no effect. Two panels per step
+ * are 6 % faster than one, as they share the constants. Each step touches the lines `ahead` bytes further on; V8 keeps the load as it
+ * might trap: the next row comes from memory while this one is computed, which takes [6144, 512] 0.83 of the time.
  *
  * @param ahead  to the next row, or 0
  */
@@ -105,7 +105,7 @@ function holdsNaN(ptr: usize, count: usize): bool {
 @inline
 function exponentialsRow(src: usize, dst: usize, count: usize, shift: f32, ahead: usize, isStored: bool): f32 {
   const shifts = f32x4.splat(shift);
-  let sum: f64 = 0; // of a million elements, it would cost float32 1e-6
+  let sum: f64 = 0; // in float32, a million elements would cost 1e-6
   for (let remaining = count; remaining > 0;) {
     const inBlock = min(remaining, BLOCK);
     const wholeEnd = src + ((inBlock & ~(PANEL - 1)) << 2);
@@ -174,7 +174,7 @@ function scaleRow(ptr: usize, count: usize, factor: f32): void {
   for (let rest = count & 3; rest > 0; rest--, ptr += 4) store<f32>(ptr, load<f32>(ptr) * factor);
 }
 
-/** (x − shift) − logSum. Never x − (shift + logSum): there, a logSum that is small beside the shift would be lost. */
+/** (x − shift) − logSum. Never x − (shift + logSum): that would lose a logSum that is small compared with the shift. */
 function logarithmsRow(src: usize, dst: usize, count: usize, shift: f32, logSum: f32): void {
   const shifts = f32x4.splat(shift);
   const logSums = f32x4.splat(logSum);
@@ -188,7 +188,7 @@ function logarithmsRow(src: usize, dst: usize, count: usize, shift: f32, logSum:
   for (let rest = count & (PANEL - 1); rest > 0; rest--, src += 4, dst += 4) store<f32>(dst, load<f32>(src) - shift - logSum);
 }
 
-/** A row without a number to compare with: NaN, but what is −∞ weighs 0. */
+/** A row without a finite maximum: NaN, except 0 where a score is −∞. */
 function fillRow(src: usize, dst: usize, count: usize, isLog: bool): void {
   const absent: f32 = isLog ? -Infinity : 0;
   for (let at: usize = 0; at < count << 2; at += 4) store<f32>(dst + at, load<f32>(src + at) == -Infinity ? absent : NaN);

@@ -1,12 +1,12 @@
 /**
- * Softmax of columns side by side, a row of a tile at a time, so that memory is read in runs. What a tile knows of its columns is in
- * a workspace, each column in a lane of its own.
+ * Softmax of columns side by side, a row of a tile at a time, so that memory is read in runs. The state of a tile's columns is in
+ * a workspace, one lane per column.
  *
  *              COLUMNS
  *     step 0   s s s s …
  *     step 1   s s s s …      p.inner elements from one step to the next
  *     …
- *              maximum, then shift          one number a column
+ *              maximum, then shift          one number per column
  *              lanes to be filled
  *              sum, then factor or logarithm
  *              sum of the block in progress
@@ -29,7 +29,7 @@ function constant(offset: usize): v128 {
   return v128.load32_splat(CONSTANTS + offset);
 }
 
-/** Columns of a tile: runs of 512 bytes. [6144, 512] along axis 0 takes a fifth of the time that it takes in runs of 32. */
+/** Columns of a tile: runs of 512 bytes. [6144, 512] along axis 0 takes a fifth of the time of runs of 32. */
 // @ts-ignore: decorator
 @inline
 export const COLUMNS: usize = 128;
@@ -39,7 +39,7 @@ const SHIFT: usize = 0;
 const FILLED: usize = COLUMNS << 2;
 const SUM: usize = COLUMNS << 3;
 const BLOCK_SUM: usize = COLUMNS * 12;
-const STARTS: usize = COLUMNS << 4; // two addresses a column, see `visibleColumns`
+const STARTS: usize = COLUMNS << 4; // two addresses per column, see `visibleColumns`
 /** Bytes of the workspace. */
 export const COLUMNS_BYTES: usize = COLUMNS * 24;
 
@@ -61,7 +61,7 @@ export function softmaxColumns(p: SoftmaxParams, workspace: usize, first: usize,
   }
 }
 
-/** Lanes without a number to compare with: NaN or +∞ among them, or nothing but −∞. */
+/** Lanes without a finite maximum: NaN or +∞ among their scores, or only −∞. */
 // @ts-ignore: decorator
 @inline
 function unusable(most: v128, isNaN: v128): v128 {
@@ -76,7 +76,7 @@ function weight(s: v128, shift: v128, filled: v128): v128 {
   return v128.or(power, v128.andnot(filled, f32x4.eq(s, minusInfinity())));
 }
 
-/** The sums of the columns become what `softmaxTile` needs of them: ln sum, 0 where `filled`, or 1 / sum, 1 where `filled`. */
+/** Replaces the sums of the columns by ln sum, 0 where `filled`, or by 1 / sum, 1 where `filled`. */
 function closeSums(workspace: usize, bytes: usize, isLog: bool): void {
   if (isLog) for (let at = workspace; at < workspace + bytes; at += 4) store<f32>(at, Mathf.log(load<f32>(at, SUM)), SUM);
   const one = constant(ONE);

@@ -1,6 +1,6 @@
 /**
- * The scores of a softmax along an axis, where a mask or a bias has a say: scale · x + bias, −∞ where hidden. They are written to
- * the place of the result, in which the softmax then works.
+ * The scores of a softmax along an axis with a mask or a bias: scale · x + bias, −∞ where hidden. They are written to
+ * the place of the result, where the softmax then works.
  */
 import { PANEL } from "../tiles/layout";
 import { applyMask } from "../tiles/mask";
@@ -24,7 +24,7 @@ function maskStart(p: SoftmaxParams, outer: usize, inner: usize): usize {
   return p.mask + advance(p.outerAxes, p.numOuterAxes, outer, true) + advance(p.innerAxes, p.numInnerAxes, inner, true);
 }
 
-/** The same of the bias. */
+/** The same for the bias. */
 function biasStart(p: SoftmaxParams, outer: usize, inner: usize): usize {
   if (!p.bias) return 0;
   const elements = advance(p.outerAxes, p.numOuterAxes, outer, false) + advance(p.innerAxes, p.numInnerAxes, inner, false);
@@ -41,7 +41,7 @@ function visibleScore(x: f32, scale: f32, maskPtr: usize, biasPtr: usize): f32 {
   return bias == -Infinity ? -Infinity : x * scale + bias;
 }
 
-/** The bias of whole vectors; `stride` is 1, or 0 where one number serves all of them. */
+/** The bias of whole vectors; `stride` is 1, or 0 if one number serves all. */
 function addBias(scoresPtr: usize, biasPtr: usize, stride: usize, bytes: usize): void {
   const invisible = minusInfinity();
   for (let at: usize = 0; at < bytes; at += 16) {
@@ -74,7 +74,7 @@ export function visibleRow(p: SoftmaxParams, row: usize, srcPtr: usize, dstPtr: 
 }
 
 /**
- * The columns `first` to `first` + `columns` − 1, which lie p.inner elements from step to step.
+ * The columns `first` to `first` + `columns` − 1, whose steps are p.inner elements apart.
  *
  * @param startsPtr  room for two addresses for each column
  */

@@ -3,9 +3,9 @@
  *
  *     C[r, c] += Σ_s A[r, s] · B[s, c]          r < rows, c < 8 · panels, s in order 0 … steps − 1, one accumulator per element
  *
- * So attention weighs values: rows are queries, steps keys, columns those of the values. And a matrix product adds up blocks of steps.
+ * Attention weighs values with it: rows are queries, steps are keys. Matrix products add up blocks of steps with it.
  *
- * The twin that begins with 0 is multiplyStrip.ts, whose rows are packed; accumulateRowsInt8.ts multiplies integers.
+ * Its twin multiplyStrip.ts begins with 0 and has packed rows; accumulateRowsInt8.ts multiplies integers.
  */
 import { IS_WIDE, madd } from "../math/simd";
 import { PANEL_BYTES, ROW_BYTES } from "./layout";
@@ -18,7 +18,7 @@ import { PANEL_BYTES, ROW_BYTES } from "./layout";
  *      steps]    …
  *                row 5  acc5x0123    acc5x4567
  *
- * Every step is multiplied, also where A is 0: B must be finite, or else `accumulateVisible`. Registers and heights as in
+ * Every step is multiplied, even if A is 0: B must be finite, else use `accumulateVisible`. Registers and heights are as in
  * multiplyStrip.ts.
  *
  * @param rows         rows of the tile, a literal: 1, 4 or 6
@@ -48,7 +48,7 @@ function accumulateTile(
   const zero = f32x4.splat(0);
   const cPanelBytes = <usize>rows * PANEL_BYTES;
   const cEnd = cPtr + panels * cPanelBytes;
-  let secondCPtr = cPtr + cPanelBytes; // walks beside cPtr: V8 pairs stores by their address in the code
+  let secondCPtr = cPtr + cPanelBytes; // moves with cPtr: V8 pairs stores by their address expression
 
   while (cPtr < cEnd) {
     let acc0x0123 = v128.load(cPtr);
@@ -161,7 +161,7 @@ function accumulateTile(
   }
 }
 
-/** All panels, in the wide build two at once as long as there are two. Parameters as above. */
+/** All panels, in the wide build two at once while two remain. Parameters as above. */
 // @ts-ignore: decorator
 @inline
 function accumulatePanels(rows: i32, aPtr: usize, bPtr: usize, bPanelBytes: usize, cPtr: usize, steps: usize, panels: usize): void {
@@ -176,7 +176,7 @@ function accumulatePanels(rows: i32, aPtr: usize, bPtr: usize, bPanelBytes: usiz
   accumulateTile(rows, false, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
 }
 
-/** One row, four panels at a time; the picture and the reason stand in multiplyStrip.ts. Parameters as above. */
+/** One row, four panels at a time; see multiplyStrip.ts for the picture and the reason. Parameters as above. */
 // @ts-ignore: decorator
 @inline
 function accumulateTile1x32(aPtr: usize, bPtr: usize, bPanelBytes: usize, cPtr: usize, steps: usize, panels: usize): void {

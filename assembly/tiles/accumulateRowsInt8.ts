@@ -1,5 +1,5 @@
 /**
- * accumulateRows for elements of 8 and 16 bits: sums in int32, exact in whatever order, times the scale of the row.
+ * accumulateRows for elements of 8 and 16 bits: sums in int32, exact in any order, times the scale of the row.
  *
  *     C[r, c] += aScale[r] · Σ_s A[r, s] · B[s, c]
  *
@@ -31,7 +31,7 @@ function addSums(ptr: usize, sum0123: v128, sum4567: v128, aScalePtr: usize): vo
  * @param rows         rows of the tile, a literal: 1, 4 or 6
  * @param isWide       a literal: whether it takes two panels at once, in registers of 256 bits; then `panels` is even
  * @param aPtr         row 0's first pair, int16; rows are ROW_BYTES apart
- * @param aScalesPtr   what 1 stands for in each row
+ * @param aScalesPtr   the scale of each row
  * @param bPtr         step 0 of panel 0, int8; 16-byte aligned
  * @param bPanelBytes  bytes between panels
  * @param cPtr         accumulators [panels, rows, 8], read and written; 16-byte aligned
@@ -56,7 +56,7 @@ function accumulateTile(
   const aEnd = aPtr + (steps << 2);
   const cPanelBytes = <usize>rows * PANEL_BYTES;
   const cEnd = cPtr + panels * cPanelBytes;
-  let secondCPtr = cPtr + cPanelBytes; // walks beside cPtr: V8 pairs stores by their address in the code
+  let secondCPtr = cPtr + cPanelBytes; // moves with cPtr: V8 pairs stores by their address expression
 
   while (cPtr < cEnd) {
     let acc0x0123 = f32x4.splat(0);
@@ -159,7 +159,7 @@ function accumulateTile(
   }
 }
 
-/** All panels, in the wide build two at once as long as there are two. Parameters as above. */
+/** All panels, in the wide build two at once while two remain. Parameters as above. */
 // @ts-ignore: decorator
 @inline
 function accumulatePanels(
@@ -183,7 +183,7 @@ function accumulatePanels(
   accumulateTile(rows, false, aPtr, aScalesPtr, bPtr, bPanelBytes, cPtr, steps, panels);
 }
 
-/** One row, four panels at a time; the picture and the reason stand in multiplyStrip.ts. Parameters as above. */
+/** One row, four panels at a time; see multiplyStrip.ts for the picture and the reason. Parameters as above. */
 // @ts-ignore: decorator
 @inline
 function accumulateTile1x32(

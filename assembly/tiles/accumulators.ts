@@ -1,19 +1,19 @@
 /**
- * What happens to the sums of a strip besides `accumulateRows`, row by row. They lie as its tiles walk them:
+ * Operations on the sums of a strip besides `accumulateRows`, row by row. The sums lie in the order of its tiles:
  * [⌈columns / 8⌉, rows, 8].
  */
 import { madd } from "../math/simd";
 import { PANEL, PANEL_BYTES } from "./layout";
 
 /**
- * One row of `accumulateRows` with the same bits, leaving out each step whose score is −∞: for blocks in which B, the values, is not
+ * One row of `accumulateRows` with the same bits, skipping each step whose score is −∞: for blocks in which B, the values, is not
  * finite, where 0 · NaN would carry an invisible key into the row.
  *
  * @param scoresPtr    the row's scores before the exponential
  * @param aPtr         the row's weights
- * @param bPtr         as in accumulateRows.ts, and the same for the parameters that are not described
+ * @param bPtr         as in accumulateRows.ts, like all parameters not described here
  * @param cPtr         the row's accumulators in panel 0
- * @param cPanelBytes  bytes from a panel's accumulators to the next one's
+ * @param cPanelBytes  bytes from one panel's accumulators to the next panel's
  */
 export function accumulateVisible(
   scoresPtr: usize,
@@ -42,7 +42,7 @@ export function accumulateVisible(
   }
 }
 
-/** Multiplies one row of accumulators by `factor`: the running maximum has risen. Parameters as above. */
+/** Multiplies one row of accumulators by `factor` when the running maximum has risen. Parameters as above. */
 export function rescaleRow(accPtr: usize, accBytes: usize, panels: usize, factor: f32): void {
   const factors = f32x4.splat(factor);
   for (let panel: usize = 0; panel < panels; panel++, accPtr += accBytes) {

@@ -11,15 +11,15 @@ export const PANEL: usize = 8;
 export const PANEL_BYTES: usize = PANEL << 2;
 
 /**
- * Keys in a block, counted from the first key of a sequence: the unit in which running maximum and sum advance, hence part of
- * what a result's bits depend on. 512 scores for each of 6 rows are 12 KiB, which stay in L1 beside one panel of values.
+ * Keys in a block, counted from the first key of a sequence: running maximum and sum advance block by block, so its size
+ * affects the bits of results. 512 scores for each of 6 rows are 12 KiB, which stay in L1 beside one panel of values.
  * 256, 512 and 1024 differ by less than 2 % on Sapphire Rapids at 12 × 1024 × 64.
  */
 // @ts-ignore: decorator
 @inline
 export const BLOCK: usize = 512;
 
-/** Steps of a block of a product: a strip's row of them is as long as a row of weights. */
+/** Steps of a block of a product: a strip's row of steps is as long as a row of weights. */
 // @ts-ignore: decorator
 @inline
 export const K_BLOCK: usize = 512;
@@ -42,7 +42,7 @@ export function tileRowsFor(rows: usize): usize {
 }
 
 /**
- * Strips in a band. No bit of a result depends on it. Granite Rapids, relaxed, time against strips one by one: 1024 keys 1.00,
+ * Strips in a band. No bit of a result depends on it. Granite Rapids, relaxed, time relative to strips one by one: 1024 keys 1.00,
  * 4096 0.93, 8192 0.90; with 4 strips 0.94 and 0.91.
  */
 // @ts-ignore: decorator

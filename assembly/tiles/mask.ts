@@ -1,4 +1,4 @@
-/** Visibility on scores: what a mask or a bias of −∞ hides, and what bounds hide within a block. */
+/** Hides scores: by a mask, by a bias of −∞, and by bounds within a block. */
 import { minusInfinity } from "../math/simd";
 import { firstLanes } from "../math/lanes";
 import { floorPanel, PANEL, PANEL_BYTES } from "./layout";
@@ -17,11 +17,11 @@ function biased(score: v128, bias: v128, factors: v128): v128 {
 }
 
 /**
- * s → s + bias · factor of `keys` keys, −∞ where the bias is −∞ whatever s is. Reads up to 12 bytes beyond the bias's end, and changes
+ * s → s + bias · factor of `keys` keys, −∞ where the bias is −∞, even if s is NaN. Reads up to 12 bytes beyond the bias's end, and changes
  * no score beyond.
  *
- * @param keyStride  1, or 0 where one number serves every key
- * @param factor     what a score of 1 is multiplied by
+ * @param keyStride  1, or 0 if one number serves every key
+ * @param factor     the factor on scores
  */
 export function addScaledBias(scoresPtr: usize, biasPtr: usize, keyStride: usize, keys: usize, factor: f64): void {
   const wholeEnd = scoresPtr + ((keys & ~3) << 2);

@@ -3,10 +3,10 @@
  *
  *     C[r, c] = Σ_s A[s, r] · B[s, c]          r < rows, c < 8 · panels, s in order 0 … steps − 1
  *
- * So attention gets scores: rows are queries, columns keys, steps channels. And linear attention multiplies what a query reads from
- * its sums. The sum over s is never split: an element has the same bits whether its row is computed with five others or alone.
+ * Attention computes scores with it: rows are queries, columns keys, steps channels. Linear attention multiplies queries by
+ * sums. The sum over s is never split: an element has the same bits whether its row is computed with five others or alone.
  *
- * The twin that adds to C is accumulateRows.ts; multiplyStripInt8.ts multiplies integers.
+ * Its twin accumulateRows.ts adds to C; multiplyStripInt8.ts multiplies integers.
  */
 import { IS_WIDE, madd } from "../math/simd";
 import { PANEL_BYTES, ROW_BYTES } from "./layout";
@@ -27,15 +27,15 @@ function storeSums(ptr: usize, sum0123: v128, sum4567: v128): void {
  *      8]        …
  *                row 5  acc5x0123    acc5x4567
  *
- * Six rows take 12 accumulators, 2 vectors of B and 1 splat of A: all 15 registers that V8 has. Which height wins on which build
- * stands with STRIP_ROWS in `src/runtime/builds.ts`, and how to measure it in `docs/decisions/0001-blocks-strips-and-tiles.md`.
- * Two panels at once, where registers have 256 bits, are the columns 0 to f.
+ * Six rows take 12 accumulators, 2 vectors of B and 1 splat of A: all 15 registers that V8 has. STRIP_ROWS in
+ * `src/runtime/builds.ts` has each build's best height; `docs/decisions/0001-blocks-strips-and-tiles.md` tells how to measure it.
+ * With registers of 256 bits, two panels at once are the columns 0 to f.
  *
  * @param rows    rows of the tile, a literal: 1, 4 or 6
  * @param isWide  a literal: whether it takes two panels at once, in registers of 256 bits; then `panels` is even
  * @param aPtr    packed rows [steps, 8]; 16-byte aligned
  * @param bPtr    packed columns [panels, steps, 8]; 16-byte aligned
- * @param cPtr    `rows` rows, ROW_BYTES apart; 8 · panels elements of each are written whole. Must not overlap A and B.
+ * @param cPtr    `rows` rows, ROW_BYTES apart; 8 · panels elements of each are written. Must not overlap A or B.
  * @param steps   ≥ 1
  * @param panels  panels of B, ≥ 1
  */
@@ -46,7 +46,7 @@ function multiplyTile(rows: i32, isWide: bool, aPtr: usize, bPtr: usize, cPtr: u
   assert(((aPtr | bPtr | cPtr) & 15) == 0, "multiplyTile: pointers must be 16-byte aligned");
   const panelBytes = steps * PANEL_BYTES;
   const bEnd = bPtr + panels * panelBytes;
-  let secondCPtr = cPtr + PANEL_BYTES; // walks beside cPtr: V8 pairs stores by their address in the code
+  let secondCPtr = cPtr + PANEL_BYTES; // moves with cPtr: V8 pairs stores by their address expression
 
   while (bPtr < bEnd) {
     let acc0x0123 = f32x4.splat(0);
@@ -141,7 +141,7 @@ function multiplyTile(rows: i32, isWide: bool, aPtr: usize, bPtr: usize, cPtr: u
   }
 }
 
-/** All panels, in the wide build two at once as long as there are two. Parameters as above. */
+/** All panels, in the wide build two at once while two remain. Parameters as above. */
 // @ts-ignore: decorator
 @inline
 function multiplyPanels(rows: i32, aPtr: usize, bPtr: usize, cPtr: usize, steps: usize, panels: usize): void {
@@ -157,8 +157,8 @@ function multiplyPanels(rows: i32, aPtr: usize, bPtr: usize, cPtr: usize, steps:
 }
 
 /**
- * One row against four panels at a time: a tile of two accumulators would wait for each multiplication, and memory with it. Reads
- * B as fast as memory gives it. Columns are digits of base 32. Parameters as above.
+ * One row against four panels at a time: with only two accumulators each step would wait for the last, and loads with it. Reads
+ * B as fast as memory delivers it. Columns are digits of base 32. Parameters as above.
  *
  *              B panel 0               B panel 1               B panel 2               B panel 3
  *     A row 0  acc0x0123  acc0x4567    acc0x89ab  acc0xcdef    acc0xghij  acc0xklmn    acc0xopqr  acc0xstuv

@@ -1,9 +1,9 @@
 /**
- * multiplyStrip for elements of 8 and 16 bits: sums in int32, exact in whatever order, times the scales of row and column.
+ * multiplyStrip for elements of 8 and 16 bits: sums in int32, exact in any order, times the scales of row and column.
  *
  *     C[r, c] = aScale[r] · bScale[c] · Σ_s A[s, r] · B[s, c]
  *
- * A step is a pair: of int16 in A, of int8 in B, see pairs.ts. Which columns come together in a register, and why, stands in
+ * A step is a pair: of int16 in A, of int8 in B, see pairs.ts. For the columns that share a register, and the reason, see
  * multiplyStrip.ts.
  */
 import { addPairs, PAIR_PANEL_BYTES } from "./pairs";
@@ -34,10 +34,10 @@ function storeSums(ptr: usize, sum0123: v128, sum4567: v128, aScalePtr: usize, b
  * @param rows        rows of the tile, a literal: 1, 4 or 6
  * @param isWide      a literal: whether it takes two panels at once, in registers of 256 bits; then `panels` is even
  * @param aPtr        packed rows [steps, 8, 2], int16; 16-byte aligned
- * @param aScalesPtr  what 1 stands for in each row
+ * @param aScalesPtr  the scale of each row
  * @param bPtr        packed columns [panels, steps, 8, 2], int8; 16-byte aligned
- * @param bScalesPtr  what 1 stands for in each column
- * @param cPtr        `rows` rows, ROW_BYTES apart; 8 · panels elements of each are written whole. Must not overlap the others.
+ * @param bScalesPtr  the scale of each column
+ * @param cPtr        `rows` rows, ROW_BYTES apart; 8 · panels elements of each are written. Must not overlap the others.
  * @param steps       pairs, ≥ 1
  * @param panels      panels of B, ≥ 1
  */
@@ -58,7 +58,7 @@ function multiplyTile(
   assert(((aPtr | bPtr | cPtr) & 15) == 0, "multiplyTile: pointers must be 16-byte aligned");
   const panelBytes = steps * PAIR_PANEL_BYTES;
   const bEnd = bPtr + panels * panelBytes;
-  let secondCPtr = cPtr + PANEL_BYTES; // walks beside cPtr: V8 pairs stores by their address in the code
+  let secondCPtr = cPtr + PANEL_BYTES; // moves with cPtr: V8 pairs stores by their address expression
   let secondScalesPtr = bScalesPtr + PANEL_BYTES;
 
   while (bPtr < bEnd) {
@@ -157,7 +157,7 @@ function multiplyTile(
   }
 }
 
-/** All panels, in the wide build two at once as long as there are two. Parameters as above. */
+/** All panels, in the wide build two at once while two remain. Parameters as above. */
 // @ts-ignore: decorator
 @inline
 function multiplyPanels(

@@ -5,16 +5,16 @@
  *     keys     [⌈keys / 8⌉, headDim, 8]           one block
  *     values   [⌈valueDim / 8⌉, keys, 8]          one block
  *
- * Rows that are missing from a last panel repeat the last row, columns that are missing are 0: nothing beyond the end is read.
+ * Rows missing from the last panel repeat the last row; missing columns are 0: nothing beyond the end is read.
  */
 import { madd } from "../math/simd";
 import { floorPanel, PANEL, PANEL_BYTES, ROW_BYTES } from "./layout";
 
 /**
- * Four rows of `channels` numbers become four neighbouring columns.
+ * Writes four rows of `channels` numbers as four neighbouring columns.
  *
  * @param stepBytes  a literal: bytes from channel to channel
- * @param isScaled   a literal: whether all is multiplied by `scale`
+ * @param isScaled   a literal: whether all numbers are multiplied by `scale`
  */
 // @ts-ignore: decorator
 @inline
@@ -63,15 +63,15 @@ function transposeQuad(
   }
 }
 
-/** To a panel, times `scale`. */
+/** Packs four rows into a panel, times `scale`. */
 export function packQuad(row0: usize, row1: usize, row2: usize, row3: usize, panelPtr: usize, channels: usize, scale: f32): void {
   transposeQuad(row0, row1, row2, row3, panelPtr, PANEL_BYTES, channels, true, scale);
 }
 
 /**
- * The rows `rows` of a transposed matrix, as rows ROW_BYTES apart.
+ * Copies the rows `rows` of a transposed matrix to rows ROW_BYTES apart.
  *
- * @param fromPtr    first of them in step 0; steps are `stepBytes` apart
+ * @param fromPtr    the first of them in step 0; steps are `stepBytes` apart
  * @param steps      numbers of a row; up to three more are written
  */
 export function transposeRows(fromPtr: usize, stepBytes: usize, rows: usize, steps: usize, toPtr: usize): void {
@@ -91,7 +91,7 @@ export function transposeRows(fromPtr: usize, stepBytes: usize, rows: usize, ste
   }
 }
 
-/** One panel of up to 8 rows whose addresses stand at `rowsPtr`, `rowsStep` bytes apart: a strip of queries. */
+/** Packs one panel of up to 8 rows, whose addresses are at `rowsPtr`, `rowsStep` bytes apart: a strip of queries. */
 export function packRows(rowsPtr: usize, rowsStep: usize, rows: usize, panelPtr: usize, channels: usize, scale: f32): void {
   for (let quad: usize = 0; quad < rows; quad += 4) {
     packQuad(
@@ -114,8 +114,8 @@ function packColumn(rowPtr: usize, columnPtr: usize, channels: usize): void {
 }
 
 /**
- * `keys` rows, `rowBytes` apart, become the keys from `first` on in the panels at `panelsPtr`. The keys before stay; beyond the last
- * key its panel is written too.
+ * Packs `keys` rows, `rowBytes` apart, as keys from `first` on into the panels at `panelsPtr`. Earlier keys stay; beyond the last
+ * key the rest of its panel is written too.
  */
 export function packKeys(kPtr: usize, rowBytes: usize, first: usize, keys: usize, headDim: usize, panelsPtr: usize): void {
   const end = first + keys;
@@ -141,7 +141,7 @@ export function packKeys(kPtr: usize, rowBytes: usize, first: usize, keys: usize
 }
 
 /**
- * `keys` rows, `rowBytes` apart, become the values from `first` on in the panels at `panelsPtr`, `panelBytes` apart; returns whether
+ * Packs `keys` rows, `rowBytes` apart, as values from `first` on into the panels at `panelsPtr`, `panelBytes` apart; tells whether
  * all of them are finite.
  */
 export function packValues(
@@ -180,7 +180,7 @@ export function packValues(
   return !v128.any_true(f32x4.ne(zeros, zeros));
 }
 
-/** Key `j` of the panels at `panelsPtr`, as a row again. */
+/** Unpacks key `j` of the panels at `panelsPtr` to a row. */
 export function unpackKey(panelsPtr: usize, j: usize, headDim: usize, rowPtr: usize): void {
   let columnPtr = panelsPtr + floorPanel(j) * (headDim << 2) + ((j % PANEL) << 2);
   for (const end = rowPtr + (headDim << 2); rowPtr < end; rowPtr += 4, columnPtr += PANEL_BYTES) {
@@ -188,7 +188,7 @@ export function unpackKey(panelsPtr: usize, j: usize, headDim: usize, rowPtr: us
   }
 }
 
-/** The values of key `j` in the panels at `panelsPtr`, `panelBytes` apart, as a row again. */
+/** Unpacks the values of key `j` in the panels at `panelsPtr`, `panelBytes` apart, to a row. */
 export function unpackValue(panelsPtr: usize, panelBytes: usize, j: usize, valueDim: usize, rowPtr: usize): void {
   let panelPtr = panelsPtr + j * PANEL_BYTES;
   for (let column: usize = 0; column < valueDim; column += PANEL, panelPtr += panelBytes, rowPtr += PANEL_BYTES) {

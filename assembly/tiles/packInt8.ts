@@ -1,5 +1,5 @@
 /**
- * Panels of int8: pairs of channels, or of keys, lie together, as the tiles multiply them.
+ * Panels of int8: pairs of channels, or of keys, are adjacent, as the tiles multiply them.
  *
  *     keys     [⌈keys / 8⌉, ⌈headDim / 2⌉, 8, 2]
  *     values   [⌈valueDim / 8⌉, ⌈keys / 2⌉, 8, 2]
@@ -14,7 +14,7 @@ function pairColumn(panelsPtr: usize, j: usize, headDim: usize): usize {
   return panelsPtr + floorPanel(j) * 2 * pairsOf(headDim) + 2 * (j % PANEL);
 }
 
-/** Where headDim is odd, the last pair ends with 0. */
+/** If headDim is odd, the last pair ends with 0. */
 export function packKeyInt8(bytesPtr: usize, panelsPtr: usize, j: usize, headDim: usize): void {
   let columnPtr = pairColumn(panelsPtr, j, headDim);
   for (let channel: usize = 0; channel < headDim; channel += 2, columnPtr += PAIR_PANEL_BYTES) {

@@ -1,6 +1,6 @@
 /**
  * Pairs: with int8 a step of a tile's loop is a pair of channels, or of keys. B has pairs of int8, which a tile widens to int16 as it
- * loads them, A has pairs of int16; both products of a pair are added to a sum in int32, exact whatever the order.
+ * loads them, A has pairs of int16; both products of a pair are added to a sum in int32, exact in any order.
  */
 import { PANEL } from "./layout";
 

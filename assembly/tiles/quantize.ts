@@ -1,11 +1,11 @@
 /**
- * Integers for floats: x ≈ scale · n, with the scale that takes the largest of a row to the largest integer.
+ * Integers for floats: x ≈ scale · n, with the scale that maps the largest |x| of a row to the largest integer.
  *
- *     keys and values   int8, one scale for a key of a head     when they enter a cache
- *     queries           int16, one scale a row                  once a strip
- *     weights           int16, one scale a row and block        block by block, the scales of the values multiplied in
+ *     keys and values   int8, one scale per key and head        when they enter a cache
+ *     queries           int16, one scale per row                once per strip
+ *     weights           int16, one scale per row and block      block by block, the scales of the values multiplied in
  *
- * Products of int16 and int8 are summed in int32: 32767 · 127 · 512 keys of a block fit, and queries take fewer bits where headDim is
+ * Products of int16 and int8 are summed in int32: 32767 · 127 · 512 keys of a block fit, and queries use fewer bits if headDim is
  * above 512.
  */
 import { pairsOf } from "./pairs";
@@ -16,7 +16,7 @@ const INT16_LIMIT: f32 = 32767;
 const LIMITS = memory.data<f32>([INT8_LIMIT, INT16_LIMIT]);
 
 /**
- * Four numbers in steps, as int32; 0 / 0 becomes 0. Divided, because 1 / step may be infinite; kept within ±limit, because subnormal
+ * Four numbers in steps, as int32; 0 / 0 becomes 0. Divides, because 1 / step may be infinite; clamps to ±limit, because subnormal
  * steps are inexact.
  */
 // @ts-ignore: decorator
@@ -37,7 +37,7 @@ function largest(ptr: usize, count: usize): f32 {
   return max<f32>(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1));
 }
 
-/** Four int32 as the first four bytes. */
+/** Narrows four int32 to the first four bytes. */
 // @ts-ignore: decorator
 @inline
 function asBytes(n: v128): v128 {
@@ -45,7 +45,7 @@ function asBytes(n: v128): v128 {
   return i8x16.narrow_i16x8_s(n16, n16);
 }
 
-/** A row of floats as bytes; returns its scale, NaN if a number is not finite. */
+/** Rounds a row of floats to bytes; returns its scale, NaN if a number is not finite. */
 export function quantizeRow(rowPtr: usize, count: usize, bytesPtr: usize): f32 {
   const most = largest(rowPtr, count);
   if (!(most < Infinity)) return NaN;
@@ -63,9 +63,9 @@ export function quantizeRow(rowPtr: usize, count: usize, bytesPtr: usize): f32 {
 }
 
 /**
- * A panel of queries [headDim, 8] becomes pairs [⌈headDim / 2⌉, 8] of int16 in place; what 1 stands for in each row goes to
- * `scalesPtr` [8]. A row with NaN or infinity has a scale that makes all its scores NaN. Where headDim is odd, the last pairs hold
- * anything: reads 32 bytes beyond the panel, and keys have 0 there.
+ * Rounds a panel of queries [headDim, 8] to pairs [⌈headDim / 2⌉, 8] of int16 in place; the scale of each row goes to
+ * `scalesPtr` [8]. A row with NaN or infinity has a scale that makes all its scores NaN. If headDim is odd, the last pairs hold
+ * arbitrary numbers: 32 bytes beyond the panel are read, and keys have 0 there.
  */
 export function quantizeQueries(panelPtr: usize, headDim: usize, scalesPtr: usize): void {
   let most0123 = f32x4.splat(0);
@@ -100,7 +100,7 @@ function pairUp(even: v128, odd: v128): v128 {
 }
 
 /**
- * A row of weights, times the scale of each key's values, becomes int16 in place; returns what 1 stands for.
+ * Rounds a row of weights, times the scale of each key's values, to int16 in place; returns the scale.
  *
  * @param count  a multiple of 8
  */

@@ -10,7 +10,7 @@ import { exp2Neg4 } from "../math/exp2";
 import { tanh4 } from "../math/tanh";
 import { PANEL_BYTES } from "./layout";
 
-/** Largest of `bytes / 4` scores, −∞ if all are. NaN does not count: the exponentials carry it on. */
+/** Largest of `bytes / 4` scores, −∞ if all are. NaN is ignored: the exponentials propagate it. */
 export function rowMax(scoresPtr: usize, bytes: usize): f32 {
   const end = scoresPtr + bytes;
   const wholeEnd = scoresPtr + (bytes & ~(4 * PANEL_BYTES - 1));
@@ -58,7 +58,7 @@ export function exponentials(scoresPtr: usize, bytes: usize, shift: f32): f32 {
   return sumLanes(f32x4.add(sum0123, sum4567));
 }
 
-/** s → 2^(s − shift) · factor in place, exactly 0 where s is −∞, also in a row that is NaN. */
+/** s → 2^(s − shift) · factor in place, exactly 0 where s is −∞, even in a row that is NaN. */
 export function normalizedExponentials(scoresPtr: usize, bytes: usize, shift: f32, factor: f32): void {
   const end = scoresPtr + bytes;
   const shifts = f32x4.splat(shift);

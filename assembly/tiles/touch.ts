@@ -1,10 +1,10 @@
 /**
- * Asking for cache lines. WebAssembly can't do it before it needs them, but it can ask for many at once: a processor looks only so
- * many instructions ahead, so where each line takes many, few lines would be on their way together.
+ * Touching cache lines. WebAssembly has no prefetch, but it can read from many lines at once: a processor looks only so
+ * many instructions ahead, so if the work on each line takes many, only a few lines would be in flight together.
  */
 import { LINE } from "./layout";
 
-/** Reads a byte of every 64, which V8 leaves in as it might trap. */
+/** Reads a byte of every 64; V8 keeps the loads as they might trap. */
 // @ts-ignore: decorator
 @inline
 export function touchLines(ptr: usize, bytes: usize): void {

@@ -1,4 +1,4 @@
-/** One attention call as the caller describes it, read once and checked: what remains are numbers and operands. */
+/** One attention call as the caller describes it, read once and checked; only numbers and operands remain. */
 import type { Call } from "../call/call.js";
 import { type Layout, LAYOUTS } from "../call/layout.js";
 import { describe, float32, integer, oneOf, wrongKind, wrongValue, MAX_POSITION, optional, isArray } from "../check.js";
@@ -9,11 +9,11 @@ import { type AttentionShape, attentionShape, type BroadcastStrides, broadcastSt
 import type { Float32Tensor, TensorLike } from "../call/tensor.js";
 import { sequencesOf } from "./sequences.js";
 
-/** What a call takes. */
+/** The resources that a call takes. */
 export interface AttentionPlan {
   /** Threads that share the call. */
   readonly threads: number;
-  /** Bytes of the engine's memory that it takes while it runs, beside tensors that lie there. */
+  /** Bytes of the engine's memory that it takes while it runs, besides tensors that already lie there. */
   readonly scratchBytes: number;
 }
 
@@ -24,7 +24,7 @@ interface GivenKeys {
 }
 
 /**
- * Nothing of the caller's is looked at again but the elements of arrays.
+ * Afterwards only the elements of the caller's arrays are read.
  * @internal
  */
 export interface AttentionCall {
@@ -32,17 +32,17 @@ export interface AttentionCall {
   readonly layout: Layout;
   readonly shape: AttentionShape;
   readonly inputs: { readonly q: Operand } & Record<"k" | "v" | "mask" | "bias" | "sinks", Operand | undefined>;
-  /** Where keys and values lie if not in k and v. */
+  /** The keys and values where they do not come as k and v. */
   readonly cache: CachedKeys | undefined;
   readonly results: Record<"out" | "logSumExp" | "weights" | "scores", Operand | undefined>;
-  /** All of them that there are. */
+  /** All inputs and results that are present. */
   readonly given: readonly Operand[];
   readonly strides: Record<"mask" | "bias", BroadcastStrides | undefined>;
   readonly numbers: Pick<
     AttentionParams,
     "scale" | "softcap" | "causal" | "windowLeft" | "windowRight" | "sinkTokens" | "scoresStage"
   >;
-  /** One for each batch entry, or as many as are packed. */
+  /** One for each batch entry, or one for each packed sequence. */
   readonly sequences: readonly SequenceParams[];
   /** What the caller gave as `out`. */
   readonly returned: Float32Tensor | undefined;
@@ -52,7 +52,7 @@ export interface AttentionCall {
  * Reads a call; none of the caller's code runs afterwards.
  * @internal
  * @throws {TypeError} the wrong kind of value
- * @throws {RangeError} sizes or values that don't fit
+ * @throws {RangeError} sizes or values that do not fit
  * @throws {Error} a tensor that has been disposed of
  */
 export function readAttention(call: Call, q: TensorLike, keys: GivenKeys | CachedKeys, options: AttentionOptions): AttentionCall {
@@ -69,10 +69,10 @@ export function readAttention(call: Call, q: TensorLike, keys: GivenKeys | Cache
 }
 
 /**
- * A call on queries, and keys and values or a cache, that have been read: reads what remains.
+ * Reads the rest of a call whose queries, and keys and values or cache, have been read.
  *
- * @param extraKeys  of the kvLen keys of each entry, the last, which every row that counts sees; results have columns for them, mask,
- *   bias and lengths have not
+ * @param extraKeys  the last of the kvLen keys of each entry, which every row within queryLengths sees; results have columns for
+ *   them; mask, bias and lengths do not
  * @internal
  * @throws as `readAttention`
  */
@@ -87,7 +87,7 @@ export function attentionOn(
 ): AttentionCall {
   const { scale, softcap = 0, causal: causalOption = false, sinkTokens = 0, scoresStage = "biased" } = options;
   const causal = oneOf(call.operation, "causal", causalOption, [false, true, "lower-right", "upper-left"]);
-  const hidable = extraKeys === 0 ? shape : { ...shape, kvLen: shape.kvLen - extraKeys }; // the keys that options may hide
+  const hidable = extraKeys === 0 ? shape : { ...shape, kvLen: shape.kvLen - extraKeys }; // keys that options may hide
   const inputs = {
     ...operands,
     mask: optional(options.mask, (mask) => call.mask("mask", mask)),
@@ -162,7 +162,7 @@ function sinksOf(operation: string, sinks: Operand, { numHeads }: AttentionShape
   throw wrongValue(operation, `"sinks" holds ${sinks.count} elements, expected ${numHeads}, one for each query head`);
 }
 
-/** The window as [left, right], −1 for unlimited. When causal the right end has no effect. */
+/** The window as [left, right], −1 for unlimited. When causal, the right end has no effect. */
 function windowOf(operation: string, window: unknown): [number, number] {
   const side = (name: string, value: unknown): number =>
     value === undefined ? -1 : integer(operation, name, value, -1, MAX_POSITION);

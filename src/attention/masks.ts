@@ -1,5 +1,5 @@
 /**
- * Masks as tensors, for what no option of attention says by itself, and for other libraries: bytes, 1 where a query may attend. All of
+ * Masks as tensors, for patterns without an option of attention and for other libraries: bytes, 1 where a query may attend. All of
  * them broadcast to [batch, numHeads, seqLen, kvLen]. Plain arithmetic: no engine is needed.
  */
 import { broadcastDims, eachRow, stridesUnder } from "../call/broadcast.js";
@@ -12,26 +12,26 @@ export interface Mask {
   readonly dims: readonly number[];
 }
 
-/** Where the rows stand. */
+/** The positions of the rows. */
 export interface MaskOptions {
-  /** Position of row 0. Default kvLen − seqLen: the last row stands at the last key. */
+  /** Position of row 0. Default kvLen − seqLen: the last row has the position of the last key. */
   queryOffset?: number | undefined;
 }
 
 /** Options of `windowMask`. */
 export interface WindowMaskOptions extends MaskOptions {
-  /** First keys that the window doesn't hide. Default 0. */
+  /** Number of first keys that the window does not hide. Default 0. */
   sinkTokens?: number | undefined;
 }
 
-/** Rows and keys at most, and elements of a mask. */
+/** The most rows and keys, and elements of a mask. */
 const MAX_ELEMENTS = 2 ** 30;
 
 /**
- * Row i sees no key after its position i + queryOffset, as `causal: true` of attention.
+ * Row i sees no key after its position i + queryOffset, like `causal: true` in attention.
  *
  * @returns [seqLen, kvLen]
- * @throws {TypeError} the wrong kind of value @throws {RangeError} values that don't fit
+ * @throws {TypeError} the wrong kind of value @throws {RangeError} values that do not fit
  *
  * @example
  * import { causalMask } from "headwise";
@@ -44,11 +44,11 @@ export function causalMask(seqLen: number, kvLen: number = seqLen, options: Mask
 }
 
 /**
- * Row i, at position p = i + queryOffset, sees the keys from p − left to p + right, as `window` of attention.
+ * Row i, at position p = i + queryOffset, sees the keys from p − left to p + right, like `window` in attention.
  *
  * @param window  n is [n, n]; −1 is unlimited
  * @returns [seqLen, kvLen]
- * @throws {TypeError} the wrong kind of value @throws {RangeError} values that don't fit
+ * @throws {TypeError} the wrong kind of value @throws {RangeError} values that do not fit
  *
  * @example
  * import { windowMask } from "headwise";
@@ -80,10 +80,10 @@ export function windowMask(
 }
 
 /**
- * Sequences of different lengths, padded to one: the first `lengths[b]` keys of each count, as `keyLengths` of attention.
+ * Sequences of different lengths, padded to one: rows see the first `lengths[b]` keys of each, as with `keyLengths` in attention.
  *
  * @returns [batch, 1, 1, kvLen]
- * @throws {TypeError} the wrong kind of value @throws {RangeError} values that don't fit
+ * @throws {TypeError} the wrong kind of value @throws {RangeError} values that do not fit
  *
  * @example
  * import { paddingMask } from "headwise";
@@ -97,11 +97,11 @@ export function paddingMask(lengths: ArrayLike<number>, kvLen: number): Mask {
 }
 
 /**
- * Every row sees the prefix, and beyond it no key after its position: a prefix language model (Raffel et al. 2020, arXiv:1910.10683).
+ * Every row sees the prefix, and beyond it only keys up to its position: a prefix LM (Raffel et al. 2020, arXiv:1910.10683).
  *
  * @param prefixLength  for all sequences, or for each [batch]
  * @returns [seqLen, kvLen], or [batch, 1, seqLen, kvLen]
- * @throws {TypeError} the wrong kind of value @throws {RangeError} values that don't fit
+ * @throws {TypeError} the wrong kind of value @throws {RangeError} values that do not fit
  *
  * @example
  * import { prefixMask } from "headwise";
@@ -126,11 +126,11 @@ export function prefixMask(
 }
 
 /**
- * Several documents in one sequence: a row sees the keys of its own document. With `and(…, causalMask(…))` also causally.
+ * Several documents in one sequence: a row sees the keys of its own document. `and(…, causalMask(…))` makes it causal.
  *
  * @param documentIds  the document of each token [seq], or of each token of each sequence [batch][seq]
  * @returns [seq, seq], or [batch, 1, seq, seq]
- * @throws {TypeError} the wrong kind of value @throws {RangeError} values that don't fit
+ * @throws {TypeError} the wrong kind of value @throws {RangeError} values that do not fit
  *
  * @example
  * import { documentMask } from "headwise";
@@ -156,9 +156,9 @@ export function documentMask(documentIds: ArrayLike<number> | readonly ArrayLike
 }
 
 /**
- * 1 where all masks are, at the sizes to which they broadcast.
+ * 1 where all masks are 1, at the sizes to which they broadcast.
  *
- * @throws {TypeError} the wrong kind of value @throws {RangeError} sizes that don't fit
+ * @throws {TypeError} the wrong kind of value @throws {RangeError} sizes that do not fit
  *
  * @example
  * import { and, causalMask, documentMask } from "headwise";
@@ -170,9 +170,9 @@ export function and(...masks: readonly Mask[]): Mask {
 }
 
 /**
- * 1 where any mask is, at the sizes to which they broadcast.
+ * 1 where any mask is 1, at the sizes to which they broadcast.
  *
- * @throws {TypeError} the wrong kind of value @throws {RangeError} sizes that don't fit
+ * @throws {TypeError} the wrong kind of value @throws {RangeError} sizes that do not fit
  *
  * @example
  * import { causalMask, or, paddingMask } from "headwise";
@@ -186,7 +186,7 @@ export function or(...masks: readonly Mask[]): Mask {
 /**
  * 1 where the mask is 0.
  *
- * @throws {TypeError} the wrong kind of value @throws {RangeError} sizes that don't fit
+ * @throws {TypeError} the wrong kind of value @throws {RangeError} sizes that do not fit
  *
  * @example
  * import { causalMask, not } from "headwise";
@@ -202,7 +202,7 @@ export function not(mask: Mask): Mask {
  * Scores with −∞ where the mask is 0, for a softmax elsewhere; the mask broadcasts to the sizes of the scores.
  *
  * @returns { type: "float32", data, dims } of the sizes of the scores
- * @throws {TypeError} the wrong kind of value @throws {RangeError} sizes that don't fit
+ * @throws {TypeError} the wrong kind of value @throws {RangeError} sizes that do not fit
  *
  * @example
  * import { applyMask, causalMask } from "headwise";
@@ -241,7 +241,7 @@ function countWithin(name: string, dims: readonly number[]): number {
   throw wrongValue(name, `a mask of dims ${show(dims)} has ${count} elements, expected at most ${MAX_ELEMENTS}`);
 }
 
-/** A mask of these sizes, whose rows of keys `fill` fills: row i of sequence b. */
+/** A mask of these sizes; `fill` fills its rows of keys: row i of sequence b. */
 function build(name: string, dims: readonly number[], fill: (b: number, i: number, row: Uint8Array) => void): Mask {
   const [rows, keys] = dims.slice(-2) as [number, number];
   const data = new Uint8Array(countWithin(name, dims));

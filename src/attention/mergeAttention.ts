@@ -1,4 +1,4 @@
-/** Attention on the union of disjoint sets of keys, from the results on each. */
+/** Attention over the union of disjoint sets of keys, from the results on each set. */
 import { Call } from "../call/call.js";
 import { type Layout, LAYOUTS, sizesOf, stridesOf } from "../call/layout.js";
 import { describe, isObject, isArray, listLength, oneOf, wrongKind, wrongValue, optional } from "../check.js";
@@ -8,7 +8,7 @@ import { MERGE_PART_BYTES, writeMergeParams, writeMergePart } from "../runtime/a
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 
-/** What attention on one set of keys gave. */
+/** The results of attention on one set of keys. */
 export interface AttentionPart {
   /** [batch, seq, heads, valueDim] in the layout. */
   readonly out: TensorLike;
@@ -32,7 +32,7 @@ export const MERGE_ATTENTION: Operation = {
   places: ["out", "logSumExp"],
 };
 const OPERATION = MERGE_ATTENTION.name;
-/** Multiply-adds of an element of a part, roughly: in the time that it takes to read it. */
+/** Cost of an element of a part in multiply-adds, roughly: as many as fit in the time of reading it. */
 const WORK = 4;
 
 const MAX_PARTS = 2 ** 16;
@@ -57,7 +57,7 @@ export function mergeAttention<Out extends Float32Tensor = ResultTensor>(
   const first = inputs[0]!;
   const { out: returned, logSumExp: lsePlace } = options;
   const place = (name: "out" | "logSumExp", given: unknown): Operand | undefined =>
-    optional(given, (value) => call.place(name, value, first[name].dims, "as the parts have it"));
+    optional(given, (value) => call.place(name, value, first[name].dims, "as in the parts"));
   const results = { out: place("out", returned), logSumExp: place("logSumExp", lsePlace) };
   call.close((result) => (result === results.out ? first.out : first.logSumExp));
 

@@ -29,26 +29,26 @@ export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {
   /** Position of a sequence's query row 0, for all sequences or for each. Default keyLength − queryLength, 0 for "upper-left". */
   queryOffset?: number | ArrayLike<number> | undefined;
   /**
-   * Keys before and after its position that a row sees, both ends included: n is [n, n], and [n, 0] when causal; −1 is unlimited
+   * How many keys before and after its position a row sees, both ends included: n is [n, n], or [n, 0] when causal; −1 is unlimited
    * (Longformer, arXiv:2004.05150). Default unlimited.
    */
   window?: number | readonly [number | undefined, number | undefined] | undefined;
-  /** First keys that the window doesn't hide (StreamingLLM, arXiv:2309.17453). Default 0. */
+  /** Number of first keys that the window does not hide (StreamingLLM, arXiv:2309.17453). Default 0. */
   sinkTokens?: number | undefined;
-  /** Query rows that count in each sequence [batch]; the rows beyond give 0. Default seqLen. */
+  /** Number of query rows in each sequence [batch]; results of the rows beyond are 0. Default seqLen. */
   queryLengths?: ArrayLike<number> | undefined;
-  /** Keys that count in each sequence [batch]; those beyond are hidden. Default kvLen. */
+  /** Number of keys in each sequence [batch]; those beyond are hidden. Default kvLen. */
   keyLengths?: ArrayLike<number> | undefined;
-  /** First key that counts in each sequence [batch], for padding on the left; sinkTokens count from there. Default 0. */
+  /** First visible key of each sequence [batch], for padding on the left; sinkTokens count from there. Default 0. */
   keyStarts?: ArrayLike<number> | undefined;
   /**
-   * Several sequences one after the other in a batch of 1: where each begins, and where the last one ends [sequences + 1], so from 0
-   * to seqLen. Each sees its own keys only, and has positions of its own. Default one sequence.
+   * Several sequences one after the other in a batch of 1: where each begins, and where the last one ends [sequences + 1], from 0
+   * to seqLen. Each sees only its own keys and has its own positions. Default one sequence.
    */
   cuSeqlensQ?: ArrayLike<number> | undefined;
-  /** The same of their keys, from 0 to kvLen. Default cuSeqlensQ. */
+  /** The same for their keys, from 0 to kvLen. Default cuSeqlensQ. */
   cuSeqlensK?: ArrayLike<number> | undefined;
-  /** One more logit a head [numHeads], without scale, softcap, bias or value. */
+  /** One more logit per head [numHeads], without scale, softcap, bias or value. */
   sinks?: TensorLike | undefined;
   /** Receives the output, and is returned: [batch, seq, heads, valueDim] in the layout of q. */
   out?: Out | undefined;
@@ -58,7 +58,7 @@ export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {
   weights?: Float32Tensor | undefined;
   /** Receives the scores: [batch, numHeads, seqLen, kvLen]. */
   scores?: Float32Tensor | undefined;
-  /** What `scores` receives: q·k "scaled", also "capped", also "biased" with −∞ where a key is invisible. Default "biased". */
+  /** Stage of `scores`: q·k "scaled", then "capped", then "biased" with −∞ where a key is invisible. Default "biased". */
   scoresStage?: ScoresStage | undefined;
 }
 

@@ -55,12 +55,12 @@ export function attend(attention: AttentionCall): Float32Tensor {
   return handBack(returned, out);
 }
 
-/** Computes a call that has been read, its output to `out`. */
+/** Computes a call that has been read; writes its output to `out`. */
 export function attendTo(attention: AttentionCall, out: Operand): void {
   if (!isEmpty(attention)) run(attention, out);
 }
 
-/** Whether it has no query, and so no result. */
+/** Whether it has no queries, and so no results. */
 const isEmpty = ({ shape }: AttentionCall): boolean => shape.batchSize === 0 || shape.seqLen === 0;
 
 /** Bytes of the structs of the sequences, and of those with the addresses of the blocks of a cache. */
@@ -69,7 +69,7 @@ function ownBytesOf({ sequences, cache, shape }: AttentionCall): { readonly sequ
   return { sequences: bytes, all: bytes + (cache ? wholeLines(4 * shape.batchSize * cache.blocksPerSequence) : 0) };
 }
 
-/** Writes the struct of the call, and from `ptr` on what it points to; returns its fields. */
+/** Writes the struct of the call, and the data that it points to from `ptr` on; returns its fields. */
 function write(attention: AttentionCall, out: Pick<Operand, "ptr">, ptr: number): AttentionParams {
   const { memory, jobPtr } = attention.call.runtime;
   let sequencePtr = ptr;
@@ -84,7 +84,7 @@ function write(attention: AttentionCall, out: Pick<Operand, "ptr">, ptr: number)
   return params;
 }
 
-/** How a call is cut. Sizes in bytes. */
+/** How a call is cut into units. Sizes in bytes. */
 interface Cut {
   readonly passes: readonly SharedKernel[];
   readonly columnRanges: number;
@@ -92,7 +92,7 @@ interface Cut {
 }
 const WHOLE: Cut = { passes: ["attention"], columnRanges: 1, sharedScoresBytes: 0 };
 
-/** How the call whose struct is written is cut: strips that are fewer than threads are split where that is possible. */
+/** How the call whose struct is written is cut: if there are fewer strips than threads, they are split where possible. */
 function cutOf({ call, cache, results, shape }: AttentionCall, work: number): Cut {
   const { runtime } = call;
   const { kernels, jobPtr } = runtime;
@@ -124,7 +124,7 @@ function run(attention: AttentionCall, out: Operand): void {
   });
 }
 
-/** What the call, which has no cache, would take with `otherBytes` of operands. Strips are counted sequence by sequence, without scratch. */
+/** Resources of a call without a cache, with `otherBytes` of operands. Strips are counted sequence by sequence, without scratch. */
 function planOf(attention: AttentionCall, otherBytes: number): AttentionPlan {
   const { runtime } = attention.call;
   const { kernels, memory, jobPtr, besidePtr } = runtime;
@@ -147,7 +147,7 @@ function maxKvLenOf({ sequences }: AttentionCall): number {
   return longest;
 }
 
-/** Multiply-adds in the time that it takes to read one element of a key or a value. */
+/** Multiply-adds in the time of reading one element of a key or a value. */
 const READ_WORK = 4;
 
 /** Multiply-adds of the call, roughly: lengths, a window and the causal mask are counted, masks are not. */
@@ -158,7 +158,7 @@ function workOf({ sequences, shape: { numHeads, numKvHeads, headDim, valueDim },
     const left = windowLeft < 0 ? keyLength : windowLeft;
     const right = causal ? 0 : windowRight < 0 ? keyLength : windowRight;
     const reach = causal ? keyLength - Math.min(queryLength, keyLength) / 2 : keyLength;
-    const rows = Math.max(READ_WORK, (queryLength * numHeads) / numKvHeads); // that share a key
+    const rows = Math.max(READ_WORK, (queryLength * numHeads) / numKvHeads); // rows that share a key
     pairs += rows * Math.min(reach, left + right + 1 + sinkTokens);
   }
   return numKvHeads * pairs * (headDim + valueDim);

@@ -1,13 +1,13 @@
-/** The sequences of a call: where their rows and keys lie, how many count, and at which positions they stand. */
+/** The sequences of a call: where their rows and keys lie, how many are valid, and their positions. */
 import type { AttentionOptions } from "./options.js";
 import { integer, integersOf, isAbsent, listLength, isObject, MAX_POSITION, wrongValue } from "../check.js";
 import type { SequenceParams } from "../runtime/abi.generated.js";
 import type { AttentionShape } from "./shape.js";
 
-/** Sequences that are packed in a call at most, as a cache has. */
+/** The most sequences that a call may pack; also the most that a cache holds. */
 const MAX_SEQUENCES = 2 ** 20;
 
-/** The options that say it. */
+/** The options that describe sequences. */
 type SequenceOptions = Pick<
   AttentionOptions,
   "queryOffset" | "queryLengths" | "keyLengths" | "keyStarts" | "cuSeqlensQ" | "cuSeqlensK"
@@ -16,11 +16,11 @@ type SequenceOptions = Pick<
 type Sequence = { -readonly [Field in keyof SequenceParams]: SequenceParams[Field] };
 
 /**
- * Reads the sequences of a call; one without query rows has none, whatever its batch.
+ * Reads the sequences of a call; a call without query rows has none, whatever its batch.
  *
- * @param coveredKeys    keys of each entry that mask and bias leave
- * @param cachedLengths  keys that a cache has of each sequence
- * @param extraKeys      keys that every row sees, behind all those of an entry; the shape and the lengths don't count them
+ * @param coveredKeys    keys of each entry that mask and bias cover
+ * @param cachedLengths  keys of each sequence in the cache
+ * @param extraKeys      keys that every row sees, after all those of an entry; the shape and the lengths exclude them
  * @internal
  */
 export function sequencesOf(
@@ -65,7 +65,7 @@ export function sequencesOf(
   return sequences;
 }
 
-/** A sequence for each batch entry; its last row stands beside its last key. */
+/** A sequence for each batch entry; its last row has the position of its last key. */
 function padded(
   operation: string,
   options: SequenceOptions,
@@ -100,12 +100,13 @@ function padded(
   return sequences;
 }
 
-/** The sequences that are packed in one batch entry. */
+/** The sequences packed in one batch entry. */
 function packed(operation: string, options: SequenceOptions, shape: AttentionShape): Sequence[] {
   const { cuSeqlensQ, cuSeqlensK } = options;
-  if (isAbsent(cuSeqlensQ)) throw wrongValue(operation, '"cuSeqlensK" needs "cuSeqlensQ" beside it');
+  if (isAbsent(cuSeqlensQ)) throw wrongValue(operation, '"cuSeqlensK" needs "cuSeqlensQ"');
   for (const name of ["queryLengths", "keyLengths", "keyStarts"] as const) {
-    if (!isAbsent(options[name])) throw wrongValue(operation, `"${name}" is for padded sequences, and can't go with "cuSeqlensQ"`);
+    if (isAbsent(options[name])) continue;
+    throw wrongValue(operation, `"${name}" is for padded sequences and cannot be combined with "cuSeqlensQ"`);
   }
   if (shape.batchSize !== 1) {
     throw wrongValue(operation, `"cuSeqlensQ" packs sequences into a batch of 1, but q has batch ${shape.batchSize}`);
@@ -113,10 +114,10 @@ function packed(operation: string, options: SequenceOptions, shape: AttentionSha
   const queries = boundaries(operation, "cuSeqlensQ", cuSeqlensQ, shape.seqLen, "seqLen");
   const keys = isAbsent(cuSeqlensK) ? queries : boundaries(operation, "cuSeqlensK", cuSeqlensK, shape.kvLen, "kvLen");
   if (isAbsent(cuSeqlensK) && shape.kvLen !== shape.seqLen) {
-    throw wrongValue(operation, `"cuSeqlensK" is missing: k has ${shape.kvLen} rows, and q ${shape.seqLen}`);
+    throw wrongValue(operation, `"cuSeqlensK" is missing: k has ${shape.kvLen} rows and q has ${shape.seqLen}`);
   }
   if (keys.length !== queries.length) {
-    throw wrongValue(operation, `"cuSeqlensK" holds ${keys.length} elements, expected ${queries.length}, as cuSeqlensQ`);
+    throw wrongValue(operation, `"cuSeqlensK" holds ${keys.length} elements, expected ${queries.length}, as in cuSeqlensQ`);
   }
   return queries.slice(1).map((queryEnd, index) => {
     const [queryStart, keyStart] = [queries[index]!, keys[index]!];
@@ -128,7 +129,7 @@ function packed(operation: string, options: SequenceOptions, shape: AttentionSha
   });
 }
 
-/** Where sequences begin and end: from 0 to `total`, never falling. */
+/** Where sequences begin and end: from 0 to `total`, never decreasing. */
 function boundaries(operation: string, name: string, values: ArrayLike<number>, total: number, axis: string): number[] {
   if (isObject(values)) listLength(operation, name, values, MAX_SEQUENCES + 1);
   const found = integersOf(operation, name, values, undefined, 0, total);

@@ -1,4 +1,4 @@
-/** Sizes and strides of one attention call: what q, k and v say, and how masks broadcast to it. */
+/** Sizes and strides of one attention call: the sizes of q, k and v, and how masks broadcast to them. */
 import { show, wrongValue } from "../check.js";
 import type { Layout, Sizes, Strides } from "../call/layout.js";
 import { sizesOf } from "../call/layout.js";
@@ -14,12 +14,13 @@ export interface AttentionShape {
   readonly valueDim: number;
   /** Sizes of the output, in the layout and rank of q. */
   readonly outDims: readonly number[];
-  /** The leading axes of logSumExp, weights and scores: [batch, numHeads], none for one head alone, [numHeads] for rows of several. */
+  /** The leading axes of logSumExp, weights and scores: [batch, numHeads]; with rank 2, [numHeads] or (one head) none. */
   readonly headDims: readonly number[];
 }
 
 /**
- * Sizes of q, k and v together; what doesn't fit is a RangeError.
+ * Sizes of q, k and v together.
+ * @throws {RangeError} sizes that do not fit together
  * @internal
  */
 export function attentionShape(operation: string, q: Operand, k: Operand, v: Operand, layout: Layout): AttentionShape {
@@ -74,11 +75,12 @@ export interface CachedKeys {
   writeBlocks(i32: Int32Array, word: number): void;
 }
 
-/** What a cache is made for. */
+/** The sizes of a cache. */
 export type CacheSizes = Pick<CachedKeys, "batchSize" | "numKvHeads" | "headDim" | "valueDim">;
 
 /**
- * Rows that k and v have for each sequence of a cache; what doesn't fit is a RangeError.
+ * Rows of k and v for each sequence of a cache.
+ * @throws {RangeError} sizes that do not fit the cache
  * @internal
  */
 export function cachedRows(operation: string, k: Operand, v: Operand, sizes: CacheSizes, layout: Layout): number {
@@ -92,17 +94,18 @@ export function cachedRows(operation: string, k: Operand, v: Operand, sizes: Cac
     );
   };
   for (const [tensor, { batch, heads }] of [[k, key] as const, [v, value] as const]) {
-    expect(tensor, "batch", batch, sizes.batchSize, ", as the cache");
-    expect(tensor, "heads", heads, sizes.numKvHeads, ", as the cache");
+    expect(tensor, "batch", batch, sizes.batchSize, ", as in the cache");
+    expect(tensor, "heads", heads, sizes.numKvHeads, ", as in the cache");
   }
-  expect(k, "headDim", key.channels, sizes.headDim, ", as the cache");
-  expect(v, "valueDim", value.channels, sizes.valueDim, ", as the cache");
-  expect(v, "rows", value.rows, key.rows, ", as k");
+  expect(k, "headDim", key.channels, sizes.headDim, ", as in the cache");
+  expect(v, "valueDim", value.channels, sizes.valueDim, ", as in the cache");
+  expect(v, "rows", value.rows, key.rows, ", as in k");
   return key.rows;
 }
 
 /**
- * Sizes of q and a cache together; what doesn't fit is a RangeError.
+ * Sizes of q and a cache together.
+ * @throws {RangeError} sizes that do not fit together
  * @internal
  */
 export function cachedShape(operation: string, q: Operand, cache: CachedKeys, layout: Layout): AttentionShape {

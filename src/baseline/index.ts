@@ -1,2 +1,2 @@
-/** What a good programmer writes without WebAssembly: the plain JavaScript to compare with. */
+/** Careful plain JavaScript without WebAssembly, to compare with. */
 export { type BaselineOptions, type BaselineTensor, scaledDotProductAttention } from "./scaledDotProductAttention.js";

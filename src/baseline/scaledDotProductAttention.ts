@@ -1,6 +1,6 @@
 /**
  * Scaled dot-product attention in plain float32 JavaScript, written with care: flat arrays, indices hoisted, four sums at a time,
- * one row of scores, the softmax fused into it, and nothing computed for keys that a causal row can't see.
+ * one row of scores, the softmax fused into it, and nothing computed for keys that a causal row does not see.
  */
 
 /** Float32 numbers and their sizes. */
@@ -9,13 +9,13 @@ export interface BaselineTensor {
   readonly dims: readonly number[];
 }
 
-/** A part of the options of `Engine.scaledDotProductAttention`, with the same meanings and defaults. Nothing is checked. */
+/** Some options of `Engine.scaledDotProductAttention`, with the same meanings and defaults. Nothing is checked. */
 export interface BaselineOptions {
   /** Order of axes. Default "bshd". */
   layout?: "bshd" | "bhsd" | undefined;
   /** Factor on q·k. Default 1/√headDim. */
   scale?: number | undefined;
-  /** Row i sees no key after its position, the last query beside the last key. Default false. */
+  /** Row i sees no key after its position, the last query at the position of the last key. Default false. */
   causal?: boolean | undefined;
   /** Receives the output, and is returned. */
   out?: BaselineTensor | undefined;

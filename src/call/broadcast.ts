@@ -1,6 +1,6 @@
-/** Broadcasting: sizes aligned to the right, an axis of 1 serves every index of the other. */
+/** Broadcasting: sizes are aligned to the right; an axis of size 1 serves every index of the other. */
 
-/** Elements from one index of each axis to the next, of a dense tensor of sizes `dims` under `rank` axes; 0 where it is broadcast. */
+/** Stride of each of `rank` axes in elements, for a dense tensor of sizes `dims`; 0 where it is broadcast. */
 export function stridesUnder(dims: readonly number[], rank: number): number[] {
   const strides = new Array<number>(rank).fill(0);
   let stride = 1;
@@ -12,7 +12,7 @@ export function stridesUnder(dims: readonly number[], rank: number): number[] {
   return strides;
 }
 
-/** The sizes to which all of these broadcast; undefined where they don't. */
+/** The sizes to which all of these broadcast; undefined if they do not. */
 export function broadcastDims(all: readonly (readonly number[])[]): number[] | undefined {
   const rank = all.reduce((most, dims) => Math.max(most, dims.length), 0);
   const full = new Array<number>(rank).fill(1);
@@ -26,7 +26,7 @@ export function broadcastDims(all: readonly (readonly number[])[]): number[] | u
   return full;
 }
 
-/** Calls `visit` for each row of the last axis: the index of its first element, and the offset of that under some strides. */
+/** Calls `visit` for each row of the last axis: the index of its first element, and that element's offset under the strides. */
 export function eachRow(
   dims: readonly number[],
   strides: readonly number[],
@@ -48,7 +48,7 @@ export function eachRow(
   }
 }
 
-/** The offset of element `index`, counted in order, of sizes `dims` under some strides. */
+/** The offset of element `index`, counted in order, of sizes `dims` under the strides. */
 export function offsetAt(index: number, dims: readonly number[], strides: readonly number[]): number {
   let offset = 0;
   for (let axis = dims.length - 1; axis >= 0; axis--) {

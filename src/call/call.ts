@@ -1,6 +1,6 @@
 /**
- * One call of an operation: it reads the caller's tensors, each getter once, and keeps what it has read; it is closed when the world is
- * as it was read, and then runs kernels on the operands.
+ * One call of an operation: it reads the caller's tensors, each getter once, and keeps the operands. It is closed once nothing has
+ * changed since it was read, and then runs kernels on the operands.
  */
 import { readMask, readNumbers, readPlace } from "./readOperand.js";
 import { onScratch } from "./scratch.js";
@@ -25,7 +25,7 @@ export class Call implements CallContext {
     this.operation = operation;
   }
 
-  /** A call with options that the operation has. @throws {TypeError} an option that it does not have */
+  /** Begins a call. @throws {TypeError} an option that the operation does not have */
   static of(runtime: Runtime, operation: Operation, options: unknown): Call {
     const call = new Call(runtime, operation.name);
     knownOptions(operation, options);
@@ -42,7 +42,7 @@ export class Call implements CallContext {
     return this.#keep(readMask(this, name, value));
   }
 
-  /** Reads a place for a result of just these sizes; `axes` says what they are. */
+  /** Reads a place for a result of exactly these sizes; `axes` names them. */
   place(name: string, value: unknown, dims: readonly number[], axes: string): Operand {
     return this.#keep(readPlace(this, name, value, dims, axes));
   }
@@ -52,23 +52,23 @@ export class Call implements CallContext {
     return operand;
   }
 
-  /** Leaves out an operand in whose place another has been read. */
+  /** Removes an operand that another one replaces. */
   forget(operand: Operand): void {
     this.operands.splice(this.operands.indexOf(operand), 1);
   }
 
   /**
-   * Ends the reading: no result overlaps another operand, and no getter has disposed of anything or detached an array that had been
-   * read before. Afterwards none of the caller's code runs until the call is over.
+   * Ends reading. Checks that no result overlaps another operand, and that no getter has disposed of or detached anything
+   * that had been read before. Afterwards none of the caller's code runs until the call is over.
    *
-   * @param mayEqual  the input whose very tensor a result may be, if any
+   * @param mayEqual  the input that a result may overwrite, being the same tensor; if any
    */
   close(mayEqual: (result: Operand) => Operand | undefined = () => undefined): void {
     refuseOverlaps(this.operation, this.operands, mayEqual);
     assertUnchanged(this, this.operands);
   }
 
-  /** The place for a result, or a new array where the caller brought none. */
+  /** The place for a result, or a new array if the caller gave none. */
   result(place: Operand | undefined, dims: readonly number[]): Operand {
     return place ?? this.#keep(newResult(this, dims));
   }
@@ -79,7 +79,7 @@ export class Call implements CallContext {
   }
 
   /** Places the operands in scratch, runs a kernel, and copies the results out. */
-  launch(what: Launch): void {
-    launch(this, this.operands, what);
+  launch(task: Launch): void {
+    launch(this, this.operands, task);
   }
 }

@@ -1,8 +1,8 @@
-/** What every step of a call needs: the engine's memory and kernels, and the name under which errors go. */
+/** The context of every step of a call: the engine's memory and kernels, and the operation's name for errors. */
 import type { Runtime } from "../runtime/runtime.js";
 
 export interface CallContext {
   readonly runtime: Runtime;
-  /** As errors give it: `matmul`, `KVCache.attend`. */
+  /** The name in errors: `matmul`, `KVCache.attend`. */
   readonly operation: string;
 }

@@ -8,26 +8,26 @@ import { unitsOf, workspaceBytesOf } from "../runtime/kernels.js";
 import type { LinearMemory } from "../runtime/memory.js";
 import type { Job } from "../runtime/pool.js";
 
-/** What a kernel is to do. */
+/** A kernel's task. */
 export interface Launch {
   readonly kernel: SharedKernel;
-  /** Multiply-adds in all, roughly. */
+  /** Total multiply-adds, roughly. */
   readonly work: number;
-  /** Scratch beside operands and workspaces, in bytes. Default none. */
+  /** Scratch besides operands and workspaces, in bytes. Default none. */
   readonly ownBytes?: number;
-  /** Writes the struct to `jobPtr`, and to `ptr`, the scratch of its own, what the struct points to. All operands have their places. */
+  /** Writes the struct to `jobPtr`, and the data that it points to into its scratch at `ptr`. All operands have their addresses. */
   readonly write: (memory: LinearMemory, jobPtr: number, ptr: number) => void;
 }
 
 /**
- * What kernels that run one after the other on the struct at `jobPtr` are to do; their workspaces extend the scratch that is open.
+ * The tasks of kernels that run one after the other on the struct at `jobPtr`; their workspaces extend the scratch that is open.
  *
  * @throws {RangeError} not enough memory
  */
 export function prepare(call: CallContext, passes: readonly SharedKernel[], work: number): Job[] {
   const { kernels, jobPtr } = call.runtime;
   const units = passes.map((kernel) => unitsOf(kernels, kernel, jobPtr));
-  let workspaceBytes = 0; // of a thread
+  let workspaceBytes = 0; // per thread
   for (const kernel of passes) workspaceBytes = Math.max(workspaceBytes, wholeLines(workspaceBytesOf(kernels, kernel, jobPtr)));
   const threads = call.runtime.threadsWithin(call.runtime.threadsFor(work), Math.max(...units), workspaceBytes);
   const workspaces = workspaceBytes === 0 ? 0 : call.runtime.arena.extendScratch(call.operation, threads * workspaceBytes);
@@ -52,7 +52,7 @@ export function runWritten(call: CallContext, passes: readonly SharedKernel[], w
 }
 
 /**
- * Places the operands, runs the kernel on as many threads as it is worth, and copies the results out.
+ * Puts the operands into scratch, runs the kernel on as many threads as are worthwhile, and copies the results out.
  *
  * @throws {RangeError} not enough memory
  */

@@ -1,4 +1,4 @@
-/** The order of axes of one tensor: its sizes and strides, whatever the layout. */
+/** The order of a tensor's axes: its sizes and strides, whatever the layout. */
 import { show, wrongValue } from "../check.js";
 import type { Operand } from "./operand.js";
 
@@ -22,7 +22,7 @@ export interface Sizes {
 }
 
 /**
- * Sizes of a tensor in a layout; another rank than 4 or 2 is a RangeError.
+ * Sizes of a tensor in a layout.
  * @internal
  */
 export function sizesOf(operation: string, { name, dims }: Operand, layout: Layout): Sizes {
@@ -44,7 +44,7 @@ export function sizesOf(operation: string, { name, dims }: Operand, layout: Layo
 
 const AXES: Record<Layout, string> = { bshd: "[batch, seq, heads, headDim]", bhsd: "[batch, heads, seq, headDim]" };
 
-/** Strides of a dense tensor of `rows` × `heads` × `channels` a sequence. */
+/** Strides of a dense tensor of `rows` × `heads` × `channels` per sequence. */
 export function stridesOf(layout: Layout, rows: number, heads: number, channels: number): Strides {
   const batch = rows * heads * channels;
   return layout === "bshd" ? { row: heads * channels, head: channels, batch } : { row: channels, head: rows * channels, batch };

@@ -5,7 +5,7 @@ import { expectDims, type HostArray, type Operand } from "./operand.js";
 import { countOf, EngineTensor } from "./tensor.js";
 import { readParts } from "./tensorParts.js";
 
-/** Elements are numbers; float16 comes as bits or as a Float16Array. */
+/** Arrays of numbers; float16 comes as bits or as a Float16Array. */
 const NUMBERS = 'a Float32Array, or float16 in a Uint16Array or Float16Array with type "float16"';
 
 /** Reads a tensor of numbers. Each getter of the caller's object is read once. */
@@ -37,10 +37,10 @@ export function readMask(call: CallContext, name: string, value: unknown): Opera
   return operand(call, name, dims, data as Uint8Array, tensor, "uint8", false);
 }
 
-/** Reads a place for results: float32 of just these sizes. */
+/** Reads a place for results: float32 of exactly these sizes. */
 export function readPlace(call: CallContext, name: string, value: unknown, expected: readonly number[], axes: string): Operand {
   const { data, dims, tensor, isSync } = readTensor(call, name, value);
-  if (isSync) throw wrongKind(call.operation, `"${name}" must be { data, dims }: what dataSync() gives may be a copy`);
+  if (isSync) throw wrongKind(call.operation, `"${name}" must be { data, dims }: dataSync() may return a copy`);
   if (typedArrayName(data) !== "Float32Array")
     throw wrongKind(call.operation, `"${name}" must hold a Float32Array, got ${describe(data)}`);
   const place = operand(call, name, dims, data as Float32Array, tensor, "float32", true);
@@ -69,7 +69,7 @@ function readTensor(call: CallContext, name: string, value: unknown): ReadTensor
   const { dims, data, isSync, type, location, isElsewhere } = readParts(call.operation, `"${name}"`, value);
   if (isElsewhere) {
     if (location === "none") throw wrongMoment(call.operation, `"${name}" has been disposed of`);
-    throw wrongKind(call.operation, `"${name}" lies on ${describe(location)}, expected "cpu"; await its getData() first`);
+    throw wrongKind(call.operation, `"${name}" is on ${describe(location)}, expected "cpu"; await its getData() first`);
   }
   if (dims === undefined || !ArrayBuffer.isView(data)) throw notATensor(call.operation, name, value);
   return { data, dims: readDims(call.operation, name, isSync ? "shape" : "dims", dims), type, tensor, isSync };

@@ -1,18 +1,18 @@
-/** Operands on their way into the engine's memory and out of it: scratch that lives as long as one call. */
+/** Copies operands into the engine's memory and results out of it, by way of scratch that lives for one call. */
 import { copyInto, plainView } from "../check.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { CallContext } from "./callContext.js";
 import { bytesOf, type Operand } from "./operand.js";
 
-/** Bytes of an element where it comes from. */
+/** Bytes of an element in its source. */
 const BYTES_PER_ELEMENT = { float32: 4, float16: 2, uint8: 1 } as const;
 
-/** Bytes of scratch that the operands need which are not in the engine's memory yet. */
+/** Bytes of scratch for the operands that are not in the engine's memory yet. */
 export const scratchBytes = (operands: readonly Operand[]): number =>
   operands.reduce((sum, operand) => sum + (operand.data ? wholeLines(bytesOf(operand)) : 0), 0);
 
-/** Gives each operand from outside a place from `ptr` on; returns the end. */
+/** Gives each operand from outside an address from `ptr` on; returns the end. */
 function assignScratch(operands: readonly Operand[], ptr: number): number {
   for (const operand of operands) {
     if (!operand.data) continue;
@@ -23,9 +23,9 @@ function assignScratch(operands: readonly Operand[], ptr: number): number {
 }
 
 /**
- * Places the operands in scratch, with `bytes` bytes more, computes, and hands the results out.
+ * Places the operands in scratch, with `bytes` bytes more, computes, and copies the results out.
  *
- * @param compute  gets the address of those bytes
+ * @param compute  receives the address of those bytes
  * @throws {RangeError} not enough memory
  */
 export function onScratch(call: CallContext, operands: readonly Operand[], bytes: number, compute: (ptr: number) => void): void {
@@ -40,28 +40,28 @@ export function onScratch(call: CallContext, operands: readonly Operand[], bytes
   }
 }
 
-/** Copies an operand to its place. */
+/** Copies an operand to its address. */
 function copyIn(runtime: Runtime, { data, kind, ptr, count, viewOffset }: Operand): void {
   if (!data) return;
   const { memory, kernels } = runtime;
   const bytes = count * BYTES_PER_ELEMENT[kind];
-  // float16 goes to the end of its place and is widened towards the front
+  // float16 goes to the end of its range and is widened towards the front
   const to = kind === "float16" ? ptr + bytes : ptr;
   if (viewOffset !== undefined) memory.u8.copyWithin(to, viewOffset, viewOffset + bytes);
   else if (kind === "float32") memory.f32.set(data, to >>> 2);
   else if (kind === "uint8") memory.u8.set(data, to);
-  else memory.u8.set(new Uint8Array(data.buffer, data.byteOffset, bytes), to); // `data` is a view of our own
+  else memory.u8.set(new Uint8Array(data.buffer, data.byteOffset, bytes), to); // `data` is the library's own view
   if (kind === "float16") kernels.widenFloat16(to, ptr, count);
 }
 
-/** Copies a result to the array it is for. */
+/** Copies a result to its array. */
 function copyOut({ memory }: Runtime, { data, kind, ptr, count }: Operand): void {
   if (!data) return;
   copyInto(data, kind === "uint8" ? memory.u8.subarray(ptr, ptr + count) : memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count));
 }
 
 /**
- * The numbers of an operand as float32 in JavaScript's memory: its own array where it has one.
+ * The numbers of an operand as float32 in JavaScript's memory: its own array if it has one.
  * @throws {RangeError} not enough memory
  */
 export function hostNumbers(call: CallContext, operand: Operand): Float32Array {

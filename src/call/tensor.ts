@@ -1,12 +1,12 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-/** Tensors: what callers hand over, what they get back, and what lives in the engine's memory. */
+/** Tensors: those that callers pass, those that they get back, and those in the engine's memory. */
 import { oneOf, readDims, show, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own, Span } from "../runtime/span.js";
 
 /**
  * Anything with flat data and sizes: plain objects, the engine's own tensors, and the tensors of onnxruntime and transformers.js on
- * the CPU. `type` is only needed for float16, whose numbers may come as a Uint16Array.
+ * the CPU. `type` is needed only for float16 that comes as a Uint16Array.
  */
 export interface DataTensor {
   readonly data: Float32Array | Uint16Array | Uint8Array;
@@ -14,23 +14,23 @@ export interface DataTensor {
   readonly type?: string;
 }
 
-/** A tensor of tfjs or jax-js: its data, an array as in DataTensor, are fetched synchronously. */
+/** A tensor of tfjs or jax-js: `dataSync` returns its data at once, an array as in DataTensor. */
 export interface SyncTensor {
   readonly shape: readonly number[];
   dataSync(): object;
 }
 
-/** What an operation takes. `Float16Array` data are taken too, where the host has them. */
+/** A tensor that operations accept. `Float16Array` data are accepted too, where the host has them. */
 export type TensorLike =
   DataTensor | SyncTensor | { readonly data: object; readonly dims: readonly number[]; readonly type?: string };
 
-/** A place for results that the caller brings: float32 data of the right length, or a tensor in the engine's memory. */
+/** The caller's place for a result: float32 data of the exact length, or a tensor in the engine's memory. */
 export interface Float32Tensor {
   readonly data: Float32Array;
   readonly dims: readonly number[];
 }
 
-/** What an operation returns unless it was given `out`: ordinary arrays that belong to the caller. */
+/** The result of an operation that was not given `out`: ordinary arrays that belong to the caller. */
 export interface ResultTensor extends Float32Tensor {
   readonly type: "float32";
   readonly dims: number[];
@@ -49,7 +49,7 @@ const BYTES_PER_ELEMENT: Record<ElementType, number> = { float32: 4, uint8: 1 };
 /** Elements of a tensor whose sizes have been read: a safe integer. */
 export const countOf = (dims: readonly number[]): number => dims.reduce((product, size) => product * size, 1);
 
-/** Keeps a tensor, and so its memory, as long as one of its views is in use. */
+/** Keeps a tensor, and so its memory, alive as long as one of its views is in use. */
 const owners = new WeakMap<object, object>();
 
 /**
@@ -92,7 +92,7 @@ export class EngineTensor<T extends ElementType = ElementType> {
   }
 
   /**
-   * The elements: a view of the engine's memory. Ask for it again after calls, as memory that grows leaves older views empty.
+   * The elements: a view of the engine's memory. Read `data` again after calls: when memory grows, older views become empty.
    * @throws {Error} after `dispose` of the tensor or of the engine
    */
   get data(): ElementArrays[T] {
@@ -111,8 +111,8 @@ export class EngineTensor<T extends ElementType = ElementType> {
   }
 
   /**
-   * The same memory under other sizes. It lives until both tensors are disposed of.
-   * @throws {RangeError} the sizes don't have the same product
+   * A tensor of other sizes on the same memory, which lives until both tensors are disposed of.
+   * @throws {RangeError} sizes with another product
    * @throws {Error} after `dispose`
    */
   reshape(dims: readonly number[]): EngineTensor<T> {
@@ -128,7 +128,7 @@ export class EngineTensor<T extends ElementType = ElementType> {
     return new EngineTensor(this.type, sizes, this.#span.share());
   }
 
-  /** Gives the memory back. Disposing twice does nothing. */
+  /** Frees the memory. Disposing twice does nothing. */
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
@@ -148,7 +148,7 @@ export class EngineTensor<T extends ElementType = ElementType> {
   }
 
   /**
-   * The value as a tensor in the memory of this engine, undefined if it is anything else.
+   * The value if it is a tensor in the memory of this engine, otherwise undefined.
    * @internal
    */
   static of(operation: string, name: string, value: object, runtime: Runtime): EngineTensor | undefined {

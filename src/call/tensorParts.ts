@@ -1,12 +1,12 @@
-/** What a caller's tensor says of itself, read once: for engines, and on the way to one in a worker. */
+/** The properties of a caller's tensor, read once: for engines, and on the way to an engine in a worker. */
 import { wrongMoment } from "../check.js";
 
 export interface TensorParts {
-  /** Its sizes, whatever they are. */
+  /** Its sizes, unchecked. */
   readonly dims: unknown;
-  /** Undefined where they lie elsewhere: they may not even be looked at. */
+  /** Undefined if they are elsewhere: then even reading the property may throw. */
   readonly data: unknown;
-  /** Whether it is { shape, dataSync }; then `type` and `location` are not looked at. */
+  /** Whether it is { shape, dataSync }; then `type` and `location` are not read. */
   readonly isSync: boolean;
   readonly type: unknown;
   readonly location: unknown;
@@ -15,7 +15,7 @@ export interface TensorParts {
 }
 
 /**
- * @param name  as errors show it
+ * @param name  the name in errors
  * @throws {Error} one whose dataSync() throws
  */
 export function readParts(operation: string, name: string, value: object): TensorParts {
@@ -29,11 +29,11 @@ export function readParts(operation: string, name: string, value: object): Tenso
   return { dims, data, isSync: false, type, location, isElsewhere };
 }
 
-/** What dataSync() gives; what keeps it from giving anything names the tensor: one that was disposed of, or a backend that can't. */
+/** The array from dataSync(). If it throws (a disposed tensor, an asynchronous backend), the error names the tensor. */
 function fetchData(operation: string, name: string, dataSync: () => unknown): unknown {
   try {
     return dataSync();
   } catch (cause) {
-    throw wrongMoment(operation, `${name} can't be read (${String(cause)})`, cause);
+    throw wrongMoment(operation, `${name} cannot be read (${String(cause)})`, cause);
   }
 }

@@ -1,11 +1,11 @@
-/** What must hold once a call has been read: no result overlaps an operand, and no getter has changed what had been read before. */
+/** Checks after a call has been read: no result overlaps an operand, and no getter has changed an operand read before it. */
 import { typedArrayBuffer, typedArrayLength, typedArrayOffset, wrongValue } from "../check.js";
 import type { CallContext } from "./callContext.js";
 import { bytesOf, haveSameSizes, type Operand } from "./operand.js";
 
 /**
- * Refuses what a getter of the caller's did to an operand that had been read already: disposed of it, or detached its array.
- * Afterwards no code of the caller's runs until the call is over.
+ * Throws if one of the caller's getters disposed of an operand that had been read already, or detached its array.
+ * Afterwards none of the caller's code runs until the call is over.
  */
 export function assertUnchanged(call: CallContext, operands: readonly Operand[]): void {
   call.runtime.assertAlive(call.operation);
@@ -20,7 +20,7 @@ export function assertUnchanged(call: CallContext, operands: readonly Operand[])
   }
 }
 
-/** Refuses a result that would be written over an input in the engine's memory, unless it is that very tensor and `mayEqual`. */
+/** Refuses a result that would overwrite an input in the engine's memory, unless that input is `mayEqual` and the same tensor. */
 function refuseOverlap(operation: string, place: Operand, input: Operand, mayEqual: Operand | undefined): void {
   if (!overlap(place, input)) return;
   if (input === mayEqual && input.ptr === place.ptr && haveSameSizes(input.dims, place.dims)) return;
@@ -31,7 +31,7 @@ function refuseOverlap(operation: string, place: Operand, input: Operand, mayEqu
 /**
  * Refuses results of a call that overlap one another, or its inputs in the engine's memory.
  *
- * @param mayEqual  the input whose very tensor a result may be, if any
+ * @param mayEqual  the input that a result may overwrite, being the same tensor; if any
  */
 export function refuseOverlaps(
   operation: string,
@@ -50,7 +50,7 @@ export function refuseOverlaps(
 
 /** Refuses two results in one place, in JavaScript's memory as in the engine's. */
 function refuseSharedPlace(operation: string, place: Operand, other: Operand): void {
-  if (overlap(place, other)) throw wrongValue(operation, `"${place.name}" and "${other.name}" overlap, expected a place for each`);
+  if (overlap(place, other)) throw wrongValue(operation, `"${place.name}" and "${other.name}" overlap, expected separate places`);
 }
 
 function overlap(a: Operand, b: Operand): boolean {

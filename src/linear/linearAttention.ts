@@ -17,16 +17,16 @@ import { projectionsOf } from "./randomFeatures.js";
 export const LINEAR_ATTENTION: Operation = { name: "linearAttention", options: LINEAR_OPTIONS, places: ["out"] };
 
 /**
- * Keys that are folded at once where rows see all of them. Granite Rapids, relaxed, 12 × 16384 × 64: 48, 96 and 192 keys take 100, 102
+ * Keys folded at once when every row sees all keys. Granite Rapids, relaxed, 12 × 16384 × 64: 48, 96 and 192 keys take 100, 102
  * and 97 ms.
  */
 const FULL_CHUNK = 192;
 
-/** Where the states of heads lie, and how many keys each sequence's open chunk has. */
+/** The address of the heads' states, and how many keys each sequence's open chunk has. */
 export interface PlacedStates {
   readonly ptr: number;
   readonly openKeys: readonly number[];
-  /** Whether a call writes them; still true after one that failed meanwhile. */
+  /** Whether a call is writing them; still true after a call that failed while it wrote. */
   isBeingWritten: boolean;
 }
 
@@ -72,7 +72,7 @@ function run(linear: LinearCall, out: Operand, states: PlacedStates | undefined)
   const { batchSize, numKvHeads, headDim, valueDim } = shape;
   const work = workOf(linear);
   const heads = batchSize * numKvHeads;
-  const mayCut = !states && !(out.tensor && out.ptr === inputs.q.ptr); // a range that is written must not be read by another
+  const mayCut = !states && !(out.tensor && out.ptr === inputs.q.ptr); // a range must not overwrite q while others read it
   const threads = call.runtime.threadsFor(work);
   const job = {
     kernel: "linearAttention" as const,
@@ -94,7 +94,7 @@ interface LinearJob {
   readonly projections: Float32Array | undefined;
 }
 
-/** @param params  asked for when the operands have their places */
+/** @param params  called when the operands have their addresses */
 function runKernel(
   call: Call,
   { kernel, work, columnRanges, chunkSize, keyLengths, projections }: LinearJob,
@@ -129,7 +129,7 @@ function runKernel(
 }
 
 /**
- * S of each head, with the keys of the open chunk.
+ * S of each head, including the keys of the open chunk.
  * @internal
  */
 export function readSums(call: Call, config: LinearConfig, sizes: StateSizes, states: PlacedStates): ResultTensor {
@@ -167,7 +167,7 @@ type OwnParams = Pick<
   "projections" | "states" | "keyLengths" | "openKeys" | "chunkSize" | "columnRanges" | "stripRows"
 >;
 
-/** The struct of a call; all operands have their places. One literal: objects of so many fields that are spread are slow, by 10 µs. */
+/** The struct of a call; all operands have their addresses. One literal: spreading an object of so many fields costs 10 µs. */
 function paramsOf(call: LinearCall, out: Operand, own: OwnParams): LinearParams {
   const { config, shape, inputs, layout, strides } = call;
   const { batchSize, seqLen, kvLen, numHeads, numKeyHeads, numKvHeads, headDim, featureDim, valueDim } = shape;

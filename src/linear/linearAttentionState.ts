@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-/** The state of linear attention: what earlier keys and values have left, for tokens that come bit by bit. */
+/** The state of linear attention: a summary of earlier keys and values, for tokens that arrive over time. */
 import { Call } from "../call/call.js";
 import { describe, knownOptions, show, wrongKind, wrongMoment, wrongValue, isAbsent, isObject } from "../check.js";
 import { attendLinear, LINEAR_ATTENTION, type PlacedStates, readSums } from "./linearAttention.js";
@@ -14,22 +14,22 @@ import { type LinearSequence, readLinearImage, writeLinearImage } from "./stateI
 
 /** Options of linear attention. */
 export interface LinearOptions<Out extends Float32Tensor = Float32Tensor> extends StatelessOptions<Out> {
-  /** What earlier keys have left; takes those of this call in. It says what kind of linear attention it is. */
+  /** Holds the earlier keys and takes in those of this call; it also determines the kind of linear attention. */
   state?: LinearAttentionState | undefined;
 }
 
 export const STEP: Operation = { name: "LinearAttentionState.step", options: INPUT_OPTIONS, places: ["out"] };
 
-/** Bytes of a state of one head, and of all. */
+/** Bytes of the state of one head, and of all heads. */
 function stateBytes(runtime: Runtime, { sizes, kind }: LinearStateConfig): { head: number; all: number } {
   const head = runtime.kernels.linearStateBytes(sizes.featureDim, sizes.valueDim, kind.chunkSize);
   return { head, all: head * sizes.batchSize * sizes.numKvHeads };
 }
 
 /**
- * What earlier keys and values have left of themselves, for linear attention on tokens that come bit by bit; made by
- * `engine.createLinearAttentionState`. It takes the same memory and time for each token, however many came before. Tokens in any
- * pieces give the bits of one call over the whole sequence.
+ * A summary of earlier keys and values, for linear attention on tokens that arrive over time; made by
+ * `engine.createLinearAttentionState`. Memory, and time for each token, do not depend on how many came before. A sequence in any
+ * pieces gives the bits of one call over the whole sequence.
  *
  * @example
  * import { createEngine } from "headwise";
@@ -50,7 +50,7 @@ export class LinearAttentionState {
   #isDisposed = false;
   /** Whether a call failed while it wrote the state. */
   #isBroken = false;
-  /** Rises with each change of the content. */
+  /** Incremented with each change of the content. */
   #changes = 0;
 
   /** @internal */
@@ -65,7 +65,7 @@ export class LinearAttentionState {
   }
 
   /**
-   * An empty state, or one that begins with given sums.
+   * An empty state, or one that begins with `initialState`.
    * @internal
    */
   static create(runtime: Runtime, options: LinearAttentionStateOptions): LinearAttentionState {
@@ -77,7 +77,7 @@ export class LinearAttentionState {
     const { batchSize, numKvHeads, featureDim, valueDim } = config.sizes;
     const dims = [batchSize, numKvHeads, featureDim, valueDim];
     if (given && config.kind.isNormalized) {
-      throw wrongKind(operation, '"initialState" can\'t go with "normalize" true: it has no normalizer');
+      throw wrongKind(operation, '"initialState" cannot be combined with "normalize" true: it has no normalizer');
     }
     if (given && show(given.dims) !== show(dims)) {
       const axes = "batchSize, numKvHeads, features, valueDim";
@@ -122,7 +122,7 @@ export class LinearAttentionState {
   }
 
   /**
-   * Takes keys and values in, and computes their rows: row i reads what the state was, and the keys up to i. One token or many.
+   * Takes in keys and values, and computes their rows: row i reads the earlier state and the keys up to i. One token or many.
    *
    * @param q  [batch, seqLen, numHeads, headDim], or [batch, numHeads, seqLen, headDim] with layout "bhsd", or [seqLen, headDim];
    *           numHeads is a multiple or a divisor of numKvHeads
@@ -130,8 +130,8 @@ export class LinearAttentionState {
    * @param v  [batch, seqLen, numKvHeads, valueDim] in the same layout
    * @returns `out` where given, else { type: "float32", data, dims }, [batch, seqLen, max(numHeads, numKvHeads), valueDim] in the same
    *   layout
-   * @throws {TypeError} the wrong kind of value, an unknown option, or a decay or beta that the state's rule has no use for
-   * @throws {RangeError} sizes that don't fit, results that overlap operands, or not enough memory; the state is as it was
+   * @throws {TypeError} the wrong kind of value, an unknown option, or a decay or beta that the state's rule does not use
+   * @throws {RangeError} sizes that do not fit, results that overlap operands, or not enough memory; the state stays as it was
    * @throws {Error} after `dispose`, and after a call that failed on a worker
    *
    * @example
@@ -140,7 +140,7 @@ export class LinearAttentionState {
    * const engine = await createEngine({ operations: "all" });
    * const state = engine.createLinearAttentionState({ numKvHeads: 1, headDim: 1, rule: "gated" });
    * const column = (...data) => ({ data: Float32Array.from(data), dims: [data.length, 1] });
-   * const decay = { data: new Float32Array([-Math.LN2]), dims: [1] }; // halves what there is
+   * const decay = { data: new Float32Array([-Math.LN2]), dims: [1] }; // halves the state
    * state.step(column(1), column(1), column(8), { decay });
    * console.log([...state.step(column(1), column(1), column(1), { decay }).data]); // [5]
    * engine.dispose();
@@ -174,12 +174,12 @@ export class LinearAttentionState {
     knownOptions(LINEAR_ATTENTION, options);
     for (const [name, value] of Object.entries(options)) {
       if (name === "state" || INPUT_OPTIONS.includes(name) || isAbsent(value)) continue;
-      throw wrongKind(operation, `"${name}" can't go with "state", which has its own`);
+      throw wrongKind(operation, `"${name}" cannot be combined with "state", which has its own`);
     }
     if (!isObject(state) || !(#span in state)) {
       throw wrongKind(operation, `"state" must be a LinearAttentionState, got ${describe(state)}`);
     }
-    if (state.#runtime !== runtime) throw wrongKind(operation, '"state" is of another engine');
+    if (state.#runtime !== runtime) throw wrongKind(operation, '"state" belongs to another engine');
     state.#assertReady(operation);
     return state.#attend(operation, q, k, v, options);
   }
@@ -213,7 +213,7 @@ export class LinearAttentionState {
   }
 
   /**
-   * S of each head as it is now, with the keys of the open chunk: [batch, numKvHeads, features, valueDim].
+   * The current S of each head, including the keys of the open chunk: [batch, numKvHeads, features, valueDim].
    * @throws {RangeError} not enough memory
    * @throws {Error} after `dispose`
    *
@@ -234,7 +234,7 @@ export class LinearAttentionState {
   }
 
   /**
-   * A state with the same content that goes its own way.
+   * An independent copy of the state.
    * @throws {RangeError} not enough memory
    * @throws {Error} after `dispose`
    *
@@ -285,7 +285,7 @@ export class LinearAttentionState {
     return state;
   }
 
-  /** Gives the memory back. Disposing twice does nothing. */
+  /** Frees the memory. Disposing twice does nothing. */
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;

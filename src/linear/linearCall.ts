@@ -1,4 +1,4 @@
-/** One call of linear attention as the caller describes it, read once and checked: what remains are numbers and operands. */
+/** One call of linear attention as the caller describes it, read once and checked; only numbers and operands remain. */
 import { onScratch } from "../call/scratch.js";
 import { assertUnchanged } from "../call/unchanged.js";
 import type { Call } from "../call/call.js";
@@ -8,21 +8,21 @@ import { type Operand } from "../call/operand.js";
 import type { Float32Tensor, TensorLike } from "../call/tensor.js";
 import { checkGates, type FeatureFunction, type LinearConfig, type LinearKind } from "./linearConfig.js";
 
-/** What a call of linear attention gives beside q, k and v, also where a state says the rest. */
+/** The inputs of linear attention besides q, k and v, for calls with a state too. */
 export interface LinearInputs<Out extends Float32Tensor = Float32Tensor> {
   /** Order of axes: "bshd" = [batch, seq, heads, headDim], "bhsd" = [batch, heads, seq, headDim]. Default "bshd". */
   layout?: Layout | undefined;
   /**
-   * For gated rules: logarithms of what the state keeps at each position, at most 0 for it to stay bounded; −∞ clears it. [batch, seq,
-   * numKvHeads] for whole heads, [batch, seq, numKvHeads, headDim] for channels of keys, both in the layout, or [numKvHeads] for all
+   * For gated rules: log of the factor on the state at each position, at most 0 for it to stay bounded; −∞ clears it. [batch, seq,
+   * numKvHeads] for whole heads, [batch, seq, numKvHeads, headDim] for channels of keys, in the layout, or [numKvHeads] for all
    * positions (retention, arXiv:2307.08621). Where q has rank 2 also [seq] or [seq, headDim].
    */
   decay?: TensorLike | undefined;
-  /** For delta rules: share of the way from what the state has for a key to its value, [batch, seq, numKvHeads] in the layout. */
+  /** For delta rules: how far the state's value for a key moves towards v, as a share: [batch, seq, numKvHeads] in the layout. */
   beta?: TensorLike | undefined;
-  /** Keys that count in each sequence [batch]; those beyond are left out. Default all. */
+  /** Number of keys in each sequence [batch]; those beyond are ignored. Default all. */
   keyLengths?: ArrayLike<number> | undefined;
-  /** Bytes, other than 0 for keys that count: [batch, kvLen] or [kvLen]. Where the rule is gated, the others still decay the state. */
+  /** Bytes [batch, kvLen] or [kvLen]: keys at 0 are ignored. If the rule is gated, their decays still apply to the state. */
   mask?: TensorLike | undefined;
   /** Receives the output, and is returned: [batch, seq, heads, valueDim] in the layout of q. */
   out?: Out | undefined;
@@ -30,7 +30,7 @@ export interface LinearInputs<Out extends Float32Tensor = Float32Tensor> {
 
 /** Options of linear attention without a state. */
 export interface StatelessOptions<Out extends Float32Tensor = Float32Tensor> extends LinearKind, LinearInputs<Out> {
-  /** Whether row i sees the keys up to i, of which there are as many as rows. Default false, with `rule` true. */
+  /** Whether row i sees only the keys up to i; then kvLen = seqLen. Default false, with `rule` true. */
   causal?: boolean | undefined;
 }
 
@@ -63,7 +63,7 @@ export interface LinearShape {
   readonly outDims: readonly number[];
 }
 
-/** Sizes that a state has. */
+/** Sizes of a state. */
 export type StateSizes = Pick<LinearShape, "batchSize" | "numKeyHeads" | "numKvHeads" | "headDim" | "featureDim" | "valueDim"> & {
   /** 0, 1 for a whole head, or headDim. */
   readonly decayDim: number;
@@ -82,7 +82,7 @@ export interface LinearCall {
   readonly decayDim: number;
   readonly strides: Record<"decay" | "beta", Strides>;
   readonly maskBatchStride: number;
-  /** Keys of each sequence that count; of a call without rows none. */
+  /** Number of keys of each sequence; empty for a call without rows. */
   readonly keyLengths: readonly number[];
   readonly out: Operand | undefined;
   /** What the caller gave as `out`. */
@@ -90,7 +90,7 @@ export interface LinearCall {
 }
 
 /**
- * Reads a call; nothing of the caller's runs afterwards.
+ * Reads a call; none of the caller's code runs afterwards.
  *
  * @param state  sizes that the call must have
  * @internal
@@ -140,11 +140,11 @@ export function readLinearCall(
   };
 }
 
-/** φ(q) and φ(k) by the caller's function, which gets copies. */
+/** φ(q) and φ(k) by the caller's function, which receives copies. */
 function mapped(call: Call, map: FeatureFunction, raw: { q: Operand; k: Operand; v: Operand }): { q: Operand; k: Operand } {
   const apply = (name: "q" | "k"): Operand => {
     const operand = raw[name];
-    assertUnchanged(call, [raw.q, raw.k, raw.v]); // the function may have done anything to them
+    assertUnchanged(call, [raw.q, raw.k, raw.v]); // the function may have disposed of or detached them
     let data = new Float32Array(0);
     onScratch(call, [operand], 0, () => {
       data = call.runtime.memory.f32.slice(operand.ptr >>> 2, (operand.ptr >>> 2) + operand.count);
@@ -165,7 +165,7 @@ function mapped(call: Call, map: FeatureFunction, raw: { q: Operand; k: Operand;
   return features;
 }
 
-/** Sizes of q, k and v together; what doesn't fit is a RangeError. */
+/** Sizes of q, k and v together. @throws {RangeError} sizes that do not fit together */
 function linearShape(
   operation: string,
   { q, k, v }: { q: Operand; k: Operand; v: Operand },
@@ -201,12 +201,12 @@ function linearShape(
   }
   if (isCausal) expect(k, "kvLen", key.rows, query.rows, `causal: one key for each row; ${like(q)}`);
   if (state) {
-    expect(q, "batch", query.batch, state.batchSize, "as the state");
-    expect(k, "heads", key.heads, state.numKeyHeads, "as the state");
-    expect(v, "heads", value.heads, state.numKvHeads, "as the state");
+    expect(q, "batch", query.batch, state.batchSize, "as in the state");
+    expect(k, "heads", key.heads, state.numKeyHeads, "as in the state");
+    expect(v, "heads", value.heads, state.numKvHeads, "as in the state");
     const channels = mapFunction ? state.featureDim : state.headDim;
-    expect(k, mapFunction ? "features" : "headDim", key.channels, channels, "as the state");
-    expect(v, "valueDim", value.channels, state.valueDim, "as the state");
+    expect(k, mapFunction ? "features" : "headDim", key.channels, channels, "as in the state");
+    expect(v, "valueDim", value.channels, state.valueDim, "as in the state");
   }
   const numOutHeads = Math.max(query.heads, value.heads);
   const outDims =
@@ -232,9 +232,9 @@ function linearShape(
 export const NO_STRIDES: Strides = { row: 0, head: 0, batch: 0 };
 
 /**
- * How a decay or beta lies, and the elements that it has for a head at a position.
+ * Strides of a decay or beta, and how many elements it has for a head at a position.
  *
- * @param size  elements that it must have; undefined for 1 or headDim
+ * @param size  how many it must have; undefined for 1 or headDim
  */
 function gateStrides(
   operation: string,
@@ -246,21 +246,21 @@ function gateStrides(
 ): { size: number; strides: Strides } {
   if (!gate) return { size: 0, strides: NO_STRIDES };
   const { name, dims } = gate;
-  const places = isFlat ? [kvLen] : layout === "bshd" ? [batchSize, kvLen, numKvHeads] : [batchSize, numKvHeads, kvLen];
+  const positions = isFlat ? [kvLen] : layout === "bshd" ? [batchSize, kvLen, numKvHeads] : [batchSize, numKvHeads, kvLen];
   const isFixed = name === "decay" && (size !== headDim || headDim === 1) && show(dims) === show([numKvHeads]);
   if (isFixed) return { size: 1, strides: { row: 0, head: 1, batch: 0 } };
   const wanted =
     size === undefined || (size === 1 && headDim === 1)
-      ? [places, [...places, headDim]]
-      : [size === 1 ? places : [...places, size]];
+      ? [positions, [...positions, headDim]]
+      : [size === 1 ? positions : [...positions, size]];
   if (!wanted.some((each) => show(each) === show(dims))) {
     throw wrongValue(operation, `"${name}" has dims ${show(dims)}, expected ${wanted.map(show).join(" or ")}`);
   }
-  const found = dims.length > places.length ? headDim : 1;
+  const found = dims.length > positions.length ? headDim : 1;
   return { size: found, strides: stridesOf(layout, kvLen, isFlat ? 1 : numKvHeads, found) };
 }
 
-/** Elements from one sequence's keys to the next one's in a mask. */
+/** Elements from one sequence to the next in a mask. */
 function maskStride(operation: string, mask: Operand, batchSize: number, kvLen: number): number {
   const { dims } = mask;
   if (show(dims) === show([kvLen])) return 0;

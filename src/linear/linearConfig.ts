@@ -1,22 +1,22 @@
-/** What kind of linear attention a call or a state wants: its options, read once and checked for mixtures. */
+/** The kind of linear attention of a call or a state: its options, read once and checked together. */
 import { describe, float32, integer, oneOf, wrongKind } from "../check.js";
 import { BLOCK, FEATURE_MAPS } from "../runtime/abi.generated.js";
 import type { TensorLike } from "../call/tensor.js";
 
-/** The feature maps that kernels have. */
+/** The feature maps of the kernels. */
 type NamedMap = (typeof FEATURE_MAPS)[number];
 
-/** A function of one tensor: gets numbers and sizes, and returns a tensor of the same sizes but for the last. */
+/** A function of one tensor: receives numbers and sizes, and returns a tensor of the same sizes except for the last. */
 export type FeatureFunction = (x: { data: Float32Array; dims: readonly number[] }) => TensorLike;
 
-/** What linear attention has in place of the exponential of q·k. */
+/** The feature map φ: φ(q)·φ(k) takes the place of exp(q·k). */
 export type FeatureMap = NamedMap | FeatureFunction;
 
 export const RULES = ["linear", "gated", "delta", "gated_delta"] as const;
-/** How a state takes a key in. */
+/** How a key updates a state. */
 export type LinearRule = (typeof RULES)[number];
 
-/** The options that say which kind of linear attention it is. */
+/** The options that choose the kind of linear attention. */
 export interface LinearKind {
   /**
    * φ of queries and keys: "elu+1", "identity", "relu", "relu2", "exp", "softmax" (Efficient Attention), "favor+" (Performer), or a
@@ -25,17 +25,17 @@ export interface LinearKind {
   featureMap?: FeatureMap | undefined;
   /** Whether results are divided by φ(q)·Σφ(k) + eps. Default true; with `rule` or "softmax" false. */
   normalize?: boolean | undefined;
-  /** Added to what results are divided by. Default 1e-6. */
+  /** Added to the divisor of results. Default 1e-6. */
   eps?: number | undefined;
   /** Factor on φ(q). Default 1, with `rule` 1/√headDim. */
   scale?: number | undefined;
-  /** How the state takes a key in; gated rules need `decay`, delta rules `beta`. Default none: the kernel form. */
+  /** How a key updates the state; gated rules need `decay`, delta rules `beta`. Default none: the kernel form. */
   rule?: LinearRule | undefined;
-  /** Keys that are folded into the state at once, 1 to 512: changes results by their rounding. Default 48. */
+  /** Number of keys folded into the state at once, 1 to 512; affects only the rounding of results. Default 48. */
   chunkSize?: number | undefined;
-  /** Random features of "favor+". Default 256. */
+  /** Number of random features of "favor+". Default 256. */
   features?: number | undefined;
-  /** What the features of "favor+" are drawn with, an integer from 0 to 2³² − 1. Default 0. */
+  /** Seed of the random features of "favor+", an integer from 0 to 2³² − 1. Default 0. */
   seed?: number | undefined;
 }
 
@@ -51,7 +51,7 @@ export interface LinearConfig {
   readonly scale: number | undefined;
   readonly chunkSize: number;
   readonly isCausal: boolean;
-  /** Of "favor+", and in a state of a function; otherwise undefined. */
+  /** For "favor+", and in a state with a function; otherwise undefined. */
   readonly features: number | undefined;
   readonly seed: number;
 }
@@ -61,7 +61,7 @@ export interface LinearConfig {
  * `npm run bench -- linear`.
  */
 const CHUNK = 48;
-/** What a row of scores has room for. */
+/** The room in a row of scores. */
 const MAX_CHUNK = BLOCK;
 const MAX_FEATURES = 2 ** 16;
 
@@ -69,11 +69,11 @@ export const isGated = (rule: LinearRule | undefined): boolean => rule === "gate
 export const isDelta = (rule: LinearRule | undefined): boolean => rule === "delta" || rule === "gated_delta";
 
 /**
- * Reads what kind it is.
+ * Reads the kind of linear attention.
  *
- * @param causal   the option of that name; undefined where it says nothing
- * @param isState  whether a state is to be made: then it is causal, and `features` may go with a function too
- * @throws {TypeError} options that don't go together
+ * @param causal   the option of that name, or undefined
+ * @param isState  whether a state is to be made: then it is causal, and `features` may also accompany a function
+ * @throws {TypeError} options that cannot be combined
  * @internal
  */
 export function readLinearConfig(operation: string, options: LinearKind, causal: unknown, isState: boolean): LinearConfig {
@@ -87,16 +87,16 @@ export function readLinearConfig(operation: string, options: LinearKind, causal:
   const isSoftmax = mapName === "softmax";
   const isCausal = causal === undefined ? isState || rule !== undefined : oneOf(operation, "causal", causal, [true, false]);
   if (rule !== undefined && !isCausal) {
-    throw wrongKind(operation, `"causal" false can't go with rule "${rule}", which takes one key after the other`);
+    throw wrongKind(operation, `"causal" false cannot be combined with rule "${rule}", which takes keys one after the other`);
   }
   if (isSoftmax && isCausal) {
-    throw wrongKind(operation, '"featureMap" "softmax" can\'t be causal: its keys are weighed over all positions');
+    throw wrongKind(operation, '"featureMap" "softmax" cannot be causal: its softmax of keys is over all positions');
   }
   const isNormalized =
     normalize === undefined ? rule === undefined && !isSoftmax : oneOf(operation, "normalize", normalize, [true, false]);
-  if (isNormalized && rule !== undefined) throw wrongKind(operation, `"normalize" true can't go with rule "${rule}"`);
-  if (isNormalized && isSoftmax) throw wrongKind(operation, '"normalize" true can\'t go with featureMap "softmax"');
-  if (!isNormalized) refuse("eps", eps, "is added to what results are divided by, and here they are not normalized");
+  if (isNormalized && rule !== undefined) throw wrongKind(operation, `"normalize" true cannot be combined with rule "${rule}"`);
+  if (isNormalized && isSoftmax) throw wrongKind(operation, '"normalize" true cannot be combined with featureMap "softmax"');
+  if (!isNormalized) refuse("eps", eps, "has no effect when results are not normalized");
   if (!isFavor) {
     refuse("seed", seed, `is for featureMap "favor+", got ${describe(mapName ?? featureMap)}`);
     if (!isState || mapName !== undefined)
@@ -120,7 +120,10 @@ export function readLinearConfig(operation: string, options: LinearKind, causal:
 function readMap(operation: string, featureMap: unknown, rule: LinearRule | undefined): NamedMap | undefined {
   if (rule !== undefined) {
     if (featureMap !== undefined && featureMap !== "identity") {
-      throw wrongKind(operation, `"featureMap" ${describe(featureMap)} can't go with rule "${rule}", whose map is "identity"`);
+      throw wrongKind(
+        operation,
+        `"featureMap" ${describe(featureMap)} cannot be combined with rule "${rule}", whose map is "identity"`,
+      );
     }
     return "identity";
   }
@@ -129,17 +132,17 @@ function readMap(operation: string, featureMap: unknown, rule: LinearRule | unde
   if (typeof featureMap === "string") return oneOf(operation, "featureMap", featureMap, FEATURE_MAPS);
   throw wrongKind(
     operation,
-    `"featureMap" must be a function or ${FEATURE_MAPS.map(describe).join(" or ")}, got ${describe(featureMap)}`,
+    `"featureMap" must be a function or one of ${FEATURE_MAPS.map(describe).join(", ")}, got ${describe(featureMap)}`,
   );
 }
 
-/** Refuses gates that the rule has no use for, and asks for those that it needs. */
+/** Refuses gates that the rule does not use, and requires those that it needs. */
 export function checkGates(operation: string, rule: LinearRule | undefined, gates: { decay: unknown; beta: unknown }): void {
   for (const [name, isNeeded] of [["decay", isGated(rule)] as const, ["beta", isDelta(rule)] as const]) {
     const isGiven = gates[name] !== undefined && gates[name] !== null;
-    if (isNeeded && !isGiven) throw wrongKind(operation, `"${name}" is missing, which rule "${rule}" needs`);
+    if (isNeeded && !isGiven) throw wrongKind(operation, `"${name}" is missing: rule "${rule}" needs it`);
     if (isGiven && rule === undefined)
-      throw wrongKind(operation, `"${name}" needs a rule, "${name === "decay" ? "gated" : "delta"}" or "gated_delta"`);
-    if (isGiven && !isNeeded) throw wrongKind(operation, `"${name}" can't go with rule "${rule}"`);
+      throw wrongKind(operation, `"${name}" needs rule "${name === "decay" ? "gated" : "delta"}" or "gated_delta"`);
+    if (isGiven && !isNeeded) throw wrongKind(operation, `"${name}" cannot be combined with rule "${rule}"`);
   }
 }

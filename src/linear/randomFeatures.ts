@@ -1,4 +1,4 @@
-/** The random projections of "favor+", drawn once for each seed and sizes. */
+/** The random projections of "favor+", drawn once for each seed and set of sizes. */
 import { onScratch } from "../call/scratch.js";
 import type { Call } from "../call/call.js";
 import { PANEL, FEATURE_MAPS } from "../runtime/abi.generated.js";
@@ -12,10 +12,10 @@ interface Drawn {
   readonly projections: Float32Array;
 }
 
-/** The last ones of each engine: drawing them takes about as long as a call on a thousand rows. */
+/** The most recent ones of each engine: drawing them takes about as long as a call on a thousand rows. */
 const drawn = new WeakMap<Runtime, Drawn>();
 
-/** [heads, ⌈features / 8⌉, headDim, 8], or undefined for another map. */
+/** [heads, ⌈features / 8⌉, headDim, 8], or undefined for other maps. */
 export function projectionsOf(
   call: Call,
   { map, features, seed }: LinearConfig,

@@ -1,25 +1,25 @@
-/** What a state of linear attention is made for: its options, read once and checked. */
+/** The configuration of a state of linear attention: its options, read once and checked. */
 import { integer, knownOptions, oneOf, wrongKind, wrongValue } from "../check.js";
 import type { Operation } from "../call/operation.js";
 import type { StateSizes } from "./linearCall.js";
 import { isGated, type LinearConfig, type LinearKind, readLinearConfig } from "./linearConfig.js";
 import type { TensorLike } from "../call/tensor.js";
 
-/** What a state of linear attention is made for. */
+/** Options of a state of linear attention. */
 export interface LinearAttentionStateOptions extends LinearKind {
   /** Sequences. Default 1. */
   batchSize?: number | undefined;
-  /** Heads of values, each of which has a state. */
+  /** Number of value heads, each of which has a state. */
   numKvHeads: number;
-  /** Heads of keys, a divisor of numKvHeads. Default numKvHeads. */
+  /** Number of key heads, a divisor of numKvHeads. Default numKvHeads. */
   numKeyHeads?: number | undefined;
   /** Elements of a key. */
   headDim: number;
   /** Elements of a value. Default headDim. */
   valueDim?: number | undefined;
-  /** For gated rules: whether decays come for each channel of a key, [batch, seq, numKvHeads, headDim]. Default false. */
+  /** For gated rules: whether there is a decay for each channel of a key, [batch, seq, numKvHeads, headDim]. Default false. */
   channelDecay?: boolean | undefined;
-  /** Random features of "favor+", default 256; for a function the last size that it gives, default headDim. */
+  /** For "favor+" the number of random features, default 256; for a function the last size of its results, default headDim. */
   features?: number | undefined;
   /** S to begin with, [batch, numKvHeads, features, valueDim], where results are not normalized. Default zeros. */
   initialState?: TensorLike | undefined;
@@ -42,7 +42,7 @@ export const CREATE_LINEAR_ATTENTION_STATE: Operation = {
 const MAX_SIZE = 2 ** 16;
 
 /**
- * Checks what a state shall be.
+ * Reads and checks the options of a state.
  * @internal
  */
 export function readLinearStateConfig(operation: string, options: LinearAttentionStateOptions): LinearStateConfig {
@@ -62,7 +62,7 @@ export function readLinearStateConfig(operation: string, options: LinearAttentio
   const kind = readLinearConfig(operation, options, undefined, true);
   const isByChannel = oneOf(operation, "channelDecay", channelDecay, [true, false]);
   if (isByChannel && !isGated(kind.rule)) {
-    throw wrongKind(operation, '"channelDecay" is for rules "gated" and "gated_delta"');
+    throw wrongKind(operation, '"channelDecay" needs rule "gated" or "gated_delta"');
   }
   return {
     kind,

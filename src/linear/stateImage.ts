@@ -1,11 +1,11 @@
 /**
- * A state of linear attention as bytes: 32-bit words in the order of the machine's, little-endian on all that run WebAssembly engines
+ * A state of linear attention as bytes: 32-bit words in the machine's byte order, little-endian on all that run WebAssembly engines
  * today.
  *
  *     magic, version, batchSize, numKvHeads, numKeyHeads, headDim, featureDim, valueDim, decayDim,
  *     map or FUNCTION, rule + 1 or 0, isNormalized, eps, has scale, scale, chunkSize, features + 1 or 0, seed
  *     length as two words, keys in the open chunk           for each sequence
- *     the state as the kernels have it                      for each sequence and head
+ *     the state as the kernels keep it                      for each sequence and head
  */
 import { FEATURE_MAPS } from "../runtime/abi.generated.js";
 import { describe, typedArrayName, plainView, wrongKind, wrongValue } from "../check.js";
@@ -20,11 +20,11 @@ const SEQUENCE_WORDS = 3;
 const FUNCTION = 0xffffffff;
 const TWO_WORDS = 2 ** 32;
 
-/** What is known of a sequence outside of its heads' states. */
+/** The data of a sequence outside its heads' states. */
 export interface LinearSequence {
-  /** Keys that it has seen. */
+  /** Number of keys that it has seen. */
   readonly length: number;
-  /** Of these, those in the open chunk. */
+  /** How many of these are in the open chunk. */
   readonly openKeys: number;
 }
 
@@ -50,14 +50,14 @@ export function writeLinearImage(
 }
 
 interface LinearImage {
-  /** What a state must be made with to take it. */
+  /** The options of a state that can hold the image. */
   readonly options: LinearAttentionStateOptions;
   readonly sequences: readonly LinearSequence[];
   readonly states: Uint8Array;
 }
 
 /**
- * @param bytesOf  what a state of that kind and size takes
+ * @param bytesOf  bytes of the heads' states for a configuration
  * @throws {RangeError} anything that writeLinearImage did not write
  */
 export function readLinearImage(
@@ -68,11 +68,12 @@ export function readLinearImage(
 ): LinearImage {
   if (typedArrayName(bytes) !== "Uint8Array") throw wrongKind(operation, `"bytes" must be a Uint8Array, got ${describe(bytes)}`);
   const problem = (what: string): RangeError => wrongValue(operation, `"bytes" ${what}`);
-  const copy = plainView(bytes as Uint8Array, Uint8Array).slice(); // aligned, and the caller's no more
-  if (copy.length < 4 * CONFIG_WORDS || copy.length % 4 !== 0) throw problem(`hold ${copy.length} bytes, which is no state`);
+  const copy = plainView(bytes as Uint8Array, Uint8Array).slice(); // aligned, and out of the caller's reach
+  if (copy.length < 4 * CONFIG_WORDS || copy.length % 4 !== 0)
+    throw problem(`is ${copy.length} bytes long, not a serialized state`);
   const header = new Uint32Array(copy.buffer);
-  if (header[0] !== MAGIC) throw problem("do not begin as a state does");
-  if (header[1] !== VERSION) throw problem(`are of version ${header[1]}, expected ${VERSION}`);
+  if (header[0] !== MAGIC) throw problem("does not begin like a serialized state");
+  if (header[1] !== VERSION) throw problem(`has version ${header[1]}, expected ${VERSION}`);
   const [batchSize, numKvHeads, numKeyHeads, headDim, featureDim, valueDim, decayDim] = header.subarray(2) as unknown as number[];
   const [mapWord, ruleWord, normalizeWord, epsWord, hasScale, scaleWord, chunkSize, featuresWord, seed] = header.subarray(
     9,
@@ -83,8 +84,8 @@ export function readLinearImage(
   if (isFunction && mapFunction === undefined)
     throw wrongKind(operation, '"featureMap" is missing: the state was made with a function');
   if (!isFunction && mapFunction !== undefined)
-    throw wrongKind(operation, `"featureMap" is a function, but the state's is ${describe(featureMap)}`);
-  if (featureMap === undefined || (ruleWord !== 0 && rule === undefined)) throw problem("are damaged");
+    throw wrongKind(operation, `"featureMap" is a function, but the state was made with ${describe(featureMap)}`);
+  if (featureMap === undefined || (ruleWord !== 0 && rule === undefined)) throw problem("is damaged");
   const options: LinearAttentionStateOptions = {
     batchSize: batchSize!,
     numKvHeads: numKvHeads!,
@@ -101,22 +102,22 @@ export function readLinearImage(
     features: featuresWord === 0 ? undefined : featuresWord! - 1,
     seed: featureMap === "favor+" ? seed : undefined,
   };
-  const config = readDamaged(() => readLinearStateConfig(operation, options), problem("are damaged"));
+  const config = readDamaged(() => readLinearStateConfig(operation, options), problem("is damaged"));
   const { sizes, kind } = config;
   const statesStart = 4 * (CONFIG_WORDS + SEQUENCE_WORDS * batchSize!);
   const isOfSize = statesStart + bytesOf(config) === copy.length;
-  if (sizes.featureDim !== featureDim || sizes.decayDim !== decayDim || !isOfSize) throw problem("are damaged");
+  if (sizes.featureDim !== featureDim || sizes.decayDim !== decayDim || !isOfSize) throw problem("is damaged");
   const sequences = Array.from({ length: batchSize! }, (_, index) => {
     const [low, high, openKeys] = header.subarray(CONFIG_WORDS + SEQUENCE_WORDS * index) as unknown as [number, number, number];
     return { length: high * TWO_WORDS + low, openKeys };
   });
   const isDamaged = ({ length, openKeys }: LinearSequence): boolean =>
     !Number.isSafeInteger(length) || openKeys !== (decayDim > 1 ? 0 : length % kind.chunkSize);
-  if (sequences.some(isDamaged)) throw problem("are damaged");
+  if (sequences.some(isDamaged)) throw problem("is damaged");
   return { options, sequences, states: copy.subarray(statesStart) };
 }
 
-/** What `read` gives, or `damaged` where it finds a fault. */
+/** The result of `read`; throws `damaged` if `read` throws. */
 function readDamaged<T>(read: () => T, damaged: RangeError): T {
   try {
     return read();

@@ -21,7 +21,7 @@ export interface MatmulOptions<Out extends Float32Tensor = Float32Tensor> {
   bias?: TensorLike | undefined;
   /** Applied last. Default none. */
   activation?: Activation | undefined;
-  /** Whether the sums begin with what `out` holds. Default false. */
+  /** Whether the sums begin with the elements of `out`. Default false. */
   accumulate?: boolean | undefined;
   /** Receives the product, and is returned: [..., rows, columns]. */
   out?: Out | undefined;
@@ -52,15 +52,19 @@ export function matmul<Out extends Float32Tensor = ResultTensor>(
   const accumulate = oneOf(OPERATION, "accumulate", options.accumulate ?? false, [true, false]);
 
   const activation = optional(activationOption, (value) => oneOf(OPERATION, "activation", value, ACTIVATIONS));
-  const left = call.numbers("a", a);
-  const [rows, depth] = matrixSizes(left, isATransposed, "rows, depth");
-  const right = PackedMatrix.is(b) ? undefined : call.numbers("b", b);
-  if (!right && isBTransposed) throw wrongValue(OPERATION, `"transposeB" doesn't apply to a packed matrix; pack it as it lies`);
-  const [bDepth, columns] = right ? matrixSizes(right, isBTransposed, "depth, columns") : sizesOf(b as PackedMatrix);
+  const aOperand = call.numbers("a", a);
+  const [rows, depth] = matrixSizes(aOperand, isATransposed, "rows, depth");
+  const bOperand = PackedMatrix.is(b) ? undefined : call.numbers("b", b);
+  if (!bOperand && isBTransposed)
+    throw wrongValue(OPERATION, `"transposeB" cannot be combined with a packed matrix; packMatrix takes its layout`);
+  const [bDepth, columns] = bOperand ? matrixSizes(bOperand, isBTransposed, "depth, columns") : sizesOf(b as PackedMatrix);
   if (bDepth !== depth) {
-    throw wrongValue(OPERATION, `"b" has depth ${bDepth}, expected ${depth} (a has dims ${show(left.dims)}${of(isATransposed)})`);
+    throw wrongValue(
+      OPERATION,
+      `"b" has depth ${bDepth}, expected ${depth} (a has dims ${show(aOperand.dims)}${of(isATransposed)})`,
+    );
   }
-  const [aLeading, bLeading] = [left.dims.slice(0, -2), right?.dims.slice(0, -2) ?? []];
+  const [aLeading, bLeading] = [aOperand.dims.slice(0, -2), bOperand?.dims.slice(0, -2) ?? []];
   const leading = broadcastDims([aLeading, bLeading]);
   if (!leading) {
     const found = `${show(aLeading)} and ${show(bLeading)}`;
@@ -71,10 +75,10 @@ export function matmul<Out extends Float32Tensor = ResultTensor>(
   const bias = optional(biasOption, (value) => call.numbers("bias", value));
   if (bias) expectDims(OPERATION, bias, [columns], "one for each column");
   const place = optional(returned, (value) => call.place("out", value, dims, "..., rows, columns"));
-  if (accumulate && !place) throw wrongKind(OPERATION, '"accumulate" needs "out" to begin with');
+  if (accumulate && !place) throw wrongKind(OPERATION, '"accumulate" needs "out" to add to');
   if (place && accumulate) place.isUpdated = true;
   call.close();
-  const packed = right ? 0 : (b as PackedMatrix).ptrFor(call, "b");
+  const packed = bOperand ? 0 : (b as PackedMatrix).ptrFor(call, "b");
 
   const out = call.result(place, dims);
   if (out.count === 0) return handBack(returned, out);
@@ -86,8 +90,8 @@ export function matmul<Out extends Float32Tensor = ResultTensor>(
     multiply(call, {
       numEntries: isOne ? 1 : count,
       entryAt: (index) => ({
-        a: left.ptr + 4 * offsetAt(index, leading, aStrides) * rows * depth,
-        b: right ? right.ptr + 4 * offsetAt(index, leading, bStrides) * depth * columns : packed,
+        a: aOperand.ptr + 4 * offsetAt(index, leading, aStrides) * rows * depth,
+        b: bOperand ? bOperand.ptr + 4 * offsetAt(index, leading, bStrides) * depth * columns : packed,
         out: out.ptr + 4 * index * rows * columns,
       }),
       bias: bias?.ptr ?? 0,
@@ -99,7 +103,7 @@ export function matmul<Out extends Float32Tensor = ResultTensor>(
       outRowStride: columns,
       isATransposed,
       isBTransposed,
-      isPacked: !right,
+      isPacked: !bOperand,
       accumulate,
       activation,
     });

@@ -1,4 +1,4 @@
-/** Matrix products on what lies in the engine's memory: how they are cut into units, and what scratch they take. */
+/** Matrix products on operands in the engine's memory: how they are cut into units, and the scratch that they take. */
 import { MATMUL_ENTRY_BYTES, writeMatmulEntry, writeMatmulParams } from "../runtime/fullAbi.generated.js";
 import type { Call } from "../call/call.js";
 import { type Activation } from "../rows/activations.js";
@@ -10,7 +10,7 @@ import type { Runtime } from "../runtime/runtime.js";
 /** Products out = activation(a · b + bias) of the same sizes. Addresses in bytes, strides in elements. */
 export interface Products {
   readonly numEntries: number;
-  /** Made one by one: there may be as many as results have numbers. */
+  /** Made one by one: there may be as many as results have elements. */
   readonly entryAt: (index: number) => { readonly a: number; readonly b: number; readonly out: number };
   /** [columns], 0 where absent. */
   readonly bias: number;
@@ -27,26 +27,26 @@ export interface Products {
   readonly activation: Activation | undefined;
 }
 
-/** Columns of a unit: a block of b of so many stays in a second-level cache of 1 MiB. */
+/** Columns of a unit: a block of b this wide stays in a second-level cache of 1 MiB. */
 const UNIT_COLUMNS = 256;
 /**
- * From so many steps on a unit's rows of a don't stay there as well, and twice as many columns let them be gathered half as often:
+ * From this many steps on, a unit's rows of a do not fit there too, and twice as many columns let them be gathered half as often:
  * 2048³ is 2 % faster then, 1024³ 2 % slower.
  */
 const LONG_DEPTH = 2048;
-/** Strips of a unit where b is packed: a block of it is read for so many rows. With 16, 1024³ is 1 % slower. */
+/** Strips of a unit if b is packed: they share one reading of a block of b. With 16, 1024³ is 1 % slower. */
 const PACKED_STRIPS = 8;
-/** Strips of a unit at least, where each packs its own block of b. */
+/** The fewest strips of a unit if each unit packs its own block of b. */
 const LEAST_STRIPS = 16;
-/** The same at most: packing takes some 0.5 % of its time then. */
+/** The most strips in that case: packing then takes about 0.5 % of the time. */
 const MOST_STRIPS = 96;
-/** Units for each thread: so that all finish together. */
+/** Units for each thread, so that all finish together. */
 const UNITS_PER_THREAD = 4;
-/** Multiply-adds in the time that it takes to read one element of b. */
+/** Multiply-adds in the time of reading one element of b. */
 const READ_WORK = 4;
 
 /**
- * Runs the products on the threads that they are worth.
+ * Runs the products on as many threads as are worthwhile.
  * @internal
  * @throws {RangeError} not enough memory
  */
@@ -80,7 +80,7 @@ export function multiply(call: Call, products: Products): void {
   });
 }
 
-/** How the products are cut. No bit of a result depends on it. */
+/** How the products are cut into units. No bit of a result depends on it. */
 function unitOf({ build }: Runtime, { numEntries, rows, columns, depth, isPacked }: Products, threads: number) {
   const stripRows = rows > 6 && rows <= 8 ? 4 : STRIP_ROWS[build]; // 4 + 4 rather than 6 + 2
   const unitColumns = Math.min(Math.ceil(columns / PANEL) * PANEL, depth >= LONG_DEPTH ? 2 * UNIT_COLUMNS : UNIT_COLUMNS);

@@ -8,7 +8,7 @@ import { disown, own, Span } from "../runtime/span.js";
 import type { TensorLike } from "../call/tensor.js";
 
 export const WEIGHT_LAYOUTS = ["inOut", "outIn"] as const;
-/** How the matrix of y = x W lies: "inOut" as W [in, out], as in Keras; "outIn" as its transpose [out, in], as in PyTorch. */
+/** How the matrix of y = x W lies: "inOut" is W [in, out], as in Keras; "outIn" is its transpose [out, in], as in PyTorch. */
 export type WeightLayout = (typeof WEIGHT_LAYOUTS)[number];
 
 export const PACK_MATRIX: Operation = { name: "packMatrix", options: [], places: [] };
@@ -25,7 +25,7 @@ export const PACK_MATRIX: Operation = { name: "packMatrix", options: [], places:
  * packed.dispose();
  */
 export class PackedMatrix {
-  /** Rows of W [depth, columns]: numbers that go into each sum. */
+  /** Rows of W [depth, columns]: the number of products in each sum. */
   readonly depth: number;
   /** Columns of W. */
   readonly columns: number;
@@ -41,7 +41,7 @@ export class PackedMatrix {
     Object.freeze(this); // its sizes bound what the kernels read
   }
 
-  /** Gives the memory back. Disposing twice does nothing. */
+  /** Frees the memory. Disposing twice does nothing. */
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
@@ -54,7 +54,7 @@ export class PackedMatrix {
   }
 
   /**
-   * Whether a value is one, and not a proxy of one.
+   * Whether a value is a packed matrix, not a proxy of one.
    * @internal
    */
   static is(value: unknown): value is PackedMatrix {

@@ -1,7 +1,7 @@
-/** Activation functions in float64, as they are defined. */
+/** Activation functions in float64, by their definitions. */
 import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
-/** Each by its name; 0 at −∞ is the limit, where x · 0 would be NaN. */
+/** The functions by name; the limit at −∞ is 0, where x · 0 would be NaN. */
 const FUNCTIONS = {
   gelu: (x: number): number => (x === -Infinity ? 0 : x * normalDistribution(x)), // Hendrycks & Gimpel 2016, arXiv:1606.08415
   "gelu-tanh": (x: number): number => (x === -Infinity ? 0 : x * sigmoid(2 * Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))), // (1 + tanh(u)) / 2 = σ(2u)
@@ -14,8 +14,8 @@ const FUNCTIONS = {
 /**
  * activation(x), or activation(x) · gate (Shazeer 2020, arXiv:2002.05202).
  *
- * @param gate  of the sizes of x
- * @returns { data, dims } of the sizes of x
+ * @param gate  has the sizes of x
+ * @returns { data, dims } with the sizes of x
  *
  * @example
  * import { activate } from "headwise/reference";
@@ -32,7 +32,7 @@ export function activate(
   return { data, dims: x.dims };
 }
 
-/** Without cancellation, on either side. */
+/** Nothing cancels, for either sign of x. */
 function sigmoid(x: number): number {
   return x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x));
 }

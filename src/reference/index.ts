@@ -1,4 +1,4 @@
-/** The operations as they are defined, in float64: the truth that the kernels are held against. */
+/** The operations by their definitions, in float64: the kernels are tested against them. */
 export { matmul, type ReferenceMatmulOptions } from "./matmul.js";
 export { activate } from "./activate.js";
 export { linearAttention, type ReferenceLinearOptions } from "./linearAttention.js";

@@ -1,10 +1,10 @@
 /**
- * Linear attention in float64, as it is defined: a state that takes one key after the other. Katharopoulos et al. 2020,
- * arXiv:2006.16236; with rules as the operator LinearAttention of ONNX has them.
+ * Linear attention in float64, by its definition: a state that takes in one key after the other. Katharopoulos et al. 2020,
+ * arXiv:2006.16236; with the rules of ONNX's operator LinearAttention.
  */
 import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
-/** A function of one tensor: the same sizes, but for the last. */
+/** A function of one tensor: its result has the same sizes except for the last. */
 type ReferenceFeatureMap = (x: ReferenceTensor) => ReferenceTensor;
 
 /** The options of `FullEngine.linearAttention`, with the same meanings and defaults. Nothing is checked. */
@@ -22,7 +22,7 @@ export interface ReferenceLinearOptions {
   mask?: ReferenceTensor | undefined;
   /** For "favor+": [numKvHeads, features, headDim]. */
   projections?: ReferenceTensor | undefined;
-  /** Sums to begin with, [batch, numKvHeads, headDim, valueDim], and where to leave them. */
+  /** Initial sums [batch, numKvHeads, headDim, valueDim], and the place of the final ones. */
   initialState?: ReferenceTensor | undefined;
   finalState?: { readonly data: { [index: number]: number } } | undefined;
 }
@@ -30,7 +30,7 @@ export interface ReferenceLinearOptions {
 type Row = number[];
 
 /**
- * out_i = scale · φ(q_i)ᵀS / (scale · φ(q_i)ᵀz + eps) ,  S = Σ_j φ(k_j) v_jᵀ ,  z = Σ_j φ(k_j) ,  when causal over j ≤ i; with a rule
+ * out_i = scale · φ(q_i)ᵀS / (scale · φ(q_i)ᵀz + eps) ,  S = Σ_j φ(k_j) v_jᵀ ,  z = Σ_j φ(k_j) ,  over j ≤ i when causal; with a rule
  *
  *     S ← diag(exp(decay_t)) S          u = v_t, or β_t (v_t − Sᵀk_t)          S ← S + k_t uᵀ          out_t = scale · Sᵀq_t
  *
@@ -69,14 +69,14 @@ export function linearAttention(
 
   for (let b = 0; b < queries.batch; b++) {
     const length = keyLengths?.[b] ?? keys.rows;
-    const counts = (j: number): boolean => {
+    const isPresent = (j: number): boolean => {
       if (j >= length) return false;
       return !mask || mask.data[mask.dims.length === 1 ? j : b * keys.rows + j] !== 0;
     };
     for (let h = 0; h < values.heads; h++) {
       const keyHead = Math.floor((h * keys.heads) / values.heads);
       const map = mapOf(featureMap, options.projections, h);
-      const mapped = Array.from({ length: keys.rows }, (_, j) => (counts(j) ? map(keys.row(b, j, keyHead)) : []));
+      const mapped = Array.from({ length: keys.rows }, (_, j) => (isPresent(j) ? map(keys.row(b, j, keyHead)) : []));
       if (featureMap === "softmax") softmaxOverRows(mapped);
       const numFeatures = map(new Array<number>(keys.channels).fill(0)).length;
 
@@ -91,10 +91,10 @@ export function linearAttention(
         if (decay && j < length) {
           for (const [f, row] of sums.entries()) {
             const factor = Math.exp(elementOf(decay, layout, b, j, h, f, keys.rows, values.heads));
-            sums[f] = row.map((sum) => (factor === 0 ? 0 : factor * sum)); // cleared, whatever it held
+            sums[f] = row.map((sum) => (factor === 0 ? 0 : factor * sum)); // cleared, also of NaN
           }
         }
-        if (!counts(j)) return;
+        if (!isPresent(j)) return;
         let u = values.row(b, j, h);
         if (beta) {
           const found = read(mapped[j]!);
@@ -131,7 +131,7 @@ export function linearAttention(
   return result;
 }
 
-/** Rows of channels of a tensor in either layout, or of rank 2. */
+/** Rows of channels of a tensor in either layout or of rank 2. */
 class Rows {
   readonly batch: number;
   readonly rows: number;
@@ -224,7 +224,7 @@ function softmax(x: Row): Row {
   return powers.map((power) => (sum === 0 ? 0 : power / sum));
 }
 
-/** Softmax of each channel over the rows that there are. */
+/** Softmax of each channel over the rows that are present. */
 function softmaxOverRows(rows: Row[]): void {
   const present = rows.filter((row) => row.length > 0);
   for (let d = 0; d < (present[0]?.length ?? 0); d++) {

@@ -1,12 +1,12 @@
-/** Matrix product in float64, as it is defined. */
+/** Matrix product in float64, by its definition. */
 import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
-/** The options of `FullEngine.matmul` that say what is computed. Nothing is checked. */
+/** The options of `FullEngine.matmul` that affect values. Nothing is checked. */
 export interface ReferenceMatmulOptions {
   transposeA?: boolean | undefined;
   transposeB?: boolean | undefined;
   bias?: ReferenceTensor | undefined;
-  /** What the sums begin with. */
+  /** The initial sums. */
   initial?: ReferenceTensor | undefined;
 }
 
@@ -42,9 +42,9 @@ export function matmul(
         const index = (entry * rows + i) * columns + j;
         let sum = initial ? initial.data[index]! : 0;
         for (let k = 0; k < depth; k++) {
-          const left = a.data[aStart + (transposeA ? k * rows + i : i * depth + k)]!;
-          const right = b.data[bStart + (transposeB ? j * depth + k : k * columns + j)]!;
-          sum += left * right;
+          const aElement = a.data[aStart + (transposeA ? k * rows + i : i * depth + k)]!;
+          const bElement = b.data[bStart + (transposeB ? j * depth + k : k * columns + j)]!;
+          sum += aElement * bElement;
         }
         data[index] = bias ? sum + bias.data[j]! : sum;
       }
@@ -61,7 +61,7 @@ function lastTwo(dims: readonly number[], isTransposed: boolean): [number, numbe
 /** Size of leading axis `axis` of `rank`, 1 where a tensor has fewer. */
 const sizeAt = (dims: readonly number[], axis: number, rank: number): number => dims[dims.length - 2 - rank + axis] ?? 1;
 
-/** The entry of a tensor that an entry of the result takes. */
+/** The entry of a tensor that an entry of the result uses. */
 function entryOf(entry: number, leading: readonly number[], dims: readonly number[]): number {
   let found = 0;
   let stride = 1;

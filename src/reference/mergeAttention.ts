@@ -1,7 +1,7 @@
-/** Attention on the union of disjoint sets of keys, from the results on each, in float64. Dao et al. 2023, Flash-Decoding. */
+/** Attention over the union of disjoint sets of keys, from the results on each set, in float64. Dao et al. 2023, Flash-Decoding. */
 import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
-/** What attention on one set of keys gave: out [batch, seqLen, numHeads, valueDim] and logSumExp [batch, numHeads, seqLen]. */
+/** The results of attention on one set of keys: out [batch, seqLen, numHeads, valueDim] and logSumExp [batch, numHeads, seqLen]. */
 export interface ReferencePart {
   readonly out: ReferenceTensor;
   readonly logSumExp: ReferenceTensor;
@@ -10,7 +10,7 @@ export interface ReferencePart {
 /**
  * out = Σ_p exp(logSumExp_p − logSumExp) out_p, with logSumExp = ln Σ_p exp(logSumExp_p)
  *
- * @returns { out, logSumExp } of the parts' sizes
+ * @returns { out, logSumExp } with the parts' sizes
  *
  * @example
  * import { mergeAttention } from "headwise/reference";

@@ -1,10 +1,10 @@
-/** Multi-head attention in float64, head by head as it is defined. Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2. */
+/** Multi-head attention in float64, head by head, by its definition. Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2. */
 import type { MultiHeadAttentionConfig } from "../multiHead/config.js";
 import { mergeAttention } from "./mergeAttention.js";
 import { type ReferenceRotaryOptions, rotary } from "./rotary.js";
 import { type Place, type ReferenceOptions, type ReferenceResult, type ReferenceTensor, scaledDotProductAttention, sequenceOf } from "./scaledDotProductAttention.js";
 
-/** The parameters of `createMultiHeadAttention`, of the same sizes. */
+/** The parameters of `createMultiHeadAttention`, with the same sizes. */
 export type ReferenceParameters = { readonly out: ReferenceTensor } & {
   readonly [
     Name in
@@ -12,7 +12,7 @@ export type ReferenceParameters = { readonly out: ReferenceTensor } & {
   ]?: ReferenceTensor | undefined;
 };
 
-/** The options of `MultiHeadAttention.forward` but for memory and cache, which change nothing. */
+/** The options of `MultiHeadAttention.forward` except for memory and cache, which do not affect values. */
 export interface ReferenceMultiHeadOptions extends Omit<ReferenceOptions, "layout"> {
   key?: ReferenceTensor | undefined;
   value?: ReferenceTensor | undefined;
@@ -71,7 +71,7 @@ export function multiHeadAttention(
   const rows = heads.data.length / (numHeads * valueDim);
   const gated = heads.data.map((element, index) => {
     const gate = headGates?.[Math.floor(index / valueDim) % numHeads] ?? 1;
-    return gate === 0 ? 0 : gate * element; // not 0 · NaN: a head at 0 is not there
+    return gate === 0 ? 0 : gate * element; // not 0 · NaN: a gate of 0 removes the head
   });
   const output = { inDim: numHeads * valueDim, columns: outDim, allColumns: outDim, weightLayout, matrix: parameters.out };
   const { data } = apply({ ...output, bias: outBias, firstColumn: 0, firstBias: 0 }, { data: gated, dims: [rows, output.inDim] }, [
@@ -124,7 +124,7 @@ function normalize({ data, dims }: ReferenceResult, parameters: ReferenceTensor 
   return { data: normalized, dims };
 }
 
-/** Where rows and keys stand, counted from the first key of their sequence. */
+/** Positions of rows and keys, counted from the first key of their sequence. */
 export function positionsOf(
   options: ReferenceOptions,
   q: Pick<ReferenceResult, "dims">,
@@ -165,7 +165,7 @@ function extraKeys(
   return { k: extra(biasK, headDim), v: extra(biasV, valueDim) };
 }
 
-/** Attention on keys under the options, and on extra keys that they don't concern: merged as parts of one softmax. */
+/** Attention on keys under the options, and on extra keys that options do not affect: merged as parts of one softmax. */
 function attendWithExtraKeys(
   q: ReferenceResult,
   k: ReferenceResult,

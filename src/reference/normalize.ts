@@ -1,4 +1,4 @@
-/** Normalization of rows in float64, as it is defined. */
+/** Normalization of rows in float64, by its definition. */
 import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
 /** The options of `FullEngine.layerNorm` and `FullEngine.rmsNorm`, with the same meanings and defaults. Nothing is checked. */
@@ -11,7 +11,7 @@ export interface ReferenceNormOptions {
 /**
  * (x − mean) / √(variance + eps) · weight + bias of each row. Ba, Kiros & Hinton 2016, arXiv:1607.06450.
  *
- * @returns { data, dims } of the sizes of x
+ * @returns { data, dims } with the sizes of x
  *
  * @example
  * import { layerNorm } from "headwise/reference";
@@ -29,7 +29,7 @@ export function layerNorm(x: ReferenceTensor, { weight, bias, eps = 1e-5 }: Refe
 /**
  * x / √(mean of x² + eps) · weight of each row. Zhang & Sennrich 2019, arXiv:1910.07467.
  *
- * @returns { data, dims } of the sizes of x
+ * @returns { data, dims } with the sizes of x
  *
  * @example
  * import { rmsNorm } from "headwise/reference";

@@ -1,4 +1,4 @@
-/** Rotary position embedding in float64, as it is defined. Su et al. 2021, arXiv:2104.09864. */
+/** Rotary position embedding in float64, by its definition. Su et al. 2021, arXiv:2104.09864. */
 import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
 /** The options of `FullEngine.rotary`, with the same meanings and defaults. Nothing is checked. */
@@ -14,10 +14,10 @@ export interface ReferenceRotaryOptions {
 }
 
 /**
- * (a, b) → (a cos θ − b sin θ, b cos θ + a sin θ) of each pair i of channels, θ = position · base^(−2i / rotaryDim).
+ * (a, b) → (a cos θ − b sin θ, b cos θ + a sin θ) for each pair i of channels, θ = position · base^(−2i / rotaryDim).
  *
  * @param x  [batch, seqLen, heads, headDim], or [batch, heads, seqLen, headDim] with layout "bhsd", or [seqLen, headDim]
- * @returns { data, dims } of the sizes of x
+ * @returns { data, dims } with the sizes of x
  *
  * @example
  * import { rotary } from "headwise/reference";

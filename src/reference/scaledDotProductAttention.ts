@@ -1,4 +1,4 @@
-/** Scaled dot-product attention in float64, as it is defined. Vaswani et al. 2017, arXiv:1706.03762, eq. 1. */
+/** Scaled dot-product attention in float64, by its definition. Vaswani et al. 2017, arXiv:1706.03762, eq. 1. */
 
 /** Numbers and their sizes. */
 export interface ReferenceTensor {
@@ -6,13 +6,13 @@ export interface ReferenceTensor {
   readonly dims: readonly number[];
 }
 
-/** What the definitions return. */
+/** The result of a definition. */
 export interface ReferenceResult {
   readonly data: Float64Array;
   readonly dims: readonly number[];
 }
 
-/** A place for results that the caller brings. */
+/** The caller's place for a result. */
 export interface Place {
   readonly data: { [index: number]: number };
   readonly dims: readonly number[];
@@ -129,7 +129,7 @@ export function scaledDotProductAttention(
   return { data: out, dims: [...q.dims.slice(0, -1), valueDim] };
 }
 
-/** Keys of the sequence that row `i` belongs to, where its rows that count end, and where the row stands: a key has its index. */
+/** The keys of row `i`'s sequence, the end of its rows, and the row's position; a key's position is its index. */
 export function sequenceOf(
   { cuSeqlensQ, cuSeqlensK = cuSeqlensQ, ...options }: ReferenceOptions,
   b: number,

@@ -1,4 +1,4 @@
-/** Softmax along an axis in float64, as it is defined. */
+/** Softmax along an axis in float64, by its definition. */
 import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
 /** The options of `FullEngine.softmax`, with the same meanings and defaults. Nothing is checked. */
@@ -11,9 +11,9 @@ export interface ReferenceSoftmaxOptions {
 }
 
 /**
- * out_j = exp(s_j) / Σ_j' exp(s_j') along the axis, s = scale · x + bias, over what mask and bias leave visible.
+ * out_j = exp(s_j) / Σ_j' exp(s_j') along the axis, s = scale · x + bias, over the elements that mask and bias leave visible.
  *
- * @returns { data, dims } of the sizes of x
+ * @returns { data, dims } with the sizes of x
  *
  * @example
  * import { softmax } from "headwise/reference";
@@ -49,7 +49,7 @@ export function softmax(x: ReferenceTensor, options: ReferenceSoftmaxOptions = {
   return { data, dims };
 }
 
-/** What a mask or bias says of an element of a tensor of sizes `full`; undefined beyond the end of a short last axis. */
+/** The element of a mask or bias for an element of a tensor of sizes `full`; undefined beyond a short last axis. */
 function elementUnder({ data, dims }: ReferenceTensor, full: readonly number[], index: number): number | undefined {
   let [stride, offset] = [1, 0];
   for (let axis = full.length - 1; axis >= full.length - dims.length; axis--) {

@@ -11,14 +11,14 @@ import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js"
 
 /** Options of `activate`. */
 export interface ActivateOptions<Out extends Float32Tensor = Float32Tensor> {
-  /** Multiplies the result element by element, as in SwiGLU and GEGLU: of the sizes of x. Default none. */
+  /** Multiplies the result element by element, as in SwiGLU and GEGLU; has the sizes of x. Default none. */
   gate?: TensorLike | undefined;
   /** Receives the result, and is returned; may be the tensor x. */
   out?: Out | undefined;
 }
 
 export const ACTIVATE: Operation = { name: "activate", options: ["gate", "out"], places: ["out"] };
-/** Multiply-adds of an element, roughly. */
+/** Cost of an element in multiply-adds, roughly. */
 const WORK = 12;
 
 /**
@@ -32,10 +32,10 @@ export function activate<Out extends Float32Tensor = ResultTensor>(
   options: ActivateOptions<Out> = {},
 ): Out {
   const call = Call.of(runtime, ACTIVATE, options);
-  const { gate: givenGate, out: returned } = options;
+  const { gate: gateOption, out: returned } = options;
   const input = call.numbers("x", x);
   const number = ACTIVATIONS.indexOf(oneOf(ACTIVATE.name, "kind", kind, ACTIVATIONS));
-  const gate = optional(givenGate, (value) => call.numbers("gate", value));
+  const gate = optional(gateOption, (value) => call.numbers("gate", value));
   if (gate) expectDims(ACTIVATE.name, gate, input.dims, "as x");
   const place = optional(returned, (value) => call.place("out", value, input.dims, "as x"));
   call.close(() => input);

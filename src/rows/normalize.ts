@@ -12,7 +12,7 @@ import { launch } from "../call/launch.js";
 export interface RmsNormOptions<Out extends Float32Tensor = Float32Tensor> {
   /** Multiplies each normalized row [length]. Default 1. */
   weight?: TensorLike | undefined;
-  /** Added to the mean square, so that rows of zeros don't divide by zero. Default 1e-6, for `layerNorm` 1e-5. */
+  /** Added to the mean square to avoid a division by zero in rows of zeros. Default 1e-6, for `layerNorm` 1e-5. */
   eps?: number | undefined;
   /** Receives the result, and is returned; may be the tensor x. */
   out?: Out | undefined;
@@ -26,7 +26,7 @@ export interface LayerNormOptions<Out extends Float32Tensor = Float32Tensor> ext
 
 export const LAYER_NORM: Operation = { name: "layerNorm", options: ["weight", "bias", "eps", "out"], places: ["out"] };
 export const RMS_NORM: Operation = { name: "rmsNorm", options: ["weight", "eps", "out"], places: ["out"] };
-/** Multiply-adds of an element, roughly. */
+/** Cost of an element in multiply-adds, roughly. */
 const WORK = 8;
 
 /**
@@ -62,7 +62,7 @@ function normalize<Out extends Float32Tensor>(
 ): Out {
   const operation = descriptor.name;
   const call = Call.of(runtime, descriptor, options);
-  const { weight: givenWeight, bias: givenBias, eps = defaultEps, out: returned } = options;
+  const { weight: weightOption, bias: biasOption, eps = defaultEps, out: returned } = options;
   const input = call.numbers("x", x);
   const length = input.dims.at(-1);
   if (length === undefined) throw wrongValue(operation, '"x" has no axes, expected at least 1');
@@ -72,8 +72,8 @@ function normalize<Out extends Float32Tensor>(
     expectDims(operation, operand, [length], "the last axis of x");
     return operand;
   };
-  const weight = optional(givenWeight, (value) => read("weight", value));
-  const bias = descriptor === RMS_NORM ? undefined : optional(givenBias, (value) => read("bias", value));
+  const weight = optional(weightOption, (value) => read("weight", value));
+  const bias = descriptor === RMS_NORM ? undefined : optional(biasOption, (value) => read("bias", value));
   const place = optional(returned, (value) => call.place("out", value, input.dims, "as x"));
   call.close(() => input);
 

@@ -15,11 +15,11 @@ export interface SoftmaxOptions<Out extends Float32Tensor = Float32Tensor> {
   /** Factor on x. Default 1. */
   scale?: number | undefined;
   /**
-   * Bytes, other than 0 where an element counts; the others are 0 (log: −∞) and have no influence. Broadcasts to the sizes of x,
-   * aligned to the right; where the axis is the last one, a last axis shorter than x's, but not 1, hides the elements beyond it.
+   * Bytes: elements at 0 are left out, and their results are 0 (log: −∞). Broadcasts to the sizes of x,
+   * aligned to the right; if `axis` is the last one, a last axis shorter than x's, but not 1, hides the elements beyond it.
    */
   mask?: TensorLike | undefined;
-  /** Added to scale · x; −∞ hides an element. Broadcasts as `mask` does. */
+  /** Added to scale · x; −∞ hides an element. Broadcasts like `mask`. */
   bias?: TensorLike | undefined;
   /** Whether results are logarithms: scale · x + bias − ln Σ exp(scale · x + bias). Default false. */
   log?: boolean | undefined;
@@ -32,10 +32,10 @@ export const SOFTMAX: Operation = {
   options: ["axis", "scale", "mask", "bias", "log", "out"],
   places: ["out"],
 };
-/** Multiply-adds of an element, roughly. */
+/** Cost of an element in multiply-adds, roughly. */
 const WORK = 12;
 
-/** A mask or bias, and how it lies under x. */
+/** A mask or bias, and its strides under the axes of x. */
 interface Broadcast {
   readonly operand: Operand;
   readonly strides: readonly number[];
@@ -51,14 +51,14 @@ export function softmax<Out extends Float32Tensor = ResultTensor>(
   options: SoftmaxOptions<Out> = {},
 ): Out {
   const call = Call.of(runtime, SOFTMAX, options);
-  const { axis: givenAxis = -1, scale = 1, mask: givenMask, bias: givenBias, log = false, out: returned } = options;
+  const { axis: axisOption = -1, scale = 1, mask: maskOption, bias: biasOption, log = false, out: returned } = options;
   const input = call.numbers("x", x);
-  const axis = axisOf(input, givenAxis);
+  const axis = axisOf(input, axisOption);
   const factor = float32(SOFTMAX.name, "scale", scale);
   const isLog = oneOf(SOFTMAX.name, "log", log, [true, false]);
   const read = (operand: Operand): Broadcast => ({ operand, strides: stridesOf(operand, input, axis) });
-  const mask = optional(givenMask, (value) => read(call.mask("mask", value)));
-  const bias = optional(givenBias, (value) => read(call.numbers("bias", value)));
+  const mask = optional(maskOption, (value) => read(call.mask("mask", value)));
+  const bias = optional(biasOption, (value) => read(call.numbers("bias", value)));
   const place = optional(returned, (value) => call.place("out", value, input.dims, "as x"));
   call.close(() => input);
 
@@ -107,7 +107,7 @@ function axisOf({ dims }: Operand, axis: unknown): number {
   return index < 0 ? rank + index : index;
 }
 
-/** How a mask or bias lies under x; what doesn't fit is a RangeError. */
+/** The strides of a mask or bias under the axes of x. @throws {RangeError} sizes that do not broadcast */
 function stridesOf({ name, dims }: Operand, x: Operand, axis: number): number[] {
   const rank = x.dims.length;
   const problem = (what: string): RangeError =>
@@ -124,7 +124,7 @@ function stridesOf({ name, dims }: Operand, x: Operand, axis: number): number[] 
   return stridesUnder(dims, rank);
 }
 
-/** Elements of the last axis that a mask or bias reaches. */
+/** Number of elements of the last axis that a mask or bias covers. */
 const coveredBy = (broadcast: Broadcast | undefined, length: number): number => {
   const size = broadcast?.operand.dims.at(-1) ?? 1;
   return size > 1 && size < length ? size : length;

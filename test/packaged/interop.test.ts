@@ -38,7 +38,7 @@ const ONNXRUNTIME = {
     float64: refused("TypeError", `"q" ${NUMBERS} Float64Array(1080) of type "float64"`),
     uint16: refused("TypeError", `"k" ${NUMBERS} Uint16Array(1080) of type "uint16"`),
     int8: refused("TypeError", `"v" ${NUMBERS} Int8Array(1080) of type "int8"`),
-    "on the GPU": refused("TypeError", '"q" lies on "gpu-buffer", expected "cpu"; await its getData() first'),
+    "on the GPU": refused("TypeError", '"q" is on "gpu-buffer", expected "cpu"; await its getData() first'),
     disposed: refused("Error", '"v" has been disposed of'),
     "sizes as int64": refused("TypeError", '"q.dims[0]" must be an integer from 0 to 1073741824, got 2n'),
   },
@@ -81,11 +81,8 @@ const LIBRARIES: Library[] = [
       "its data is": "function",
       int32: refused("TypeError", `"q" ${NUMBERS} Int32Array(1080)`),
       strings: refused("TypeError", '"q" must be a tensor { data, dims } or { shape, dataSync() }, got an object'),
-      "a tensor as the place for results": refused(
-        "TypeError",
-        '"out" must be { data, dims }: what dataSync() gives may be a copy',
-      ),
-      disposed: refused("Error", `"k" can't be read (Error: Tensor is disposed.)`),
+      "a tensor as the place for results": refused("TypeError", '"out" must be { data, dims }: dataSync() may return a copy'),
+      disposed: refused("Error", `"k" cannot be read (Error: Tensor is disposed.)`),
     },
   },
   {
@@ -99,8 +96,8 @@ const LIBRARIES: Library[] = [
       "its data is": "function",
       "a bool mask": refused("TypeError", `${NO_MASK} Int32Array(81)`),
       int32: refused("TypeError", `"q" ${NUMBERS} Int32Array(1080)`),
-      "used up": refused("Error", `"v" can't be read ${USED_UP}`),
-      "the same array three times": refused("Error", `"k" can't be read ${USED_UP}`),
+      "used up": refused("Error", `"v" cannot be read ${USED_UP}`),
+      "the same array three times": refused("Error", `"k" cannot be read ${USED_UP}`),
     },
   },
 ];
