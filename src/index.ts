@@ -22,7 +22,20 @@ export type { MultiHeadAttentionParameters } from "./multiHead/parameters.js";
 export type { FromTorchOptions, TorchStateDict } from "./multiHead/torchStateDict.js";
 export type { PackedMatrix, WeightLayout } from "./product/packedMatrix.js";
 export type { MatmulOptions } from "./product/matmul.js";
-export { and, applyMask, causalMask, documentMask, type Mask, type MaskOptions, not, or, paddingMask, prefixMask, windowMask, type WindowMaskOptions } from "./attention/masks.js";
+export {
+  and,
+  applyMask,
+  causalMask,
+  documentMask,
+  type Mask,
+  type MaskOptions,
+  not,
+  or,
+  paddingMask,
+  prefixMask,
+  windowMask,
+  type WindowMaskOptions,
+} from "./attention/masks.js";
 export type { ActivateOptions } from "./rows/activate.js";
 export type { AttentionPlan } from "./attention/attentionCall.js";
 export type { AttentionPart, MergeOptions } from "./attention/mergeAttention.js";

@@ -5,7 +5,14 @@ import { describe, float32, integer, oneOf, wrongKind, wrongValue, MAX_POSITION,
 import type { AttentionOptions } from "./options.js";
 import { type Operand } from "../call/operand.js";
 import { type AttentionParams, SCORES_STAGES, type SequenceParams } from "../runtime/abi.generated.js";
-import { type AttentionShape, attentionShape, type BroadcastStrides, broadcastStrides, type CachedKeys, cachedShape } from "./shape.js";
+import {
+  type AttentionShape,
+  attentionShape,
+  type BroadcastStrides,
+  broadcastStrides,
+  type CachedKeys,
+  cachedShape,
+} from "./shape.js";
 import type { Float32Tensor, TensorLike } from "../call/tensor.js";
 import { sequencesOf } from "./sequences.js";
 

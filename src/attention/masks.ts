@@ -3,7 +3,25 @@
  * them broadcast to [batch, numHeads, seqLen, kvLen]. Plain arithmetic: no engine is needed.
  */
 import { broadcastDims, eachRow, stridesUnder } from "../call/broadcast.js";
-import { describe, integer, knownOptions, show, wrongKind, wrongValue, integersOf, isAbsent, MAX_POSITION, typedArrayName, typedArrayLength, readDims, plainView, listLength, isObject, isArray, elementsOf } from "../check.js";
+import {
+  describe,
+  integer,
+  knownOptions,
+  show,
+  wrongKind,
+  wrongValue,
+  integersOf,
+  isAbsent,
+  MAX_POSITION,
+  typedArrayName,
+  typedArrayLength,
+  readDims,
+  plainView,
+  listLength,
+  isObject,
+  isArray,
+  elementsOf,
+} from "../check.js";
 import type { ResultTensor } from "../call/tensor.js";
 
 /** Bytes, 1 where a query may attend. */

@@ -8,7 +8,14 @@ import { runWritten } from "../call/launch.js";
 import type { Operation } from "../call/operation.js";
 import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
-import { type AttentionParams, PANEL, SEQUENCE_PARAMS_BYTES, type SharedKernel, writeAttentionParams, writeSequenceParams } from "../runtime/abi.generated.js";
+import {
+  type AttentionParams,
+  PANEL,
+  SEQUENCE_PARAMS_BYTES,
+  type SharedKernel,
+  writeAttentionParams,
+  writeSequenceParams,
+} from "../runtime/abi.generated.js";
 import { unitsOf, workspaceBytesOf } from "../runtime/kernels.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";

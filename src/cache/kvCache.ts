@@ -3,7 +3,18 @@
 import { Call } from "../call/call.js";
 import { type Layout, LAYOUTS } from "../call/layout.js";
 import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions } from "../attention/options.js";
-import { describe, integer, oneOf, wrongKind, wrongMoment, wrongValue, integersOf, isAbsent, MAX_POSITION, isObject } from "../check.js";
+import {
+  describe,
+  integer,
+  oneOf,
+  wrongKind,
+  wrongMoment,
+  wrongValue,
+  integersOf,
+  isAbsent,
+  MAX_POSITION,
+  isObject,
+} from "../check.js";
 import { ownArray } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
 import { readAttention } from "../attention/attentionCall.js";

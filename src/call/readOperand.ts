@@ -1,5 +1,17 @@
 /** The caller's tensors as operands. Each getter is read once. */
-import { describe, isObject, plainView, readDims, typedArrayBuffer, typedArrayLength, typedArrayName, typedArrayOffset, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import {
+  describe,
+  isObject,
+  plainView,
+  readDims,
+  typedArrayBuffer,
+  typedArrayLength,
+  typedArrayName,
+  typedArrayOffset,
+  wrongKind,
+  wrongMoment,
+  wrongValue,
+} from "../check.js";
 import type { CallContext } from "./callContext.js";
 import { expectDims, type HostArray, type Operand } from "./operand.js";
 import { countOf, EngineTensor } from "./tensor.js";

@@ -10,7 +10,14 @@ import type { Build } from "../runtime/builds.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own } from "../runtime/span.js";
 import { measureWideSpeedup } from "../runtime/wide.js";
-import { createTensor, type ElementType, type EngineTensor, type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
+import {
+  createTensor,
+  type ElementType,
+  type EngineTensor,
+  type Float32Tensor,
+  type ResultTensor,
+  type TensorLike,
+} from "../call/tensor.js";
 import { VERSION } from "./version.js";
 
 /** What an engine says about itself. */

@@ -2,7 +2,16 @@
 import { describe, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import { Engine, type EngineReasons } from "./engine.js";
 import type { FullEngine } from "./fullEngine.js";
-import { type EngineOptions, moduleOrBytes, type Opened, openFirst, openRuntime, type PackagedBuild, type Plan, readOptions } from "./openEngine.js";
+import {
+  type EngineOptions,
+  moduleOrBytes,
+  type Opened,
+  openFirst,
+  openRuntime,
+  type PackagedBuild,
+  type Plan,
+  readOptions,
+} from "./openEngine.js";
 
 /** How the entry of a host comes by the packaged kernels. */
 export type LoadKernels = (build: PackagedBuild, plan: Plan) => Promise<BufferSource | WebAssembly.Module>;

@@ -1,7 +1,15 @@
 /** Making an engine where one can't await, whoever holds the kernels. */
 import { describe, wrongKind } from "../check.js";
 import { FullEngine } from "./fullEngine.js";
-import { moduleOrBytes, type Opened, openFirst, openRuntime, readOptions, type SyncBuild, type SyncEngineOptions } from "./openEngine.js";
+import {
+  moduleOrBytes,
+  type Opened,
+  openFirst,
+  openRuntime,
+  readOptions,
+  type SyncBuild,
+  type SyncEngineOptions,
+} from "./openEngine.js";
 
 /** The packaged kernels, as the entry of a host has them. */
 export type HeldKernels = Record<SyncBuild, () => BufferSource | WebAssembly.Module>;

@@ -9,7 +9,12 @@ import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own, Span } from "../runtime/span.js";
 import { type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
-import { CREATE_LINEAR_ATTENTION_STATE, type LinearAttentionStateOptions, type LinearStateConfig, readLinearStateConfig } from "./stateConfig.js";
+import {
+  CREATE_LINEAR_ATTENTION_STATE,
+  type LinearAttentionStateOptions,
+  type LinearStateConfig,
+  readLinearStateConfig,
+} from "./stateConfig.js";
 import { type LinearSequence, readLinearImage, writeLinearImage } from "./stateImage.js";
 
 /** Options of linear attention. */

@@ -14,9 +14,20 @@ import { placesOf } from "./rotary.js";
 import { readSource } from "./layerRows.js";
 import { Projection, placeNumbers } from "./projection.js";
 import { readMultiHeadCall } from "./call.js";
-import { CREATE_MULTI_HEAD_ATTENTION, type LayerConfig, type MultiHeadAttentionConfig, type MultiHeadConfig, readMultiHeadConfig } from "./config.js";
+import {
+  CREATE_MULTI_HEAD_ATTENTION,
+  type LayerConfig,
+  type MultiHeadAttentionConfig,
+  type MultiHeadConfig,
+  readMultiHeadConfig,
+} from "./config.js";
 import { extraKeysOf, forward, type MultiHeadParts, onLayerScratch, projectSource } from "./forward.js";
-import { type MultiHeadAttentionParameters, multiHeadParameters, type MultiHeadParameters, readParameterOperands } from "./parameters.js";
+import {
+  type MultiHeadAttentionParameters,
+  multiHeadParameters,
+  type MultiHeadParameters,
+  readParameterOperands,
+} from "./parameters.js";
 import { pruned } from "./prunedHeads.js";
 import { FROM_TORCH, type FromTorchOptions, readTorchStateDict, torchNameOf, type TorchStateDict } from "./torchStateDict.js";
 

@@ -2,7 +2,14 @@
 import type { MultiHeadAttentionConfig } from "../multiHead/config.js";
 import { mergeAttention } from "./mergeAttention.js";
 import { type ReferenceRotaryOptions, rotary } from "./rotary.js";
-import { type Place, type ReferenceOptions, type ReferenceResult, type ReferenceTensor, scaledDotProductAttention, sequenceOf } from "./scaledDotProductAttention.js";
+import {
+  type Place,
+  type ReferenceOptions,
+  type ReferenceResult,
+  type ReferenceTensor,
+  scaledDotProductAttention,
+  sequenceOf,
+} from "./scaledDotProductAttention.js";
 
 /** The parameters of `createMultiHeadAttention`, with the same sizes. */
 export type ReferenceParameters = { readonly out: ReferenceTensor } & {

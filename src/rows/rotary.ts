@@ -7,7 +7,17 @@ import type { Operation } from "../call/operation.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
-import { computeTables, evenDim, readBase, readPlaces, readRotary, rotaryBytes, type RotaryConfig, type RotaryPositions, turn } from "./rotaryCall.js";
+import {
+  computeTables,
+  evenDim,
+  readBase,
+  readPlaces,
+  readRotary,
+  rotaryBytes,
+  type RotaryConfig,
+  type RotaryPositions,
+  turn,
+} from "./rotaryCall.js";
 
 /** Options of `rotary`. */
 export interface RotaryOptions<Out extends Float32Tensor = Float32Tensor> extends RotaryConfig, RotaryPositions {

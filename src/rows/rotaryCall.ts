@@ -2,7 +2,19 @@
 import { writeRotaryParams, writeRotaryTablesParams } from "../runtime/fullAbi.generated.js";
 import type { Call } from "../call/call.js";
 import type { Strides } from "../call/layout.js";
-import { describe, integer, oneOf, show, wrongKind, wrongValue, optional, integersOf, isAbsent, MAX_POSITION, isObject } from "../check.js";
+import {
+  describe,
+  integer,
+  oneOf,
+  show,
+  wrongKind,
+  wrongValue,
+  optional,
+  integersOf,
+  isAbsent,
+  MAX_POSITION,
+  isObject,
+} from "../check.js";
 import { type Operand } from "../call/operand.js";
 import { wholeLines } from "../runtime/arena.js";
 import { runWritten } from "../call/launch.js";
