@@ -95,7 +95,9 @@ export function float32(operation: string, name: string, value: unknown, least =
 /** Returns the value if it is one of the allowed ones. */
 export function oneOf<T extends string | boolean>(operation: string, name: string, value: unknown, allowed: readonly T[]): T {
   if (allowed.includes(value as T)) return value as T;
-  const problem = `"${name}" must be ${allowed.map(describe).join(" or ")}, got ${describe(value)}`;
+  const names = allowed.map(describe);
+  const choice = names.length > 2 ? `one of ${names.join(", ")}` : names.join(" or ");
+  const problem = `"${name}" must be ${choice}, got ${describe(value)}`;
   throw typeof value === "string" ? wrongValue(operation, problem) : wrongKind(operation, problem);
 }
 
@@ -191,5 +193,5 @@ export function elementsOf(operation: string, name: string, dims: readonly numbe
     else product *= size;
   }
   if (product <= Number.MAX_SAFE_INTEGER) return isEmpty ? 0 : product;
-  throw wrongValue(operation, `"${name}" ${show(dims)} is too large: the product of its sizes passes 2⁵³`);
+  throw wrongValue(operation, `"${name}" ${show(dims)} is too large: the product of its sizes exceeds 2⁵³`);
 }

@@ -89,7 +89,7 @@ export default [
   },
   {
     rule: "a cache image is checked whole",
-    find: "|| placesOf(config, lengths).size !== size",
+    find: "|| layoutOf(config, lengths).size !== size",
     replace: "",
     tests: CACHE,
   },

@@ -129,8 +129,8 @@ export default [
   },
   {
     rule: "keys that a layer adds to a cache stand behind those that are there",
-    find: "const keyPlaces = stored ? queryPlaces : angles &&",
-    replace: "const keyPlaces = angles &&",
+    find: "const keyAngleRows = stored ? queryAngleRows : angles &&",
+    replace: "const keyAngleRows = angles &&",
     tests: PROPERTIES,
   },
   {

@@ -21,7 +21,7 @@ export default [
   },
   {
     rule: "rotary: rows of the tables are those of the positions",
-    find: "tables ? places[row]! : row;",
+    find: "tables ? rowPositions[row]! : row;",
     replace: "row;",
     tests: ["rotary"],
   },

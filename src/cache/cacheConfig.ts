@@ -77,7 +77,7 @@ export function readCacheConfig(operation: string, options: KVCacheOptions): Cac
     dtype: oneOf<CacheType>(operation, "dtype", dtype, CACHE_TYPES),
   };
   if (config.policy === "rolling") {
-    if (config.window === undefined) throw wrongValue(operation, '"window" is missing, which policy "rolling" needs');
+    if (config.window === undefined) throw wrongValue(operation, '"window" is missing; policy "rolling" needs it');
     if (config.window >= config.capacity) {
       throw wrongValue(operation, `"capacity" is ${config.capacity}, expected at least window + 1 = ${config.window + 1}`);
     }

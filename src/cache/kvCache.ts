@@ -189,7 +189,7 @@ export class KVCache {
           `sequence ${batch} would need ${what} ${kept} + ${count} rows = ${kept + count} keys, but capacity is ${capacity}`,
         );
       }
-      if (length + count > MAX_POSITION) throw wrongValue(operation, `sequence ${batch} would pass position ${MAX_POSITION}`);
+      if (length + count > MAX_POSITION) throw wrongValue(operation, `sequence ${batch} would exceed position ${MAX_POSITION}`);
       return { sequence, first: length, end: length + count };
     });
     this.#changes++;
@@ -272,12 +272,12 @@ export class KVCache {
     for (const [batch, sequence] of this.#sequences.list.entries()) {
       const length = wanted[batch]!;
       if (length > sequence.length) {
-        throw wrongValue(operation, `sequence ${batch} has ${sequence.length} keys, and can't be cut to ${length}`);
+        throw wrongValue(operation, `sequence ${batch} has ${sequence.length} keys and cannot be truncated to ${length}`);
       }
       if (policy === "rolling" && length !== sequence.length && length - window! < sequence.evicted && sequence.evicted > 0) {
         throw wrongValue(
           operation,
-          `sequence ${batch} has given up the keys before ${sequence.evicted}, which the window of row ${length} begins with`,
+          `the window of row ${length} starts before key ${sequence.evicted}, and earlier keys of sequence ${batch} have been evicted`,
         );
       }
     }
@@ -457,13 +457,13 @@ export class KVCache {
       if (position < 0) {
         throw wrongValue(
           operation,
-          `"q" has ${queryLength} rows of sequence ${batch}, which has ${length} keys; append them first`,
+          `"q" has ${queryLength} rows of sequence ${batch}, which has ${length} keys; append theirs first`,
         );
       }
       if (policy === "rolling" && evicted > 0 && queryLength > 0 && position - window! < evicted) {
         throw wrongValue(
           operation,
-          `the window of row 0 of sequence ${batch} begins with key ${position - window!}, but those before ${evicted} were given up`,
+          `the window of row 0 of sequence ${batch} starts at key ${position - window!}, but keys before ${evicted} have been evicted`,
         );
       }
     }

@@ -73,6 +73,6 @@ export function transferRows(
     });
     const notFinite = NOT_FINITE[APPEND_RESULTS[kernels[kernel](jobPtr, blocksPtr + blocksBytes) ?? 0]!];
     if (notFinite)
-      throw wrongValue(call.operation, `"${notFinite}" holds NaN or infinity, which a cache of dtype "int8" can't keep`);
+      throw wrongValue(call.operation, `"${notFinite}" holds NaN or infinity, which a cache of dtype "int8" cannot store`);
   });
 }

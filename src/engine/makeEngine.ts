@@ -52,7 +52,7 @@ async function startThreads({ runtime, module, reasons }: Opened, plan: Plan, wh
   const { threads, createWorker, stallTimeout } = plan;
   if (threads === 1 || reasons.threads !== undefined) return reasons;
   const { memory } = runtime;
-  if (!memory.isShared) whyAlone ??= 'the module in "wasm" is for a memory that threads can\'t share';
+  if (!memory.isShared) whyAlone ??= 'the module in "wasm" was compiled for memory that threads cannot share';
   if (whyAlone !== undefined) return { ...reasons, threads: whyAlone };
   const { startPool } = await import("../runtime/pool.js");
   const { pool, reason } = await startPool({ module, memory: memory.object, threads, createWorker, stallTimeout });

@@ -152,10 +152,10 @@ export function openRuntime(operation: string, plan: Plan, wasm: BufferSource | 
   const wantsShared = plan.threads > 1 && threadsReason === undefined;
   const instance = instantiate(operation, wasm, plan.initialBytes, plan.maximumBytes, wantsShared);
   if (plan.build !== "auto" && instance.build !== plan.build) {
-    throw wrongValue(operation, `"wasm" holds build "${instance.build}", expected "${plan.build}" as in "build"`);
+    throw wrongValue(operation, `"wasm" is build "${instance.build}", but "build" asks for "${plan.build}"`);
   }
   if (plan.hasAllOperations && !hasAllOperations(instance.module)) {
-    throw wrongValue(operation, '"wasm" holds the kernels of attention alone, expected those of all operations');
+    throw wrongValue(operation, '"wasm" holds only the kernels of attention, but "operations" asks for "all"');
   }
   if (plan.build === "wide") enableWide(operation); // before any of its code is optimized
   const runtime = new Runtime(instance, plan.maximumBytes);

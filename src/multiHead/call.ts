@@ -4,10 +4,10 @@ import { FORWARD, type Given, type MultiHeadForwardOptions } from "./forwardOpti
 import { oneOf, show, wrongKind, wrongValue, optional, isAbsent } from "../check.js";
 import { type Operand, scratchTensor } from "../call/operand.js";
 import { type AttentionCall, attentionOn } from "../attention/attentionCall.js";
-import type { RotaryPlaces } from "../rows/rotaryCall.js";
+import type { RotaryAngleRows } from "../rows/rotaryCall.js";
 import type { AttentionShape } from "../attention/shape.js";
 import type { Float32Tensor, TensorLike } from "../call/tensor.js";
-import { keyPositions, placesOf, queryPositions } from "./rotary.js";
+import { keyPositions, angleRowsOf, queryPositions } from "./rotary.js";
 import { readRows, readSource, type RowSizes, type SourceRows } from "./layerRows.js";
 import { type MultiHeadConfig, readHeadGates } from "./config.js";
 import { type StoredKeys, storedKeys } from "./storedKeys.js";
@@ -28,8 +28,8 @@ export interface MultiHeadCall {
   /** Attention of q on them, or on what is stored. */
   readonly attention: AttentionCall;
   /** Where rows and keys stand, for layers with rotary; extra keys stand nowhere. */
-  readonly queryPlaces: RotaryPlaces | undefined;
-  readonly keyPlaces: RotaryPlaces | undefined;
+  readonly queryAngleRows: RotaryAngleRows | undefined;
+  readonly keyAngleRows: RotaryAngleRows | undefined;
   readonly headGates: readonly number[];
   readonly out: Operand | undefined;
   readonly outDims: readonly number[];
@@ -76,9 +76,9 @@ export function readMultiHeadCall(
 
   const { angles } = config;
   const where = { shape, sequences: attention.sequences };
-  const queryPlaces = angles && placesOf(call.operation, angles, queryPositions(where));
+  const queryAngleRows = angles && angleRowsOf(call.operation, angles, queryPositions(where));
   // what a cache gets are the rows themselves
-  const keyPlaces = stored ? queryPlaces : angles && placesOf(call.operation, angles, keyPositions(where, keyRows));
+  const keyAngleRows = stored ? queryAngleRows : angles && angleRowsOf(call.operation, angles, keyPositions(where, keyRows));
 
   const outDims = [...input.dims.slice(0, -1), outDim];
   const out = optional(given.out, (place) => call.place("out", place, outDims, "rows of x, outDim"));
@@ -100,8 +100,8 @@ export function readMultiHeadCall(
     projected,
     added: stored?.added,
     attention,
-    queryPlaces,
-    keyPlaces,
+    queryAngleRows,
+    keyAngleRows,
     headGates,
     out,
     outDims,
@@ -115,16 +115,17 @@ export function readMultiHeadCall(
 function assertTogether(operation: string, { embedDim, kDim, vDim }: MultiHeadConfig, extraKeys: number, given: Given): void {
   const isGiven = (name: keyof Given): boolean => !isAbsent(given[name]);
   const sources = (["memory", "cache", "key"] as const).filter(isGiven);
-  if (sources.length > 1) throw wrongValue(operation, `"${sources[0]}" can't go with "${sources[1]}": keys come from one of them`);
+  if (sources.length > 1)
+    throw wrongValue(operation, `"${sources[0]}" cannot be combined with "${sources[1]}": keys come from one of them`);
   const [source] = sources;
-  if (isGiven("value") && source !== "key") throw wrongKind(operation, '"key" is missing, which "value" goes with');
+  if (isGiven("value") && source !== "key") throw wrongKind(operation, '"key" is missing; "value" needs it');
   if (source === "cache" && extraKeys > 0) {
-    throw wrongValue(operation, '"cache" needs a layer without biasK and addZeroAttention, whose keys stand behind all others');
+    throw wrongValue(operation, '"cache" needs a layer without biasK and addZeroAttention, whose keys come after all others');
   }
   if (source !== "memory" && source !== "key" && (kDim !== embedDim || vDim !== embedDim)) {
     throw wrongKind(
       operation,
-      `"key" is missing: this layer makes keys of kDim ${kDim} and values of vDim ${vDim} numbers, x has ${embedDim}`,
+      `"key" is missing: this layer projects keys from kDim ${kDim} and values from vDim ${vDim} numbers, but x has ${embedDim}`,
     );
   }
 }

@@ -118,7 +118,7 @@ export function readMultiHeadConfig(call: Call, config: MultiHeadAttentionConfig
     throw wrongValue(call.operation, `"numHeads" is ${numHeads}, expected a multiple of numKvHeads ${numKvHeads}`);
   }
   if (headDim === undefined && heads.embedDim % heads.numHeads !== 0) {
-    throw wrongValue(call.operation, `"headDim" is missing: embedDim ${embedDim} is no multiple of numHeads ${numHeads}`);
+    throw wrongValue(call.operation, `"headDim" is missing: embedDim ${embedDim} is not a multiple of numHeads ${numHeads}`);
   }
   const channels = headDim === undefined ? heads.embedDim / heads.numHeads : size("headDim", headDim);
   return {
@@ -158,7 +158,7 @@ function epsOf(operation: string, qkNorm: unknown): number | undefined {
     throw wrongKind(operation, `"qkNorm" must be true, false or { eps }, got ${describe(qkNorm)}`);
   }
   for (const name of Object.keys(qkNorm)) {
-    if (name !== "eps") throw wrongKind(operation, `unknown option "qkNorm.${name}"; there is eps`);
+    if (name !== "eps") throw wrongKind(operation, `unknown option "qkNorm.${name}"; the only option is eps`);
   }
   return float32(operation, "qkNorm.eps", (qkNorm as { eps?: unknown }).eps ?? DEFAULT_EPS, 0);
 }

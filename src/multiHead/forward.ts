@@ -6,13 +6,13 @@ import { onScratch } from "../call/scratch.js";
 import { Call } from "../call/call.js";
 import { handBack, newResult, type Operand, scratchTensor } from "../call/operand.js";
 import { normalizeRows } from "../rows/normalize.js";
-import type { RotaryPlaces } from "../rows/rotaryCall.js";
+import type { RotaryAngleRows } from "../rows/rotaryCall.js";
 import { attendTo } from "../attention/scaledDotProductAttention.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { EngineTensor, Float32Tensor } from "../call/tensor.js";
 import { averageOverHeads, gateHeads } from "./heads.js";
-import { placedAngles, turnHeads } from "./rotary.js";
+import { anglesAt, rotateInPlace } from "./rotary.js";
 import { type SourceRows } from "./layerRows.js";
 import type { Projection } from "./projection.js";
 import type { MultiHeadCall } from "./call.js";
@@ -45,8 +45,8 @@ export interface ProjectedKeys {
 export const extraKeysOf = ({ biasK, config }: Pick<MultiHeadParts, "biasK" | "config">): number =>
   (biasK ? 1 : 0) + (config.addZeroAttention ? 1 : 0);
 
-/** Gives tensors places one after the other from `ptr` on. */
-function place(tensors: readonly Operand[], ptr: number): void {
+/** Gives tensors addresses one after the other from `ptr` on. */
+function layOut(tensors: readonly Operand[], ptr: number): void {
   for (const tensor of tensors) {
     tensor.ptr = ptr;
     ptr += wholeLines(4 * tensor.count);
@@ -55,10 +55,10 @@ function place(tensors: readonly Operand[], ptr: number): void {
 
 const bytesOf = (tensors: readonly Operand[]): number => tensors.reduce((sum, { count }) => sum + wholeLines(4 * count), 0);
 
-/** Places rows from outside and tensors of the layer's own in scratch, and computes. */
+/** Copies operands to scratch, makes room for the layer's own tensors behind them, and computes. */
 export function onLayerScratch(call: Call, operands: readonly Operand[], tensors: readonly Operand[], compute: () => void): void {
   onScratch(call, [...new Set(operands)], bytesOf(tensors), (ptr) => {
-    place(tensors, ptr);
+    layOut(tensors, ptr);
     compute();
   });
 }
@@ -98,8 +98,8 @@ function compute(parts: MultiHeadParts, layerCall: MultiHeadCall, out: Operand, 
   onLayerScratch(call, operands, tensors, () => {
     parts.q.apply(call, x.ptr, q.ptr, { groups: batchSize, rows: seqLen, outRows: seqLen });
     normalizeHeads(call, parts, q, parts.qNorm);
-    rotateHeads(call, parts, q, layerCall.queryPlaces);
-    if (source && projected) projectSource(call, parts, source, projected, batchSize, layerCall.keyPlaces);
+    rotateHeads(call, parts, q, layerCall.queryAngleRows);
+    if (source && projected) projectSource(call, parts, source, projected, batchSize, layerCall.keyAngleRows);
     if (staged) staged.write({ ...projected!, count: seqLen, layout: "bshd" });
     attendTo(attended, heads);
     gateHeads(call, heads, valueDim, headGates);
@@ -116,14 +116,14 @@ export function projectSource(
   { key, value, rows }: SourceRows,
   { k, v }: ProjectedKeys,
   batchSize: number,
-  places: RotaryPlaces | undefined,
+  angleRows: RotaryAngleRows | undefined,
 ): void {
   const { biasK, biasV } = parts;
   const outRows = rows + extraKeysOf(parts);
   parts.k.apply(call, key.ptr, k.ptr, { groups: batchSize, rows, outRows });
   parts.v.apply(call, value.ptr, v.ptr, { groups: batchSize, rows, outRows });
   normalizeHeads(call, parts, k, parts.kNorm);
-  rotateHeads(call, parts, k, places);
+  rotateHeads(call, parts, k, angleRows);
   for (const [{ ptr }, bias, width] of [[k, biasK, parts.k.outDim] as const, [v, biasV, parts.v.outDim] as const]) {
     call.runtime.kernels.writeExtraRows(ptr, bias?.ptr ?? 0, batchSize, outRows, outRows - rows, width);
   }
@@ -137,6 +137,6 @@ function normalizeHeads(call: Call, { config }: MultiHeadParts, x: Operand, weig
 }
 
 /** Rotates heads by their positions, where the layer does so. */
-function rotateHeads(call: Call, { config, cos, sin }: MultiHeadParts, x: Operand, places: RotaryPlaces | undefined): void {
-  if (config.angles && places) turnHeads(call, placedAngles(config.angles, cos?.ptr, sin?.ptr), places, x);
+function rotateHeads(call: Call, { config, cos, sin }: MultiHeadParts, x: Operand, angleRows: RotaryAngleRows | undefined): void {
+  if (config.angles && angleRows) rotateInPlace(call, anglesAt(config.angles, cos?.ptr, sin?.ptr), angleRows, x);
 }

@@ -10,7 +10,7 @@ import type { EngineTensor, Float32Tensor, ResultTensor, TensorLike } from "../c
 import type { KVCacheOptions } from "../cache/cacheConfig.js";
 import { noteExtraKeys } from "./storedKeys.js";
 import { KVCache } from "../cache/kvCache.js";
-import { placesOf } from "./rotary.js";
+import { angleRowsOf } from "./rotary.js";
 import { readSource } from "./layerRows.js";
 import { Projection, placeNumbers } from "./projection.js";
 import { readMultiHeadCall } from "./call.js";
@@ -188,7 +188,7 @@ export class MultiHeadAttention {
     if (!isAbsent(keyLengths) && extraKeys > 0) {
       throw wrongValue(
         operation,
-        '"keyLengths" can\'t go with biasK and addZeroAttention, whose keys stand behind all; hide keys by a mask',
+        '"keyLengths" cannot be combined with biasK or addZeroAttention, whose keys come last; hide keys with a mask',
       );
     }
     const lengths = isAbsent(keyLengths) ? undefined : integersOf(operation, "keyLengths", keyLengths, batch, 0, source.rows);
@@ -204,10 +204,10 @@ export class MultiHeadAttention {
       const counts = lengths ?? new Array<number>(batch).fill(rows);
       const positionOf = (row: number, length: number): number => (row < Math.min(length, source.rows) ? row : 0); // others don't count
       const positions = counts.flatMap((length) => Array.from({ length: rows }, (_, row) => positionOf(row, length)));
-      const places = config.angles && placesOf(operation, config.angles, positions);
+      const angleRows = config.angles && angleRowsOf(operation, config.angles, positions);
       const staged = memory.stage(call, counts);
       onLayerScratch(call, [source.key, source.value], [k, v], () => {
-        projectSource(call, this.#parts, source, { k, v }, batch, places);
+        projectSource(call, this.#parts, source, { k, v }, batch, angleRows);
         staged.write({ k, v, count: rows, layout: "bshd" });
       });
       staged.keep();
@@ -269,7 +269,7 @@ export class MultiHeadAttention {
     const { runtime, config } = this.#parts;
     const { numHeads } = config;
     const gone = new Set(integersOf(operation, "heads", heads, undefined, 0, numHeads - 1));
-    if (gone.size === numHeads) throw wrongValue(operation, `"heads" holds all ${numHeads} heads, expected one to stay`);
+    if (gone.size === numHeads) throw wrongValue(operation, `"heads" holds all ${numHeads} heads, expected at least one to remain`);
     this.#assertReady(operation); // a getter may have disposed of the layer
     const left = Array.from({ length: numHeads }, (_, head) => head).filter((head) => !gone.has(head));
     const smaller = pruned(operation, this.#parts, left);

@@ -120,7 +120,8 @@ function assertTogether(
   const quote = (name: ParameterName): string => `"${nameOf(name)}"`;
   const refuseBoth = (whole: ParameterName, parts: readonly ParameterName[]): void => {
     const part = parts.find(isGiven);
-    if (part && isGiven(whole)) throw wrongValue(operation, `${quote(whole)} can't go with ${quote(part)}, which it contains`);
+    if (part && isGiven(whole))
+      throw wrongValue(operation, `${quote(whole)} cannot be combined with ${quote(part)}, which it contains`);
   };
   refuseBoth("qkv", ["q", "k", "v"]);
   refuseBoth("qkvBias", ["qBias", "kBias", "vBias"]);
@@ -133,11 +134,11 @@ function assertTogether(
   if (isGiven("qkv") && (kDim !== embedDim || vDim !== embedDim)) {
     throw wrongValue(
       operation,
-      `${quote("qkv")} needs kDim ${kDim} and vDim ${vDim} to be embedDim ${embedDim}; give q, k and v apart`,
+      `${quote("qkv")} needs kDim ${kDim} and vDim ${vDim} to equal embedDim ${embedDim}; give q, k and v separately`,
     );
   }
   for (const [one, other] of [["biasK", "biasV"] as const, ["biasV", "biasK"] as const]) {
-    if (isGiven(one) && !isGiven(other)) throw wrongKind(operation, `${quote(other)} is missing, which goes with ${quote(one)}`);
+    if (isGiven(one) && !isGiven(other)) throw wrongKind(operation, `${quote(other)} is missing; ${quote(one)} needs it`);
   }
   const norm = (["qNorm", "kNorm"] as const).find(isGiven);
   if (norm && normEps === undefined) throw wrongValue(operation, `${quote(norm)} needs "qkNorm" in the config`);

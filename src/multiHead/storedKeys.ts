@@ -49,14 +49,15 @@ export function storedKeys(
   if (isAbsent(stored)) return undefined;
   KVCache.assertUsable(call, name, stored);
   const ownOption = OWN_OPTIONS[name].find((option) => !isAbsent(given[option]));
-  if (ownOption) throw wrongValue(call.operation, `"${ownOption}" can't go with "${name}", which knows the positions of its keys`);
+  if (ownOption)
+    throw wrongValue(call.operation, `"${ownOption}" cannot be combined with "${name}", which knows the positions of its keys`);
   assertSizes(call.operation, name, config, stored, batch);
   if (name === "memory") assertMemory(call.operation, stored, extraKeys);
 
   const { policy, window, sinkTokens } = stored.config;
   const contradicted = (["window", "sinkTokens"] as const).find((option) => policy === "rolling" && !isAbsent(given[option]));
   if (contradicted)
-    throw wrongValue(call.operation, `"${contradicted}" can't go with a cache of policy "rolling", which has its own`);
+    throw wrongValue(call.operation, `"${contradicted}" cannot be combined with a cache of policy "rolling", which has its own`);
   const { changes } = stored;
   const assertUnchanged = (): void => {
     KVCache.assertUsable(call, name, stored);
@@ -81,7 +82,7 @@ function assertSizes(operation: string, name: string, layer: MultiHeadConfig, { 
   const { numKvHeads, headDim, valueDim } = layer;
   for (const [size, expected] of Object.entries({ batchSize: batch, numKvHeads, headDim, valueDim })) {
     const found = config[size as "batchSize" | "numKvHeads" | "headDim" | "valueDim"];
-    const whose = size === "batchSize" ? "the batch of x" : "as the layer has it";
+    const whose = size === "batchSize" ? "the batch of x" : "as in the layer";
     if (found !== expected) throw wrongValue(operation, `"${name}" has ${size} ${found}, expected ${expected}, ${whose}`);
   }
 }
@@ -95,7 +96,7 @@ function assertMemory(operation: string, memory: KVCache, extraKeys: number): vo
     const keys = extraKeys === 1 ? "1 extra key" : `${extraKeys} extra keys`;
     throw wrongValue(
       operation,
-      `"memory" was not made by projectKeys of a layer with ${keys} (biasK and addZeroAttention), or was changed since`,
+      `"memory" was not made by projectKeys of a layer with ${keys} (biasK and addZeroAttention), or has changed since`,
     );
   }
 }

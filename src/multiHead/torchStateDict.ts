@@ -69,7 +69,7 @@ export function readTorchStateDict(
       const known = Object.keys(NAMES).join(", ");
       throw wrongKind(
         call.operation,
-        `"stateDict" holds "${full}", expected ${known}; with other layers in it, give their "prefix"`,
+        `"stateDict" holds "${full}", expected ${known}; if it holds other layers too, give the "prefix" of this one`,
       );
     }
     const value: unknown = stateDict[full];
@@ -86,7 +86,7 @@ export function readTorchStateDict(
     return operand;
   };
   const out = matrix("out");
-  if (!out) throw wrongKind(call.operation, `"${prefix}out_proj.weight" is missing in "stateDict"`);
+  if (!out) throw wrongKind(call.operation, `"${prefix}out_proj.weight" is missing from "stateDict"`);
   const config = readMultiHeadConfig(call, {
     ...{ embedDim: out.dims[0]!, numHeads, headGates, addZeroAttention },
     ...{ kDim: matrix("k")?.dims[1], vDim: matrix("v")?.dims[1] },

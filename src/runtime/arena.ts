@@ -69,7 +69,7 @@ export class Arena {
 
   /** Address of `bytes` bytes in the first gap that holds them, or else on top. */
   allocate(operation: string, bytes: number): number {
-    if (this.#scratch.length > 0) throw wrongMoment(operation, "a call is in work");
+    if (this.#scratch.length > 0) throw wrongMoment(operation, "another call is in progress");
     const size = Math.max(LINE, wholeLines(bytes));
     const gap = this.#gaps.firstOf(size);
     const ptr = gap?.start ?? this.#spansEnd;
@@ -142,7 +142,7 @@ export class Arena {
     this.#assertBelowLimit(operation, ptr, bytes);
     const end = ptr + bytes + SLACK;
     if (end > this.#memory.byteLength && !this.#memory.growTo(end)) {
-      throw wrongValue(operation, `needs ${end} bytes of memory, and the host refused to grow it so far`);
+      throw wrongValue(operation, `needs ${end} bytes of memory, but the host refused to grow it that far`);
     }
   }
 

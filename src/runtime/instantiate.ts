@@ -56,7 +56,7 @@ function compile(operation: string, bytes: BufferSource): WebAssembly.Module {
     const isForbidden = /CSP|Content Security/i.test(message); // Firefox, and Chromium and Safari
     const problem = isForbidden
       ? "the page's Content-Security-Policy must allow 'wasm-unsafe-eval' in script-src"
-      : "the kernels don't compile on this host";
+      : "the kernels do not compile on this host";
     throw wrongMoment(operation, `${problem} (${message})`, cause);
   }
 }
@@ -73,7 +73,7 @@ function link(operation: string, module: WebAssembly.Module, initial: number, ma
     try {
       return attempt(true);
     } catch (cause) {
-      throw wrongValue(operation, `"wasm" doesn't link as a kernel module (${(cause as Error).message})`);
+      throw wrongValue(operation, `"wasm" does not link as a kernel module (${(cause as Error).message})`);
     }
   }
 }

@@ -15,7 +15,7 @@ export function withMemory(operation: string, wasm: BufferSource, kind: "shared"
     ? new Uint8Array(wasm.buffer, wasm.byteOffset, wasm.byteLength).slice()
     : new Uint8Array(wasm).slice();
   if (bytes.length < 8 || String.fromCharCode(...bytes.subarray(0, 4)) !== "\0asm") {
-    throw wrongKind(operation, `"wasm" must hold a WebAssembly module, got ${bytes.length} bytes that don't begin as one`);
+    throw wrongKind(operation, `"wasm" must hold a WebAssembly module, got ${bytes.length} bytes that do not begin like one`);
   }
 
   let at = 8;

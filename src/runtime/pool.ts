@@ -183,11 +183,11 @@ export class Pool {
   }
 
   #fail(operation: string, problem: string): never {
-    this.#failure = `${problem}, and the workers were ended`;
+    this.#failure = `${problem}, and the workers were terminated`;
     for (const host of this.#hosts) host.terminate();
     throw wrongMoment(
       operation,
-      `${problem}; its results are undefined. The workers are being ended; then this engine computes on one thread`,
+      `${problem}; its results are undefined. The workers are being terminated; after that, this engine computes on one thread`,
     );
   }
 

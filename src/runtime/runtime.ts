@@ -65,7 +65,7 @@ export class Runtime {
   assertReady(operation: string): void {
     this.assertAlive(operation);
     if (this.pool?.isEnding)
-      throw wrongMoment(operation, "the workers of a call that failed are still ending; try again in a moment");
+      throw wrongMoment(operation, "the workers of a failed call are still terminating; try again in a moment");
   }
 
   /** How many threads a call is worth. */

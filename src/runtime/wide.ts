@@ -6,15 +6,16 @@ import { wrongMoment } from "../check.js";
 import { instantiate } from "./instantiate.js";
 
 const FLAG = "--experimental-wasm-revectorize";
-const NEEDED = "Node on x64 with V8 13.6 or newer";
+const NEEDED = "Node.js on x64 with V8 13.6 or newer";
 
 /** Why this host can't, or undefined. */
 export function whyNotWide(): string | undefined {
-  if (typeof process !== "object" || typeof process.getBuiltinModule !== "function") return "this is no Node, or one before 20.16";
-  if (process.release.name !== "node" || "bun" in process.versions || "deno" in process.versions) return "this is no Node";
-  if (process.arch !== "x64") return `this is ${process.arch}`;
+  if (typeof process !== "object" || typeof process.getBuiltinModule !== "function")
+    return "this host is not Node.js 20.16 or newer";
+  if (process.release.name !== "node" || "bun" in process.versions || "deno" in process.versions) return "this host is not Node.js";
+  if (process.arch !== "x64") return `this host is ${process.arch}`;
   const [major = 0, minor = 0] = process.versions.v8.split(".").map(Number);
-  return major > 13 || (major === 13 && minor >= 6) ? undefined : `this is V8 ${process.versions.v8}`;
+  return major > 13 || (major === 13 && minor >= 6) ? undefined : `this host has V8 ${process.versions.v8}`;
 }
 
 /** @throws {Error} a host that can't */

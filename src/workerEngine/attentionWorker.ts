@@ -2,4 +2,4 @@
 import { wrongMoment } from "../check.js";
 import { serveEngine } from "./serveEngine.js";
 
-serveEngine(() => Promise.reject(wrongMoment("createWorkerEngine", "this worker has attention alone")));
+serveEngine(() => Promise.reject(wrongMoment("createWorkerEngine", "this worker has only the operations of attention")));

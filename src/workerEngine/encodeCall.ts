@@ -117,7 +117,7 @@ class CallEncoder {
     if (!isObject(value)) throw this.#refused(name, "is a revoked proxy");
     const remote = identityOf(value);
     if (remote) {
-      if (remote.connection !== this.#connection) throw wrongValue(this.#operation, `${quote(name)} is of another engine`);
+      if (remote.connection !== this.#connection) throw wrongValue(this.#operation, `${quote(name)} belongs to another engine`);
       this.#remotes.set(remote.id, value);
       return { kind: "remote", id: remote.id };
     }
@@ -136,7 +136,7 @@ class CallEncoder {
   }
 
   #refused(name: string, what: string): TypeError {
-    return wrongKind(this.#operation, `${quote(name)} ${what}, which can't go to a worker`);
+    return wrongKind(this.#operation, `${quote(name)} ${what}, which cannot be sent to a worker`);
   }
 
   /** Properties in the order in which they stand; `called` is the member whose options they are, if they are options. */
@@ -200,7 +200,7 @@ class CallEncoder {
       const { byteLength, buffer } = array;
       if (byteLength === buffer.byteLength) continue;
       const part = `is a view of ${byteLength} of its buffer's ${buffer.byteLength} bytes`;
-      throw wrongValue(this.#operation, `${quote(name)} ${part}, and "transfer" would move all; copy it first`);
+      throw wrongValue(this.#operation, `${quote(name)} ${part}, and "transfer" would move all of them; copy it first`);
     }
     const place = this.#places.inOneOf(buffers);
     if (place !== undefined) {
@@ -213,7 +213,7 @@ class CallEncoder {
     try {
       moved = structuredClone(buffers, { transfer: buffers });
     } catch (cause) {
-      throw wrongValue(this.#operation, `"transfer" can't move these arrays (${(cause as Error).message})`);
+      throw wrongValue(this.#operation, `"transfer" cannot move these arrays (${(cause as Error).message})`);
     }
     for (const [at, buffer] of buffers.entries()) this.#buffers[this.#buffers.indexOf(buffer)] = moved[at]!;
     return moved;

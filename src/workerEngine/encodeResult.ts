@@ -35,7 +35,7 @@ export class ResultEncoder {
       return { kind: "object", tag: "Object", entries: this.#entries(Object.entries(value)) };
     }
     if (this.#makes !== undefined) return this.#made(this.#makes, value);
-    throw wrongMoment("createWorkerEngine", "a result is of a class that can't leave the worker");
+    throw wrongMoment("createWorkerEngine", "the class of a result cannot leave the worker");
   };
 
   #entries(entries: readonly (readonly [string, unknown])[]): (readonly [string, Encoded])[] {

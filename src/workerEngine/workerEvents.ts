@@ -9,7 +9,7 @@ interface WebEvents {
   addEventListener(event: string, listener: (event: { data?: unknown; message?: string }) => void): void;
 }
 
-const UNREADABLE = "it sent a message that can't be read";
+const UNREADABLE = "it sent a message that cannot be read";
 
 /** @param fail  gets the reason where it is known */
 export function listen(worker: WorkerLike, take: (message: unknown) => void, fail: (problem?: string) => void): void {
