@@ -337,7 +337,7 @@ describe("createEngine refuses", () => {
     [
       { wasm: Uint8Array.of(1, 2, 3) },
       TypeError,
-      'createEngine: "wasm" must hold a WebAssembly module, got 3 bytes that don\'t begin as one',
+      'createEngine: "wasm" must hold a WebAssembly module, got 3 bytes that do not begin like one',
     ],
   ])("%o", async (options, kind, message) => {
     await expect(createEngine(options as never)).rejects.toThrow(new kind(message));

@@ -167,14 +167,14 @@ export default [
   },
   {
     rule: "a layer without some heads has the key/value heads of those that stay",
-    find: "left.filter((_, index) => index % groupSize === 0).map(kvHeadOf)",
+    find: "remaining.filter((_, index) => index % groupSize === 0).map(kvHeadOf)",
     replace: "[...new Set(left.map(kvHeadOf))]",
     tests: PROPERTIES,
   },
   {
     rule: "a layer without some heads keeps the gates of the others",
-    find: "headGates: left.map((head) => config.headGates[head]!)",
-    replace: "headGates: left.map((_, head) => config.headGates[head]!)",
+    find: "headGates: remaining.map((head) => config.headGates[head]!)",
+    replace: "headGates: remaining.map((_, head) => config.headGates[head]!)",
     tests: PROPERTIES,
   },
   {

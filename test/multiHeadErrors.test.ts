@@ -305,7 +305,7 @@ describe("forward", () => {
     const wrong = normal([2, 3, 12], 4);
     wrong.data[70] = NaN; // projections of it can't be kept in int8
     const { inUse } = engine.info.memory;
-    expect(() => layer.forward(wrong, { cache })).toThrow('"k" holds NaN or infinity, which a cache of dtype "int8" can\'t keep');
+    expect(() => layer.forward(wrong, { cache })).toThrow('"k" holds NaN or infinity, which a cache of dtype "int8" cannot store');
     expect(() => layer.forward(x, { cache, mask: { data: new Uint8Array(3), dims: [3] }, weights: normal([1], 1) })).toThrow(
       "weights",
     );

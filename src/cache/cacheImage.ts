@@ -1,12 +1,12 @@
 /**
- * A cache as bytes: 32-bit words in the order of the machine's, little-endian on all that run WebAssembly engines today.
+ * A cache as bytes: 32-bit words in the machine's byte order, which is little-endian wherever WebAssembly runs today.
  *
  *     magic, version, batchSize, numKvHeads, headDim, valueDim, capacity, policy, window + 1 or 0, sinkTokens, dtype
  *     length, evicted                                                  for each sequence
- *     key scales [rows, numKvHeads], value scales [rows, numKvHeads]   for each piece of each sequence, only of dtype "int8"
- *     k [rows, numKvHeads, headDim], v [rows, numKvHeads, valueDim]    for each piece of each sequence; then up to a whole word
+ *     key scales [rows, numKvHeads], value scales [rows, numKvHeads]   for each piece of each sequence, only for dtype "int8"
+ *     k [rows, numKvHeads, headDim], v [rows, numKvHeads, valueDim]    for each piece of each sequence; padded to a whole word
  *
- * Pieces are the keys that are there, PIECE at a time: those of the sink tokens' blocks, then those from `evicted` on.
+ * Pieces are the keys that are not evicted, PIECE at a time: those of the sink tokens' blocks, then those from `evicted` on.
  */
 import { describe, wrongKind, wrongValue, MAX_POSITION, typedArrayName, plainView } from "../check.js";
 import { CACHE_TYPES, type CacheConfig, POLICIES, readCacheConfig } from "./cacheConfig.js";
@@ -17,18 +17,18 @@ import { blocksOf, type KeySequence, type KeySpan } from "./keySequences.js";
 const MAGIC = 0x564b5748;
 const VERSION = 1;
 const CONFIG_WORDS = 11;
-/** What no element is rounded to: sums of products count on it. */
+/** No element is rounded to this; sums of products rely on it. */
 const MINUS_128 = 0x80;
 /** Keys that are copied at once. */
 const PIECE = 8 * BLOCK;
 
-/** Something of the keys and something of the values of consecutive rows. */
+/** One thing for the keys and one for the values of consecutive rows. */
 interface Pair<T> {
   readonly k: T;
   readonly v: T;
 }
 
-/** Rows of keys and values, one after the other: floats, or int8 with what 1 stands for in each head's part of a row. */
+/** Rows of keys and values, one after the other: floats, or int8 with the scale of each head's part of a row. */
 export interface RowArrays extends Pair<Float32Array | Uint8Array> {
   readonly scales: Pair<Float32Array> | undefined;
 }
@@ -46,7 +46,7 @@ interface CacheImage {
 
 type Lengths = Pick<KeySequence, "length" | "evicted">;
 
-/** The keys of a sequence that are there, cut into pieces. */
+/** The keys of a sequence that are not evicted, cut into pieces. */
 function piecesOf({ length, evicted }: Lengths, { sinkTokens }: CacheConfig): { first: number; end: number }[] {
   const ranges = evicted > 0 ? [[0, blocksOf(sinkTokens) * BLOCK] as const, [evicted, length] as const] : [[0, length] as const];
   const pieces = [];
@@ -116,7 +116,7 @@ export function readImage(operation: string, bytes: unknown): CacheImage {
   if (typedArrayName(bytes) !== "Uint8Array") throw wrongKind(operation, `"bytes" must be a Uint8Array, got ${describe(bytes)}`);
   const problem = (what: string): RangeError => wrongValue(operation, `"bytes" ${what}`);
   const damaged = (): RangeError => problem("is damaged");
-  const { buffer, length: size } = plainView(bytes as Uint8Array, Uint8Array).slice(); // a copy: aligned, and the caller's no more
+  const { buffer, length: size } = plainView(bytes as Uint8Array, Uint8Array).slice(); // a copy: aligned, and out of the caller's reach
   if (size < 4 * CONFIG_WORDS || size % 4 !== 0) throw problem(`is ${size} bytes long, not a serialized cache`);
   const header = new Uint32Array(buffer);
   if (header[0] !== MAGIC) throw problem("does not begin like a serialized cache");

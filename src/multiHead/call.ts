@@ -13,21 +13,21 @@ import { type MultiHeadConfig, readHeadGates } from "./config.js";
 import { type StoredKeys, storedKeys } from "./storedKeys.js";
 
 /**
- * Nothing of the caller's is looked at again but the elements of arrays.
+ * After this, nothing of the caller's is read except the elements of arrays.
  * @internal
  */
 export interface MultiHeadCall {
   readonly call: Call;
   readonly x: Operand;
-  /** Undefined where `memory` holds what was made of them. */
+  /** Undefined if `memory` holds keys and values that were made of them. */
   readonly source: SourceRows | undefined;
-  /** Keys and values that are made of the source [batch, rows + extra keys, numKvHeads, …]: scratch without a place yet, as q. */
+  /** Keys and values that are made of the source [batch, rows + extra keys, numKvHeads, …]: scratch without an address yet, as q. */
   readonly projected: { readonly k: Operand; readonly v: Operand } | undefined;
-  /** Receives them, `counts` rows of each sequence. */
+  /** The cache that receives them, `counts` rows of each sequence. */
   readonly added: StoredKeys["added"];
-  /** Attention of q on them, or on what is stored. */
+  /** Attention of q on them, or on the stored keys. */
   readonly attention: AttentionCall;
-  /** Where rows and keys stand, for layers with rotary; extra keys stand nowhere. */
+  /** Rows of the rotary tables for queries and keys, in layers with rotary; extra keys have no position. */
   readonly queryAngleRows: RotaryAngleRows | undefined;
   readonly keyAngleRows: RotaryAngleRows | undefined;
   readonly headGates: readonly number[];
@@ -41,7 +41,7 @@ export interface MultiHeadCall {
 /**
  * Reads a call. Each getter is read once.
  *
- * @param extraKeys  keys that every row sees, behind the others
+ * @param extraKeys  keys that every row sees, after the others
  * @internal
  */
 export function readMultiHeadCall(
@@ -77,7 +77,7 @@ export function readMultiHeadCall(
   const { angles } = config;
   const where = { shape, sequences: attention.sequences };
   const queryAngleRows = angles && angleRowsOf(call.operation, angles, queryPositions(where));
-  // what a cache gets are the rows themselves
+  // a cache receives the query rows themselves
   const keyAngleRows = stored ? queryAngleRows : angles && angleRowsOf(call.operation, angles, keyPositions(where, keyRows));
 
   const outDims = [...input.dims.slice(0, -1), outDim];

@@ -1,6 +1,6 @@
 /**
- * What a multi-head layer computes: projections, attention and the output projection one after the other on scratch that all of them
- * share, so that nothing is copied between them.
+ * Computes a multi-head layer: projections, attention and the output projection one after the other on scratch that they share, so
+ * that nothing is copied between them.
  */
 import { onScratch } from "../call/scratch.js";
 import { Call } from "../call/call.js";
@@ -19,7 +19,7 @@ import type { MultiHeadCall } from "./call.js";
 import type { MultiHeadConfig } from "./config.js";
 import type { StagedRows } from "../cache/stagedRows.js";
 
-/** What the layer keeps in the engine's memory. */
+/** The layer's tensors in the engine's memory. */
 export interface MultiHeadParts {
   readonly runtime: Runtime;
   readonly config: MultiHeadConfig;
@@ -41,7 +41,7 @@ export interface ProjectedKeys {
   readonly v: Operand;
 }
 
-/** Keys that every row sees, behind the others. */
+/** Keys that every row sees, after the others. */
 export const extraKeysOf = ({ biasK, config }: Pick<MultiHeadParts, "biasK" | "config">): number =>
   (biasK ? 1 : 0) + (config.addZeroAttention ? 1 : 0);
 
@@ -63,7 +63,7 @@ export function onLayerScratch(call: Call, operands: readonly Operand[], tensors
   });
 }
 
-/** Computes a call that has been read. On failure its cache is as it was. */
+/** Computes a call that has been read. On failure its cache is unchanged. */
 export function forward(parts: MultiHeadParts, layerCall: MultiHeadCall): Float32Tensor {
   const { call, added, returned, x } = layerCall;
   const out = layerCall.out ?? newResult(call, layerCall.outDims);
@@ -109,7 +109,7 @@ function compute(parts: MultiHeadParts, layerCall: MultiHeadCall, out: Operand, 
   });
 }
 
-/** Keys and values of rows, and behind them the extra ones. */
+/** Keys and values of rows, followed by the extra ones. */
 export function projectSource(
   call: Call,
   parts: MultiHeadParts,
@@ -129,14 +129,14 @@ export function projectSource(
   }
 }
 
-/** Divides the vector of each head by its root mean square, where the layer does so. */
+/** Divides the vector of each head by its root mean square, if the layer has qkNorm. */
 function normalizeHeads(call: Call, { config }: MultiHeadParts, x: Operand, weight: MultiHeadParts["qNorm"]): void {
   const { headDim: length, normEps: eps } = config;
   if (eps === undefined) return;
   normalizeRows(call, [], { input: x, out: x, weight, bias: undefined, length, eps, isCentered: false });
 }
 
-/** Rotates heads by their positions, where the layer does so. */
+/** Rotates heads by their positions, if the layer has rotary. */
 function rotateHeads(call: Call, { config, cos, sin }: MultiHeadParts, x: Operand, angleRows: RotaryAngleRows | undefined): void {
   if (config.angles && angleRows) rotateInPlace(call, anglesAt(config.angles, cos?.ptr, sin?.ptr), angleRows, x);
 }

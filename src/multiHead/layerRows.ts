@@ -43,7 +43,7 @@ export function readRows(
   return dims.length === 2 ? { operand, batch: 1, rows: dims[0]! } : { operand, batch: dims[0]!, rows: dims[1]! };
 }
 
-/** Reads what keys and values are made of. */
+/** Reads the rows that keys and values are made of. */
 export function readSource(call: Call, { kDim, vDim }: MultiHeadConfig, keyOption: unknown, valueOption: unknown) {
   const key = readRows(call, "key", keyOption, kDim, "kDim");
   if (isAbsent(valueOption) && vDim !== kDim) {

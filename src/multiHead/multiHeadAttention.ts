@@ -33,15 +33,15 @@ import { FROM_TORCH, type FromTorchOptions, readTorchStateDict, torchNameOf, typ
 
 /** Options of `projectKeys`. */
 export interface ProjectKeysOptions {
-  /** What values are made of [batch, kvLen, vDim]. Default `key`. */
+  /** Rows that values are made of [batch, kvLen, vDim]. Default `key`. */
   value?: TensorLike | undefined;
   /** Keys that count in each sequence [batch]; those beyond are left out. Default kvLen. */
   keyLengths?: ArrayLike<number> | undefined;
-  /** How they are kept, as in `createKVCache`. Default "float32". */
+  /** Type of the stored keys and values, as in `createKVCache`. Default "float32". */
   dtype?: KVCacheOptions["dtype"];
 }
 
-/** Options of `createCache`: those of `createKVCache` but for what the layer knows. */
+/** Options of `createCache`: those of `createKVCache`, except for sizes that the layer sets. */
 export type LayerCacheOptions = Omit<KVCacheOptions, "numKvHeads" | "headDim" | "valueDim">;
 
 const CREATE = CREATE_MULTI_HEAD_ATTENTION.name;
@@ -108,7 +108,7 @@ export class MultiHeadAttention {
     return new MultiHeadAttention(runtime, config, numbers);
   }
 
-  /** What it is made for, with the defaults filled in. */
+  /** Sizes and options, with the defaults filled in. */
   get config(): LayerConfig {
     const { normEps, headGates, angles, ...config } = this.#parts.config;
     return {
@@ -124,14 +124,14 @@ export class MultiHeadAttention {
   }
 
   /**
-   * Attention of the rows of x: on themselves, on `key` and `value`, on `memory`, or on a `cache` that they are added to. Prefill in
-   * any pieces and decoding give the bits of one causal call over the whole sequence.
+   * Attention of the rows of x: on themselves, on `key` and `value`, on `memory`, or on a `cache` that they are added to. Prefill,
+   * in any pieces, and decoding are bit-identical to one causal call over the whole sequence.
    *
-   * @param x  [batch, seqLen, embedDim], or [seqLen, embedDim]: one sequence; then results have no axis of the batch either
+   * @param x  [batch, seqLen, embedDim], or [seqLen, embedDim] for one sequence, where results have no batch axis either
    * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, outDim]
    * @throws {TypeError} the wrong kind of value, or an unknown option
    * @throws {RangeError} sizes or values that don't fit, results that overlap operands, a cache that is full, or not enough memory; a
-   *   cache is as it was
+   *   cache is unchanged
    * @throws {Error} after `dispose` of the layer, of the engine or of a cache
    *
    * @example
@@ -155,12 +155,12 @@ export class MultiHeadAttention {
   }
 
   /**
-   * Keys and values of what an encoder gave, for cross-attention by `forward(x, { memory })` in many calls: with the bits of
-   * `forward(x, { key, value })`.
+   * Keys and values of an encoder's output, for cross-attention by `forward(x, { memory })` in many calls. Results are bit-identical to
+   * those of `forward(x, { key, value })`.
    *
    * @param key  [batch, kvLen, kDim], or [kvLen, kDim]
-   * @returns a cache of its own to dispose of; one may serialize it, fork it, and reorder its sequences for beam search, but the extra keys
-   *   of biasK and addZeroAttention are only known of the cache itself
+   * @returns a new cache to dispose of; it can be serialized, forked, and reordered for beam search, but only the cache itself can be
+   *   used as `memory` of a layer with the extra keys of biasK and addZeroAttention
    * @throws {TypeError} the wrong kind of value, or an unknown option
    * @throws {RangeError} sizes that don't fit, or not enough memory
    * @throws {Error} after `dispose` of the layer or of the engine
@@ -245,12 +245,12 @@ export class MultiHeadAttention {
   }
 
   /**
-   * A smaller layer without some heads, which gives the bits that this one gives with gates of 0 at them (Michel et al. 2019,
-   * arXiv:1905.10650). Where the heads left over don't share key/value heads evenly, those are repeated.
+   * A smaller layer without some heads, whose results are bit-identical to those of this one with gates of 0 at them (Michel et al.
+   * 2019, arXiv:1905.10650). If the remaining heads don't share key/value heads evenly, those are repeated.
    *
-   * @param heads  to leave out, at least one stays
+   * @param heads  heads to leave out; at least one must remain
    * @throws {TypeError} not an array of integers
-   * @throws {RangeError} a head that isn't there, none that stays, or not enough memory
+   * @throws {RangeError} a head that doesn't exist, no remaining head, or not enough memory
    * @throws {Error} after `dispose` of the layer or of the engine
    *
    * @example
@@ -271,12 +271,12 @@ export class MultiHeadAttention {
     const gone = new Set(integersOf(operation, "heads", heads, undefined, 0, numHeads - 1));
     if (gone.size === numHeads) throw wrongValue(operation, `"heads" holds all ${numHeads} heads, expected at least one to remain`);
     this.#assertReady(operation); // a getter may have disposed of the layer
-    const left = Array.from({ length: numHeads }, (_, head) => head).filter((head) => !gone.has(head));
-    const smaller = pruned(operation, this.#parts, left);
+    const remaining = Array.from({ length: numHeads }, (_, head) => head).filter((head) => !gone.has(head));
+    const smaller = pruned(operation, this.#parts, remaining);
     return new MultiHeadAttention(runtime, smaller.config, smaller.parameters);
   }
 
-  /** Gives the memory of the parameters back. Disposing twice does nothing. */
+  /** Frees the memory of the parameters. Disposing twice does nothing. */
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
@@ -295,7 +295,7 @@ export class MultiHeadAttention {
 
 type Part = Projection | EngineTensor<"float32"> | undefined;
 
-/** Puts parameters into the engine's memory. On failure nothing stays there. */
+/** Copies parameters to the engine's memory. On failure nothing stays there. */
 function placeParts(runtime: Runtime, config: MultiHeadConfig, parameters: MultiHeadParameters): MultiHeadParts {
   const made: Part[] = [];
   const keep = <T extends Part>(part: T): T => {

@@ -1,4 +1,4 @@
-/** Keys that a layer attends to without projecting them again: memory of an encoder, or a cache of earlier rows. */
+/** Keys that a layer attends to without projecting them again: an encoder's memory, or a cache of earlier rows. */
 import type { Call } from "../call/call.js";
 import type { Given } from "./forwardOptions.js";
 import { oneOf, wrongMoment, wrongValue, integersOf, isAbsent } from "../check.js";
@@ -7,16 +7,16 @@ import { KVCache } from "../cache/kvCache.js";
 import type { RowSizes } from "./layerRows.js";
 import type { MultiHeadConfig } from "./config.js";
 
-/** What memory and a cache know themselves. */
+/** Options that memory and a cache set themselves. */
 const OWN_OPTIONS = {
   memory: ["keyLengths", "keyStarts", "cuSeqlensQ", "cuSeqlensK"],
   cache: ["queryOffset", "keyLengths", "keyStarts", "cuSeqlensQ", "cuSeqlensK"],
 } as const;
 
-/** Of memory that a layer with extra keys made: how many of its keys these are, its last, and how many it has in all. */
+/** For memory that a layer with extra keys made: the number of extra keys, which come last, and of all keys. */
 const madeWithExtraKeys = new WeakMap<KVCache, { readonly extraKeys: number; readonly rows: number }>();
 
-/** Notes that the last `extraKeys` of the `rows` keys of memory are extra keys. */
+/** Records that the last `extraKeys` of the `rows` keys of memory are extra keys. */
 export function noteExtraKeys(memory: KVCache, extraKeys: number, rows: number): void {
   if (extraKeys > 0) madeWithExtraKeys.set(memory, { extraKeys, rows });
 }
@@ -24,18 +24,18 @@ export function noteExtraKeys(memory: KVCache, extraKeys: number, rows: number):
 export interface StoredKeys {
   /** As attention will see them. */
   readonly keys: CachedKeys;
-  /** What they say about options. */
+  /** The options that they set. */
   readonly options: Pick<Given, "window" | "sinkTokens" | "queryLengths" | "causal">;
-  /** Where they are a cache: the rows that each sequence will have more. */
+  /** If they are a cache: the number of rows that each sequence gains. */
   readonly added: { readonly cache: KVCache; readonly counts: readonly number[] } | undefined;
-  /** Refuses what a getter of the caller's did to them since. */
+  /** Throws if a getter of the caller's has changed them since. */
   assertUnchanged(): void;
 }
 
 /**
  * Reads `memory` or `cache`.
  *
- * @param extraKeys  keys of memory that every row sees, its last
+ * @param extraKeys  keys of memory that every row sees, which come last
  */
 export function storedKeys(
   call: Call,

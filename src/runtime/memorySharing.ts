@@ -1,5 +1,5 @@
 /**
- * Threads need modules for shared memory, which one thread doesn't need and not every host allows. The two kinds of module differ in
+ * Threads need modules for shared memory, which a single thread doesn't need and not every host allows. The two kinds of module differ in
  * one byte: the limits flag of the memory import.
  */
 import { wrongKind } from "../check.js";

@@ -1,4 +1,4 @@
-/** The worker's side: an engine, the objects that calls have made, and one call after the other. */
+/** The worker's side: an engine, the objects that calls have made, and one call at a time. */
 import type { FullEngine } from "../engine/fullEngine.js";
 import { makePlanned } from "../engine/makeEngine.js";
 import type { PackagedBuild } from "../engine/openEngine.js";
@@ -16,7 +16,7 @@ import { toSent } from "./sentErrors.js";
 
 const OPERATION = "createWorkerEngine";
 
-/** @param loadFullEngine  gives the class of engines with all operations */
+/** @param loadFullEngine  loads the class of engines with all operations */
 export function serveEngine(loadFullEngine: () => Promise<typeof FullEngine>): void {
   let objects: Objects | undefined;
   let takeBinary: (wasm: BufferSource | WebAssembly.Module) => void = () => undefined;
