@@ -1,6 +1,6 @@
 /**
- * The entry for workerd (Cloudflare Workers), selected by the export condition of that name. workerd compiles nothing from bytes: the
- * kernels are modules that are deployed with the script.
+ * The entry for workerd (Cloudflare Workers), selected by the export condition of that name. workerd compiles nothing from bytes:
+ * the kernels are modules that are deployed with the script.
  */
 import type { createEngine as createEngineElsewhere } from "./engine/createEngine.js";
 import type { Engine } from "./engine/engine.js";

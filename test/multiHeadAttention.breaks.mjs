@@ -168,7 +168,7 @@ export default [
   {
     rule: "a layer without some heads has the key/value heads of those that stay",
     find: "remaining.filter((_, index) => index % groupSize === 0).map(kvHeadOf)",
-    replace: "[...new Set(left.map(kvHeadOf))]",
+    replace: "[...new Set(remaining.map(kvHeadOf))]",
     tests: PROPERTIES,
   },
   {

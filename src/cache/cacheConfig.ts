@@ -16,13 +16,16 @@ export interface KVCacheOptions {
   capacity: number;
   /** What happens when it is full: "append" throws a RangeError, "rolling" evicts keys before the window. Default "append". */
   policy?: "append" | "rolling" | undefined;
-  /** A row sees this many keys before its own, and its own. Required for "rolling"; otherwise the default of `attend`. Default unlimited. */
+  /**
+   * A row sees this many keys before its own, and its own. Required for "rolling"; otherwise the default of `attend`. Default
+   * unlimited.
+   */
   window?: number | undefined;
   /** First keys that the window doesn't hide and that are never evicted (StreamingLLM, arXiv:2309.17453). Default 0. */
   sinkTokens?: number | undefined;
   /**
-   * Type of the stored keys and values. "int8" takes a quarter of the memory, and a fraction of the time where memory is the limit:
-   * each key of a head, and each value, is rounded to 127 steps of its largest element. Default "float32".
+   * Type of the stored keys and values. "int8" takes a quarter of the memory, and a fraction of the time where memory is the
+   * limit: each key of a head, and each value, is rounded to 127 steps of its largest element. Default "float32".
    */
   dtype?: "float32" | "int8" | undefined;
 }

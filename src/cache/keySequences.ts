@@ -1,6 +1,6 @@
 /**
- * The keys of each sequence of a cache, as lists of blocks in the arena. Sequences may share blocks, also with forks: a block counts
- * its users, and is copied before a write if it has others.
+ * The keys of each sequence of a cache, as lists of blocks in the arena. Sequences may share blocks, also with forks: a block
+ * counts its users, and is copied before a write if it has others.
  */
 import { BLOCK } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";

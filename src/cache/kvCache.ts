@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-/** A cache of keys and values: what was computed for earlier tokens, kept as the kernels read it. */
+/** A cache of the keys and values of earlier tokens, stored as the kernels read them. */
 import { Call } from "../call/call.js";
 import { type Layout, LAYOUTS } from "../call/layout.js";
 import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions } from "../attention/options.js";
@@ -69,8 +69,8 @@ interface CacheMaker {
 }
 
 /**
- * Keys and values of earlier tokens, for attention on them; made by `engine.createKVCache`. Prefill, in any pieces, and decoding are
- * bit-identical to one causal call over the whole sequence. Positions count from the first token ever appended.
+ * Keys and values of earlier tokens, for attention on them; made by `engine.createKVCache`. Prefill, in any pieces, and decoding
+ * are bit-identical to one causal call over the whole sequence. Positions count from the first token ever appended.
  *
  * @example
  * import { createEngine } from "headwise";
@@ -204,8 +204,8 @@ export class KVCache {
    *           numKvHeads
    * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, numHeads, valueDim] in the same layout
    * @throws {TypeError} the wrong kind of value, or an unknown option
-   * @throws {RangeError} sizes or values that don't fit, more rows than the sequence has keys, rows whose window holds evicted keys,
-   *   or not enough memory
+   * @throws {RangeError} sizes or values that don't fit, more rows than the sequence has keys, rows whose window holds evicted
+   *   keys, or not enough memory
    * @throws {Error} after `dispose`
    *
    * @example

@@ -20,7 +20,7 @@ import {
 } from "../call/tensor.js";
 import { VERSION } from "./version.js";
 
-/** What an engine says about itself. */
+/** Facts about an engine: its build, threads and memory. */
 export interface EngineInfo {
   /** Version of this package. */
   readonly version: string;
@@ -77,7 +77,7 @@ export class Engine {
     if (pool) own(runtime, { release: () => pool.end() }); // workers would otherwise stay, and keep all memory of the engine
   }
 
-  /** What this engine is, and what it uses now. */
+  /** Build, threads and memory of this engine at this moment. */
   get info(): EngineInfo {
     const { build, fused, maximumBytes, pool } = this.runtime;
     const bytes = this.runtime.isDisposed
@@ -152,8 +152,8 @@ export class Engine {
   }
 
   /**
-   * The threads and memory that a call of `scaledDotProductAttention` with the same arguments needs. Nothing is computed, written or
-   * allocated.
+   * The threads and memory that a call of `scaledDotProductAttention` with the same arguments needs. Nothing is computed, written
+   * or allocated.
    *
    * @throws {TypeError} @throws {RangeError} @throws {Error} as the call itself
    *
@@ -176,8 +176,8 @@ export class Engine {
    *
    *     out = Σ_p exp(logSumExp_p − logSumExp) out_p          logSumExp = ln Σ_p exp(logSumExp_p)
    *
-   * Except for rounding, it is the result of one call on all keys. Rows of parts that saw no key have logSumExp −∞ and no influence;
-   * where no part saw a key, out is 0 and logSumExp −∞. Sinks are keys too: give them to one part.
+   * Except for rounding, it is the result of one call on all keys. Rows of parts that saw no key have logSumExp −∞ and no
+   * influence; where no part saw a key, out is 0 and logSumExp −∞. Sinks are keys too: give them to one part.
    *
    * @param parts  at least 1, each { out, logSumExp } with out [batch, seqLen, numHeads, valueDim], or [batch, numHeads, seqLen,
    *               valueDim] with layout "bhsd", or [seqLen, valueDim], and logSumExp [batch, numHeads, seqLen], or [seqLen]

@@ -16,8 +16,8 @@ import { softmax, type SoftmaxOptions } from "../rows/softmax.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 
 /**
- * Attention, and the operations that models need around it; made by `createEngine({ operations: "all" })` or `createEngineSync`. Lives
- * in its own module so that callers who only need attention don't download it.
+ * Attention, and the operations that models need around it; made by `createEngine({ operations: "all" })` or `createEngineSync`.
+ * Lives in its own module so that callers who only need attention don't download it.
  *
  * @example
  * import { createEngine } from "headwise";
@@ -136,8 +136,8 @@ export class FullEngine extends Engine {
    *
    *     out_j = exp(s_j) / Σ exp(s_j')   or, with log,  s_j − ln Σ exp(s_j')      s = scale · x + bias, over what is visible
    *
-   * Elements hidden by a mask or a bias of −∞ have no influence, whatever they hold, and are 0 (log: −∞). If nothing is visible, all
-   * are 0 (log: −∞). A visible +∞ or NaN makes its row NaN and no other.
+   * Elements hidden by a mask or a bias of −∞ have no influence, whatever they hold, and are 0 (log: −∞). If nothing is visible,
+   * all are 0 (log: −∞). A visible +∞ or NaN makes its row NaN and no other.
    *
    * @param x  of any sizes, at least one axis
    * @returns `out` where given, else { type: "float32", data, dims } of the sizes of x
@@ -205,8 +205,8 @@ export class FullEngine extends Engine {
   }
 
   /**
-   * Rotary position embedding (Su et al. 2021, arXiv:2104.09864): rotates pairs of channels by angles that grow with the position, so
-   * that the score of a query and a key depends on their distance alone.
+   * Rotary position embedding (Su et al. 2021, arXiv:2104.09864): rotates pairs of channels by angles that grow with the
+   * position, so that the score of a query and a key depends on their distance alone.
    *
    *     (a, b) → (a cos θ − b sin θ, b cos θ + a sin θ)        θ = position · base^(−2i / rotaryDim) for pair i
    *
@@ -248,13 +248,13 @@ export class FullEngine extends Engine {
   }
 
   /**
-   * Linear attention: a feature map φ in place of the exponential of q·k, so that keys and values are summed in a state of fixed size, and time
-   * and memory are linear in the length (Katharopoulos et al. 2020, arXiv:2006.16236).
+   * Linear attention: a feature map φ in place of the exponential of q·k, so that keys and values are summed in a state of fixed
+   * size, and time and memory are linear in the length (Katharopoulos et al. 2020, arXiv:2006.16236).
    *
    *     out_i = φ(q_i)ᵀS / (φ(q_i)ᵀz + eps) ,   S = Σ_j φ(k_j) v_jᵀ ,   z = Σ_j φ(k_j)          causal: over j ≤ i
    *
-   * With `rule`, the recurrent family: linear, gated (RetNet, GLA, Mamba-2), delta (DeltaNet) and gated delta, as in ONNX's operator
-   * LinearAttention, computed in chunks (Yang et al. 2024, arXiv:2406.06484).
+   * With `rule`, the recurrent family: linear, gated (RetNet, GLA, Mamba-2), delta (DeltaNet) and gated delta, as in ONNX's
+   * operator LinearAttention, computed in chunks (Yang et al. 2024, arXiv:2406.06484).
    *
    *     S ← diag(exp(decay_t)) S          u = v_t, or β_t (v_t − Sᵀk_t)          S ← S + k_t uᵀ          out_t = scale · Sᵀq_t
    *

@@ -15,8 +15,8 @@ export type PackagedBuild = "simd" | "relaxed" | "wide";
 /** Options of `createEngine`. */
 export interface EngineOptions {
   /**
-   * The engine's operations: "attention", with its caches, or "all", which loads a second module with matrix products, softmax, norms,
-   * activations, rotary embeddings, linear attention and the multi-head layer. Default "attention".
+   * The engine's operations: "attention", with its caches, or "all", which loads a second module with matrix products, softmax,
+   * norms, activations, rotary embeddings, linear attention and the multi-head layer. Default "attention".
    */
   operations?: "attention" | "all" | undefined;
   /**
@@ -32,8 +32,8 @@ export interface EngineOptions {
    */
   wasm?: object | string | undefined;
   /**
-   * Threads that share each call, including the calling one, or "auto" for as many as the host has, at most 16. If workers are denied
-   * there are fewer, and `info.threadsReason` says why. Results are bit-identical for any number of threads. Default 1.
+   * Threads that share each call, including the calling one, or "auto" for as many as the host has, at most 16. If workers are
+   * denied there are fewer, and `info.threadsReason` says why. Results are bit-identical for any number of threads. Default 1.
    */
   threads?: number | "auto" | undefined;
   /**
@@ -42,8 +42,8 @@ export interface EngineOptions {
    */
   createWorker?: (() => WorkerLike) | undefined;
   /**
-   * Milliseconds after which a call fails if a worker makes no progress, and creation stops waiting for a worker to start or answer.
-   * Default 10000.
+   * Milliseconds after which a call fails if a worker makes no progress, and creation stops waiting for a worker to start or
+   * answer. Default 10000.
    */
   stallTimeout?: number | undefined;
   /** Initial bytes of memory, rounded up to 64 KiB. Default 1 MiB. */

@@ -23,7 +23,7 @@ const STEEP = 0.0947154478;
 /** Negated scores: the last key outweighs all others. */
 const LOOKUP = 42;
 
-/** What is wrong with the kernels, or undefined. */
+/** Returns the first failure of the kernels, or undefined. */
 export function selfTest(runtime: Runtime): string | undefined {
   const tensor = (data: Float32Array, channels: number) => ({ data, dims: [data.length / channels, channels] });
   const [q, k, v] = [tensor(new Float32Array(Q), 3), tensor(new Float32Array(K), 3), tensor(new Float32Array(V), 3)];

@@ -21,7 +21,9 @@ export interface MultiHeadCall {
   readonly x: Operand;
   /** Undefined if `memory` holds keys and values that were made of them. */
   readonly source: SourceRows | undefined;
-  /** Keys and values that are made of the source [batch, rows + extra keys, numKvHeads, …]: scratch without an address yet, as q. */
+  /**
+   * Keys and values that are made of the source [batch, rows + extra keys, numKvHeads, …]: scratch without an address yet, as q.
+   */
   readonly projected: { readonly k: Operand; readonly v: Operand } | undefined;
   /** The cache that receives them, `counts` rows of each sequence. */
   readonly added: StoredKeys["added"];

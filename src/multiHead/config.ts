@@ -24,7 +24,9 @@ export interface MultiHeadAttentionConfig {
   vDim?: number | undefined;
   /** Numbers of a row of the result. Default embedDim. */
   outDim?: number | undefined;
-  /** Layout of matrices: "outIn" is [out, in] with y = x Wᵀ (PyTorch), "inOut" is [in, out] with y = x W (Keras). Default "outIn". */
+  /**
+   * Layout of matrices: "outIn" is [out, in] with y = x Wᵀ (PyTorch), "inOut" is [in, out] with y = x W (Keras). Default "outIn".
+   */
   weightLayout?: WeightLayout | undefined;
   /** Factor on each head's output before the output projection [numHeads]; a head with 0 has no influence. Default 1. */
   headGates?: ArrayLike<number> | undefined;
@@ -34,8 +36,8 @@ export interface MultiHeadAttentionConfig {
    */
   qkNorm?: boolean | { eps?: number | undefined } | undefined;
   /**
-   * Rotates each head's q and k by angles that depend on their positions (Su et al. 2021, arXiv:2104.09864), as `engine.rotary` does;
-   * {} for its defaults. A key's position counts from the first key of its sequence, also in a cache. Default no rotation.
+   * Rotates each head's q and k by angles that depend on their positions (Su et al. 2021, arXiv:2104.09864), as `engine.rotary`
+   * does; {} for its defaults. A key's position counts from the first key of its sequence, also in a cache. Default no rotation.
    */
   rotary?: RotaryConfig | undefined;
   /** Adds a key and a value of zeros that every row sees (PyTorch's add_zero_attn). Default false. */

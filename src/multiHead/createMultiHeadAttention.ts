@@ -10,8 +10,8 @@ export interface CreateMultiHeadAttention {
   (config: MultiHeadAttentionConfig, parameters: MultiHeadAttentionParameters): MultiHeadAttention;
 
   /**
-   * The same layer as PyTorch's nn.MultiheadAttention, with the batch first, from its state dict: `in_proj_weight` or `q_proj_weight`, `k_proj_weight` and
-   * `v_proj_weight`, `in_proj_bias`, `out_proj.weight`, `out_proj.bias`, `bias_k`, `bias_v`.
+   * The same layer as PyTorch's nn.MultiheadAttention, with the batch first, from its state dict: `in_proj_weight` or
+   * `q_proj_weight`, `k_proj_weight` and `v_proj_weight`, `in_proj_bias`, `out_proj.weight`, `out_proj.bias`, `bias_k`, `bias_v`.
    *
    * Masks are inverted: where PyTorch's boolean `attn_mask` is true a key is hidden, where headwise's `mask` is not 0 it may be
    * seen; a float `attn_mask` is `bias`, and `key_padding_mask` a `mask` of [batch, 1, 1, kvLen].

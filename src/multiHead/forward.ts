@@ -1,6 +1,6 @@
 /**
- * Computes a multi-head layer: projections, attention and the output projection one after the other on scratch that they share, so
- * that nothing is copied between them.
+ * Computes a multi-head layer: projections, attention and the output projection one after the other on scratch that they share,
+ * so that nothing is copied between them.
  */
 import { onScratch } from "../call/scratch.js";
 import { Call } from "../call/call.js";

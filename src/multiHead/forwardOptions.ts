@@ -5,8 +5,8 @@ import type { Operation } from "../call/operation.js";
 import type { Float32Tensor, TensorLike } from "../call/tensor.js";
 
 /**
- * Options of a layer's `forward`: those of attention, and the sources of keys and values. kvLen includes the keys that the parameters
- * biasK and biasV and `addZeroAttention` add after the others; mask and bias apply only to the others.
+ * Options of a layer's `forward`: those of attention, and the sources of keys and values. kvLen includes the keys that the
+ * parameters biasK and biasV and `addZeroAttention` add after the others; mask and bias apply only to the others.
  */
 export interface MultiHeadForwardOptions<Out extends Float32Tensor = Float32Tensor> extends Omit<
   AttentionOptions<Out>,
@@ -19,8 +19,8 @@ export interface MultiHeadForwardOptions<Out extends Float32Tensor = Float32Tens
   /** Keys and values that `projectKeys` made, instead of `key` and `value`. */
   memory?: KVCache | undefined;
   /**
-   * A cache from `createCache`: the rows of x are added to it, `queryLengths` of each sequence, and attend to all its keys. If the call
-   * fails, the cache is unchanged. With a cache, `causal` is true by default.
+   * A cache from `createCache`: the rows of x are added to it, `queryLengths` of each sequence, and attend to all its keys. If
+   * the call fails, the cache is unchanged. With a cache, `causal` is true by default.
    */
   cache?: KVCache | undefined;
   /** Factor on each head's output, instead of the config's [numHeads]. */

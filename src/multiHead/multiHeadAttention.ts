@@ -12,7 +12,7 @@ import { noteExtraKeys } from "./storedKeys.js";
 import { KVCache } from "../cache/kvCache.js";
 import { angleRowsOf } from "./rotary.js";
 import { readSource } from "./layerRows.js";
-import { Projection, placeNumbers } from "./projection.js";
+import { Projection, storeNumbers } from "./projection.js";
 import { readMultiHeadCall } from "./call.js";
 import {
   CREATE_MULTI_HEAD_ATTENTION,
@@ -83,7 +83,7 @@ export class MultiHeadAttention {
 
   /** @internal */
   constructor(runtime: Runtime, config: MultiHeadConfig, parameters: MultiHeadParameters) {
-    this.#parts = placeParts(runtime, config, parameters);
+    this.#parts = storeParts(runtime, config, parameters);
   }
 
   /**
@@ -124,8 +124,8 @@ export class MultiHeadAttention {
   }
 
   /**
-   * Attention of the rows of x: on themselves, on `key` and `value`, on `memory`, or on a `cache` that they are added to. Prefill,
-   * in any pieces, and decoding are bit-identical to one causal call over the whole sequence.
+   * Attention of the rows of x: on themselves, on `key` and `value`, on `memory`, or on a `cache` that they are added to.
+   * Prefill, in any pieces, and decoding are bit-identical to one causal call over the whole sequence.
    *
    * @param x  [batch, seqLen, embedDim], or [seqLen, embedDim] for one sequence, where results have no batch axis either
    * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, outDim]
@@ -155,12 +155,12 @@ export class MultiHeadAttention {
   }
 
   /**
-   * Keys and values of an encoder's output, for cross-attention by `forward(x, { memory })` in many calls. Results are bit-identical to
-   * those of `forward(x, { key, value })`.
+   * Keys and values of an encoder's output, for cross-attention by `forward(x, { memory })` in many calls. Results are
+   * bit-identical to those of `forward(x, { key, value })`.
    *
    * @param key  [batch, kvLen, kDim], or [kvLen, kDim]
-   * @returns a new cache to dispose of; it can be serialized, forked, and reordered for beam search, but only the cache itself can be
-   *   used as `memory` of a layer with the extra keys of biasK and addZeroAttention
+   * @returns a new cache to dispose of; it can be serialized, forked, and reordered for beam search, but only the cache itself
+   *   can be used as `memory` of a layer with the extra keys of biasK and addZeroAttention
    * @throws {TypeError} the wrong kind of value, or an unknown option
    * @throws {RangeError} sizes that don't fit, or not enough memory
    * @throws {Error} after `dispose` of the layer or of the engine
@@ -245,8 +245,8 @@ export class MultiHeadAttention {
   }
 
   /**
-   * A smaller layer without some heads, whose results are bit-identical to those of this one with gates of 0 at them (Michel et al.
-   * 2019, arXiv:1905.10650). If the remaining heads don't share key/value heads evenly, those are repeated.
+   * A smaller layer without some heads, whose results are bit-identical to those of this one with gates of 0 at them (Michel et
+   * al. 2019, arXiv:1905.10650). If the remaining heads don't share key/value heads evenly, those are repeated.
    *
    * @param heads  heads to leave out; at least one must remain
    * @throws {TypeError} not an array of integers
@@ -296,7 +296,7 @@ export class MultiHeadAttention {
 type Part = Projection | EngineTensor<"float32"> | undefined;
 
 /** Copies parameters to the engine's memory. On failure nothing stays there. */
-function placeParts(runtime: Runtime, config: MultiHeadConfig, parameters: MultiHeadParameters): MultiHeadParts {
+function storeParts(runtime: Runtime, config: MultiHeadConfig, parameters: MultiHeadParameters): MultiHeadParts {
   const made: Part[] = [];
   const keep = <T extends Part>(part: T): T => {
     made.push(part);
@@ -304,9 +304,9 @@ function placeParts(runtime: Runtime, config: MultiHeadConfig, parameters: Multi
   };
   const linear = (name: "q" | "k" | "v" | "out"): Projection => keep(new Projection(runtime, parameters[name]));
   const vector = (name: "biasK" | "biasV" | "qNorm" | "kNorm"): EngineTensor<"float32"> | undefined =>
-    parameters[name] && keep(placeNumbers(runtime, parameters[name]));
+    parameters[name] && keep(storeNumbers(runtime, parameters[name]));
   const table = (name: "cos" | "sin"): EngineTensor<"float32"> | undefined =>
-    config.angles?.tables && keep(placeNumbers(runtime, config.angles.tables[name]));
+    config.angles?.tables && keep(storeNumbers(runtime, config.angles.tables[name]));
   try {
     return {
       ...{ runtime, config, q: linear("q"), k: linear("k"), v: linear("v"), out: linear("out") },

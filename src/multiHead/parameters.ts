@@ -10,9 +10,9 @@ import type { MultiHeadConfig } from "./config.js";
 import type { WeightLayout } from "../product/packedMatrix.js";
 
 /**
- * The parameters of a multi-head layer. `weightLayout` gives the layout of matrices; sizes below are those of "outIn", and reversed for
- * "inOut", where [in, heads, channels] and, for `out`, [heads, channels, out] are accepted too (Keras). Biases are flat, or
- * [heads, channels].
+ * The parameters of a multi-head layer. `weightLayout` gives the layout of matrices; sizes below are those of "outIn", and
+ * reversed for "inOut", where [in, heads, channels] and, for `out`, [heads, channels, out] are accepted too (Keras). Biases are
+ * flat, or [heads, channels].
  */
 export interface MultiHeadAttentionParameters {
   /** W^Q [numHeads · headDim, embedDim]: head h has the rows from h · headDim on. */

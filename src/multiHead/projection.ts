@@ -41,7 +41,7 @@ export class Projection {
       layout,
     );
     try {
-      this.#bias = bias && placeNumbers(runtime, bias);
+      this.#bias = bias && storeNumbers(runtime, bias);
     } catch (error) {
       this.#matrix.dispose();
       throw error;
@@ -104,7 +104,7 @@ export class Projection {
 }
 
 /** Numbers in the engine's memory. */
-export function placeNumbers(runtime: Runtime, numbers: Float32Array): EngineTensor<"float32"> {
+export function storeNumbers(runtime: Runtime, numbers: Float32Array): EngineTensor<"float32"> {
   const tensor = createTensor(runtime, [numbers.length], "float32");
   tensor.data.set(numbers);
   return tensor;

@@ -4,8 +4,8 @@ import type { MultiHeadParts } from "./forward.js";
 import type { MultiHeadParameters } from "./parameters.js";
 
 /**
- * The layer that has only the heads `remaining`. Heads that share a key/value head still do; if groups differ in their number of remaining
- * heads, the parameters of key/value heads are repeated for smaller groups.
+ * The layer that has only the heads `remaining`. Heads that share a key/value head still do; if groups differ in their number of
+ * remaining heads, the parameters of key/value heads are repeated for smaller groups.
  */
 export function pruned(
   operation: string,

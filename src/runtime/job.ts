@@ -1,6 +1,6 @@
 /**
- * A job: units of one call's work, shared by the calling thread and the workers. They coordinate through these few words of shared
- * memory alone; the kernels know nothing of it.
+ * A job: units of one call's work, shared by the calling thread and the workers. They coordinate through these few words of
+ * shared memory alone, of which the kernels know nothing.
  *
  *     calling thread                        worker
  *     describe the job, open the gate       spin a little, then park

@@ -1,4 +1,6 @@
-/** Web Locks as a sign of life: a worker holds one as long as it lives, and the host releases it, in whatever way the worker ends. */
+/**
+ * Web Locks as a sign of life: a worker holds one as long as it lives, and the host releases it, in whatever way the worker ends.
+ */
 
 const manager = (): LockManager | undefined => (globalThis as { navigator?: { locks?: LockManager } }).navigator?.locks;
 

@@ -1,6 +1,6 @@
 /**
- * Threads need modules for shared memory, which a single thread doesn't need and not every host allows. The two kinds of module differ in
- * one byte: the limits flag of the memory import.
+ * Threads need modules for shared memory, which a single thread doesn't need and not every host allows. The two kinds of module
+ * differ in one byte: the limits flag of the memory import.
  */
 import { wrongKind } from "../check.js";
 

@@ -30,8 +30,8 @@ export interface Job {
 }
 
 /**
- * Jobs with fewer multiply-adds run on the calling thread alone: waking a parked worker takes some 50 µs, in which one thread does
- * 1.5 million.
+ * Jobs with fewer multiply-adds run on the calling thread alone: waking a parked worker takes some 50 µs, in which one thread
+ * does 1.5 million.
  */
 const BREAK_EVEN = 4e6;
 /** Most multiply-adds of a range, some 20 ms: a thread that is silent for the stall timeout is stuck, not just busy. */

@@ -1,6 +1,6 @@
 /**
- * Memory that objects own: freed when its owner is disposed of, or, as a backstop, when the owner was dropped without that and has
- * been collected.
+ * Memory that objects own: freed when its owner is disposed of, or, as a backstop, when the owner was dropped without that and
+ * has been collected.
  */
 import type { Runtime } from "./runtime.js";
 

@@ -1,6 +1,6 @@
 /**
- * Registers of 256 bits, which WebAssembly doesn't have: V8's revectorizer, an experiment behind a flag, combines two neighbouring
- * instructions of 128 bits into one. It takes effect from V8 13.6 on, and on x64.
+ * Registers of 256 bits, which WebAssembly doesn't have: V8's revectorizer, an experiment behind a flag, combines two
+ * neighbouring instructions of 128 bits into one. It takes effect from V8 13.6 on, and on x64.
  */
 import { wrongMoment } from "../check.js";
 import { instantiate } from "./instantiate.js";
@@ -45,8 +45,8 @@ const WARM_UP_MS = 15;
 const MEASURED_MS = 2;
 
 /**
- * The speed at which tiles of a module multiply and add, relative to registers of 128 bits. Takes some 40 ms, and uses its own memory,
- * so that no engine's memory grows.
+ * The speed at which tiles of a module multiply and add, relative to registers of 128 bits. Takes some 40 ms, and uses its own
+ * memory, so that no engine's memory grows.
  */
 export function measureWideSpeedup(module: WebAssembly.Module): number {
   const { kernels } = instantiate("info", module, MEMORY_BYTES, MEMORY_BYTES);

@@ -1,4 +1,6 @@
-/** A worker: one instance of the kernels on the engine's memory, which takes part in one job after the other until it is ended. */
+/**
+ * A worker: one instance of the kernels on the engine's memory, which takes part in one job after the other until it is ended.
+ */
 import { OPEN, takePart, Word, type WorkerAnswer, type WorkerStart } from "./job.js";
 import type { Kernels } from "./kernels.js";
 import { holdLock } from "./locks.js";

@@ -15,15 +15,15 @@ export interface AbortSignalLike {
 /** Options of every call of a worker engine; a call without options takes them in an additional last argument. */
 export interface CallOptions {
   /**
-   * An AbortSignal that cancels the call: its promise is rejected with the signal's reason at once. A call still in the queue is not
-   * made; one that the worker has begun runs to its end, and its result is dropped, except for what it writes to places in a
+   * An AbortSignal that cancels the call: its promise is rejected with the signal's reason at once. A call still in the queue is
+   * not made; one that the worker has begun runs to its end, and its result is dropped, except for what it writes to places in a
    * SharedArrayBuffer. Arrays that were moved stay detached either way. Default none.
    */
   signal?: AbortSignalLike | undefined;
   /**
-   * Moves the data of tensors, and arrays passed as arguments, to the worker instead of copying them: the caller's arrays are empty
-   * (detached) afterwards. Each must span its whole buffer. Places for results and lists in options are not moved. Buffers that cannot
-   * be moved, such as the memory of a WebAssembly module, are refused; Node 20 copies them. Default false.
+   * Moves the data of tensors, and arrays passed as arguments, to the worker instead of copying them: the caller's arrays are
+   * empty (detached) afterwards. Each must span its whole buffer. Places for results and lists in options are not moved. Buffers
+   * that cannot be moved, such as the memory of a WebAssembly module, are refused; Node 20 copies them. Default false.
    */
   transfer?: boolean | undefined;
 }
@@ -43,7 +43,7 @@ export interface WorkerTensor<T extends ElementType = ElementType> {
   write(data: ElementArrays[T], options?: CallOptions): Promise<void>;
   /** The same memory under other sizes. It lives until both tensors are disposed of. */
   reshape(dims: readonly number[], options?: CallOptions): Promise<WorkerTensor<T>>;
-  /** Gives the memory back. Disposing twice does nothing. */
+  /** Frees the memory. Disposing twice does nothing. */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -51,7 +51,9 @@ export interface WorkerTensor<T extends ElementType = ElementType> {
 /** Objects that stay in the worker, other than engines and tensors. */
 type Staying = Classes[Exclude<keyof Classes, "Engine" | "FullEngine" | "EngineTensor">];
 
-/** The counterpart of an object that stays in the worker: methods return promises, and properties that may change are promises. */
+/**
+ * The counterpart of an object that stays in the worker: methods return promises, and properties that may change are promises.
+ */
 export type Asynchronous<T> = {
   readonly [Name in Exclude<keyof T, symbol | "dispose">]: T[Name] extends Method
     ? AsynchronousMethod<T[Name]>

@@ -6,8 +6,8 @@ import type { FullWorkerEngine, WorkerEngine } from "./workerEngine.js";
 import type { WorkerEngineOptions } from "./openWorkerEngine.js";
 
 /**
- * Makes an engine that computes in a worker, so that the calling thread stays free: a page keeps its frame rate. The engine has the
- * methods of one from `createEngine`, and each returns a promise. See `WorkerEngine`.
+ * Makes an engine that computes in a worker, so that the calling thread stays free: a page keeps its frame rate. The engine has
+ * the methods of one from `createEngine`, and each returns a promise. See `WorkerEngine`.
  *
  * @throws {TypeError} the wrong kind of value, or an unknown option
  * @throws {RangeError} a value out of range, or a module of another version

@@ -1,6 +1,6 @@
 /**
- * Encodes the arguments of a call for the worker: everything is read once, and arrays are copied or moved before the call returns its
- * promise.
+ * Encodes the arguments of a call for the worker: everything is read once, and arrays are copied or moved before the call returns
+ * its promise.
  */
 import { readParts } from "../call/tensorParts.js";
 import { describe, isObject, listLength, oneOf, typedArrayName, wrongKind, wrongValue } from "../check.js";

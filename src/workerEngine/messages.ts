@@ -1,5 +1,6 @@
 /**
- * The messages between the calling thread and the worker of an engine. They arrive in order, and the worker has one call at a time.
+ * The messages between the calling thread and the worker of an engine. They arrive in order, and the worker has one call at a
+ * time.
  *
  *     calling thread                worker
  *     start                     →
@@ -89,7 +90,7 @@ export interface Span {
 
 export type Entries = readonly (readonly [name: string, value: Encoded])[];
 
-/** A value as it is sent: what structured cloning copies by itself, or one of these. */
+/** A value as it is sent: a primitive, which structured cloning copies by itself, or one of these objects. */
 export type Encoded =
   | undefined
   | null
@@ -99,7 +100,10 @@ export type Encoded =
   | bigint
   | ({ readonly kind: "array"; readonly type: string; readonly buffer: number } & Stretch)
   | { readonly kind: "list"; readonly items: readonly Encoded[] }
-  /** `tag` is its name in errors; `inherited` are properties that `Object.keys` doesn't list; `given` is its number if it is a place. */
+  /**
+   * `tag` is its name in errors; `inherited` are properties that `Object.keys` doesn't list; `given` is its number if it is a
+   * place.
+   */
   | {
       readonly kind: "object";
       readonly tag: string;

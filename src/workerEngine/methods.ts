@@ -1,6 +1,7 @@
 /**
- * The members that the calling thread may use of objects in a worker, by class. Both sides read this table, and a test compares it with
- * the classes and the descriptors of their operations. It is only data, so that a page does not load operations that its worker has.
+ * The members that the calling thread may use of objects in a worker, by class. Both sides read this table, and a test compares
+ * it with the classes and the descriptors of their operations. It is only data, so that a page does not load operations that its
+ * worker has.
  */
 import { ATTENTION_PLACES } from "../attention/options.js";
 import type { KVCache } from "../cache/kvCache.js";

@@ -14,9 +14,9 @@ import type { WorkerEngine } from "./workerEngine.js";
 /** Options of `createWorkerEngine`: those of `createEngine`, except that `createWorker` makes the engine's worker. */
 export interface WorkerEngineOptions extends Omit<EngineOptions, "createWorker"> {
   /**
-   * Makes the engine's worker, which runs `headwise/engine-worker`, for pages whose policy forbids workers from a blob: a web worker, or
-   * a worker of `node:worker_threads`. Default: a worker from source text in the package. With `threads`, that worker starts the others
-   * itself, from source text; if that is denied it computes alone, and `info.threadsReason` says why.
+   * Makes the engine's worker, which runs `headwise/engine-worker`, for pages whose policy forbids workers from a blob: a web
+   * worker, or a worker of `node:worker_threads`. Default: a worker from source text in the package. With `threads`, that worker
+   * starts the others itself, from source text; if that is denied it computes alone, and `info.threadsReason` says why.
    */
   createWorker?: (() => WorkerLike) | undefined;
 }
@@ -24,8 +24,8 @@ export interface WorkerEngineOptions extends Omit<EngineOptions, "createWorker">
 const OPERATION = "createWorkerEngine";
 
 /**
- * Functions of the package's entry. They are passed in, as a bundler would split the entry into pieces, which compress less well, if
- * they were imported here too.
+ * Functions of the package's entry. They are passed in, as a bundler would split the entry into pieces, which compress less well,
+ * if they were imported here too.
  * @internal
  */
 export interface EntryParts {

@@ -7,17 +7,18 @@ import type { Asynchronous, CallOptions, WorkerTensor } from "./asynchronous.js"
 
 /**
  * An engine in a worker; made by `createWorkerEngine`. It has the methods of `Engine`, with the same arguments, results and errors; each
- * returns a promise. Properties that may change, such as `info` or a cache's `length`, are promises too; they resolve with the value after
- * all calls before them.
+ * returns a promise. Properties that may change, such as `info` or a cache's `length`, are promises too; they resolve with the
+ * value after all calls before them.
  *
- * Calls run one after the other, in the order in which they were made. Arrays are copied before the call returns its promise, so that
- * the caller may overwrite them at once; with `transfer: true` they are moved. Arrays in a SharedArrayBuffer are neither copied nor moved:
- * the worker reads them, and writes results to them, when the call runs. The caller's places (`out`, `logSumExp` and so on) receive their
- * results when the promise is fulfilled; a call that reads them (`accumulate`) sees the results of the calls before it. Tensors, caches,
- * states, layers and packed matrices stay in the worker; calls take them as arguments.
+ * Calls run one after the other, in the order in which they were made. Arrays are copied before the call returns its promise, so
+ * that the caller may overwrite them at once; with `transfer: true` they are moved. Arrays in a SharedArrayBuffer are neither
+ * copied nor moved: the worker reads them, and writes results to them, when the call runs. The caller's places (`out`,
+ * `logSumExp` and so on) receive their results when the promise is fulfilled; a call that reads them (`accumulate`) sees the
+ * results of the calls before it. Tensors, caches, states, layers and packed matrices stay in the worker; calls take them as
+ * arguments.
  *
- * Every call takes `signal` and `transfer`, see `CallOptions`. Functions cannot be sent to a worker: a `featureMap` must be a name. If
- * the worker ends, calls are rejected and the engine cannot be used any more.
+ * Every call takes `signal` and `transfer`, see `CallOptions`. Functions cannot be sent to a worker: a `featureMap` must be a
+ * name. If the worker ends, calls are rejected and the engine cannot be used any more.
  *
  * @example
  * import { createWorkerEngine } from "headwise";
