@@ -272,7 +272,7 @@ describe("workers that don't start", () => {
     const engine = await open({ threads: 2, wasm: module });
     expect(engine.info).toMatchObject({
       threads: 1,
-      threadsReason: 'the module in "wasm" is for a memory that threads can\'t share',
+      threadsReason: 'the module in "wasm" was compiled for memory that threads cannot share',
     });
     expectSameBits(attend(engine), truth, "unshared");
 
