@@ -1,22 +1,22 @@
 /**
  * Every error that a caller may see is made here. A message names the operation and the argument, what was expected and why, and
- * what came: `scaledDotProductAttention: "k" has headDim 32, expected 64 (q has dims [1, 128, 8, 64])`.
+ * what was found: `scaledDotProductAttention: "k" has headDim 32, expected 64 (q has dims [1, 128, 8, 64])`.
  */
 
 /** The wrong kind of value. */
 export const wrongKind = (operation: string, problem: string): TypeError => new TypeError(`${operation}: ${problem}`);
 
-/** The right kind, but a value that doesn't fit. */
+/** The right kind, but a value out of range. */
 export const wrongValue = (operation: string, problem: string): RangeError => new RangeError(`${operation}: ${problem}`);
 
-/** The wrong moment, or a host that can't do it. */
+/** The wrong moment, or a host that lacks a feature. */
 export const wrongMoment = (operation: string, problem: string, cause?: unknown): Error =>
   new Error(`${operation}: ${problem}`, cause === undefined ? undefined : { cause });
 
 /** `[1, 128, 8, 64]` */
 export const show = (dims: readonly number[]): string => `[${dims.join(", ")}]`;
 
-/** Whether a value is a proxy that has been revoked: whatever is asked of it throws an error of the host's. */
+/** Whether a value is a revoked proxy: every operation on it throws an error of the host's. */
 function isRevoked(value: unknown): boolean {
   try {
     Array.isArray(value);
@@ -29,12 +29,12 @@ function isRevoked(value: unknown): boolean {
 /** Whether a value is an object whose properties can be read. */
 export const isObject = (value: unknown): value is object => typeof value === "object" && value !== null && !isRevoked(value);
 
-/** Whether a value is an array, of whatever realm. */
+/** Whether a value is an array, of any realm. */
 export const isArray = (value: unknown): value is unknown[] => !isRevoked(value) && Array.isArray(value);
 
 type TypedArray = Float32Array | Uint16Array | Uint8Array;
 
-/** What all typed arrays inherit, taken before any caller could change it. */
+/** The properties that all typed arrays inherit, read before any caller can change them. */
 const inherited = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(Uint8Array.prototype) as TypedArray);
 const brandOf = inherited[Symbol.toStringTag].get as (this: unknown) => string | undefined;
 const lengthOf = inherited.length.get as (this: TypedArray) => number;
@@ -42,18 +42,18 @@ const bufferOf = inherited.buffer.get as (this: TypedArray) => ArrayBufferLike;
 const offsetOf = inherited.byteOffset.get as (this: TypedArray) => number;
 const setOf = inherited.set.value as (this: TypedArray, numbers: TypedArray) => void;
 
-/** The name of a typed array's kind, of whatever realm and whatever it says of itself; undefined for anything else, proxies too. */
+/** The class name of a typed array of any realm, even if its own properties differ; undefined for anything else, even a proxy. */
 export const typedArrayName = (value: unknown): string | undefined => brandOf.call(value);
 
-/** What a typed array has, whatever properties of its own say: its elements, 0 once it is detached, and where they lie. */
+/** Length (0 once detached), buffer and offset of a typed array, even if its own properties say otherwise. */
 export const typedArrayLength = (array: TypedArray): number => lengthOf.call(array);
 export const typedArrayBuffer = (array: TypedArray): ArrayBufferLike => bufferOf.call(array);
 export const typedArrayOffset = (array: TypedArray): number => offsetOf.call(array);
 
-/** Copies numbers into an array of the caller's, whose own `set` might be anything. */
+/** Copies numbers into one of the caller's arrays, whose own `set` may have been replaced. */
 export const copyInto = (array: TypedArray, numbers: TypedArray): void => setOf.call(array, numbers);
 
-/** A typed array on the same memory without properties of the caller's; an empty one where it has been detached. */
+/** A typed array on the same memory without the caller's own properties; an empty one if it has been detached. */
 export const plainView = <A extends TypedArray>(
   array: A,
   Kind: new (buffer: ArrayBufferLike, offset: number, length: number) => A,
@@ -95,11 +95,13 @@ export function float32(operation: string, name: string, value: unknown, least =
 /** Returns the value if it is one of the allowed ones. */
 export function oneOf<T extends string | boolean>(operation: string, name: string, value: unknown, allowed: readonly T[]): T {
   if (allowed.includes(value as T)) return value as T;
-  const problem = `"${name}" must be ${allowed.map(describe).join(" or ")}, got ${describe(value)}`;
+  const names = allowed.map(describe);
+  const choice = names.length > 2 ? `one of ${names.join(", ")}` : names.join(" or ");
+  const problem = `"${name}" must be ${choice}, got ${describe(value)}`;
   throw typeof value === "string" ? wrongValue(operation, problem) : wrongKind(operation, problem);
 }
 
-/** Refuses options that the operation doesn't have: a misspelt one would otherwise go unnoticed. */
+/** Refuses unknown options: a misspelt one would otherwise go unnoticed. */
 export function knownOptions(
   { name: operation, options: known }: { readonly name: string; readonly options: readonly string[] },
   options: unknown,
@@ -112,17 +114,17 @@ export function knownOptions(
   }
 }
 
-/** Whether an option was not given: null is as good as nothing. */
+/** Whether an option is absent: null counts as absent, as a missing tensor often is null. */
 export const isAbsent = (value: unknown): value is null | undefined => value === undefined || value === null;
 
-/** `read` applied to what is there; null counts as absent, as a missing tensor often does. */
+/** `read` applied to a value, or undefined if the value is absent. */
 export const optional = <T, R>(value: T | undefined | null, read: (value: T) => R): R | undefined =>
   value === undefined || value === null ? undefined : read(value);
 
 /** Positions, windows and sink tokens stay below this: sums of three of them fit in 32 bits. */
 export const MAX_POSITION = 2 ** 29;
 
-/** An array of integers, `count` of them, one for each sequence; undefined for any number. */
+/** Reads an array of `count` integers, one for each sequence; an undefined `count` allows any number. */
 export function integersOf(
   operation: string,
   name: string,
@@ -149,13 +151,13 @@ export function integersOf(
   return found;
 }
 
-/** Sizes of a tensor, and each of them, at most: 4 GiB of float32 have no longer axis. */
+/** Most axes of a tensor, and the largest size of one: 4 GiB of float32 have no longer axis. */
 const MAX_RANK = 64;
 const MAX_SIZE = 2 ** 30;
-/** Elements of any other list at most. */
+/** Most elements of any other list. */
 const MAX_LENGTH = 2 ** 24;
 
-/** The length of a list of the caller's; an endless one is refused before any of its elements is read. */
+/** The length of one of the caller's lists; an endless one is refused before any of its elements is read. */
 export function listLength(operation: string, name: string, { length }: { readonly length: unknown }, most = MAX_LENGTH): number {
   if (Number.isSafeInteger(length) && (length as number) >= 0 && (length as number) <= most) return length as number;
   throw wrongValue(operation, `"${name}" has length ${describe(length)}, expected at most ${most}`);
@@ -164,7 +166,7 @@ export function listLength(operation: string, name: string, { length }: { readon
 const isSize = (value: unknown): value is number =>
   Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_SIZE;
 
-/** Sizes as they came, copied and checked, so that the product of any of them is a safe integer; `owner` is the tensor that they are of. */
+/** A copy of the sizes of the tensor `owner`, checked: the product of any of them is a safe integer. */
 export function readDims(operation: string, owner: string, name: string, dims: unknown): number[] {
   const fullName = owner ? `${owner}.${name}` : name; // `q.dims`
   if (!isArray(dims) && typedArrayName(dims) === undefined)
@@ -191,5 +193,5 @@ export function elementsOf(operation: string, name: string, dims: readonly numbe
     else product *= size;
   }
   if (product <= Number.MAX_SAFE_INTEGER) return isEmpty ? 0 : product;
-  throw wrongValue(operation, `"${name}" ${show(dims)} is too large: the product of its sizes passes 2⁵³`);
+  throw wrongValue(operation, `"${name}" ${show(dims)} is too large: the product of its sizes exceeds 2⁵³`);
 }

@@ -1,4 +1,4 @@
-/** Engines for those who can't await: both builds and all operations are held statically. */
+/** Engines for code that cannot await: both builds and all operations are part of the module. */
 import type { FullEngine } from "./engine/fullEngine.js";
 import { type HeldKernels, makeEngineSync } from "./engine/makeEngineSync.js";
 import type { SyncEngineOptions } from "./engine/openEngine.js";
@@ -11,8 +11,8 @@ const BINARIES: HeldKernels = { simd, relaxed };
  * Makes an engine at once, like `createEngine`, on one thread, with all operations. `wasm` may be a WebAssembly.Module or the bytes of one.
  *
  * @throws {TypeError} the wrong kind of value, or an unknown option
- * @throws {RangeError} a value that doesn't fit, or a module that isn't this version's
- * @throws {Error} a host without SIMD, or a build that was named and fails
+ * @throws {RangeError} a value out of range, or a module of another version
+ * @throws {Error} a host without SIMD, or a build that was requested by name and fails
  *
  * @example
  * import { createEngineSync } from "headwise/sync";

@@ -1,6 +1,6 @@
 /**
- * The entry for workerd (Cloudflare Workers), by the export condition of that name. Nothing may be compiled from bytes there: the
- * kernels are modules, which are deployed beside the script.
+ * The entry for workerd (Cloudflare Workers), selected by the export condition of that name. workerd compiles nothing from bytes:
+ * the kernels are modules that are deployed with the script.
  */
 import type { createEngine as createEngineElsewhere } from "./engine/createEngine.js";
 import type { Engine } from "./engine/engine.js";
@@ -12,7 +12,7 @@ export * from "./index.js";
 export const createEngine = (async (options: EngineOptions = {}): Promise<Engine> =>
   makeEngine(options, loadModule, "this host has no workers")) as typeof createEngineElsewhere;
 
-/** "wide" has been refused by then. */
+/** "wide" has already been refused here. */
 const loadModule: LoadKernels = async (build, { hasAllOperations }) =>
   (await (hasAllOperations ? ALL : ATTENTION)[build as SyncBuild]()).default;
 

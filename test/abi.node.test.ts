@@ -71,7 +71,7 @@ onEveryBuild((build) => {
       expect(KVCache.restore(engine, cache.serialize()).length).toBe(3);
     }
     expect(() => openRuntime("test", readOptions("test", { operations: "all" }), bytes)).toThrow(
-      new RangeError('test: "wasm" holds the kernels of attention alone, expected those of all operations'),
+      new RangeError('test: "wasm" holds only the kernels of attention, but "operations" asks for "all"'),
     );
   });
 

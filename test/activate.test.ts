@@ -130,8 +130,8 @@ describe("mismatches are named", () => {
   const x = normal([2, 3], 1);
   test.each<[unknown, unknown, object, string]>([
     [3, "relu", {}, '"x" must be a tensor { data, dims } or { shape, dataSync() }, got 3'],
-    [x, "swish", {}, '"kind" must be "gelu" or "gelu-tanh" or "silu" or "relu" or "tanh" or "sigmoid", got "swish"'],
-    [x, undefined, {}, '"kind" must be "gelu" or "gelu-tanh" or "silu" or "relu" or "tanh" or "sigmoid", got undefined'],
+    [x, "swish", {}, '"kind" must be one of "gelu", "gelu-tanh", "silu", "relu", "tanh", "sigmoid", got "swish"'],
+    [x, undefined, {}, '"kind" must be one of "gelu", "gelu-tanh", "silu", "relu", "tanh", "sigmoid", got undefined'],
     [x, "relu", { gate: normal([3, 2], 1) }, '"gate" has dims [3, 2], expected [2, 3] (as x)'],
     [x, "relu", { out: normal([6], 1) }, '"out" has dims [6], expected [2, 3] (as x)'],
     [x, "relu", { gates: x }, 'unknown option "gates"; the options are gate, out'],

@@ -76,9 +76,9 @@ describe("wasm", () => {
       /^createEngine: "wasm" could not be fetched from http:\/\/127.0.0.1:9\/x.wasm \(/,
     );
     await expect(createEngine({ wasm: binaryOf("simd").slice(0, 500) })).rejects.toThrow(
-      /^createEngine: the kernels don't compile on this host \(WebAssembly.Module\(\): /,
+      /^createEngine: the kernels do not compile on this host \(WebAssembly.Module\(\): /,
     );
-    await expect(createEngine({ wasm: imports })).rejects.toThrow(/^createEngine: "wasm" doesn't link as a kernel module \(/);
+    await expect(createEngine({ wasm: imports })).rejects.toThrow(/^createEngine: "wasm" does not link as a kernel module \(/);
   });
 
   test.each([
@@ -105,7 +105,7 @@ describe("wasm", () => {
 
   test("of a build other than the named one, or that is not a kernel module, is refused", async () => {
     await expect(createEngine({ wasm: binaryOf("debug"), build: "simd" })).rejects.toThrow(
-      new RangeError('createEngine: "wasm" holds build "debug", expected "simd" as in "build"'),
+      new RangeError('createEngine: "wasm" is build "debug", but "build" asks for "simd"'),
     );
     const nothing = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
     await expect(createEngine({ wasm: nothing })).rejects.toThrow(

@@ -79,7 +79,7 @@ const REFUSED: [changes: Record<string, unknown>, kind: typeof Error, message: s
   [{ q: normal([2, 5, 0, 8], 1) }, RangeError, '"q" has no heads (dims [2, 5, 0, 8]), expected at least 1'],
   [{ v: normal([2, 7, 2, 0], 1) }, RangeError, '"v" has 0 elements a head (dims [2, 7, 2, 0]), expected at least 1'],
   [{ layout: "sbhd" }, RangeError, '"layout" must be "bshd" or "bhsd", got "sbhd"'],
-  [{ causal: 1 }, TypeError, '"causal" must be false or true or "lower-right" or "upper-left", got 1'],
+  [{ causal: 1 }, TypeError, '"causal" must be one of false, true, "lower-right", "upper-left", got 1'],
   [{ scale: NaN }, RangeError, '"scale" must be a number within the range of float32, got NaN'],
   [{ scale: "0.5" }, TypeError, '"scale" must be a number within the range of float32, got "0.5"'],
   [{ softcap: -1 }, RangeError, '"softcap" must be a number ≥ 0 within the range of float32, got -1'],
@@ -137,7 +137,7 @@ const REFUSED: [changes: Record<string, unknown>, kind: typeof Error, message: s
     RangeError,
     '"weights" has dims [2, 4, 5, 8], expected [2, 4, 5, 7] (batch, numHeads, seqLen, kvLen)',
   ],
-  [{ scoresStage: "raw" }, RangeError, '"scoresStage" must be "scaled" or "capped" or "biased", got "raw"'],
+  [{ scoresStage: "raw" }, RangeError, '"scoresStage" must be one of "scaled", "capped", "biased", got "raw"'],
   [
     { casual: true },
     TypeError,
@@ -316,7 +316,7 @@ describe("tensor refuses", () => {
 
 describe("createEngine refuses", () => {
   test.each([
-    [{ build: "fast" }, RangeError, 'createEngine: "build" must be "auto" or "simd" or "relaxed" or "wide", got "fast"'],
+    [{ build: "fast" }, RangeError, 'createEngine: "build" must be one of "auto", "simd", "relaxed", "wide", got "fast"'],
     [
       { thread: 2 },
       TypeError,
@@ -337,7 +337,7 @@ describe("createEngine refuses", () => {
     [
       { wasm: Uint8Array.of(1, 2, 3) },
       TypeError,
-      'createEngine: "wasm" must hold a WebAssembly module, got 3 bytes that don\'t begin as one',
+      'createEngine: "wasm" must hold a WebAssembly module, got 3 bytes that do not begin like one',
     ],
   ])("%o", async (options, kind, message) => {
     await expect(createEngine(options as never)).rejects.toThrow(new kind(message));

@@ -35,14 +35,14 @@ function refuses(call: () => unknown, Kind: new (message: string) => Error, mess
 describe("sizes whose product is not a safe integer", () => {
   const huge = [...Array<number>(35).fill(MANY), 0];
   const shown = `[${huge.join(", ")}]`;
-  const problem = (name: string): string => `"${name}" ${shown} is too large: the product of its sizes passes 2⁵³`;
+  const problem = (name: string): string => `"${name}" ${shown} is too large: the product of its sizes exceeds 2⁵³`;
 
   test("are refused wherever the sizes come from, whether or not one of them is 0", () => {
     refuses(() => engine.tensor(huge), RangeError, `tensor: ${problem("dims")}`);
     refuses(
       () => engine.tensor([2 ** 27, 2 ** 27]),
       RangeError,
-      `tensor: "dims" [134217728, 134217728] is too large: the product of its sizes passes 2⁵³`,
+      `tensor: "dims" [134217728, 134217728] is too large: the product of its sizes exceeds 2⁵³`,
     );
     const tensor = engine.tensor([0]);
     refuses(() => tensor.reshape(huge), RangeError, `reshape: ${problem("dims")}`);
@@ -58,7 +58,7 @@ describe("sizes whose product is not a safe integer", () => {
     refuses(
       () => engine.matmul(empty(2 ** 20, 1, 2 ** 20, 0), empty(1, 2 ** 20, 0, 2 ** 20)),
       RangeError,
-      'matmul: "out" [1048576, 1048576, 1048576, 1048576] is too large: the product of its sizes passes 2⁵³',
+      'matmul: "out" [1048576, 1048576, 1048576, 1048576] is too large: the product of its sizes exceeds 2⁵³',
     );
   });
 

@@ -235,7 +235,7 @@ describe("a cache of int8", () => {
     bad.data[599 * 256 + 3] = number;
     const append = (): void => cache.append(name === "k" ? bad : x, name === "v" ? bad : x);
     expect(append).toThrow(
-      new RangeError(`KVCache.append: "${name}" holds NaN or infinity, which a cache of dtype "int8" can't keep`),
+      new RangeError(`KVCache.append: "${name}" holds NaN or infinity, which a cache of dtype "int8" cannot store`),
     );
     expectSameBits(cache.serialize(), before[0], "image");
     expect(engine.info.memory.inUse).toBe(before[1]);
@@ -252,14 +252,14 @@ describe("a cache of int8", () => {
     for (const scale of [NaN, Infinity, -1]) {
       const damaged = image.slice();
       new Float32Array(damaged.buffer)[HEADER_WORDS + 2] = scale;
-      expect(() => KVCache.restore(engine, damaged)).toThrow('KVCache.restore: "bytes" are damaged');
+      expect(() => KVCache.restore(engine, damaged)).toThrow('KVCache.restore: "bytes" is damaged');
     }
     const wrongByte = image.slice();
     wrongByte[wrongByte.length - 3] = 0x80; // the second value, before two bytes that fill the last word
-    expect(() => KVCache.restore(engine, wrongByte)).toThrow('KVCache.restore: "bytes" are damaged');
+    expect(() => KVCache.restore(engine, wrongByte)).toThrow('KVCache.restore: "bytes" is damaged');
     const wrongType = image.slice();
     new Uint32Array(wrongType.buffer)[HEADER_WORDS - 1] = 2;
-    expect(() => KVCache.restore(engine, wrongType)).toThrow('KVCache.restore: "bytes" are damaged');
+    expect(() => KVCache.restore(engine, wrongType)).toThrow('KVCache.restore: "bytes" is damaged');
   });
 
   test("names wrong options", async () => {

@@ -5,7 +5,7 @@ const CACHE = ["kvCache", "kvCacheOperations"];
 export default [
   {
     rule: "a shared block is copied before it is written",
-    find: "if (replaced && replaced.users - left === 1) continue;",
+    find: "if (replaced && replaced.users - departed === 1) continue;",
     replace: "if (replaced) continue;",
     tests: CACHE,
   },
@@ -89,7 +89,7 @@ export default [
   },
   {
     rule: "a cache image is checked completely",
-    find: "|| placesOf(config, lengths).size !== size",
+    find: "|| layoutOf(config, lengths).size !== size",
     replace: "",
     tests: CACHE,
   },
@@ -110,7 +110,7 @@ export default [
   },
   {
     rule: "the last user of a block writes to it in place",
-    find: "replaced.users - left === 1",
+    find: "replaced.users - departed === 1",
     replace: "replaced.users === 1",
     tests: CACHE,
   },

@@ -45,7 +45,9 @@ describe("operations", () => {
     cache.append(cutRows(k, 530, 600), cutRows(v, 530, 600));
     const truth = engine.scaledDotProductAttention(q, cutRows(k, 0, 600), cutRows(v, 0, 600));
     expectSameBits(cache.attend(q).data, truth.data, "truncated");
-    expect(() => cache.truncate(601)).toThrow(new RangeError("KVCache.truncate: sequence 0 has 600 keys, and can't be cut to 601"));
+    expect(() => cache.truncate(601)).toThrow(
+      new RangeError("KVCache.truncate: sequence 0 has 600 keys and cannot be truncated to 601"),
+    );
     cache.truncate(0);
     expect(engine.info.memory.inUse).toBe(0);
     expect([...cache.attend(q.dims[1] === 1 ? { data: new Float32Array(0), dims: [1, 0, 1, 4] } : q).data]).toEqual([]);
@@ -62,13 +64,13 @@ describe("operations", () => {
     expect(cache.length).toBe(9500);
     expect(most).toBeLessThanOrEqual(4 * (512 * 4 * 4 + 512 * 32 + 64 + 64));
     expect(() => cache.truncate(9000)).toThrow(
-      "KVCache.truncate: sequence 0 has given up the keys before 9216, which the window of row 9000 begins with",
+      "KVCache.truncate: the window of row 9000 starts before key 9216, and earlier keys of sequence 0 have been evicted",
     );
     expect(() => cache.append(piece(191, 1), piece(191, 1))).toThrow(
       "KVCache.append: sequence 0 would need window 10 + 191 rows = 201 keys, but capacity is 200",
     );
     expect(() => cache.attend(piece(300, 1))).toThrow(
-      "KVCache.attend: the window of row 0 of sequence 0 begins with key 9190, but those before 9216 were given up",
+      "KVCache.attend: the window of row 0 of sequence 0 starts at key 9190, but keys before 9216 have been evicted",
     );
     cache.truncate(9300);
     expect(cache.length).toBe(9300);
@@ -85,10 +87,10 @@ describe("operations", () => {
     cache.append(piece(8, 3), piece(8, 4)); // row 1112 sees keys from 512 on
     expect(cache.attend(piece(8, 5)).dims).toEqual([1, 8, 1, 4]);
     expect(() => cache.attend(piece(9, 5))).toThrow(
-      "KVCache.attend: the window of row 0 of sequence 0 begins with key 511, but those before 512 were given up",
+      "KVCache.attend: the window of row 0 of sequence 0 starts at key 511, but keys before 512 have been evicted",
     );
     expect(() => cache.truncate(1111)).toThrow(
-      "KVCache.truncate: sequence 0 has given up the keys before 512, which the window of row 1111 begins with",
+      "KVCache.truncate: the window of row 1111 starts before key 512, and earlier keys of sequence 0 have been evicted",
     );
     cache.truncate(1112);
   });
@@ -152,9 +154,9 @@ describe("operations", () => {
     expect(() => KVCache.restore(engine, [1] as unknown as Uint8Array)).toThrow(
       new TypeError('KVCache.restore: "bytes" must be a Uint8Array, got an array of 1'),
     );
-    expect(() => KVCache.restore(engine, image.subarray(0, 12))).toThrow('"bytes" hold 12 bytes, which is no cache');
-    expect(() => KVCache.restore(engine, changed(0, 7))).toThrow('"bytes" do not begin as a cache does');
-    expect(() => KVCache.restore(engine, changed(1, 9))).toThrow('"bytes" are of version 9, expected 1');
+    expect(() => KVCache.restore(engine, image.subarray(0, 12))).toThrow('"bytes" is 12 bytes long, not a serialized cache');
+    expect(() => KVCache.restore(engine, changed(0, 7))).toThrow('"bytes" does not begin like a serialized cache');
+    expect(() => KVCache.restore(engine, changed(1, 9))).toThrow('"bytes" has version 9, expected 1');
     for (const [word, value] of [
       [2, 2],
       [2, 2 ** 31],
@@ -165,7 +167,7 @@ describe("operations", () => {
       [11, 6],
       [12, 512],
     ] as const) {
-      expect(() => KVCache.restore(engine, changed(word, value)), `word ${word}`).toThrow(/are damaged/);
+      expect(() => KVCache.restore(engine, changed(word, value)), `word ${word}`).toThrow(/is damaged/);
     }
     expect(engine.info.memory.inUse).toBe(inUse);
   });
@@ -253,7 +255,7 @@ describe("operations", () => {
       return new Uint8Array(words.buffer);
     };
     const long = damaged((words) => words.set([0xffffffff, 0], 10));
-    expect(() => KVCache.restore(engine, long)).toThrow(new RangeError('KVCache.restore: "bytes" are damaged'));
+    expect(() => KVCache.restore(engine, long)).toThrow(new RangeError('KVCache.restore: "bytes" is damaged'));
     const wide = damaged((words) => (words[6] = 0xffffffff));
     expect(() => KVCache.restore(engine, wide)).toThrow(
       'KVCache.restore: "capacity" must be an integer from 1 to 536870912, got 4294967295',
@@ -262,7 +264,7 @@ describe("operations", () => {
       words.set([1, 4, 0], 7); // rolling, window 3
       words.set([0xfffffe03, 0xfffffe00], 10);
     });
-    expect(() => KVCache.restore(engine, past)).toThrow("are damaged");
+    expect(() => KVCache.restore(engine, past)).toThrow("is damaged");
   });
 
   test("wrong arguments are named", async () => {
@@ -270,7 +272,7 @@ describe("operations", () => {
     const create = (options: object) => () => engine.createKVCache({ ...shape, ...options });
     expect(create({ headDim: 0 })).toThrow('createKVCache: "headDim" must be an integer from 1 to 1048576, got 0');
     expect(create({ policy: "ring" })).toThrow('createKVCache: "policy" must be "append" or "rolling", got "ring"');
-    expect(create({ policy: "rolling" })).toThrow('createKVCache: "window" is missing, which policy "rolling" needs');
+    expect(create({ policy: "rolling" })).toThrow('createKVCache: "window" is missing; policy "rolling" needs it');
     expect(create({ policy: "rolling", window: 2000 })).toThrow(
       'createKVCache: "capacity" is 2000, expected at least window + 1 = 2001',
     );
@@ -288,7 +290,7 @@ describe("operations", () => {
     );
     cache.append(piece(2, 1), piece(2, 1));
     expect(() => cache.attend(piece(3, 1))).toThrow(
-      'KVCache.attend: "q" has 3 rows of sequence 0, which has 2 keys; append them first',
+      'KVCache.attend: "q" has 3 rows of sequence 0, which has 2 keys; append theirs first',
     );
     expect(() => cache.attend(normal([1, 1, 1, 5], 1))).toThrow(
       'KVCache.attend: "q" has headDim 5, expected the 4 of the cache (q has dims [1, 1, 1, 5])',

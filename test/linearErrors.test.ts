@@ -52,7 +52,7 @@ describe("mismatches are named", () => {
       { featureMap: 3 },
       '"featureMap" must be a function or one of "identity", "elu+1", "relu", "relu2", "exp", "softmax", "favor+", got 3',
     ],
-    ["RangeError", [q, k, v], { rule: "deltas" }, '"rule" must be "linear" or "gated" or "delta" or "gated_delta", got "deltas"'],
+    ["RangeError", [q, k, v], { rule: "deltas" }, '"rule" must be one of "linear", "gated", "delta", "gated_delta", got "deltas"'],
     ["RangeError", [q, k, v], { chunkSize: 513 }, '"chunkSize" must be an integer from 1 to 512, got 513'],
     ["RangeError", [q, k, v], { eps: -1 }, '"eps" must be a number ≥ 0 within the range of float32, got -1'],
     [

@@ -233,7 +233,7 @@ onEveryBuild((_, engine) => {
       "an activation",
       (e) => e.matmul(a, b, { activation: "swish" as never }),
       RangeError,
-      'matmul: "activation" must be "gelu" or "gelu-tanh" or "silu" or "relu" or "tanh" or "sigmoid", got "swish"',
+      'matmul: "activation" must be one of "gelu", "gelu-tanh", "silu", "relu", "tanh", "sigmoid", got "swish"',
     ],
     ["a flag", (e) => e.matmul(a, b, { transposeB: 1 as never }), TypeError, 'matmul: "transposeB" must be true or false, got 1'],
     [

@@ -129,8 +129,8 @@ export default [
   },
   {
     rule: "keys that a layer adds to a cache come after those in it",
-    find: "const keyPlaces = stored ? queryPlaces : angles &&",
-    replace: "const keyPlaces = angles &&",
+    find: "const keyAngleRows = stored ? queryAngleRows : angles &&",
+    replace: "const keyAngleRows = angles &&",
     tests: PROPERTIES,
   },
   {
@@ -167,14 +167,14 @@ export default [
   },
   {
     rule: "a pruned layer has the key/value heads of the remaining heads",
-    find: "left.filter((_, index) => index % groupSize === 0).map(kvHeadOf)",
-    replace: "[...new Set(left.map(kvHeadOf))]",
+    find: "remaining.filter((_, index) => index % groupSize === 0).map(kvHeadOf)",
+    replace: "[...new Set(remaining.map(kvHeadOf))]",
     tests: PROPERTIES,
   },
   {
     rule: "a pruned layer keeps the gates of the remaining heads",
-    find: "headGates: left.map((head) => config.headGates[head]!)",
-    replace: "headGates: left.map((_, head) => config.headGates[head]!)",
+    find: "headGates: remaining.map((head) => config.headGates[head]!)",
+    replace: "headGates: remaining.map((_, head) => config.headGates[head]!)",
     tests: PROPERTIES,
   },
   {

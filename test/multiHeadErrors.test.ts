@@ -27,14 +27,14 @@ describe("configs", () => {
     [{ numHeads: 3 }, '"embedDim" must be an integer from 1 to 1048576, got undefined'],
     [{ ...CONFIG, numHeads: 0 }, '"numHeads" must be an integer from 1 to 1048576, got 0'],
     [{ ...CONFIG, numKvHeads: 2 }, '"numHeads" is 3, expected a multiple of numKvHeads 2'],
-    [{ ...CONFIG, numHeads: 5 }, '"headDim" is missing: embedDim 12 is no multiple of numHeads 5'],
+    [{ ...CONFIG, numHeads: 5 }, '"headDim" is missing: embedDim 12 is not a multiple of numHeads 5'],
     [{ ...CONFIG, valueDim: 1.5 }, '"valueDim" must be an integer from 1 to 1048576, got 1.5'],
     [{ ...CONFIG, weightLayout: "io" }, '"weightLayout" must be "inOut" or "outIn", got "io"'],
     [{ ...CONFIG, headGates: 1 }, '"headGates" must be an array of 3 numbers, got 1'],
     [{ ...CONFIG, headGates: [1, 2] }, '"headGates" holds 2 elements, expected 3, one for each head'],
     [{ ...CONFIG, headGates: [1, 2, NaN] }, '"headGates[2]" must be a number within the range of float32, got NaN'],
     [{ ...CONFIG, qkNorm: 1 }, '"qkNorm" must be true, false or { eps }, got 1'],
-    [{ ...CONFIG, qkNorm: { epsilon: 1 } }, 'unknown option "qkNorm.epsilon"; there is eps'],
+    [{ ...CONFIG, qkNorm: { epsilon: 1 } }, 'unknown option "qkNorm.epsilon"; the only option is eps'],
     [{ ...CONFIG, qkNorm: { eps: -1 } }, '"qkNorm.eps" must be a number ≥ 0 within the range of float32, got -1'],
     [{ ...CONFIG, rotary: true }, '"options" must be an object, got true'],
     [{ ...CONFIG, rotary: { rotaryDim: 6 } }, '"rotaryDim" must be an integer from 2 to 4, got 6'],
@@ -60,13 +60,17 @@ describe("parameters", () => {
       { q, v, out },
       '"parameters.k" is missing; give "parameters.q", "parameters.k" and "parameters.v", or "parameters.qkv"',
     ],
-    [CONFIG, { qkv, v, out }, '"parameters.qkv" can\'t go with "parameters.v", which it contains'],
+    [CONFIG, { qkv, v, out }, '"parameters.qkv" cannot be combined with "parameters.v", which it contains'],
     [
       CONFIG,
       { qkv, out, qkvBias: normal([36], 1), kBias: normal([12], 1) },
-      '"parameters.qkvBias" can\'t go with "parameters.kBias", which it contains',
+      '"parameters.qkvBias" cannot be combined with "parameters.kBias", which it contains',
     ],
-    [{ ...CONFIG, kDim: 7 }, { qkv, out }, '"parameters.qkv" needs kDim 7 and vDim 12 to be embedDim 12; give q, k and v apart'],
+    [
+      { ...CONFIG, kDim: 7 },
+      { qkv, out },
+      '"parameters.qkv" needs kDim 7 and vDim 12 to equal embedDim 12; give q, k and v separately',
+    ],
     [
       CONFIG,
       { ...PARAMETERS, q: normal([12, 11], 1) },
@@ -87,7 +91,7 @@ describe("parameters", () => {
       { ...PARAMETERS, vBias: normal([11], 1) },
       '"parameters.vBias" has dims [11], expected [12] or [3, 4] (numKvHeads · valueDim)',
     ],
-    [CONFIG, { ...PARAMETERS, biasV: normal([12], 1) }, '"parameters.biasK" is missing, which goes with "parameters.biasV"'],
+    [CONFIG, { ...PARAMETERS, biasV: normal([12], 1) }, '"parameters.biasK" is missing; "parameters.biasV" needs it'],
     [CONFIG, { ...PARAMETERS, kNorm: normal([4], 1) }, '"parameters.kNorm" needs "qkNorm" in the config'],
     [
       { ...CONFIG, qkNorm: true },
@@ -139,37 +143,40 @@ describe("forward", () => {
       options(() => ({ layout: "bshd" })),
     ],
     [
-      '"value" has dims [2, 4, 12], expected [2, 5, 12], as "key" has rows',
+      '"value" has dims [2, 4, 12], expected [2, 5, 12] (same batch and rows as "key")',
       options(() => ({ key: x, value: normal([2, 4, 12], 1) })),
     ],
-    ['"key" is missing, which "value" goes with', options(() => ({ value: x }))],
+    ['"key" is missing; "value" needs it', options(() => ({ value: x }))],
     ['"key" has dims [5, 12], expected the rank and batch of x [2, 5, 12]', options(() => ({ key: normal([5, 12], 1) }))],
     [
       '"key" has dims [2, 5, 11], expected [batch, seq, 12] or [seq, 12] (kDim is 12)',
       options(() => ({ key: normal([2, 5, 11], 1) })),
     ],
-    ['"memory" can\'t go with "key": keys come from one of them', options(({ caches }) => ({ key: x, memory: caches({}) }))],
     [
-      '"memory" can\'t go with "cache": keys come from one of them',
+      '"memory" cannot be combined with "key": keys come from one of them',
+      options(({ caches }) => ({ key: x, memory: caches({}) })),
+    ],
+    [
+      '"memory" cannot be combined with "cache": keys come from one of them',
       options(({ caches }) => ({ memory: caches({}), cache: caches({}) })),
     ],
     ['"cache" must be a KVCache, got an object', options(() => ({ cache: {} }))],
     ['"cache" has batchSize 1, expected 2, the batch of x', options(({ caches }) => ({ cache: caches({}) }))],
     [
-      '"cache" has headDim 5, expected 4, as the layer has it',
+      '"cache" has headDim 5, expected 4, as in the layer',
       options(({ engine }) => ({ cache: engine.createKVCache({ batchSize: 2, numKvHeads: 3, headDim: 5, capacity: 5 }) })),
     ],
     ['"cache" is a cache of another engine', options(() => ({ cache: open().caches({ batchSize: 2 }) }))],
     [
-      '"keyLengths" can\'t go with "cache", which knows the positions of its keys',
+      '"keyLengths" cannot be combined with "cache", which knows the positions of its keys',
       options(({ caches }) => ({ cache: caches({ batchSize: 2 }), keyLengths: [1, 1] })),
     ],
     [
-      '"cuSeqlensQ" can\'t go with "memory", which knows the positions of its keys',
+      '"cuSeqlensQ" cannot be combined with "memory", which knows the positions of its keys',
       options(({ layer }) => ({ memory: layer.projectKeys(x), cuSeqlensQ: [0, 5] })),
     ],
     [
-      '"window" can\'t go with a cache of policy "rolling", which has its own',
+      '"window" cannot be combined with a cache of policy "rolling", which has its own',
       options(({ caches }) => ({ cache: caches({ batchSize: 2, policy: "rolling", window: 3 }), window: 2 })),
     ],
     [
@@ -177,7 +184,7 @@ describe("forward", () => {
       options(({ caches }) => ({ memory: caches({ batchSize: 2, policy: "rolling", window: 3 }) })),
     ],
     [
-      '"causal" must be true or false or "lower-right", got "upper-left"',
+      '"causal" must be one of true, false, "lower-right", got "upper-left"',
       options(({ caches }) => ({ cache: caches({ batchSize: 2 }), causal: "upper-left" })),
     ],
     [
@@ -223,7 +230,7 @@ describe("forward", () => {
   });
 
   test.each<[number[], string]>([
-    [[2, 5, 3, 4], '"x" has 4 dims [2, 5, 3, 4], expected 3 [batch, seq, embedDim]: the layer makes the heads itself'],
+    [[2, 5, 3, 4], '"x" has 4 dims [2, 5, 3, 4], expected 3 [batch, seq, embedDim]: the layer splits rows into heads itself'],
     [[2, 5, 11], '"x" has dims [2, 5, 11], expected [batch, seq, 12] or [seq, 12] (embedDim is 12)'],
     [[12], '"x" has dims [12], expected [batch, seq, 12] or [seq, 12] (embedDim is 12)'],
   ])("x of dims %j", (dims, message) => {
@@ -232,37 +239,37 @@ describe("forward", () => {
 
   test("a layer for cross-attention needs keys", () => {
     const opened = open({ ...CONFIG, kDim: 7, vDim: 9 });
-    const message = '"key" is missing: this layer makes keys of kDim 7 and values of vDim 9 numbers, x has 12';
+    const message = '"key" is missing: this layer projects keys from kDim 7 and values from vDim 9 numbers, but x has 12';
     expectUnchanged(opened, (layer) => layer.forward(x), message);
     expectUnchanged(
       opened,
       (layer) => layer.forward(x, { key: normal([2, 5, 7], 1) }),
-      '"value" is missing: values are made of vDim 9 numbers, and "key" has kDim 7',
+      '"value" is missing: values are projected from vDim 9 numbers, but "key" has kDim 7',
     );
   });
 
   test("a layer with extra keys refuses a cache, and memory without them", () => {
     const opened = open({ ...CONFIG, addZeroAttention: true });
     const cache = opened.caches({ batchSize: 2 });
-    const message = '"cache" needs a layer without biasK and addZeroAttention, whose keys stand behind all others';
+    const message = '"cache" needs a layer without biasK and addZeroAttention, whose keys come after all others';
     expectUnchanged(opened, (layer) => layer.forward(x, { cache }), message);
     expectUnchanged(
       opened,
       (layer) => layer.forward(x, { memory: cache }),
-      '"memory" was not made by projectKeys of a layer with 1 extra key (biasK and addZeroAttention), or was changed since',
+      '"memory" was not made by projectKeys of a layer with 1 extra key (biasK and addZeroAttention), or has changed since',
     );
     const memory = opened.layer.projectKeys(x);
     memory.truncate(memory.length - 1);
     expectUnchanged(
       opened,
       (layer) => layer.forward(x, { memory }),
-      '"memory" was not made by projectKeys of a layer with 1 extra key (biasK and addZeroAttention), or was changed since',
+      '"memory" was not made by projectKeys of a layer with 1 extra key (biasK and addZeroAttention), or has changed since',
     );
     memory.dispose();
     expectUnchanged(
       opened,
       (layer) => layer.projectKeys(x, { keyLengths: [1, 2] }),
-      '"keyLengths" can\'t go with biasK and addZeroAttention, whose keys stand behind all; hide keys by a mask',
+      '"keyLengths" cannot be combined with biasK or addZeroAttention, whose keys come last; hide keys with a mask',
     );
   });
 
@@ -271,7 +278,7 @@ describe("forward", () => {
     const opened = open({ ...CONFIG, rotary: { tables } });
     const cache = opened.caches({ batchSize: 2 });
     opened.layer.forward(normal([2, 4, 12], 1), { cache });
-    const beyond = "a row would stand at position 6, but the tables of rotary end at 5";
+    const beyond = "a row would be at position 6, but the tables of rotary end at 5";
     expectUnchanged(opened, (layer) => layer.forward(normal([2, 3, 12], 1), { cache }), beyond);
     expectUnchanged(opened, (layer) => layer.projectKeys(normal([7, 12], 1)), beyond);
     opened.layer.projectKeys(normal([2, 8, 12], 1), { keyLengths: [6, 2] }).dispose(); // rows beyond have no position
@@ -280,7 +287,7 @@ describe("forward", () => {
     using memory = extra.projectKeys(six); // nor do extra keys
     expectSameBits(extra.forward(six, { memory }).data, extra.forward(six).data, "memory");
     expect(cache.length).toBe(4);
-    const before = 'a row would stand at position -2, before the first key, where rotary has no angle; give "queryOffset"';
+    const before = 'a row would be at position -2, before the first key, where rotary has no angle; give "queryOffset"';
     expectUnchanged(opened, (layer) => layer.forward(x, { key: normal([2, 3, 12], 1) }), before);
   });
 
@@ -298,7 +305,7 @@ describe("forward", () => {
     const wrong = normal([2, 3, 12], 4);
     wrong.data[70] = NaN; // its projections cannot be stored in int8
     const { inUse } = engine.info.memory;
-    expect(() => layer.forward(wrong, { cache })).toThrow('"k" holds NaN or infinity, which a cache of dtype "int8" can\'t keep');
+    expect(() => layer.forward(wrong, { cache })).toThrow('"k" holds NaN or infinity, which a cache of dtype "int8" cannot store');
     expect(() => layer.forward(x, { cache, mask: { data: new Uint8Array(3), dims: [3] }, weights: normal([1], 1) })).toThrow(
       "weights",
     );
@@ -356,7 +363,10 @@ describe("the rest of a layer", () => {
   test.each<[string, (layer: MultiHeadAttention) => unknown]>([
     ['MultiHeadAttention.pruneHeads: "heads" must be an array of integers, got 1', (layer) => layer.pruneHeads(1 as never)],
     ['MultiHeadAttention.pruneHeads: "heads[1]" must be an integer from 0 to 2, got 3', (layer) => layer.pruneHeads([0, 3])],
-    ['MultiHeadAttention.pruneHeads: "heads" holds all 3 heads, expected one to stay', (layer) => layer.pruneHeads([2, 1, 0])],
+    [
+      'MultiHeadAttention.pruneHeads: "heads" holds all 3 heads, expected at least one to remain',
+      (layer) => layer.pruneHeads([2, 1, 0]),
+    ],
     [
       'MultiHeadAttention.createCache: unknown option "headDim"',
       (layer) => layer.createCache({ capacity: 1, headDim: 4 } as never),

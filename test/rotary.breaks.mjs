@@ -21,7 +21,7 @@ export default [
   },
   {
     rule: "rotary: positions select rows of the tables",
-    find: "tables ? places[row]! : row;",
+    find: "tables ? rowPositions[row]! : row;",
     replace: "row;",
     tests: ["rotary"],
   },

@@ -84,7 +84,7 @@ async function recovered(engine: Engine): Promise<void> {
       return;
     } catch (error) {
       expect((error as Error).message).toBe(
-        "scaledDotProductAttention: the workers of a call that failed are still ending; try again in a moment",
+        "scaledDotProductAttention: the workers of a failed call are still terminating; try again in a moment",
       );
     }
   }
@@ -272,7 +272,7 @@ describe("workers that do not start", () => {
     const engine = await open({ threads: 2, wasm: module });
     expect(engine.info).toMatchObject({
       threads: 1,
-      threadsReason: 'the module in "wasm" is for a memory that threads can\'t share',
+      threadsReason: 'the module in "wasm" was compiled for memory that threads cannot share',
     });
     expectSameBits(attend(engine), truth, "unshared");
 
@@ -313,18 +313,18 @@ describe("workers that fail later", () => {
     ).toEqual(
       new Error(
         "scaledDotProductAttention: a worker made no progress for 2000 ms; its results are undefined. " +
-          "The workers are being ended; then this engine computes on one thread",
+          "The workers are being terminated; after that, this engine computes on one thread",
       ),
     );
     expect(() => engine.tensor([1])).toThrow(
-      new Error("tensor: the workers of a call that failed are still ending; try again in a moment"),
+      new Error("tensor: the workers of a failed call are still terminating; try again in a moment"),
     );
     expect(out.data.every((value) => value === 7)).toBe(true);
     for (const [index, { data }] of [large.q, large.k, large.v].entries()) expectSameBits(data, before[index]!, "inputs");
     await recovered(engine);
     expect(engine.info).toMatchObject({
       threads: 1,
-      threadsReason: "a worker made no progress for 2000 ms, and the workers were ended",
+      threadsReason: "a worker made no progress for 2000 ms, and the workers were terminated",
     });
     expect(engine.info.memory.inUse).toBe(inUse);
     expectSameBits(attend(engine), truth, "afterwards");
@@ -339,13 +339,13 @@ describe("workers that fail later", () => {
     expect(failureOf(() => attend(engine))).toEqual(
       new Error(
         "scaledDotProductAttention: a worker could not finish its part; its results are undefined. " +
-          "The workers are being ended; then this engine computes on one thread",
+          "The workers are being terminated; after that, this engine computes on one thread",
       ),
     );
     await recovered(engine);
     expect(engine.info).toMatchObject({
       threads: 1,
-      threadsReason: "a worker could not finish its part, and the workers were ended",
+      threadsReason: "a worker could not finish its part, and the workers were terminated",
     });
     expectSameBits(attend(engine), truth, "afterwards");
   });

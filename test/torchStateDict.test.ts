@@ -101,9 +101,9 @@ describe("mismatches are named", () => {
     [stateDict, { numHeads: 2, prefix: 3 }, '"prefix" must be a string, got 3'],
     [stateDict, { heads: 2 }, 'unknown option "heads"; the options are numHeads, prefix, headGates, addZeroAttention'],
     [stateDict, {}, '"numHeads" must be an integer from 1 to 1048576, got undefined'],
-    [stateDict, { numHeads: 4 }, '"headDim" is missing: embedDim 6 is no multiple of numHeads 4'],
-    [without("out_proj.weight"), { numHeads: 2 }, '"out_proj.weight" is missing in "stateDict"'],
-    [stateDict, { numHeads: 2, prefix: "a." }, '"a.out_proj.weight" is missing in "stateDict"'],
+    [stateDict, { numHeads: 4 }, '"headDim" is missing: embedDim 6 is not a multiple of numHeads 4'],
+    [without("out_proj.weight"), { numHeads: 2 }, '"out_proj.weight" is missing from "stateDict"'],
+    [stateDict, { numHeads: 2, prefix: "a." }, '"a.out_proj.weight" is missing from "stateDict"'],
     [
       without("in_proj_weight"),
       { numHeads: 2 },
@@ -112,13 +112,13 @@ describe("mismatches are named", () => {
     [
       { ...stateDict, q_proj_weight: normal([6, 6], 1) },
       { numHeads: 2 },
-      '"in_proj_weight" can\'t go with "q_proj_weight", which it contains',
+      '"in_proj_weight" cannot be combined with "q_proj_weight", which it contains',
     ],
     [
       { ...stateDict, "norm.weight": normal([6], 1) },
       { numHeads: 2 },
       '"stateDict" holds "norm.weight", expected in_proj_weight, q_proj_weight, k_proj_weight, v_proj_weight, in_proj_bias, ' +
-        'out_proj.weight, out_proj.bias, bias_k, bias_v; with other layers in it, give their "prefix"',
+        'out_proj.weight, out_proj.bias, bias_k, bias_v; if it holds other layers too, give the "prefix" of this one',
     ],
     [
       { ...stateDict, in_proj_weight: normal([17, 6], 1) },
@@ -130,7 +130,7 @@ describe("mismatches are named", () => {
       { numHeads: 2 },
       '"out_proj.weight" has 1 dims [36], expected 2 [out, in]',
     ],
-    [{ ...stateDict, bias_k: normal([1, 1, 6], 1) }, { numHeads: 2 }, '"bias_v" is missing, which goes with "bias_k"'],
+    [{ ...stateDict, bias_k: normal([1, 1, 6], 1) }, { numHeads: 2 }, '"bias_v" is missing; "bias_k" needs it'],
   ])("%#", (dict, options, message) => {
     using engine = openBuild("simd");
     expect(() => engine.createMultiHeadAttention.fromTorch(dict as typeof stateDict, options as FromTorchOptions)).toThrow(

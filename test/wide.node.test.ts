@@ -61,7 +61,7 @@ test.runIf(whyNotWide() === undefined)("an engine that cannot be created leaves 
 
 test("headwise/sync does not contain it", () => {
   expect(() => createEngineSync({ build: "wide" as "relaxed" })).toThrow(
-    'createEngineSync: "build" must be "auto" or "simd" or "relaxed", got "wide"',
+    'createEngineSync: "build" must be one of "auto", "simd", "relaxed", got "wide"',
   );
 });
 
@@ -69,15 +69,15 @@ describe("a host without support gets the reason, and its flags stay unchanged",
   afterEach(() => vi.restoreAllMocks());
 
   test.each<[string, () => void]>([
-    ["this is arm64", () => vi.spyOn(process, "arch", "get").mockReturnValue("arm64")],
-    ["this is V8 12.4.254.21-node.57", () => mockVersions({ v8: "12.4.254.21-node.57" })],
-    ["this is V8 13.5.1", () => mockVersions({ v8: "13.5.1" })],
-    ["this is no Node", () => mockVersions({ bun: "1.3.0" })],
-    ["this is no Node", () => mockVersions({ deno: "2.5.0" })],
-    ["this is no Node, or one before 20.16", () => vi.stubGlobal("process", undefined)],
+    ["this host is arm64", () => vi.spyOn(process, "arch", "get").mockReturnValue("arm64")],
+    ["this host has V8 12.4.254.21-node.57", () => mockVersions({ v8: "12.4.254.21-node.57" })],
+    ["this host has V8 13.5.1", () => mockVersions({ v8: "13.5.1" })],
+    ["this host is not Node.js", () => mockVersions({ bun: "1.3.0" })],
+    ["this host is not Node.js", () => mockVersions({ deno: "2.5.0" })],
+    ["this host is not Node.js 20.16 or newer", () => vi.stubGlobal("process", undefined)],
   ])("%s", async (reason, pretend) => {
     const setFlags = vi.spyOn(v8, "setFlagsFromString");
-    const message = `createEngine: build "wide" needs Node on x64 with V8 13.6 or newer; ${reason}`;
+    const message = `createEngine: build "wide" needs Node.js on x64 with V8 13.6 or newer; ${reason}`;
     pretend();
     try {
       await expect(createEngine({ build: "wide" })).rejects.toThrow(message);

@@ -158,7 +158,7 @@ describe("arrays", () => {
     const k = { data: new Float32Array(100).subarray(0, 80), dims: q.dims };
     await expect(shared.scaledDotProductAttention(q, k, k, { transfer: true })).rejects.toEqual(
       new RangeError(
-        'scaledDotProductAttention: argument 2 is a view of 320 of its buffer\'s 400 bytes, and "transfer" would move all; copy it first',
+        'scaledDotProductAttention: argument 2 is a view of 320 of its buffer\'s 400 bytes, and "transfer" would move all of them; copy it first',
       ),
     );
     expect([q.data.length, k.data.length]).toEqual([80, 80]);
@@ -177,7 +177,7 @@ describe("arrays", () => {
     const refusal = await shared
       .rmsNorm({ data, dims: [data.length] }, { transfer: true })
       .catch((error: unknown) => error as Error);
-    if (refusal instanceof Error) expect(refusal.message).toMatch(/^rmsNorm: "transfer" can't move these arrays \(/);
+    if (refusal instanceof Error) expect(refusal.message).toMatch(/^rmsNorm: "transfer" cannot move these arrays \(/);
     expect(data.length).toBe(16384); // Node makes a copy
   });
 

@@ -58,17 +58,17 @@ describe("errors", () => {
     [
       "a function among options",
       (engine) => engine.linearAttention(x, x, x, { featureMap: ((y: unknown) => y) as never }),
-      new TypeError('linearAttention: "featureMap" is a function, which can\'t go to a worker'),
+      new TypeError('linearAttention: "featureMap" is a function, which cannot be sent to a worker'),
     ],
     [
       "a function as an argument",
       (engine) => engine.restoreLinearAttentionState(new Uint8Array(8), (() => x) as never),
-      new TypeError("restoreLinearAttentionState: argument 2 is a function, which can't go to a worker"),
+      new TypeError("restoreLinearAttentionState: argument 2 is a function, which cannot be sent to a worker"),
     ],
     [
       "a symbol",
       (engine) => engine.softmax(x, { axis: Symbol("axis") as never }),
-      new TypeError('softmax: "axis" is a symbol, which can\'t go to a worker'),
+      new TypeError('softmax: "axis" is a symbol, which cannot be sent to a worker'),
     ],
     [
       "a revoked proxy",
@@ -77,7 +77,7 @@ describe("errors", () => {
         revoke();
         return engine.softmax(x, { axis: proxy as never });
       },
-      new TypeError('softmax: "axis" is a revoked proxy, which can\'t go to a worker'),
+      new TypeError('softmax: "axis" is a revoked proxy, which cannot be sent to a worker'),
     ],
     [
       "an endless list",
@@ -91,7 +91,7 @@ describe("errors", () => {
         rotary["tables"] = { cos: rotary };
         return engine.createMultiHeadAttention({ embedDim: 8, numHeads: 1, rotary }, { out: x });
       },
-      new TypeError('createMultiHeadAttention: "rotary.tables.cos" contains itself, which can\'t go to a worker'),
+      new TypeError('createMultiHeadAttention: "rotary.tables.cos" contains itself, which cannot be sent to a worker'),
     ],
     [
       "not a signal",
@@ -125,7 +125,7 @@ describe("errors", () => {
     [
       "an object of another engine",
       async (engine) => engine.rmsNorm(await (await open()).tensor([2])),
-      new RangeError("rmsNorm: argument 1 is of another engine"),
+      new RangeError("rmsNorm: argument 1 belongs to another engine"),
     ],
   ];
   test.each(REFUSED)("%s", async (_, call, error) => {
@@ -162,7 +162,7 @@ describe("errors", () => {
   test.each<[WorkerEngineOptions, Error]>([
     [
       { build: "fast" as never },
-      new RangeError('createWorkerEngine: "build" must be "auto" or "simd" or "relaxed" or "wide", got "fast"'),
+      new RangeError('createWorkerEngine: "build" must be one of "auto", "simd", "relaxed", "wide", got "fast"'),
     ],
     [{ thread: 2 } as object, new TypeError("createWorkerEngine: unknown option")],
     [

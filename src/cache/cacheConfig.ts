@@ -1,8 +1,8 @@
-/** What a cache is made for: its options, read once and checked. */
+/** The configuration of a cache: its options, read once and checked. */
 import { integer, knownOptions, oneOf, wrongValue, MAX_POSITION } from "../check.js";
 import type { Operation } from "../call/operation.js";
 
-/** What a cache is made for. */
+/** Options of `createKVCache`. */
 export interface KVCacheOptions {
   /** Sequences. Default 1. */
   batchSize?: number | undefined;
@@ -12,17 +12,20 @@ export interface KVCacheOptions {
   headDim: number;
   /** Elements of a value. Default headDim. */
   valueDim?: number | undefined;
-  /** Most keys of a sequence; with policy "rolling" those of the window and of one append. */
+  /** Most keys of a sequence; with policy "rolling", of its window and one append together. */
   capacity: number;
-  /** What happens when it is full: "append" throws a RangeError, "rolling" gives up keys that the window has left. Default "append". */
+  /** What happens when it is full: "append" throws a RangeError, "rolling" evicts keys before the window. Default "append". */
   policy?: "append" | "rolling" | undefined;
-  /** Keys before its own that a row sees, and itself. Needed for "rolling", otherwise the default of `attend`, unlimited. */
+  /**
+   * A row sees this many keys before its own, and its own. Required for "rolling"; otherwise the default of `attend`. Default
+   * unlimited.
+   */
   window?: number | undefined;
-  /** First keys that the window doesn't hide and that are never given up (StreamingLLM, arXiv:2309.17453). Default 0. */
+  /** First keys that the window doesn't hide and that are never evicted (StreamingLLM, arXiv:2309.17453). Default 0. */
   sinkTokens?: number | undefined;
   /**
-   * How keys and values are kept. "int8" takes a quarter of the memory and a fraction of the time where memory limits: each key of
-   * a head is rounded to 127 steps of its largest element, its value too. Default "float32".
+   * Type of the stored keys and values. "int8" takes a quarter of the memory, and a fraction of the time where memory is the
+   * limit: each key of a head, and each value, is rounded to 127 steps of its largest element. Default "float32".
    */
   dtype?: "float32" | "int8" | undefined;
 }
@@ -43,12 +46,12 @@ export const CREATE_KV_CACHE: Operation = {
 export const POLICIES = ["append", "rolling"] as const;
 export const CACHE_TYPES = ["float32", "int8"] as const;
 type CacheType = (typeof CACHE_TYPES)[number];
-/** At that size queries still have 32 times as many steps as keys: sums of products must fit into 32 bits. */
+/** Sums of products must fit in 32 bits; up to this size queries still have 32 times as many steps as keys. */
 const MAX_INT8_HEAD_DIM = 4096;
 const MAX_SIZE = 2 ** 20;
 
 /**
- * Checks what a cache shall be.
+ * Reads and checks the options of a cache.
  * @internal
  */
 export function readCacheConfig(operation: string, options: KVCacheOptions): CacheConfig {
@@ -77,7 +80,7 @@ export function readCacheConfig(operation: string, options: KVCacheOptions): Cac
     dtype: oneOf<CacheType>(operation, "dtype", dtype, CACHE_TYPES),
   };
   if (config.policy === "rolling") {
-    if (config.window === undefined) throw wrongValue(operation, '"window" is missing, which policy "rolling" needs');
+    if (config.window === undefined) throw wrongValue(operation, '"window" is missing; policy "rolling" needs it');
     if (config.window >= config.capacity) {
       throw wrongValue(operation, `"capacity" is ${config.capacity}, expected at least window + 1 = ${config.window + 1}`);
     }

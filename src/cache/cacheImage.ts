@@ -1,12 +1,12 @@
 /**
- * A cache as bytes: 32-bit words in the order of the machine's, little-endian on all that run WebAssembly engines today.
+ * A cache as bytes: 32-bit words in the machine's byte order, which is little-endian wherever WebAssembly runs today.
  *
  *     magic, version, batchSize, numKvHeads, headDim, valueDim, capacity, policy, window + 1 or 0, sinkTokens, dtype
  *     length, evicted                                                  for each sequence
- *     key scales [rows, numKvHeads], value scales [rows, numKvHeads]   for each piece of each sequence, only of dtype "int8"
- *     k [rows, numKvHeads, headDim], v [rows, numKvHeads, valueDim]    for each piece of each sequence; then up to a whole word
+ *     key scales [rows, numKvHeads], value scales [rows, numKvHeads]   for each piece of each sequence, only for dtype "int8"
+ *     k [rows, numKvHeads, headDim], v [rows, numKvHeads, valueDim]    for each piece of each sequence; padded to a whole word
  *
- * Pieces are the keys that are there, PIECE at a time: those of the sink tokens' blocks, then those from `evicted` on.
+ * Pieces are the keys that are not evicted, PIECE at a time: those of the sink tokens' blocks, then those from `evicted` on.
  */
 import { describe, wrongKind, wrongValue, MAX_POSITION, typedArrayName, plainView } from "../check.js";
 import { CACHE_TYPES, type CacheConfig, POLICIES, readCacheConfig } from "./cacheConfig.js";
@@ -17,18 +17,18 @@ import { blocksOf, type KeySequence, type KeySpan } from "./keySequences.js";
 const MAGIC = 0x564b5748;
 const VERSION = 1;
 const CONFIG_WORDS = 11;
-/** What no element is rounded to: sums of products count on it. */
+/** No element is rounded to this; sums of products rely on it. */
 const MINUS_128 = 0x80;
 /** Keys that are copied at once. */
 const PIECE = 8 * BLOCK;
 
-/** Something of the keys and something of the values of consecutive rows. */
+/** One thing for the keys and one for the values of consecutive rows. */
 interface Pair<T> {
   readonly k: T;
   readonly v: T;
 }
 
-/** Rows of keys and values, one after the other: floats, or int8 with what 1 stands for in each head's part of a row. */
+/** Rows of keys and values, one after the other: floats, or int8 with the scale of each head's part of a row. */
 export interface RowArrays extends Pair<Float32Array | Uint8Array> {
   readonly scales: Pair<Float32Array> | undefined;
 }
@@ -46,7 +46,7 @@ interface CacheImage {
 
 type Lengths = Pick<KeySequence, "length" | "evicted">;
 
-/** The keys of a sequence that are there, cut into pieces. */
+/** The keys of a sequence that are not evicted, cut into pieces. */
 function piecesOf({ length, evicted }: Lengths, { sinkTokens }: CacheConfig): { first: number; end: number }[] {
   const ranges = evicted > 0 ? [[0, blocksOf(sinkTokens) * BLOCK] as const, [evicted, length] as const] : [[0, length] as const];
   const pieces = [];
@@ -56,8 +56,8 @@ function piecesOf({ length, evicted }: Lengths, { sinkTokens }: CacheConfig): { 
   return pieces;
 }
 
-/** Where the parts of an image begin, in bytes. */
-function placesOf({ numKvHeads, headDim, valueDim, sinkTokens, dtype }: CacheConfig, sequences: readonly Lengths[]) {
+/** Where the parts of an image begin, and its size, in bytes. */
+function layoutOf({ numKvHeads, headDim, valueDim, sinkTokens, dtype }: CacheConfig, sequences: readonly Lengths[]) {
   const kept = ({ length, evicted }: Lengths): number => length - (evicted > 0 ? evicted - blocksOf(sinkTokens) * BLOCK : 0);
   const rows = sequences.reduce((sum, sequence) => sum + kept(sequence), 0) * numKvHeads;
   const isInt8 = dtype === "int8";
@@ -70,7 +70,7 @@ function placesOf({ numKvHeads, headDim, valueDim, sinkTokens, dtype }: CacheCon
 /** The rows of each piece as views of an image. */
 function* rowsOf(config: CacheConfig, sequences: readonly Lengths[], image: ArrayBuffer) {
   const { numKvHeads, headDim, valueDim } = config;
-  const { isInt8, scalesStart, rowsStart } = placesOf(config, sequences);
+  const { isInt8, scalesStart, rowsStart } = layoutOf(config, sequences);
   let [scaleByte, rowByte] = [scalesStart, rowsStart];
   const takeScales = (length: number): Float32Array => {
     const scales = new Float32Array(image, scaleByte, length);
@@ -91,14 +91,14 @@ function* rowsOf(config: CacheConfig, sequences: readonly Lengths[], image: Arra
   }
 }
 
-/** @param read  copies the rows of a span to a place */
+/** @param read  copies the rows of a span to arrays */
 export function writeImage(
   config: CacheConfig,
   sequences: readonly KeySequence[],
-  read: (span: KeySpan, place: RowArrays) => void,
+  read: (span: KeySpan, rows: RowArrays) => void,
 ): Uint8Array {
   const { batchSize, numKvHeads, headDim, valueDim, capacity, policy, window, sinkTokens, dtype } = config;
-  const image = new Uint8Array(placesOf(config, sequences).size);
+  const image = new Uint8Array(layoutOf(config, sequences).size);
   const windowWord = window === undefined ? 0 : window + 1;
   const sizes = [batchSize, numKvHeads, headDim, valueDim, capacity];
   new Uint32Array(image.buffer).set([
@@ -115,15 +115,16 @@ export function writeImage(
 export function readImage(operation: string, bytes: unknown): CacheImage {
   if (typedArrayName(bytes) !== "Uint8Array") throw wrongKind(operation, `"bytes" must be a Uint8Array, got ${describe(bytes)}`);
   const problem = (what: string): RangeError => wrongValue(operation, `"bytes" ${what}`);
-  const { buffer, length: size } = plainView(bytes as Uint8Array, Uint8Array).slice(); // a copy: aligned, and the caller's no more
-  if (size < 4 * CONFIG_WORDS || size % 4 !== 0) throw problem(`hold ${size} bytes, which is no cache`);
+  const damaged = (): RangeError => problem("is damaged");
+  const { buffer, length: size } = plainView(bytes as Uint8Array, Uint8Array).slice(); // a copy: aligned, and out of the caller's reach
+  if (size < 4 * CONFIG_WORDS || size % 4 !== 0) throw problem(`is ${size} bytes long, not a serialized cache`);
   const header = new Uint32Array(buffer);
-  if (header[0] !== MAGIC) throw problem("do not begin as a cache does");
-  if (header[1] !== VERSION) throw problem(`are of version ${header[1]}, expected ${VERSION}`);
+  if (header[0] !== MAGIC) throw problem("does not begin like a serialized cache");
+  if (header[1] !== VERSION) throw problem(`has version ${header[1]}, expected ${VERSION}`);
   const [batchSize, numKvHeads, headDim, valueDim, capacity, policyWord, windowWord, sinkTokens, typeWord] = header.subarray(2);
   const policy = POLICIES[policyWord!];
   const dtype = CACHE_TYPES[typeWord!];
-  if (policy === undefined || dtype === undefined || CONFIG_WORDS + 2 * batchSize! > header.length) throw problem("are damaged");
+  if (policy === undefined || dtype === undefined || CONFIG_WORDS + 2 * batchSize! > header.length) throw damaged();
   const config = readCacheConfig(operation, {
     batchSize: batchSize!,
     numKvHeads: numKvHeads!,
@@ -145,13 +146,13 @@ export function readImage(operation: string, bytes: unknown): CacheImage {
     evicted % BLOCK !== 0 ||
     (policy === "append" && (evicted > 0 || length > config.capacity)) ||
     (evicted > 0 && evicted <= blocksOf(config.sinkTokens) * BLOCK);
-  if (lengths.some(isDamaged) || placesOf(config, lengths).size !== size) throw problem("are damaged");
+  if (lengths.some(isDamaged) || layoutOf(config, lengths).size !== size) throw damaged();
   const isScale = (scale: number): boolean => scale >= 0 && scale < Infinity;
   const sequences = lengths.map((sequence) => ({ ...sequence, pieces: [] as Piece[] }));
   for (const { index, ...piece } of rowsOf(config, lengths, buffer)) {
     const { k, v, scales } = piece.rows;
-    if (scales && !(scales.k.every(isScale) && scales.v.every(isScale))) throw problem("are damaged");
-    if (scales && (k.includes(MINUS_128) || v.includes(MINUS_128))) throw problem("are damaged");
+    if (scales && !(scales.k.every(isScale) && scales.v.every(isScale))) throw damaged();
+    if (scales && (k.includes(MINUS_128) || v.includes(MINUS_128))) throw damaged();
     sequences[index]!.pieces.push(piece);
   }
   return { config, sequences };

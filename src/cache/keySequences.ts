@@ -1,6 +1,6 @@
 /**
- * The keys of each sequence of a cache, as lists of blocks in the arena. Sequences may share blocks, also with forks: a block has
- * users, and whoever writes to one that others use writes to a copy.
+ * The keys of each sequence of a cache, as lists of blocks in the arena. Sequences may share blocks, also with forks: a block
+ * counts its users, and is copied before a write if it has others.
  */
 import { BLOCK } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
@@ -10,7 +10,7 @@ import { Span } from "../runtime/span.js";
 export const blocksOf = (keys: number): number => Math.ceil(keys / BLOCK);
 
 export interface KeySequence {
-  /** Keys that it has seen, evicted ones counted. */
+  /** Keys so far, including evicted ones. */
   length: number;
   /** By number: the block of key j is ⌊j / BLOCK⌋. Evicted ones are missing. */
   readonly blocks: (Span | undefined)[];
@@ -25,12 +25,12 @@ export interface KeySpan {
   readonly end: number;
 }
 
-/** Addresses of a sequence's first `count` blocks, for the kernels; 0 for those that are not there. */
+/** Addresses of a sequence's first `count` blocks, for the kernels; 0 for missing ones. */
 export function writeBlocks({ blocks }: KeySequence, count: number, i32: Int32Array, word: number): void {
   for (let index = 0; index < count; index++) i32[word + index] = blocks[index]?.ptr ?? 0;
 }
 
-/** A block that was made to be written to, and the one whose place it takes. */
+/** A new block to write to, and the block that it replaces. */
 export interface MadeBlock {
   readonly sequence: KeySequence;
   readonly index: number;
@@ -67,7 +67,7 @@ export class KeySequences {
     return this.list.reduce((most, { length }) => Math.max(most, length), 0);
   }
 
-  /** Sequences `indices` of these, block by block the same. */
+  /** The sequences `indices`, with shared blocks. */
   share(indices: readonly number[]): KeySequences {
     const list = indices.map((index) => {
       const { length, blocks, evicted } = this.list[index]!;
@@ -78,25 +78,25 @@ export class KeySequences {
   }
 
   /**
-   * Makes blocks to write the spans to: new ones, and copies of those that others use; then `keep` or `undo`. On failure nothing has
-   * changed.
+   * Makes blocks to write the spans to: new ones, and copies of blocks with other users; `keep` or `undo` must follow. On failure
+   * nothing has changed.
    * @throws {RangeError} not enough memory
    */
   makeRoom(operation: string, spans: readonly KeySpan[]): readonly MadeBlock[] {
     const made: MadeBlock[] = [];
-    const leaving = new Map<Span, number>(); // how many users
+    const leaving = new Map<Span, number>(); // users that get a copy instead
     try {
       for (const { sequence, first, end } of spans) {
         if (first === end) continue;
         for (let index = Math.floor(first / BLOCK); index * BLOCK < end; index++) {
           const replaced = sequence.blocks[index];
-          const left = replaced ? (leaving.get(replaced) ?? 0) : 0;
-          if (replaced && replaced.users - left === 1) continue;
+          const departed = replaced ? (leaving.get(replaced) ?? 0) : 0;
+          if (replaced && replaced.users - departed === 1) continue;
           made.push({
             ...{ sequence, index, replaced },
             block: new Span(this.runtime, operation, this.blockBytes),
           });
-          if (replaced) leaving.set(replaced, left + 1);
+          if (replaced) leaving.set(replaced, departed + 1);
         }
       }
     } catch (error) {
@@ -110,12 +110,12 @@ export class KeySequences {
     return made;
   }
 
-  /** Gives up the blocks that were replaced. */
+  /** Releases the blocks that were replaced. */
   keep(made: readonly MadeBlock[]): void {
     for (const { replaced } of made) replaced?.release();
   }
 
-  /** Puts the blocks back that were replaced. */
+  /** Puts back the blocks that were replaced. */
   undo(made: readonly MadeBlock[]): void {
     for (const { sequence, index, block, replaced } of made) {
       if (replaced) sequence.blocks[index] = replaced;
@@ -124,13 +124,13 @@ export class KeySequences {
     }
   }
 
-  /** Ends a sequence at `length` keys. */
+  /** Truncates a sequence to `length` keys. */
   truncate(sequence: KeySequence, length: number): void {
     for (const block of sequence.blocks.splice(blocksOf(length))) block?.release();
     sequence.length = length;
   }
 
-  /** Gives up the blocks whose keys all lie from `sinkTokens` on and before `from`. */
+  /** Evicts the blocks whose keys are all from `sinkTokens` on and before `from`. */
   evict(sequence: KeySequence, sinkTokens: number, from: number): void {
     for (let index = Math.max(blocksOf(sinkTokens), sequence.evicted / BLOCK); (index + 1) * BLOCK <= from; index++) {
       sequence.blocks[index]?.release();
@@ -139,7 +139,7 @@ export class KeySequences {
     }
   }
 
-  /** Gives all blocks up. */
+  /** Releases all blocks. */
   release(): void {
     for (const { blocks } of this.list.splice(0)) for (const block of blocks) block?.release();
   }

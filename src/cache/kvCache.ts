@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-/** A cache of keys and values: what was computed for earlier tokens, kept as the kernels read it. */
+/** A cache of the keys and values of earlier tokens, stored as the kernels read them. */
 import { Call } from "../call/call.js";
 import { type Layout, LAYOUTS } from "../call/layout.js";
 import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions } from "../attention/options.js";
@@ -38,11 +38,11 @@ export interface AppendOptions {
   keyLengths?: ArrayLike<number> | undefined;
 }
 
-/** What the cache itself says to attention. */
+/** Options of attention that the cache itself sets. */
 const OWN_OPTIONS = ["queryOffset", "keyLengths", "keyStarts", "cuSeqlensQ", "cuSeqlensK"] as const;
 type OwnOption = (typeof OWN_OPTIONS)[number];
 
-/** Options of `attend`: those of attention, but for what the cache knows. */
+/** Options of `attend`: those of attention, except for those that the cache sets. */
 export type CachedAttentionOptions<Out extends Float32Tensor = Float32Tensor> = Omit<
   AttentionOptions<Out>,
   "causal" | OwnOption
@@ -57,20 +57,20 @@ export const ATTEND: Operation = {
   options: ATTENTION_OPTIONS.filter((name) => !OWN_OPTIONS.includes(name as OwnOption)),
   places: ATTENTION_PLACES,
 };
-/** With policy "rolling" the cache says also these. */
+/** With policy "rolling" the cache also sets the window. */
 const ATTEND_ROLLING: Operation = {
   ...ATTEND,
   options: ATTEND.options.filter((name) => name !== "window" && name !== "sinkTokens"),
 };
 
-/** An engine, as far as a cache knows it. */
+/** The part of an engine that a cache needs. */
 interface CacheMaker {
   createKVCache(options: KVCacheOptions): KVCache;
 }
 
 /**
- * Keys and values of earlier tokens, for attention on them; made by `engine.createKVCache`. Prefill in any pieces and decoding give
- * the bits of one causal call over the whole sequence. Positions count from the first token ever appended.
+ * Keys and values of earlier tokens, for attention on them; made by `engine.createKVCache`. Prefill, in any pieces, and decoding
+ * are bit-identical to one causal call over the whole sequence. Positions count from the first token ever appended.
  *
  * @example
  * import { createEngine } from "headwise";
@@ -115,7 +115,7 @@ export class KVCache {
   }
 
   /**
-   * Keys of the longest sequence, those included that were given up.
+   * Keys of the longest sequence, including evicted ones.
    * @throws {Error} after `dispose`
    */
   get length(): number {
@@ -139,7 +139,7 @@ export class KVCache {
    * @param v  [batch, rows, numKvHeads, valueDim] in the same layout
    * @throws {TypeError} the wrong kind of value, or an unknown option
    * @throws {RangeError} sizes that don't fit, more keys than `capacity`, not enough memory, or with dtype "int8" a number that is not
-   *   finite; the cache is as it was
+   *   finite; the cache is unchanged
    * @throws {Error} after `dispose`
    *
    * @example
@@ -171,7 +171,7 @@ export class KVCache {
   }
 
   /**
-   * Makes room for `counts` rows more of each sequence.
+   * Makes room for `counts` more rows of each sequence.
    * @internal
    * @throws {RangeError} more keys than `capacity`, or not enough memory
    */
@@ -189,7 +189,7 @@ export class KVCache {
           `sequence ${batch} would need ${what} ${kept} + ${count} rows = ${kept + count} keys, but capacity is ${capacity}`,
         );
       }
-      if (length + count > MAX_POSITION) throw wrongValue(operation, `sequence ${batch} would pass position ${MAX_POSITION}`);
+      if (length + count > MAX_POSITION) throw wrongValue(operation, `sequence ${batch} would exceed position ${MAX_POSITION}`);
       return { sequence, first: length, end: length + count };
     });
     this.#changes++;
@@ -197,15 +197,15 @@ export class KVCache {
   }
 
   /**
-   * Attention of the last rows of each sequence on its keys: row i stands at position lengths[b] − queryLengths[b] + i, also without
+   * Attention of the last rows of each sequence on its keys: row i has position lengths[b] − queryLengths[b] + i, with or without
    * `causal`.
    *
    * @param q  [batch, seqLen, numHeads, headDim], or [batch, numHeads, seqLen, headDim] with layout "bhsd"; numHeads is a multiple of
    *           numKvHeads
    * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, numHeads, valueDim] in the same layout
    * @throws {TypeError} the wrong kind of value, or an unknown option
-   * @throws {RangeError} sizes or values that don't fit, more rows than the sequence has keys, rows whose window holds keys that were
-   *   given up, or not enough memory
+   * @throws {RangeError} sizes or values that don't fit, more rows than the sequence has keys, rows whose window holds evicted
+   *   keys, or not enough memory
    * @throws {Error} after `dispose`
    *
    * @example
@@ -242,11 +242,11 @@ export class KVCache {
   }
 
   /**
-   * Cuts sequences off, as when tokens that were guessed turn out wrong.
+   * Truncates sequences, for example when guessed tokens were wrong.
    *
-   * @param lengths  keys that stay, for all sequences or for each
+   * @param lengths  keys to keep, for all sequences or for each
    * @throws {TypeError} the wrong kind of value
-   * @throws {RangeError} more keys than there are, or a length whose next row would see keys that were given up
+   * @throws {RangeError} more keys than there are, or a length whose next row would see evicted keys
    * @throws {Error} after `dispose`
    *
    * @example
@@ -272,12 +272,12 @@ export class KVCache {
     for (const [batch, sequence] of this.#sequences.list.entries()) {
       const length = wanted[batch]!;
       if (length > sequence.length) {
-        throw wrongValue(operation, `sequence ${batch} has ${sequence.length} keys, and can't be cut to ${length}`);
+        throw wrongValue(operation, `sequence ${batch} has ${sequence.length} keys and cannot be truncated to ${length}`);
       }
       if (policy === "rolling" && length !== sequence.length && length - window! < sequence.evicted && sequence.evicted > 0) {
         throw wrongValue(
           operation,
-          `sequence ${batch} has given up the keys before ${sequence.evicted}, which the window of row ${length} begins with`,
+          `the window of row ${length} starts before key ${sequence.evicted}, and earlier keys of sequence ${batch} have been evicted`,
         );
       }
     }
@@ -286,7 +286,7 @@ export class KVCache {
   }
 
   /**
-   * A cache with the same content that goes its own way. Blocks are shared until one of the two writes to them.
+   * An independent cache with the same content. Blocks are shared until one of the two writes to them.
    * @throws {Error} after `dispose`
    *
    * @example
@@ -307,11 +307,11 @@ export class KVCache {
   }
 
   /**
-   * Replaces sequence b by sequence indices[b], for beam search. Blocks are shared until one writes to them.
+   * Replaces sequence b by sequence indices[b], for beam search. Blocks are shared until a sequence writes to them.
    *
    * @param indices  [batch], each from 0 to batchSize − 1; they may repeat
    * @throws {TypeError} the wrong kind of value
-   * @throws {RangeError} another number of indices, or one that is no sequence
+   * @throws {RangeError} another number of indices, or an index that is not a sequence
    * @throws {Error} after `dispose`
    *
    * @example
@@ -349,13 +349,13 @@ export class KVCache {
     const operation = "KVCache.serialize";
     this.#assertReady(operation);
     const call = new Call(this.#runtime, operation);
-    return writeImage(this.#config, this.#sequences.list, (span, place) =>
-      transferRows(call, "readKeys", this.#config, [span], rowsOf(span, place, true)),
+    return writeImage(this.#config, this.#sequences.list, (span, rows) =>
+      transferRows(call, "readKeys", this.#config, [span], rowsOf(span, rows, true)),
     );
   }
 
   /**
-   * The cache that `serialize` wrote, on this engine.
+   * Restores on an engine a cache that `serialize` wrote.
    *
    * @throws {TypeError} not a Uint8Array
    * @throws {RangeError} bytes that `serialize` did not write, or of another version; not enough memory
@@ -394,7 +394,7 @@ export class KVCache {
     return cache;
   }
 
-  /** Gives the memory back, but for what forks still use. Disposing twice does nothing. */
+  /** Frees the memory, except for blocks that forks still use. Disposing twice does nothing. */
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
@@ -407,7 +407,7 @@ export class KVCache {
   }
 
   /**
-   * What it is made for.
+   * Its configuration.
    * @internal
    */
   get config(): CacheConfig {
@@ -415,7 +415,7 @@ export class KVCache {
   }
 
   /**
-   * Its keys as attention sees them once each sequence has `counts` more.
+   * Its keys as attention sees them when each sequence has `counts` more.
    * @internal
    */
   keysWith(counts: readonly number[] = []): CachedKeys {
@@ -424,7 +424,7 @@ export class KVCache {
   }
 
   /**
-   * Rises with each change of the content.
+   * Increases with each change of the content.
    * @internal
    */
   get changes(): number {
@@ -432,7 +432,7 @@ export class KVCache {
   }
 
   /**
-   * Refuses what is no cache of this engine in use.
+   * Refuses anything but a usable cache of the call's engine.
    * @internal
    */
   static assertUsable(call: Call, name: string, value: unknown): asserts value is KVCache {
@@ -448,7 +448,7 @@ export class KVCache {
     if (this.#isDisposed) throw wrongMoment(operation, "this cache has been disposed of");
   }
 
-  /** Refuses rows that would see keys which are not there any more. */
+  /** Refuses rows that would see evicted keys. */
   #assertKept(operation: string, sequences: readonly SequenceParams[]): void {
     const { policy, window } = this.#config;
     for (const { batch, queryLength } of sequences) {
@@ -457,13 +457,13 @@ export class KVCache {
       if (position < 0) {
         throw wrongValue(
           operation,
-          `"q" has ${queryLength} rows of sequence ${batch}, which has ${length} keys; append them first`,
+          `"q" has ${queryLength} rows of sequence ${batch}, which has ${length} keys; append theirs first`,
         );
       }
       if (policy === "rolling" && evicted > 0 && queryLength > 0 && position - window! < evicted) {
         throw wrongValue(
           operation,
-          `the window of row 0 of sequence ${batch} begins with key ${position - window!}, but those before ${evicted} were given up`,
+          `the window of row 0 of sequence ${batch} starts at key ${position - window!}, but keys before ${evicted} have been evicted`,
         );
       }
     }

@@ -1,4 +1,4 @@
-/** Rows on their way into a cache: there is room for them, attention may see them, but they count only once they are kept. */
+/** Rows being added to a cache: they have room, and attention may see them, but they count only after `keep`. */
 import type { Call } from "../call/call.js";
 import type { CachedKeys } from "../attention/shape.js";
 import type { CacheConfig } from "./cacheConfig.js";
@@ -25,14 +25,14 @@ export class StagedRows {
   }
 
   /**
-   * Writes them to their blocks; `keep` or `undo` has to follow.
-   * @throws {RangeError} not enough memory, or a number that the cache's dtype doesn't have
+   * Writes them to their blocks; `keep` or `undo` must follow.
+   * @throws {RangeError} not enough memory, or a number that the cache's dtype cannot store
    */
   write(rows: Rows): void {
     transferRows(this.#call, "appendKeys", this.#config, this.#spans, rows);
   }
 
-  /** Makes them count; a rolling cache gives up blocks that no row to come sees. */
+  /** Makes them count; a rolling cache evicts blocks that no later row sees. */
   keep(): void {
     const { policy, window, sinkTokens } = this.#config;
     this.#sequences.keep(this.#made);
@@ -48,7 +48,7 @@ export class StagedRows {
   }
 }
 
-/** Sequences as attention sees them when they have so many keys. */
+/** Sequences as attention sees them with `lengths` keys. */
 export function cachedKeys(
   { batchSize, numKvHeads, headDim, valueDim, dtype }: CacheConfig,
   { list }: KeySequences,

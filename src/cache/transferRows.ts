@@ -1,4 +1,4 @@
-/** Rows of keys and values on their way into blocks, and out of them. */
+/** Copies rows of keys and values into blocks, and out of them. */
 import { onScratch } from "../call/scratch.js";
 import type { Call } from "../call/call.js";
 import { type Layout, stridesOf } from "../call/layout.js";
@@ -9,17 +9,17 @@ import { APPEND_RESULTS, KEY_SPAN_BYTES, writeCacheParams, writeKeySpan } from "
 import type { CacheConfig } from "./cacheConfig.js";
 import { blocksOf, type KeySpan, writeBlocks } from "./keySequences.js";
 
-/** Whose number dtype "int8" can't keep, by what `appendKeys` returns. */
+/** The operand with a number that dtype "int8" cannot store, by the result of `appendKeys`. */
 const NOT_FINITE = { all: undefined, "key-not-finite": "k", "value-not-finite": "v" } satisfies Record<
   (typeof APPEND_RESULTS)[number],
   string | undefined
 >;
 
-/** Keys and values of `count` rows a sequence, operands of a call or places for results. */
+/** Keys and values of `count` rows per sequence: operands of a call, or arrays for results. */
 export interface Rows {
   readonly k: Operand;
   readonly v: Operand;
-  /** Where k and v are int8: what 1 stands for, [count, numKvHeads], of one sequence. */
+  /** If k and v are int8: their scales [count, numKvHeads], of one sequence. */
   readonly keyScales?: Operand;
   readonly valueScales?: Operand;
   readonly count: number;
@@ -28,7 +28,7 @@ export interface Rows {
 
 /**
  * Runs a kernel between rows and the blocks of spans: `appendKeys` writes the blocks, `readKeys` the rows.
- * @throws {RangeError} not enough memory, or a number that the cache's dtype doesn't have
+ * @throws {RangeError} not enough memory, or a number that the cache's dtype cannot store
  */
 export function transferRows(
   call: Call,
@@ -73,6 +73,6 @@ export function transferRows(
     });
     const notFinite = NOT_FINITE[APPEND_RESULTS[kernels[kernel](jobPtr, blocksPtr + blocksBytes) ?? 0]!];
     if (notFinite)
-      throw wrongValue(call.operation, `"${notFinite}" holds NaN or infinity, which a cache of dtype "int8" can't keep`);
+      throw wrongValue(call.operation, `"${notFinite}" holds NaN or infinity, which a cache of dtype "int8" cannot store`);
   });
 }

@@ -1,16 +1,16 @@
-/** Engines for every host that compiles: the package carries the kernels as text. */
+/** Engines for every host that can compile bytes: the package carries the kernels as text. */
 import type { Engine } from "./engine.js";
 import type { FullEngine } from "./fullEngine.js";
 import { type LoadKernels, makeEngine } from "./makeEngine.js";
 import type { EngineOptions } from "./openEngine.js";
 
 /**
- * Makes an engine: on the best build that this host validates, on one thread, for attention. With `operations: "all"` it is a
+ * Makes an engine with the best build that this host validates, on one thread, for attention. With `operations: "all"` it is a
  * `FullEngine`.
  *
  * @throws {TypeError} the wrong kind of value, or an unknown option
- * @throws {RangeError} a value that doesn't fit, or a module that isn't this version's
- * @throws {Error} a host without SIMD, or a build that was named and fails
+ * @throws {RangeError} a value out of range, or a module of another version
+ * @throws {Error} a host without SIMD, or a build that was requested by name and fails
  *
  * @example
  * import { createEngine } from "headwise";
@@ -26,7 +26,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
 }
 
 /**
- * Each binary lies in a file of its own, so that a caller loads one.
+ * Each binary has its own file, so that a caller loads only one.
  * @internal
  */
 export const loadBinary: LoadKernels = async (build, { hasAllOperations }) =>

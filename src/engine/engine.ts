@@ -20,31 +20,31 @@ import {
 } from "../call/tensor.js";
 import { VERSION } from "./version.js";
 
-/** What an engine says about itself. */
+/** Facts about an engine: its build, threads and memory. */
 export interface EngineInfo {
   /** Version of this package. */
   readonly version: string;
   /** The kernels in use. */
   readonly build: Build;
-  /** Why not the fastest build, where there was a choice. */
+  /** Why this is not the fastest build, if there was a choice. */
   readonly buildReason: string | undefined;
   /** Whether multiply-adds round once: then results differ from those of build "simd" in their last bits. */
   readonly fused: boolean;
   /** Threads that compute, the calling one among them. */
   readonly threads: number;
-  /** Why not as many as asked for. */
+  /** Why there are fewer than requested. */
   readonly threadsReason: string | undefined;
   /**
-   * For build "wide": how many times as fast as in registers of 128 bits tiles multiply and add, measured when `info` is first read,
-   * which takes some 40 ms. About 1 where V8 doesn't make use of 256 bits.
+   * For build "wide": the speed of tiles relative to registers of 128 bits, measured when `info` is first read, which takes some
+   * 40 ms. About 1 if V8 doesn't use 256 bits.
    */
   readonly wideSpeedup: number | undefined;
-  /** Bytes of linear memory: taken by tensors, reserved from the host so far, and where growth ends. */
+  /** Bytes of linear memory: used by tensors, reserved from the host so far, and the most that it may grow to. */
   readonly memory: { readonly inUse: number; readonly reserved: number; readonly limit: number };
 }
 
 /**
- * Why an engine is not what it could be.
+ * Why an engine has another build or fewer threads than it could have.
  * @internal
  */
 export interface EngineReasons {
@@ -74,10 +74,10 @@ export class Engine {
     this.runtime = runtime;
     this.#reasons = reasons;
     const { pool } = runtime;
-    if (pool) own(runtime, { release: () => pool.end() }); // workers would otherwise stay, with all that was made by the engine
+    if (pool) own(runtime, { release: () => pool.end() }); // workers would otherwise stay, and keep all memory of the engine
   }
 
-  /** What this engine is and uses, as of now. */
+  /** Build, threads and memory of this engine at this moment. */
   get info(): EngineInfo {
     const { build, fused, maximumBytes, pool } = this.runtime;
     const bytes = this.runtime.isDisposed
@@ -152,7 +152,8 @@ export class Engine {
   }
 
   /**
-   * What a call of `scaledDotProductAttention` with the same arguments takes. Nothing is computed, written or allocated.
+   * The threads and memory that a call of `scaledDotProductAttention` with the same arguments needs. Nothing is computed, written
+   * or allocated.
    *
    * @throws {TypeError} @throws {RangeError} @throws {Error} as the call itself
    *
@@ -170,13 +171,13 @@ export class Engine {
   }
 
   /**
-   * Attention on the union of disjoint sets of keys, from the results on each: for keys that lie in different places, or come at
+   * Attention on the union of disjoint sets of keys, from the results on each: for keys that are stored separately, or arrive at
    * different times (Dao et al. 2023, Flash-Decoding).
    *
    *     out = Σ_p exp(logSumExp_p − logSumExp) out_p          logSumExp = ln Σ_p exp(logSumExp_p)
    *
-   * It is the result of one call on all keys but for rounding. Rows of parts that saw no key, with logSumExp −∞, count for nothing;
-   * where no part saw one, out is 0 and logSumExp −∞. Sinks are keys too: give them to one part.
+   * Except for rounding, it is the result of one call on all keys. Rows of parts that saw no key have logSumExp −∞ and no
+   * influence; where no part saw a key, out is 0 and logSumExp −∞. Sinks are keys too: give them to one part.
    *
    * @param parts  at least 1, each { out, logSumExp } with out [batch, seqLen, numHeads, valueDim], or [batch, numHeads, seqLen,
    *               valueDim] with layout "bhsd", or [seqLen, valueDim], and logSumExp [batch, numHeads, seqLen], or [seqLen]
@@ -203,7 +204,7 @@ export class Engine {
   }
 
   /**
-   * An empty cache of keys and values in the engine's memory, for attention on tokens that come bit by bit.
+   * An empty cache of keys and values in the engine's memory, for attention on tokens that arrive in pieces.
    *
    * @throws {TypeError} the wrong kind of value, or an unknown option
    * @throws {RangeError} values that don't fit
@@ -221,7 +222,7 @@ export class Engine {
     return KVCache.create(this.runtime, options);
   }
 
-  /** Ends the engine: later calls throw, its workers end, its memory goes back to the host. Disposing twice does nothing. */
+  /** Ends the engine and its workers, and returns its memory to the host; later calls throw. Disposing twice does nothing. */
   dispose(): void {
     disown(this.runtime);
     this.runtime.dispose();

@@ -1,4 +1,4 @@
-/** An engine with every operation: those of `Engine`, and what models need around attention. */
+/** An engine with every operation: those of `Engine`, and those that models need around attention. */
 import { isAbsent } from "../check.js";
 import type { Activation } from "../rows/activations.js";
 import { Engine } from "./engine.js";
@@ -16,8 +16,8 @@ import { softmax, type SoftmaxOptions } from "../rows/softmax.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 
 /**
- * Attention, and what models need around it; made by `createEngine({ operations: "all" })` or `createEngineSync`. A module of its own,
- * so that who needs attention alone does not download it.
+ * Attention, and the operations that models need around it; made by `createEngine({ operations: "all" })` or `createEngineSync`.
+ * Lives in its own module so that callers who only need attention don't download it.
  *
  * @example
  * import { createEngine } from "headwise";
@@ -56,7 +56,7 @@ export class FullEngine extends Engine {
   }
 
   /**
-   * Packs a right-hand side that many products use.
+   * Packs a right-hand side that many products share.
    *
    * @param b       W [depth, columns] with layout "inOut", W transposed [columns, depth] with "outIn"
    * @param layout  how b lies. Default "inOut"
@@ -78,7 +78,7 @@ export class FullEngine extends Engine {
   }
 
   /**
-   * An activation function of each element, times a gate if one is given: what stands between the products of a feed-forward layer
+   * An activation function of each element, times a gate if one is given: the step between the products of a feed-forward layer
    * (Shazeer 2020, arXiv:2002.05202).
    *
    *     out = f(x)   or   f(x) · gate
@@ -132,12 +132,12 @@ export class FullEngine extends Engine {
   readonly createMultiHeadAttention: CreateMultiHeadAttention = createMultiHeadAttention(this.runtime);
 
   /**
-   * Softmax along an axis, or its logarithm (Bridle 1990; by the largest score, so that nothing overflows).
+   * Softmax along an axis, or its logarithm (Bridle 1990; relative to the largest score, so that nothing overflows).
    *
    *     out_j = exp(s_j) / Σ exp(s_j')   or, with log,  s_j − ln Σ exp(s_j')      s = scale · x + bias, over what is visible
    *
-   * What a mask or a bias of −∞ hides has no influence, whatever it holds, and is 0 (log: −∞). Where nothing is visible all is 0
-   * (log: −∞). A visible +∞ or NaN makes its row NaN and no other.
+   * Elements hidden by a mask or a bias of −∞ have no influence, whatever they hold, and are 0 (log: −∞). If nothing is visible,
+   * all are 0 (log: −∞). A visible +∞ or NaN makes its row NaN and no other.
    *
    * @param x  of any sizes, at least one axis
    * @returns `out` where given, else { type: "float32", data, dims } of the sizes of x
@@ -205,8 +205,8 @@ export class FullEngine extends Engine {
   }
 
   /**
-   * Rotary position embedding (Su et al. 2021, arXiv:2104.09864): turns pairs of channels by angles that grow with the position, so
-   * that the score of a query and a key depends on their distance alone.
+   * Rotary position embedding (Su et al. 2021, arXiv:2104.09864): rotates pairs of channels by angles that grow with the
+   * position, so that the score of a query and a key depends on their distance alone.
    *
    *     (a, b) → (a cos θ − b sin θ, b cos θ + a sin θ)        θ = position · base^(−2i / rotaryDim) for pair i
    *
@@ -248,13 +248,13 @@ export class FullEngine extends Engine {
   }
 
   /**
-   * Linear attention: a feature map φ in place of the exponential of q·k, so that keys and values leave a state of fixed size, and time
-   * and memory are linear in the length (Katharopoulos et al. 2020, arXiv:2006.16236).
+   * Linear attention: a feature map φ in place of the exponential of q·k, so that keys and values are summed in a state of fixed
+   * size, and time and memory are linear in the length (Katharopoulos et al. 2020, arXiv:2006.16236).
    *
    *     out_i = φ(q_i)ᵀS / (φ(q_i)ᵀz + eps) ,   S = Σ_j φ(k_j) v_jᵀ ,   z = Σ_j φ(k_j)          causal: over j ≤ i
    *
-   * With `rule`, the recurrent family: linear, gated (RetNet, GLA, Mamba-2), delta (DeltaNet) and gated delta, as the operator
-   * LinearAttention of ONNX has them, computed in chunks (Yang et al. 2024, arXiv:2406.06484).
+   * With `rule`, the recurrent family: linear, gated (RetNet, GLA, Mamba-2), delta (DeltaNet) and gated delta, as in ONNX's
+   * operator LinearAttention, computed in chunks (Yang et al. 2024, arXiv:2406.06484).
    *
    *     S ← diag(exp(decay_t)) S          u = v_t, or β_t (v_t − Sᵀk_t)          S ← S + k_t uᵀ          out_t = scale · Sᵀq_t
    *
@@ -264,7 +264,7 @@ export class FullEngine extends Engine {
    *           multiple of numHeads
    * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, max(numHeads, numKvHeads), valueDim] in
    *   the same layout
-   * @throws {TypeError} the wrong kind of value, an unknown option, or options that don't go together
+   * @throws {TypeError} the wrong kind of value, an unknown option, or options that cannot be combined
    * @throws {RangeError} sizes or values that don't fit, results that overlap operands, or not enough memory
    * @throws {Error} after `dispose`
    *
@@ -291,9 +291,9 @@ export class FullEngine extends Engine {
   }
 
   /**
-   * An empty state of linear attention in the engine's memory, for tokens that come bit by bit.
+   * An empty state of linear attention in the engine's memory, for tokens that arrive in pieces.
    *
-   * @throws {TypeError} the wrong kind of value, an unknown option, or options that don't go together
+   * @throws {TypeError} the wrong kind of value, an unknown option, or options that cannot be combined
    * @throws {RangeError} values that don't fit, or not enough memory
    * @throws {Error} after `dispose`
    *
@@ -310,9 +310,9 @@ export class FullEngine extends Engine {
   }
 
   /**
-   * The state that `LinearAttentionState.serialize` wrote, on this engine.
+   * Restores on this engine a state that `LinearAttentionState.serialize` wrote.
    *
-   * @param featureMap  the function that the state was made with, if it was one
+   * @param featureMap  the function that the state was made with, if its feature map was a function
    * @throws {TypeError} not a Uint8Array, or a function that is missing
    * @throws {RangeError} bytes that `serialize` did not write, or of another version; not enough memory
    * @throws {Error} after `dispose`

@@ -1,4 +1,4 @@
-/** Making an engine where one can await, whoever loads the kernels. */
+/** Makes an engine asynchronously; each entry brings its own way to load the kernels. */
 import { describe, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import { Engine, type EngineReasons } from "./engine.js";
 import type { FullEngine } from "./fullEngine.js";
@@ -13,10 +13,10 @@ import {
   readOptions,
 } from "./openEngine.js";
 
-/** How the entry of a host comes by the packaged kernels. */
+/** Loads a packaged build, in the way of the host's entry. */
 export type LoadKernels = (build: PackagedBuild, plan: Plan) => Promise<BufferSource | WebAssembly.Module>;
 
-/** What `createEngine` does, with kernels from `load`; `whyAlone` is given where threads can't be. */
+/** Makes an engine for `createEngine`, with kernels from `load`; `whyAlone` says why there can be no threads. */
 export async function makeEngine(options: EngineOptions, load: LoadKernels, whyAlone?: string): Promise<Engine> {
   const operation = "createEngine";
   const loadFullEngine = async (): Promise<typeof FullEngine> => (await import("./fullEngine.js")).FullEngine;
@@ -24,7 +24,7 @@ export async function makeEngine(options: EngineOptions, load: LoadKernels, whyA
 }
 
 /**
- * The same from options that have been read, in whichever thread.
+ * The same for options that have been read, on any thread.
  * @internal
  */
 export async function makePlanned(
@@ -47,12 +47,12 @@ async function open(operation: string, plan: Plan, load: LoadKernels): Promise<O
   return step.value;
 }
 
-/** Starts the workers, where some are wanted and possible. */
+/** Starts workers if some are wanted and possible. */
 async function startThreads({ runtime, module, reasons }: Opened, plan: Plan, whyAlone?: string): Promise<EngineReasons> {
   const { threads, createWorker, stallTimeout } = plan;
   if (threads === 1 || reasons.threads !== undefined) return reasons;
   const { memory } = runtime;
-  if (!memory.isShared) whyAlone ??= 'the module in "wasm" is for a memory that threads can\'t share';
+  if (!memory.isShared) whyAlone ??= 'the module in "wasm" was compiled for memory that threads cannot share';
   if (whyAlone !== undefined) return { ...reasons, threads: whyAlone };
   const { startPool } = await import("../runtime/pool.js");
   const { pool, reason } = await startPool({ module, memory: memory.object, threads, createWorker, stallTimeout });
@@ -61,7 +61,7 @@ async function startThreads({ runtime, module, reasons }: Opened, plan: Plan, wh
 }
 
 /**
- * Bytes or a module from whatever the caller has.
+ * Bytes or a module from the caller's `wasm`.
  * @internal
  */
 export async function fetchWasm(operation: string, wasm: object | string): Promise<BufferSource | WebAssembly.Module> {
@@ -80,7 +80,7 @@ export async function fetchWasm(operation: string, wasm: object | string): Promi
   throw wrongKind(operation, `"wasm" must be a WebAssembly.Module, bytes, a Response or a URL, got ${describe(wasm)}`);
 }
 
-/** The promise's value; what keeps it from coming names the URL. */
+/** The promise's value; an error names the URL. */
 async function reached<T>(operation: string, url: URL, promise: Promise<T>): Promise<T> {
   try {
     return await promise;

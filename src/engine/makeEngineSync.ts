@@ -1,4 +1,4 @@
-/** Making an engine where one can't await, whoever holds the kernels. */
+/** Makes an engine synchronously; each entry brings the kernels that it holds. */
 import { describe, wrongKind } from "../check.js";
 import { FullEngine } from "./fullEngine.js";
 import {
@@ -11,10 +11,10 @@ import {
   type SyncEngineOptions,
 } from "./openEngine.js";
 
-/** The packaged kernels, as the entry of a host has them. */
+/** The packaged kernels, as the host's entry holds them. */
 export type HeldKernels = Record<SyncBuild, () => BufferSource | WebAssembly.Module>;
 
-/** What `createEngineSync` does, with kernels that are there. */
+/** Makes an engine for `createEngineSync`, with kernels that are already loaded. */
 export function makeEngineSync(options: SyncEngineOptions, held: HeldKernels): FullEngine {
   const { runtime, reasons } = open(options, held);
   return new FullEngine(runtime, reasons);

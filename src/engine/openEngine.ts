@@ -1,4 +1,4 @@
-/** What opening an engine takes, whoever fetched the kernels: options, builds to try, the self-test. */
+/** Opens an engine with kernels that were loaded by any entry: options, builds to try, the self-test. */
 import { describe, integer, knownOptions, oneOf, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { EngineReasons } from "./engine.js";
 import { availableParallelism, hasRelaxedSimd, hasSimd, whyNoThreads } from "../runtime/features.js";
@@ -15,44 +15,44 @@ export type PackagedBuild = "simd" | "relaxed" | "wide";
 /** Options of `createEngine`. */
 export interface EngineOptions {
   /**
-   * What the engine can do: "attention", with its caches, or "all", which loads a second module: matrix products, softmax, norms,
-   * activations, rotary embeddings, linear attention and the multi-head layer. Default "attention".
+   * The engine's operations: "attention", with its caches, or "all", which loads a second module with matrix products, softmax,
+   * norms, activations, rotary embeddings, linear attention and the multi-head layer. Default "attention".
    */
   operations?: "attention" | "all" | undefined;
   /**
    * Which kernels: "auto" takes "relaxed" (fused multiply-add) where the host validates it and the self-test passes, else "simd".
-   * A build named outright is taken, or creation fails. "wide" is for Node on x64 with V8 13.6 or newer: it turns V8's experimental
-   * flag for registers of 256 bits on, for the whole process and for good. Default "auto".
+   * If a build is named and cannot be used, creation fails. "wide" is for Node.js on x64 with V8 13.6 or newer: it sets V8's
+   * experimental flag for registers of 256 bits, permanently and for the whole process. Default "auto".
    */
   build?: "auto" | PackagedBuild | undefined;
   /**
    * Kernels from elsewhere instead of the packaged ones: a WebAssembly.Module, the bytes of one, a Response, or a URL (a string in
-   * a page is relative to the page). Checked for ABI and, where `build` is named, for build. A module of a file in `headwise/wasm/`
-   * is for one thread; its bytes, or its URL, serve several as well.
+   * a page is relative to the page). Checked for ABI and, where `build` is named, for build. A module compiled from a file in
+   * `headwise/wasm/` runs on one thread; the bytes or the URL of that file also work with several.
    */
   wasm?: object | string | undefined;
   /**
-   * Threads that share each call, the calling one among them, or "auto" for as many as the host has, at most 16. Where workers are
-   * denied there are fewer, and `info.threadsReason` says why. No bit of a result depends on it. Default 1.
+   * Threads that share each call, including the calling one, or "auto" for as many as the host has, at most 16. If workers are
+   * denied there are fewer, and `info.threadsReason` says why. Results are bit-identical for any number of threads. Default 1.
    */
   threads?: number | "auto" | undefined;
   /**
-   * Makes a worker that runs `headwise/worker`, for pages whose policy forbids workers from a blob: a web worker, or one of
-   * `node:worker_threads`. Default: a worker from a source text that the package carries.
+   * Makes a worker that runs `headwise/worker`, for pages whose policy forbids workers from a blob: a web worker, or a worker of
+   * `node:worker_threads`. Default: a worker from source text in the package.
    */
   createWorker?: (() => WorkerLike) | undefined;
   /**
-   * Milliseconds after which a call gives up on a worker that makes no progress, and creation on one that doesn't start or answer.
-   * Default 10000.
+   * Milliseconds after which a call fails if a worker makes no progress, and creation stops waiting for a worker to start or
+   * answer. Default 10000.
    */
   stallTimeout?: number | undefined;
-  /** Bytes of memory to begin with, rounded up to 64 KiB. Default 1 MiB. */
+  /** Initial bytes of memory, rounded up to 64 KiB. Default 1 MiB. */
   initialMemory?: number | undefined;
   /** Bytes that the memory may grow to, rounded down to 64 KiB. Default 4 GiB. */
   maximumMemory?: number | undefined;
 }
 
-/** Options of `createEngineSync`: starting workers takes a wait. */
+/** Options of `createEngineSync`, which cannot start workers, as it would have to wait for them. */
 export type SyncEngineOptions = Omit<EngineOptions, "build" | "operations" | "threads" | "createWorker" | "stallTimeout"> & {
   /** As in EngineOptions; there is no "wide". */
   build?: "auto" | SyncBuild | undefined;
@@ -67,7 +67,7 @@ const OPTIONS = [...SYNC_OPTIONS, "operations", "threads", "createWorker", "stal
 const MAX_THREADS = 64;
 const MAX_AUTO_THREADS = 16;
 const DEFAULT_STALL_TIMEOUT = 10_000;
-/** What a timer can wait. */
+/** The longest time of a timer, in milliseconds. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 const DEFAULT_INITIAL_BYTES = 2 ** 20;
 
@@ -144,7 +144,7 @@ function candidates(operation: string, build: Plan["build"]): [PackagedBuild, Pa
 }
 
 /**
- * A runtime from a module or its bytes. Throws what went wrong: compiling, linking, the wrong module, a failed self-test.
+ * A runtime from a module or its bytes. Throws if compiling, linking or the self-test fails, or if it is the wrong module.
  * @internal
  */
 export function openRuntime(operation: string, plan: Plan, wasm: BufferSource | WebAssembly.Module, buildReason?: string): Opened {
@@ -152,10 +152,10 @@ export function openRuntime(operation: string, plan: Plan, wasm: BufferSource | 
   const wantsShared = plan.threads > 1 && threadsReason === undefined;
   const instance = instantiate(operation, wasm, plan.initialBytes, plan.maximumBytes, wantsShared);
   if (plan.build !== "auto" && instance.build !== plan.build) {
-    throw wrongValue(operation, `"wasm" holds build "${instance.build}", expected "${plan.build}" as in "build"`);
+    throw wrongValue(operation, `"wasm" is build "${instance.build}", but "build" asks for "${plan.build}"`);
   }
   if (plan.hasAllOperations && !hasAllOperations(instance.module)) {
-    throw wrongValue(operation, '"wasm" holds the kernels of attention alone, expected those of all operations');
+    throw wrongValue(operation, '"wasm" holds only the kernels of attention, but "operations" asks for "all"');
   }
   if (plan.build === "wide") enableWide(operation); // before any of its code is optimized
   const runtime = new Runtime(instance, plan.maximumBytes);
@@ -165,7 +165,7 @@ export function openRuntime(operation: string, plan: Plan, wasm: BufferSource | 
 }
 
 /**
- * Opens the first candidate that works; the reason why not an earlier one goes into `info.buildReason`.
+ * Opens the first candidate that works; `info.buildReason` says why an earlier one did not.
  * @internal
  */
 export function* openFirst(operation: string, plan: Plan): Generator<PackagedBuild, Opened, BufferSource | WebAssembly.Module> {
@@ -181,7 +181,7 @@ export function* openFirst(operation: string, plan: Plan): Generator<PackagedBui
 }
 
 /**
- * The value if it is what `openRuntime` takes.
+ * The value if `openRuntime` can take it, else undefined.
  * @internal
  */
 export const moduleOrBytes = (wasm: unknown): WebAssembly.Module | BufferSource | undefined =>

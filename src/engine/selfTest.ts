@@ -1,5 +1,5 @@
 /**
- * A few known answers, asked of the kernels at creation: whether this host computes what it validated.
+ * Compares a few results of the kernels with known ones at creation, to check that this host computes what it validated.
  * Small, as it delays the first result: under 3 ms in all.
  */
 import { scaledDotProductAttention } from "../attention/scaledDotProductAttention.js";
@@ -16,14 +16,14 @@ const CAUSAL = [
   ...[0.3999600853, 0.2496864099, 0.8245495722, 0.4641453329, 0.3030010433, 0.8205716543, 0.5189494947, 0.3516035286, 0.8350668199],
 ];
 
-/** More than a block. */
+/** More keys than one block. */
 const STEEP_KEYS = 530;
-/** Scores 0, −3, −10, −40 and far below, over the border of a block: (e⁻³ + 1000 e⁻¹⁰ + 10¹⁵ e⁻⁴⁰) / (1 + e⁻³ + e⁻¹⁰ + e⁻⁴⁰). */
+/** Scores 0, −3, −10, −40 and far below, in two blocks: (e⁻³ + 1000 e⁻¹⁰ + 10¹⁵ e⁻⁴⁰) / (1 + e⁻³ + e⁻¹⁰ + e⁻⁴⁰). */
 const STEEP = 0.0947154478;
 /** Negated scores: the last key outweighs all others. */
 const LOOKUP = 42;
 
-/** What is wrong with the kernels, or undefined. */
+/** Returns the first failure of the kernels, or undefined. */
 export function selfTest(runtime: Runtime): string | undefined {
   const tensor = (data: Float32Array, channels: number) => ({ data, dims: [data.length / channels, channels] });
   const [q, k, v] = [tensor(new Float32Array(Q), 3), tensor(new Float32Array(K), 3), tensor(new Float32Array(V), 3)];

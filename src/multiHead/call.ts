@@ -4,32 +4,34 @@ import { FORWARD, type Given, type MultiHeadForwardOptions } from "./forwardOpti
 import { oneOf, show, wrongKind, wrongValue, optional, isAbsent } from "../check.js";
 import { type Operand, scratchTensor } from "../call/operand.js";
 import { type AttentionCall, attentionOn } from "../attention/attentionCall.js";
-import type { RotaryPlaces } from "../rows/rotaryCall.js";
+import type { RotaryAngleRows } from "../rows/rotaryCall.js";
 import type { AttentionShape } from "../attention/shape.js";
 import type { Float32Tensor, TensorLike } from "../call/tensor.js";
-import { keyPositions, placesOf, queryPositions } from "./rotary.js";
+import { keyPositions, angleRowsOf, queryPositions } from "./rotary.js";
 import { readRows, readSource, type RowSizes, type SourceRows } from "./layerRows.js";
 import { type MultiHeadConfig, readHeadGates } from "./config.js";
 import { type StoredKeys, storedKeys } from "./storedKeys.js";
 
 /**
- * Nothing of the caller's is looked at again but the elements of arrays.
+ * After this, nothing of the caller's is read except the elements of arrays.
  * @internal
  */
 export interface MultiHeadCall {
   readonly call: Call;
   readonly x: Operand;
-  /** Undefined where `memory` holds what was made of them. */
+  /** Undefined if `memory` holds keys and values that were made of them. */
   readonly source: SourceRows | undefined;
-  /** Keys and values that are made of the source [batch, rows + extra keys, numKvHeads, …]: scratch without a place yet, as q. */
+  /**
+   * Keys and values that are made of the source [batch, rows + extra keys, numKvHeads, …]: scratch without an address yet, as q.
+   */
   readonly projected: { readonly k: Operand; readonly v: Operand } | undefined;
-  /** Receives them, `counts` rows of each sequence. */
+  /** The cache that receives them, `counts` rows of each sequence. */
   readonly added: StoredKeys["added"];
-  /** Attention of q on them, or on what is stored. */
+  /** Attention of q on them, or on the stored keys. */
   readonly attention: AttentionCall;
-  /** Where rows and keys stand, for layers with rotary; extra keys stand nowhere. */
-  readonly queryPlaces: RotaryPlaces | undefined;
-  readonly keyPlaces: RotaryPlaces | undefined;
+  /** Rows of the rotary tables for queries and keys, in layers with rotary; extra keys have no position. */
+  readonly queryAngleRows: RotaryAngleRows | undefined;
+  readonly keyAngleRows: RotaryAngleRows | undefined;
   readonly headGates: readonly number[];
   readonly out: Operand | undefined;
   readonly outDims: readonly number[];
@@ -41,7 +43,7 @@ export interface MultiHeadCall {
 /**
  * Reads a call. Each getter is read once.
  *
- * @param extraKeys  keys that every row sees, behind the others
+ * @param extraKeys  keys that every row sees, after the others
  * @internal
  */
 export function readMultiHeadCall(
@@ -76,9 +78,9 @@ export function readMultiHeadCall(
 
   const { angles } = config;
   const where = { shape, sequences: attention.sequences };
-  const queryPlaces = angles && placesOf(call.operation, angles, queryPositions(where));
-  // what a cache gets are the rows themselves
-  const keyPlaces = stored ? queryPlaces : angles && placesOf(call.operation, angles, keyPositions(where, keyRows));
+  const queryAngleRows = angles && angleRowsOf(call.operation, angles, queryPositions(where));
+  // a cache receives the query rows themselves
+  const keyAngleRows = stored ? queryAngleRows : angles && angleRowsOf(call.operation, angles, keyPositions(where, keyRows));
 
   const outDims = [...input.dims.slice(0, -1), outDim];
   const out = optional(given.out, (place) => call.place("out", place, outDims, "rows of x, outDim"));
@@ -100,8 +102,8 @@ export function readMultiHeadCall(
     projected,
     added: stored?.added,
     attention,
-    queryPlaces,
-    keyPlaces,
+    queryAngleRows,
+    keyAngleRows,
     headGates,
     out,
     outDims,
@@ -115,16 +117,17 @@ export function readMultiHeadCall(
 function assertTogether(operation: string, { embedDim, kDim, vDim }: MultiHeadConfig, extraKeys: number, given: Given): void {
   const isGiven = (name: keyof Given): boolean => !isAbsent(given[name]);
   const sources = (["memory", "cache", "key"] as const).filter(isGiven);
-  if (sources.length > 1) throw wrongValue(operation, `"${sources[0]}" can't go with "${sources[1]}": keys come from one of them`);
+  if (sources.length > 1)
+    throw wrongValue(operation, `"${sources[0]}" cannot be combined with "${sources[1]}": keys come from one of them`);
   const [source] = sources;
-  if (isGiven("value") && source !== "key") throw wrongKind(operation, '"key" is missing, which "value" goes with');
+  if (isGiven("value") && source !== "key") throw wrongKind(operation, '"key" is missing; "value" needs it');
   if (source === "cache" && extraKeys > 0) {
-    throw wrongValue(operation, '"cache" needs a layer without biasK and addZeroAttention, whose keys stand behind all others');
+    throw wrongValue(operation, '"cache" needs a layer without biasK and addZeroAttention, whose keys come after all others');
   }
   if (source !== "memory" && source !== "key" && (kDim !== embedDim || vDim !== embedDim)) {
     throw wrongKind(
       operation,
-      `"key" is missing: this layer makes keys of kDim ${kDim} and values of vDim ${vDim} numbers, x has ${embedDim}`,
+      `"key" is missing: this layer projects keys from kDim ${kDim} and values from vDim ${vDim} numbers, but x has ${embedDim}`,
     );
   }
 }

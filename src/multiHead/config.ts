@@ -1,4 +1,4 @@
-/** What a multi-head layer is made for: its sizes and options, read once and checked. */
+/** The configuration of a multi-head layer: its sizes and options, read once and checked. */
 import type { Call } from "../call/call.js";
 import { describe, float32, integer, knownOptions, oneOf, wrongKind, wrongValue, optional, isAbsent, isObject } from "../check.js";
 import type { Operation } from "../call/operation.js";
@@ -6,13 +6,13 @@ import type { RotaryConfig } from "../rows/rotaryCall.js";
 import { type LayerAngles, readAngles } from "./rotary.js";
 import { WEIGHT_LAYOUTS, type WeightLayout } from "../product/packedMatrix.js";
 
-/** What a multi-head layer is made for. */
+/** Sizes and options of a multi-head layer. */
 export interface MultiHeadAttentionConfig {
   /** Numbers of a row of x. */
   embedDim: number;
   /** Query heads. */
   numHeads: number;
-  /** Key/value heads; numHeads is a multiple. Default numHeads. */
+  /** Key/value heads; a divisor of numHeads. Default numHeads. */
   numKvHeads?: number | undefined;
   /** Elements of a query and of a key. Default embedDim / numHeads. */
   headDim?: number | undefined;
@@ -24,28 +24,30 @@ export interface MultiHeadAttentionConfig {
   vDim?: number | undefined;
   /** Numbers of a row of the result. Default embedDim. */
   outDim?: number | undefined;
-  /** How matrices lie: "outIn" as [out, in] with y = x Wᵀ (PyTorch), "inOut" as [in, out] with y = x W (Keras). Default "outIn". */
+  /**
+   * Layout of matrices: "outIn" is [out, in] with y = x Wᵀ (PyTorch), "inOut" is [in, out] with y = x W (Keras). Default "outIn".
+   */
   weightLayout?: WeightLayout | undefined;
-  /** Factor on each head's output before the output projection [numHeads]; a head at 0 is not there. Default 1. */
+  /** Factor on each head's output before the output projection [numHeads]; a head with 0 has no influence. Default 1. */
   headGates?: ArrayLike<number> | undefined;
   /**
    * Divides each head's q and k by the root of their mean square plus `eps`, times the parameters qNorm and kNorm where given, before
-   * they are rotated (Henry et al. 2020, arXiv:2010.04245; so Qwen 3 and Gemma 3). `eps` is 1e-6 by default. Default false.
+   * they are rotated (Henry et al. 2020, arXiv:2010.04245; as in Qwen 3 and Gemma 3). `eps` is 1e-6 by default. Default false.
    */
   qkNorm?: boolean | { eps?: number | undefined } | undefined;
   /**
-   * Turns each head's q and k by angles that depend on their positions (Su et al. 2021, arXiv:2104.09864), as `engine.rotary` does; {}
-   * for its defaults. A key's position counts from the first one of its sequence, also in a cache. Default not at all.
+   * Rotates each head's q and k by angles that depend on their positions (Su et al. 2021, arXiv:2104.09864), as `engine.rotary`
+   * does; {} for its defaults. A key's position counts from the first key of its sequence, also in a cache. Default no rotation.
    */
   rotary?: RotaryConfig | undefined;
   /** Adds a key and a value of zeros that every row sees (PyTorch's add_zero_attn). Default false. */
   addZeroAttention?: boolean | undefined;
 }
 
-/** What a layer is made for, with the defaults filled in. */
+/** Sizes and options of a layer, with the defaults filled in. */
 export interface LayerConfig extends Settings {
   readonly qkNorm: false | { readonly eps: number };
-  /** Undefined without it; `base` is undefined with tables of its own. */
+  /** Undefined without rotary; `base` is undefined if the layer has tables. */
   readonly rotary: { readonly rotaryDim: number; readonly interleaved: boolean; readonly base: number | undefined } | undefined;
 }
 
@@ -72,7 +74,7 @@ export interface MultiHeadConfig extends Settings {
   readonly angles: LayerAngles | undefined;
 }
 
-/** `parameters.out` is a matrix, no place for results. */
+/** No places: `parameters.out` is a matrix, not an array for results. */
 export const CREATE_MULTI_HEAD_ATTENTION: Operation = {
   name: "createMultiHeadAttention",
   options: [
@@ -85,7 +87,7 @@ const MAX_SIZE = 2 ** 20;
 const DEFAULT_EPS = 1e-6;
 
 /**
- * Reads what a layer shall be. Each getter is read once.
+ * Reads the configuration of a layer. Each getter is read once.
  * @internal
  */
 export function readMultiHeadConfig(call: Call, config: MultiHeadAttentionConfig): MultiHeadConfig {
@@ -118,7 +120,7 @@ export function readMultiHeadConfig(call: Call, config: MultiHeadAttentionConfig
     throw wrongValue(call.operation, `"numHeads" is ${numHeads}, expected a multiple of numKvHeads ${numKvHeads}`);
   }
   if (headDim === undefined && heads.embedDim % heads.numHeads !== 0) {
-    throw wrongValue(call.operation, `"headDim" is missing: embedDim ${embedDim} is no multiple of numHeads ${numHeads}`);
+    throw wrongValue(call.operation, `"headDim" is missing: embedDim ${embedDim} is not a multiple of numHeads ${numHeads}`);
   }
   const channels = headDim === undefined ? heads.embedDim / heads.numHeads : size("headDim", headDim);
   return {
@@ -158,7 +160,7 @@ function epsOf(operation: string, qkNorm: unknown): number | undefined {
     throw wrongKind(operation, `"qkNorm" must be true, false or { eps }, got ${describe(qkNorm)}`);
   }
   for (const name of Object.keys(qkNorm)) {
-    if (name !== "eps") throw wrongKind(operation, `unknown option "qkNorm.${name}"; there is eps`);
+    if (name !== "eps") throw wrongKind(operation, `unknown option "qkNorm.${name}"; the only option is eps`);
   }
   return float32(operation, "qkNorm.eps", (qkNorm as { eps?: unknown }).eps ?? DEFAULT_EPS, 0);
 }

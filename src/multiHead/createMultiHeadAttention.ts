@@ -1,4 +1,4 @@
-/** Making multi-head layers: a function, and beside it one for parameters of PyTorch. */
+/** Makes multi-head layers: a function, with a second one as its property for parameters of PyTorch. */
 import type { Runtime } from "../runtime/runtime.js";
 import { MultiHeadAttention } from "./multiHeadAttention.js";
 import type { MultiHeadAttentionConfig } from "./config.js";
@@ -10,13 +10,13 @@ export interface CreateMultiHeadAttention {
   (config: MultiHeadAttentionConfig, parameters: MultiHeadAttentionParameters): MultiHeadAttention;
 
   /**
-   * The layer that PyTorch's nn.MultiheadAttention is, with batches first: `in_proj_weight` or `q_proj_weight`, `k_proj_weight` and
-   * `v_proj_weight`, `in_proj_bias`, `out_proj.weight`, `out_proj.bias`, `bias_k`, `bias_v`.
+   * The same layer as PyTorch's nn.MultiheadAttention, with the batch first, from its state dict: `in_proj_weight` or
+   * `q_proj_weight`, `k_proj_weight` and `v_proj_weight`, `in_proj_bias`, `out_proj.weight`, `out_proj.bias`, `bias_k`, `bias_v`.
    *
-   * Its masks are the other way round: where PyTorch's boolean `attn_mask` is true a key is hidden, where headwise's `mask` is not 0
-   * it may be seen; a float `attn_mask` is `bias`, and `key_padding_mask` a `mask` of [batch, 1, 1, kvLen].
+   * Masks are inverted: where PyTorch's boolean `attn_mask` is true a key is hidden, where headwise's `mask` is not 0 it may be
+   * seen; a float `attn_mask` is `bias`, and `key_padding_mask` a `mask` of [batch, 1, 1, kvLen].
    *
-   * @throws {TypeError} the wrong kind of value, a name that it doesn't have, or one that is missing
+   * @throws {TypeError} the wrong kind of value, an unknown name, or a missing one
    * @throws {RangeError} sizes that don't fit, or not enough memory
    * @throws {Error} after `dispose` of the engine
    *

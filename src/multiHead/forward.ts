@@ -1,25 +1,25 @@
 /**
- * What a multi-head layer computes: projections, attention and the output projection one after the other on scratch that all of them
- * share, so that nothing is copied between them.
+ * Computes a multi-head layer: projections, attention and the output projection one after the other on scratch that they share,
+ * so that nothing is copied between them.
  */
 import { onScratch } from "../call/scratch.js";
 import { Call } from "../call/call.js";
 import { handBack, newResult, type Operand, scratchTensor } from "../call/operand.js";
 import { normalizeRows } from "../rows/normalize.js";
-import type { RotaryPlaces } from "../rows/rotaryCall.js";
+import type { RotaryAngleRows } from "../rows/rotaryCall.js";
 import { attendTo } from "../attention/scaledDotProductAttention.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { EngineTensor, Float32Tensor } from "../call/tensor.js";
 import { averageOverHeads, gateHeads } from "./heads.js";
-import { placedAngles, turnHeads } from "./rotary.js";
+import { anglesAt, rotateInPlace } from "./rotary.js";
 import { type SourceRows } from "./layerRows.js";
 import type { Projection } from "./projection.js";
 import type { MultiHeadCall } from "./call.js";
 import type { MultiHeadConfig } from "./config.js";
 import type { StagedRows } from "../cache/stagedRows.js";
 
-/** What the layer keeps in the engine's memory. */
+/** The layer's tensors in the engine's memory. */
 export interface MultiHeadParts {
   readonly runtime: Runtime;
   readonly config: MultiHeadConfig;
@@ -41,12 +41,12 @@ export interface ProjectedKeys {
   readonly v: Operand;
 }
 
-/** Keys that every row sees, behind the others. */
+/** Keys that every row sees, after the others. */
 export const extraKeysOf = ({ biasK, config }: Pick<MultiHeadParts, "biasK" | "config">): number =>
   (biasK ? 1 : 0) + (config.addZeroAttention ? 1 : 0);
 
-/** Gives tensors places one after the other from `ptr` on. */
-function place(tensors: readonly Operand[], ptr: number): void {
+/** Gives tensors addresses one after the other from `ptr` on. */
+function layOut(tensors: readonly Operand[], ptr: number): void {
   for (const tensor of tensors) {
     tensor.ptr = ptr;
     ptr += wholeLines(4 * tensor.count);
@@ -55,15 +55,15 @@ function place(tensors: readonly Operand[], ptr: number): void {
 
 const bytesOf = (tensors: readonly Operand[]): number => tensors.reduce((sum, { count }) => sum + wholeLines(4 * count), 0);
 
-/** Places rows from outside and tensors of the layer's own in scratch, and computes. */
+/** Copies operands to scratch, makes room for the layer's own tensors behind them, and computes. */
 export function onLayerScratch(call: Call, operands: readonly Operand[], tensors: readonly Operand[], compute: () => void): void {
   onScratch(call, [...new Set(operands)], bytesOf(tensors), (ptr) => {
-    place(tensors, ptr);
+    layOut(tensors, ptr);
     compute();
   });
 }
 
-/** Computes a call that has been read. On failure its cache is as it was. */
+/** Computes a call that has been read. On failure its cache is unchanged. */
 export function forward(parts: MultiHeadParts, layerCall: MultiHeadCall): Float32Tensor {
   const { call, added, returned, x } = layerCall;
   const out = layerCall.out ?? newResult(call, layerCall.outDims);
@@ -98,8 +98,8 @@ function compute(parts: MultiHeadParts, layerCall: MultiHeadCall, out: Operand, 
   onLayerScratch(call, operands, tensors, () => {
     parts.q.apply(call, x.ptr, q.ptr, { groups: batchSize, rows: seqLen, outRows: seqLen });
     normalizeHeads(call, parts, q, parts.qNorm);
-    rotateHeads(call, parts, q, layerCall.queryPlaces);
-    if (source && projected) projectSource(call, parts, source, projected, batchSize, layerCall.keyPlaces);
+    rotateHeads(call, parts, q, layerCall.queryAngleRows);
+    if (source && projected) projectSource(call, parts, source, projected, batchSize, layerCall.keyAngleRows);
     if (staged) staged.write({ ...projected!, count: seqLen, layout: "bshd" });
     attendTo(attended, heads);
     gateHeads(call, heads, valueDim, headGates);
@@ -109,34 +109,34 @@ function compute(parts: MultiHeadParts, layerCall: MultiHeadCall, out: Operand, 
   });
 }
 
-/** Keys and values of rows, and behind them the extra ones. */
+/** Keys and values of rows, followed by the extra ones. */
 export function projectSource(
   call: Call,
   parts: MultiHeadParts,
   { key, value, rows }: SourceRows,
   { k, v }: ProjectedKeys,
   batchSize: number,
-  places: RotaryPlaces | undefined,
+  angleRows: RotaryAngleRows | undefined,
 ): void {
   const { biasK, biasV } = parts;
   const outRows = rows + extraKeysOf(parts);
   parts.k.apply(call, key.ptr, k.ptr, { groups: batchSize, rows, outRows });
   parts.v.apply(call, value.ptr, v.ptr, { groups: batchSize, rows, outRows });
   normalizeHeads(call, parts, k, parts.kNorm);
-  rotateHeads(call, parts, k, places);
+  rotateHeads(call, parts, k, angleRows);
   for (const [{ ptr }, bias, width] of [[k, biasK, parts.k.outDim] as const, [v, biasV, parts.v.outDim] as const]) {
     call.runtime.kernels.writeExtraRows(ptr, bias?.ptr ?? 0, batchSize, outRows, outRows - rows, width);
   }
 }
 
-/** Divides the vector of each head by its root mean square, where the layer does so. */
+/** Divides the vector of each head by its root mean square, if the layer has qkNorm. */
 function normalizeHeads(call: Call, { config }: MultiHeadParts, x: Operand, weight: MultiHeadParts["qNorm"]): void {
   const { headDim: length, normEps: eps } = config;
   if (eps === undefined) return;
   normalizeRows(call, [], { input: x, out: x, weight, bias: undefined, length, eps, isCentered: false });
 }
 
-/** Rotates heads by their positions, where the layer does so. */
-function rotateHeads(call: Call, { config, cos, sin }: MultiHeadParts, x: Operand, places: RotaryPlaces | undefined): void {
-  if (config.angles && places) turnHeads(call, placedAngles(config.angles, cos?.ptr, sin?.ptr), places, x);
+/** Rotates heads by their positions, if the layer has rotary. */
+function rotateHeads(call: Call, { config, cos, sin }: MultiHeadParts, x: Operand, angleRows: RotaryAngleRows | undefined): void {
+  if (config.angles && angleRows) rotateInPlace(call, anglesAt(config.angles, cos?.ptr, sin?.ptr), angleRows, x);
 }

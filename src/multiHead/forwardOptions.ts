@@ -5,22 +5,22 @@ import type { Operation } from "../call/operation.js";
 import type { Float32Tensor, TensorLike } from "../call/tensor.js";
 
 /**
- * Options of a layer's `forward`: those of attention, and where keys and values come from. kvLen counts the keys that the parameters
- * biasK and biasV and `addZeroAttention` add, which stand behind the others; mask and bias are for the others.
+ * Options of a layer's `forward`: those of attention, and the sources of keys and values. kvLen includes the keys that the
+ * parameters biasK and biasV and `addZeroAttention` add after the others; mask and bias apply only to the others.
  */
 export interface MultiHeadForwardOptions<Out extends Float32Tensor = Float32Tensor> extends Omit<
   AttentionOptions<Out>,
   "layout" | "out"
 > {
-  /** What keys are made of, for cross-attention [batch, kvLen, kDim]. Default x. */
+  /** Rows that keys are made of, for cross-attention [batch, kvLen, kDim]. Default x. */
   key?: TensorLike | undefined;
-  /** What values are made of [batch, kvLen, vDim]. Default `key`. */
+  /** Rows that values are made of [batch, kvLen, vDim]. Default `key`. */
   value?: TensorLike | undefined;
   /** Keys and values that `projectKeys` made, instead of `key` and `value`. */
   memory?: KVCache | undefined;
   /**
-   * A cache from `createCache`: the rows of x are added to it, `queryLengths` of each sequence, and attend to all that it holds. If
-   * the call fails it is as it was. `causal` is true by default then.
+   * A cache from `createCache`: the rows of x are added to it, `queryLengths` of each sequence, and attend to all its keys. If
+   * the call fails, the cache is unchanged. With a cache, `causal` is true by default.
    */
   cache?: KVCache | undefined;
   /** Factor on each head's output, instead of the config's [numHeads]. */

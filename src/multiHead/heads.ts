@@ -1,11 +1,11 @@
-/** What happens to heads between attention and the output projection, and to the weights: the kernels of `assembly/multiHead/`. */
+/** Gates of heads between attention and the output projection, and means of weights: the kernels of `assembly/multiHead/`. */
 import { writeAverageParams, writeGateParams } from "../runtime/fullAbi.generated.js";
 import type { Call } from "../call/call.js";
 import type { AttentionShape } from "../attention/shape.js";
 import { launch } from "../call/launch.js";
 import type { Operand } from "../call/operand.js";
 
-/** Multiply-adds in the time that it takes to read one element. */
+/** Multiply-adds in the time of reading one element. */
 const READ_WORK = 4;
 
 /** Multiplies heads [batch, seqLen, numHeads, valueDim] by their gates [numHeads]; a gate of 0 gives 0, NaN or not. */

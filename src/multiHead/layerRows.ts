@@ -31,7 +31,7 @@ export function readRows(
   if (dims.length === 4) {
     throw wrongValue(
       call.operation,
-      `"${name}" has 4 dims ${show(dims)}, expected 3 [batch, seq, ${axis}]: the layer makes the heads itself`,
+      `"${name}" has 4 dims ${show(dims)}, expected 3 [batch, seq, ${axis}]: the layer splits rows into heads itself`,
     );
   }
   if ((dims.length !== 3 && dims.length !== 2) || dims.at(-1) !== channels) {
@@ -43,16 +43,22 @@ export function readRows(
   return dims.length === 2 ? { operand, batch: 1, rows: dims[0]! } : { operand, batch: dims[0]!, rows: dims[1]! };
 }
 
-/** Reads what keys and values are made of. */
+/** Reads the rows that keys and values are made of. */
 export function readSource(call: Call, { kDim, vDim }: MultiHeadConfig, keyOption: unknown, valueOption: unknown) {
   const key = readRows(call, "key", keyOption, kDim, "kDim");
   if (isAbsent(valueOption) && vDim !== kDim) {
-    throw wrongKind(call.operation, `"value" is missing: values are made of vDim ${vDim} numbers, and "key" has kDim ${kDim}`);
+    throw wrongKind(
+      call.operation,
+      `"value" is missing: values are projected from vDim ${vDim} numbers, but "key" has kDim ${kDim}`,
+    );
   }
   const value = isAbsent(valueOption) ? key : readRows(call, "value", valueOption, vDim, "vDim");
   if (value.operand.dims.length !== key.operand.dims.length || value.batch !== key.batch || value.rows !== key.rows) {
     const expected = [...key.operand.dims.slice(0, -1), vDim];
-    throw wrongValue(call.operation, `"value" has dims ${show(value.operand.dims)}, expected ${show(expected)}, as "key" has rows`);
+    throw wrongValue(
+      call.operation,
+      `"value" has dims ${show(value.operand.dims)}, expected ${show(expected)} (same batch and rows as "key")`,
+    );
   }
   return { batch: key.batch, rank: key.operand.dims.length, source: { key: key.operand, value: value.operand, rows: key.rows } };
 }

@@ -10,9 +10,9 @@ import type { EngineTensor, Float32Tensor, ResultTensor, TensorLike } from "../c
 import type { KVCacheOptions } from "../cache/cacheConfig.js";
 import { noteExtraKeys } from "./storedKeys.js";
 import { KVCache } from "../cache/kvCache.js";
-import { placesOf } from "./rotary.js";
+import { angleRowsOf } from "./rotary.js";
 import { readSource } from "./layerRows.js";
-import { Projection, placeNumbers } from "./projection.js";
+import { Projection, storeNumbers } from "./projection.js";
 import { readMultiHeadCall } from "./call.js";
 import {
   CREATE_MULTI_HEAD_ATTENTION,
@@ -33,15 +33,15 @@ import { FROM_TORCH, type FromTorchOptions, readTorchStateDict, torchNameOf, typ
 
 /** Options of `projectKeys`. */
 export interface ProjectKeysOptions {
-  /** What values are made of [batch, kvLen, vDim]. Default `key`. */
+  /** Rows that values are made of [batch, kvLen, vDim]. Default `key`. */
   value?: TensorLike | undefined;
   /** Keys that count in each sequence [batch]; those beyond are left out. Default kvLen. */
   keyLengths?: ArrayLike<number> | undefined;
-  /** How they are kept, as in `createKVCache`. Default "float32". */
+  /** Type of the stored keys and values, as in `createKVCache`. Default "float32". */
   dtype?: KVCacheOptions["dtype"];
 }
 
-/** Options of `createCache`: those of `createKVCache` but for what the layer knows. */
+/** Options of `createCache`: those of `createKVCache`, except for sizes that the layer sets. */
 export type LayerCacheOptions = Omit<KVCacheOptions, "numKvHeads" | "headDim" | "valueDim">;
 
 const CREATE = CREATE_MULTI_HEAD_ATTENTION.name;
@@ -83,7 +83,7 @@ export class MultiHeadAttention {
 
   /** @internal */
   constructor(runtime: Runtime, config: MultiHeadConfig, parameters: MultiHeadParameters) {
-    this.#parts = placeParts(runtime, config, parameters);
+    this.#parts = storeParts(runtime, config, parameters);
   }
 
   /**
@@ -108,7 +108,7 @@ export class MultiHeadAttention {
     return new MultiHeadAttention(runtime, config, numbers);
   }
 
-  /** What it is made for, with the defaults filled in. */
+  /** Sizes and options, with the defaults filled in. */
   get config(): LayerConfig {
     const { normEps, headGates, angles, ...config } = this.#parts.config;
     return {
@@ -124,14 +124,14 @@ export class MultiHeadAttention {
   }
 
   /**
-   * Attention of the rows of x: on themselves, on `key` and `value`, on `memory`, or on a `cache` that they are added to. Prefill in
-   * any pieces and decoding give the bits of one causal call over the whole sequence.
+   * Attention of the rows of x: on themselves, on `key` and `value`, on `memory`, or on a `cache` that they are added to.
+   * Prefill, in any pieces, and decoding are bit-identical to one causal call over the whole sequence.
    *
-   * @param x  [batch, seqLen, embedDim], or [seqLen, embedDim]: one sequence; then results have no axis of the batch either
+   * @param x  [batch, seqLen, embedDim], or [seqLen, embedDim] for one sequence, where results have no batch axis either
    * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, outDim]
    * @throws {TypeError} the wrong kind of value, or an unknown option
    * @throws {RangeError} sizes or values that don't fit, results that overlap operands, a cache that is full, or not enough memory; a
-   *   cache is as it was
+   *   cache is unchanged
    * @throws {Error} after `dispose` of the layer, of the engine or of a cache
    *
    * @example
@@ -155,12 +155,12 @@ export class MultiHeadAttention {
   }
 
   /**
-   * Keys and values of what an encoder gave, for cross-attention by `forward(x, { memory })` in many calls: with the bits of
-   * `forward(x, { key, value })`.
+   * Keys and values of an encoder's output, for cross-attention by `forward(x, { memory })` in many calls. Results are
+   * bit-identical to those of `forward(x, { key, value })`.
    *
    * @param key  [batch, kvLen, kDim], or [kvLen, kDim]
-   * @returns a cache of its own to dispose of; one may serialize it, fork it, and reorder its sequences for beam search, but the extra keys
-   *   of biasK and addZeroAttention are only known of the cache itself
+   * @returns a new cache to dispose of; it can be serialized, forked, and reordered for beam search, but only the cache itself
+   *   can be used as `memory` of a layer with the extra keys of biasK and addZeroAttention
    * @throws {TypeError} the wrong kind of value, or an unknown option
    * @throws {RangeError} sizes that don't fit, or not enough memory
    * @throws {Error} after `dispose` of the layer or of the engine
@@ -188,7 +188,7 @@ export class MultiHeadAttention {
     if (!isAbsent(keyLengths) && extraKeys > 0) {
       throw wrongValue(
         operation,
-        '"keyLengths" can\'t go with biasK and addZeroAttention, whose keys stand behind all; hide keys by a mask',
+        '"keyLengths" cannot be combined with biasK or addZeroAttention, whose keys come last; hide keys with a mask',
       );
     }
     const lengths = isAbsent(keyLengths) ? undefined : integersOf(operation, "keyLengths", keyLengths, batch, 0, source.rows);
@@ -204,10 +204,10 @@ export class MultiHeadAttention {
       const counts = lengths ?? new Array<number>(batch).fill(rows);
       const positionOf = (row: number, length: number): number => (row < Math.min(length, source.rows) ? row : 0); // others don't count
       const positions = counts.flatMap((length) => Array.from({ length: rows }, (_, row) => positionOf(row, length)));
-      const places = config.angles && placesOf(operation, config.angles, positions);
+      const angleRows = config.angles && angleRowsOf(operation, config.angles, positions);
       const staged = memory.stage(call, counts);
       onLayerScratch(call, [source.key, source.value], [k, v], () => {
-        projectSource(call, this.#parts, source, { k, v }, batch, places);
+        projectSource(call, this.#parts, source, { k, v }, batch, angleRows);
         staged.write({ k, v, count: rows, layout: "bshd" });
       });
       staged.keep();
@@ -245,12 +245,12 @@ export class MultiHeadAttention {
   }
 
   /**
-   * A smaller layer without some heads, which gives the bits that this one gives with gates of 0 at them (Michel et al. 2019,
-   * arXiv:1905.10650). Where the heads left over don't share key/value heads evenly, those are repeated.
+   * A smaller layer without some heads, whose results are bit-identical to those of this one with gates of 0 at them (Michel et
+   * al. 2019, arXiv:1905.10650). If the remaining heads don't share key/value heads evenly, those are repeated.
    *
-   * @param heads  to leave out, at least one stays
+   * @param heads  heads to leave out; at least one must remain
    * @throws {TypeError} not an array of integers
-   * @throws {RangeError} a head that isn't there, none that stays, or not enough memory
+   * @throws {RangeError} a head that doesn't exist, no remaining head, or not enough memory
    * @throws {Error} after `dispose` of the layer or of the engine
    *
    * @example
@@ -269,14 +269,14 @@ export class MultiHeadAttention {
     const { runtime, config } = this.#parts;
     const { numHeads } = config;
     const gone = new Set(integersOf(operation, "heads", heads, undefined, 0, numHeads - 1));
-    if (gone.size === numHeads) throw wrongValue(operation, `"heads" holds all ${numHeads} heads, expected one to stay`);
+    if (gone.size === numHeads) throw wrongValue(operation, `"heads" holds all ${numHeads} heads, expected at least one to remain`);
     this.#assertReady(operation); // a getter may have disposed of the layer
-    const left = Array.from({ length: numHeads }, (_, head) => head).filter((head) => !gone.has(head));
-    const smaller = pruned(operation, this.#parts, left);
+    const remaining = Array.from({ length: numHeads }, (_, head) => head).filter((head) => !gone.has(head));
+    const smaller = pruned(operation, this.#parts, remaining);
     return new MultiHeadAttention(runtime, smaller.config, smaller.parameters);
   }
 
-  /** Gives the memory of the parameters back. Disposing twice does nothing. */
+  /** Frees the memory of the parameters. Disposing twice does nothing. */
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
@@ -295,8 +295,8 @@ export class MultiHeadAttention {
 
 type Part = Projection | EngineTensor<"float32"> | undefined;
 
-/** Puts parameters into the engine's memory. On failure nothing stays there. */
-function placeParts(runtime: Runtime, config: MultiHeadConfig, parameters: MultiHeadParameters): MultiHeadParts {
+/** Copies parameters to the engine's memory. On failure nothing stays there. */
+function storeParts(runtime: Runtime, config: MultiHeadConfig, parameters: MultiHeadParameters): MultiHeadParts {
   const made: Part[] = [];
   const keep = <T extends Part>(part: T): T => {
     made.push(part);
@@ -304,9 +304,9 @@ function placeParts(runtime: Runtime, config: MultiHeadConfig, parameters: Multi
   };
   const linear = (name: "q" | "k" | "v" | "out"): Projection => keep(new Projection(runtime, parameters[name]));
   const vector = (name: "biasK" | "biasV" | "qNorm" | "kNorm"): EngineTensor<"float32"> | undefined =>
-    parameters[name] && keep(placeNumbers(runtime, parameters[name]));
+    parameters[name] && keep(storeNumbers(runtime, parameters[name]));
   const table = (name: "cos" | "sin"): EngineTensor<"float32"> | undefined =>
-    config.angles?.tables && keep(placeNumbers(runtime, config.angles.tables[name]));
+    config.angles?.tables && keep(storeNumbers(runtime, config.angles.tables[name]));
   try {
     return {
       ...{ runtime, config, q: linear("q"), k: linear("k"), v: linear("v"), out: linear("out") },

@@ -1,4 +1,4 @@
-/** The numbers that a multi-head layer was trained to have: read once and checked, with what is packed together taken apart. */
+/** The parameters of a multi-head layer: read once, checked, and split where several come in one array. */
 import { hostNumbers } from "../call/scratch.js";
 import { assertUnchanged } from "../call/unchanged.js";
 import type { Call } from "../call/call.js";
@@ -10,9 +10,9 @@ import type { MultiHeadConfig } from "./config.js";
 import type { WeightLayout } from "../product/packedMatrix.js";
 
 /**
- * What a multi-head layer was trained to have. Matrices lie as `weightLayout` says; sizes are those of "outIn", and the other way round
- * for "inOut", where [in, heads, channels] and, for `out`, [heads, channels, out] are taken too (Keras). Biases are flat, or
- * [heads, channels].
+ * The parameters of a multi-head layer. `weightLayout` gives the layout of matrices; sizes below are those of "outIn", and
+ * reversed for "inOut", where [in, heads, channels] and, for `out`, [heads, channels, out] are accepted too (Keras). Biases are
+ * flat, or [heads, channels].
  */
 export interface MultiHeadAttentionParameters {
   /** W^Q [numHeads · headDim, embedDim]: head h has the rows from h · headDim on. */
@@ -31,7 +31,7 @@ export interface MultiHeadAttentionParameters {
   kBias?: TensorLike | undefined;
   /** [numKvHeads · valueDim] */
   vBias?: TensorLike | undefined;
-  /** The three one after the other, instead of them. */
+  /** The three biases one after the other, instead of them. */
   qkvBias?: TensorLike | undefined;
   /** [outDim] */
   outBias?: TensorLike | undefined;
@@ -41,7 +41,7 @@ export interface MultiHeadAttentionParameters {
   biasV?: TensorLike | undefined;
   /** Factors of `qkNorm` on the elements of each query [headDim]. Default 1. */
   qNorm?: TensorLike | undefined;
-  /** The same of keys. */
+  /** The same for keys. */
   kNorm?: TensorLike | undefined;
 }
 
@@ -55,7 +55,7 @@ const VECTORS = ["qBias", "kBias", "vBias", "qkvBias", "outBias", "biasK", "bias
 export type ParameterName = (typeof MATRICES)[number] | (typeof VECTORS)[number];
 
 /**
- * Parameters by name, as they came.
+ * Parameters by name, as the caller gave them.
  * @internal
  */
 export type ParameterOperands = ReadonlyMap<ParameterName, Operand>;
@@ -81,7 +81,7 @@ export function readParameterOperands(call: Call, parameters: MultiHeadAttention
 /**
  * The parameters of a layer.
  *
- * @param nameOf  what errors call a parameter
+ * @param nameOf  the name of a parameter in errors
  * @internal
  */
 export function multiHeadParameters(
@@ -109,7 +109,7 @@ export function multiHeadParameters(
   return { ...linearsOf(config, numbersOf), ...vectorsOf(numbersOf) };
 }
 
-/** Refuses parameters that miss others, or say the same. */
+/** Refuses parameters that need others, and redundant ones. */
 function assertTogether(
   operation: string,
   config: MultiHeadConfig,
@@ -120,7 +120,8 @@ function assertTogether(
   const quote = (name: ParameterName): string => `"${nameOf(name)}"`;
   const refuseBoth = (whole: ParameterName, parts: readonly ParameterName[]): void => {
     const part = parts.find(isGiven);
-    if (part && isGiven(whole)) throw wrongValue(operation, `${quote(whole)} can't go with ${quote(part)}, which it contains`);
+    if (part && isGiven(whole))
+      throw wrongValue(operation, `${quote(whole)} cannot be combined with ${quote(part)}, which it contains`);
   };
   refuseBoth("qkv", ["q", "k", "v"]);
   refuseBoth("qkvBias", ["qBias", "kBias", "vBias"]);
@@ -133,11 +134,11 @@ function assertTogether(
   if (isGiven("qkv") && (kDim !== embedDim || vDim !== embedDim)) {
     throw wrongValue(
       operation,
-      `${quote("qkv")} needs kDim ${kDim} and vDim ${vDim} to be embedDim ${embedDim}; give q, k and v apart`,
+      `${quote("qkv")} needs kDim ${kDim} and vDim ${vDim} to equal embedDim ${embedDim}; give q, k and v separately`,
     );
   }
   for (const [one, other] of [["biasK", "biasV"] as const, ["biasV", "biasK"] as const]) {
-    if (isGiven(one) && !isGiven(other)) throw wrongKind(operation, `${quote(other)} is missing, which goes with ${quote(one)}`);
+    if (isGiven(one) && !isGiven(other)) throw wrongKind(operation, `${quote(other)} is missing; ${quote(one)} needs it`);
   }
   const norm = (["qNorm", "kNorm"] as const).find(isGiven);
   if (norm && normEps === undefined) throw wrongValue(operation, `${quote(norm)} needs "qkNorm" in the config`);
@@ -184,7 +185,7 @@ function expectedDims(config: MultiHeadConfig): Record<ParameterName, { axes: st
     vBias: perHead(numKvHeads, valueDim, ofV),
     qkvBias: vector(all, ofAll),
     outBias: vector(outDim, "outDim"),
-    biasK: { axes: ofK, dims: [[kSize], [numKvHeads, headDim], [1, 1, kSize]] }, // the last as PyTorch has it
+    biasK: { axes: ofK, dims: [[kSize], [numKvHeads, headDim], [1, 1, kSize]] }, // the last is PyTorch's
     biasV: { axes: ofV, dims: [[vSize], [numKvHeads, valueDim], [1, 1, vSize]] },
     qNorm: vector(headDim, "headDim"),
     kNorm: vector(headDim, "headDim"),

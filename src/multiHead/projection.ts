@@ -1,4 +1,4 @@
-/** y = x W + b on rows that lie in the engine's memory, with W packed once. */
+/** y = x W + b on rows in the engine's memory, with W packed once. */
 import { Call } from "../call/call.js";
 import { multiply } from "../product/multiply.js";
 import type { Runtime } from "../runtime/runtime.js";
@@ -41,14 +41,14 @@ export class Projection {
       layout,
     );
     try {
-      this.#bias = bias && placeNumbers(runtime, bias);
+      this.#bias = bias && storeNumbers(runtime, bias);
     } catch (error) {
       this.#matrix.dispose();
       throw error;
     }
   }
 
-  /** Computes rows from the address `x` on to the address `y`. */
+  /** Reads rows of x from the address `x` on, and writes rows of y from the address `y` on. */
   apply(call: Call, x: number, y: number, { groups, rows, outRows, accumulate = false }: ProjectionRows): void {
     if (groups * rows === 0) return;
     const { inDim, outDim } = this;
@@ -104,7 +104,7 @@ export class Projection {
 }
 
 /** Numbers in the engine's memory. */
-export function placeNumbers(runtime: Runtime, numbers: Float32Array): EngineTensor<"float32"> {
+export function storeNumbers(runtime: Runtime, numbers: Float32Array): EngineTensor<"float32"> {
   const tensor = createTensor(runtime, [numbers.length], "float32");
   tensor.data.set(numbers);
   return tensor;

@@ -1,36 +1,36 @@
-/** A multi-head layer without some of its heads: the parameters that stay. */
+/** A multi-head layer without some of its heads: the remaining parameters. */
 import type { MultiHeadConfig } from "./config.js";
 import type { MultiHeadParts } from "./forward.js";
 import type { MultiHeadParameters } from "./parameters.js";
 
 /**
- * The layer that has only the heads `left`. Heads that share a key/value head still do; where not all groups have as many left, its
- * parameters are repeated for smaller groups.
+ * The layer that has only the heads `remaining`. Heads that share a key/value head still do; if groups differ in their number of
+ * remaining heads, the parameters of key/value heads are repeated for smaller groups.
  */
 export function pruned(
   operation: string,
   parts: MultiHeadParts,
-  left: readonly number[],
+  remaining: readonly number[],
 ): { config: MultiHeadConfig; parameters: MultiHeadParameters } {
   const { config, q, k, v, out } = parts;
   const { numHeads, numKvHeads, headDim, valueDim } = config;
   const kvHeadOf = (head: number): number => Math.floor((head * numKvHeads) / numHeads);
-  const groups = new Map<number, number>(); // heads left of each key/value head
-  for (const head of left) groups.set(kvHeadOf(head), (groups.get(kvHeadOf(head)) ?? 0) + 1);
+  const groups = new Map<number, number>(); // remaining heads of each key/value head
+  for (const head of remaining) groups.set(kvHeadOf(head), (groups.get(kvHeadOf(head)) ?? 0) + 1);
   const groupSize = [...groups.values()].reduce(greatestDivisor);
-  const kvHeads = left.filter((_, index) => index % groupSize === 0).map(kvHeadOf);
+  const kvHeads = remaining.filter((_, index) => index % groupSize === 0).map(kvHeadOf);
   const numbersAt = (numbers: Float32Array | undefined, indices: readonly number[]): Float32Array | undefined =>
     numbers && Float32Array.from(indices, (index) => numbers[index]!);
   return {
     config: {
       ...config,
-      ...{ numHeads: left.length, numKvHeads: kvHeads.length, headGates: left.map((head) => config.headGates[head]!) },
+      ...{ numHeads: remaining.length, numKvHeads: kvHeads.length, headGates: remaining.map((head) => config.headGates[head]!) },
     },
     parameters: {
-      q: q.columnsAt(operation, channelsOf(left, headDim)),
+      q: q.columnsAt(operation, channelsOf(remaining, headDim)),
       k: k.columnsAt(operation, channelsOf(kvHeads, headDim)),
       v: v.columnsAt(operation, channelsOf(kvHeads, valueDim)),
-      out: out.rowsAt(operation, channelsOf(left, valueDim)),
+      out: out.rowsAt(operation, channelsOf(remaining, valueDim)),
       biasK: numbersAt(parts.biasK?.data, channelsOf(kvHeads, headDim)),
       biasV: numbersAt(parts.biasV?.data, channelsOf(kvHeads, valueDim)),
       qNorm: parts.qNorm?.data.slice(),

@@ -1,11 +1,11 @@
-/** Rotary embeddings of the heads of a layer: which rows and keys stand where, and turning them in scratch. */
+/** Rotary embeddings of the heads of a layer: the positions of rows and keys, and their rotation in scratch. */
 import { hostNumbers, onScratch } from "../call/scratch.js";
 import { assertUnchanged } from "../call/unchanged.js";
 import type { Call } from "../call/call.js";
 import { stridesOf } from "../call/layout.js";
 import { knownOptions, wrongValue } from "../check.js";
 import { type Operand, scratchTensor } from "../call/operand.js";
-import { readRotary, type Rotary, rotaryBytes, type RotaryConfig, type RotaryPlaces, turn } from "../rows/rotaryCall.js";
+import { readRotary, type Rotary, rotaryBytes, type RotaryConfig, type RotaryAngleRows, rotateRows } from "../rows/rotaryCall.js";
 import type { AttentionCall } from "../attention/attentionCall.js";
 
 /** Angles of a layer; tables lie in JavaScript's memory. */
@@ -13,7 +13,7 @@ export interface LayerAngles extends Omit<Rotary, "tables"> {
   readonly tables: { readonly positions: number; readonly cos: Float32Array; readonly sin: Float32Array } | undefined;
 }
 
-/** Reads how a layer turns its heads. */
+/** Reads how a layer rotates its heads. */
 export function readAngles(call: Call, config: RotaryConfig, headDim: number): LayerAngles {
   knownOptions({ name: call.operation, options: ["base", "rotaryDim", "interleaved", "tables"] }, config);
   const { tables, ...rotary } = readRotary(call, config, headDim);
@@ -25,7 +25,7 @@ export function readAngles(call: Call, config: RotaryConfig, headDim: number): L
 }
 
 /** Angles whose tables lie at two addresses. */
-export function placedAngles({ tables, ...rotary }: LayerAngles, cos: number | undefined, sin: number | undefined): Rotary {
+export function anglesAt({ tables, ...rotary }: LayerAngles, cos: number | undefined, sin: number | undefined): Rotary {
   if (!tables) return { ...rotary, tables: undefined };
   const table = (ptr: number | undefined): Operand => ({
     ...scratchTensor("tables", [tables.positions, rotary.rotaryDim / 2]),
@@ -34,7 +34,7 @@ export function placedAngles({ tables, ...rotary }: LayerAngles, cos: number | u
   return { ...rotary, tables: { cos: table(cos), sin: table(sin) } };
 }
 
-/** Where the query rows [batch, seqLen] stand; those that don't count are at 0. */
+/** Positions of the query rows [batch, seqLen]; 0 for rows that don't count. */
 export function queryPositions({ shape, sequences }: Pick<AttentionCall, "shape" | "sequences">): number[] {
   const positions = new Array<number>(shape.batchSize * shape.seqLen).fill(0);
   for (const { batch, queryStart, queryLength, queryOffset } of sequences) {
@@ -44,7 +44,7 @@ export function queryPositions({ shape, sequences }: Pick<AttentionCall, "shape"
   return positions;
 }
 
-/** Where keys [batch, rows] stand: counted from the first one of their sequence. */
+/** Positions of keys [batch, rows], counted from the first key of their sequence. */
 export function keyPositions({ shape, sequences }: Pick<AttentionCall, "shape" | "sequences">, rows: number): number[] {
   if (sequences.length === 0) return [];
   const positions = new Array<number>(shape.batchSize * rows).fill(0);
@@ -56,22 +56,22 @@ export function keyPositions({ shape, sequences }: Pick<AttentionCall, "shape" |
 }
 
 /**
- * Positions as rows of tables: those of the layer, or computed ones that have a row for each position that there is.
+ * Positions as rows of tables: those of the layer, or computed ones with a row for each distinct position.
  * @throws {RangeError} a position without an angle
  */
-export function placesOf(operation: string, angles: LayerAngles, positions: readonly number[]): RotaryPlaces {
+export function angleRowsOf(operation: string, angles: LayerAngles, positions: readonly number[]): RotaryAngleRows {
   const { tables } = angles;
   for (const position of positions) {
     if (position < 0) {
       throw wrongValue(
         operation,
-        `a row would stand at position ${position}, before the first key, where rotary has no angle; give "queryOffset"`,
+        `a row would be at position ${position}, before the first key, where rotary has no angle; give "queryOffset"`,
       );
     }
     if (tables && position >= tables.positions) {
       throw wrongValue(
         operation,
-        `a row would stand at position ${position}, but the tables of rotary end at ${tables.positions - 1}`,
+        `a row would be at position ${position}, but the tables of rotary end at ${tables.positions - 1}`,
       );
     }
   }
@@ -81,13 +81,13 @@ export function placesOf(operation: string, angles: LayerAngles, positions: read
   return { tableRows: positions.map((position) => rows.get(position)!), positions: [...rows.keys()], isInverse: false };
 }
 
-/** Turns the heads of x [batch, rows, heads, headDim] in place. */
-export function turnHeads(call: Call, rotary: Rotary, places: RotaryPlaces, { ptr, dims, count }: Operand): void {
+/** Rotates the heads of x [batch, rows, heads, headDim] in place. */
+export function rotateInPlace(call: Call, rotary: Rotary, angleRows: RotaryAngleRows, { ptr, dims, count }: Operand): void {
   if (count === 0) return;
   const [batchSize, seqLen, numHeads, headDim] = dims as [number, number, number, number];
   const strides = stridesOf("bshd", seqLen, numHeads, headDim);
-  onScratch(call, [], rotaryBytes(rotary, places), (scratch) => {
+  onScratch(call, [], rotaryBytes(rotary, angleRows), (scratch) => {
     const rows = { batchSize, seqLen, numHeads, headDim, xStrides: strides, outStrides: strides };
-    turn(call, rotary, places, { ...rows, x: ptr, out: ptr }, scratch);
+    rotateRows(call, rotary, angleRows, { ...rows, x: ptr, out: ptr }, scratch);
   });
 }

@@ -1,4 +1,4 @@
-/** Keys that a layer attends to without projecting them again: memory of an encoder, or a cache of earlier rows. */
+/** Keys that a layer attends to without projecting them again: an encoder's memory, or a cache of earlier rows. */
 import type { Call } from "../call/call.js";
 import type { Given } from "./forwardOptions.js";
 import { oneOf, wrongMoment, wrongValue, integersOf, isAbsent } from "../check.js";
@@ -7,16 +7,16 @@ import { KVCache } from "../cache/kvCache.js";
 import type { RowSizes } from "./layerRows.js";
 import type { MultiHeadConfig } from "./config.js";
 
-/** What memory and a cache know themselves. */
+/** Options that memory and a cache set themselves. */
 const OWN_OPTIONS = {
   memory: ["keyLengths", "keyStarts", "cuSeqlensQ", "cuSeqlensK"],
   cache: ["queryOffset", "keyLengths", "keyStarts", "cuSeqlensQ", "cuSeqlensK"],
 } as const;
 
-/** Of memory that a layer with extra keys made: how many of its keys these are, its last, and how many it has in all. */
+/** For memory that a layer with extra keys made: the number of extra keys, which come last, and of all keys. */
 const madeWithExtraKeys = new WeakMap<KVCache, { readonly extraKeys: number; readonly rows: number }>();
 
-/** Notes that the last `extraKeys` of the `rows` keys of memory are extra keys. */
+/** Records that the last `extraKeys` of the `rows` keys of memory are extra keys. */
 export function noteExtraKeys(memory: KVCache, extraKeys: number, rows: number): void {
   if (extraKeys > 0) madeWithExtraKeys.set(memory, { extraKeys, rows });
 }
@@ -24,18 +24,18 @@ export function noteExtraKeys(memory: KVCache, extraKeys: number, rows: number):
 export interface StoredKeys {
   /** As attention will see them. */
   readonly keys: CachedKeys;
-  /** What they say about options. */
+  /** The options that they set. */
   readonly options: Pick<Given, "window" | "sinkTokens" | "queryLengths" | "causal">;
-  /** Where they are a cache: the rows that each sequence will have more. */
+  /** If they are a cache: the number of rows that each sequence gains. */
   readonly added: { readonly cache: KVCache; readonly counts: readonly number[] } | undefined;
-  /** Refuses what a getter of the caller's did to them since. */
+  /** Throws if a getter of the caller's has changed them since. */
   assertUnchanged(): void;
 }
 
 /**
  * Reads `memory` or `cache`.
  *
- * @param extraKeys  keys of memory that every row sees, its last
+ * @param extraKeys  keys of memory that every row sees, which come last
  */
 export function storedKeys(
   call: Call,
@@ -49,14 +49,15 @@ export function storedKeys(
   if (isAbsent(stored)) return undefined;
   KVCache.assertUsable(call, name, stored);
   const ownOption = OWN_OPTIONS[name].find((option) => !isAbsent(given[option]));
-  if (ownOption) throw wrongValue(call.operation, `"${ownOption}" can't go with "${name}", which knows the positions of its keys`);
+  if (ownOption)
+    throw wrongValue(call.operation, `"${ownOption}" cannot be combined with "${name}", which knows the positions of its keys`);
   assertSizes(call.operation, name, config, stored, batch);
   if (name === "memory") assertMemory(call.operation, stored, extraKeys);
 
   const { policy, window, sinkTokens } = stored.config;
   const contradicted = (["window", "sinkTokens"] as const).find((option) => policy === "rolling" && !isAbsent(given[option]));
   if (contradicted)
-    throw wrongValue(call.operation, `"${contradicted}" can't go with a cache of policy "rolling", which has its own`);
+    throw wrongValue(call.operation, `"${contradicted}" cannot be combined with a cache of policy "rolling", which has its own`);
   const { changes } = stored;
   const assertUnchanged = (): void => {
     KVCache.assertUsable(call, name, stored);
@@ -81,7 +82,7 @@ function assertSizes(operation: string, name: string, layer: MultiHeadConfig, { 
   const { numKvHeads, headDim, valueDim } = layer;
   for (const [size, expected] of Object.entries({ batchSize: batch, numKvHeads, headDim, valueDim })) {
     const found = config[size as "batchSize" | "numKvHeads" | "headDim" | "valueDim"];
-    const whose = size === "batchSize" ? "the batch of x" : "as the layer has it";
+    const whose = size === "batchSize" ? "the batch of x" : "as in the layer";
     if (found !== expected) throw wrongValue(operation, `"${name}" has ${size} ${found}, expected ${expected}, ${whose}`);
   }
 }
@@ -95,7 +96,7 @@ function assertMemory(operation: string, memory: KVCache, extraKeys: number): vo
     const keys = extraKeys === 1 ? "1 extra key" : `${extraKeys} extra keys`;
     throw wrongValue(
       operation,
-      `"memory" was not made by projectKeys of a layer with ${keys} (biasK and addZeroAttention), or was changed since`,
+      `"memory" was not made by projectKeys of a layer with ${keys} (biasK and addZeroAttention), or has changed since`,
     );
   }
 }

@@ -1,4 +1,4 @@
-/** PyTorch's nn.MultiheadAttention: what its state dict says about a layer. */
+/** Reads the configuration and the parameters of a layer from a state dict of PyTorch's nn.MultiheadAttention. */
 import type { Call } from "../call/call.js";
 import { describe, knownOptions, show, wrongKind, wrongValue, isAbsent, isObject } from "../check.js";
 import { type Operand } from "../call/operand.js";
@@ -7,14 +7,14 @@ import type { TensorLike } from "../call/tensor.js";
 import { type MultiHeadAttentionConfig, type MultiHeadConfig, readMultiHeadConfig } from "./config.js";
 import type { ParameterName, ParameterOperands } from "./parameters.js";
 
-/** Tensors by name, as `state_dict()` gives them. */
+/** Tensors by name, as `state_dict()` returns them. */
 export type TorchStateDict = Readonly<Record<string, TensorLike>>;
 
-/** What a state dict doesn't say. */
+/** Facts that a state dict doesn't contain. */
 export interface FromTorchOptions extends Pick<MultiHeadAttentionConfig, "headGates" | "addZeroAttention"> {
   /** Heads. */
   numHeads: number;
-  /** What the names of the layer begin with, as "encoder.0.self_attn."; the others are not looked at. Default none. */
+  /** The beginning of the layer's names, such as "encoder.0.self_attn."; other names are ignored. Default none. */
   prefix?: string | undefined;
 }
 
@@ -38,7 +38,7 @@ const NAMES: Readonly<Record<string, ParameterName>> = {
 const TORCH_NAMES = new Map(Object.entries(NAMES).map(([name, parameter]) => [parameter, name]));
 
 /**
- * What PyTorch calls a parameter.
+ * PyTorch's name of a parameter.
  * @internal
  */
 export const torchNameOf = (name: ParameterName): string => TORCH_NAMES.get(name) ?? name;
@@ -46,7 +46,7 @@ export const torchNameOf = (name: ParameterName): string => TORCH_NAMES.get(name
 /**
  * Reads a state dict. Each getter is read once.
  *
- * @returns what the layer is, and its parameters by headwise's names
+ * @returns the layer's configuration, and its parameters by headwise's names
  * @internal
  */
 export function readTorchStateDict(
@@ -69,7 +69,7 @@ export function readTorchStateDict(
       const known = Object.keys(NAMES).join(", ");
       throw wrongKind(
         call.operation,
-        `"stateDict" holds "${full}", expected ${known}; with other layers in it, give their "prefix"`,
+        `"stateDict" holds "${full}", expected ${known}; if it holds other layers too, give the "prefix" of this one`,
       );
     }
     const value: unknown = stateDict[full];
@@ -86,7 +86,7 @@ export function readTorchStateDict(
     return operand;
   };
   const out = matrix("out");
-  if (!out) throw wrongKind(call.operation, `"${prefix}out_proj.weight" is missing in "stateDict"`);
+  if (!out) throw wrongKind(call.operation, `"${prefix}out_proj.weight" is missing from "stateDict"`);
   const config = readMultiHeadConfig(call, {
     ...{ embedDim: out.dims[0]!, numHeads, headGates, addZeroAttention },
     ...{ kDim: matrix("k")?.dims[1], vDim: matrix("v")?.dims[1] },

@@ -1,4 +1,4 @@
-/** Rotary embeddings: validate → place → run → hand back. */
+/** Rotary embeddings: read and check the call, run the kernel, return the result. */
 import { Call } from "../call/call.js";
 import { type Layout, LAYOUTS, sizesOf, stridesOf } from "../call/layout.js";
 import { integer, oneOf, optional, MAX_POSITION } from "../check.js";
@@ -11,12 +11,12 @@ import {
   computeTables,
   evenDim,
   readBase,
-  readPlaces,
+  readAngleRows,
   readRotary,
   rotaryBytes,
   type RotaryConfig,
   type RotaryPositions,
-  turn,
+  rotateRows,
 } from "./rotaryCall.js";
 
 /** Options of `rotary`. */
@@ -31,7 +31,7 @@ export interface RotaryOptions<Out extends Float32Tensor = Float32Tensor> extend
 export interface RotaryTablesOptions {
   /** Positions, from 0 on. */
   length: number;
-  /** Channels that turn: twice the columns of a table. */
+  /** Channels that are rotated: twice the columns of a table. */
   rotaryDim: number;
   /** θ = position · base^(−2i / rotaryDim) for column i. At least 1. Default 10000. */
   base?: number | undefined;
@@ -60,16 +60,16 @@ export function rotary<Out extends Float32Tensor = ResultTensor>(
   const input = call.numbers("x", x);
   const { batch: batchSize, rows: seqLen, heads: numHeads, channels: headDim } = sizesOf(operation, input, layout);
   const config = readRotary(call, { base, rotaryDim, interleaved, tables }, headDim);
-  const places = readPlaces(operation, { offset, positions, inverse }, { batchSize, seqLen, numHeads }, config);
+  const angleRows = readAngleRows(operation, { offset, positions, inverse }, { batchSize, seqLen, numHeads }, config);
   const place = optional(returned, (value) => call.place("out", value, input.dims, "as x"));
   call.close(() => input);
 
   const out = call.result(place, input.dims);
   if (input.count > 0) {
     const strides = stridesOf(layout, seqLen, numHeads, headDim);
-    call.onScratch(rotaryBytes(config, places), (ptr) => {
+    call.onScratch(rotaryBytes(config, angleRows), (ptr) => {
       const rows = { batchSize, seqLen, numHeads, headDim, xStrides: strides, outStrides: strides };
-      turn(call, config, places, { ...rows, x: input.ptr, out: out.ptr }, ptr);
+      rotateRows(call, config, angleRows, { ...rows, x: input.ptr, out: out.ptr }, ptr);
     });
   }
   return handBack(returned, out);

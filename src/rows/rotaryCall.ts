@@ -1,4 +1,4 @@
-/** Rotary embeddings as the caller describes them, read once and checked, and their computation on rows in the engine's memory. */
+/** Rotary embeddings: the caller's options, read once and checked, and the rotation of rows in the engine's memory. */
 import { writeRotaryParams, writeRotaryTablesParams } from "../runtime/fullAbi.generated.js";
 import type { Call } from "../call/call.js";
 import type { Strides } from "../call/layout.js";
@@ -20,7 +20,7 @@ import { wholeLines } from "../runtime/arena.js";
 import { runWritten } from "../call/launch.js";
 import type { TensorLike } from "../call/tensor.js";
 
-/** Cosines and sines, as `rotaryTables` makes them: a row for each position. */
+/** Cosines and sines, as `rotaryTables` returns them: a row for each position. */
 export interface RotaryTables {
   /** [positions, rotaryDim / 2] */
   readonly cos: TensorLike;
@@ -28,30 +28,30 @@ export interface RotaryTables {
   readonly sin: TensorLike;
 }
 
-/** How rows are turned, whatever their layout. */
+/** How rows are rotated, whatever their layout. */
 export interface RotaryConfig {
   /** θ = position · base^(−2i / rotaryDim) for pair i. At least 1. Default 10000; not together with `tables`. */
   base?: number | undefined;
-  /** Channels of each head that turn, from the first on; an even number. Default all, or twice the width of `tables`. */
+  /** Channels of each head that are rotated, from the first on; an even number. Default all, or twice the width of `tables`. */
   rotaryDim?: number | undefined;
   /** Whether pairs are the channels 2i and 2i + 1, instead of i and i + rotaryDim / 2. Default false. */
   interleaved?: boolean | undefined;
-  /** Cosines and sines by position, for angles that are scaled some other way. Default those of `base`. */
+  /** Cosines and sines by position, for angles that are computed in another way. Default those of `base`. */
   tables?: RotaryTables | undefined;
 }
 
-/** Where the rows stand, and which way they turn. */
+/** The positions of the rows, and the direction of rotation. */
 export interface RotaryPositions {
   /** Position of row 0, for all sequences or for each [batch]. Default 0. */
   offset?: number | ArrayLike<number> | undefined;
   /** Position of each row [seqLen], or of each row of each sequence [batch · seqLen], instead of `offset`. */
   positions?: ArrayLike<number> | undefined;
-  /** Whether rows are turned back. Default false. */
+  /** Whether rows are rotated back. Default false. */
   inverse?: boolean | undefined;
 }
 
 /**
- * Sizes of what turns.
+ * Sizes of the rows to rotate.
  * @internal
  */
 export interface RotaryRows {
@@ -62,7 +62,7 @@ export interface RotaryRows {
 }
 
 /**
- * Angles, however they come. Nothing of the caller's is looked at again.
+ * Angles from a base or from tables. Nothing of the caller's is read again.
  * @internal
  */
 export interface Rotary {
@@ -74,14 +74,14 @@ export interface Rotary {
 }
 
 /**
- * Reads how rows are turned.
+ * Reads how rows are rotated.
  * @internal
  */
 export function readRotary(call: Call, config: RotaryConfig, headDim: number): Rotary {
   const { base: givenBase, rotaryDim: givenDim, interleaved = false, tables: givenTables } = config;
   const tables = optional(givenTables, (value) => readTables(call, value));
   if (tables && givenBase !== undefined)
-    throw wrongKind(call.operation, '"base" can\'t go with "tables", whose angles are as they are');
+    throw wrongKind(call.operation, '"base" cannot be combined with "tables", which already hold the angles');
   const width = tables?.cos.dims[1];
   const rotaryDim = evenDim(call.operation, givenDim ?? (width === undefined ? headDim : 2 * width), headDim);
   if (width !== undefined && 2 * width !== rotaryDim) {
@@ -110,13 +110,13 @@ export function readBase(operation: string, base: unknown): number {
 }
 
 /**
- * A number of channels that pair up.
+ * An even number of channels.
  * @internal
  */
 export function evenDim(operation: string, value: unknown, most: number): number {
   const rotaryDim = integer(operation, "rotaryDim", value, 2, most);
   if (rotaryDim % 2 === 0) return rotaryDim;
-  throw wrongValue(operation, `"rotaryDim" must be even, as channels turn in pairs, got ${rotaryDim}`);
+  throw wrongValue(operation, `"rotaryDim" must be even, as channels rotate in pairs, got ${rotaryDim}`);
 }
 
 function readTables(call: Call, tables: unknown): NonNullable<Rotary["tables"]> {
@@ -136,34 +136,34 @@ function readTables(call: Call, tables: unknown): NonNullable<Rotary["tables"]> 
 }
 
 /**
- * Which row of the tables each row takes, and at which position each row of computed tables is.
+ * The row of the tables that each row uses, and the position of each row of computed tables.
  * @internal
  */
-export interface RotaryPlaces {
+export interface RotaryAngleRows {
   /** [batchSize, seqLen] */
   readonly tableRows: ArrayLike<number>;
-  /** Of tables that are computed for the call. */
+  /** The positions of tables that are computed for the call; empty if tables are given. */
   readonly positions: ArrayLike<number>;
   readonly isInverse: boolean;
 }
 
 /**
- * Reads where rows stand. Positions that all sequences share share rows of the tables.
+ * Reads the positions of rows. Sequences with the same positions use the same rows of the tables.
  * @internal
  */
-export function readPlaces(
+export function readAngleRows(
   operation: string,
   { offset = 0, positions, inverse = false }: RotaryPositions,
   { batchSize, seqLen, numHeads }: Omit<RotaryRows, "headDim">,
   { tables }: Rotary,
-): RotaryPlaces {
+): RotaryAngleRows {
   const isInverse = oneOf(operation, "inverse", inverse, [true, false]);
   const last = (tables ? tables.cos.dims[0]! : MAX_POSITION) - 1;
   const tokens = batchSize * seqLen;
-  const isEmpty = tokens * numHeads === 0; // then no row has a place, however many there are
-  let places: ArrayLike<number>; // of one sequence for all, or of each
+  const isEmpty = tokens * numHeads === 0; // then no row needs a position, however large seqLen is
+  let rowPositions: ArrayLike<number>; // one sequence for all, or each sequence
   if (!isAbsent(positions)) {
-    if (offset !== 0) throw wrongKind(operation, '"offset" can\'t go with "positions", which say it all');
+    if (offset !== 0) throw wrongKind(operation, '"offset" cannot be combined with "positions", which give every position');
     const length = isObject(positions) ? positions.length : undefined;
     const isShared = length === seqLen;
     if (length !== undefined && !isShared && length !== tokens) {
@@ -173,7 +173,7 @@ export function readPlaces(
         `"positions" holds ${describe(length)} elements, expected seqLen = ${seqLen} or batch × seqLen = ${each}`,
       );
     }
-    places = integersOf(operation, "positions", positions, length, 0, last);
+    rowPositions = integersOf(operation, "positions", positions, length, 0, last);
   } else {
     const most = Math.max(0, last - Math.max(0, seqLen - 1));
     const offsets =
@@ -181,16 +181,16 @@ export function readPlaces(
         ? [integer(operation, "offset", offset, 0, most)]
         : integersOf(operation, "offset", offset, batchSize, 0, most);
     if (seqLen > last + 1) throw wrongValue(operation, `"tables" hold ${last + 1} positions, expected at least seqLen = ${seqLen}`);
-    places = isEmpty ? [] : consecutive(offsets, seqLen);
+    rowPositions = isEmpty ? [] : consecutive(offsets, seqLen);
   }
   if (isEmpty) return { tableRows: [], positions: [], isInverse };
-  const isShared = places.length === seqLen;
+  const isShared = rowPositions.length === seqLen;
   const tableRows = new Int32Array(tokens);
   for (let token = 0; token < tokens; token++) {
     const row = isShared ? token % seqLen : token;
-    tableRows[token] = tables ? places[row]! : row;
+    tableRows[token] = tables ? rowPositions[row]! : row;
   }
-  return { tableRows, positions: tables ? [] : places, isInverse };
+  return { tableRows, positions: tables ? [] : rowPositions, isInverse };
 }
 
 /** `length` positions from each first one on. */
@@ -203,10 +203,10 @@ function consecutive(firsts: readonly number[], length: number): Int32Array {
 }
 
 /**
- * Bytes of scratch that `turn` needs, beside operands.
+ * Bytes of scratch that `rotateRows` needs, not counting operands.
  * @internal
  */
-export const rotaryBytes = ({ rotaryDim }: Rotary, { tableRows, positions }: RotaryPlaces): number =>
+export const rotaryBytes = ({ rotaryDim }: Rotary, { tableRows, positions }: RotaryAngleRows): number =>
   wholeLines(4 * tableRows.length) +
   wholeLines(4 * positions.length) +
   wholeLines(4 * rotaryDim) +
@@ -217,7 +217,7 @@ const ANGLE_WORK = 40;
 const CHANNEL_WORK = 2;
 
 /**
- * Rows in the engine's memory, at most where they come from.
+ * Rows in the engine's memory; `out` may be `x` itself.
  * @internal
  */
 export interface RotaryTarget extends RotaryRows {
@@ -228,7 +228,7 @@ export interface RotaryTarget extends RotaryRows {
 }
 
 /**
- * Computes the cosines and sines of some positions; `frequencies` is room for rotaryDim / 2 float64.
+ * Computes the cosines and sines of some positions; `frequencies` has room for rotaryDim / 2 float64.
  * @internal
  */
 export function computeTables(
@@ -244,15 +244,15 @@ export function computeTables(
 }
 
 /**
- * Turns rows that lie in the engine's memory; the tables, where given, have their places.
+ * Rotates rows in the engine's memory, where the tables, if given, already lie.
  *
  * @param ptr  `rotaryBytes` of scratch
  * @internal
  */
-export function turn(
+export function rotateRows(
   call: Call,
   { rotaryDim, isInterleaved, base, tables }: Rotary,
-  { tableRows, positions, isInverse }: RotaryPlaces,
+  { tableRows, positions, isInverse }: RotaryAngleRows,
   { x, out, batchSize, seqLen, numHeads, headDim, xStrides, outStrides }: RotaryTarget,
   ptr: number,
 ): void {

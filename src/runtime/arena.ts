@@ -1,6 +1,6 @@
 /**
  * The allocator: spans on 64-byte lines that live until they are freed (tensors), and above them scratch that lives for one
- * call. A call that is made of others has scratch of its own below theirs.
+ * call. A call that makes other calls has its own scratch below theirs.
  *
  *     base      spans and gaps                top      scratch of the call in progress
  *     │ tensor │ gap │ tensor │ … │ tensor │          │█████████│█████│ slack │
@@ -17,7 +17,7 @@ const SLACK = LINE;
 /** Rounds up to whole lines. */
 export const wholeLines = (bytes: number): number => Math.ceil(bytes / LINE) * LINE;
 
-/** What it needs of a memory. */
+/** The part of a memory that the arena needs. */
 type GrowingMemory = Pick<LinearMemory, "byteLength" | "growTo">;
 
 export class Arena {
@@ -29,9 +29,9 @@ export class Arena {
   #spanBytes = 0;
   /** End of the highest span. */
   #spansEnd: number;
-  /** What lies free below it: stretches without a span, each between two. */
+  /** Free memory below it: stretches without a span, each between two spans. */
   readonly #gaps = new Gaps();
-  /** Where each gap begins that ends at an address, and where each ends that begins there. */
+  /** The start of each gap by its end, and the end of each gap by its start. */
   readonly #startOf = new Map<number, number>();
   readonly #endOf = new Map<number, number>();
   /** Bytes of each stretch of scratch in use, outermost first. */
@@ -62,14 +62,14 @@ export class Arena {
     return this.#spansEnd + this.#scratchBytes;
   }
 
-  /** Bytes that a call may have for its scratch. */
+  /** Bytes that a call can have for its scratch. */
   get room(): number {
     return this.#limit - SLACK - this.#top;
   }
 
   /** Address of `bytes` bytes in the first gap that holds them, or else on top. */
   allocate(operation: string, bytes: number): number {
-    if (this.#scratch.length > 0) throw wrongMoment(operation, "a call is in work");
+    if (this.#scratch.length > 0) throw wrongMoment(operation, "another call is in progress");
     const size = Math.max(LINE, wholeLines(bytes));
     const gap = this.#gaps.firstOf(size);
     const ptr = gap?.start ?? this.#spansEnd;
@@ -83,7 +83,7 @@ export class Arena {
     return ptr;
   }
 
-  /** Gives the span at `ptr` back. */
+  /** Frees the span at `ptr`. */
   free(ptr: number): void {
     const bytes = this.#spans.get(ptr);
     if (bytes === undefined) return;
@@ -97,7 +97,7 @@ export class Arena {
     else this.#open(start, end);
   }
 
-  /** Notes a gap, if there is one. */
+  /** Adds a gap, unless it is empty. */
   #open(start: number, end: number): void {
     if (start === end) return;
     this.#gaps.add(start, end - start);
@@ -105,14 +105,14 @@ export class Arena {
     this.#endOf.set(start, end);
   }
 
-  /** Forgets the gap that begins at `start`. */
+  /** Removes the gap that begins at `start`. */
   #close(start: number): void {
     this.#gaps.remove(start);
     this.#startOf.delete(this.#endOf.get(start)!);
     this.#endOf.delete(start);
   }
 
-  /** Address of `bytes` bytes for the call in work, until `closeScratch`. On failure nothing has changed. */
+  /** Address of `bytes` bytes for the call in progress, until `closeScratch`. On failure nothing has changed. */
   openScratch(operation: string, bytes: number): number {
     const ptr = this.#top;
     this.#reserve(operation, ptr, bytes);
@@ -128,12 +128,12 @@ export class Arena {
     return ptr;
   }
 
-  /** Gives back what was opened last. */
+  /** Frees the scratch that was opened last. */
   closeScratch(): void {
     this.#scratch.pop();
   }
 
-  /** Throws if the call in work could never have `bytes` bytes, before anything of that size is made. */
+  /** Throws if the call in progress could never have `bytes` bytes, before anything of that size is allocated. */
   assertFits(operation: string, bytes: number): void {
     this.#assertBelowLimit(operation, this.#top, bytes);
   }
@@ -142,7 +142,7 @@ export class Arena {
     this.#assertBelowLimit(operation, ptr, bytes);
     const end = ptr + bytes + SLACK;
     if (end > this.#memory.byteLength && !this.#memory.growTo(end)) {
-      throw wrongValue(operation, `needs ${end} bytes of memory, and the host refused to grow it so far`);
+      throw wrongValue(operation, `needs ${end} bytes of memory, but the host refused to grow it that far`);
     }
   }
 

@@ -1,4 +1,4 @@
-/** What this host can do. Its WebAssembly is asked by modules of some 30 bytes that are validated and never compiled. */
+/** Features of this host. Its WebAssembly is probed with modules of some 30 bytes, which are validated and never compiled. */
 import { hasWorkers } from "./workerHost.js";
 
 const validates = (...sections: number[]): boolean =>
@@ -19,7 +19,7 @@ export const hasRelaxedSimd = (): boolean =>
     ...[0xfd, 0x85, 2, 0x0b],
   );
 
-/** Why this host can't run more than one thread over one memory, or undefined. */
+/** Why this host cannot run several threads on one memory, or undefined if it can. */
 export function whyNoThreads(): string | undefined {
   const { crossOriginIsolated } = globalThis as { crossOriginIsolated?: boolean };
   if (crossOriginIsolated === false) return "the page is not cross-origin isolated";
@@ -27,7 +27,7 @@ export function whyNoThreads(): string | undefined {
   return hasWorkers() ? undefined : "this host has no workers";
 }
 
-/** Threads that this host runs at once. */
+/** Threads that this host can run at once. */
 export const availableParallelism = (): number =>
   typeof process === "object" && typeof process.getBuiltinModule === "function"
     ? process.getBuiltinModule("node:os").availableParallelism()

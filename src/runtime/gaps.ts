@@ -1,9 +1,9 @@
 /**
  * The gaps between the spans of the arena, by address: a treap (Seidel & Aragon 1996) in which each gap knows the largest one below it,
- * so that all here takes steps logarithmic in the number of gaps.
+ * so that every method takes a number of steps logarithmic in the number of gaps.
  */
 
-/** Bytes from `start` on that nobody has, and the trees of the gaps before and behind it. */
+/** Free bytes from `start` on, and the trees of the gaps before and behind it. */
 export interface Gap {
   readonly start: number;
   readonly bytes: number;
@@ -26,12 +26,12 @@ export class Gaps {
     this.#tree = withGap(this.#tree, gap);
   }
 
-  /** Takes the gap that begins at `start` away. */
+  /** Removes the gap that begins at `start`. */
   remove(start: number): void {
     this.#tree = withoutGap(this.#tree, start);
   }
 
-  /** The first gap of at least so many bytes. */
+  /** The first gap of at least `bytes` bytes. */
   firstOf(bytes: number): Pick<Gap, "start" | "bytes"> | undefined {
     let gap = this.#tree;
     while (gap && gap.largest >= bytes) {
@@ -48,7 +48,7 @@ export class Gaps {
   }
 }
 
-/** The gap itself, whose trees have changed. */
+/** The gap, updated after its trees have changed. */
 function updated(gap: Gap): Gap {
   gap.largest = Math.max(gap.bytes, gap.before?.largest ?? 0, gap.behind?.largest ?? 0);
   return gap;

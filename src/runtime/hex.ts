@@ -1,7 +1,7 @@
 /** Added to the low four bits of a letter's code, `a` = 0x61, gives the digit's value. */
 const LETTER = 9;
 
-/** The bytes that hexadecimal digits in lower case stand for. */
+/** Decodes hexadecimal digits in lower case to bytes. */
 export function decodeHex(text: string): Uint8Array<ArrayBuffer> {
   const codes = new TextEncoder().encode(text);
   const digit = (code: number): number => (code & 15) + (code >> 6) * LETTER; // the codes of letters begin at 64

@@ -1,4 +1,4 @@
-/** A kernel module brought to life over a memory of its own. */
+/** Instantiates a kernel module on a new memory. */
 import { wrongMoment, wrongValue } from "../check.js";
 import { ABI_HASH, BUILDS } from "./abi.generated.js";
 import type { Kernels } from "./kernels.js";
@@ -11,15 +11,15 @@ export interface Instance {
   readonly kernels: Kernels;
   readonly memory: LinearMemory;
   readonly module: WebAssembly.Module;
-  /** Whether a product that goes into a sum is not rounded first. */
+  /** Whether multiply-adds round once, without rounding the product first. */
   readonly fused: boolean;
 }
 
 /**
- * Instantiates over `initialBytes` of memory that may grow to `maximumBytes`.
+ * Instantiates a module on `initialBytes` of memory that may grow to `maximumBytes`.
  *
- * @param wasm    bytes, or a module, whose memory is what it was compiled for
- * @param shared  whether threads shall see the memory, where the bytes are given
+ * @param wasm    bytes, or a module, which determines the kind of memory
+ * @param shared  whether threads share the memory, if `wasm` is bytes
  */
 export function instantiate(
   operation: string,
@@ -31,7 +31,7 @@ export function instantiate(
   const module =
     wasm instanceof WebAssembly.Module ? wasm : compile(operation, withMemory(operation, wasm, shared ? "shared" : "unshared"));
   const kernels = link(operation, module, Math.ceil(initialBytes / PAGE_BYTES), Math.floor(maximumBytes / PAGE_BYTES));
-  const { abiHash } = kernels as Partial<Kernels>; // whatever the module is
+  const { abiHash } = kernels as Partial<Kernels>; // the module may be any
   const found = abiHash && abiHash() >>> 0;
   if (found !== ABI_HASH) {
     const problem = found === undefined ? "it exports no abiHash" : `the hash of its ABI is ${found}, expected ${ABI_HASH}`;
@@ -55,12 +55,12 @@ function compile(operation: string, bytes: BufferSource): WebAssembly.Module {
     const isForbidden = /CSP|Content Security/i.test(message); // Firefox, and Chromium and Safari
     const problem = isForbidden
       ? "the page's Content-Security-Policy must allow 'wasm-unsafe-eval' in script-src"
-      : "the kernels don't compile on this host";
+      : "the kernels do not compile on this host";
     throw wrongMoment(operation, `${problem} (${message})`, cause);
   }
 }
 
-/** Links with an unshared memory, or with a shared one: a module that a caller compiled may want that. */
+/** Links with an unshared memory, or with a shared one, which a module that the caller compiled may need. */
 function link(operation: string, module: WebAssembly.Module, initial: number, maximum: number): Kernels {
   const attempt = (shared: boolean): Kernels => {
     const memory = new WebAssembly.Memory({ initial, maximum, shared });
@@ -72,7 +72,7 @@ function link(operation: string, module: WebAssembly.Module, initial: number, ma
     try {
       return attempt(true);
     } catch (cause) {
-      throw wrongValue(operation, `"wasm" doesn't link as a kernel module (${(cause as Error).message})`);
+      throw wrongValue(operation, `"wasm" does not link as a kernel module (${(cause as Error).message})`);
     }
   }
 }

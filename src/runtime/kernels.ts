@@ -1,7 +1,7 @@
-/** Kernels whose work threads share: `op(params, workspace, first, end)`, and the functions that it may have beside it. */
+/** Kernels whose work threads share, `op(params, workspace, first, end)`, and the functions that go with them. */
 import { type KernelFunctions, SHARED_KERNELS, type SharedKernel } from "./abi.generated.js";
 
-/** What a module exports. */
+/** The exports of a module. */
 export type Kernels = KernelFunctions & { readonly memory: WebAssembly.Memory };
 
 type Beside = Readonly<Record<string, ((params: number, workspace?: number) => number) | undefined>>;
@@ -21,7 +21,7 @@ export const unitsOf = (kernels: Kernels, kernel: SharedKernel, params: number):
 export const workspaceBytesOf = (kernels: Kernels, kernel: SharedKernel, params: number): number =>
   (kernels as unknown as Beside)[WORKSPACE_BYTES[kernel]!]?.(params) ?? 0;
 
-/** Readies a thread's workspace for a kernel. */
+/** Prepares a thread's workspace for a kernel. */
 export function placeWorkspace(kernels: Kernels, kernel: SharedKernel, params: number, workspace: number): void {
   (kernels as unknown as Beside)[PLACE[kernel]!]?.(params, workspace);
 }

@@ -1,13 +1,15 @@
-/** Web Locks as a sign of life: a worker holds one as long as it lives, and the host gives it free however the worker goes. */
+/**
+ * Web Locks as a sign of life: a worker holds one as long as it lives, and the host releases it, in whatever way the worker ends.
+ */
 
 const manager = (): LockManager | undefined => (globalThis as { navigator?: { locks?: LockManager } }).navigator?.locks;
 
-/** A host may have locks and deny them, as to pages of opaque origin. */
+/** A host may have locks but deny them, for example to pages of opaque origin. */
 let isDenied = false;
 
 export const hasLocks = (): boolean => manager() !== undefined && !isDenied;
 
-/** Holds the lock from now on; fulfilled once it does, at once where the host has none to give, or the lock has no name. */
+/** Acquires the lock for good. Fulfilled when it is held; at once if the host has or grants no locks, or the lock has no name. */
 export const holdLock = (name: string): Promise<void> =>
   new Promise((resolve) => {
     const locks = manager();
@@ -23,7 +25,7 @@ export const holdLock = (name: string): Promise<void> =>
       .catch(resolve);
   });
 
-/** Calls back when nobody holds the lock any more. */
+/** Calls back when the lock is no longer held. */
 export function whenFree(name: string, callback: () => void): void {
   manager()
     ?.request(name, callback)

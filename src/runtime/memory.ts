@@ -1,10 +1,10 @@
-/** Linear memory and the views on it. Nobody else makes it grow; then these are made anew, and older views are of no use. */
+/** Linear memory and views on it. Only this class grows the memory; it then makes new views, and older ones become useless. */
 export class LinearMemory {
   readonly #memory: WebAssembly.Memory;
   /** Whether other threads can see it. */
   readonly isShared: boolean;
   #buffer!: ArrayBufferLike;
-  /** Of every size that it has had: shared ones stay in use when it grows. */
+  /** Its buffers of every size so far: shared ones stay usable when it grows. */
   readonly #buffers = new WeakSet<ArrayBufferLike>();
   #f32!: Float32Array;
   #i32!: Int32Array;
@@ -34,7 +34,7 @@ export class LinearMemory {
     return this.#buffer;
   }
 
-  /** Whether a buffer is this memory, of whatever size. */
+  /** Whether a buffer is this memory, at its current or an earlier size. */
   owns(buffer: ArrayBufferLike): boolean {
     return this.#buffers.has(buffer);
   }
@@ -71,5 +71,5 @@ export class LinearMemory {
 
 /** WebAssembly's unit of growth. */
 export const PAGE_BYTES = 65536;
-/** What 32-bit addresses reach. */
+/** Bytes that 32-bit addresses can reach. */
 export const MAX_BYTES = 65536 * PAGE_BYTES;

@@ -1,6 +1,6 @@
 /**
- * Threads need modules for shared memory, which one thread doesn't need and not every host allows. The two kinds of module differ in
- * one byte: the limits flag of the memory import.
+ * Threads need modules for shared memory, which a single thread doesn't need and not every host allows. The two kinds of module
+ * differ in one byte: the limits flag of the memory import.
  */
 import { wrongKind } from "../check.js";
 
@@ -15,7 +15,7 @@ export function withMemory(operation: string, wasm: BufferSource, kind: "shared"
     ? new Uint8Array(wasm.buffer, wasm.byteOffset, wasm.byteLength).slice()
     : new Uint8Array(wasm).slice();
   if (bytes.length < 8 || String.fromCharCode(...bytes.subarray(0, 4)) !== "\0asm") {
-    throw wrongKind(operation, `"wasm" must hold a WebAssembly module, got ${bytes.length} bytes that don't begin as one`);
+    throw wrongKind(operation, `"wasm" must hold a WebAssembly module, got ${bytes.length} bytes that do not begin like one`);
   }
 
   let at = 8;

@@ -6,18 +6,18 @@ import type { Kernels } from "./kernels.js";
 import { createPackagedWorker, WorkerHost } from "./workerHost.js";
 import type { WorkerLike } from "./workerLike.js";
 
-/** What startPool needs. */
+/** Arguments of `startPool`. */
 export interface PoolOptions {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
-  /** Threads in all, the calling one among them. */
+  /** Threads, including the calling one. */
   readonly threads: number;
   readonly createWorker: (() => WorkerLike) | undefined;
   /** Milliseconds. */
   readonly stallTimeout: number;
 }
 
-/** What threads share; addresses in bytes. */
+/** Work that threads share; addresses in bytes. */
 export interface Job {
   readonly params: number;
   readonly workspaces: number;
@@ -30,24 +30,24 @@ export interface Job {
 }
 
 /**
- * Jobs of less multiply-adds run on the calling thread alone: waking a parked worker takes some 50 µs, in which one thread does
- * 1.5 million.
+ * Jobs with fewer multiply-adds run on the calling thread alone: waking a parked worker takes some 50 µs, in which one thread
+ * does 1.5 million.
  */
 const BREAK_EVEN = 4e6;
-/** Multiply-adds of a range at most, some 20 ms: a thread that is silent for the stall timeout does not just have much to do. */
+/** Most multiply-adds of a range, some 20 ms: a thread that is silent for the stall timeout is stuck, not just busy. */
 const RANGE = 4e8;
 /** How long the calling thread watches the gate before it sleeps. */
 const SPIN_MILLISECONDS = 0.1;
-/** A sleeping caller looks up this often, in milliseconds. */
+/** A sleeping calling thread looks at the gate this often, in milliseconds. */
 const SLICE_MILLISECONDS = 50;
 
-/** Fewer threads than asked for, and why. */
+/** The pool, if any worker started, and why there are fewer threads than requested. */
 export interface PoolStart {
   readonly pool: Pool | undefined;
   readonly reason: string | undefined;
 }
 
-/** Starts the workers; those that don't start are left out, and the reason is that of the first of them. */
+/** Starts the workers; those that don't start are left out, and the reason is that of the first failure. */
 export async function startPool({ module, memory, threads, createWorker, stallTimeout }: PoolOptions): Promise<PoolStart> {
   const control = new Int32Array(new SharedArrayBuffer(CONTROL_BYTES));
   const hosts: WorkerHost[] = [];
@@ -85,11 +85,11 @@ export class Pool {
   readonly #canSleep: boolean;
   #hosts: WorkerHost[];
   #failure: string | undefined;
-  /** Numbers that threads may have; those of workers that didn't start stay unused. */
+  /** Thread numbers; those of workers that didn't start stay unused. */
   readonly slots: number;
   /** Jobs of at least this many multiply-adds are shared. */
   breakEven = BREAK_EVEN;
-  /** For tests: the calling thread begins when all workers have, and units are claimed one by one. */
+  /** For tests: the calling thread begins only when all workers have begun, and units are claimed one by one. */
   gathers = false;
 
   constructor(control: Int32Array, hosts: WorkerHost[], slots: number, stallTimeout: number) {
@@ -101,7 +101,7 @@ export class Pool {
     for (const host of hosts) void host.ended.then(() => this.#forget(host));
   }
 
-  /** Threads that compute, the calling one among them. */
+  /** Threads that compute, including the calling one. */
   get threads(): number {
     return this.#failure === undefined ? 1 + this.#hosts.length : 1;
   }
@@ -111,7 +111,7 @@ export class Pool {
     return this.#failure !== undefined && this.#hosts.length > 0;
   }
 
-  /** Why there are fewer threads than there were. */
+  /** Why there are fewer threads than before. */
   get failure(): string | undefined {
     return this.#failure;
   }
@@ -123,7 +123,7 @@ export class Pool {
 
   /**
    * Runs a job on the calling thread and the workers; returns when it is done.
-   * @throws {Error} a worker failed or stalled: its results are undefined, and `isEnding` until all workers are gone
+   * @throws {Error} a worker failed or stalled: the results are undefined, and `isEnding` is true until all workers have ended
    */
   run(operation: string, kernels: Kernels, job: Job): void {
     const control = this.#control;
@@ -154,19 +154,19 @@ export class Pool {
     if (ownError) throw ownError as Error;
   }
 
-  /** Ends the workers; those that compute end after their part. */
+  /** Ends the workers; those in a job finish their part first. */
   end(): void {
     Atomics.store(this.#control, Word.QUIT, 1);
     Atomics.add(this.#control, Word.JOB, 1);
     Atomics.notify(this.#control, Word.JOB);
   }
 
-  /** Fulfilled when all workers are gone. */
+  /** Fulfilled when all workers have ended. */
   async ended(): Promise<void> {
     await Promise.all(this.#hosts.map((host) => host.ended));
   }
 
-  /** Waits until the gate is empty; false if nothing has changed there for the stall timeout. */
+  /** Waits until no worker is inside the gate; false if nothing has changed there for the stall timeout. */
   #awaitWorkers(): boolean {
     const control = this.#control;
     let inside = Atomics.load(control, Word.GATE);
@@ -183,11 +183,11 @@ export class Pool {
   }
 
   #fail(operation: string, problem: string): never {
-    this.#failure = `${problem}, and the workers were ended`;
+    this.#failure = `${problem}, and the workers were terminated`;
     for (const host of this.#hosts) host.terminate();
     throw wrongMoment(
       operation,
-      `${problem}; its results are undefined. The workers are being ended; then this engine computes on one thread`,
+      `${problem}; its results are undefined. The workers are being terminated; after that, this engine computes on one thread`,
     );
   }
 

@@ -1,4 +1,4 @@
-/** What every operation works with: the kernels, the memory that they see, who may use which part of it, and the threads. */
+/** The basis of every operation: the kernels, their memory, the arena that allocates it, and the threads. */
 import { wrongMoment } from "../check.js";
 import { Arena, wholeLines } from "./arena.js";
 import { LARGEST_STRUCT_BYTES } from "./abi.generated.js";
@@ -16,11 +16,11 @@ export class Runtime {
   readonly module: WebAssembly.Module;
   readonly fused: boolean;
   readonly maximumBytes: number;
-  /** Address of the struct of the call in work. */
+  /** Address of the struct of the call in progress. */
   readonly jobPtr: number;
-  /** Address of one that it may point to where there is no scratch. */
+  /** Address of a second struct that it may point to if there is no scratch. */
   readonly besidePtr: number;
-  /** Undefined after `dispose`: what still refers to the runtime keeps no memory alive. */
+  /** Undefined after `dispose`, so that references to the runtime keep no memory alive. */
   #parts: { readonly kernels: Kernels; readonly memory: LinearMemory; readonly arena: Arena } | undefined;
   /** The workers; undefined on one thread. */
   pool: Pool | undefined;
@@ -65,7 +65,7 @@ export class Runtime {
   assertReady(operation: string): void {
     this.assertAlive(operation);
     if (this.pool?.isEnding)
-      throw wrongMoment(operation, "the workers of a call that failed are still ending; try again in a moment");
+      throw wrongMoment(operation, "the workers of a failed call are still terminating; try again in a moment");
   }
 
   /** How many threads a call is worth. */
@@ -73,13 +73,13 @@ export class Runtime {
     return this.pool?.threadsFor(work) ?? 1;
   }
 
-  /** As many of `threads` as there are units, and room for workspaces beside `otherBytes` of scratch not yet open; at least 1. */
+  /** `threads`, limited to the units, and to the room for workspaces next to `otherBytes` of scratch not yet open; at least 1. */
   threadsWithin(threads: number, units: number, workspaceBytes: number, otherBytes = 0): number {
     const fitting = workspaceBytes === 0 ? threads : Math.floor((this.arena.room - otherBytes) / workspaceBytes);
     return Math.max(1, Math.min(threads, units, fitting));
   }
 
-  /** Runs the units of one job, whose parameters and room for workspaces are in place. */
+  /** Runs the units of one job, whose parameters and room for workspaces are ready. */
   run(operation: string, job: Job): void {
     const { kernels } = this;
     if (this.pool && job.threads > 1) {
@@ -90,7 +90,7 @@ export class Runtime {
     kernels[job.kernel](job.params, job.workspaces, 0, job.units);
   }
 
-  /** Ends a call: its scratch is free again, once no thread writes to it any more. */
+  /** Ends a call: its scratch is freed, once no thread writes to it any more. */
   closeScratch(): void {
     const { arena } = this;
     if (this.pool?.isEnding) void this.pool.ended().then(() => arena.closeScratch());

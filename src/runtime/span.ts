@@ -1,25 +1,25 @@
 /**
- * Memory that objects own: given back when an owner is disposed of, or, as a backstop, when it was dropped without that and has been
- * collected.
+ * Memory that objects own: freed when its owner is disposed of, or, as a backstop, when the owner was dropped without that and
+ * has been collected.
  */
 import type { Runtime } from "./runtime.js";
 
-/** What an object holds as long as it lives. */
+/** A resource that an object holds as long as it lives. */
 export interface Owned {
   release(): void;
 }
 
 const dropped = new FinalizationRegistry<Owned>((owned) => owned.release());
 
-/** Releases `owned` once `owner` has been collected, unless it has let go of it before. */
+/** Releases `owned` once `owner` has been collected, unless `disown` was called before. */
 export const own = (owner: object, owned: Owned): void => dropped.register(owner, owned, owner);
 
-/** Ends what `own` began; the owner releases by itself. */
+/** Undoes `own`; the owner releases its resources itself. */
 export const disown = (owner: object): void => {
   dropped.unregister(owner);
 };
 
-/** A span of the arena that several may use; it is freed with the last of them. */
+/** A span of the arena that may have several users; it is freed with the last of them. */
 export class Span implements Owned {
   readonly runtime: Runtime;
   readonly ptr: number;
@@ -35,13 +35,13 @@ export class Span implements Owned {
     return this.#users;
   }
 
-  /** The same span, for one user more. */
+  /** The same span, with one more user. */
   share(): this {
     this.#users++;
     return this;
   }
 
-  /** One user less. */
+  /** Removes one user. */
   release(): void {
     this.#users--;
     if (this.#users === 0 && !this.runtime.isDisposed) this.runtime.arena.free(this.ptr);

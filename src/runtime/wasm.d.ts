@@ -1,4 +1,4 @@
-/** What bundlers and workerd make of a .wasm file that is imported. */
+/** The module that bundlers and workerd provide for an imported .wasm file. */
 declare module "*.wasm" {
   const module: WebAssembly.Module;
   export default module;

@@ -1,31 +1,32 @@
 /**
- * Registers of 256 bits, which WebAssembly doesn't have: V8's revectorizer, an experiment behind a flag, makes one instruction of two
- * neighbouring ones of 128 bits. It takes effect from V8 13.6 on, and on x64.
+ * Registers of 256 bits, which WebAssembly doesn't have: V8's revectorizer, an experiment behind a flag, combines two
+ * neighbouring instructions of 128 bits into one. It takes effect from V8 13.6 on, and on x64.
  */
 import { wrongMoment } from "../check.js";
 import { instantiate } from "./instantiate.js";
 
 const FLAG = "--experimental-wasm-revectorize";
-const NEEDED = "Node on x64 with V8 13.6 or newer";
+const NEEDED = "Node.js on x64 with V8 13.6 or newer";
 
-/** Why this host can't, or undefined. */
+/** Why this host cannot run build "wide", or undefined if it can. */
 export function whyNotWide(): string | undefined {
-  if (typeof process !== "object" || typeof process.getBuiltinModule !== "function") return "this is no Node, or one before 20.16";
-  if (process.release.name !== "node" || "bun" in process.versions || "deno" in process.versions) return "this is no Node";
-  if (process.arch !== "x64") return `this is ${process.arch}`;
+  if (typeof process !== "object" || typeof process.getBuiltinModule !== "function")
+    return "this host is not Node.js 20.16 or newer";
+  if (process.release.name !== "node" || "bun" in process.versions || "deno" in process.versions) return "this host is not Node.js";
+  if (process.arch !== "x64") return `this host is ${process.arch}`;
   const [major = 0, minor = 0] = process.versions.v8.split(".").map(Number);
-  return major > 13 || (major === 13 && minor >= 6) ? undefined : `this is V8 ${process.versions.v8}`;
+  return major > 13 || (major === 13 && minor >= 6) ? undefined : `this host has V8 ${process.versions.v8}`;
 }
 
-/** @throws {Error} a host that can't */
+/** @throws {Error} a host that cannot run build "wide" */
 export function assertWide(operation: string): void {
   const reason = whyNotWide();
   if (reason) throw wrongMoment(operation, `build "wide" needs ${NEEDED}; ${reason}`);
 }
 
 /**
- * Turns the flag on, for the whole process and for good: V8 looks at it again when it optimizes the code later.
- * @throws {Error} a host that can't; its flags are as they were
+ * Sets the flag, permanently and for the whole process: V8 reads it again when it optimizes the code later.
+ * @throws {Error} a host that cannot run build "wide"; its flags are unchanged
  */
 export function enableWide(operation: string): void {
   assertWide(operation);
@@ -39,13 +40,13 @@ const ROWS = 6;
 const TILE_FLOPS = 2 * ROWS * PANELS * 8 * HEAD_DIM;
 const LOOP_STEPS = 1000;
 const LOOP_FLOPS = 64 * LOOP_STEPS;
-/** V8 optimizes code that has run for a while. */
+/** V8 optimizes code only after it has run for a while. */
 const WARM_UP_MS = 15;
 const MEASURED_MS = 2;
 
 /**
- * How many times as fast as in registers of 128 bits tiles of a module multiply and add. Takes some 40 ms, and memory of its own: no
- * engine's grows.
+ * The speed at which tiles of a module multiply and add, relative to registers of 128 bits. Takes some 40 ms, and uses its own
+ * memory, so that no engine's memory grows.
  */
 export function measureWideSpeedup(module: WebAssembly.Module): number {
   const { kernels } = instantiate("info", module, MEMORY_BYTES, MEMORY_BYTES);
@@ -57,7 +58,7 @@ export function measureWideSpeedup(module: WebAssembly.Module): number {
   return tile / loop;
 }
 
-/** The best of some runs, in operations a millisecond. */
+/** The best of several runs, in operations per millisecond. */
 function rateOf(flops: number, run: () => unknown): number {
   const runFor = (milliseconds: number): number => {
     const start = performance.now();

@@ -1,10 +1,12 @@
-/** A worker: one instance of the kernels over the engine's memory, which takes part in one job after the other until it is ended. */
+/**
+ * A worker: one instance of the kernels on the engine's memory, which takes part in one job after the other until it is ended.
+ */
 import { OPEN, takePart, Word, type WorkerAnswer, type WorkerStart } from "./job.js";
 import type { Kernels } from "./kernels.js";
 import { holdLock } from "./locks.js";
 import { openPort, type Port } from "./workerPort.js";
 
-/** How long a worker watches for the next job before it parks: waking it takes longer than that. */
+/** How long a worker watches for the next job before it parks; waking it takes longer than that. */
 const SPIN_MILLISECONDS = 0.05;
 
 /** Waits for a job after `seen` and returns its number. */

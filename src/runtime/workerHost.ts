@@ -1,4 +1,4 @@
-/** A worker as the calling thread sees it, alike for `worker_threads` and for the workers of browsers, Deno and Bun. */
+/** The calling thread's side of a worker, the same for `worker_threads` and for the workers of browsers, Deno and Bun. */
 import { describe } from "../check.js";
 import type { WorkerAnswer, WorkerStart } from "./job.js";
 import { hasLocks, whenFree } from "./locks.js";
@@ -14,22 +14,22 @@ interface WebWorker extends WorkerLike {
   addEventListener(type: string, listener: (event: { data?: WorkerAnswer; message?: string }) => void): void;
 }
 
-/** Hosts without locks don't say when a worker is gone; this many milliseconds after `terminate` it counts as gone. */
+/** Hosts without locks don't say when a worker has ended; it counts as ended this many milliseconds after `terminate`. */
 const GRACE_MILLISECONDS = 1000;
 
 const REFUSED =
   "the host refused its script; a Content-Security-Policy must allow worker-src blob:, or else createWorker can use a file";
 
-/** Starts one of the packaged workers: from its source text, so that no bundler and no server needs to know of a file. */
+/** Starts one of the packaged workers, from its source text, so that bundlers and servers need not know of a file. */
 export function createPackagedWorker(source: string): WorkerLike {
-  // Libraries for browsers put Node's own Worker there (onnxruntime-web does): it takes no URL of a blob.
+  // Libraries for browsers (such as onnxruntime-web) make Node's own Worker global; it cannot take the URL of a blob.
   if (typeof Worker !== "function" || "on" in Worker.prototype) {
     const { Worker: NodeWorker } = process.getBuiltinModule("node:worker_threads");
     return new NodeWorker(source, { eval: true, execArgv: [], name: "headwise" });
   }
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   const worker = new Worker(url, { type: "module", name: "headwise" });
-  // It has been fetched when the worker answers. Not by a timer: Deno and Bun would not end before it.
+  // When the worker answers, it has been fetched. A timer instead would keep Deno and Bun running.
   for (const event of ["message", "error"]) worker.addEventListener(event, () => URL.revokeObjectURL(url), { once: true });
   return worker;
 }
@@ -43,7 +43,7 @@ export class WorkerHost {
   readonly #lock: string;
   #hasEnded = false;
   #onEnd: () => void = () => undefined;
-  /** Fulfilled when the worker is gone, however it went. */
+  /** Fulfilled when the worker has ended, in whatever way. */
   readonly ended = new Promise<void>((resolve) => {
     this.#onEnd = () => {
       this.#hasEnded = true;
@@ -60,7 +60,7 @@ export class WorkerHost {
     return this.#hasEnded;
   }
 
-  /** Sends what the worker needs, the name of its lock among it; the answer is undefined when it is ready, else why it is not. */
+  /** Sends the worker its start message, which names its lock; the result is undefined if it is ready, else the problem. */
   async start(message: WorkerStart | Pick<WorkerStart, "lock">, timeout: number): Promise<string | undefined> {
     const worker = this.#worker;
     if (typeof (worker as Partial<WorkerLike> | undefined)?.postMessage !== "function") {
@@ -87,11 +87,11 @@ export class WorkerHost {
       worker.postMessage(message);
     }).finally(() => clearTimeout(timer));
     if (problem === undefined && !("on" in worker)) whenFree(this.#lock, this.#onEnd);
-    if ("unref" in worker) (worker as NodeWorker).unref(); // not before: a process with nothing else to do would end
+    if ("unref" in worker) (worker as NodeWorker).unref(); // not earlier: a process with nothing else to do would end
     return problem;
   }
 
-  /** Ends the worker whatever it does. One of the caller's that can't be ended never counts as gone. */
+  /** Ends the worker, even during a job. A caller's worker whose `terminate` throws never counts as ended. */
   terminate(): void {
     if (this.#hasEnded) return;
     try {

@@ -1,4 +1,4 @@
-/** What `createWorker` returns: a worker of `node:worker_threads` or of the web. */
+/** The result of `createWorker`: a worker of `node:worker_threads` or a web worker. */
 export interface WorkerLike {
   postMessage(message: unknown): void;
   terminate(): unknown;

@@ -1,6 +1,6 @@
-/** A worker's way to who started it, alike for `worker_threads` and for the workers of browsers, Deno and Bun. */
+/** A worker's connection to the thread that started it, for `worker_threads` and for the workers of browsers, Deno and Bun. */
 
-/** To be used within a worker. */
+/** For use within a worker. */
 export interface Port {
   post(message: unknown, transfer?: readonly ArrayBuffer[]): void;
   /** Ends the worker once it is idle. */
@@ -14,7 +14,7 @@ interface Scope {
   close(): void;
 }
 
-/** Opens it; from now on messages are taken. */
+/** Opens the port; from now on `take` receives its messages. */
 export function openPort(take: (message: unknown) => void): Port {
   const scope = globalThis as unknown as Scope;
   if (typeof scope.WorkerGlobalScope === "function") {

@@ -1,4 +1,4 @@
-/** Calls of objects in the worker: what is in the table of methods, and no more. */
+/** Calls of objects in the worker: only members in the table of methods. */
 import { describe, show, typedArrayName, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { Engine, EngineInfo } from "../engine/engine.js";
 import { KVCache } from "../cache/kvCache.js";
@@ -7,9 +7,9 @@ import { type ClassName, memberOf } from "./methods.js";
 
 type Method = (...args: unknown[]) => unknown;
 
-/** What engines have in a worker only. */
+/** Methods that engines have only in a worker. */
 const ofEngine = {
-  /** The last that the engine says of itself. */
+  /** Returns the engine's last `info`. */
   dispose(engine: Engine): EngineInfo {
     engine.dispose();
     return engine.info;
@@ -17,7 +17,7 @@ const ofEngine = {
   restoreKVCache: (engine: Engine, bytes: Uint8Array): KVCache => KVCache.restore(engine, bytes),
 };
 
-/** What tensors have in a worker only. */
+/** Methods that tensors have only in a worker. */
 const ofTensor = {
   read(tensor: EngineTensor): Float32Array | Uint8Array {
     tensor.assertUsable("tensor.read");
@@ -26,16 +26,16 @@ const ofTensor = {
   write(tensor: EngineTensor, data: unknown): void {
     const operation = "tensor.write";
     tensor.assertUsable(operation);
-    const { data: place, dims, type } = tensor;
+    const { data: target, dims, type } = tensor;
     const expected = type === "float32" ? "Float32Array" : "Uint8Array";
     if (typedArrayName(data) !== expected) {
       throw wrongKind(operation, `"data" must be a ${expected}, got ${describe(data)}`);
     }
     const { length } = data as Float32Array | Uint8Array;
-    if (length !== place.length) {
-      throw wrongValue(operation, `"data" holds ${length} elements, expected ${place.length} (${show(dims)})`);
+    if (length !== target.length) {
+      throw wrongValue(operation, `"data" holds ${length} elements, expected ${target.length} (${show(dims)})`);
     }
-    place.set(data as Float32Array | Uint8Array);
+    target.set(data as Float32Array | Uint8Array);
   },
 };
 
@@ -43,7 +43,7 @@ const ADDITIONS: Partial<Record<ClassName, object>> = { Engine: ofEngine, FullEn
 
 /**
  * Calls a method, or reads a property.
- * @throws {Error} one that is not in the table
+ * @throws {Error} a member that is not in the table
  */
 export function ask(type: ClassName, object: object, path: string, args: readonly unknown[]): unknown {
   if (!memberOf(type, path)) throw wrongMoment("createWorkerEngine", `${type}.${path} is not public`);

@@ -1,29 +1,29 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-/** From the types of an engine and its objects those of their counterparts that stay in a worker: new operations come by themselves. */
+/** Derives the types of objects in a worker from those of an engine and its objects, so that new operations are included. */
 import type { ElementArrays, ElementType, EngineTensor, Float32Tensor, ResultTensor, SyncTensor } from "../call/tensor.js";
 import type { Classes, Fact } from "./methods.js";
 
 /** An AbortSignal, as far as calls need one. */
 export interface AbortSignalLike {
   readonly aborted: boolean;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as AbortSignal has it
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the type in AbortSignal
   readonly reason?: any;
   addEventListener(type: "abort", listener: () => void): void;
   removeEventListener(type: "abort", listener: () => void): void;
 }
 
-/** What every call of a worker engine takes among its options, or, where it has none, in an argument after all others. */
+/** Options of every call of a worker engine; a call without options takes them in an additional last argument. */
 export interface CallOptions {
   /**
-   * Gives the call up: its promise is rejected with the signal's reason at once. A call that still waits is not made; one that the worker
-   * has already begun runs to its end there, and its result is dropped, but for what it writes to places in a SharedArrayBuffer. Arrays
-   * that were moved are gone either way. An AbortSignal. Default none.
+   * An AbortSignal that cancels the call: its promise is rejected with the signal's reason at once. A call still in the queue is
+   * not made; one that the worker has begun runs to its end, and its result is dropped, except for what it writes to places in a
+   * SharedArrayBuffer. Arrays that were moved stay detached either way. Default none.
    */
   signal?: AbortSignalLike | undefined;
   /**
-   * Moves the data of tensors, and arrays that are arguments themselves, to the worker instead of copying them: the caller's arrays are
-   * empty (detached) afterwards. Each must take its whole buffer. Places for results and lists among options stay. What can't be moved,
-   * as the memory of a WebAssembly module, is refused; Node 20 copies it. Default false.
+   * Moves the data of tensors, and arrays passed as arguments, to the worker instead of copying them: the caller's arrays are
+   * empty (detached) afterwards. Each must span its whole buffer. Places for results and lists in options are not moved. Buffers
+   * that cannot be moved, such as the memory of a WebAssembly module, are refused; Node 20 copies them. Default false.
    */
   transfer?: boolean | undefined;
 }
@@ -37,21 +37,23 @@ export interface WorkerTensor<T extends ElementType = ElementType> {
   /** A copy of the elements. */
   read(options?: CallOptions): Promise<ElementArrays[T]>;
   /**
-   * Replaces the elements, all of them.
+   * Replaces all elements.
    * @throws {TypeError} another kind of array @throws {RangeError} another number of elements
    */
   write(data: ElementArrays[T], options?: CallOptions): Promise<void>;
   /** The same memory under other sizes. It lives until both tensors are disposed of. */
   reshape(dims: readonly number[], options?: CallOptions): Promise<WorkerTensor<T>>;
-  /** Gives the memory back. Disposing twice does nothing. */
+  /** Frees the memory. Disposing twice does nothing. */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Objects that stay in the worker, besides engines and tensors. */
+/** Objects that stay in the worker, other than engines and tensors. */
 type Staying = Classes[Exclude<keyof Classes, "Engine" | "FullEngine" | "EngineTensor">];
 
-/** The counterpart of an object that stays in the worker: methods return promises, and what may change is a promise. */
+/**
+ * The counterpart of an object that stays in the worker: methods return promises, and properties that may change are promises.
+ */
 export type Asynchronous<T> = {
   readonly [Name in Exclude<keyof T, symbol | "dispose">]: T[Name] extends Method
     ? AsynchronousMethod<T[Name]>
@@ -65,7 +67,7 @@ export type Asynchronous<T> = {
 
 type Method = (...args: never) => unknown;
 
-/** A method, and the methods that it has itself. */
+/** A method, and methods that are properties of it. */
 type AsynchronousMethod<M> = (M extends (...args: infer Arguments) => infer Result
   ? IsPlace<Result> extends true
     ? <Out extends Place = ResultTensor>(...args: [...WithPlace<Arguments, Out>, options?: CallOptions]) => Promise<Out>
@@ -75,7 +77,7 @@ type AsynchronousMethod<M> = (M extends (...args: infer Arguments) => infer Resu
 /** A place for results: one of the caller's, or one in the worker. */
 export type Place = Float32Tensor | WorkerTensor<"float32">;
 
-/** Whether a method returns the place that it was given, or else a new result. */
+/** Whether a method returns the place that it was given, or a new result. */
 type IsPlace<Result> = [Float32Tensor] extends [Result] ? ([Result] extends [Float32Tensor] ? true : false) : false;
 
 type WithPlace<Arguments extends readonly unknown[], Out> = {
@@ -87,7 +89,7 @@ type WithPlace<Arguments extends readonly unknown[], Out> = {
 type Primitive = undefined | null | boolean | number | string | bigint;
 type TensorData = { readonly data: object; readonly dims: readonly number[] } | SyncTensor;
 
-/** Tensors may be in the worker; functions can't get there. */
+/** Tensors may be in the worker; functions cannot be sent there. */
 type Argument<A> = A extends Primitive
   ? A
   : A extends Staying

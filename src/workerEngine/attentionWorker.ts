@@ -1,5 +1,8 @@
-/** The worker of an engine for attention: what its source text is made of, so that who needs no more does not download more. */
+/**
+ * The worker of an engine for attention. Its source text is built from this module, so that callers who only need attention
+ * download no more.
+ */
 import { wrongMoment } from "../check.js";
 import { serveEngine } from "./serveEngine.js";
 
-serveEngine(() => Promise.reject(wrongMoment("createWorkerEngine", "this worker has attention alone")));
+serveEngine(() => Promise.reject(wrongMoment("createWorkerEngine", "this worker has only the operations of attention")));

@@ -1,4 +1,4 @@
-/** The calling thread's side of an engine in a worker: calls wait here, and are sent one by one. */
+/** The calling thread's side of an engine in a worker: calls are queued here, and sent one at a time. */
 import { wrongMoment } from "../check.js";
 import type { PackagedBuild, Plan } from "../engine/openEngine.js";
 import type { WorkerHost } from "../runtime/workerHost.js";
@@ -13,26 +13,26 @@ import { fromSent } from "./sentErrors.js";
 import { Signals } from "./signals.js";
 import { listen } from "./workerEvents.js";
 
-/** A call that waits, or that the worker has. */
+/** A call in the queue, or in progress in the worker. */
 interface Job {
   readonly encoded: EncodedCall;
   readonly message: Omit<CallMessage, "spans">;
-  /** What is called; kept while the call is under way. */
+  /** The object that is called; kept while the call is in progress. */
   readonly target: object;
   resolve(value: unknown): void;
   reject(reason: unknown): void;
-  /** Whether the caller has given it up. */
+  /** Whether the caller has aborted it. */
   isAborted: boolean;
 }
 
 type SendingWorker = WorkerLike & {
   postMessage(message: ToWorker, transfer: readonly ArrayBuffer[]): void;
-  /** Where the host has them: whether the worker keeps the process alive. */
+  /** If the host has them: set whether the worker keeps the process alive. */
   ref?(): void;
   unref?(): void;
 };
 
-/** What a timer can wait, in milliseconds. */
+/** The longest time of a timer, in milliseconds. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
 export class Connection {
@@ -41,9 +41,9 @@ export class Connection {
   readonly #queue: Job[] = [];
   readonly #signals = new Signals();
   #running: Job | undefined;
-  /** Why there is no worker any more. */
+  /** Why the worker has ended. */
   #end: string | undefined;
-  /** Fulfilled with the last that the engine says of itself. */
+  /** Fulfilled with the engine's last `info`. */
   #disposal: Promise<unknown> | undefined;
   #opening: Opening | undefined;
 
@@ -66,7 +66,7 @@ export class Connection {
   async open(plan: Plan, loadBinary: LoadBinary): Promise<object> {
     this.#worker.ref?.();
     let timer: ReturnType<typeof setTimeout> | undefined;
-    // it waits as long itself for the workers that share its calls
+    // the engine's worker itself waits up to stallTimeout for the workers that share its calls
     const patience = Math.min(plan.threads > 1 ? 2 * plan.stallTimeout : plan.stallTimeout, MAX_TIMEOUT);
     try {
       await new Promise<void>((resolve, reject) => {
@@ -115,7 +115,7 @@ export class Connection {
     }
   }
 
-  /** Disposes of an object; nothing is left to do where it went with the engine. For the engine: after the calls before it. */
+  /** Disposes of an object, unless its engine is already disposed of; of the engine, once the calls before it are done. */
   async dispose(target: object): Promise<void> {
     const isEngine = identityOf(target)!.id === ENGINE;
     if (this.#disposal === undefined && this.#end === undefined) {
@@ -130,12 +130,12 @@ export class Connection {
     if (isEngine) await this.#disposal?.catch(() => undefined); // its worker may have ended first
   }
 
-  /** Lets the worker forget objects. */
+  /** Makes the worker release objects. */
   release(ids: readonly number[]): void {
     if (this.#end === undefined && ids.length > 0) this.#post({ kind: "release", ids });
   }
 
-  /** Ends the worker, whatever it does. */
+  /** Ends the worker, even during a call. */
   terminate(): void {
     this.#host.terminate();
   }
@@ -196,9 +196,9 @@ export class Connection {
 
   async #sendBinary(build: PackagedBuild): Promise<void> {
     try {
-      this.#opening?.expectAnswer(false); // what takes time now is loading
+      this.#opening?.expectAnswer(false); // loading may take longer
       const wasm = await this.#opening?.loadBinary(build);
-      if (wasm === undefined) return; // it has been given up
+      if (wasm === undefined) return; // the engine is no longer being opened
       this.#post({ kind: "binary", wasm });
       this.#opening?.expectAnswer(true);
     } catch (error) {
@@ -206,10 +206,10 @@ export class Connection {
     }
   }
 
-  /** The worker is free again, and gets the next call before the caller gets this one's result, unless that may read it. */
+  /** The worker is free: it gets the next call before the caller gets this one's result, unless that call may read the result. */
   #finish(settle: (job: Job) => void): void {
     const job = this.#running;
-    if (!job) return; // the worker had been given up
+    if (!job) return; // the connection has failed before
     this.#running = undefined;
     const readsResults = this.#queue[0]?.encoded.places.areRead;
     if (readsResults) settle(job);
@@ -232,7 +232,7 @@ export class Connection {
     }
   }
 
-  /** The worker is gone, or of no use. */
+  /** The worker has ended, or cannot be used any more. */
   #fail(problem?: string): void {
     if (this.#end !== undefined) return;
     this.#end = `the engine's worker has ended${problem === undefined ? "" : ` (${problem})`}`;
@@ -248,7 +248,7 @@ interface Opening {
   resolve(): void;
   reject(reason: unknown): void;
   readonly loadBinary: LoadBinary;
-  /** Begins to wait for the worker's next answer, or ends that. */
+  /** Starts or stops waiting for the worker's next answer. */
   expectAnswer(isExpected: boolean): void;
 }
 

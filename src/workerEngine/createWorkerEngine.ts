@@ -1,4 +1,4 @@
-/** Making an engine that works in a worker; all of it is loaded when the first one is made. */
+/** Makes an engine in a worker; its code is loaded when the first one is made. */
 import { loadBinary } from "../engine/createEngine.js";
 import { fetchWasm } from "../engine/makeEngine.js";
 import { readOptions } from "../engine/openEngine.js";
@@ -6,12 +6,12 @@ import type { FullWorkerEngine, WorkerEngine } from "./workerEngine.js";
 import type { WorkerEngineOptions } from "./openWorkerEngine.js";
 
 /**
- * Makes an engine that computes in a worker, so that the thread that calls it is free meanwhile: a page goes on at its frame rate. It
- * has the methods of `createEngine`'s, each of which returns a promise. See `WorkerEngine`.
+ * Makes an engine that computes in a worker, so that the calling thread stays free: a page keeps its frame rate. The engine has
+ * the methods of one from `createEngine`, and each returns a promise. See `WorkerEngine`.
  *
  * @throws {TypeError} the wrong kind of value, or an unknown option
- * @throws {RangeError} a value that doesn't fit, or a module that isn't this version's
- * @throws {Error} a host without SIMD, a build that was named and fails, or a worker that doesn't start
+ * @throws {RangeError} a value out of range, or a module of another version
+ * @throws {Error} a host without SIMD, a build that was requested by name and fails, or a worker that doesn't start
  *
  * @example
  * import { createWorkerEngine } from "headwise";

@@ -1,10 +1,10 @@
-/** A call as it arrives in the worker: its arguments as the engine takes them. */
+/** Decodes a call in the worker to the arguments that the engine takes. */
 import type { CallMessage, Encoded, Entries } from "./messages.js";
 import type { Objects } from "./objects.js";
 
 export interface DecodedCall {
   readonly args: readonly unknown[];
-  /** What stands for the caller's places, and their numbers. */
+  /** The objects that represent the caller's places, and their numbers. */
   readonly given: ReadonlyMap<object, number>;
   readonly spans: readonly ArrayBuffer[];
 }
@@ -49,7 +49,7 @@ export function decodeCall({ args, buffers, places, spans: wanted }: CallMessage
       case "remote":
         return objects.at(value.id).object;
       case "given":
-        return undefined; // only results are
+        return undefined; // only in results
     }
   }
   return { args: args.map(decode), given, spans };

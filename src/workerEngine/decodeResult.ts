@@ -1,4 +1,4 @@
-/** What a call returned, as the caller gets it: arrays of its own, its own places, and objects that stay in the worker. */
+/** Decodes the result of a call for the caller: new arrays, the caller's own places, and objects that stay in the worker. */
 import type { EncodedCall } from "./encodeCall.js";
 import type { Encoded } from "./messages.js";
 import type { ClassName } from "./methods.js";

@@ -1,6 +1,6 @@
 /**
- * The arguments of a call, on their way to the worker: everything is read once, and arrays are copied, or moved, before the call
- * returns its promise.
+ * Encodes the arguments of a call for the worker: everything is read once, and arrays are copied or moved before the call returns
+ * its promise.
  */
 import { readParts } from "../call/tensorParts.js";
 import { describe, isObject, listLength, oneOf, typedArrayName, wrongKind, wrongValue } from "../check.js";
@@ -10,20 +10,20 @@ import { identityOf } from "./identity.js";
 import type { AbortSignalLike } from "./asynchronous.js";
 import type { Member } from "./methods.js";
 
-/** What every call takes besides. */
+/** Options that every call takes in addition. */
 const CALL_OPTIONS: readonly string[] = ["signal", "transfer"];
 
 /** A call that is ready to be sent; nothing of the caller's is read again. */
 export interface EncodedCall {
   readonly member: Member;
   readonly message: Omit<CallMessage, "kind" | "target" | "spans">;
-  /** What moves to the worker, besides what places hold. */
+  /** Buffers to move to the worker, in addition to the contents of places. */
   readonly transfer: readonly ArrayBuffer[];
-  /** Arguments that are in the worker already, by number; the call keeps them. */
+  /** Arguments that are already in the worker, by number; the call keeps them alive. */
   readonly remotes: ReadonlyMap<number, object>;
   /** The caller's places. */
   readonly places: PlaceList;
-  /** What the caller gave as places, by number. */
+  /** The objects that the caller gave as places, by number. */
   readonly given: readonly object[];
 }
 
@@ -51,7 +51,8 @@ export function readCallOptions(operation: string, args: readonly unknown[]): Ca
 /**
  * @param connection  of the engine that is called
  * @param transfer    whether arrays are moved
- * @throws {TypeError} what can't go to a worker @throws {RangeError} arrays that can't be moved, or an object of another engine
+ * @throws {TypeError} a value that cannot be sent to a worker
+ * @throws {RangeError} arrays that cannot be moved, or an object of another engine
  */
 export function encodeCall(
   connection: object,
@@ -69,14 +70,14 @@ class CallEncoder {
   readonly #operation: string;
   readonly #transfer: boolean;
   readonly #buffers: ArrayBufferLike[] = [];
-  /** Arrays to move, and which of the buffers each is. */
+  /** Arrays to move, and the index of each one's buffer. */
   readonly #moved: { readonly name: string; readonly array: ArrayBufferView; readonly index: number }[] = [];
   readonly #remotes = new Map<number, object>();
   readonly #given: object[] = [];
   readonly #places = new PlaceList();
-  /** Arrays that came before, and whether they are moved. */
+  /** Arrays that have been encoded, so that each is copied or moved once. */
   readonly #seen = new Map<object, Encoded>();
-  /** What is being walked, so that nothing goes round. */
+  /** Objects that are being encoded, to find cycles. */
   readonly #around = new Set<object>();
 
   constructor(connection: object, member: Member, transfer: boolean) {
@@ -110,14 +111,14 @@ class CallEncoder {
     };
   }
 
-  /** @param isMovable  whether "transfer" is for an array that is the value itself */
+  /** @param isMovable  whether "transfer" moves the value if it is an array */
   #value(name: string, value: unknown, isMovable = false): Encoded {
     if (typeof value === "function" || typeof value === "symbol") throw this.#refused(name, `is a ${typeof value}`);
     if (typeof value !== "object" || value === null) return value as Encoded;
     if (!isObject(value)) throw this.#refused(name, "is a revoked proxy");
     const remote = identityOf(value);
     if (remote) {
-      if (remote.connection !== this.#connection) throw wrongValue(this.#operation, `${quote(name)} is of another engine`);
+      if (remote.connection !== this.#connection) throw wrongValue(this.#operation, `${quote(name)} belongs to another engine`);
       this.#remotes.set(remote.id, value);
       return { kind: "remote", id: remote.id };
     }
@@ -136,10 +137,10 @@ class CallEncoder {
   }
 
   #refused(name: string, what: string): TypeError {
-    return wrongKind(this.#operation, `${quote(name)} ${what}, which can't go to a worker`);
+    return wrongKind(this.#operation, `${quote(name)} ${what}, which cannot be sent to a worker`);
   }
 
-  /** Properties in the order in which they stand; `called` is the member whose options they are, if they are options. */
+  /** Properties in their order; `called` is the member whose options they are, if they are options. */
   #object(prefix: string, value: object, names: readonly PropertyName[], called?: Member): Encoded {
     const entries: [string, Encoded][] = [];
     const inherited: [string, Encoded][] = [];
@@ -157,7 +158,7 @@ class CallEncoder {
     return { kind: "object", tag: Object.prototype.toString.call(value).slice(8, -1), entries, inherited };
   }
 
-  /** A tensor as the engine reads it, whatever else it has; `place` is the option where it receives results. */
+  /** The parts of a tensor that the engine reads; `place` is the option in which it receives results. */
   #tensor(name: string, value: object, place?: string): Encoded {
     const { dims, data, isSync, type, location, isElsewhere } = readParts(this.#operation, quote(name), value);
     const given = place === undefined ? undefined : this.#given.push(value) - 1;
@@ -192,7 +193,7 @@ class CallEncoder {
     return index < 0 ? this.#buffers.push(buffer) - 1 : index;
   }
 
-  /** Takes the caller's buffers away, all or none. */
+  /** Detaches the caller's buffers, all or none. */
   #move(): ArrayBuffer[] {
     const buffers = [...new Set(this.#moved.map(({ array }) => array.buffer as ArrayBuffer))];
     if (buffers.length === 0) return [];
@@ -200,7 +201,7 @@ class CallEncoder {
       const { byteLength, buffer } = array;
       if (byteLength === buffer.byteLength) continue;
       const part = `is a view of ${byteLength} of its buffer's ${buffer.byteLength} bytes`;
-      throw wrongValue(this.#operation, `${quote(name)} ${part}, and "transfer" would move all; copy it first`);
+      throw wrongValue(this.#operation, `${quote(name)} ${part}, and "transfer" would move all of them; copy it first`);
     }
     const place = this.#places.inOneOf(buffers);
     if (place !== undefined) {
@@ -213,7 +214,7 @@ class CallEncoder {
     try {
       moved = structuredClone(buffers, { transfer: buffers });
     } catch (cause) {
-      throw wrongValue(this.#operation, `"transfer" can't move these arrays (${(cause as Error).message})`);
+      throw wrongValue(this.#operation, `"transfer" cannot move these arrays (${(cause as Error).message})`);
     }
     for (const [at, buffer] of buffers.entries()) this.#buffers[this.#buffers.indexOf(buffer)] = moved[at]!;
     return moved;
@@ -222,11 +223,11 @@ class CallEncoder {
 
 interface PropertyName {
   readonly name: string;
-  /** Whether it is the object's own and enumerable, as the engine looks for options that it doesn't know. */
+  /** Whether it is the object's own and enumerable: the engine refuses unknown options among these. */
   readonly isListed: boolean;
 }
 
-/** What can be read of an object but methods, also from its classes. */
+/** The properties of an object except methods, including those of its classes. */
 function namesOf(value: object): PropertyName[] {
   const names = new Map(Object.keys(value).map((name) => [name, true]));
   for (let level = value; level !== Object.prototype; level = Object.getPrototypeOf(level) as object) {
@@ -247,6 +248,6 @@ const quote = (name: string): string => (name.startsWith("argument ") ? name : `
 
 const isShared = (buffer: ArrayBufferLike): boolean => Object.prototype.toString.call(buffer) === "[object SharedArrayBuffer]";
 
-/** What an array shows of its buffer; nothing where that has been detached. */
+/** The part of the buffer that an array views; empty if the buffer has been detached. */
 const copyOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): ArrayBuffer =>
   byteLength === 0 ? new ArrayBuffer(0) : (buffer as ArrayBuffer).slice(byteOffset, byteOffset + byteLength);

@@ -1,4 +1,4 @@
-/** What a call returns, on its way to the calling thread: arrays are moved, objects that stay get a number. */
+/** Encodes the result of a call for the calling thread: arrays are moved, objects that stay get a number. */
 import { wrongMoment } from "../check.js";
 import type { Encoded } from "./messages.js";
 import { type ClassName, factsOf } from "./methods.js";
@@ -8,14 +8,14 @@ export class ResultEncoder {
   readonly #objects: Objects;
   readonly #given: ReadonlyMap<object, number>;
   readonly #makes: ClassName | undefined;
-  /** What the arrays are made of, to be moved. */
+  /** The buffers of the arrays, to be moved. */
   readonly buffers: ArrayBuffer[] = [];
   /** Numbers of objects that are new. */
   readonly made: number[] = [];
 
   /**
-   * @param given  what stands for the caller's places, and their numbers
-   * @param makes  the class of what the method makes, if that stays
+   * @param given  the objects that represent the caller's places, and their numbers
+   * @param makes  the class of the object that the method makes, if it stays
    */
   constructor(objects: Objects, given: ReadonlyMap<object, number>, makes: ClassName | undefined) {
     this.#objects = objects;
@@ -35,14 +35,14 @@ export class ResultEncoder {
       return { kind: "object", tag: "Object", entries: this.#entries(Object.entries(value)) };
     }
     if (this.#makes !== undefined) return this.#made(this.#makes, value);
-    throw wrongMoment("createWorkerEngine", "a result is of a class that can't leave the worker");
+    throw wrongMoment("createWorkerEngine", "the class of a result cannot leave the worker");
   };
 
   #entries(entries: readonly (readonly [string, unknown])[]): (readonly [string, Encoded])[] {
     return entries.map(([name, value]) => [name, this.encode(value)] as const);
   }
 
-  /** Moved where it has its buffer to itself, otherwise copied: never a view of the engine's memory. */
+  /** Moved if it spans its whole buffer, otherwise copied; never a view of the engine's memory. */
   #array(array: Float32Array | Uint8Array): Encoded {
     const isAlone = array.buffer instanceof ArrayBuffer && array.byteLength === array.buffer.byteLength;
     const buffer = (isAlone ? array : array.slice()).buffer as ArrayBuffer;

@@ -1,9 +1,10 @@
 /**
- * What the calling thread and the worker of an engine say to each other. Messages arrive in order, and the worker has one call at a time.
+ * The messages between the calling thread and the worker of an engine. They arrive in order, and the worker has one call at a
+ * time.
  *
  *     calling thread                worker
  *     start                     →
- *                               ←   ready, or why not     (a WorkerAnswer, as of every worker of the package)
+ *                               ←   ready, or why not     (a WorkerAnswer, as from every worker of the package)
  *     open                      →   tries builds
  *                               ←   wants: the bytes of one
  *     binary                    →
@@ -18,7 +19,7 @@ export interface StartMessage {
   readonly kind: "start";
   /** Name of a lock that the worker holds as long as it lives, where the host has locks. */
   readonly lock: string;
-  /** Of the package: the worker's file may be of another one. */
+  /** Version of the package: the worker's file may be from another one. */
   readonly version: string;
 }
 
@@ -30,14 +31,14 @@ export interface OpenMessage {
 
 export interface CallMessage {
   readonly kind: "call";
-  /** The object that is called: ENGINE or a number that a result gave. */
+  /** The object that is called: ENGINE, or the number of an object in an earlier result. */
   readonly target: number;
-  /** A method, or a property that is read, by its name in the table of methods. */
+  /** The name of a method, or of a property to read, in the table of methods. */
   readonly path: string;
   readonly args: readonly Encoded[];
-  /** What the arrays among the arguments are made of. */
+  /** Buffers of the arrays in the arguments. */
   readonly buffers: readonly ArrayBufferLike[];
-  /** Where the caller's places lie in `spans`, memory for results. */
+  /** The positions of the caller's places in `spans`, memory for results. */
   readonly places: readonly PlaceAt[];
   readonly spans: readonly Span[];
 }
@@ -53,9 +54,9 @@ export type ToWorker =
 export interface DoneMessage {
   readonly kind: "done";
   readonly result: Encoded;
-  /** What the arrays of the result are made of. */
+  /** Buffers of the arrays in the result. */
   readonly buffers: readonly ArrayBuffer[];
-  /** Numbers of the objects that the result made known. */
+  /** Numbers of the objects that are new in the result. */
   readonly made: readonly number[];
   /** Results for the caller's places, as in the call. */
   readonly spans: readonly ArrayBuffer[];
@@ -80,16 +81,16 @@ export interface PlaceAt extends Stretch {
   readonly span: number;
 }
 
-/** Memory that one of the caller's places takes, or several that overlap. */
+/** Memory of one of the caller's places, or of several that overlap. */
 export interface Span {
   readonly bytes: number;
-  /** What it holds, where it is read too. */
+  /** Its contents, if the call reads them too. */
   readonly contents: ArrayBuffer | undefined;
 }
 
 export type Entries = readonly (readonly [name: string, value: Encoded])[];
 
-/** A value as it is sent: what structured cloning copies by itself, or one of these. */
+/** A value as it is sent: a primitive, which structured cloning copies by itself, or one of these objects. */
 export type Encoded =
   | undefined
   | null
@@ -99,7 +100,10 @@ export type Encoded =
   | bigint
   | ({ readonly kind: "array"; readonly type: string; readonly buffer: number } & Stretch)
   | { readonly kind: "list"; readonly items: readonly Encoded[] }
-  /** `tag` as errors name it; `inherited` are properties that `Object.keys` doesn't list; `given` is the place of the caller's that it is, if it is one. */
+  /**
+   * `tag` is its name in errors; `inherited` are properties that `Object.keys` doesn't list; `given` is its number if it is a
+   * place.
+   */
   | {
       readonly kind: "object";
       readonly tag: string;

@@ -1,6 +1,7 @@
 /**
- * What the calling thread may ask of objects in a worker, by class: both sides read it here, and a test holds it against the classes
- * and the descriptors of their operations. These are data alone, so that a page does not load operations that its worker has.
+ * The members that the calling thread may use of objects in a worker, by class. Both sides read this table, and a test compares
+ * it with the classes and the descriptors of their operations. It is only data, so that a page does not load operations that its
+ * worker has.
  */
 import { ATTENTION_PLACES } from "../attention/options.js";
 import type { KVCache } from "../cache/kvCache.js";
@@ -24,15 +25,15 @@ export interface Classes {
 }
 export type ClassName = keyof Classes;
 
-/** What calls of a method need to know. */
+/** The facts about a method that its calls need. */
 interface Method extends Pick<Operation, "reads"> {
-  /** What errors call it. Default the method's name for engines, "Class.method" for other objects. */
+  /** Its name in errors. Default the method's name for engines, "Class.method" for other objects. */
   readonly name?: string;
   /** Options that receive results. Default none. */
   readonly places?: readonly string[];
-  /** Whether it only looks at its places: they get nothing. */
+  /** Whether it only checks its places, and writes nothing to them. */
   readonly isPlan?: true;
-  /** The class of what it makes, if that stays in the worker. */
+  /** The class of the object that it makes, if that stays in the worker. */
   readonly makes?: ClassName;
 }
 
@@ -48,7 +49,7 @@ const FACTS = { EngineTensor: ["type", "dims"], MultiHeadAttention: ["config"], 
 export type Fact = (typeof FACTS)[keyof typeof FACTS][number];
 export const factsOf = (type: ClassName): readonly Fact[] => (FACTS as Partial<Record<ClassName, readonly Fact[]>>)[type] ?? [];
 
-/** Of operations that return their only result. */
+/** For operations that return their only result. */
 const OUT = { places: ["out"] };
 
 // prettier-ignore
@@ -123,7 +124,7 @@ export interface Member extends Method {
   readonly name: string;
 }
 
-/** What a call names; undefined for whatever is not public. */
+/** The member of a name; undefined if it is not public. */
 export function memberOf(type: ClassName, path: string): Member | undefined {
   const { methods, properties } = CLASSES[type];
   const method = Object.hasOwn(methods, path) ? methods[path] : properties?.includes(path) ? {} : undefined;

@@ -29,7 +29,7 @@ export class Objects {
     return this.#last;
   }
 
-  /** The number that an object has already. */
+  /** The number of an object that has one. */
   idOf(object: object): number | undefined {
     return this.#ids.get(object);
   }

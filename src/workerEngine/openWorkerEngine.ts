@@ -11,12 +11,12 @@ import { Connection } from "./connection.js";
 import type { StartMessage } from "./messages.js";
 import type { WorkerEngine } from "./workerEngine.js";
 
-/** Options of `createWorkerEngine`: those of `createEngine`, but that `createWorker` is for the engine's worker. */
+/** Options of `createWorkerEngine`: those of `createEngine`, except that `createWorker` makes the engine's worker. */
 export interface WorkerEngineOptions extends Omit<EngineOptions, "createWorker"> {
   /**
-   * Makes the worker that the engine lives in, which runs `headwise/engine-worker`, for pages whose policy forbids workers from a blob: a
-   * web worker, or one of `node:worker_threads`. Default: a worker from a source text that the package carries. With `threads` that
-   * worker starts the others itself, from a source text; where that is denied it computes alone, and `info.threadsReason` says why.
+   * Makes the engine's worker, which runs `headwise/engine-worker`, for pages whose policy forbids workers from a blob: a web
+   * worker, or a worker of `node:worker_threads`. Default: a worker from source text in the package. With `threads`, that worker
+   * starts the others itself, from source text; if that is denied it computes alone, and `info.threadsReason` says why.
    */
   createWorker?: (() => WorkerLike) | undefined;
 }
@@ -24,7 +24,8 @@ export interface WorkerEngineOptions extends Omit<EngineOptions, "createWorker">
 const OPERATION = "createWorkerEngine";
 
 /**
- * What the package's entry gives: a bundler that met it here too would cut the entry in pieces, which compress less well.
+ * Functions of the package's entry. They are passed in, as a bundler would split the entry into pieces, which compress less well,
+ * if they were imported here too.
  * @internal
  */
 export interface EntryParts {
@@ -41,7 +42,7 @@ export async function openWorkerEngine(options: WorkerEngineOptions, entry: Entr
   const plan = entry.readOptions(OPERATION, options);
   const wasm = plan.wasm === undefined ? undefined : await entry.fetchWasm(OPERATION, plan.wasm);
   const worker = await makeWorker(plan);
-  const lock = hasLocks() ? `headwise ${crypto.randomUUID()}` : ""; // pages without https have neither
+  const lock = hasLocks() ? `headwise ${crypto.randomUUID()}` : ""; // pages without https have neither locks nor randomUUID
   const host = new WorkerHost(worker, lock);
   const start: StartMessage = { kind: "start", lock, version: VERSION };
   const problem = await host.start(start, plan.stallTimeout).catch((error: unknown) => String(error));

@@ -1,4 +1,4 @@
-/** The places that a caller brought for results: arrays that stay here, and get copies of what the worker computed. */
+/** The caller's places of one call: arrays that stay on this thread, and receive copies of the worker's results. */
 import { plainView, typedArrayLength, wrongMoment } from "../check.js";
 import type { PlaceAt, Span } from "./messages.js";
 
@@ -19,7 +19,7 @@ export class PlaceList {
   readonly #list: Place[] = [];
   #at: readonly PlaceAt[] = [];
   #stretches: readonly Stretch[] = [];
-  /** Whether the call reads what they hold. */
+  /** Whether the call reads their contents. */
   areRead = false;
 
   /** Returns the number of the place. */
@@ -32,7 +32,7 @@ export class PlaceList {
     return this.#list.find(({ data }) => buffers.includes(data.buffer))?.name;
   }
 
-  /** Lays memory for the worker out: a span for each place, but one for those that overlap, which the engine refuses. */
+  /** Lays out memory for the worker: a span for each place, or for places that overlap, which the engine refuses. */
   layOut(): readonly PlaceAt[] {
     let stretches: Stretch[] = [];
     for (const { data } of this.#list) {
@@ -52,7 +52,7 @@ export class PlaceList {
   }
 
   /**
-   * The spans, with what the places hold now where that is read too.
+   * The spans, with the current contents of the places if the call reads them.
    * @throws {Error} an array that was detached meanwhile
    */
   spans(operation: string): Span[] {

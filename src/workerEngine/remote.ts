@@ -1,4 +1,4 @@
-/** The caller's side of objects that stay in the worker: of each class the methods in the table. */
+/** The caller's side of objects that stay in the worker, with the methods of their class in the table. */
 import { identify, type Identity, identityOf, type RemoteConnection } from "./identity.js";
 import { ENGINE } from "./messages.js";
 import { CLASSES, type ClassName } from "./methods.js";
@@ -10,7 +10,7 @@ const dropped = new FinalizationRegistry<Pick<Identity, "connection" | "id">>(({
 });
 
 /**
- * Makes the caller's side of an object, which keeps its engine.
+ * Makes the caller's side of an object, which keeps its engine alive.
  * @param facts  properties that never change
  */
 export function makeRemote(

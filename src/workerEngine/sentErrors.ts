@@ -1,4 +1,4 @@
-/** Errors on their way from the worker: they keep their class, message and cause. */
+/** Errors that are sent from the worker keep their class, message and cause. */
 import type { SentError } from "./messages.js";
 
 export function toSent(error: unknown): SentError {
@@ -7,7 +7,7 @@ export function toSent(error: unknown): SentError {
   return { name, message, stack, cause: cause === undefined ? undefined : toSent(cause) };
 }
 
-/** By the name that their errors have. */
+/** Error classes by name. */
 const CLASSES: Readonly<Record<string, new (message: string, options?: ErrorOptions) => Error>> = { TypeError, RangeError };
 
 export function fromSent({ name, message, stack, cause }: SentError): Error {

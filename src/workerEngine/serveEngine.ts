@@ -1,4 +1,4 @@
-/** The worker's side: an engine, the objects that calls have made, and one call after the other. */
+/** The worker's side: an engine, the objects that calls have made, and one call at a time. */
 import type { FullEngine } from "../engine/fullEngine.js";
 import { makePlanned } from "../engine/makeEngine.js";
 import type { PackagedBuild } from "../engine/openEngine.js";
@@ -16,7 +16,7 @@ import { toSent } from "./sentErrors.js";
 
 const OPERATION = "createWorkerEngine";
 
-/** @param loadFullEngine  gives the class of engines with all operations */
+/** @param loadFullEngine  loads the class of engines with all operations */
 export function serveEngine(loadFullEngine: () => Promise<typeof FullEngine>): void {
   let objects: Objects | undefined;
   let takeBinary: (wasm: BufferSource | WebAssembly.Module) => void = () => undefined;
@@ -56,26 +56,26 @@ export function serveEngine(loadFullEngine: () => Promise<typeof FullEngine>): v
 
   const port = openPort((message) => {
     const { kind } = message as { kind?: ToWorker["kind"] };
-    const given = message as never;
+    const body = message as never;
     switch (kind) {
       case "open":
-        open(given).catch(failed);
+        open(body).catch(failed);
         break;
       case "binary":
-        takeBinary((given as { wasm: BufferSource | WebAssembly.Module }).wasm);
+        takeBinary((body as { wasm: BufferSource | WebAssembly.Module }).wasm);
         break;
       case "call":
         try {
-          call(given);
+          call(body);
         } catch (error) {
           failed(error);
         }
         break;
       case "release":
-        for (const id of (given as { ids: number[] }).ids) objects!.release(id);
+        for (const id of (body as { ids: number[] }).ids) objects!.release(id);
         break;
       default:
-        void start(given).then((answer) => port.post(answer));
+        void start(body).then((answer) => port.post(answer));
     }
   });
 }

@@ -1,4 +1,4 @@
-/** One listener for each signal, however many calls it is given to: hosts warn of more than ten. */
+/** One listener for each signal, even if many calls share it: hosts warn about more than ten. */
 import type { AbortSignalLike } from "./asynchronous.js";
 
 interface Watch {
@@ -9,7 +9,7 @@ interface Watch {
 export class Signals {
   readonly #watches = new Map<AbortSignalLike, Watch>();
 
-  /** Calls back once the signal is aborted, until the function is called that this returns. */
+  /** Calls back when the signal is aborted; the returned function ends that. */
   watch(signal: AbortSignalLike, callback: () => void): () => void {
     const watch = this.#watches.get(signal) ?? this.#begin(signal);
     watch.callbacks.add(callback);

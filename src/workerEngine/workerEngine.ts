@@ -7,16 +7,18 @@ import type { Asynchronous, CallOptions, WorkerTensor } from "./asynchronous.js"
 
 /**
  * An engine in a worker; made by `createWorkerEngine`. It has the methods of `Engine`, with the same arguments, results and errors; each
- * returns a promise, and so does each property that may change, such as `info` or a cache's `length`, which says what is so when its turn
- * comes.
+ * returns a promise. Properties that may change, such as `info` or a cache's `length`, are promises too; they resolve with the
+ * value after all calls before them.
  *
- * Calls are made one after the other, in the order in which they were called. Arrays are copied before the call returns its promise, so
- * that the caller may overwrite them at once; with `transfer: true` they are moved. Arrays in a SharedArrayBuffer are neither: the worker
- * reads them, and writes results there, when it comes to the call. The caller's places (`out`, `logSumExp` and so on) receive their results
- * when the promise is fulfilled; where a call reads them (`accumulate`) it reads what the calls before it have left there. Tensors, caches, states, layers and packed matrices stay in the worker, and are given to calls as they are.
+ * Calls run one after the other, in the order in which they were made. Arrays are copied before the call returns its promise, so
+ * that the caller may overwrite them at once; with `transfer: true` they are moved. Arrays in a SharedArrayBuffer are neither
+ * copied nor moved: the worker reads them, and writes results to them, when the call runs. The caller's places (`out`,
+ * `logSumExp` and so on) receive their results when the promise is fulfilled; a call that reads them (`accumulate`) sees the
+ * results of the calls before it. Tensors, caches, states, layers and packed matrices stay in the worker; calls take them as
+ * arguments.
  *
- * Every call takes `signal` and `transfer`, see `CallOptions`. Functions can't go to a worker: a `featureMap` must be a name. Where the
- * worker ends, calls are rejected and the engine is of no more use.
+ * Every call takes `signal` and `transfer`, see `CallOptions`. Functions cannot be sent to a worker: a `featureMap` must be a
+ * name. If the worker ends, calls are rejected and the engine cannot be used any more.
  *
  * @example
  * import { createWorkerEngine } from "headwise";
@@ -24,7 +26,7 @@ import type { Asynchronous, CallOptions, WorkerTensor } from "./asynchronous.js"
  * const engine = await createWorkerEngine();
  * const rows = (count) => ({ data: new Float32Array(count * 64).fill(0.1), dims: [1, count, 1, 64] });
  * const cache = await engine.createKVCache({ numKvHeads: 1, headDim: 64, capacity: 100 });
- * cache.append(rows(10), rows(10)); // the next call waits for it, who calls need not
+ * cache.append(rows(10), rows(10)); // queued in order; no need to await
  * const { signal } = new AbortController();
  * const out = await cache.attend(rows(1), { signal });
  * console.log(out.dims, await cache.length); // [1, 1, 1, 64] 10
@@ -48,7 +50,7 @@ export interface WorkerEngine extends Omit<Asynchronous<Engine>, "tensor"> {
   tensor(dims: readonly number[], type: "uint8", options?: CallOptions): Promise<WorkerTensor<"uint8">>;
 
   /**
-   * The cache that `serialize` wrote, on this engine; what `KVCache.restore` is for others.
+   * Restores on this engine a cache that `serialize` wrote, as `KVCache.restore` does for other engines.
    *
    * @throws {TypeError} @throws {RangeError} @throws {Error} as `KVCache.restore`
    *

@@ -1,4 +1,4 @@
-/** What a worker says, and that it has failed: alike for `worker_threads` and for the workers of browsers, Deno and Bun. */
+/** Messages and failures of a worker, for `worker_threads` and for the workers of browsers, Deno and Bun. */
 import type { WorkerLike } from "../runtime/workerLike.js";
 
 interface NodeEvents {
@@ -9,9 +9,9 @@ interface WebEvents {
   addEventListener(event: string, listener: (event: { data?: unknown; message?: string }) => void): void;
 }
 
-const UNREADABLE = "it sent a message that can't be read";
+const UNREADABLE = "it sent a message that cannot be read";
 
-/** @param fail  gets the reason where it is known */
+/** @param fail  called with the reason, if it is known */
 export function listen(worker: WorkerLike, take: (message: unknown) => void, fail: (problem?: string) => void): void {
   const failed = (cause: unknown): void => fail((cause as { message?: string } | undefined)?.message);
   if ("on" in worker) {

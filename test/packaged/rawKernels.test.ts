@@ -25,7 +25,7 @@ const answerOf = async (node: string, ...args: readonly string[]): Promise<Answe
 const answer = (...args: readonly string[]): Promise<Answer> => answerOf(process.execPath, ...args);
 
 const BOUND = 2e-6;
-const UNSHARED = 'the module in "wasm" is for a memory that threads can\'t share';
+const UNSHARED = 'the module in "wasm" was compiled for memory that threads cannot share';
 
 test.each([
   ["simd", "all"],
