@@ -155,12 +155,13 @@ async function compile(source: string): Promise<Uint8Array<ArrayBuffer>> {
 }
 
 test("the kernels read what a generated writer writes to a struct, and constants are the same on both sides", async () => {
-  const imports = readdirSync("assembly/abi").flatMap((name) => {
-    const text = readFileSync(`assembly/abi/${name}`, "utf8");
+  const files = readdirSync("assembly", { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+  const imports = files.flatMap((name) => {
+    const text = readFileSync(`assembly/${name}`, "utf8");
     const names = [...Object.keys(abi.structs), ...Object.keys(abi.constants)].filter((each) =>
       new RegExp(`export (class ${each}|\\{.*\\b${each}\\b.*\\}) `).test(text),
     );
-    return names.length > 0 ? [`import { ${names.join(", ")} } from "./assembly/abi/${name.slice(0, -3)}";`] : [];
+    return names.length > 0 ? [`import { ${names.join(", ")} } from "./assembly/${name.slice(0, -3)}";`] : [];
   });
   const binary = await compile(
     [
