@@ -69,8 +69,8 @@ export default [
   },
   {
     rule: "with a layer's extra keys the other keys have their bias",
-    find: "floorBlock(next < this.end ? this.from : this.extraStart)",
-    replace: "floorBlock(this.from)",
+    find: "if (p.bias) addScaledBias(rowScores, row.bias +",
+    replace: "if (p.bias && row.extraStart == row.to) addScaledBias(rowScores, row.bias +",
     tests: PARITY,
   },
   {

@@ -54,7 +54,7 @@ test.runIf(whyNotWide() === undefined)(
 test.runIf(whyNotWide() === undefined)("an engine that cannot be created leaves the flags unchanged", async () => {
   const setFlags = vi.spyOn(v8, "setFlagsFromString");
   await expect(createEngine({ build: "wide", wasm: new Uint8Array(8) })).rejects.toThrow('"wasm" must hold a WebAssembly module');
-  await expect(createEngine({ build: "wide", wasm: binaryOf("relaxed") })).rejects.toThrow('"wasm" holds build "relaxed"');
+  await expect(createEngine({ build: "wide", wasm: binaryOf("relaxed") })).rejects.toThrow('"wasm" is build "relaxed"');
   expect(setFlags).not.toHaveBeenCalled();
   vi.restoreAllMocks();
 });

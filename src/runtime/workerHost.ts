@@ -93,12 +93,12 @@ export class WorkerHost {
 
   /** Ends the worker, even during a job. A caller's worker whose `terminate` throws never counts as ended. */
   terminate(): void {
-    if (this.#hasEnded) return;
     try {
+      // One that counts as ended because it does not hold its lock may still run.
       Promise.resolve(this.#worker.terminate()).catch(() => undefined);
     } catch {
       return;
     }
-    if (!("on" in this.#worker) && !hasLocks()) setTimeout(this.#onEnd, GRACE_MILLISECONDS);
+    if (!this.#hasEnded && !("on" in this.#worker) && !hasLocks()) setTimeout(this.#onEnd, GRACE_MILLISECONDS);
   }
 }
