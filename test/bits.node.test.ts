@@ -16,6 +16,8 @@ import { poison } from "./support/attention.js";
 import { binaryOf, canRun, openBuild } from "./support/builds.js";
 import { publicOperations } from "./support/publicOperations.js";
 
+const HINT = "npm run bits -- --update writes the hashes of new cases";
+
 /** Public functions that compute nothing, and why. */
 const NO_OPERATIONS: Readonly<Record<string, string>> = {
   createEngine: "makes an engine",
@@ -63,7 +65,7 @@ function holderOf(engine: FullEngine, operation: string): [Record<string, () => 
 describe("the hashes in test/bits/expected.json", () => {
   test("match the simd build here, whatever its free memory holds", async () => {
     const engine = open();
-    expect(differences(await computeBits(engine, CASES, 0, () => poison(engine)), expected.cases)).toEqual(new Map());
+    expect(differences(await computeBits(engine, CASES, 0, () => poison(engine)), expected.cases), HINT).toEqual(new Map());
   });
 
   test("match a case that runs first", async () => {
@@ -79,12 +81,12 @@ describe("the hashes in test/bits/expected.json", () => {
     const engine = await createEngine({ wasm: binaryOf("simd"), operations: "all", threads: 2 });
     expect(engine.info.threadsReason).toBeUndefined();
     shareEverything(engine);
-    expect(differences(await computeBits(engine, CASES, 0, () => poison(engine)), expected.cases)).toEqual(new Map());
+    expect(differences(await computeBits(engine, CASES, 0, () => poison(engine)), expected.cases), HINT).toEqual(new Map());
     engine.dispose();
   });
 
   test.skipIf(!canRun("debug"))("match the debug build, which does the same without optimization", async () => {
-    expect(differences(await computeBits(openBuild("debug"), CASES), expected.cases)).toEqual(new Map());
+    expect(differences(await computeBits(openBuild("debug"), CASES), expected.cases), HINT).toEqual(new Map());
   });
 
   test.skipIf(!canRun("relaxed"))(

@@ -59,7 +59,7 @@ describe("every public method and property", () => {
     expect(operations.length).toBeGreaterThan(15);
     for (const { name, places, reads } of operations) {
       const members = allMembers.filter((member) => member.name === name);
-      expect(members.length, name).toBeGreaterThan(0);
+      expect(members.length, `${name} in src/workerEngine/methods.ts`).toBeGreaterThan(0);
       for (const member of members) expect([member.places ?? [], member.reads], name).toEqual([places, reads]);
     }
     const names = operations.map(({ name }) => name);
@@ -80,7 +80,7 @@ describe("every public method and property", () => {
       ).toBe(true);
   });
 
-  test("has a scenario below", () => {
+  test("has a scenario in support/workerScenarios.ts", () => {
     const found = NAMES.filter((type) => type !== "Engine").flatMap((type) =>
       askable(type).map((name) => `${type.replace("Full", "")}.${name}`),
     );
