@@ -3,7 +3,7 @@
  *
  *     attention/   softmax(q·kᵀ)·v by online softmax over strips of queries and blocks of keys; caches, merging
  *     linear/      linear attention: full, in chunks, step by step; its feature maps and states
- *     product/     matrix products          rows/   softmax, norms, rotary embeddings, activations
+ *     product/     matrix products          rows/   operations on rows
  *     tiles/       register tiles, the panels that they read, and the sizes shared by all
  *     multiHead/   operations on a layer's heads besides attention: gates, means of weights, extra keys
  *     math/        simd.ts, the only file that knows relaxed SIMD; exponentials, float16, lanes

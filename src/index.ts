@@ -7,21 +7,18 @@ export { type Activation, ACTIVATIONS } from "./rows/activations.js";
 export { createEngine } from "./engine/createEngine.js";
 export { createWorkerEngine } from "./workerEngine/createWorkerEngine.js";
 export type { Engine, EngineInfo } from "./engine/engine.js";
-export type { FullEngine } from "./engine/fullEngine.js";
+export type * from "./engine/fullEngine.js";
 export type { EngineOptions, PackagedBuild, SyncBuild, SyncEngineOptions } from "./engine/openEngine.js";
 export type { KVCacheOptions } from "./cache/cacheConfig.js";
-export type { LinearAttentionState, LinearOptions } from "./linear/linearAttentionState.js";
-export type { LinearAttentionStateOptions } from "./linear/stateConfig.js";
+export type { LinearAttentionState } from "./linear/linearAttentionState.js";
 export type { LinearInputs } from "./linear/linearCall.js";
-export type { FeatureFunction, FeatureMap, LinearKind, LinearRule } from "./linear/linearConfig.js";
+export type { FeatureMap, LinearKind, LinearRule } from "./linear/linearConfig.js";
 export { type AppendOptions, type CachedAttentionOptions, KVCache } from "./cache/kvCache.js";
-export type { CreateMultiHeadAttention } from "./multiHead/createMultiHeadAttention.js";
 export type { LayerCacheOptions, MultiHeadAttention, ProjectKeysOptions } from "./multiHead/multiHeadAttention.js";
 export type { LayerConfig, MultiHeadAttentionConfig } from "./multiHead/config.js";
 export type { MultiHeadAttentionParameters } from "./multiHead/parameters.js";
 export type { FromTorchOptions, TorchStateDict } from "./multiHead/torchStateDict.js";
-export type { PackedMatrix, WeightLayout } from "./product/packedMatrix.js";
-export type { MatmulOptions } from "./product/matmul.js";
+export type { PackedMatrix } from "./product/packedMatrix.js";
 export {
   and,
   applyMask,
@@ -36,13 +33,9 @@ export {
   windowMask,
   type WindowMaskOptions,
 } from "./attention/masks.js";
-export type { ActivateOptions } from "./rows/activate.js";
 export type { AttentionPlan } from "./attention/attentionCall.js";
 export type { AttentionPart, MergeOptions } from "./attention/mergeAttention.js";
-export type { LayerNormOptions, RmsNormOptions } from "./rows/normalize.js";
-export type { RotaryOptions, RotaryTablesOptions } from "./rows/rotary.js";
 export type { RotaryConfig, RotaryPositions, RotaryTables } from "./rows/rotaryCall.js";
-export type { SoftmaxOptions } from "./rows/softmax.js";
 export type { Build } from "./runtime/builds.js";
 export type { WorkerLike } from "./runtime/workerLike.js";
 export type { DataTensor, ElementType, EngineTensor, Float32Tensor, ResultTensor, SyncTensor, TensorLike } from "./call/tensor.js";

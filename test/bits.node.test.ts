@@ -3,7 +3,7 @@ import { ACTIVATIONS, FEATURE_MAPS } from "../src/runtime/abi.generated.js";
 import { createEngine, KVCache } from "headwise";
 import { describe, expect, test, vi } from "vitest";
 import type { BitsCase } from "./bits/case.js";
-import { caseFiles } from "./bits/discover.js";
+import { bitsCases } from "./bits/discover.js";
 import { computeBits, differences, inputsOf, shareEverything } from "./bits/compute.js";
 import { readExpected } from "./bits/expected.js";
 import { hashesOf } from "./bits/hash.js";
@@ -34,9 +34,7 @@ const NO_OPERATIONS: Readonly<Record<string, string>> = {
   "PackedMatrix.dispose": "gives memory back",
 };
 
-const files = caseFiles(import.meta.dirname);
-const modules = await Promise.all(files.map((file) => import(file) as Promise<{ default: readonly BitsCase[] }>));
-const CASES = modules.flatMap((found) => found.default);
+const CASES = await bitsCases(import.meta.dirname);
 const expected = readExpected();
 const open = (): FullEngine => openBuild("simd");
 

@@ -91,8 +91,8 @@ export default [
   },
   {
     rule: "out may be the tensor q itself",
-    find: "result === attention.results.out ? query : undefined",
-    replace: "undefined",
+    find: "result === attention.results.out ? [query] : []",
+    replace: "[]",
   },
   {
     rule: "a call that fails leaves out unchanged: operands are checked after the options are read",

@@ -221,7 +221,7 @@ export default [
   },
   {
     rule: "results of a layer must not overlap its operands",
-    find: "call.close((result) => (result === out ? input : undefined));",
+    find: "call.close((result) => (result === out ? [input] : []));",
     replace: "",
     tests: ERRORS,
   },

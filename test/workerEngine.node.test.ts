@@ -5,9 +5,14 @@ import { type FullWorkerEngine, type ResultTensor, type WorkerTensor } from "hea
 import { hasRelaxedSimd } from "../src/runtime/features.js";
 import { ask } from "../src/workerEngine/ask.js";
 import { CLASSES, type ClassName, factsOf, memberOf } from "../src/workerEngine/methods.js";
+import { bitsCases } from "./bits/discover.js";
 import { descriptors } from "./support/descriptors.js";
 import { bitsIn, busy, here, large, open, openHere, openThere, shared, x } from "./support/workerEngines.js";
+import { recordedCalls } from "./support/recordedCalls.js";
 import { SCENARIOS } from "./support/workerScenarios.js";
+
+/** The calls of the bits cases, by operation. */
+const RECORDED = [...recordedCalls(here, await bitsCases(import.meta.dirname))].filter(([, calls]) => calls.length > 0);
 
 describe("every public method and property", () => {
   const FILES: Readonly<Record<ClassName, string>> = {
@@ -80,11 +85,12 @@ describe("every public method and property", () => {
       ).toBe(true);
   });
 
-  test("has a scenario in support/workerScenarios.ts", () => {
+  test("has a call in a bits case, or a scenario in support/workerScenarios.ts", () => {
     const found = NAMES.filter((type) => type !== "Engine").flatMap((type) =>
       askable(type).map((name) => `${type.replace("Full", "")}.${name}`),
     );
-    expect(Object.keys(SCENARIOS).sort()).toEqual(found.sort());
+    const tried = [...Object.keys(SCENARIOS), ...RECORDED.map(([method]) => `Engine.${method}`)];
+    expect([...new Set(tried)].sort()).toEqual(found.sort());
   });
 
   describe.each(["simd", "relaxed"] as const)("%s", (build) => {
@@ -100,6 +106,15 @@ describe("every public method and property", () => {
     test.each(Object.entries(scenarios))("%s: the bits of an engine here", async (_, scenario) => {
       const expected: unknown = bitsIn(await scenario(one!));
       expect(bitsIn(await scenario(other!))).toEqual(expected);
+    });
+
+    test.each(RECORDED)("%s in bits cases: the bits of an engine here", async (method, calls) => {
+      const run = async (engine: FullWorkerEngine, recorded: unknown[]): Promise<unknown> => {
+        const args = structuredClone(recorded);
+        const result = await (engine as unknown as Record<string, (...all: unknown[]) => unknown>)[method]!(...args);
+        return bitsIn([result, args]); // places lie in the arguments
+      };
+      for (const recorded of calls) expect(await run(other!, recorded)).toEqual(await run(one!, recorded));
     });
 
     test("Engine.dispose: what an engine here does", async () => {

@@ -1,5 +1,5 @@
 /**
- * The structs of calls that process rows one by one: activations, softmax, norms, rotary embeddings.
+ * The structs of calls that process rows one by one.
  *
  * Every field takes 4 bytes; `scripts/abi.mjs` writes their TypeScript side. Addresses are in bytes, strides in elements.
  */

@@ -71,7 +71,7 @@ export function readAttention(call: Call, q: TensorLike, keys: GivenKeys | Cache
   const rows = "lengths" in keys ? undefined : { k: call.numbers("k", keys.k), v: call.numbers("v", keys.v) };
   const shape = rows ? attentionShape(operation, query, rows.k, rows.v, layout) : cachedShape(operation, query, cache!, layout);
   const attention = attentionOn(call, { q: query, k: rows?.k, v: rows?.v }, cache, shape, layout, options);
-  call.close((result) => (result === attention.results.out ? query : undefined));
+  call.close((result) => (result === attention.results.out ? [query] : []));
   return attention;
 }
 

@@ -59,7 +59,7 @@ export function mergeAttention<Out extends Float32Tensor = ResultTensor>(
   const place = (name: "out" | "logSumExp", given: unknown): Operand | undefined =>
     optional(given, (value) => call.place(name, value, first[name].dims, "as in the parts"));
   const results = { out: place("out", returned), logSumExp: place("logSumExp", lsePlace) };
-  call.close((result) => (result === results.out ? first.out : first.logSumExp));
+  call.close((result) => [result === results.out ? first.out : first.logSumExp]);
 
   const out = call.result(results.out, first.out.dims);
   if (out.count > 0) run(call, inputs, out, results.logSumExp, layout);

@@ -61,10 +61,10 @@ export class Call implements CallContext {
    * Ends reading. Checks that no result overlaps another operand, and that no getter has disposed of or detached anything
    * that had been read before. Afterwards none of the caller's code runs until the call is over.
    *
-   * @param mayEqual  the input that a result may overwrite, being the same tensor; if any
+   * @param replaceable  the inputs that a result may overwrite, being the same tensor. Default none
    */
-  close(mayEqual: (result: Operand) => Operand | undefined = () => undefined): void {
-    refuseOverlaps(this.operation, this.operands, mayEqual);
+  close(replaceable: (result: Operand) => readonly Operand[] = () => []): void {
+    refuseOverlaps(this.operation, this.operands, replaceable);
     assertUnchanged(this, this.operands);
   }
 

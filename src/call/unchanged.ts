@@ -20,30 +20,31 @@ export function assertUnchanged(call: CallContext, operands: readonly Operand[])
   }
 }
 
-/** Refuses a result that would overwrite an input in the engine's memory, unless that input is `mayEqual` and the same tensor. */
-function refuseOverlap(operation: string, place: Operand, input: Operand, mayEqual: Operand | undefined): void {
+/** Refuses a result that would overwrite an input in the engine's memory, unless that is `replaceable` and the same tensor. */
+function refuseOverlap(operation: string, place: Operand, input: Operand, replaceable: readonly Operand[]): void {
   if (!overlap(place, input)) return;
-  if (input === mayEqual && input.ptr === place.ptr && haveSameSizes(input.dims, place.dims)) return;
-  const exception = mayEqual ? `; only the tensor "${mayEqual.name}" itself may be overwritten` : "";
+  if (replaceable.includes(input) && input.ptr === place.ptr && haveSameSizes(input.dims, place.dims)) return;
+  const names = replaceable.map(({ name }) => `"${name}"`).join(" or ");
+  const exception = names === "" ? "" : `; only the tensor ${names} itself may be overwritten`;
   throw wrongValue(operation, `"${place.name}" overlaps "${input.name}" in the engine's memory${exception}`);
 }
 
 /**
  * Refuses results of a call that overlap one another, or its inputs in the engine's memory.
  *
- * @param mayEqual  the input that a result may overwrite, being the same tensor; if any
+ * @param replaceable  the inputs that a result may overwrite, being the same tensor
  */
 export function refuseOverlaps(
   operation: string,
   operands: readonly Operand[],
-  mayEqual: (result: Operand) => Operand | undefined,
+  replaceable: (result: Operand) => readonly Operand[],
 ): void {
   for (const result of operands) {
     if (!result.isResult) continue;
     for (const other of operands) {
       if (other === result) continue;
       if (other.isResult) refuseSharedPlace(operation, result, other);
-      else if (result.tensor) refuseOverlap(operation, result, other, mayEqual(result));
+      else if (result.tensor) refuseOverlap(operation, result, other, replaceable(result));
     }
   }
 }

@@ -15,6 +15,10 @@ import { rotary, type RotaryOptions, rotaryTables, type RotaryTablesOptions } fr
 import { softmax, type SoftmaxOptions } from "../rows/softmax.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 
+// What its methods take, for the callers' own types.
+export type { ActivateOptions, CreateMultiHeadAttention, FeatureFunction, LayerNormOptions, LinearAttentionStateOptions };
+export type { LinearOptions, MatmulOptions, RmsNormOptions, RotaryOptions, RotaryTablesOptions, SoftmaxOptions, WeightLayout };
+
 /**
  * Attention, and the operations that models need around it; made by `createEngine({ operations: "all" })` or `createEngineSync`.
  * Lives in its own module so that callers who only need attention don't download it.

@@ -15,8 +15,8 @@ export type PackagedBuild = "simd" | "relaxed" | "wide";
 /** Options of `createEngine`. */
 export interface EngineOptions {
   /**
-   * The engine's operations: "attention", with its caches, or "all", which loads a second module with matrix products, softmax,
-   * norms, activations, rotary embeddings, linear attention and the multi-head layer. Default "attention".
+   * The engine's operations: "attention", with its caches, or "all", which loads a second module with everything else that
+   * `FullEngine` offers. Default "attention".
    */
   operations?: "attention" | "all" | undefined;
   /**

@@ -124,7 +124,7 @@ export function readLinearCall(
   const out = optional(returned, (value) =>
     call.place("out", value, outDims, `[batch, seq, heads, valueDim] in layout "${layout}"`),
   );
-  call.close(() => q);
+  call.close(() => [q]);
   return {
     call,
     config,

@@ -93,7 +93,7 @@ export function readMultiHeadCall(
     call.place("averageWeights", place, [...leading, seqLen, keyRows], `${rank === 2 ? "" : "batch, "}seqLen, kvLen`),
   );
 
-  call.close((result) => (result === out ? input : undefined));
+  call.close((result) => (result === out ? [input] : []));
   stored?.assertUnchanged();
   return {
     call,

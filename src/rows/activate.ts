@@ -38,7 +38,7 @@ export function activate<Out extends Float32Tensor = ResultTensor>(
   const gate = optional(gateOption, (value) => call.numbers("gate", value));
   if (gate) expectDims(ACTIVATE.name, gate, input.dims, "as x");
   const place = optional(returned, (value) => call.place("out", value, input.dims, "as x"));
-  call.close(() => input);
+  call.close(() => [input]);
 
   const out = call.result(place, input.dims);
   if (out.count === 0) return handBack(returned, out);

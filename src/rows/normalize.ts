@@ -75,7 +75,7 @@ function normalize<Out extends Float32Tensor>(
   const weight = optional(weightOption, (value) => read("weight", value));
   const bias = descriptor === RMS_NORM ? undefined : optional(biasOption, (value) => read("bias", value));
   const place = optional(returned, (value) => call.place("out", value, input.dims, "as x"));
-  call.close(() => input);
+  call.close(() => [input]);
 
   const out = call.result(place, input.dims);
   const isCentered = descriptor === LAYER_NORM;

@@ -62,7 +62,7 @@ export function rotary<Out extends Float32Tensor = ResultTensor>(
   const config = readRotary(call, { base, rotaryDim, interleaved, tables }, headDim);
   const angleRows = readAngleRows(operation, { offset, positions, inverse }, { batchSize, seqLen, numHeads }, config);
   const place = optional(returned, (value) => call.place("out", value, input.dims, "as x"));
-  call.close(() => input);
+  call.close(() => [input]);
 
   const out = call.result(place, input.dims);
   if (input.count > 0) {

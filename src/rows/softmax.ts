@@ -60,7 +60,7 @@ export function softmax<Out extends Float32Tensor = ResultTensor>(
   const mask = optional(maskOption, (value) => read(call.mask("mask", value)));
   const bias = optional(biasOption, (value) => read(call.numbers("bias", value)));
   const place = optional(returned, (value) => call.place("out", value, input.dims, "as x"));
-  call.close(() => input);
+  call.close(() => [input]);
 
   const { dims, count } = input;
   const out = call.result(place, dims);
