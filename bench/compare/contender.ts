@@ -1,8 +1,5 @@
-/** One of the two engines, and its calls. */
+/** One of the two engines. */
 import type { createEngine, Engine, PackagedBuild } from "headwise";
-import { type ResidentCall, residentCall } from "../context.js";
-import { inputsOf } from "../data.js";
-import { type AttentionShape, optionsOf } from "../shapes.js";
 
 export interface Contender {
   readonly engine: Engine;
@@ -10,9 +7,6 @@ export interface Contender {
   /** What differs from the request. */
   readonly note?: string;
 }
-
-/** Arrays copied in and out at each call, or inputs and result in the engine's memory. */
-export type Io = "copy" | "resident";
 
 /** Opens an engine; versions without threads run on one. */
 export async function open(create: typeof createEngine, build: PackagedBuild, threads: number | undefined): Promise<Contender> {
@@ -25,12 +19,4 @@ export async function open(create: typeof createEngine, build: PackagedBuild, th
   const { threads: running, threadsReason } = engine.info;
   if (running === threads) return { engine, threads };
   return { engine, threads: running, note: `runs on ${running} of ${threads} threads: ${threadsReason}` };
-}
-
-/** The same call of the shape, again and again. */
-export function prepare(engine: Engine, shape: AttentionShape, io: Io): ResidentCall {
-  if (io === "resident") return residentCall(engine, shape);
-  const { q, k, v } = inputsOf(shape);
-  const options = optionsOf(shape);
-  return { run: () => engine.scaledDotProductAttention(q, k, v, options), dispose: () => undefined };
 }

@@ -1,10 +1,7 @@
-/** Two engines on one shape: both are checked, then they alternate, so that other load on the machine affects both equally. */
+/** Two engines on one call: both are checked, then they alternate, so that other load on the machine affects both equally. */
 import type { Engine } from "headwise";
-import { checkedError } from "../correctness.js";
-import { inputsOf } from "../data.js";
 import { measureRounds, summarise, type Timing } from "../measure.js";
-import { type AttentionShape, optionsOf } from "../shapes.js";
-import { type Io, prepare } from "./contender.js";
+import type { Answer, ComparedCall, Io } from "./calls.js";
 
 export interface Pair<T> {
   readonly ref: T;
@@ -31,9 +28,9 @@ const WARM_UP = 6;
 /** Reports progress, and lets signals be handled. */
 type Step = (text: string) => Promise<void>;
 
-export async function duel(engines: Pair<Engine>, shape: AttentionShape, io: Io, rounds: number, step: Step): Promise<Row> {
-  const parity = await check(engines, shape, step);
-  const [ref, tree] = [prepare(engines.ref, shape, io), prepare(engines.tree, shape, io)];
+export async function duel(engines: Pair<Engine>, call: ComparedCall, rounds: number, step: Step): Promise<Row> {
+  const parity = await check(engines, call, step);
+  const [ref, tree] = [call.prepare(engines.ref), call.prepare(engines.tree)];
   const samples: Pair<number[]> = { ref: [], tree: [] };
   const ratios: number[] = [];
   const calls = [ref.run, tree.run];
@@ -50,8 +47,8 @@ export async function duel(engines: Pair<Engine>, shape: AttentionShape, io: Io,
 
   const { median, spread } = summarise(ratios);
   return {
-    shape: shape.name,
-    io,
+    shape: call.shape,
+    io: call.io,
     milliseconds: { ref: summarise(samples.ref), tree: summarise(samples.tree) },
     ratio: { median, spread },
     verdict: spread[1] < 1 ? "faster" : spread[0] > 1 ? "slower" : "same",
@@ -62,22 +59,23 @@ export async function duel(engines: Pair<Engine>, shape: AttentionShape, io: Io,
 /** Compares both with the reference and with each other. */
 async function check(
   engines: Pair<Engine>,
-  shape: AttentionShape,
+  call: ComparedCall,
   step: Step,
 ): Promise<Pick<Row, "error" | "differing" | "elements">> {
   await step("checks REF");
-  const ofRef = errorOf("REF", engines.ref, shape);
+  const ref = answerOf("REF", engines.ref, call);
   await step("checks the working tree");
-  const error = { ref: ofRef, tree: errorOf("the working tree", engines.tree, shape) };
-  await step("compares bits");
-  const { q, k, v } = inputsOf(shape);
-  const [ref, tree] = [engines.ref, engines.tree].map((engine) => engine.scaledDotProductAttention(q, k, v, optionsOf(shape)).data);
-  return { error, differing: countDiffering(ref!, tree!), elements: ref!.length };
+  const tree = answerOf("the working tree", engines.tree, call);
+  return {
+    error: { ref: ref.error, tree: tree.error },
+    differing: countDiffering(ref.data, tree.data),
+    elements: ref.data.length,
+  };
 }
 
-function errorOf(name: string, engine: Engine, shape: AttentionShape): number {
+function answerOf(name: string, engine: Engine, call: ComparedCall): Answer {
   try {
-    return checkedError(engine, shape);
+    return call.check(engine);
   } catch (cause) {
     throw new Error(`${name}: ${(cause as Error).message}`, { cause });
   }

@@ -5,15 +5,11 @@ import { setImmediate } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import * as tree from "headwise";
 import { printTable, progress } from "../print.js";
-import { type AttentionShape, SMALL_CALLS } from "../shapes.js";
-import { type Contender, type Io, open } from "./contender.js";
+import { type Contender, open } from "./contender.js";
 import { duel, type Pair, type Row } from "./duel.js";
 import { commitOf, describeWorkingTree } from "./git.js";
 import { type Options, readOptions, USAGE } from "./options.js";
 import { buildCommit } from "./worktree.js";
-
-/** In small calls the overhead around the arithmetic dominates. */
-const ioOf = (shape: AttentionShape): Io => (SMALL_CALLS.includes(shape) ? "copy" : "resident");
 
 /** The build that an engine chooses on this host. */
 async function bestBuild(): Promise<tree.PackagedBuild> {
@@ -23,15 +19,15 @@ async function bestBuild(): Promise<tree.PackagedBuild> {
   return build === "relaxed" ? "relaxed" : "simd";
 }
 
-async function race(contenders: Pair<Contender>, { shapes, rounds }: Options): Promise<Row[]> {
+async function race(contenders: Pair<Contender>, { calls, rounds }: Options): Promise<Row[]> {
   const engines = { ref: contenders.ref.engine, tree: contenders.tree.engine };
   const rows: Row[] = [];
-  for (const shape of shapes) {
+  for (const call of calls) {
     const step = async (text: string): Promise<void> => {
-      progress(`${shape.name}: ${text}`);
+      progress(`${call.shape}: ${text}`);
       await setImmediate();
     };
-    rows.push(await duel(engines, shape, ioOf(shape), rounds, step));
+    rows.push(await duel(engines, call, rounds, step));
   }
   progress("");
   return rows;

@@ -1,13 +1,13 @@
 /** The options of the command line. */
 import { parseArgs } from "node:util";
 import type { PackagedBuild } from "headwise";
-import { type AttentionShape, FORWARD, SMALL_CALLS } from "../shapes.js";
+import { CALLS, type ComparedCall } from "./calls.js";
 
 export const USAGE = `npm run bench:compare -- REF [options]
 
   REF            the commit to compare the working tree with, such as HEAD, main~3 or v0.1.0
 
-  --only TEXT    shapes whose name contains the text, such as "1024" or "causal"
+  --only TEXT    calls whose shape contains the text, such as "1024", "causal" or "decode"
   --build NAME   simd or relaxed; default: what an engine chooses on this host
   --threads N    threads of each engine; default 1
   --rounds N     rounds in which both are timed; default 20
@@ -20,14 +20,12 @@ called faster or slower than itself: run it more than once before you believe a 
 export interface Options {
   /** As it was given. */
   readonly ref: string;
-  readonly shapes: readonly AttentionShape[];
+  readonly calls: readonly ComparedCall[];
   readonly build: PackagedBuild | undefined;
   readonly threads: number | undefined;
   readonly rounds: number;
   readonly json: boolean;
 }
-
-const SHAPES: readonly AttentionShape[] = [...SMALL_CALLS, ...FORWARD];
 
 const count = (name: string, text: string): number => {
   const value = Number(text);
@@ -56,12 +54,12 @@ export function readOptions(): Options | undefined {
   const [ref, ...others] = positionals;
   if (ref === undefined || others.length > 0) throw new TypeError(`one REF is needed, got ${positionals.join(" ") || "none"}`);
   if (build !== undefined && build !== "simd" && build !== "relaxed") throw new TypeError(`--build ${build}: not simd or relaxed`);
-  const shapes = SHAPES.filter(({ name }) => name.includes(only));
-  if (shapes.length === 0)
-    throw new TypeError(`--only ${only}: no shape has that in its name (${SHAPES.map(({ name }) => name).join(", ")})`);
+  const calls = CALLS.filter(({ shape }) => shape.includes(only));
+  if (calls.length === 0)
+    throw new TypeError(`--only ${only}: no shape has that in its name (${CALLS.map(({ shape }) => shape).join(", ")})`);
   return {
     ref,
-    shapes,
+    calls,
     build,
     json,
     threads: threads === undefined ? undefined : count("threads", threads),

@@ -1,60 +1,14 @@
 /** One new token on a cache, against a plain read loop over the bytes of its keys and values. */
-import type { Engine, EngineTensor, KVCache } from "headwise";
-import { scaledDotProductAttention as reference } from "headwise/reference";
 import { measureAgainst, readProbe } from "../ceilings/ceilings.js";
 import { type Context, openEngine, type Row, type Section, timingCells } from "../context.js";
-import { TOLERANCE } from "../correctness.js";
-import { normal, type Tensor } from "../data.js";
+import { CACHE_TYPES, type CacheType, decodingOf } from "../decoding.js";
 import { gigaPerSecond } from "../measure.js";
 import { areInstalled, raceOn } from "../rivals.js";
 import { DECODE, DECODE_ROWS, type DecodeShape } from "../shapes.js";
 
-/** Random keys; longer caches repeat them, which does not change the result. */
-const PERIOD = 512;
-
-const DTYPES = ["float32", "int8"] as const;
-type CacheType = (typeof DTYPES)[number];
-
-/** Absolute, for values of about 1: several times the error of rounding to 127 steps. */
-const INT8_TOLERANCE = 0.02;
-
 /** Of keys and values, with their scales. */
 const cachedBytes = ({ numKvHeads, headDim, kvLen }: DecodeShape, dtype: CacheType): number =>
   2 * numKvHeads * kvLen * (dtype === "int8" ? headDim + 4 : 4 * headDim);
-
-interface Decoding {
-  readonly run: () => EngineTensor;
-  /** Largest absolute error of the result. */
-  readonly error: number;
-  readonly dispose: () => void;
-}
-
-function decodingOf(engine: Engine, { numHeads, numKvHeads, headDim, kvLen }: DecodeShape, dtype: CacheType): Decoding {
-  const place = ({ data, dims }: Tensor): EngineTensor<"float32"> => {
-    const tensor = engine.tensor(dims);
-    tensor.data.set(data);
-    return tensor;
-  };
-  const period = Math.min(PERIOD, kvLen);
-  const [k, v] = [normal([1, period, numKvHeads, headDim], 2), normal([1, period, numKvHeads, headDim], 3)];
-  const q = normal([1, 1, numHeads, headDim], 1);
-  const cache: KVCache = engine.createKVCache({ numKvHeads, headDim, capacity: kvLen, dtype });
-  for (let key = 0; key < kvLen; key += period) cache.append(k, v);
-  const [query, out] = [place(q), engine.tensor(q.dims)];
-
-  cache.attend(query, { out });
-  const truth = reference(q, k, v);
-  const error = truth.data.reduce((largest, value, index) => Math.max(largest, Math.abs(value - out.data[index]!)), 0);
-  const tolerance = dtype === "int8" ? INT8_TOLERANCE : TOLERANCE * Math.sqrt(kvLen / period); // rounding errors add up like a random walk
-  if (!(error <= tolerance)) throw new Error(`decode: error ${error}, no speed is reported on a wrong result`);
-  return {
-    run: () => cache.attend(query, { out }),
-    error,
-    dispose: () => {
-      for (const held of [cache, query, out]) held.dispose();
-    },
-  };
-}
 
 const RIVALS = ["onnxruntime-node", "onnxruntime-web", "LiteRT.js", "jax-js", "plain JavaScript"];
 
@@ -95,7 +49,7 @@ export default {
       const engines = await Promise.all(counts.map(async (count) => openEngine(build, count)));
       for (const shape of DECODE.filter(({ name }) => wants(name))) {
         const medians = new Map<number, number>(); // of float32, by threads
-        for (const dtype of DTYPES) {
+        for (const dtype of CACHE_TYPES) {
           progress(`${build} decode ${shape.name} ${dtype}`);
           const bytes = cachedBytes(shape, dtype);
           const decodings = engines.map((engine) => decodingOf(engine, shape, dtype));
