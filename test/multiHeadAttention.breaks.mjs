@@ -1,7 +1,7 @@
 // The multi-head layer. See scripts/breaks.mjs.
 
 const PARITY = ["multiHeadAttention"];
-const PROPERTIES = ["multiHeadProperties"];
+const PROPERTIES = ["multiHeadProperties", "multiHeadCache"];
 const ERRORS = ["multiHeadErrors"];
 const TORCH = ["torchStateDict"];
 

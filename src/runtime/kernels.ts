@@ -1,4 +1,7 @@
-/** Kernels whose work threads share, `op(params, workspace, first, end)`, and the functions that go with them. */
+/**
+ * Kernels whose work threads share, `op(params, workspace, first, end)`, and the functions that go with them: `opUnits` for all,
+ * `opWorkspaceBytes` and `opPlace` for kernels that need workspaces.
+ */
 import { type KernelFunctions, SHARED_KERNELS, type SharedKernel } from "./abi.generated.js";
 
 /** The exports of a module. */
@@ -6,7 +9,7 @@ export type Kernels = KernelFunctions & { readonly memory: WebAssembly.Memory };
 
 type Beside = Readonly<Record<string, ((params: number, workspace?: number) => number) | undefined>>;
 
-/** By kernel, so that no call joins strings: opUnits counts units, opWorkspaceBytes and opPlace are where threads need workspaces. */
+/** The names of those functions by kernel, so that no call joins strings. */
 const named = (suffix: string): Readonly<Record<string, string>> =>
   Object.fromEntries(SHARED_KERNELS.map((kernel) => [kernel, kernel + suffix]));
 const UNITS = named("Units");

@@ -1,6 +1,6 @@
 /** Multi-head layers for tests: parameters by seed, and checks of results. */
 import { expect } from "vitest";
-import type { FullEngine, MultiHeadAttentionConfig, MultiHeadForwardOptions } from "headwise";
+import type { Float32Tensor, FullEngine, MultiHeadAttentionConfig, MultiHeadForwardOptions } from "headwise";
 import {
   multiHeadAttention as reference,
   type ReferenceMultiHeadOptions,
@@ -217,3 +217,28 @@ export function checkLayer(
   });
   expectParity("averageWeights", found.averageWeights.data, truth.averageWeights.data, naiveAverage);
 }
+
+/** Grouped heads of odd sizes. */
+export const GROUPED: MultiHeadAttentionConfig = { embedDim: 20, numHeads: 6, numKvHeads: 3, headDim: 7, valueDim: 5 };
+
+/** Rows `from` to `to` − 1 of each sequence. */
+export function cut({ data, dims }: Float32Tensor, from: number, to: number): TestTensor {
+  const [batch, rows, channels] = dims as [number, number, number];
+  const parts = Array.from({ length: batch }, (_, b) => [
+    ...data.subarray((b * rows + from) * channels, (b * rows + to) * channels),
+  ]);
+  return { data: Float32Array.from(parts.flat()), dims: [batch, to - from, channels] };
+}
+
+/** One sequence of a batch. */
+export const sequenceOf = ({ data, dims }: Float32Tensor, index: number): TestTensor => {
+  const size = dims[1]! * dims[2]!;
+  return { data: data.slice(index * size, (index + 1) * size), dims: [1, dims[1]!, dims[2]!] };
+};
+
+export const concatenated = (...tensors: (TestTensor | undefined)[]): TestTensor => {
+  const data = Float32Array.from(tensors.flatMap((tensor) => [...tensor!.data]));
+  const [first] = tensors as [TestTensor];
+  const dims = first.dims.length === 1 ? [data.length] : [data.length / first.dims[1]!, first.dims[1]!];
+  return { data, dims };
+};
