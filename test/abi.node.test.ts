@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KVCache } from "headwise";
 import { generate, hashOf, readAbi } from "../scripts/abi.mjs";
 import { Engine } from "../src/engine/engine.js";
-import { openRuntime, readOptions } from "../src/engine/openEngine.js";
+import { openGiven, readOptions } from "../src/engine/openEngine.js";
+import { answerAtOnce, take } from "../src/runtime/steps.js";
 import * as attentionAbi from "../src/runtime/abi.generated.js";
 import * as fullAbi from "../src/runtime/fullAbi.generated.js";
 import { instantiate } from "../src/runtime/instantiate.js";
@@ -44,8 +45,8 @@ function sections(bytes: Uint8Array): number[] {
 }
 
 onEveryBuild((build) => {
-  const module = new WebAssembly.Module(withMemory("test", binaryOf(build), "unshared"));
-  const instance = instantiate("test", binaryOf(build), 2 ** 16, 2 ** 20);
+  const module = new WebAssembly.Module(withMemory("test", binaryOf(build), false));
+  const instance = instantiate("test", binaryOf(build), { initialBytes: 2 ** 16, maximumBytes: 2 ** 20 });
 
   test("exports exactly the functions of assembly/index.ts and the memory", () => {
     expect(exportsOf(binaryOf(build))).toEqual(withMemoryOf(abi.functions));
@@ -57,7 +58,7 @@ onEveryBuild((build) => {
     expect(exportsOf(bytes)).toEqual(withMemoryOf(abi.attentionFunctions));
     expect(Object.keys(abi.functions)).toEqual(expect.arrayContaining(Object.keys(abi.attentionFunctions)));
     expect(exportsOf(bytes)).not.toContain("matmul");
-    const engine = new Engine(openRuntime("test", readOptions("test", {}), bytes).runtime); // passes the self-test
+    const engine = new Engine(take(openGiven("test", readOptions("test", {}), bytes), answerAtOnce).runtime); // passes the self-test
     expect(engine.info.build).toBe(build);
     if (build === "wide") expect(engine.info.wideSpeedup).toBeGreaterThan(0);
     const rows = normal([1, 3, 1, 4], 1);
@@ -70,7 +71,7 @@ onEveryBuild((build) => {
       expect(largestError(cache.attend(rows).data, out.data)).toBeLessThan(dtype === "int8" ? 0.05 : 1e-6);
       expect(KVCache.restore(engine, cache.serialize()).length).toBe(3);
     }
-    expect(() => openRuntime("test", readOptions("test", { operations: "all" }), bytes)).toThrow(
+    expect(() => take(openGiven("test", readOptions("test", { operations: "all" }), bytes), answerAtOnce)).toThrow(
       new RangeError('test: "wasm" holds only the kernels of attention, but "operations" asks for "all"'),
     );
   });
@@ -88,7 +89,7 @@ onEveryBuild((build) => {
 
   test("has no start function: instantiating it changes nothing but its static data, which begin at 1024", () => {
     expect(sections(binaryOf(build))).not.toContain(START_SECTION);
-    const { memory, kernels } = instantiate("test", binaryOf(build), 2 ** 16, 2 ** 20);
+    const { memory, kernels } = instantiate("test", binaryOf(build), { initialBytes: 2 ** 16, maximumBytes: 2 ** 20 });
     expect(memory.u8.subarray(0, 1024).every((byte) => byte === 0)).toBe(true);
     expect(memory.u8.subarray(kernels.heapBase()).every((byte) => byte === 0)).toBe(true);
   });
@@ -98,7 +99,7 @@ onEveryBuild((build) => {
   });
 
   test("has room before the tensors for any struct of a call, and for a second one", () => {
-    const runtime = new Runtime(instance, 2 ** 20);
+    const runtime = new Runtime(instance);
     const first = runtime.arena.allocate("test", 4);
     for (const [struct, fields] of Object.entries(abi.structs)) {
       const bytes = 4 * Object.keys(fields).length;
@@ -114,10 +115,10 @@ onEveryBuild((build) => {
 
   test("is compiled for shared memory; unsharing changes one byte", () => {
     const shared = binaryOf(build);
-    const unshared = withMemory("test", shared, "unshared");
+    const unshared = withMemory("test", shared, false);
     const differing = [...shared.keys()].filter((index) => shared[index] !== unshared[index]);
     expect(differing.map((index) => [shared[index], unshared[index]])).toEqual([[3, 1]]);
-    expect(Buffer.compare(withMemory("test", unshared, "shared"), shared)).toBe(0);
+    expect(Buffer.compare(withMemory("test", unshared, true), shared)).toBe(0);
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 16, shared: true });
     expect(() => new WebAssembly.Instance(new WebAssembly.Module(shared), { env: { memory } })).not.toThrow();
     expect(instance.memory.buffer).toBeInstanceOf(ArrayBuffer);
@@ -208,7 +209,7 @@ test("the kernels read what a generated writer writes to a struct, and constants
 
 test("a module of another ABI is refused", async () => {
   const binary = await compile("export function abiHash(): u32 { return 4000000000; }");
-  expect(() => instantiate("test", binary, 2 ** 16, 2 ** 20)).toThrow(
+  expect(() => instantiate("test", binary, { initialBytes: 2 ** 16, maximumBytes: 2 ** 20 })).toThrow(
     new RangeError(
       `test: "wasm" is not a kernel module of this version of headwise: the hash of its ABI is 4000000000, expected ${generated.ABI_HASH}`,
     ),

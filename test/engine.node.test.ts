@@ -6,7 +6,8 @@ import type { AddressInfo } from "node:net";
 import { expect, test, vi } from "vitest";
 import { createEngine } from "headwise";
 import { Engine } from "../src/engine/engine.js";
-import { type Opened, openFirst, readOptions } from "../src/engine/openEngine.js";
+import { type LoadRequest, openPackaged, readOptions } from "../src/engine/openEngine.js";
+import { answerAtOnce, type HostRequest, take } from "../src/runtime/steps.js";
 import * as features from "../src/runtime/features.js";
 import { VERSION } from "../src/engine/version.js";
 import { expectSameBits, parseShape, randomInputs } from "./support/attention.js";
@@ -22,11 +23,14 @@ const expectWorking = (engine: Engine) => {
 test("a build that fails its self-test is replaced by the next, and info reports it", () => {
   const probe = vi.spyOn(features, "hasRelaxedSimd").mockReturnValue(true);
   try {
-    const opening = openFirst("createEngine", readOptions("createEngine", {}));
-    expect(opening.next(new Uint8Array())).toEqual({ done: false, value: "relaxed" });
-    expect(opening.next(corruptedBinary())).toEqual({ done: false, value: "simd" });
-    const last = opening.next(binaryOf("simd"));
-    const { runtime, reasons } = last.value as Opened;
+    const tried: string[] = [];
+    const answer = (request: HostRequest | LoadRequest): unknown => {
+      if (request.kind !== "load") return answerAtOnce(request);
+      tried.push(request.build);
+      return request.build === "relaxed" ? corruptedBinary() : binaryOf("simd");
+    };
+    const { runtime, reasons } = take(openPackaged("createEngine", readOptions("createEngine", {})), answer);
+    expect(tried).toEqual(["relaxed", "simd"]);
     const engine = new Engine(runtime, reasons);
     expect(engine.info.buildReason).toBe('createEngine: build "simd" failed its self-test: causal attention gave wrong numbers');
     expectWorking(engine);

@@ -3,7 +3,8 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createEngine } from "headwise";
 import { createEngineSync } from "headwise/sync";
 import type { Engine } from "../src/engine/engine.js";
-import { openFirst, readOptions } from "../src/engine/openEngine.js";
+import { type LoadRequest, openPackaged, readOptions } from "../src/engine/openEngine.js";
+import { answerAtOnce, type HostRequest, take } from "../src/runtime/steps.js";
 import { hasRelaxedSimd, hasSimd } from "../src/runtime/features.js";
 import { Runtime } from "../src/runtime/runtime.js";
 import { instantiate } from "../src/runtime/instantiate.js";
@@ -42,9 +43,10 @@ describe("build", () => {
   test("an explicitly named build that fails its self-test throws", async () => {
     const message = 'createEngine: build "simd" failed its self-test: causal attention gave wrong numbers';
     await expect(createEngine({ wasm: corruptedBinary() })).rejects.toThrow(new Error(message));
-    const opening = openFirst("createEngine", readOptions("createEngine", { build: "simd" }));
-    opening.next(new Uint8Array());
-    expect(() => opening.next(corruptedBinary())).toThrow(new Error(message));
+    const answer = (request: HostRequest | LoadRequest): unknown =>
+      request.kind === "load" ? corruptedBinary() : answerAtOnce(request);
+    const steps = openPackaged("createEngine", readOptions("createEngine", { build: "simd" }));
+    expect(() => take(steps, answer)).toThrow(new Error(message));
   });
 });
 
@@ -76,7 +78,7 @@ describe("wasm", () => {
       /^createEngine: "wasm" could not be fetched from http:\/\/127.0.0.1:9\/x.wasm \(/,
     );
     await expect(createEngine({ wasm: binaryOf("simd").slice(0, 500) })).rejects.toThrow(
-      /^createEngine: the kernels do not compile on this host \(WebAssembly.Module\(\): /,
+      /^createEngine: "wasm" does not compile on this host \(.*: /,
     );
     await expect(createEngine({ wasm: imports })).rejects.toThrow(/^createEngine: "wasm" does not link as a kernel module \(/);
   });
@@ -94,13 +96,15 @@ describe("wasm", () => {
       "Refused to create a WebAssembly object because 'unsafe-eval' or 'wasm-unsafe-eval' is not an allowed source of script in the following Content Security Policy directive",
     ],
   ])("under a policy that forbids compiling names the directive, as %s reports it", async (_, name, message) => {
-    const compile = vi.spyOn(WebAssembly, "Module").mockImplementation(function () {
-      throw Object.assign(new Error(message), { name });
+    const refusal = Object.assign(new Error(message), { name });
+    const later = vi.spyOn(WebAssembly, "compile").mockRejectedValue(refusal);
+    const atOnce = vi.spyOn(WebAssembly, "Module").mockImplementation(function () {
+      throw refusal;
     });
-    onTestFinished(() => compile.mockRestore());
-    await expect(createEngine()).rejects.toThrow(
-      new Error(`createEngine: the page's Content-Security-Policy must allow 'wasm-unsafe-eval' in script-src (${message})`),
-    );
+    onTestFinished(() => [later, atOnce].forEach((spy) => spy.mockRestore()));
+    const problem = `the page's Content-Security-Policy must allow 'wasm-unsafe-eval' in script-src (${message})`;
+    await expect(createEngine()).rejects.toThrow(new Error(`createEngine: ${problem}`));
+    expect(() => createEngineSync()).toThrow(new Error(`createEngineSync: ${problem}`));
   });
 
   test("of a build other than the named one, or that is not a kernel module, is refused", async () => {
@@ -150,7 +154,7 @@ describe("info", () => {
 });
 
 test("the self-test passes on good kernels and names what bad ones got wrong", () => {
-  const runtime = (wasm: BufferSource) => new Runtime(instantiate("test", wasm, 2 ** 20, 2 ** 22), 2 ** 22);
+  const runtime = (wasm: BufferSource) => new Runtime(instantiate("test", wasm, { initialBytes: 2 ** 20, maximumBytes: 2 ** 22 }));
   expect(selfTest(runtime(binaryOf("simd")))).toBeUndefined();
   expect(selfTest(runtime(corruptedBinary()))).toBe("causal attention gave wrong numbers");
 });

@@ -39,7 +39,7 @@ function sweep(
 const bitsOf = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0]!;
 
 onEveryBuild((build) => {
-  const instance = instantiate("test", binaryOf(build), 2 ** 20, 2 ** 20);
+  const instance = instantiate("test", binaryOf(build), { initialBytes: 2 ** 20, maximumBytes: 2 ** 20 });
   const exponentials: Kernel = ({ kernels }, bytes) => kernels.exponentials(PTR, bytes, 0);
   const softcap: Kernel = ({ kernels }, bytes) => kernels.softcapRow(PTR, bytes, 1);
   const step = build === "debug" ? 8191 : 1021;

@@ -13,7 +13,7 @@ const PANEL = 8;
 
 /** The projections of a seed [heads, features, headDim], as the kernels draw them. */
 function projectionsOf(seed: number, heads: number, features: number, headDim: number) {
-  const { kernels, memory } = instantiate("test", binaryOf("simd"), 2 ** 24, 2 ** 24);
+  const { kernels, memory } = instantiate("test", binaryOf("simd"), { initialBytes: 2 ** 24, maximumBytes: 2 ** 24 });
   const data = new Float32Array(heads * features * headDim);
   for (let head = 0; head < heads; head++) {
     kernels.randomProjections(PTR, seed, head, features, headDim);

@@ -268,7 +268,7 @@ describe("workers that do not start", () => {
 
   test("a module for unshared memory", async () => {
     const { withMemory } = await import("../src/runtime/memorySharing.js");
-    const module = new WebAssembly.Module(withMemory("test", binaryOf("simd"), "unshared"));
+    const module = new WebAssembly.Module(withMemory("test", binaryOf("simd"), false));
     const engine = await open({ threads: 2, wasm: module });
     expect(engine.info).toMatchObject({
       threads: 1,
@@ -276,7 +276,7 @@ describe("workers that do not start", () => {
     });
     expectSameBits(attend(engine), truth, "unshared");
 
-    const shared = await open({ threads: 2, wasm: withMemory("test", binaryOf("simd"), "unshared") });
+    const shared = await open({ threads: 2, wasm: withMemory("test", binaryOf("simd"), false) });
     expect(shared.info, "its bytes can be made to share").toMatchObject({ threads: 2, threadsReason: undefined });
     expectSameBits(attend(shared), truth, "unshared bytes");
   });

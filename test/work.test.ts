@@ -18,7 +18,7 @@ const HEAD_DIM = 8;
 onEveryBuild((build) => {
   /** Floats that one call writes beyond its inputs and its output. */
   function written(seqLen: number, kvLen: number, options: AttentionOptions): number {
-    const runtime = new Runtime(instantiate("test", binaryOf(build), BYTES, BYTES), BYTES);
+    const runtime = new Runtime(instantiate("test", binaryOf(build), { initialBytes: BYTES, maximumBytes: BYTES }));
     const [q, k, v] = [normal([seqLen, HEAD_DIM], 1), normal([kvLen, HEAD_DIM], 2), normal([kvLen, HEAD_DIM], 3)];
     const { i32 } = runtime.memory;
     i32.fill(PATTERN);

@@ -39,7 +39,7 @@ const ceilingsOf = (build: PackagedBuild): Ceilings =>
 /** Multiply-adds at full speed; the fastest probe counts. */
 export function peakProbes(build: PackagedBuild): Probe[] {
   const { multiplyAdds } = ceilingsOf(build);
-  const { kernels } = instantiate("ceilings", binaryOf(build), 2 ** 17, 2 ** 17);
+  const { kernels } = instantiate("ceilings", binaryOf(build), { initialBytes: 2 ** 17, maximumBytes: 2 ** 17 });
   const q = 2 ** 15;
   const k = q + 2 ** 14;
   const scores = k + 2 ** 15;

@@ -23,7 +23,7 @@ interface Stage extends Probe {
 /** The stages of one head. */
 function stagesOf(build: PackagedBuild): Stage[] {
   const bytes = 2 ** 23;
-  const { kernels, memory } = instantiate("bench", binaryOf(build), bytes, bytes);
+  const { kernels, memory } = instantiate("bench", binaryOf(build), { initialBytes: bytes, maximumBytes: bytes });
   const rows = STRIP_ROWS[build];
   const strips = Math.ceil(seqLen / rows);
   const [operand, panels, queries, scores, accumulators, rowTable] = [1, 2, 3, 4, 5, 6].map((index) => index * 2 ** 20) as [

@@ -2,12 +2,14 @@
 import { describe, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import { Engine, type EngineReasons } from "./engine.js";
 import type { FullEngine } from "./fullEngine.js";
+import { answerLater, type HostRequest, takeAsync } from "../runtime/steps.js";
 import {
   type EngineOptions,
+  type LoadRequest,
   moduleOrBytes,
   type Opened,
-  openFirst,
-  openRuntime,
+  openGiven,
+  openPackaged,
   type PackagedBuild,
   type Plan,
   readOptions,
@@ -39,12 +41,10 @@ export async function makePlanned(
 }
 
 async function open(operation: string, plan: Plan, load: LoadKernels): Promise<Opened> {
-  if (plan.wasm !== undefined) return openRuntime(operation, plan, await fetchWasm(operation, plan.wasm));
-
-  const opening = openFirst(operation, plan);
-  let step = opening.next(new Uint8Array());
-  while (!step.done) step = opening.next(await load(step.value, plan));
-  return step.value;
+  if (plan.wasm !== undefined) return takeAsync(openGiven(operation, plan, await fetchWasm(operation, plan.wasm)), answerLater);
+  const answer = (request: HostRequest | LoadRequest): Promise<unknown> =>
+    request.kind === "load" ? load(request.build, plan) : answerLater(request);
+  return takeAsync(openPackaged(operation, plan), answer);
 }
 
 /** Starts workers if some are wanted and possible. */

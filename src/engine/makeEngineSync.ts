@@ -1,11 +1,13 @@
 /** Makes an engine synchronously; each entry brings the kernels that it holds. */
 import { describe, wrongKind } from "../check.js";
 import { FullEngine } from "./fullEngine.js";
+import { answerAtOnce, type HostRequest, take } from "../runtime/steps.js";
 import {
+  type LoadRequest,
   moduleOrBytes,
   type Opened,
-  openFirst,
-  openRuntime,
+  openGiven,
+  openPackaged,
   readOptions,
   type SyncBuild,
   type SyncEngineOptions,
@@ -21,15 +23,13 @@ export function makeEngineSync(options: SyncEngineOptions, held: HeldKernels): F
 }
 
 function open(options: SyncEngineOptions, held: HeldKernels): Opened {
-  const plan = readOptions("createEngineSync", options, true);
-  const { wasm } = plan;
-  const ready = moduleOrBytes(wasm);
-  if (ready) return openRuntime("createEngineSync", plan, ready);
-  if (wasm !== undefined) {
-    throw wrongKind("createEngineSync", `"wasm" must be a WebAssembly.Module or bytes, got ${describe(wasm)}`);
+  const operation = "createEngineSync";
+  const plan = readOptions(operation, options, true);
+  const given = moduleOrBytes(plan.wasm);
+  if (plan.wasm !== undefined && !given) {
+    throw wrongKind(operation, `"wasm" must be a WebAssembly.Module or bytes, got ${describe(plan.wasm)}`);
   }
-  const opening = openFirst("createEngineSync", plan);
-  let step = opening.next(new Uint8Array());
-  while (!step.done) step = opening.next(held[step.value as SyncBuild]());
-  return step.value;
+  const answer = (request: HostRequest | LoadRequest): unknown =>
+    request.kind === "load" ? held[request.build as SyncBuild]() : answerAtOnce(request);
+  return given ? take(openGiven(operation, plan, given), answerAtOnce) : take(openPackaged(operation, plan), answer);
 }

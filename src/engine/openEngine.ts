@@ -1,10 +1,11 @@
 /** Opens an engine with kernels that were loaded by any entry: options, builds to try, the self-test. */
 import { describe, integer, knownOptions, oneOf, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { EngineReasons } from "./engine.js";
-import { availableParallelism, hasRelaxedSimd, hasSimd, whyNoThreads } from "../runtime/features.js";
-import { hasAllOperations, instantiate } from "../runtime/instantiate.js";
-import { MAX_BYTES, PAGE_BYTES } from "../runtime/memory.js";
+import { availableParallelism, hasRelaxedSimd, hasSimd, hasWebAssembly, whyNoThreads } from "../runtime/features.js";
+import { hasAllOperations, instantiation, type Wasm } from "../runtime/instantiate.js";
+import { MAX_BYTES, type MemoryLimits, PAGE_BYTES, reserve, type Reserved } from "../runtime/memory.js";
 import { Runtime } from "../runtime/runtime.js";
+import type { HostRequest, Steps } from "../runtime/steps.js";
 import type { WorkerLike } from "../runtime/workerLike.js";
 import { assertWide, enableWide } from "../runtime/wide.js";
 import { selfTest } from "./selfTest.js";
@@ -48,7 +49,10 @@ export interface EngineOptions {
   stallTimeout?: number | undefined;
   /** Initial bytes of memory, rounded up to 64 KiB. Default 1 MiB. */
   initialMemory?: number | undefined;
-  /** Bytes that the memory may grow to, rounded down to 64 KiB. Default 4 GiB. */
+  /**
+   * Bytes that the memory may grow to, rounded down to 64 KiB. Default 4 GiB, or half of it, a quarter and so on where the host
+   * refuses more; `info.memory.limit` says which.
+   */
   maximumMemory?: number | undefined;
 }
 
@@ -75,12 +79,10 @@ const DEFAULT_INITIAL_BYTES = 2 ** 20;
  * Options read once and checked.
  * @internal
  */
-export interface Plan {
+export interface Plan extends MemoryLimits {
   readonly build: "auto" | PackagedBuild;
   readonly hasAllOperations: boolean;
   readonly wasm: object | string | undefined;
-  readonly initialBytes: number;
-  readonly maximumBytes: number;
   readonly threads: number;
   readonly createWorker: (() => WorkerLike) | undefined;
   readonly stallTimeout: number;
@@ -99,12 +101,12 @@ export interface Opened {
 /** @internal */
 export function readOptions(operation: string, options: EngineOptions, isSync = false): Plan {
   knownOptions({ name: operation, options: isSync ? SYNC_OPTIONS : OPTIONS }, options);
-  const { build = "auto", wasm, initialMemory, maximumMemory = MAX_BYTES, threads = 1, createWorker } = options;
+  const { build = "auto", wasm, initialMemory, maximumMemory, threads = 1, createWorker } = options;
   const { stallTimeout = DEFAULT_STALL_TIMEOUT, operations = isSync ? "all" : "attention" } = options;
   if (createWorker !== undefined && typeof createWorker !== "function") {
     throw wrongKind(operation, `"createWorker" must be a function that returns a worker, got ${describe(createWorker)}`);
   }
-  const mostBytes = integer(operation, "maximumMemory", maximumMemory, PAGE_BYTES, MAX_BYTES);
+  const mostBytes = integer(operation, "maximumMemory", maximumMemory ?? MAX_BYTES, PAGE_BYTES, MAX_BYTES);
   const maximumBytes = mostBytes - (mostBytes % PAGE_BYTES);
   const initialBytes =
     initialMemory === undefined
@@ -118,6 +120,7 @@ export function readOptions(operation: string, options: EngineOptions, isSync = 
     wasm,
     initialBytes: Math.max(PAGE_BYTES, initialBytes),
     maximumBytes,
+    mayBeSmaller: maximumMemory === undefined,
     threads: threadsOf(operation, threads),
     createWorker,
     stallTimeout: integer(operation, "stallTimeout", stallTimeout, 1, MAX_TIMEOUT),
@@ -132,8 +135,15 @@ function threadsOf(operation: string, threads: unknown): number {
   return integer(operation, "threads", threads, 1, MAX_THREADS);
 }
 
+function assertWebAssembly(operation: string): void {
+  if (hasWebAssembly()) return;
+  const instead = "scaledDotProductAttention of headwise/baseline takes the same tensors, and computes in plain JavaScript";
+  throw wrongMoment(operation, `this host has no WebAssembly, which headwise needs; ${instead}`);
+}
+
 /** The packaged build to try, and the one to try after it. */
 function candidates(operation: string, build: Plan["build"]): [PackagedBuild, PackagedBuild?] {
+  assertWebAssembly(operation);
   if (!hasSimd()) throw wrongMoment(operation, "this host's WebAssembly has no 128-bit SIMD, which headwise needs");
   if (build !== "auto") {
     if (build !== "simd" && !hasRelaxedSimd())
@@ -143,14 +153,29 @@ function candidates(operation: string, build: Plan["build"]): [PackagedBuild, Pa
   return hasRelaxedSimd() ? ["relaxed", "simd"] : ["simd"];
 }
 
-/**
- * A runtime from a module or its bytes. Throws if compiling, linking or the self-test fails, or if it is the wrong module.
- * @internal
- */
-export function openRuntime(operation: string, plan: Plan, wasm: BufferSource | WebAssembly.Module, buildReason?: string): Opened {
-  const threadsReason = plan.threads > 1 ? whyNoThreads() : undefined;
-  const wantsShared = plan.threads > 1 && threadsReason === undefined;
-  const instance = instantiate(operation, wasm, plan.initialBytes, plan.maximumBytes, wantsShared);
+/** A packaged build is wanted, in the way of the host's entry. */
+export interface LoadRequest {
+  readonly kind: "load";
+  readonly build: PackagedBuild;
+}
+
+/** Memory that threads can share where some are wanted, or else other memory and the reason. */
+function reserveFor(operation: string, plan: Plan): { reserved: Reserved; threadsReason: string | undefined } {
+  let threadsReason = plan.threads > 1 ? whyNoThreads() : undefined;
+  if (plan.threads > 1 && threadsReason === undefined) {
+    try {
+      return { reserved: reserve(operation, plan, true), threadsReason };
+    } catch (error) {
+      threadsReason = (error as Error).message;
+    }
+  }
+  return { reserved: reserve(operation, plan, false), threadsReason };
+}
+
+/** A runtime from a module or its bytes: `name` is the argument that holds it, if the caller gave one. */
+function* opening(operation: string, plan: Plan, wasm: Wasm, name?: string, buildReason?: string): Steps<Opened> {
+  const { reserved, threadsReason } = reserveFor(operation, plan);
+  const instance = yield* instantiation(operation, wasm, name, reserved);
   if (plan.build !== "auto" && instance.build !== plan.build) {
     throw wrongValue(operation, `"wasm" is build "${instance.build}", but "build" asks for "${plan.build}"`);
   }
@@ -158,31 +183,49 @@ export function openRuntime(operation: string, plan: Plan, wasm: BufferSource | 
     throw wrongValue(operation, '"wasm" holds only the kernels of attention, but "operations" asks for "all"');
   }
   if (plan.build === "wide") enableWide(operation); // before any of its code is optimized
-  const runtime = new Runtime(instance, plan.maximumBytes);
+  const runtime = new Runtime(instance);
   const failure = selfTest(runtime);
   if (failure) throw wrongMoment(operation, `build "${instance.build}" failed its self-test: ${failure}`);
   return { runtime, module: instance.module, reasons: { build: buildReason, threads: threadsReason } };
 }
 
 /**
- * Opens the first candidate that works; `info.buildReason` says why an earlier one did not.
+ * Opens the caller's module.
+ *
+ * @throws compiling, linking or the self-test fails, or it is the wrong module
  * @internal
  */
-export function* openFirst(operation: string, plan: Plan): Generator<PackagedBuild, Opened, BufferSource | WebAssembly.Module> {
+export function* openGiven(operation: string, plan: Plan, wasm: Wasm): Steps<Opened> {
+  assertWebAssembly(operation);
+  return yield* opening(operation, plan, wasm, "wasm");
+}
+
+/**
+ * Opens the first packaged build that works; `info.buildReason` says why an earlier one did not.
+ *
+ * @throws none works
+ * @internal
+ */
+export function* openPackaged(operation: string, plan: Plan): Steps<Opened, HostRequest | LoadRequest> {
   const [first, fallback] = candidates(operation, plan.build);
   const isSecondBest = plan.build === "auto" && first !== "relaxed";
-  const wasm = yield first;
+  const load = function* (build: PackagedBuild): Steps<Wasm, LoadRequest> {
+    return (yield { kind: "load", build }) as Wasm;
+  };
+  const wasm = yield* load(first);
   try {
-    return openRuntime(operation, plan, wasm, isSecondBest ? "this host does not validate relaxed SIMD" : undefined);
+    return yield* opening(operation, plan, wasm, undefined, isSecondBest ? "this host does not validate relaxed SIMD" : undefined);
   } catch (error) {
     if (!fallback) throw error;
-    return openRuntime(operation, plan, yield fallback, (error as Error).message);
+    return yield* opening(operation, plan, yield* load(fallback), undefined, (error as Error).message);
   }
 }
 
 /**
- * The value if `openRuntime` can take it, else undefined.
+ * The value if it is bytes or a module, else undefined.
  * @internal
  */
-export const moduleOrBytes = (wasm: unknown): WebAssembly.Module | BufferSource | undefined =>
-  wasm instanceof WebAssembly.Module || wasm instanceof ArrayBuffer || ArrayBuffer.isView(wasm) ? wasm : undefined;
+export const moduleOrBytes = (wasm: unknown): Wasm | undefined =>
+  wasm instanceof ArrayBuffer || ArrayBuffer.isView(wasm) || (hasWebAssembly() && wasm instanceof WebAssembly.Module)
+    ? wasm
+    : undefined;

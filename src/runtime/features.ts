@@ -1,8 +1,10 @@
 /** Features of this host. Its WebAssembly is probed with modules of some 30 bytes, which are validated and never compiled. */
 import { hasWorkers } from "./workerHost.js";
 
+export const hasWebAssembly = (): boolean => typeof WebAssembly === "object";
+
 const validates = (...sections: number[]): boolean =>
-  typeof WebAssembly === "object" && WebAssembly.validate(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...sections]));
+  hasWebAssembly() && WebAssembly.validate(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...sections]));
 
 /** type section: one function () → v128; function section: one of that type. */
 const FUNCTION_RETURNING_V128 = [1, 5, 1, 0x60, 0, 1, 0x7b, 3, 2, 1, 0];

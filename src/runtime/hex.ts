@@ -3,9 +3,11 @@ const LETTER = 9;
 
 /** Decodes hexadecimal digits in lower case to bytes. */
 export function decodeHex(text: string): Uint8Array<ArrayBuffer> {
-  const codes = new TextEncoder().encode(text);
-  const digit = (code: number): number => (code & 15) + (code >> 6) * LETTER; // the codes of letters begin at 64
-  const bytes = new Uint8Array(codes.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = 16 * digit(codes[2 * i]!) + digit(codes[2 * i + 1]!);
+  const digitAt = (index: number): number => {
+    const code = text.charCodeAt(index);
+    return (code & 15) + (code >> 6) * LETTER; // the codes of letters begin at 64
+  };
+  const bytes = new Uint8Array(text.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = 16 * digitAt(2 * i) + digitAt(2 * i + 1);
   return bytes;
 }

@@ -1,36 +1,50 @@
-/** Instantiates a kernel module on a new memory. */
+/** Instantiates a kernel module on a memory. */
 import { wrongMoment, wrongValue } from "../check.js";
 import { ABI_HASH, BUILDS } from "./abi.generated.js";
 import type { Kernels } from "./kernels.js";
 import type { Build } from "./builds.js";
-import { LinearMemory, PAGE_BYTES } from "./memory.js";
+import { LinearMemory, type MemoryLimits, reserve, type Reserved } from "./memory.js";
 import { withMemory } from "./memorySharing.js";
+import { answerAtOnce, type Steps, take } from "./steps.js";
 
 export interface Instance {
   readonly build: Build;
   readonly kernels: Kernels;
   readonly memory: LinearMemory;
+  readonly maximumBytes: number;
   readonly module: WebAssembly.Module;
   /** Whether multiply-adds round once, without rounding the product first. */
   readonly fused: boolean;
 }
 
+/** Bytes of a module, or a module, which the caller of the package may have compiled. */
+export type Wasm = BufferSource | WebAssembly.Module;
+
 /**
- * Instantiates a module on `initialBytes` of memory that may grow to `maximumBytes`.
+ * Instantiates a module on a memory. If it was compiled for the other kind of memory, shared or unshared, it gets one of that kind.
  *
- * @param wasm    bytes, or a module, which determines the kind of memory
- * @param shared  whether threads share the memory, if `wasm` is bytes
+ * @param name  the argument that holds it; undefined for the packaged kernels
  */
-export function instantiate(
-  operation: string,
-  wasm: BufferSource | WebAssembly.Module,
-  initialBytes: number,
-  maximumBytes: number,
-  shared = false,
-): Instance {
-  const module =
-    wasm instanceof WebAssembly.Module ? wasm : compile(operation, withMemory(operation, wasm, shared ? "shared" : "unshared"));
-  const kernels = link(operation, module, Math.ceil(initialBytes / PAGE_BYTES), Math.floor(maximumBytes / PAGE_BYTES));
+export function* instantiation(operation: string, wasm: Wasm, name: string | undefined, reserved: Reserved): Steps<Instance> {
+  const isModule = wasm instanceof WebAssembly.Module;
+  const module = isModule ? wasm : yield* compilation(operation, name, withMemory(operation, wasm, reserved.isShared));
+  let memory = reserved;
+  let instance: WebAssembly.Instance | undefined;
+  try {
+    instance = yield* linking(module, memory);
+  } catch (cause) {
+    if (!isModule) throw notLinked(operation, name, cause);
+  }
+  if (!instance) {
+    memory = reserve(operation, reserved, !reserved.isShared);
+    try {
+      instance = yield* linking(module, memory);
+    } catch (cause) {
+      throw notLinked(operation, name, cause);
+    }
+  }
+
+  const kernels = instance.exports as unknown as Kernels;
   const { abiHash } = kernels as Partial<Kernels>; // the module may be any
   const found = abiHash && abiHash() >>> 0;
   if (found !== ABI_HASH) {
@@ -40,39 +54,36 @@ export function instantiate(
   const build = BUILDS[kernels.build()]!;
   const step = 1 + 2 ** -12;
   const fused = kernels.multiplyAdd(step, step, -1 - 2 ** -11) !== 0; // the square's last bit, 2⁻²⁴, survives only unrounded
-  return { build, kernels, memory: new LinearMemory(kernels.memory), module, fused };
+  return { build, kernels, memory: new LinearMemory(memory.object), maximumBytes: memory.maximumBytes, module, fused };
 }
+
+/** The same at once, on unshared memory. */
+export const instantiate = (operation: string, wasm: Wasm, limits: MemoryLimits): Instance =>
+  take(instantiation(operation, wasm, "wasm", reserve(operation, limits, false)), answerAtOnce);
 
 /** Whether a module has more than the kernels of attention. */
 export const hasAllOperations = (module: WebAssembly.Module): boolean =>
   WebAssembly.Module.exports(module).some(({ name }) => name === "matmul");
 
-function compile(operation: string, bytes: BufferSource): WebAssembly.Module {
+function* compilation(operation: string, name: string | undefined, bytes: BufferSource): Steps<WebAssembly.Module> {
   try {
-    return new WebAssembly.Module(bytes);
+    return (yield { kind: "compile", bytes }) as WebAssembly.Module;
   } catch (cause) {
     const { message } = cause as Error;
     const isForbidden = /CSP|Content Security/i.test(message); // Firefox, and Chromium and Safari
     const problem = isForbidden
       ? "the page's Content-Security-Policy must allow 'wasm-unsafe-eval' in script-src"
-      : "the kernels do not compile on this host";
+      : `${name === undefined ? "the kernels do" : `"${name}" does`} not compile on this host`;
     throw wrongMoment(operation, `${problem} (${message})`, cause);
   }
 }
 
-/** Links with an unshared memory, or with a shared one, which a module that the caller compiled may need. */
-function link(operation: string, module: WebAssembly.Module, initial: number, maximum: number): Kernels {
-  const attempt = (shared: boolean): Kernels => {
-    const memory = new WebAssembly.Memory({ initial, maximum, shared });
-    return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
-  };
-  try {
-    return attempt(false);
-  } catch {
-    try {
-      return attempt(true);
-    } catch (cause) {
-      throw wrongValue(operation, `"wasm" does not link as a kernel module (${(cause as Error).message})`);
-    }
-  }
+function* linking(module: WebAssembly.Module, { object }: Reserved): Steps<WebAssembly.Instance> {
+  return (yield { kind: "link", module, imports: { env: { memory: object } } }) as WebAssembly.Instance;
+}
+
+function notLinked(operation: string, name: string | undefined, cause: unknown): Error {
+  const { message } = cause as Error;
+  if (name === undefined) return wrongMoment(operation, `the kernels do not link on this host (${message})`, cause);
+  return wrongValue(operation, `"${name}" does not link as a kernel module (${message})`);
 }

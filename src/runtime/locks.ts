@@ -9,6 +9,9 @@ let isDenied = false;
 
 export const hasLocks = (): boolean => manager() !== undefined && !isDenied;
 
+/** A name that no other lock has; empty where the host has no locks. Pages without https have neither locks nor randomUUID. */
+export const newLockName = (): string => (hasLocks() ? `headwise ${crypto.randomUUID()}` : "");
+
 /** Acquires the lock for good. Fulfilled when it is held; at once if the host has or grants no locks, or the lock has no name. */
 export const holdLock = (name: string): Promise<void> =>
   new Promise((resolve) => {

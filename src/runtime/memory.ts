@@ -1,3 +1,44 @@
+import { wrongValue } from "../check.js";
+
+/** The size of a memory to reserve, in bytes. */
+export interface MemoryLimits {
+  readonly initialBytes: number;
+  readonly maximumBytes: number;
+  /** Whether a smaller maximum serves too, where the host refuses this one. Default false. */
+  readonly mayBeSmaller?: boolean | undefined;
+}
+
+/** A memory that no module uses yet. */
+export interface Reserved extends MemoryLimits {
+  readonly object: WebAssembly.Memory;
+  readonly isShared: boolean;
+}
+
+/** The least maximum that is tried. */
+const LEAST_MAXIMUM_BYTES = 2 ** 27;
+
+/**
+ * Reserves memory. Some hosts, telephones above all, refuse a shared one with a large maximum.
+ *
+ * @throws {RangeError} the host refuses it
+ */
+export function reserve(operation: string, limits: MemoryLimits, isShared: boolean): Reserved {
+  const { initialBytes, mayBeSmaller } = limits;
+  const initial = Math.ceil(initialBytes / PAGE_BYTES);
+  for (let { maximumBytes } = limits; ; maximumBytes /= 2) {
+    const maximum = Math.floor(maximumBytes / PAGE_BYTES);
+    try {
+      const object = new WebAssembly.Memory({ initial, maximum, shared: isShared });
+      return { ...limits, maximumBytes: maximum * PAGE_BYTES, object, isShared };
+    } catch (error) {
+      if (mayBeSmaller && maximumBytes / 2 >= Math.max(initialBytes, LEAST_MAXIMUM_BYTES)) continue;
+      const kind = isShared ? "shared memory" : "memory";
+      const sizes = `${initialBytes} bytes that may grow to ${maximumBytes}`;
+      throw wrongValue(operation, `this host refuses ${kind} of ${sizes} (${(error as Error).message})`);
+    }
+  }
+}
+
 /** Linear memory and views on it. Only this class grows the memory; it then makes new views, and older ones become useless. */
 export class LinearMemory {
   readonly #memory: WebAssembly.Memory;

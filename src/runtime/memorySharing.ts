@@ -10,7 +10,7 @@ const SHARED_WITH_MAXIMUM = 3;
 const UNSHARED_WITH_MAXIMUM = 1;
 
 /** A copy of the module in which the imported memory is shared, or is not. */
-export function withMemory(operation: string, wasm: BufferSource, kind: "shared" | "unshared"): Uint8Array<ArrayBuffer> {
+export function withMemory(operation: string, wasm: BufferSource, isShared: boolean): Uint8Array<ArrayBuffer> {
   const bytes = ArrayBuffer.isView(wasm)
     ? new Uint8Array(wasm.buffer, wasm.byteOffset, wasm.byteLength).slice()
     : new Uint8Array(wasm).slice();
@@ -43,7 +43,7 @@ export function withMemory(operation: string, wasm: BufferSource, kind: "shared"
       skip(number());
       skip(number());
       const hasMaximum = bytes[at + 1] === SHARED_WITH_MAXIMUM || bytes[at + 1] === UNSHARED_WITH_MAXIMUM;
-      if (bytes[at] === MEMORY_KIND && hasMaximum) bytes[at + 1] = kind === "shared" ? SHARED_WITH_MAXIMUM : UNSHARED_WITH_MAXIMUM;
+      if (bytes[at] === MEMORY_KIND && hasMaximum) bytes[at + 1] = isShared ? SHARED_WITH_MAXIMUM : UNSHARED_WITH_MAXIMUM;
       break;
     }
     skip(length);

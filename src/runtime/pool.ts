@@ -3,7 +3,8 @@ import { wrongMoment } from "../check.js";
 import { CONTROL_BYTES, OPEN, takePart, Word } from "./job.js";
 import { SHARED_KERNELS, type SharedKernel } from "./abi.generated.js";
 import type { Kernels } from "./kernels.js";
-import { createPackagedWorker, WorkerHost } from "./workerHost.js";
+import { newLockName } from "./locks.js";
+import { createPackagedWorker, whyNotMade, WorkerHost } from "./workerHost.js";
 import type { WorkerLike } from "./workerLike.js";
 
 /** Arguments of `startPool`. */
@@ -53,7 +54,7 @@ export async function startPool({ module, memory, threads, createWorker, stallTi
   const hosts: WorkerHost[] = [];
   const problems: string[] = [];
   const starts = Array.from({ length: threads - 1 }, async (_, index) => {
-    const lock = `headwise ${crypto.randomUUID()}`;
+    const lock = newLockName();
     let host: WorkerHost | undefined;
     let problem: string | undefined;
     try {
@@ -63,7 +64,7 @@ export async function startPool({ module, memory, threads, createWorker, stallTi
       );
       problem = await host.start({ module, memory, control, thread: index + 1, lock }, stallTimeout);
     } catch (error) {
-      problem = error instanceof Error ? error.message : String(error);
+      problem = whyNotMade(error);
     }
     if (problem === undefined) hosts.push(host!);
     else {

@@ -25,7 +25,7 @@ export class Runtime {
   /** The workers; undefined on one thread. */
   pool: Pool | undefined;
 
-  constructor({ build, fused, kernels, memory, module }: Instance, maximumBytes: number) {
+  constructor({ build, fused, kernels, memory, maximumBytes, module }: Instance) {
     this.build = build;
     this.module = module;
     this.fused = fused;

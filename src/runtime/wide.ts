@@ -49,7 +49,7 @@ const MEASURED_MS = 2;
  * memory, so that no engine's memory grows.
  */
 export function measureWideSpeedup(module: WebAssembly.Module): number {
-  const { kernels } = instantiate("info", module, MEMORY_BYTES, MEMORY_BYTES);
+  const { kernels } = instantiate("info", module, { initialBytes: MEMORY_BYTES, maximumBytes: MEMORY_BYTES });
   const q = MEMORY_BYTES / 2;
   const k = q + HEAD_DIM * 32;
   const scores = k + PANELS * HEAD_DIM * 32;

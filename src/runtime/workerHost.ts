@@ -28,10 +28,18 @@ export function createPackagedWorker(source: string): WorkerLike {
     return new NodeWorker(source, { eval: true, execArgv: [], name: "headwise" });
   }
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  const worker = new Worker(url, { type: "module", name: "headwise" });
+  // In a frame of opaque origin (a sandbox) Chromium refuses modules; Deno has no other workers.
+  const type = (globalThis as { origin?: string }).origin === "null" ? "classic" : "module";
+  const worker = new Worker(url, { type, name: "headwise" });
   // When the worker answers, it has been fetched. A timer instead would keep Deno and Bun running.
   for (const event of ["message", "error"]) worker.addEventListener(event, () => URL.revokeObjectURL(url), { once: true });
   return worker;
+}
+
+/** Why no worker could be made, with advice where that was refused. */
+export function whyNotMade(error: unknown): string {
+  const { name, message } = error instanceof Error ? error : { name: "", message: String(error) };
+  return name === "SecurityError" ? `${REFUSED} (${message})` : message; // WebKit, where a policy forbids it
 }
 
 /** Whether this host has any kind of worker. */

@@ -3,8 +3,8 @@ import { wrongMoment } from "../check.js";
 import type { loadBinary } from "../engine/createEngine.js";
 import type { fetchWasm } from "../engine/makeEngine.js";
 import type { EngineOptions, Plan, readOptions } from "../engine/openEngine.js";
-import { hasLocks } from "../runtime/locks.js";
-import { createPackagedWorker, hasWorkers, WorkerHost } from "../runtime/workerHost.js";
+import { newLockName } from "../runtime/locks.js";
+import { createPackagedWorker, hasWorkers, whyNotMade, WorkerHost } from "../runtime/workerHost.js";
 import type { WorkerLike } from "../runtime/workerLike.js";
 import { VERSION } from "../engine/version.js";
 import { Connection } from "./connection.js";
@@ -42,7 +42,7 @@ export async function openWorkerEngine(options: WorkerEngineOptions, entry: Entr
   const plan = entry.readOptions(OPERATION, options);
   const wasm = plan.wasm === undefined ? undefined : await entry.fetchWasm(OPERATION, plan.wasm);
   const worker = await makeWorker(plan);
-  const lock = hasLocks() ? `headwise ${crypto.randomUUID()}` : ""; // pages without https have neither locks nor randomUUID
+  const lock = newLockName();
   const host = new WorkerHost(worker, lock);
   const start: StartMessage = { kind: "start", lock, version: VERSION };
   const problem = await host.start(start, plan.stallTimeout).catch((error: unknown) => String(error));
@@ -68,7 +68,7 @@ async function makeWorker({ createWorker, hasAllOperations }: Plan): Promise<Wor
     const text = hasAllOperations ? import("../runtime/binary/engineWorker.js") : import("../runtime/binary/attentionWorker.js");
     return createPackagedWorker((await text).source);
   } catch (cause) {
-    throw didNotStart((cause as Error).message, cause);
+    throw didNotStart(whyNotMade(cause), cause);
   }
 }
 

@@ -1,7 +1,8 @@
 /** The builds that the tests run on in this host, each with an engine on one thread; builds that it cannot run are named. */
 import { beforeEach, describe, test } from "vitest";
 import { FullEngine } from "../../src/engine/fullEngine.js";
-import { openRuntime, readOptions } from "../../src/engine/openEngine.js";
+import { openGiven, readOptions } from "../../src/engine/openEngine.js";
+import { answerAtOnce, take } from "../../src/runtime/steps.js";
 import type { Build } from "../../src/runtime/builds.js";
 import { host } from "#host";
 import { poison } from "./attention.js";
@@ -24,7 +25,7 @@ export function corruptedBinary(): Uint8Array<ArrayBuffer> {
 }
 
 export const openBuild = (build: Build): FullEngine =>
-  new FullEngine(openRuntime("createEngine", readOptions("createEngine", {}), binaryOf(build)).runtime);
+  new FullEngine(take(openGiven("createEngine", readOptions("createEngine", {}), binaryOf(build)), answerAtOnce).runtime);
 
 /** The same suite on every build; before each test the engine's free memory is NaN. */
 export function onEveryBuild(suite: (build: Build, engine: FullEngine) => void): void {

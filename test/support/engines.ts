@@ -1,7 +1,8 @@
 /** Engines on one thread and on several, of each build that this host can run. */
 import { beforeEach, describe } from "vitest";
 import { FullEngine } from "../../src/engine/fullEngine.js";
-import { openRuntime, readOptions } from "../../src/engine/openEngine.js";
+import { openGiven, readOptions } from "../../src/engine/openEngine.js";
+import { answerAtOnce, take } from "../../src/runtime/steps.js";
 import type { Build } from "../../src/runtime/builds.js";
 import { startPool } from "../../src/runtime/pool.js";
 import { host } from "#host";
@@ -11,7 +12,7 @@ import { binaryOf, canRun, onEveryBuild } from "./builds.js";
 /** An engine whose threads share every call, however small, strip by strip: none begins before all have started. */
 async function openThreaded(build: Build): Promise<FullEngine> {
   const plan = readOptions("createEngine", { threads: host.threads });
-  const { runtime, module } = openRuntime("createEngine", plan, binaryOf(build));
+  const { runtime, module } = take(openGiven("createEngine", plan, binaryOf(build)), answerAtOnce);
   const { pool, reason } = await startPool({ ...plan, module, memory: runtime.memory.object });
   if (pool?.threads !== host.threads) throw new Error(reason);
   pool.breakEven = 0;
