@@ -4,14 +4,53 @@ import { ATTENTION_TESTS } from "./support/attentionTests.mjs";
 
 export default [
   {
+    rule: "methods can be taken off an engine",
+    find: "    bindMethods(this);\n",
+    replace: "",
+  },
+  {
+    rule: "Vue does not wrap what an engine makes",
+    find: "    [Symbol.toStringTag]: { value: name, configurable: true },",
+    replace: "",
+  },
+  {
+    rule: "Valtio does not wrap what an engine makes",
+    find: "    [Symbol.iterator]: { value: undefined, configurable: true },",
+    replace: "",
+  },
+  {
+    rule: "a host that refuses a large shared memory gets a smaller one",
+    find: "if (mayBeSmaller && maximumBytes / 2",
+    replace: "if (!mayBeSmaller && maximumBytes / 2",
+    tests: ["poorHosts"],
+  },
+  {
+    rule: "a host that refuses shared memory computes on one thread",
+    find: "      threadsReason = (error as Error).message;",
+    replace: "      throw error;",
+    tests: ["poorHosts"],
+  },
+  {
+    rule: "kernels are compiled asynchronously where the caller waits",
+    find: "? WebAssembly.compile(request.bytes)",
+    replace: "? Promise.resolve(new WebAssembly.Module(request.bytes))",
+    tests: ["poorHosts"],
+  },
+  {
+    rule: "kernels are linked asynchronously where the caller waits",
+    find: ": WebAssembly.instantiate(request.module, request.imports)",
+    replace: ": Promise.resolve(new WebAssembly.Instance(request.module, request.imports))",
+    tests: ["poorHosts"],
+  },
+  {
     rule: "a module is linked unshared",
     find: ": UNSHARED_WITH_MAXIMUM;",
     replace: ": SHARED_WITH_MAXIMUM;",
   },
   {
     rule: "bytes for unshared memory are shared by threads",
-    find: '=== "shared" ? SHARED_WITH_MAXIMUM',
-    replace: '=== "shared" ? UNSHARED_WITH_MAXIMUM',
+    find: "isShared ? SHARED_WITH_MAXIMUM",
+    replace: "isShared ? UNSHARED_WITH_MAXIMUM",
   },
   {
     rule: "a module of another ABI is refused",

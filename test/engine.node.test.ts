@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { inspect } from "node:util";
 import type { AddressInfo } from "node:net";
 import { expect, test, vi } from "vitest";
 import { createEngine } from "headwise";
@@ -37,6 +38,11 @@ test("a build that fails its self-test is replaced by the next, and info reports
   } finally {
     probe.mockRestore();
   }
+});
+
+test("console.log shows an engine's info", () => {
+  const engine = openBuild("simd");
+  expect(inspect(engine)).toBe(`Engine ${inspect(engine.info)}`);
 });
 
 test("a host without SIMD is reported", async () => {

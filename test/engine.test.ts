@@ -153,6 +153,41 @@ describe("info", () => {
   });
 });
 
+describe("an engine as an object", () => {
+  test("its methods can be taken off it", () => {
+    const engine = createEngineSync({ build: "simd" });
+    // eslint-disable-next-line @typescript-eslint/unbound-method -- this is what the test is about
+    const { scaledDotProductAttention, softmax, createKVCache, tensor, dispose } = engine;
+    expectSameBits(scaledDotProductAttention(q, k, v).data, engine.scaledDotProductAttention(q, k, v).data, "attention");
+    expectSameBits(softmax(q).data, engine.softmax(q).data, "softmax");
+    expect(createKVCache({ numKvHeads: 1, headDim: 2, capacity: 3 }).length).toBe(0);
+    tensor([3]).dispose();
+    dispose();
+    expect(() => engine.tensor([3])).toThrow("disposed of");
+  });
+
+  test("frameworks do not take it, or what it makes, for a plain object to wrap", () => {
+    const engine = createEngineSync({ build: "simd" });
+    const matrix = engine.tensor([4, 4]);
+    const objects = {
+      Engine: engine,
+      EngineTensor: matrix,
+      KVCache: engine.createKVCache({ numKvHeads: 1, headDim: 2, capacity: 3 }),
+      LinearAttentionState: engine.createLinearAttentionState({ numKvHeads: 1, headDim: 2 }),
+      MultiHeadAttention: engine.createMultiHeadAttention(
+        { embedDim: 4, numHeads: 1 },
+        { q: matrix, k: matrix, v: matrix, out: matrix },
+      ),
+      PackedMatrix: engine.packMatrix(matrix),
+    };
+    for (const [name, object] of Object.entries(objects)) {
+      expect(Object.prototype.toString.call(object)).toBe(`[object ${name}]`); // Vue looks at this
+      expect(Symbol.iterator in object, name).toBe(true); // Valtio at this
+    }
+    engine.dispose();
+  });
+});
+
 test("the self-test passes on good kernels and names what bad ones got wrong", () => {
   const runtime = (wasm: BufferSource) => new Runtime(instantiate("test", wasm, { initialBytes: 2 ** 20, maximumBytes: 2 ** 22 }));
   expect(selfTest(runtime(binaryOf("simd")))).toBeUndefined();

@@ -22,6 +22,7 @@ import { attend } from "../attention/scaledDotProductAttention.js";
 import type { SequenceParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own } from "../runtime/span.js";
+import { leaveUnproxied } from "../runtime/unproxied.js";
 import { type CachedKeys, cachedRows } from "../attention/shape.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import { type CacheConfig, CREATE_KV_CACHE, type KVCacheOptions, readCacheConfig } from "./cacheConfig.js";
@@ -86,6 +87,10 @@ interface CacheMaker {
  * engine.dispose();
  */
 export class KVCache {
+  static {
+    leaveUnproxied(this.prototype, "KVCache");
+  }
+
   readonly #runtime: Runtime;
   readonly #config: CacheConfig;
   #sequences: KeySequences;

@@ -3,6 +3,7 @@
 import { oneOf, readDims, show, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own, Span } from "../runtime/span.js";
+import { leaveUnproxied } from "../runtime/unproxied.js";
 
 /**
  * Anything with flat data and sizes: plain objects, the engine's own tensors, and the tensors of onnxruntime and transformers.js on
@@ -67,6 +68,10 @@ const owners = new WeakMap<object, object>();
  * x.dispose();
  */
 export class EngineTensor<T extends ElementType = ElementType> {
+  static {
+    leaveUnproxied(this.prototype, "EngineTensor");
+  }
+
   readonly #type: T;
   readonly #dims: readonly number[];
   readonly #span: Span;

@@ -10,6 +10,7 @@ import type { Build } from "../runtime/builds.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own } from "../runtime/span.js";
 import { measureWideSpeedup } from "../runtime/wide.js";
+import { leaveUnproxied } from "../runtime/unproxied.js";
 import {
   createTensor,
   type ElementType,
@@ -43,6 +44,22 @@ export interface EngineInfo {
   readonly memory: { readonly inUse: number; readonly reserved: number; readonly limit: number };
 }
 
+/** What `console.log` shows of an engine in Node, Deno and Bun. */
+function showInfo(this: Engine, _depth: number, options: object, inspect: (value: unknown, options: object) => string): string {
+  return `Engine ${inspect(this.info, options)}`;
+}
+
+/** Lets methods be taken off the engine, as in `const { scaledDotProductAttention } = engine`. */
+function bindMethods(engine: Engine): void {
+  for (let owner: object = engine; owner !== Object.prototype; owner = Object.getPrototypeOf(owner) as object) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(owner))) {
+      if (typeof value !== "function" || name === "constructor" || Object.hasOwn(engine, name)) continue;
+      const method = value as (...args: unknown[]) => unknown;
+      Object.defineProperty(engine, name, { value: method.bind(engine), writable: true, configurable: true });
+    }
+  }
+}
+
 /**
  * Why an engine has another build or fewer threads than it could have.
  * @internal
@@ -64,6 +81,11 @@ export interface EngineReasons {
  * engine.dispose();
  */
 export class Engine {
+  static {
+    leaveUnproxied(this.prototype, "Engine");
+    Object.defineProperty(this.prototype, Symbol.for("nodejs.util.inspect.custom"), { value: showInfo });
+  }
+
   /** @internal */
   protected readonly runtime: Runtime;
   readonly #reasons: EngineReasons;
@@ -73,6 +95,7 @@ export class Engine {
   constructor(runtime: Runtime, reasons: EngineReasons = {}) {
     this.runtime = runtime;
     this.#reasons = reasons;
+    bindMethods(this);
     const { pool } = runtime;
     if (pool) own(runtime, { release: () => pool.end() }); // workers would otherwise stay, and keep all memory of the engine
   }

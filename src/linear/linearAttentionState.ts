@@ -8,6 +8,7 @@ import type { FeatureFunction } from "./linearConfig.js";
 import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own, Span } from "../runtime/span.js";
+import { leaveUnproxied } from "../runtime/unproxied.js";
 import { type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
 import {
   CREATE_LINEAR_ATTENTION_STATE,
@@ -48,6 +49,10 @@ function stateBytes(runtime: Runtime, { sizes, kind }: LinearStateConfig): { hea
  * engine.dispose();
  */
 export class LinearAttentionState {
+  static {
+    leaveUnproxied(this.prototype, "LinearAttentionState");
+  }
+
   readonly #runtime: Runtime;
   readonly #config: LinearStateConfig;
   readonly #span: Span;

@@ -6,6 +6,7 @@ import { knownOptions, wrongMoment, wrongValue, integersOf, isAbsent } from "../
 import { scratchTensor } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
+import { leaveUnproxied } from "../runtime/unproxied.js";
 import type { EngineTensor, Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import type { KVCacheOptions } from "../cache/cacheConfig.js";
 import { noteExtraKeys } from "./storedKeys.js";
@@ -78,6 +79,10 @@ export const CREATE_CACHE: Operation = {
  * engine.dispose();
  */
 export class MultiHeadAttention {
+  static {
+    leaveUnproxied(this.prototype, "MultiHeadAttention");
+  }
+
   readonly #parts: MultiHeadParts;
   #isDisposed = false;
 

@@ -5,6 +5,7 @@ import { isObject, oneOf, show, wrongMoment, wrongValue } from "../check.js";
 import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own, Span } from "../runtime/span.js";
+import { leaveUnproxied } from "../runtime/unproxied.js";
 import type { TensorLike } from "../call/tensor.js";
 
 export const WEIGHT_LAYOUTS = ["inOut", "outIn"] as const;
@@ -25,6 +26,10 @@ export const PACK_MATRIX: Operation = { name: "packMatrix", options: [], places:
  * packed.dispose();
  */
 export class PackedMatrix {
+  static {
+    leaveUnproxied(this.prototype, "PackedMatrix");
+  }
+
   /** Rows of W [depth, columns]: the number of products in each sum. */
   readonly depth: number;
   /** Columns of W. */

@@ -1,4 +1,5 @@
 /** The caller's side of objects that stay in the worker, with the methods of their class in the table. */
+import { leaveUnproxied } from "../runtime/unproxied.js";
 import { identify, type Identity, identityOf, type RemoteConnection } from "./identity.js";
 import { ENGINE } from "./messages.js";
 import { CLASSES, type ClassName } from "./methods.js";
@@ -64,7 +65,7 @@ function makePrototype(type: ClassName): object {
   };
   define("dispose", dispose);
   if (typeof Symbol.asyncDispose === "symbol") define(Symbol.asyncDispose, dispose);
-  define(Symbol.toStringTag, { value: type === "FullEngine" ? "WorkerEngine" : `Worker${type}` });
+  leaveUnproxied(prototype, type === "FullEngine" ? "WorkerEngine" : `Worker${type}`);
   return prototype;
 }
 
