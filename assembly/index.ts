@@ -20,6 +20,7 @@ export { gateHeads, gateHeadsUnits } from "./multiHead/gates";
 export { averageWeights, averageWeightsUnits } from "./multiHead/averageWeights";
 export { writeExtraRows } from "./multiHead/extraRows";
 export { activate, activateUnits } from "./rows/activations";
+export { add, addUnits, addWorkspaceBytes } from "./rows/add";
 export { softmax, softmaxUnits, softmaxWorkspaceBytes } from "./rows/softmax";
 export { normalize, normalizeUnits } from "./rows/normalize";
 export { rotary, rotaryTables, rotaryTablesUnits, rotaryUnits } from "./rows/rotary";

@@ -26,6 +26,30 @@ export function broadcastDims(all: readonly (readonly number[])[]): number[] | u
   return full;
 }
 
+/** One or more neighbouring axes as one, with a stride for each tensor. */
+export interface MergedAxis {
+  readonly size: number;
+  readonly strides: readonly number[];
+}
+
+/**
+ * The axes of sizes `dims`, none 0, under the strides of some tensors: without those of size 1, and with neighbours merged that all
+ * of the tensors pass as one. At least one axis remains.
+ */
+export function mergedAxes(dims: readonly number[], all: readonly (readonly number[])[]): MergedAxis[] {
+  const merged: MergedAxis[] = []; // innermost first
+  for (let axis = dims.length - 1; axis >= 0; axis--) {
+    const size = dims[axis]!;
+    if (size === 1) continue;
+    const strides = all.map((each) => each[axis]!);
+    const inner = merged.at(-1);
+    if (inner && strides.every((stride, index) => stride === inner.size * inner.strides[index]!)) {
+      merged[merged.length - 1] = { size: size * inner.size, strides: inner.strides };
+    } else merged.push({ size, strides });
+  }
+  return merged.length > 0 ? merged.reverse() : [{ size: 1, strides: all.map(() => 0) }];
+}
+
 /** Calls `visit` for each row of the last axis: the index of its first element, and that element's offset under the strides. */
 export function eachRow(
   dims: readonly number[],

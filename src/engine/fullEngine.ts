@@ -7,6 +7,7 @@ import { LinearAttentionState, type LinearOptions } from "../linear/linearAttent
 import type { LinearAttentionStateOptions } from "../linear/stateConfig.js";
 import { PackedMatrix, type WeightLayout } from "../product/packedMatrix.js";
 import { activate, type ActivateOptions } from "../rows/activate.js";
+import { add, type AddOptions } from "../rows/add.js";
 import { linearAttention } from "../linear/linearAttention.js";
 import type { FeatureFunction } from "../linear/linearConfig.js";
 import { matmul, type MatmulOptions } from "../product/matmul.js";
@@ -16,7 +17,14 @@ import { softmax, type SoftmaxOptions } from "../rows/softmax.js";
 import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 
 // What its methods take, for the callers' own types.
-export type { ActivateOptions, CreateMultiHeadAttention, FeatureFunction, LayerNormOptions, LinearAttentionStateOptions };
+export type {
+  ActivateOptions,
+  AddOptions,
+  CreateMultiHeadAttention,
+  FeatureFunction,
+  LayerNormOptions,
+  LinearAttentionStateOptions,
+};
 export type { LinearOptions, MatmulOptions, RmsNormOptions, RotaryOptions, RotaryTablesOptions, SoftmaxOptions, WeightLayout };
 
 /**
@@ -107,6 +115,34 @@ export class FullEngine extends Engine {
    */
   activate<Out extends Float32Tensor = ResultTensor>(x: TensorLike, kind: Activation, options?: ActivateOptions<Out>): Out {
     return activate(this.runtime, x, kind, options);
+  }
+
+  /**
+   * Sum of two tensors, element by element: a residual connection, or a bias.
+   *
+   *     out = a + b
+   *
+   * Sizes broadcast, aligned to the right: an axis of size 1, or that is missing, serves every index of the other tensor's axis.
+   * Either tensor may be the smaller one. Sizes of 0 are allowed. Each element is one addition in float32.
+   *
+   * @param a  of any sizes
+   * @param b  of sizes that broadcast with those of a
+   * @returns `out` where given, else { type: "float32", data, dims } of the sizes to which a and b broadcast
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes that don't fit, a result that overlaps operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine({ operations: "all" });
+   * const x = { data: Float32Array.of(1, 2, 3, 4), dims: [2, 2] };
+   * const bias = { data: Float32Array.of(10, 20), dims: [2] };
+   * console.log([...engine.add(x, bias).data]); // [ 11, 22, 13, 24 ]
+   * engine.dispose();
+   */
+  add<Out extends Float32Tensor = ResultTensor>(a: TensorLike, b: TensorLike, options?: AddOptions<Out>): Out {
+    return add(this.runtime, a, b, options);
   }
 
   /**

@@ -1,6 +1,7 @@
 /** The operations by their definitions, in float64: the kernels are tested against them. */
 export { matmul, type ReferenceMatmulOptions } from "./matmul.js";
 export { activate } from "./activate.js";
+export { add } from "./add.js";
 export { linearAttention, type ReferenceLinearOptions } from "./linearAttention.js";
 export { mergeAttention, type ReferencePart } from "./mergeAttention.js";
 export { multiHeadAttention, type ReferenceMultiHeadOptions, type ReferenceParameters } from "./multiHeadAttention.js";

@@ -73,7 +73,7 @@ export const CLASSES: Readonly<Record<ClassName, Members>> = {
     ...ENGINE,
     methods: {
       ...ENGINE.methods,
-      softmax: OUT, layerNorm: OUT, rmsNorm: OUT, rotary: OUT, activate: OUT, linearAttention: OUT,
+      softmax: OUT, layerNorm: OUT, rmsNorm: OUT, rotary: OUT, activate: OUT, add: OUT, linearAttention: OUT,
       matmul: { ...OUT, reads: "accumulate" },
       rotaryTables: {},
       packMatrix: { makes: "PackedMatrix" },
