@@ -4,9 +4,9 @@
 //
 // A break is a one-line change; there is at least one for each rule that the tests enforce. Breaks are in `test/*.breaks.mjs`, next to
 // the tests that notice them. `find` occurs exactly once in the sources, anywhere; if it occurs in several files, `file` names the one
-// that is meant, without its folder. `tests` narrows the suite to the files that must notice, `needsThreads` widens it to engines of
-// several threads, `needsDist` says that the tests look at what tsc writes, `needsWorkers` that they run in the packaged workers,
-// `needsWide` that only a host for build "wide" notices.
+// that is meant, without its folder. `tests` narrows the suite to the files that must notice, named without ".test.ts",
+// `needsThreads` widens it to engines of several threads, `needsDist` says that the tests look at what tsc writes, `needsWorkers` that
+// they run in the packaged workers, `needsWide` that only a host for build "wide" notices.
 import { execFile, execFileSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
@@ -60,6 +60,14 @@ if (breaks.length === 0) {
 const misfits = BREAKS.flatMap(({ rule, file = "the sources", find, paths }) =>
   paths.length === 1 ? [] : [`${rule}: occurs ${paths.length} times in ${file} (${paths.join(", ")}), expected once: ${find}`],
 );
+const testNames = new Set(
+  readdirSync(join(root, "test")).flatMap((name) =>
+    /\.test\.ts$/.test(name) ? [name.split(".")[0], name.slice(0, -".test.ts".length)] : [],
+  ),
+);
+for (const { rule, tests } of BREAKS) {
+  for (const name of tests ?? []) if (!testNames.has(name)) misfits.push(`${rule}: there is no test/${name}.test.ts`);
+}
 if (misfits.length > 0) console.error(misfits.join("\n"));
 if (isCheck || misfits.length > 0) process.exit(misfits.length > 0 ? 1 : 0);
 

@@ -246,7 +246,7 @@ describe("the generator, on changed sources", () => {
     ],
     ["fields in another order", "attentionParams", "  parts: usize;\n  numParts: usize;", "  numParts: usize;\n  parts: usize;"],
     ["a field of another type", "attentionParams", "  softcap: f32;", "  softcap: i32;"],
-    ["names in another order", "rowParams", "  GELU = 0,\n  GELU_TANH = 1,", "  GELU_TANH = 0,\n  GELU = 1,"],
+    ["names in another order", "activation", "  GELU = 0,\n  GELU_TANH = 1,", "  GELU_TANH = 0,\n  GELU = 1,"],
     ["another name", "linearParams", '// "elu+1"', '// "elu"'],
   ])("%s: a different hash", (_, file, find, replace) => {
     expect(hashWith(`assembly/abi/${file}.ts`, find, replace)).not.toBe(generated.ABI_HASH);
@@ -278,8 +278,8 @@ describe("the generator, on changed sources", () => {
 
   test.each([
     ["../rows/activations", "  kind: i32;", "  kind: u8;", "ActivateParams.kind: expected a field of usize, i32, f32"],
-    ["rowParams", "  SILU = 2,", "  SILU = 7,", "Activation.SILU must be 2"],
-    ["rowParams", "@unmanaged\nexport class AxisParams", "export class AxisParams", "AxisParams is not @unmanaged"],
+    ["activation", "  SILU = 2,", "  SILU = 7,", "Activation.SILU must be 2"],
+    ["softmaxParams", "@unmanaged\nexport class AxisParams", "export class AxisParams", "AxisParams is not @unmanaged"],
     ["constants", "BLOCK, PANEL", "BLOCK, PANEL_BYTES", "PANEL_BYTES must be an integer that is written out"],
   ])("throws on what it does not understand: %s, %s", (file, find, replace, message) => {
     expect(() => hashWith(`assembly/abi/${file}.ts`, find, replace)).toThrow(message);

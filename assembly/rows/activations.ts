@@ -13,7 +13,7 @@
  * The first three are formed as max(x, 0) − |x| · F(−|x|), with F = Φ or σ: nothing cancels for either sign, and the limit at −∞ is 0.
  */
 import { expNeg4, expSumNeg4 } from "../math/exp";
-import { Activation } from "../abi/rowParams";
+import { Activation } from "../abi/activation";
 import { madd } from "../math/simd";
 import { tanh4 } from "../math/tanh";
 

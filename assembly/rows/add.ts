@@ -94,8 +94,7 @@ export function add(params: usize, workspace: usize, first: usize, end: usize): 
 
 /**
  * The elements `at` to `stop` − 1 of out, where b is a short row: copies of it are put side by side, from the element that meets `at`
- * on, and become long rows. On an AMD EPYC, [98304, 16] + [16] takes
- * 0.3 of the time, [524288, 3] + [3] 0.15.
+ * on, and become long rows. On an AMD EPYC, [98304, 16] + [16] takes 0.3 of the time, [524288, 3] + [3] 0.15.
  */
 function addPattern(p: AddParams, pattern: usize, at: usize, stop: usize): void {
   const length = axisAt(p, 1).size;

@@ -8,8 +8,54 @@
  */
 import { storeCosSin } from "./angles";
 import { lowerLanes, storeLanes } from "../math/lanes";
-import { RotaryParams, RotaryTablesParams } from "../abi/rowParams";
 import { madd } from "../math/simd";
+
+/** Cosines and sines of rotary embeddings. */
+@unmanaged
+export class RotaryTablesParams {
+  // [rows, pairs]
+  cos: usize;
+  sin: usize;
+  /** i32[rows]; 0 if a row's index is its position. */
+  positions: usize;
+  /** f64[pairs] */
+  frequencies: usize;
+  rows: usize;
+  /** Pairs of channels to rotate. */
+  pairs: usize;
+}
+
+/** Rotary embeddings of rows. */
+@unmanaged
+export class RotaryParams {
+  x: usize;
+  /** May be x. */
+  out: usize;
+  // [rows of the tables, rotaryDim / 2]
+  cos: usize;
+  sin: usize;
+  /** Which row of the tables each row takes: u32[batchSize, seqLen]. */
+  tableRows: usize;
+
+  batchSize: usize;
+  seqLen: usize;
+  numHeads: usize;
+  headDim: usize;
+  /** Number of channels to rotate, even. */
+  rotaryDim: usize;
+
+  xRowStride: usize;
+  xHeadStride: usize;
+  xBatchStride: usize;
+  outRowStride: usize;
+  outHeadStride: usize;
+  outBatchStride: usize;
+
+  /** 1: pairs are neighbours, otherwise half of rotaryDim apart. */
+  isInterleaved: i32;
+  /** 1: rotate back. */
+  isInverse: i32;
+}
 
 // The sign bit of a lane.
 const SIGNS = memory.data<u32>([0x80000000, 0x80000000, 0x80000000, 0x80000000]);

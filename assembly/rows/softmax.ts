@@ -9,7 +9,7 @@
 import { expByExp2Neg4 } from "../math/exp2";
 import { firstLanes, lowerLanes, storeLanes, upperLanes } from "../math/lanes";
 import { BLOCK, PANEL, PANEL_BYTES } from "../tiles/layout";
-import { SoftmaxParams } from "../abi/rowParams";
+import { SoftmaxParams } from "../abi/softmaxParams";
 import { maxLane, minusInfinity, sumLanes } from "../math/simd";
 import { rowMax } from "../tiles/scoreRows";
 import { COLUMNS, COLUMNS_BYTES, softmaxColumns } from "./softmaxColumns";

@@ -14,7 +14,7 @@
 import { expByExp2Neg4 } from "../math/exp2";
 import { lowerLanes, storeLanes } from "../math/lanes";
 import { BLOCK } from "../tiles/layout";
-import { SoftmaxParams } from "../abi/rowParams";
+import { SoftmaxParams } from "../abi/softmaxParams";
 import { minusInfinity } from "../math/simd";
 import { visibleColumns } from "./softmaxMask";
 

@@ -4,7 +4,7 @@
  */
 import { PANEL } from "../tiles/layout";
 import { applyMask } from "../tiles/mask";
-import { AxisParams, SoftmaxParams } from "../abi/rowParams";
+import { AxisParams, SoftmaxParams } from "../abi/softmaxParams";
 import { minusInfinity } from "../math/simd";
 
 /** Elements by which the mask, or the bias, advances to `index` of some axes, the last of which runs fastest. */
