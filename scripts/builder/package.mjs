@@ -103,7 +103,7 @@ const dist = {
     const { withMemory } = await load("runtime/memorySharing.js");
     mkdirSync(`${folder}/wasm`);
     for (const binary of BINARIES) {
-      const bytes = withMemory("build", readFileSync(`${root}build/${binary}.wasm`), "unshared");
+      const bytes = withMemory("build", readFileSync(`${root}build/${binary}.wasm`), false);
       writeFileSync(`${folder}/wasm/${binary}.wasm`, bytes);
     }
 
