@@ -16,6 +16,7 @@ import { parseArgs } from "node:util";
 import { GENERATED } from "./abi.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
+execFileSync(process.execPath, ["scripts/build.mjs", "abi"], { cwd: root, stdio: "inherit" }); // writes some of the sources
 const tests = readdirSync(join(root, "test")).filter((name) => name.endsWith(".breaks.mjs"));
 const modules = await Promise.all(tests.sort().map((name) => import(pathToFileURL(join(root, "test", name)).href)));
 
