@@ -1,5 +1,5 @@
 /** Shared by all sections of the bench: engines, tensors in their memory, and the form of a table row. */
-import { createEngine, type Engine, type EngineTensor, type FullEngine, type PackagedBuild } from "headwise";
+import { createEngine, type Engine, type EngineTensor, type PackagedBuild } from "headwise";
 import { inputsOf, type Tensor } from "./data.js";
 import type { Timing } from "./measure.js";
 import { type AttentionShape, optionsOf } from "./shapes.js";
@@ -28,8 +28,8 @@ export const timingCells = ({ median, spread: [low, high] }: Timing, unit: "ms" 
 };
 
 /** An engine with the requested number of threads; throws an Error with the reason if there are fewer. */
-export async function openEngine(build: PackagedBuild, threads = 1): Promise<FullEngine> {
-  const engine = await createEngine({ build, threads, operations: "all" });
+export async function openEngine(build: PackagedBuild, threads = 1): Promise<Engine> {
+  const engine = await createEngine({ build, threads });
   if (engine.info.threads === threads) return engine;
   throw new Error(`${threads} threads were requested: ${engine.info.threadsReason}`);
 }

@@ -1,27 +1,32 @@
 /** What a page downloads: the package bundled and minified, each file compressed as a server would. */
 import { realpathSync } from "node:fs";
-import { dirname, relative } from "node:path";
+import { join, relative } from "node:path";
 import { gzipSync } from "node:zlib";
 import { type OutputChunk, rolldown } from "rolldown";
 
 /** The most that a page may download, in bytes with gzip: the JavaScript for several threads, and one build. */
-export const BUDGETS = { attention: 40_000, all: 75_000 } as const;
-export type Operations = keyof typeof BUDGETS;
+export const BUDGETS = { "headwise/attention": 42_000, headwise: 80_000 } as const;
+export type PageEntry = keyof typeof BUDGETS;
+
+/** The entries' files in dist/, and the names of their builds. */
+const ENTRIES: Record<PageEntry, { readonly file: string; readonly binaryOf: (build: string) => string }> = {
+  "headwise/attention": { file: "attention.js", binaryOf: (build) => `attention-${build}` },
+  headwise: { file: "index.js", binaryOf: (build) => build },
+};
 
 /** When a page loads the files that are imported on demand, by their path in dist/. */
 const LAZY: Record<string, string> = {
-  "engine/fullEngine.js": "for all operations",
   "runtime/pool.js": "for threads",
   "runtime/binary/worker.js": "for threads",
   "workerEngine/openWorkerEngine.js": "for engines in a worker",
   "runtime/binary/attentionWorker.js": "for an engine in a worker",
-  "runtime/binary/engineWorker.js": "for an engine in a worker with all operations",
+  "runtime/binary/engineWorker.js": "for an engine in a worker",
   "runtime/binary/attention-relaxed.js": "for this build",
   "runtime/binary/attention-simd.js": "for this build",
   "runtime/binary/attention-wide.js": "for this build, in Node only",
-  "runtime/binary/relaxed.js": "for this build with all operations",
-  "runtime/binary/simd.js": "for this build with all operations",
-  "runtime/binary/wide.js": "for this build with all operations, in Node only",
+  "runtime/binary/relaxed.js": "for this build",
+  "runtime/binary/simd.js": "for this build",
+  "runtime/binary/wide.js": "for this build, in Node only",
 };
 
 /** A file of the bundle. */
@@ -41,20 +46,17 @@ export interface Page {
   /** What is loaded up front. */
   readonly initial: readonly PageFile[];
   /** What is loaded for it on several threads. */
-  filesFor(operations: Operations, build: "simd" | "relaxed"): readonly PageFile[];
+  filesFor(build: "simd" | "relaxed"): readonly PageFile[];
 }
 
 /** The sum of the files' sizes. */
 export const gzipBytesOf = (files: readonly PageFile[]): number => files.reduce((sum, { gzipBytes }) => sum + gzipBytes, 0);
 
-/**
- * Bundles the package as for a page that imports all of its main entry.
- *
- * @param entry  path of `dist/index.js`
- */
-export async function bundlePage(entry: string): Promise<Page> {
-  const dist = dirname(realpathSync(entry));
-  const bundle = await rolldown({ input: entry, platform: "browser", logLevel: "silent" });
+/** Bundles the package in the folder `packaged` as for a page that imports all of an entry. */
+export async function bundlePage(packaged: string, entry: PageEntry): Promise<Page> {
+  const dist = realpathSync(packaged);
+  const { file, binaryOf } = ENTRIES[entry];
+  const bundle = await rolldown({ input: join(dist, file), platform: "browser", logLevel: "silent" });
   const { output } = await bundle.generate({ format: "esm", minify: true });
   await bundle.close();
   const chunks = output.filter((each) => each.type === "chunk");
@@ -79,7 +81,7 @@ export async function bundlePage(entry: string): Promise<Page> {
     const path = pathOf(chunk);
     if (chunk.isDynamicEntry && !(path in LAZY)) throw new Error(`bench/pageSize.ts must say when a page loads dist/${path}`);
     files.set(chunk, {
-      name: chunk === main ? "headwise" : name,
+      name: chunk === main ? entry : name,
       loaded: initial.has(chunk) ? "always" : (LAZY[path] ?? "with those that share it"),
       modules: moduleIds.map((id) => id.replaceAll("\\", "/")),
       code,
@@ -91,10 +93,8 @@ export async function bundlePage(entry: string): Promise<Page> {
   return {
     files: filesOf(chunks),
     initial: filesOf(initial),
-    filesFor(operations, build) {
-      const binary = operations === "all" ? build : `attention-${build}`;
-      const lazy = ["runtime/pool.js", "runtime/binary/worker.js", `runtime/binary/${binary}.js`];
-      if (operations === "all") lazy.push("engine/fullEngine.js");
+    filesFor(build) {
+      const lazy = ["runtime/pool.js", "runtime/binary/worker.js", `runtime/binary/${binaryOf(build)}.js`];
       return filesOf(withImports([main, ...lazy.map(chunkOf)]));
     },
   };

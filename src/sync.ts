@@ -1,5 +1,5 @@
 /** Engines for code that cannot await: both builds and all operations are part of the module. */
-import type { FullEngine } from "./engine/fullEngine.js";
+import type { Engine } from "./engine/engine.js";
 import { type HeldKernels, makeEngineSync } from "./engine/makeEngineSync.js";
 import type { SyncEngineOptions } from "./engine/openEngine.js";
 import { bytes as relaxed } from "./runtime/binary/relaxed.js";
@@ -22,6 +22,6 @@ const BINARIES: HeldKernels = { simd, relaxed };
  * console.log(engine.scaledDotProductAttention(one, one, one).data[0]); // 1
  * engine.dispose();
  */
-export function createEngineSync(options: SyncEngineOptions = {}): FullEngine {
+export function createEngineSync(options: SyncEngineOptions = {}): Engine {
   return makeEngineSync(options, BINARIES);
 }

@@ -1,5 +1,5 @@
 /** The entry `headwise/sync` for workerd, see `workerd.ts`. */
-import type { FullEngine } from "./engine/fullEngine.js";
+import type { Engine } from "./engine/engine.js";
 import { type HeldKernels, makeEngineSync } from "./engine/makeEngineSync.js";
 import type { SyncEngineOptions } from "./engine/openEngine.js";
 import relaxed from "./wasm/relaxed.wasm";
@@ -7,6 +7,6 @@ import simd from "./wasm/simd.wasm";
 
 const MODULES: HeldKernels = { simd: () => simd, relaxed: () => relaxed };
 
-export function createEngineSync(options: SyncEngineOptions = {}): FullEngine {
+export function createEngineSync(options: SyncEngineOptions = {}): Engine {
   return makeEngineSync(options, MODULES);
 }

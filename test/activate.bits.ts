@@ -2,7 +2,7 @@
 import { ACTIVATIONS } from "headwise";
 import { type BitsCase, casesOf } from "./bits/case.js";
 
-const activate = casesOf("activate", "FullEngine.activate");
+const activate = casesOf("activate", "Engine.activate");
 
 export default [
   ...ACTIVATIONS.map((kind) =>

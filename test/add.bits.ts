@@ -1,7 +1,7 @@
 /** Sums of two tensors. */
 import { type BitsCase, casesOf } from "./bits/case.js";
 
-const add = casesOf("add", "FullEngine.add");
+const add = casesOf("add", "Engine.add");
 
 export default [
   add("equal sizes, rows, columns, numbers, axes in turn, float16", (engine, inputs) => ({

@@ -1,6 +1,6 @@
 /** Sums of two tensors: every way to broadcast, exact results, places for results and errors. */
 import { describe, expect, test } from "vitest";
-import type { EngineTensor, FullEngine } from "headwise";
+import type { EngineTensor, Engine } from "headwise";
 import { add as reference } from "headwise/reference";
 import { mergedAxes, stridesUnder } from "../src/call/broadcast.js";
 import { expectSameBits, poison } from "./support/attention.js";
@@ -14,7 +14,7 @@ interface Numbers {
 }
 
 /** The only result: one addition, rounded once. */
-function expectSum(engine: FullEngine, a: Numbers, b: Numbers): void {
+function expectSum(engine: Engine, a: Numbers, b: Numbers): void {
   const truth = reference(a, b);
   const what = `[${a.dims.join(", ")}] + [${b.dims.join(", ")}]`;
   const found = engine.add(a, b);
@@ -22,7 +22,7 @@ function expectSum(engine: FullEngine, a: Numbers, b: Numbers): void {
   expectSameBits(found.data, truth.data.map(Math.fround), what);
 }
 
-const resident = (engine: FullEngine, { data, dims }: Numbers): EngineTensor<"float32"> => {
+const resident = (engine: Engine, { data, dims }: Numbers): EngineTensor<"float32"> => {
   const tensor = engine.tensor(dims);
   tensor.data.set(data);
   return tensor;

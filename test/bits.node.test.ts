@@ -7,8 +7,8 @@ import { bitsCases } from "./bits/discover.js";
 import { computeBits, differences, inputsOf, shareEverything } from "./bits/compute.js";
 import { readExpected } from "./bits/expected.js";
 import { hashesOf } from "./bits/hash.js";
+import { AttentionEngine } from "../src/engine/attentionEngine.js";
 import { Engine } from "../src/engine/engine.js";
-import { FullEngine } from "../src/engine/fullEngine.js";
 import { LinearAttentionState } from "../src/linear/linearAttentionState.js";
 import { MultiHeadAttention } from "../src/multiHead/multiHeadAttention.js";
 import { RULES } from "../src/linear/linearConfig.js";
@@ -36,18 +36,18 @@ const NO_OPERATIONS: Readonly<Record<string, string>> = {
 
 const CASES = await bitsCases(import.meta.dirname);
 const expected = readExpected();
-const open = (): FullEngine => openBuild("simd");
+const open = (): Engine => openBuild("simd");
 
 const CLASSES: Readonly<Record<string, { prototype: object }>> = {
+  AttentionEngine,
   Engine,
-  FullEngine,
   KVCache,
   LinearAttentionState,
   MultiHeadAttention,
 };
 
 /** The object that has an operation, and its name there; undefined for functions of a module, which cannot be spied on. */
-function holderOf(engine: FullEngine, operation: string): [Record<string, () => unknown>, string] | undefined {
+function holderOf(engine: Engine, operation: string): [Record<string, () => unknown>, string] | undefined {
   const [owner, ...path] = operation.split(".") as [string, ...string[]];
   const name = path.pop();
   if (name === undefined) return undefined;
@@ -76,7 +76,7 @@ describe("the hashes in test/bits/expected.json", () => {
   });
 
   test("match two threads", async () => {
-    const engine = await createEngine({ wasm: binaryOf("simd"), operations: "all", threads: 2 });
+    const engine = await createEngine({ wasm: binaryOf("simd"), threads: 2 });
     expect(engine.info.threadsReason).toBeUndefined();
     shareEverything(engine);
     expect(differences(await computeBits(engine, CASES, 0, () => poison(engine)), expected.cases), HINT).toEqual(new Map());

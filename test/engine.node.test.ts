@@ -6,7 +6,7 @@ import { inspect } from "node:util";
 import type { AddressInfo } from "node:net";
 import { expect, test, vi } from "vitest";
 import { createEngine } from "headwise";
-import { Engine } from "../src/engine/engine.js";
+import { AttentionEngine } from "../src/engine/attentionEngine.js";
 import { type LoadRequest, openPackaged, readOptions } from "../src/engine/openEngine.js";
 import { answerAtOnce, type HostRequest, take } from "../src/runtime/steps.js";
 import * as features from "../src/runtime/features.js";
@@ -16,7 +16,7 @@ import { binaryOf, corruptedBinary, openBuild } from "./support/builds.js";
 
 const { q, k, v } = randomInputs(parseShape("B1-S9-KV20-H2/1-D6"), 1);
 const truth = openBuild("simd").scaledDotProductAttention(q, k, v);
-const expectWorking = (engine: Engine) => {
+const expectWorking = (engine: AttentionEngine) => {
   expectSameBits(engine.scaledDotProductAttention(q, k, v).data, truth.data, "simd");
   expect(engine.info.build).toBe("simd");
 };
@@ -30,9 +30,9 @@ test("a build that fails its self-test is replaced by the next, and info reports
       tried.push(request.build);
       return request.build === "relaxed" ? corruptedBinary() : binaryOf("simd");
     };
-    const { runtime, reasons } = take(openPackaged("createEngine", readOptions("createEngine", {})), answer);
+    const { runtime, reasons } = take(openPackaged("createEngine", readOptions("createEngine", {}, "attention")), answer);
     expect(tried).toEqual(["relaxed", "simd"]);
-    const engine = new Engine(runtime, reasons);
+    const engine = new AttentionEngine(runtime, reasons);
     expect(engine.info.buildReason).toBe('createEngine: build "simd" failed its self-test: causal attention gave wrong numbers');
     expectWorking(engine);
   } finally {

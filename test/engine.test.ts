@@ -2,7 +2,7 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createEngine } from "headwise";
 import { createEngineSync } from "headwise/sync";
-import type { Engine } from "../src/engine/engine.js";
+import type { AttentionEngine } from "../src/engine/attentionEngine.js";
 import { type LoadRequest, openPackaged, readOptions } from "../src/engine/openEngine.js";
 import { answerAtOnce, type HostRequest, take } from "../src/runtime/steps.js";
 import { hasRelaxedSimd, hasSimd } from "../src/runtime/features.js";
@@ -13,7 +13,7 @@ import { expectSameBits, parseShape, randomInputs } from "./support/attention.js
 import { binaryOf, corruptedBinary } from "./support/builds.js";
 
 const { q, k, v } = randomInputs(parseShape("B1-S9-KV20-H2/1-D6"), 1);
-const works = (engine: Engine): boolean => engine.scaledDotProductAttention(q, k, v).data.every(Number.isFinite);
+const works = (engine: AttentionEngine): boolean => engine.scaledDotProductAttention(q, k, v).data.every(Number.isFinite);
 
 describe("build", () => {
   test('"auto" chooses relaxed if it validates, otherwise simd, and reports why', async () => {
@@ -45,7 +45,7 @@ describe("build", () => {
     await expect(createEngine({ wasm: corruptedBinary() })).rejects.toThrow(new Error(message));
     const answer = (request: HostRequest | LoadRequest): unknown =>
       request.kind === "load" ? corruptedBinary() : answerAtOnce(request);
-    const steps = openPackaged("createEngine", readOptions("createEngine", { build: "simd" }));
+    const steps = openPackaged("createEngine", readOptions("createEngine", { build: "simd" }, "all"));
     expect(() => take(steps, answer)).toThrow(new Error(message));
   });
 });
@@ -53,7 +53,7 @@ describe("build", () => {
 describe("wasm", () => {
   const file = new URL("../build/simd.wasm", import.meta.url);
   const truth = createEngineSync({ build: "simd" }).scaledDotProductAttention(q, k, v);
-  const expectWorking = (engine: Engine) => {
+  const expectWorking = (engine: AttentionEngine) => {
     expectSameBits(engine.scaledDotProductAttention(q, k, v).data, truth.data, "simd from elsewhere");
     expect(engine.info.build).toBe("simd");
   };

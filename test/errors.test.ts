@@ -320,7 +320,7 @@ describe("createEngine refuses", () => {
     [
       { thread: 2 },
       TypeError,
-      'createEngine: unknown option "thread"; the options are build, wasm, initialMemory, maximumMemory, operations, threads, createWorker, stallTimeout',
+      'createEngine: unknown option "thread"; the options are build, wasm, initialMemory, maximumMemory, threads, createWorker, stallTimeout',
     ],
     [{ threads: 0 }, RangeError, 'createEngine: "threads" must be an integer from 1 to 64, got 0'],
     [{ threads: "many" }, RangeError, 'createEngine: "threads" must be "auto" or an integer from 1 to 64, got "many"'],

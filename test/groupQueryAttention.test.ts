@@ -1,6 +1,6 @@
 /** onnxruntime's operator GroupQueryAttention: cases of its test suite, mapped to headwise's options. */
 import { expect, test } from "vitest";
-import type { CachedAttentionOptions, FullEngine, ResultTensor } from "headwise";
+import type { CachedAttentionOptions, Engine, ResultTensor } from "headwise";
 import { ABSENT, readConformance } from "./support/conformance.js";
 import { onEveryEngine } from "./support/engines.js";
 import type { TestTensor } from "./support/random.js";
@@ -75,7 +75,7 @@ function mapCase({ attributes, cases }: OrtCase) {
 }
 
 /** Like the operator: appends keys and values to the cache, then lets the rows attend to it. */
-function attend(engine: FullEngine, { q, k, v, past, options, tables }: ReturnType<typeof mapCase>): ResultTensor {
+function attend(engine: Engine, { q, k, v, past, options, tables }: ReturnType<typeof mapCase>): ResultTensor {
   const [batchSize, , numKvHeads, headDim] = k.dims as [number, number, number, number];
   using cache = engine.createKVCache({ batchSize, numKvHeads, headDim, capacity: past.k.dims[1]! + k.dims[1]! });
   cache.append(past.k, past.v);

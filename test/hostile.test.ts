@@ -5,7 +5,7 @@ import {
   causalMask,
   createWorkerEngine,
   documentMask,
-  type FullWorkerEngine,
+  type WorkerEngine,
   KVCache,
   paddingMask,
   type TensorLike,
@@ -358,7 +358,7 @@ describe("a worker of the caller's", () => {
       terminate,
     };
   };
-  const open = (options: WorkerEngineOptions): Promise<FullWorkerEngine> => createWorkerEngine({ ...options, operations: "all" });
+  const open = (options: WorkerEngineOptions): Promise<WorkerEngine> => createWorkerEngine({ ...options });
 
   // Where there are Web Locks, a host sees that no worker holds this one's.
   const GIVEN_UP = /^createWorkerEngine: the engine's worker (did not answer within 50 ms|has ended)$/;

@@ -1,5 +1,5 @@
 /** Attention on caches of keys and values. */
-import { type FullEngine, KVCache, type KVCacheOptions } from "headwise";
+import { type Engine, KVCache, type KVCacheOptions } from "headwise";
 import { type BitsCase, casesOf, type Outputs } from "./bits/case.js";
 import { type Inputs, place } from "./bits/inputs.js";
 
@@ -14,7 +14,7 @@ class Session {
   readonly #numKvHeads: number;
   readonly #headDim: number;
 
-  constructor(engine: FullEngine, inputs: Inputs, options: Omit<KVCacheOptions, "numKvHeads">, numKvHeads = 2) {
+  constructor(engine: Engine, inputs: Inputs, options: Omit<KVCacheOptions, "numKvHeads">, numKvHeads = 2) {
     this.cache = engine.createKVCache({ ...options, numKvHeads });
     this.#numKvHeads = numKvHeads;
     this.#inputs = inputs;

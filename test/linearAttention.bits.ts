@@ -1,10 +1,10 @@
 /** Linear attention: every feature map and every rule, in one call and on states. */
-import type { FeatureMap, FullEngine, LinearOptions, LinearRule, TensorLike } from "headwise";
+import type { FeatureMap, Engine, LinearOptions, LinearRule, TensorLike } from "headwise";
 import { type BitsCase, casesOf, type Outputs } from "./bits/case.js";
 import type { Inputs, Numbers } from "./bits/inputs.js";
 
-const linear = casesOf("linear", "FullEngine.linearAttention");
-const state = casesOf("linear state", "FullEngine.createLinearAttentionState", "LinearAttentionState.step");
+const linear = casesOf("linear", "Engine.linearAttention");
+const state = casesOf("linear state", "Engine.createLinearAttentionState", "LinearAttentionState.step");
 
 /** φ(x) = x² + ½ for each channel, and the products of neighbouring pairs: only + and × of the host. */
 const squares = ({ data, dims }: { data: Float32Array; dims: readonly number[] }): TensorLike => {
@@ -47,7 +47,7 @@ const call = (name: string, optionsOf: (inputs: Inputs) => LinearOptions): BitsC
   });
 
 /** Steps of a state across chunk boundaries, its sums, and the results of a fork and a restored state. */
-const stateCase = (name: string, kind: Parameters<FullEngine["createLinearAttentionState"]>[0], isByChannel = false): BitsCase =>
+const stateCase = (name: string, kind: Parameters<Engine["createLinearAttentionState"]>[0], isByChannel = false): BitsCase =>
   state(
     name,
     (engine, inputs) => {
@@ -74,9 +74,9 @@ const stateCase = (name: string, kind: Parameters<FullEngine["createLinearAttent
     },
     "LinearAttentionState.sums",
     "LinearAttentionState.serialize",
-    "FullEngine.restoreLinearAttentionState",
+    "Engine.restoreLinearAttentionState",
     "LinearAttentionState.fork",
-    "FullEngine.linearAttention",
+    "Engine.linearAttention",
   );
 
 const SIZES = { batchSize: DIMS.batch, numKvHeads: DIMS.kvHeads, headDim: DIMS.headDim, valueDim: DIMS.valueDim };

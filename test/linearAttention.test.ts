@@ -1,5 +1,5 @@
 /** Linear attention against its definition: at most twice the error of naive float32, plus 4 ulp of the largest result. */
-import type { FullEngine, LinearOptions } from "headwise";
+import type { Engine, LinearOptions } from "headwise";
 import { linearAttention as reference } from "headwise/reference";
 import { describe, expect, test } from "vitest";
 import { expectSameBits, largestError, poison } from "./support/attention.js";
@@ -347,7 +347,7 @@ onEveryEngine((_, engine) => {
   });
 });
 
-function checkLinearFinite(engine: FullEngine, { q, k, v }: Record<"q" | "k" | "v", TestTensor>, options: LinearOptions): void {
+function checkLinearFinite(engine: Engine, { q, k, v }: Record<"q" | "k" | "v", TestTensor>, options: LinearOptions): void {
   const truth = reference(q, k, v, options as object).data;
   expect(largestError(engine.linearAttention(q, k, v, options).data, truth)).toBeLessThan(
     4e-7 * Math.max(1, ...truth.map(Math.abs)),

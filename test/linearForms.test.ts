@@ -1,5 +1,5 @@
 /** The forms of linear attention agree: quadratic, recurrent, in chunks, and step by step on a state. */
-import type { FullEngine, LinearOptions } from "headwise";
+import type { Engine, LinearOptions } from "headwise";
 import { linearAttention as reference } from "headwise/reference";
 import { describe, expect, test } from "vitest";
 import { cutRows, expectSameBits, largestError } from "./support/attention.js";
@@ -69,7 +69,7 @@ function quadratic({ q, k, v, decay, channelDecay, beta }: Inputs, kind: string)
 }
 
 /** One step per row, on a state. */
-function stepped(engine: FullEngine, { q, k, v }: Inputs, options: LinearOptions, rows: number): Float32Array {
+function stepped(engine: Engine, { q, k, v }: Inputs, options: LinearOptions, rows: number): Float32Array {
   const { rule, decay, beta } = options;
   const [, , , headDim] = q.dims as [number, number, number, number];
   const channelDecay = (decay as TestTensor | undefined)?.dims.length === 4;

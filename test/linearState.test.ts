@@ -1,5 +1,5 @@
 /** States of linear attention: tokens in pieces of any size give the bits of one call. */
-import { type FullEngine, type LinearAttentionState, type LinearAttentionStateOptions, type LinearInputs } from "headwise";
+import { type Engine, type LinearAttentionState, type LinearAttentionStateOptions, type LinearInputs } from "headwise";
 import { linearAttention as reference } from "headwise/reference";
 import { describe, expect, test } from "vitest";
 import { expectSameBits, largestError, poison } from "./support/attention.js";
@@ -42,11 +42,11 @@ const step = (state: LinearAttentionState, inputs: Inputs, kind: Kind, from: num
   state.step(rowsOf(inputs.q, from, to), rowsOf(inputs.k, from, to), rowsOf(inputs.v, from, to), gatesOf(inputs, kind, from, to))
     .data;
 
-const stateFor = (engine: FullEngine, { batchSize, numKeyHeads, numKvHeads, headDim, valueDim }: LinearSizes, { options }: Kind) =>
+const stateFor = (engine: Engine, { batchSize, numKeyHeads, numKvHeads, headDim, valueDim }: LinearSizes, { options }: Kind) =>
   engine.createLinearAttentionState({ batchSize, numKeyHeads, numKvHeads, headDim, valueDim, ...options });
 
 /** One call over all rows, without a state. */
-function whole(engine: FullEngine, inputs: Inputs, kind: Kind): TestTensor {
+function whole(engine: Engine, inputs: Inputs, kind: Kind): TestTensor {
   const options = { ...kind.options };
   delete options.channelDecay;
   const { data, dims } = engine.linearAttention(inputs.q, inputs.k, inputs.v, {

@@ -2,7 +2,7 @@
 import { ACTIVATIONS } from "headwise";
 import { type BitsCase, casesOf } from "./bits/case.js";
 
-const matmul = casesOf("matmul", "FullEngine.matmul");
+const matmul = casesOf("matmul", "Engine.matmul");
 
 export default [
   matmul("more than two blocks of depth, bias", (engine, inputs) => {
@@ -39,7 +39,7 @@ export default [
       outIn.dispose();
       return outputs;
     },
-    "FullEngine.packMatrix",
+    "Engine.packMatrix",
   ),
   matmul("float16", (engine, inputs) => ({ out: engine.matmul(inputs.halves([9, 31]), inputs.halves([31, 14])).data })),
 ] satisfies readonly BitsCase[];

@@ -1,7 +1,7 @@
 /** The matrix product: parity, every size from 0 up, and what does not change its bits. */
 import { ACTIVATIONS } from "../src/runtime/abi.generated.js";
 import { describe, expect, test } from "vitest";
-import { createEngine, type FullEngine, type MatmulOptions } from "headwise";
+import { createEngine, type Engine, type MatmulOptions } from "headwise";
 import { matmul as reference, type ReferenceMatmulOptions } from "headwise/reference";
 import { expectParity, expectSameBits, poison } from "./support/attention.js";
 import { onEveryBuild } from "./support/builds.js";
@@ -185,7 +185,7 @@ onEveryBuild((_, engine) => {
   const place = (dims: number[]) => ({ data: new Float32Array(dims.reduce((product, size) => product * size, 1)), dims });
   const packed = engine.packMatrix(b);
 
-  test.each<[string, (target: FullEngine) => unknown, new (message: string) => Error, string]>([
+  test.each<[string, (target: Engine) => unknown, new (message: string) => Error, string]>([
     [
       "a scalar",
       (e) => e.matmul(1 as never, b),
@@ -277,7 +277,7 @@ onEveryBuild((_, engine) => {
     expect([matrix.depth, matrix.columns]).toEqual([4, 5]);
     expect(() => Object.assign(matrix, { columns: 24 })).toThrow(TypeError); // the kernels would read beyond it
     expect(engine.info.memory.inUse).toBe(inUse + 4 * 8 * 4);
-    const other = await createEngine({ operations: "all" });
+    const other = await createEngine();
     expect(() => other.matmul(a, matrix)).toThrow(new RangeError('matmul: "b" is a packed matrix of another engine'));
     other.dispose();
     matrix.dispose();
@@ -288,7 +288,7 @@ onEveryBuild((_, engine) => {
 });
 
 test("if memory is short, a call fails and leaves nothing behind", async () => {
-  const engine = await createEngine({ operations: "all", maximumMemory: 2 ** 21 });
+  const engine = await createEngine({ maximumMemory: 2 ** 21 });
   const { inUse } = engine.info.memory;
   expect(() => engine.matmul(normal([1, 800], 1), normal([800, 800], 1))).toThrow(RangeError);
   expect(() => engine.packMatrix(normal([600, 600], 1))).toThrow(RangeError); // fits once, not twice
@@ -300,7 +300,7 @@ test("if memory is short, a call fails and leaves nothing behind", async () => {
 test("if there is no memory for a second workspace, one thread computes, with the same bits", async () => {
   const results = [];
   for (const maximumMemory of [2 ** 21, 2 ** 23]) {
-    const engine = await createEngine({ operations: "all", threads: 2, maximumMemory });
+    const engine = await createEngine({ threads: 2, maximumMemory });
     const [a, b, out] = [engine.tensor([128, 512]), engine.tensor([512, 256]), engine.tensor([128, 256])];
     a.data.set(normal(a.dims, 1).data);
     b.data.set(normal(b.dims, 2).data);

@@ -3,7 +3,7 @@ import type { MultiHeadAttentionConfig, MultiHeadAttentionParameters } from "hea
 import { type BitsCase, casesOf } from "./bits/case.js";
 import { type Inputs, place } from "./bits/inputs.js";
 
-const layer = casesOf("layer", "FullEngine.createMultiHeadAttention", "MultiHeadAttention.forward");
+const layer = casesOf("layer", "Engine.createMultiHeadAttention", "MultiHeadAttention.forward");
 
 const EMBED = 36;
 /** About 1/√36. */
@@ -96,7 +96,7 @@ export default [
   ),
   casesOf(
     "layer",
-    "FullEngine.createMultiHeadAttention.fromTorch",
+    "Engine.createMultiHeadAttention.fromTorch",
     "MultiHeadAttention.forward",
   )("parameters of PyTorch, with a key and a value more", (engine, inputs) => {
     const stateDict = {

@@ -1,12 +1,6 @@
 /** Wrong arguments of a multi-head layer are named before anything is computed, and leave memory and caches unchanged. */
 import { describe, expect, test } from "vitest";
-import {
-  createEngine,
-  type FullEngine,
-  type KVCacheOptions,
-  type MultiHeadAttention,
-  type MultiHeadAttentionConfig,
-} from "headwise";
+import { createEngine, type Engine, type KVCacheOptions, type MultiHeadAttention, type MultiHeadAttentionConfig } from "headwise";
 import { expectSameBits } from "./support/attention.js";
 import { openBuild } from "./support/builds.js";
 import { randomParameters } from "./support/layers.js";
@@ -108,7 +102,7 @@ describe("parameters", () => {
   });
 
   test("if there is no memory for all of them, none is kept", async () => {
-    using engine = await createEngine({ operations: "all", build: "simd", maximumMemory: 2 ** 21 });
+    using engine = await createEngine({ build: "simd", maximumMemory: 2 ** 21 });
     const config = { embedDim: 336, numHeads: 3 };
     expect(() => engine.createMultiHeadAttention(config, randomParameters(config, 1))).toThrow(/needs \d+ bytes of memory/);
     expect(engine.info.memory.inUse).toBe(0);
@@ -126,7 +120,7 @@ type Opened = ReturnType<typeof open>;
 
 const expectUnchanged = (
   { engine, layer }: Opened,
-  call: (layer: MultiHeadAttention, engine: FullEngine) => unknown,
+  call: (layer: MultiHeadAttention, engine: Engine) => unknown,
   message: string,
 ) => {
   const before = engine.info.memory.inUse;
@@ -316,7 +310,7 @@ describe("forward", () => {
   });
 
   test("a call without memory leaves a cache unchanged", async () => {
-    using engine = await createEngine({ operations: "all", build: "simd", maximumMemory: 2 ** 21 });
+    using engine = await createEngine({ build: "simd", maximumMemory: 2 ** 21 });
     const layer = engine.createMultiHeadAttention(CONFIG, PARAMETERS);
     const cache = layer.createCache({ capacity: 2 ** 16 });
     layer.forward(normal([3, 12], 1), { cache });

@@ -1,6 +1,6 @@
 /** The promises of a multi-head layer: which calls have the same bits, and which layers are equivalent. */
 import { describe, expect, test } from "vitest";
-import type { Float32Tensor, FullEngine, MultiHeadAttentionConfig, MultiHeadForwardOptions } from "headwise";
+import type { Float32Tensor, Engine, MultiHeadAttentionConfig, MultiHeadForwardOptions } from "headwise";
 import { multiHeadAttention as reference } from "headwise/reference";
 import { expectParity, expectSameBits, largestError, poison } from "./support/attention.js";
 import { openBuild } from "./support/builds.js";
@@ -25,7 +25,7 @@ const transposed = ({ data, dims }: TestTensor): TestTensor => {
 };
 
 function forward(
-  engine: FullEngine,
+  engine: Engine,
   config: MultiHeadAttentionConfig,
   parameters: LayerParameters,
   x: TestTensor,

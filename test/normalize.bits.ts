@@ -1,8 +1,8 @@
 /** Layer and RMS norm. */
 import { type BitsCase, casesOf } from "./bits/case.js";
 
-const layerNorm = casesOf("layerNorm", "FullEngine.layerNorm");
-const rmsNorm = casesOf("rmsNorm", "FullEngine.rmsNorm");
+const layerNorm = casesOf("layerNorm", "Engine.layerNorm");
+const rmsNorm = casesOf("rmsNorm", "Engine.rmsNorm");
 
 export default [
   layerNorm("weight and bias, a mean far from 0, subnormal numbers", (engine, inputs) => {

@@ -36,7 +36,7 @@ describe("a main thread that compiles and links only 4 KB at once, as in Chromiu
   test("createEngine compiles asynchronously", async () => {
     limited();
     expectRight(await createEngine({ build: "simd" }));
-    expectRight(await createEngine({ build: "simd", operations: "all", threads: 2 }));
+    expectRight(await createEngine({ build: "simd", threads: 2 }));
   });
 
   test("createEngineSync passes on what the host says", () => {
@@ -146,7 +146,7 @@ describe("a realm with ECMAScript and WebAssembly only, whose objects are frozen
 
   test.each([
     ["index", attend('await headwise.createEngine({ build: "simd" })')],
-    ["index", attend('await headwise.createEngine({ build: "simd", operations: "all", threads: 2 })')],
+    ["index", attend('await headwise.createEngine({ build: "simd", threads: 2 })')],
     ["standalone", attend('await headwise.createEngine({ build: "simd" })')],
     ["sync", attend('headwise.createEngineSync({ build: "simd" })')],
   ])("headwise's %s", async (entry, program) => {

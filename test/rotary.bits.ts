@@ -2,8 +2,8 @@
 import { type BitsCase, casesOf } from "./bits/case.js";
 import { place } from "./bits/inputs.js";
 
-const rotary = casesOf("rotary", "FullEngine.rotary");
-const rotaryTables = casesOf("rotaryTables", "FullEngine.rotaryTables");
+const rotary = casesOf("rotary", "Engine.rotary");
+const rotaryTables = casesOf("rotaryTables", "Engine.rotaryTables");
 
 export default [
   rotary("halves, an offset for each sequence", (engine, inputs) => ({
@@ -27,7 +27,7 @@ export default [
       const out = place(1, 30, 2, 10);
       return { out: engine.rotary(inputs.numbers(out.dims), { tables, offset: inputs.integer(0, 60), out }).data };
     },
-    "FullEngine.rotaryTables",
+    "Engine.rotaryTables",
   ),
   rotaryTables("1500 positions, any base", (engine, inputs) => {
     const { cos, sin } = engine.rotaryTables({ length: 1500, rotaryDim: 18, base: inputs.integer(2, 2 ** 20) + inputs.next() });

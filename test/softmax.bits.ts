@@ -1,7 +1,7 @@
 /** Softmax along an axis. */
 import { type BitsCase, casesOf } from "./bits/case.js";
 
-const softmax = casesOf("softmax", "FullEngine.softmax");
+const softmax = casesOf("softmax", "Engine.softmax");
 
 export default [
   softmax("the last axis, of 1 to 19 and of 1100 elements", (engine, inputs) => {

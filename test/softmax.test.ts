@@ -1,6 +1,6 @@
 /** Softmax along an axis: against the reference, absence, extremes, determinism, places for results. */
 import { describe, expect, test } from "vitest";
-import type { FullEngine, SoftmaxOptions, TensorLike } from "headwise";
+import type { Engine, SoftmaxOptions, TensorLike } from "headwise";
 import { type ReferenceSoftmaxOptions, softmax as reference } from "headwise/reference";
 import { expectParity, expectSameBits, poison } from "./support/attention.js";
 import { onEveryBuild, openBuild } from "./support/builds.js";
@@ -54,7 +54,7 @@ function broadcastBias(x: TestTensor, bias: { data: ArrayLike<number>; dims: rea
   });
 }
 
-function check(engine: FullEngine, x: TestTensor, options: SoftmaxOptions): void {
+function check(engine: Engine, x: TestTensor, options: SoftmaxOptions): void {
   const referenceOptions = options as ReferenceSoftmaxOptions;
   for (const log of [false, true]) {
     const found = engine.softmax(x, { ...options, log });
@@ -64,7 +64,7 @@ function check(engine: FullEngine, x: TestTensor, options: SoftmaxOptions): void
   }
 }
 
-const place = (engine: FullEngine, { data, dims }: TestTensor) => {
+const place = (engine: Engine, { data, dims }: TestTensor) => {
   const tensor = engine.tensor(dims);
   tensor.data.set(data);
   return tensor;

@@ -1,6 +1,6 @@
 /** The block of the example matches the reference. */
 import { describe, expect, test } from "vitest";
-import type { FullEngine, KVCache, MultiHeadAttentionConfig, MultiHeadForwardOptions } from "headwise";
+import type { Engine, KVCache, MultiHeadAttentionConfig, MultiHeadForwardOptions } from "headwise";
 import { activate, layerNorm, matmul, multiHeadAttention, type ReferenceTensor, rmsNorm } from "headwise/reference";
 import { expectSameBits, largestError } from "./support/attention.js";
 import { onEveryEngine } from "./support/engines.js";
@@ -37,7 +37,7 @@ interface Block {
 
 const file = new URL("../examples/transformer-block/block.mjs", import.meta.url);
 const { TransformerBlock } = (await import(/* @vite-ignore */ file.href)) as {
-  TransformerBlock: new (engine: FullEngine, config: Config, parameters: Parameters) => Block;
+  TransformerBlock: new (engine: Engine, config: Config, parameters: Parameters) => Block;
 };
 
 /** The block in float64, by the formula in the example. */

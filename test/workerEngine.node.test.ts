@@ -1,7 +1,7 @@
 /** Engines in a worker: each public method and property gives the bits of an engine here. */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type FullWorkerEngine, type ResultTensor, type WorkerTensor } from "headwise";
+import { type WorkerEngine, type ResultTensor, type WorkerTensor } from "headwise";
 import { hasRelaxedSimd } from "../src/runtime/features.js";
 import { ask } from "../src/workerEngine/ask.js";
 import { CLASSES, type ClassName, factsOf, memberOf } from "../src/workerEngine/methods.js";
@@ -16,8 +16,8 @@ const RECORDED = [...recordedCalls(here, await bitsCases(import.meta.dirname))].
 
 describe("every public method and property", () => {
   const FILES: Readonly<Record<ClassName, string>> = {
+    AttentionEngine: "engine/attentionEngine",
     Engine: "engine/engine",
-    FullEngine: "engine/fullEngine",
     EngineTensor: "call/tensor",
     KVCache: "cache/kvCache",
     LinearAttentionState: "linear/linearAttentionState",
@@ -41,12 +41,12 @@ describe("every public method and property", () => {
 
   /** What objects have in a worker only, or by a method of a method. */
   const ADDED: Partial<Record<ClassName, string[]>> = {
-    Engine: ["restoreKVCache"],
-    FullEngine: ["restoreKVCache", "createMultiHeadAttention.fromTorch"],
+    AttentionEngine: ["restoreKVCache"],
+    Engine: ["restoreKVCache", "createMultiHeadAttention.fromTorch"],
     EngineTensor: ["read", "write"],
   };
   test.each(NAMES)("%s: the table has its public members and no others", (type) => {
-    const inherited = type === "FullEngine" ? declared("Engine") : [];
+    const inherited = type === "Engine" ? declared("AttentionEngine") : [];
     const expected = new Set([...inherited, ...declared(type), ...(ADDED[type] ?? [])]);
     if (type === "EngineTensor") expected.delete("data"); // is read and written by copies
     expect(askable(type).sort()).toEqual([...expected].sort());
@@ -86,8 +86,8 @@ describe("every public method and property", () => {
   });
 
   test("has a call in a bits case, or a scenario in support/workerScenarios.ts", () => {
-    const found = NAMES.filter((type) => type !== "Engine").flatMap((type) =>
-      askable(type).map((name) => `${type.replace("Full", "")}.${name}`),
+    const found = NAMES.filter((type) => type !== "AttentionEngine").flatMap((type) =>
+      askable(type).map((name) => `${type}.${name}`),
     );
     const tried = [...Object.keys(SCENARIOS), ...RECORDED.map(([method]) => `Engine.${method}`)];
     expect([...new Set(tried)].sort()).toEqual(found.sort());
@@ -98,7 +98,7 @@ describe("every public method and property", () => {
       test.skip("not run: this host does not validate relaxed SIMD", () => undefined);
       return;
     }
-    let [one, other]: FullWorkerEngine[] = [];
+    let [one, other]: WorkerEngine[] = [];
     beforeAll(async () => ([one, other] = await Promise.all([openHere(build), openThere(build)])));
     afterAll(() => Promise.all([one!.dispose(), other!.dispose()]));
     const { "Engine.dispose": ofDispose, ...scenarios } = SCENARIOS;
@@ -109,7 +109,7 @@ describe("every public method and property", () => {
     });
 
     test.each(RECORDED)("%s in bits cases: the bits of an engine here", async (method, calls) => {
-      const run = async (engine: FullWorkerEngine, recorded: unknown[]): Promise<unknown> => {
+      const run = async (engine: WorkerEngine, recorded: unknown[]): Promise<unknown> => {
         const args = structuredClone(recorded);
         const result = await (engine as unknown as Record<string, (...all: unknown[]) => unknown>)[method]!(...args);
         return bitsIn([result, args]); // places lie in the arguments

@@ -202,7 +202,7 @@ describe("arrays", () => {
   test("results have their own buffers, even if an operation returns a part of one or a view of shared memory", async () => {
     const whole = Float32Array.of(1, 2, 3, 4);
     const shareable = new Float32Array(new SharedArrayBuffer(8)).fill(7);
-    const encoder = new ResultEncoder(new Objects(here, "FullEngine"), new Map(), undefined);
+    const encoder = new ResultEncoder(new Objects(here, "Engine"), new Map(), undefined);
     encoder.encode([whole, whole.subarray(1, 3), shareable]);
     expect(encoder.buffers.map((buffer) => [...new Float32Array(buffer)])).toEqual([
       [1, 2, 3, 4],

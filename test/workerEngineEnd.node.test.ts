@@ -196,7 +196,7 @@ describe("processes and memory", () => {
       [],
       `import { Worker } from "node:worker_threads";
        const createWorker = () => new Worker(${JSON.stringify(file)}, { execArgv: [] });
-       const engine = await createWorkerEngine({ operations: "all", threads: 2, createWorker });
+       const engine = await createWorkerEngine({ threads: 2, createWorker });
        const x = { data: Float32Array.of(3), dims: [1, 1] };
        console.log((await engine.matmul(x, x)).data[0], (await engine.info).threads);`,
     );

@@ -1,11 +1,11 @@
 /** Errors of engines in a worker: those of an engine here, and arguments that cannot be sent. */
 import { describe, expect, test } from "vitest";
-import { createEngine, createWorkerEngine, type FullWorkerEngine, type TensorLike, type WorkerEngineOptions } from "headwise";
+import { createEngine, createWorkerEngine, type WorkerEngine, type TensorLike, type WorkerEngineOptions } from "headwise";
 import { binaryOf } from "./support/builds.js";
 import { attend, bitsIn, here, open, shared, truth, x } from "./support/workerEngines.js";
 
 describe("errors", () => {
-  const CALLS: Record<string, (engine: FullWorkerEngine) => Promise<unknown>> = {
+  const CALLS: Record<string, (engine: WorkerEngine) => Promise<unknown>> = {
     "not a tensor": (engine) => engine.scaledDotProductAttention(null as never, x, x),
     "a list for data": (engine) => engine.scaledDotProductAttention({ data: [1], dims: [1] }, x, x),
     "an object of another kind": (engine) => engine.scaledDotProductAttention(new Map() as never, x, x),
@@ -48,13 +48,13 @@ describe("errors", () => {
   };
 
   test.each(Object.entries(CALLS))("%s: class and message as from an engine here, and the engine goes on", async (_, call) => {
-    const expected = await failure(() => call(here as unknown as FullWorkerEngine));
+    const expected = await failure(() => call(here as unknown as WorkerEngine));
     expect(expected).toHaveProperty("message");
     expect(await failure(() => call(shared))).toEqual(expected);
     expect(bitsIn(await attend(shared))).toEqual(bitsIn(truth));
   });
 
-  const REFUSED: [name: string, call: (engine: FullWorkerEngine) => Promise<unknown>, error: Error][] = [
+  const REFUSED: [name: string, call: (engine: WorkerEngine) => Promise<unknown>, error: Error][] = [
     [
       "a function among options",
       (engine) => engine.linearAttention(x, x, x, { featureMap: ((y: unknown) => y) as never }),
@@ -134,7 +134,7 @@ describe("errors", () => {
   });
 
   test("too much memory", async () => {
-    const options = { build: "simd", maximumMemory: 2 ** 20, operations: "all" } as const;
+    const options = { build: "simd", maximumMemory: 2 ** 20 } as const;
     const engine = await createEngine(options);
     const refusal = (await failure(async () => Promise.resolve(engine.tensor([2 ** 20])))) as { message: string };
     await expect((await open(options)).tensor([2 ** 20])).rejects.toEqual(new RangeError(refusal.message));

@@ -1,5 +1,5 @@
 /** Sums of two tensors: bytes per second, next to reading as many and to plain JavaScript. */
-import type { FullEngine } from "headwise";
+import type { Engine } from "headwise";
 import { add as reference } from "headwise/reference";
 import { measureAgainst, readProbe } from "../ceilings/ceilings.js";
 import { type Context, openEngine, resident, type ResidentCall, type Row, type Section, timingCells } from "../context.js";
@@ -52,7 +52,7 @@ function plainSum({ a, b }: Shape): (() => void) | undefined {
 }
 
 /** A call whose tensors are in the engine's memory, with its results checked against the reference. */
-function checkedCall(engine: FullEngine, { name, a, b, isInPlace }: Shape): ResidentCall & { bytes: number } {
+function checkedCall(engine: Engine, { name, a, b, isInPlace }: Shape): ResidentCall & { bytes: number } {
   const [left, right] = [normal(a, 1), normal(b, 2)];
   const truth = reference(left, right);
   const [x, y] = [resident(engine, left), resident(engine, right)];

@@ -35,7 +35,7 @@ export default {
     const rows: Row[] = [];
     for (const build of builds) {
       progress(`${build} dispatch`);
-      const plan = readOptions("createEngine", { build, threads });
+      const plan = readOptions("createEngine", { build, threads }, "all");
       const { runtime, module } = take(openGiven("createEngine", plan, binaryOf(build)), answerAtOnce);
       const { pool } = await startPool({ ...plan, module, memory: runtime.memory.object });
       runtime.pool = pool;

@@ -1,5 +1,5 @@
 /** The multi-head layer: four projections and attention, as a share of the peak, and on several threads. */
-import type { FullEngine } from "headwise";
+import type { Engine } from "headwise";
 import { multiHeadAttention as reference } from "headwise/reference";
 import { measureAgainst, peakProbes } from "../ceilings/ceilings.js";
 import { type Context, openEngine, resident, type Row, type Section, timingCells } from "../context.js";
@@ -84,7 +84,7 @@ function truthOf(shape: LayerShape): Float64Array {
   return truth;
 }
 
-function residentLayer(engine: FullEngine, shape: LayerShape) {
+function residentLayer(engine: Engine, shape: LayerShape) {
   const { name, seqLen, embedDim, numHeads } = shape;
   const multiHead = engine.createMultiHeadAttention({ embedDim, numHeads }, parametersOf(embedDim));
   const [x, out] = [resident(engine, inputOf(shape)), engine.tensor([1, seqLen, embedDim])];

@@ -1,5 +1,5 @@
 /** Linear attention: its share of the peak, how its time grows, and the length from which it beats softmax attention. */
-import type { FullEngine, LinearOptions, PackagedBuild } from "headwise";
+import type { Engine, LinearOptions, PackagedBuild } from "headwise";
 import { linearAttention as reference } from "headwise/reference";
 import { measureAgainst, peakProbes } from "../ceilings/ceilings.js";
 import { type Context, openEngine, resident, type Row, type Section, timingCells } from "../context.js";
@@ -43,7 +43,7 @@ const LAYOUTS = ["bshd", "bhsd"] as const;
 type Layout = (typeof LAYOUTS)[number];
 
 /** Inputs of a length, in the engine's memory, with calls on them. */
-function inputsOf(engine: FullEngine, length: number, layout: Layout) {
+function inputsOf(engine: Engine, length: number, layout: Layout) {
   const dims = layout === "bshd" ? [1, length, HEADS, DIM] : [1, HEADS, length, DIM];
   const gate = dims.slice(0, 3);
   const scaled = ({ data, dims: sizes }: Tensor, change: (x: number) => number): Tensor => ({
@@ -90,7 +90,7 @@ function inputsOf(engine: FullEngine, length: number, layout: Layout) {
 }
 
 /** Largest error of a call of 1000 rows of two heads. */
-function checkedError(engine: FullEngine, options: LinearOptions): number {
+function checkedError(engine: Engine, options: LinearOptions): number {
   const dims = [1, 1000, 2, DIM];
   const [q, k, v] = [normal(dims, 1), normal(dims, 2), normal(dims, 3)];
   const truth = reference(q, k, v, options as object).data;

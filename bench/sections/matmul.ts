@@ -1,5 +1,5 @@
 /** Matrix products, as a share of the peak; those of one row also as a share of the read bandwidth. */
-import type { EngineTensor, FullEngine, PackedMatrix } from "headwise";
+import type { EngineTensor, Engine, PackedMatrix } from "headwise";
 import { measureAgainst, peakProbes, readProbe } from "../ceilings/ceilings.js";
 import { type Context, openEngine, resident, type Row, type Section, timingCells } from "../context.js";
 import { normal } from "../data.js";
@@ -58,7 +58,7 @@ interface Product {
   readonly dispose: () => void;
 }
 
-function residentProduct(engine: FullEngine, { name, rows, depth, columns }: MatmulShape): Product {
+function residentProduct(engine: Engine, { name, rows, depth, columns }: MatmulShape): Product {
   const [a, b] = [resident(engine, normal([rows, depth], 1)), resident(engine, normal([depth, columns], 2))];
   const [packed, out] = [engine.packMatrix(b), engine.tensor([rows, columns])];
   return {

@@ -1,5 +1,5 @@
 /** Softmax along an axis: elements per second, next to reading as many bytes and to plain JavaScript. */
-import { createEngine, type FullEngine, type PackagedBuild, type SoftmaxOptions } from "headwise";
+import { createEngine, type Engine, type PackagedBuild, type SoftmaxOptions } from "headwise";
 import { softmax as reference } from "headwise/reference";
 import { measureAgainst, readProbe } from "../ceilings/ceilings.js";
 import { type Context, type Row, type Section, timingCells } from "../context.js";
@@ -40,12 +40,12 @@ function plainRows({ data, dims }: Tensor, out: Float32Array): void {
   }
 }
 
-function openFull(build: PackagedBuild, threads: number): Promise<FullEngine> {
-  return createEngine({ build, threads, operations: "all" });
+function openFull(build: PackagedBuild, threads: number): Promise<Engine> {
+  return createEngine({ build, threads });
 }
 
 /** A call whose tensors are in the engine's memory, with its results checked against the reference. */
-function checkedCall(engine: FullEngine, { name, dims, options, isMasked }: SoftmaxShape): { run: () => unknown; error: number } {
+function checkedCall(engine: Engine, { name, dims, options, isMasked }: SoftmaxShape): { run: () => unknown; error: number } {
   const { data } = normal(dims, 1);
   const x = engine.tensor(dims);
   x.data.set(data);

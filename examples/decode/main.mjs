@@ -57,7 +57,7 @@ function load(options) {
 async function main(options) {
   const { config, parameters, prompt } = load(options);
   const { tokens: count, threads } = options;
-  const engine = await createEngine({ operations: "all", threads });
+  const engine = await createEngine({ threads });
   const model = new LanguageModel(engine, config, parameters);
   const { embedDim, numHeads, numKvHeads } = config;
   console.log(

@@ -3,7 +3,7 @@ import { TransformerBlock } from "../transformer-block/block.mjs";
 
 export class LanguageModel {
   /**
-   * @param engine      from `createEngine({ operations: "all" })`
+   * @param engine      from `createEngine()`
    * @param config      { embedDim, numHeads, numKvHeads, rotary, eps }
    * @param parameters  { embedding [vocabulary, embedDim], blocks: those of TransformerBlock, norm: { weight }, output? }; without
    *                    `output` the embedding gives the logits

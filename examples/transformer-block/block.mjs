@@ -15,7 +15,7 @@ const NORMS = { layer: "layerNorm", rms: "rmsNorm" };
 
 export class TransformerBlock {
   /**
-   * @param engine      from `createEngine({ operations: "all" })`
+   * @param engine      from `createEngine()`
    * @param config      { attention, order: "pre" | "post", norm: "layer" | "rms", eps? }, attention as for `createMultiHeadAttention`
    * @param parameters  { attention, norm1, norm2: { weight, bias? }, up, gate?, down, upBias?, downBias? }, matrices [out, in]
    */

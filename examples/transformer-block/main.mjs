@@ -68,7 +68,7 @@ async function main({ embed: embedDim, heads: numHeads, "kv-heads": numKvHeads, 
   if (embedDim % (2 * numHeads) !== 0) throw new UsageError(`--embed ${embedDim}: not a multiple of twice --heads ${numHeads}`);
   if (numHeads % numKvHeads !== 0) throw new UsageError(`--heads ${numHeads}: not a multiple of --kv-heads ${numKvHeads}`);
   const sizes = { embedDim, numHeads, numKvHeads };
-  const engine = await createEngine({ operations: "all", threads });
+  const engine = await createEngine({ threads });
   const text = random(1, tokens, embedDim);
   const row = (index) => ({ data: text.data.subarray(index * embedDim, (index + 1) * embedDim), dims: [1, 1, embedDim] });
 

@@ -107,14 +107,15 @@ const dist = {
       writeFileSync(`${folder}/wasm/${binary}.wasm`, bytes);
     }
 
-    // The entry once more without bare imports, which workers cannot resolve; the binaries are shared.
-    const standalone = await rolldown({
-      input: { standalone: `${folder}/index.js` },
-      platform: "browser",
-      external: (id, _, isResolved) => isResolved && id.includes("/binary/"),
-    });
-    await standalone.write({ dir: folder, minify: true, chunkFileNames: "standalone.[name].js", banner: NOTICE });
-    await standalone.close();
+    // Entries once more for pages and workers without a bundler: in few files, the binaries being shared, or in a single one, for
+    // service workers and worklets, where import() is forbidden.
+    const bundle = async (name, entry, options, output) => {
+      const bundled = await rolldown({ input: { [name]: `${folder}/${entry}` }, platform: "browser", ...options });
+      await bundled.write({ dir: folder, minify: true, chunkFileNames: `${name}.[name].js`, banner: NOTICE, ...output });
+      await bundled.close();
+    };
+    await bundle("standalone", "index.js", { external: (id, _, isResolved) => isResolved && id.includes("/binary/") }, {});
+    await bundle("standalone-sync", "sync.js", {}, { codeSplitting: false });
     replaceFolder(folder, `${root}dist`);
   },
 };

@@ -1,77 +1,35 @@
-/// <reference lib="esnext.disposable" preserve="true" />
-/** The engine: one kernel module over one memory, and every operation in one list. */
-import type { AttentionOptions } from "../attention/options.js";
-import type { KVCacheOptions } from "../cache/cacheConfig.js";
-import { KVCache } from "../cache/kvCache.js";
-import type { AttentionPlan } from "../attention/attentionCall.js";
-import { type AttentionPart, mergeAttention, type MergeOptions } from "../attention/mergeAttention.js";
-import { planAttention, scaledDotProductAttention } from "../attention/scaledDotProductAttention.js";
-import type { Build } from "../runtime/builds.js";
-import type { Runtime } from "../runtime/runtime.js";
-import { disown, own } from "../runtime/span.js";
-import { measureWideSpeedup } from "../runtime/wide.js";
-import { leaveUnproxied } from "../runtime/unproxied.js";
-import {
-  createTensor,
-  type ElementType,
-  type EngineTensor,
-  type Float32Tensor,
-  type ResultTensor,
-  type TensorLike,
-} from "../call/tensor.js";
-import { VERSION } from "./version.js";
+/** An engine with every operation: those of `Engine`, and those that models need around attention. */
+import { isAbsent } from "../check.js";
+import type { Activation } from "../rows/activations.js";
+import { AttentionEngine } from "./attentionEngine.js";
+import { type CreateMultiHeadAttention, createMultiHeadAttention } from "../multiHead/createMultiHeadAttention.js";
+import { LinearAttentionState, type LinearOptions } from "../linear/linearAttentionState.js";
+import type { LinearAttentionStateOptions } from "../linear/stateConfig.js";
+import { PackedMatrix, type WeightLayout } from "../product/packedMatrix.js";
+import { activate, type ActivateOptions } from "../rows/activate.js";
+import { add, type AddOptions } from "../rows/add.js";
+import { linearAttention } from "../linear/linearAttention.js";
+import type { FeatureFunction } from "../linear/linearConfig.js";
+import { matmul, type MatmulOptions } from "../product/matmul.js";
+import { layerNorm, type LayerNormOptions, rmsNorm, type RmsNormOptions } from "../rows/normalize.js";
+import { rotary, type RotaryOptions, rotaryTables, type RotaryTablesOptions } from "../rows/rotary.js";
+import { softmax, type SoftmaxOptions } from "../rows/softmax.js";
+import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
 
-/** Facts about an engine: its build, threads and memory. */
-export interface EngineInfo {
-  /** Version of this package. */
-  readonly version: string;
-  /** The kernels in use. */
-  readonly build: Build;
-  /** Why this is not the fastest build, if there was a choice. */
-  readonly buildReason: string | undefined;
-  /** Whether multiply-adds round once: then results differ from those of build "simd" in their last bits. */
-  readonly fused: boolean;
-  /** Threads that compute, the calling one among them. */
-  readonly threads: number;
-  /** Why there are fewer than requested. */
-  readonly threadsReason: string | undefined;
-  /**
-   * For build "wide": the speed of tiles relative to registers of 128 bits, measured when `info` is first read, which takes some
-   * 40 ms. About 1 if V8 doesn't use 256 bits.
-   */
-  readonly wideSpeedup: number | undefined;
-  /** Bytes of linear memory: used by tensors, reserved from the host so far, and the most that it may grow to. */
-  readonly memory: { readonly inUse: number; readonly reserved: number; readonly limit: number };
-}
-
-/** What `console.log` shows of an engine in Node, Deno and Bun. */
-function showInfo(this: Engine, _depth: number, options: object, inspect: (value: unknown, options: object) => string): string {
-  return `Engine ${inspect(this.info, options)}`;
-}
-
-/** Lets methods be taken off the engine, as in `const { scaledDotProductAttention } = engine`. */
-function bindMethods(engine: Engine): void {
-  for (let owner: object = engine; owner !== Object.prototype; owner = Object.getPrototypeOf(owner) as object) {
-    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(owner))) {
-      if (typeof value !== "function" || name === "constructor" || Object.hasOwn(engine, name)) continue;
-      const method = value as (...args: unknown[]) => unknown;
-      Object.defineProperty(engine, name, { value: method.bind(engine), writable: true, configurable: true });
-    }
-  }
-}
+// What its methods take, for the callers' own types.
+export type {
+  ActivateOptions,
+  AddOptions,
+  CreateMultiHeadAttention,
+  FeatureFunction,
+  LayerNormOptions,
+  LinearAttentionStateOptions,
+};
+export type { LinearOptions, MatmulOptions, RmsNormOptions, RotaryOptions, RotaryTablesOptions, SoftmaxOptions, WeightLayout };
 
 /**
- * Why an engine has another build or fewer threads than it could have.
- * @internal
- */
-export interface EngineReasons {
-  readonly build?: string | undefined;
-  readonly threads?: string | undefined;
-}
-
-/**
- * Attention on WebAssembly kernels; made by `createEngine` or `createEngineSync`. Calls are synchronous. `FullEngine` adds the
- * operations around attention.
+ * Attention, and the operations that models need around it; made by `createEngine()` or `createEngineSync`.
+ * Lives in its own module so that callers who only need attention don't download it.
  *
  * @example
  * import { createEngine } from "headwise";
@@ -80,78 +38,273 @@ export interface EngineReasons {
  * console.log(engine.info.build); // relaxed or simd
  * engine.dispose();
  */
-export class Engine {
-  static {
-    leaveUnproxied(this.prototype, "Engine");
-    Object.defineProperty(this.prototype, Symbol.for("nodejs.util.inspect.custom"), { value: showInfo });
-  }
-
-  /** @internal */
-  protected readonly runtime: Runtime;
-  readonly #reasons: EngineReasons;
-  #measuredSpeedup: number | undefined;
-
-  /** @internal */
-  constructor(runtime: Runtime, reasons: EngineReasons = {}) {
-    this.runtime = runtime;
-    this.#reasons = reasons;
-    bindMethods(this);
-    const { pool } = runtime;
-    if (pool) own(runtime, { release: () => pool.end() }); // workers would otherwise stay, and keep all memory of the engine
-  }
-
-  /** Build, threads and memory of this engine at this moment. */
-  get info(): EngineInfo {
-    const { build, fused, maximumBytes, pool } = this.runtime;
-    const bytes = this.runtime.isDisposed
-      ? { inUse: 0, reserved: 0 }
-      : { inUse: this.runtime.arena.inUse, reserved: this.runtime.memory.byteLength };
-    return {
-      version: VERSION,
-      build,
-      buildReason: this.#reasons.build,
-      fused,
-      threads: pool?.threads ?? 1,
-      threadsReason: pool?.failure ?? this.#reasons.threads,
-      wideSpeedup: this.#wideSpeedup(),
-      memory: { ...bytes, limit: maximumBytes },
-    };
-  }
-
-  /** Measured once. */
-  #wideSpeedup(): number | undefined {
-    if (this.runtime.build === "wide" && !this.runtime.isDisposed)
-      this.#measuredSpeedup ??= measureWideSpeedup(this.runtime.module);
-    return this.#measuredSpeedup;
-  }
-
+export class Engine extends AttentionEngine {
   /**
-   * A tensor of zeros in the engine's memory, of type "float32" (default) or "uint8". Operations use it without copying.
+   * Matrix product, blocked for the caches (Goto & van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication").
    *
-   * @throws {TypeError} `dims` is not an array, or the type is unknown
-   * @throws {RangeError} a negative or fractional size, or not enough memory
-   * @throws {Error} after `dispose`
+   *     out[…, i, j] = activation(Σ_k a[…, i, k] · b[…, k, j] + bias[j])
+   *
+   * Each sum is taken over k in order: neither the number of rows, nor the batch, nor the threads change a bit of it. Leading axes
+   * broadcast, aligned to the right. Sizes of 0 are allowed; a depth of 0 gives the bias.
+   *
+   * @param a  [..., rows, depth], or [..., depth, rows] with transposeA
+   * @param b  [..., depth, columns], or [..., columns, depth] with transposeB, or a packed matrix
+   * @returns `out` where given, else { type: "float32", data, dims } with dims [..., rows, columns]
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes that don't fit, a result that overlaps an operand, or not enough memory
+   * @throws {Error} after `dispose` of the engine, of a tensor or of the packed matrix
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const a = { data: Float32Array.of(1, 2, 3, 4), dims: [2, 2] };
+   * const b = { data: Float32Array.of(5, 6, 7, 8), dims: [2, 2] };
+   * console.log([...engine.matmul(a, b).data]); // [ 19, 22, 43, 50 ]
+   * engine.dispose();
    */
-  tensor(dims: readonly number[], type?: "float32"): EngineTensor<"float32">;
-  tensor(dims: readonly number[], type: "uint8"): EngineTensor<"uint8">;
-  tensor(dims: readonly number[], type: ElementType = "float32"): EngineTensor {
-    return createTensor(this.runtime, dims, type);
+  matmul<Out extends Float32Tensor = ResultTensor>(a: TensorLike, b: TensorLike | PackedMatrix, options?: MatmulOptions<Out>): Out {
+    return matmul(this.runtime, a, b, options);
   }
 
   /**
-   * Scaled dot-product attention (Vaswani et al. 2017, arXiv:1706.03762), by online softmax in memory linear in the length
-   * (Dao 2023, arXiv:2307.08691).
+   * Packs a right-hand side that many products share.
    *
-   *     out_i = Σ_j softmax_j(scale · q_i·k_j, capped, biased) v_j      over the keys j that row i may see
+   * @param b       W [depth, columns] with layout "inOut", W transposed [columns, depth] with "outIn"
+   * @param layout  how b lies. Default "inOut"
+   * @throws {TypeError} the wrong kind of value
+   * @throws {RangeError} sizes that don't fit, or not enough memory
+   * @throws {Error} after `dispose`
    *
-   * A key that a row may not see has no influence on it, whatever it holds; a row that sees none is 0, with logSumExp −∞, or
-   * the sink where there are `sinks`. A visible score of +∞ or NaN makes its row NaN and no other.
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const packed = engine.packMatrix({ data: Float32Array.of(5, 6, 7, 8), dims: [2, 2] });
+   * const x = { data: Float32Array.of(1, 2), dims: [1, 2] };
+   * console.log([...engine.matmul(x, packed).data]); // [ 19, 22 ]
+   * packed.dispose();
+   */
+  packMatrix(b: TensorLike, layout?: WeightLayout): PackedMatrix {
+    return PackedMatrix.pack(this.runtime, b, layout);
+  }
+
+  /**
+   * An activation function of each element, times a gate if one is given: the step between the products of a feed-forward layer
+   * (Shazeer 2020, arXiv:2002.05202).
+   *
+   *     out = f(x)   or   f(x) · gate
+   *
+   * f is one of "gelu" (x · Φ(x), by the error function), "gelu-tanh", "silu", "relu", "tanh" and "sigmoid". Limits are results: gelu
+   * and silu of −∞ are 0. NaN stays NaN.
+   *
+   * @param x  of any sizes
+   * @returns `out` where given, else { type: "float32", data, dims } of the sizes of x
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} an unknown function, sizes that don't fit, a result that overlaps operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const x = { data: Float32Array.of(-1, 0, 2), dims: [3] };
+   * const gate = { data: Float32Array.of(10, 10, 10), dims: [3] };
+   * console.log([...engine.activate(x, "relu", { gate }).data]); // [ 0, 0, 20 ]
+   * engine.dispose();
+   */
+  activate<Out extends Float32Tensor = ResultTensor>(x: TensorLike, kind: Activation, options?: ActivateOptions<Out>): Out {
+    return activate(this.runtime, x, kind, options);
+  }
+
+  /**
+   * Sum of two tensors, element by element: a residual connection, or a bias.
+   *
+   *     out = a + b
+   *
+   * Sizes broadcast, aligned to the right: an axis of size 1, or that is missing, serves every index of the other tensor's axis.
+   * Either tensor may be the smaller one. Sizes of 0 are allowed. Each element is one addition in float32.
+   *
+   * @param a  of any sizes
+   * @param b  of sizes that broadcast with those of a
+   * @returns `out` where given, else { type: "float32", data, dims } of the sizes to which a and b broadcast
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes that don't fit, a result that overlaps operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const x = { data: Float32Array.of(1, 2, 3, 4), dims: [2, 2] };
+   * const bias = { data: Float32Array.of(10, 20), dims: [2] };
+   * console.log([...engine.add(x, bias).data]); // [ 11, 22, 13, 24 ]
+   * engine.dispose();
+   */
+  add<Out extends Float32Tensor = ResultTensor>(a: TensorLike, b: TensorLike, options?: AddOptions<Out>): Out {
+    return add(this.runtime, a, b, options);
+  }
+
+  /**
+   * A multi-head attention layer, for self- and cross-attention (Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2). Its parameters
+   * are packed once, in the engine's memory.
+   *
+   *     head_h = attention(x W^Q_h + b, key W^K_h + b, value W^V_h + b) ,  out = concat_h(head_h) W^O + b
+   *
+   * @param config      sizes and options
+   * @param parameters  matrices, and biases where the layer has them
+   * @returns a layer to dispose of
+   * @throws {TypeError} the wrong kind of value, an unknown option, or a parameter that is missing
+   * @throws {RangeError} sizes that don't fit, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const random = (...dims) => ({ data: Float32Array.from({ length: dims[0] * dims[1] }, () => Math.random() - 0.5), dims });
+   * const parameters = { q: random(64, 64), k: random(16, 64), v: random(16, 64), out: random(64, 64) }; // [out, in], as in PyTorch
+   * const layer = engine.createMultiHeadAttention({ embedDim: 64, numHeads: 8, numKvHeads: 2 }, parameters);
+   * const x = { data: new Float32Array(2 * 10 * 64), dims: [2, 10, 64] }; // batch, seq, embed
+   * console.log(layer.forward(x, { causal: true }).dims); // [2, 10, 64]
+   * layer.dispose();
+   */
+  readonly createMultiHeadAttention: CreateMultiHeadAttention = createMultiHeadAttention(this.runtime);
+
+  /**
+   * Softmax along an axis, or its logarithm (Bridle 1990; relative to the largest score, so that nothing overflows).
+   *
+   *     out_j = exp(s_j) / Σ exp(s_j')   or, with log,  s_j − ln Σ exp(s_j')      s = scale · x + bias, over what is visible
+   *
+   * Elements hidden by a mask or a bias of −∞ have no influence, whatever they hold, and are 0 (log: −∞). If nothing is visible,
+   * all are 0 (log: −∞). A visible +∞ or NaN makes its row NaN and no other.
+   *
+   * @param x  of any sizes, at least one axis
+   * @returns `out` where given, else { type: "float32", data, dims } of the sizes of x
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes or values that don't fit, a result that overlaps operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const x = { data: Float32Array.of(1, 9, 1, 2, 2, 2), dims: [2, 3] };
+   * const mask = { data: Uint8Array.of(1, 0, 1), dims: [3] };
+   * console.log([...engine.softmax(x, { mask }).data]); // [ 0.5, 0, 0.5, 0.5, 0, 0.5 ]
+   * engine.dispose();
+   */
+  softmax<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options?: SoftmaxOptions<Out>): Out {
+    return softmax(this.runtime, x, options);
+  }
+
+  /**
+   * Layer normalization of the last axis (Ba, Kiros & Hinton 2016, arXiv:1607.06450).
+   *
+   *     out = (x − mean) / √(variance + eps) · weight + bias        variance = mean of (x − mean)²
+   *
+   * A row of equal numbers gives exactly the bias, however large they are. NaN and ∞ make their row NaN and no other.
+   *
+   * @param x  [..., length]
+   * @returns `out` where given, else { type: "float32", data, dims } of the sizes of x
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes or values that don't fit, a result that overlaps operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const x = { data: Float32Array.of(1, 3, 7, 7), dims: [2, 2] };
+   * console.log([...engine.layerNorm(x, { eps: 0.25 }).data].map((y) => y.toFixed(2))); // [ '-0.89', '0.89', '0.00', '0.00' ]
+   * engine.dispose();
+   */
+  layerNorm<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options?: LayerNormOptions<Out>): Out {
+    return layerNorm(this.runtime, x, options);
+  }
+
+  /**
+   * Root mean square normalization of the last axis (Zhang & Sennrich 2019, arXiv:1910.07467).
+   *
+   *     out = x / √(mean of x² + eps) · weight
+   *
+   * @param x  [..., length]
+   * @returns `out` where given, else { type: "float32", data, dims } of the sizes of x
+   * @throws {TypeError} @throws {RangeError} @throws {Error} as `layerNorm`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const x = { data: Float32Array.of(3, 4, 3, 4), dims: [4] };
+   * console.log([...engine.rmsNorm(x).data].map((y) => y.toFixed(2))); // [ '0.85', '1.13', '0.85', '1.13' ]
+   * engine.dispose();
+   */
+  rmsNorm<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options?: RmsNormOptions<Out>): Out {
+    return rmsNorm(this.runtime, x, options);
+  }
+
+  /**
+   * Rotary position embedding (Su et al. 2021, arXiv:2104.09864): rotates pairs of channels by angles that grow with the
+   * position, so that the score of a query and a key depends on their distance alone.
+   *
+   *     (a, b) → (a cos θ − b sin θ, b cos θ + a sin θ)        θ = position · base^(−2i / rotaryDim) for pair i
+   *
+   * @param x  [batch, seqLen, heads, headDim], or [batch, heads, seqLen, headDim] with layout "bhsd", or [seqLen, headDim]
+   * @returns `out` where given, else { type: "float32", data, dims } of the sizes of x
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes, positions or values that don't fit, a result that overlaps operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const x = { data: Float32Array.of(1, 0, 1, 0), dims: [2, 2] }; // at the positions 0 and 1
+   * console.log([...engine.rotary(x).data].map((y) => y.toFixed(2))); // [ '1.00', '0.00', '0.54', '0.84' ]
+   * engine.dispose();
+   */
+  rotary<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options?: RotaryOptions<Out>): Out {
+    return rotary(this.runtime, x, options);
+  }
+
+  /**
+   * Cosines and sines of the angles of `rotary`, for the positions 0 to length − 1: computed once instead of with every call.
+   *
+   * @returns { cos, sin }, each { type: "float32", data, dims } with dims [length, rotaryDim / 2]
+   * @throws {TypeError} @throws {RangeError} @throws {Error} as `rotary`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const tables = engine.rotaryTables({ length: 128, rotaryDim: 2 });
+   * const x = { data: Float32Array.of(1, 0), dims: [1, 2] };
+   * console.log([...engine.rotary(x, { tables, offset: 1 }).data].map((y) => y.toFixed(2))); // [ '0.54', '0.84' ]
+   * engine.dispose();
+   */
+  rotaryTables(options: RotaryTablesOptions): { cos: ResultTensor; sin: ResultTensor } {
+    return rotaryTables(this.runtime, options);
+  }
+
+  /**
+   * Linear attention: a feature map φ in place of the exponential of q·k, so that keys and values are summed in a state of fixed
+   * size, and time and memory are linear in the length (Katharopoulos et al. 2020, arXiv:2006.16236).
+   *
+   *     out_i = φ(q_i)ᵀS / (φ(q_i)ᵀz + eps) ,   S = Σ_j φ(k_j) v_jᵀ ,   z = Σ_j φ(k_j)          causal: over j ≤ i
+   *
+   * With `rule`, the recurrent family: linear, gated (RetNet, GLA, Mamba-2), delta (DeltaNet) and gated delta, as in ONNX's
+   * operator LinearAttention, computed in chunks (Yang et al. 2024, arXiv:2406.06484).
+   *
+   *     S ← diag(exp(decay_t)) S          u = v_t, or β_t (v_t − Sᵀk_t)          S ← S + k_t uᵀ          out_t = scale · Sᵀq_t
    *
    * @param q  [batch, seqLen, numHeads, headDim], or [batch, numHeads, seqLen, headDim] with layout "bhsd", or [seqLen, headDim]
-   * @param k  [batch, kvLen, numKvHeads, headDim] in the same layout; numHeads is a multiple of numKvHeads
-   * @param v  [batch, kvLen, numKvHeads, valueDim] in the same layout
-   * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, numHeads, valueDim] in the same layout
-   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @param k  [batch, kvLen, numKeyHeads, headDim] in the same layout
+   * @param v  [batch, kvLen, numKvHeads, valueDim] in the same layout; numKvHeads is a multiple of numKeyHeads, and a divisor or a
+   *           multiple of numHeads
+   * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, max(numHeads, numKvHeads), valueDim] in
+   *   the same layout
+   * @throws {TypeError} the wrong kind of value, an unknown option, or options that cannot be combined
    * @throws {RangeError} sizes or values that don't fit, results that overlap operands, or not enough memory
    * @throws {Error} after `dispose`
    *
@@ -159,99 +312,62 @@ export class Engine {
    * import { createEngine } from "headwise";
    *
    * const engine = await createEngine();
-   * const dims = [1, 128, 8, 64]; // batch, seq, heads, headDim
-   * const random = () => ({ data: Float32Array.from({ length: 128 * 8 * 64 }, () => Math.random()), dims });
-   * const out = engine.scaledDotProductAttention(random(), random(), random(), { causal: true });
-   * console.log(out.dims); // [1, 128, 8, 64]
+   * const dims = [1, 2048, 8, 64]; // batch, seq, heads, headDim
+   * const random = () => ({ data: Float32Array.from({ length: 2048 * 8 * 64 }, () => Math.random()), dims });
+   * const out = engine.linearAttention(random(), random(), random(), { causal: true });
+   * console.log(out.dims); // [1, 2048, 8, 64]
    * engine.dispose();
    */
-  scaledDotProductAttention<Out extends Float32Tensor = ResultTensor>(
+  linearAttention<Out extends Float32Tensor = ResultTensor>(
     q: TensorLike,
     k: TensorLike,
     v: TensorLike,
-    options?: AttentionOptions<Out>,
+    options: LinearOptions<Out> = {},
   ): Out {
-    return scaledDotProductAttention(this.runtime, q, k, v, options);
+    const state = (options as { state?: unknown } | null)?.state;
+    return isAbsent(state)
+      ? linearAttention(this.runtime, q, k, v, options)
+      : LinearAttentionState.attend(this.runtime, q, k, v, options, state);
   }
 
   /**
-   * The threads and memory that a call of `scaledDotProductAttention` with the same arguments needs. Nothing is computed, written
-   * or allocated.
+   * An empty state of linear attention in the engine's memory, for tokens that arrive in pieces.
    *
-   * @throws {TypeError} @throws {RangeError} @throws {Error} as the call itself
-   *
-   * @example
-   * import { createEngine } from "headwise";
-   *
-   * const engine = await createEngine();
-   * const x = engine.tensor([1, 1024, 12, 64]);
-   * const { threads, scratchBytes } = engine.plan(x, x, x, { out: engine.tensor([1, 1024, 12, 64]) });
-   * console.log(threads, scratchBytes < 2 ** 20); // 1 true
-   * engine.dispose();
-   */
-  plan(q: TensorLike, k: TensorLike, v: TensorLike, options?: AttentionOptions): AttentionPlan {
-    return planAttention(this.runtime, q, k, v, options);
-  }
-
-  /**
-   * Attention on the union of disjoint sets of keys, from the results on each: for keys that are stored separately, or arrive at
-   * different times (Dao et al. 2023, Flash-Decoding).
-   *
-   *     out = Σ_p exp(logSumExp_p − logSumExp) out_p          logSumExp = ln Σ_p exp(logSumExp_p)
-   *
-   * Except for rounding, it is the result of one call on all keys. Rows of parts that saw no key have logSumExp −∞ and no
-   * influence; where no part saw a key, out is 0 and logSumExp −∞. Sinks are keys too: give them to one part.
-   *
-   * @param parts  at least 1, each { out, logSumExp } with out [batch, seqLen, numHeads, valueDim], or [batch, numHeads, seqLen,
-   *               valueDim] with layout "bhsd", or [seqLen, valueDim], and logSumExp [batch, numHeads, seqLen], or [seqLen]
-   * @returns `out` where given, else { type: "float32", data, dims } of the parts' sizes
-   * @throws {TypeError} the wrong kind of value, or an unknown option
-   * @throws {RangeError} sizes that don't fit, results that overlap operands, or not enough memory
+   * @throws {TypeError} the wrong kind of value, an unknown option, or options that cannot be combined
+   * @throws {RangeError} values that don't fit, or not enough memory
    * @throws {Error} after `dispose`
    *
    * @example
    * import { createEngine } from "headwise";
    *
    * const engine = await createEngine();
-   * const column = (...data) => ({ data: Float32Array.from(data), dims: [data.length, 1] });
-   * const on = (k, v) => {
-   *   const logSumExp = engine.tensor([1]);
-   *   return { out: engine.scaledDotProductAttention(column(1), k, v, { logSumExp }), logSumExp };
-   * };
-   * const parts = [on(column(0, 0), column(1, 2)), on(column(0), column(6))];
-   * console.log(engine.mergeAttention(parts).data[0].toFixed(3)); // 3.000
+   * const state = engine.createLinearAttentionState({ numKvHeads: 8, headDim: 64, rule: "gated_delta" });
+   * console.log(state.length); // 0
    * engine.dispose();
    */
-  mergeAttention<Out extends Float32Tensor = ResultTensor>(parts: readonly AttentionPart[], options?: MergeOptions<Out>): Out {
-    return mergeAttention(this.runtime, parts, options);
+  createLinearAttentionState(options: LinearAttentionStateOptions): LinearAttentionState {
+    return LinearAttentionState.create(this.runtime, options);
   }
 
   /**
-   * An empty cache of keys and values in the engine's memory, for attention on tokens that arrive in pieces.
+   * Restores on this engine a state that `LinearAttentionState.serialize` wrote.
    *
-   * @throws {TypeError} the wrong kind of value, or an unknown option
-   * @throws {RangeError} values that don't fit
+   * @param featureMap  the function that the state was made with, if its feature map was a function
+   * @throws {TypeError} not a Uint8Array, or a function that is missing
+   * @throws {RangeError} bytes that `serialize` did not write, or of another version; not enough memory
    * @throws {Error} after `dispose`
    *
    * @example
    * import { createEngine } from "headwise";
    *
    * const engine = await createEngine();
-   * const cache = engine.createKVCache({ numKvHeads: 8, headDim: 64, capacity: 2048, policy: "rolling", window: 1023, sinkTokens: 4 });
-   * console.log(cache.length); // 0
+   * const state = engine.createLinearAttentionState({ numKvHeads: 1, headDim: 4 });
+   * const x = engine.tensor([1, 8, 1, 4]);
+   * state.step(x, x, x);
+   * console.log(engine.restoreLinearAttentionState(state.serialize()).length); // 8
    * engine.dispose();
    */
-  createKVCache(options: KVCacheOptions): KVCache {
-    return KVCache.create(this.runtime, options);
-  }
-
-  /** Ends the engine and its workers, and returns its memory to the host; later calls throw. Disposing twice does nothing. */
-  dispose(): void {
-    disown(this.runtime);
-    this.runtime.dispose();
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
+  restoreLinearAttentionState(bytes: Uint8Array, featureMap?: FeatureFunction): LinearAttentionState {
+    return LinearAttentionState.restore(this.runtime, bytes, featureMap);
   }
 }

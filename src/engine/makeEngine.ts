@@ -1,10 +1,9 @@
 /** Makes an engine asynchronously; each entry brings its own way to load the kernels. */
 import { describe, wrongKind, wrongMoment, wrongValue } from "../check.js";
-import { Engine, type EngineReasons } from "./engine.js";
-import type { FullEngine } from "./fullEngine.js";
+import type { AttentionEngine, EngineReasons } from "./attentionEngine.js";
+import type { Runtime } from "../runtime/runtime.js";
 import { answerLater, type HostRequest, takeAsync } from "../runtime/steps.js";
 import {
-  type EngineOptions,
   type LoadRequest,
   moduleOrBytes,
   type Opened,
@@ -12,32 +11,44 @@ import {
   openPackaged,
   type PackagedBuild,
   type Plan,
-  readOptions,
 } from "./openEngine.js";
 
 /** Loads a packaged build, in the way of the host's entry. */
 export type LoadKernels = (build: PackagedBuild, plan: Plan) => Promise<BufferSource | WebAssembly.Module>;
 
-/** Makes an engine for `createEngine`, with kernels from `load`; `whyAlone` says why there can be no threads. */
-export async function makeEngine(options: EngineOptions, load: LoadKernels, whyAlone?: string): Promise<Engine> {
-  const operation = "createEngine";
-  const loadFullEngine = async (): Promise<typeof FullEngine> => (await import("./fullEngine.js")).FullEngine;
-  return makePlanned(operation, readOptions(operation, options), load, loadFullEngine, whyAlone);
+/** The class of an entry's engines. */
+export type EngineClass<T extends AttentionEngine> = new (runtime: Runtime, reasons?: EngineReasons) => T;
+
+/**
+ * Makes an engine, from options that have been read, with kernels from `load`.
+ *
+ * @param whyAlone  why there can be no threads
+ * @internal
+ */
+export async function makeEngine<T extends AttentionEngine>(
+  operation: string,
+  Engine: EngineClass<T>,
+  plan: Plan,
+  load: LoadKernels,
+  whyAlone?: string,
+): Promise<T> {
+  const opened = await open(operation, plan, load);
+  return new Engine(opened.runtime, await startThreads(opened, plan, whyAlone));
 }
 
 /**
- * The same for options that have been read, on any thread.
+ * What `import()` gives.
+ *
+ * @throws {Error} the host forbids it
  * @internal
  */
-export async function makePlanned(
-  operation: string,
-  plan: Plan,
-  load: LoadKernels,
-  loadFullEngine: () => Promise<typeof FullEngine>,
-  whyAlone?: string,
-): Promise<Engine> {
-  const [opened, EngineClass] = await Promise.all([open(operation, plan, load), plan.hasAllOperations ? loadFullEngine() : Engine]);
-  return new EngineClass(opened.runtime, await startThreads(opened, plan, whyAlone));
+export async function imported<T>(operation: string, load: () => Promise<T>): Promise<T> {
+  try {
+    return await load();
+  } catch (cause) {
+    const advice = "where import() is forbidden, as in service workers and worklets, use createEngineSync of headwise/sync";
+    throw wrongMoment(operation, `the kernels could not be imported (${(cause as Error).message}); ${advice}`, cause);
+  }
 }
 
 async function open(operation: string, plan: Plan, load: LoadKernels): Promise<Opened> {

@@ -1,6 +1,6 @@
 /** Makes an engine synchronously; each entry brings the kernels that it holds. */
 import { describe, wrongKind } from "../check.js";
-import { FullEngine } from "./fullEngine.js";
+import { Engine } from "./engine.js";
 import { answerAtOnce, type HostRequest, take } from "../runtime/steps.js";
 import {
   type LoadRequest,
@@ -17,14 +17,14 @@ import {
 export type HeldKernels = Record<SyncBuild, () => BufferSource | WebAssembly.Module>;
 
 /** Makes an engine for `createEngineSync`, with kernels that are already loaded. */
-export function makeEngineSync(options: SyncEngineOptions, held: HeldKernels): FullEngine {
+export function makeEngineSync(options: SyncEngineOptions, held: HeldKernels): Engine {
   const { runtime, reasons } = open(options, held);
-  return new FullEngine(runtime, reasons);
+  return new Engine(runtime, reasons);
 }
 
 function open(options: SyncEngineOptions, held: HeldKernels): Opened {
   const operation = "createEngineSync";
-  const plan = readOptions(operation, options, true);
+  const plan = readOptions(operation, options, "sync");
   const given = moduleOrBytes(plan.wasm);
   if (plan.wasm !== undefined && !given) {
     throw wrongKind(operation, `"wasm" must be a WebAssembly.Module or bytes, got ${describe(plan.wasm)}`);

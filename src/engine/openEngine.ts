@@ -1,6 +1,6 @@
 /** Opens an engine with kernels that were loaded by any entry: options, builds to try, the self-test. */
 import { describe, integer, knownOptions, oneOf, wrongKind, wrongMoment, wrongValue } from "../check.js";
-import type { EngineReasons } from "./engine.js";
+import type { EngineReasons } from "./attentionEngine.js";
 import { availableParallelism, hasRelaxedSimd, hasSimd, hasWebAssembly, whyNoThreads } from "../runtime/features.js";
 import { hasAllOperations, instantiation, type Wasm } from "../runtime/instantiate.js";
 import { MAX_BYTES, type MemoryLimits, PAGE_BYTES, reserve, type Reserved } from "../runtime/memory.js";
@@ -15,11 +15,6 @@ export type PackagedBuild = "simd" | "relaxed" | "wide";
 
 /** Options of `createEngine`. */
 export interface EngineOptions {
-  /**
-   * The engine's operations: "attention", with its caches, or "all", which loads a second module with everything else that
-   * `FullEngine` offers. Default "attention".
-   */
-  operations?: "attention" | "all" | undefined;
   /**
    * Which kernels: "auto" takes "relaxed" (fused multiply-add) where the host validates it and the self-test passes, else "simd".
    * If a build is named and cannot be used, creation fails. "wide" is for Node.js on x64 with V8 13.6 or newer: it sets V8's
@@ -57,7 +52,7 @@ export interface EngineOptions {
 }
 
 /** Options of `createEngineSync`, which cannot start workers, as it would have to wait for them. */
-export type SyncEngineOptions = Omit<EngineOptions, "build" | "operations" | "threads" | "createWorker" | "stallTimeout"> & {
+export type SyncEngineOptions = Omit<EngineOptions, "build" | "threads" | "createWorker" | "stallTimeout"> & {
   /** As in EngineOptions; there is no "wide". */
   build?: "auto" | SyncBuild | undefined;
 };
@@ -67,7 +62,7 @@ export type SyncBuild = Exclude<PackagedBuild, "wide">;
 const SYNC_BUILDS = ["auto", "simd", "relaxed"] as const;
 const BUILDS = [...SYNC_BUILDS, "wide"] as const;
 const SYNC_OPTIONS = ["build", "wasm", "initialMemory", "maximumMemory"];
-const OPTIONS = [...SYNC_OPTIONS, "operations", "threads", "createWorker", "stallTimeout"];
+const OPTIONS = [...SYNC_OPTIONS, "threads", "createWorker", "stallTimeout"];
 const MAX_THREADS = 64;
 const MAX_AUTO_THREADS = 16;
 const DEFAULT_STALL_TIMEOUT = 10_000;
@@ -98,11 +93,15 @@ export interface Opened {
   readonly reasons: EngineReasons;
 }
 
+/** Which entry of the package is asked: the one with all operations, asynchronously or at once, or the one for attention. */
+export type Entry = "all" | "sync" | "attention";
+
 /** @internal */
-export function readOptions(operation: string, options: EngineOptions, isSync = false): Plan {
+export function readOptions(operation: string, options: EngineOptions, entry: Entry): Plan {
+  const isSync = entry === "sync";
   knownOptions({ name: operation, options: isSync ? SYNC_OPTIONS : OPTIONS }, options);
   const { build = "auto", wasm, initialMemory, maximumMemory, threads = 1, createWorker } = options;
-  const { stallTimeout = DEFAULT_STALL_TIMEOUT, operations = isSync ? "all" : "attention" } = options;
+  const { stallTimeout = DEFAULT_STALL_TIMEOUT } = options;
   if (createWorker !== undefined && typeof createWorker !== "function") {
     throw wrongKind(operation, `"createWorker" must be a function that returns a worker, got ${describe(createWorker)}`);
   }
@@ -116,7 +115,7 @@ export function readOptions(operation: string, options: EngineOptions, isSync = 
   if (wantedBuild === "wide") assertWide(operation);
   return {
     build: wantedBuild,
-    hasAllOperations: oneOf(operation, "operations", operations, ["attention", "all"]) === "all",
+    hasAllOperations: entry !== "attention",
     wasm,
     initialBytes: Math.max(PAGE_BYTES, initialBytes),
     maximumBytes,
@@ -180,7 +179,7 @@ function* opening(operation: string, plan: Plan, wasm: Wasm, name?: string, buil
     throw wrongValue(operation, `"wasm" is build "${instance.build}", but "build" asks for "${plan.build}"`);
   }
   if (plan.hasAllOperations && !hasAllOperations(instance.module)) {
-    throw wrongValue(operation, '"wasm" holds only the kernels of attention, but "operations" asks for "all"');
+    throw wrongValue(operation, '"wasm" holds only the kernels of attention, which headwise/attention takes');
   }
   if (plan.build === "wide") enableWide(operation); // before any of its code is optimized
   const runtime = new Runtime(instance);

@@ -38,7 +38,7 @@ export interface PlacedStates {
 }
 
 /**
- * See `FullEngine.linearAttention`, for calls without a state.
+ * See `Engine.linearAttention`, for calls without a state.
  * @internal
  */
 export function linearAttention<Out extends Float32Tensor = ResultTensor>(

@@ -40,7 +40,7 @@ function stateBytes(runtime: Runtime, { sizes, kind }: LinearStateConfig): { hea
  * @example
  * import { createEngine } from "headwise";
  *
- * const engine = await createEngine({ operations: "all" });
+ * const engine = await createEngine();
  * const state = engine.createLinearAttentionState({ numKvHeads: 8, headDim: 64 });
  * const rows = (count) => ({ data: new Float32Array(count * 8 * 64).fill(0.1), dims: [1, count, 8, 64] });
  * state.step(rows(100), rows(100), rows(100)); // prefill
@@ -147,7 +147,7 @@ export class LinearAttentionState {
    * @example
    * import { createEngine } from "headwise";
    *
-   * const engine = await createEngine({ operations: "all" });
+   * const engine = await createEngine();
    * const state = engine.createLinearAttentionState({ numKvHeads: 1, headDim: 1, rule: "gated" });
    * const column = (...data) => ({ data: Float32Array.from(data), dims: [data.length, 1] });
    * const decay = { data: new Float32Array([-Math.LN2]), dims: [1] }; // halves the state
@@ -230,7 +230,7 @@ export class LinearAttentionState {
    * @example
    * import { createEngine } from "headwise";
    *
-   * const engine = await createEngine({ operations: "all" });
+   * const engine = await createEngine();
    * const state = engine.createLinearAttentionState({ numKvHeads: 1, headDim: 2, valueDim: 1, rule: "linear" });
    * const row = (...data) => ({ data: Float32Array.from(data), dims: [1, data.length] });
    * state.step(row(1, 1), row(2, 3), row(5));
@@ -251,7 +251,7 @@ export class LinearAttentionState {
    * @example
    * import { createEngine } from "headwise";
    *
-   * const engine = await createEngine({ operations: "all" });
+   * const engine = await createEngine();
    * const state = engine.createLinearAttentionState({ numKvHeads: 1, headDim: 4 });
    * const x = engine.tensor([1, 8, 1, 4]);
    * state.step(x, x, x);
@@ -281,7 +281,7 @@ export class LinearAttentionState {
   }
 
   /**
-   * See `FullEngine.restoreLinearAttentionState`.
+   * See `Engine.restoreLinearAttentionState`.
    * @internal
    */
   static restore(runtime: Runtime, bytes: Uint8Array, featureMap?: FeatureFunction): LinearAttentionState {

@@ -5,7 +5,7 @@ import type { MultiHeadAttentionConfig } from "./config.js";
 import type { MultiHeadAttentionParameters } from "./parameters.js";
 import type { FromTorchOptions, TorchStateDict } from "./torchStateDict.js";
 
-/** See `FullEngine.createMultiHeadAttention`. */
+/** See `Engine.createMultiHeadAttention`. */
 export interface CreateMultiHeadAttention {
   (config: MultiHeadAttentionConfig, parameters: MultiHeadAttentionParameters): MultiHeadAttention;
 
@@ -23,7 +23,7 @@ export interface CreateMultiHeadAttention {
    * @example
    * import { createEngine } from "headwise";
    *
-   * const engine = await createEngine({ operations: "all" });
+   * const engine = await createEngine();
    * const stateDict = {
    *   "encoder.in_proj_weight": { data: new Float32Array(192).fill(0.1), dims: [24, 8] },
    *   "encoder.in_proj_bias": { data: new Float32Array(24), dims: [24] },

@@ -65,7 +65,7 @@ export const CREATE_CACHE: Operation = {
  * @example
  * import { createEngine } from "headwise";
  *
- * const engine = await createEngine({ operations: "all" });
+ * const engine = await createEngine();
  * const random = (...dims) => ({ data: Float32Array.from({ length: dims[0] * dims[1] }, () => Math.random() - 0.5), dims });
  * const parameters = { qkv: random(3 * 32, 32), out: random(32, 32) };
  * const layer = engine.createMultiHeadAttention({ embedDim: 32, numHeads: 4 }, parameters);
@@ -92,7 +92,7 @@ export class MultiHeadAttention {
   }
 
   /**
-   * See `FullEngine.createMultiHeadAttention`.
+   * See `Engine.createMultiHeadAttention`.
    * @internal
    */
   static create(runtime: Runtime, config: MultiHeadAttentionConfig, parameters: MultiHeadAttentionParameters): MultiHeadAttention {
@@ -142,7 +142,7 @@ export class MultiHeadAttention {
    * @example
    * import { createEngine } from "headwise";
    *
-   * const engine = await createEngine({ operations: "all" });
+   * const engine = await createEngine();
    * const one = { data: Float32Array.of(1), dims: [1, 1] };
    * const layer = engine.createMultiHeadAttention({ embedDim: 1, numHeads: 1 }, { q: one, k: one, v: one, out: one });
    * const x = { data: Float32Array.of(7, 7, 9), dims: [3, 1] };
@@ -173,7 +173,7 @@ export class MultiHeadAttention {
    * @example
    * import { createEngine } from "headwise";
    *
-   * const engine = await createEngine({ operations: "all" });
+   * const engine = await createEngine();
    * const one = { data: Float32Array.of(1), dims: [1, 1] };
    * const layer = engine.createMultiHeadAttention({ embedDim: 1, numHeads: 1 }, { q: one, k: one, v: one, out: one });
    * const memory = layer.projectKeys({ data: Float32Array.of(5, 5), dims: [2, 1] });
@@ -234,7 +234,7 @@ export class MultiHeadAttention {
    * @example
    * import { createEngine } from "headwise";
    *
-   * const engine = await createEngine({ operations: "all" });
+   * const engine = await createEngine();
    * const one = { data: Float32Array.of(1), dims: [1, 1] };
    * const layer = engine.createMultiHeadAttention({ embedDim: 1, numHeads: 1 }, { q: one, k: one, v: one, out: one });
    * console.log(layer.createCache({ capacity: 100 }).length); // 0
@@ -261,7 +261,7 @@ export class MultiHeadAttention {
    * @example
    * import { createEngine } from "headwise";
    *
-   * const engine = await createEngine({ operations: "all" });
+   * const engine = await createEngine();
    * const square = { data: new Float32Array(64).fill(0.1), dims: [8, 8] };
    * const layer = engine.createMultiHeadAttention({ embedDim: 8, numHeads: 4 }, { q: square, k: square, v: square, out: square });
    * const smaller = layer.pruneHeads([0, 2]);

@@ -36,7 +36,7 @@ export const MATMUL: Operation = {
 const OPERATION = MATMUL.name;
 
 /**
- * See `FullEngine.matmul`.
+ * See `Engine.matmul`.
  * @internal
  */
 export function matmul<Out extends Float32Tensor = ResultTensor>(

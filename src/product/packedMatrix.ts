@@ -20,7 +20,7 @@ export const PACK_MATRIX: Operation = { name: "packMatrix", options: [], places:
  * @example
  * import { createEngine } from "headwise";
  *
- * const engine = await createEngine({ operations: "all" });
+ * const engine = await createEngine();
  * const packed = engine.packMatrix({ data: Float32Array.of(1, 2, 3, 4, 5, 6), dims: [3, 2] }, "outIn");
  * console.log(packed.depth, packed.columns); // 2 3
  * packed.dispose();
@@ -96,7 +96,7 @@ export class PackedMatrix {
   }
 
   /**
-   * See `FullEngine.packMatrix`.
+   * See `Engine.packMatrix`.
    * @internal
    */
   static pack(runtime: Runtime, matrix: TensorLike, layout: WeightLayout = "inOut"): PackedMatrix {

@@ -7,7 +7,7 @@ import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttenti
 /** A function of one tensor: its result has the same sizes except for the last. */
 type ReferenceFeatureMap = (x: ReferenceTensor) => ReferenceTensor;
 
-/** The options of `FullEngine.linearAttention`, with the same meanings and defaults. Nothing is checked. */
+/** The options of `Engine.linearAttention`, with the same meanings and defaults. Nothing is checked. */
 export interface ReferenceLinearOptions {
   layout?: "bshd" | "bhsd" | undefined;
   featureMap?: "elu+1" | "identity" | "relu" | "relu2" | "exp" | "softmax" | "favor+" | ReferenceFeatureMap | undefined;

@@ -1,7 +1,7 @@
 /** Matrix product in float64, by its definition. */
 import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
-/** The options of `FullEngine.matmul` that affect values. Nothing is checked. */
+/** The options of `Engine.matmul` that affect values. Nothing is checked. */
 export interface ReferenceMatmulOptions {
   transposeA?: boolean | undefined;
   transposeB?: boolean | undefined;

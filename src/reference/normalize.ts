@@ -1,7 +1,7 @@
 /** Normalization of rows in float64, by its definition. */
 import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
-/** The options of `FullEngine.layerNorm` and `FullEngine.rmsNorm`, with the same meanings and defaults. Nothing is checked. */
+/** The options of `Engine.layerNorm` and `Engine.rmsNorm`, with the same meanings and defaults. Nothing is checked. */
 export interface ReferenceNormOptions {
   weight?: ReferenceTensor | undefined;
   bias?: ReferenceTensor | undefined;

@@ -1,7 +1,7 @@
 /** Rotary position embedding in float64, by its definition. Su et al. 2021, arXiv:2104.09864. */
 import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
-/** The options of `FullEngine.rotary`, with the same meanings and defaults. Nothing is checked. */
+/** The options of `Engine.rotary`, with the same meanings and defaults. Nothing is checked. */
 export interface ReferenceRotaryOptions {
   layout?: "bshd" | "bhsd" | undefined;
   base?: number | undefined;

@@ -1,7 +1,7 @@
 /** Softmax along an axis in float64, by its definition. */
 import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
-/** The options of `FullEngine.softmax`, with the same meanings and defaults. Nothing is checked. */
+/** The options of `Engine.softmax`, with the same meanings and defaults. Nothing is checked. */
 export interface ReferenceSoftmaxOptions {
   axis?: number | undefined;
   scale?: number | undefined;

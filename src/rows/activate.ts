@@ -22,7 +22,7 @@ export const ACTIVATE: Operation = { name: "activate", options: ["gate", "out"],
 const WORK = 12;
 
 /**
- * See `FullEngine.activate`.
+ * See `Engine.activate`.
  * @internal
  */
 export function activate<Out extends Float32Tensor = ResultTensor>(

@@ -19,7 +19,7 @@ export const ADD: Operation = { name: "add", options: ["out"], places: ["out"] }
 const WORK = 8;
 
 /**
- * See `FullEngine.add`.
+ * See `Engine.add`.
  * @internal
  */
 export function add<Out extends Float32Tensor = ResultTensor>(

@@ -30,7 +30,7 @@ export const RMS_NORM: Operation = { name: "rmsNorm", options: ["weight", "eps",
 const WORK = 8;
 
 /**
- * See `FullEngine.layerNorm`.
+ * See `Engine.layerNorm`.
  * @internal
  */
 export function layerNorm<Out extends Float32Tensor = ResultTensor>(
@@ -42,7 +42,7 @@ export function layerNorm<Out extends Float32Tensor = ResultTensor>(
 }
 
 /**
- * See `FullEngine.rmsNorm`.
+ * See `Engine.rmsNorm`.
  * @internal
  */
 export function rmsNorm<Out extends Float32Tensor = ResultTensor>(

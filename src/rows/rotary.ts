@@ -45,7 +45,7 @@ export const ROTARY: Operation = {
 export const ROTARY_TABLES: Operation = { name: "rotaryTables", options: ["length", "rotaryDim", "base"], places: [] };
 
 /**
- * See `FullEngine.rotary`.
+ * See `Engine.rotary`.
  * @internal
  */
 export function rotary<Out extends Float32Tensor = ResultTensor>(
@@ -76,7 +76,7 @@ export function rotary<Out extends Float32Tensor = ResultTensor>(
 }
 
 /**
- * See `FullEngine.rotaryTables`.
+ * See `Engine.rotaryTables`.
  * @internal
  */
 export function rotaryTables(runtime: Runtime, options: RotaryTablesOptions): { cos: ResultTensor; sin: ResultTensor } {

@@ -42,7 +42,7 @@ interface Broadcast {
 }
 
 /**
- * See `FullEngine.softmax`.
+ * See `Engine.softmax`.
  * @internal
  */
 export function softmax<Out extends Float32Tensor = ResultTensor>(

@@ -1,6 +1,6 @@
 /** Calls of objects in the worker: only members in the table of methods. */
 import { describe, show, typedArrayName, wrongKind, wrongMoment, wrongValue } from "../check.js";
-import type { Engine, EngineInfo } from "../engine/engine.js";
+import type { AttentionEngine, EngineInfo } from "../engine/attentionEngine.js";
 import { KVCache } from "../cache/kvCache.js";
 import type { EngineTensor } from "../call/tensor.js";
 import { type ClassName, memberOf } from "./methods.js";
@@ -10,11 +10,11 @@ type Method = (...args: unknown[]) => unknown;
 /** Methods that engines have only in a worker. */
 const ofEngine = {
   /** Returns the engine's last `info`. */
-  dispose(engine: Engine): EngineInfo {
+  dispose(engine: AttentionEngine): EngineInfo {
     engine.dispose();
     return engine.info;
   },
-  restoreKVCache: (engine: Engine, bytes: Uint8Array): KVCache => KVCache.restore(engine, bytes),
+  restoreKVCache: (engine: AttentionEngine, bytes: Uint8Array): KVCache => KVCache.restore(engine, bytes),
 };
 
 /** Methods that tensors have only in a worker. */
@@ -39,7 +39,7 @@ const ofTensor = {
   },
 };
 
-const ADDITIONS: Partial<Record<ClassName, object>> = { Engine: ofEngine, FullEngine: ofEngine, EngineTensor: ofTensor };
+const ADDITIONS: Partial<Record<ClassName, object>> = { AttentionEngine: ofEngine, Engine: ofEngine, EngineTensor: ofTensor };
 
 /**
  * Calls a method, or reads a property.

@@ -49,7 +49,7 @@ export interface WorkerTensor<T extends ElementType = ElementType> {
 }
 
 /** Objects that stay in the worker, other than engines and tensors. */
-type Staying = Classes[Exclude<keyof Classes, "Engine" | "FullEngine" | "EngineTensor">];
+type Staying = Classes[Exclude<keyof Classes, "AttentionEngine" | "Engine" | "EngineTensor">];
 
 /**
  * The counterpart of an object that stays in the worker: methods return promises, and properties that may change are promises.

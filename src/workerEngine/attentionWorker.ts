@@ -1,8 +1,5 @@
-/**
- * The worker of an engine for attention. Its source text is built from this module, so that callers who only need attention
- * download no more.
- */
-import { wrongMoment } from "../check.js";
+/** The worker of an engine for attention, see `worker.ts`. */
+import { AttentionEngine } from "../engine/attentionEngine.js";
 import { serveEngine } from "./serveEngine.js";
 
-serveEngine(() => Promise.reject(wrongMoment("createWorkerEngine", "this worker has only the operations of attention")));
+serveEngine(AttentionEngine);

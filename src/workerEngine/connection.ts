@@ -81,7 +81,7 @@ export class Connection {
         this.#post({ kind: "open", plan });
         expectAnswer(true);
       });
-      return makeRemote(this, plan.hasAllOperations ? "FullEngine" : "Engine", ENGINE, [], undefined);
+      return makeRemote(this, plan.hasAllOperations ? "Engine" : "AttentionEngine", ENGINE, [], undefined);
     } finally {
       clearTimeout(timer);
       this.#opening = undefined;

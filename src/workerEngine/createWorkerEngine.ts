@@ -2,7 +2,7 @@
 import { loadBinary } from "../engine/createEngine.js";
 import { fetchWasm } from "../engine/makeEngine.js";
 import { readOptions } from "../engine/openEngine.js";
-import type { FullWorkerEngine, WorkerEngine } from "./workerEngine.js";
+import type { WorkerEngine } from "./workerEngine.js";
 import type { WorkerEngineOptions } from "./openWorkerEngine.js";
 
 /**
@@ -22,9 +22,8 @@ import type { WorkerEngineOptions } from "./openWorkerEngine.js";
  * console.log(out.data[0], (await engine.info).threads); // 1 1
  * await engine.dispose();
  */
-export async function createWorkerEngine(options: WorkerEngineOptions & { operations: "all" }): Promise<FullWorkerEngine>;
-export async function createWorkerEngine(options?: WorkerEngineOptions): Promise<WorkerEngine>;
 export async function createWorkerEngine(options: WorkerEngineOptions = {}): Promise<WorkerEngine> {
   const { openWorkerEngine } = await import("./openWorkerEngine.js");
-  return openWorkerEngine(options, { readOptions, fetchWasm, loadBinary });
+  const loadSource = async () => import("../runtime/binary/engineWorker.js");
+  return (await openWorkerEngine(options, { entry: "all", readOptions, fetchWasm, loadBinary, loadSource })) as WorkerEngine;
 }

@@ -7,16 +7,16 @@ import { ATTENTION_PLACES } from "../attention/options.js";
 import type { KVCache } from "../cache/kvCache.js";
 import type { Operation } from "../call/operation.js";
 import type { EngineTensor } from "../call/tensor.js";
+import type { AttentionEngine } from "../engine/attentionEngine.js";
 import type { Engine } from "../engine/engine.js";
-import type { FullEngine } from "../engine/fullEngine.js";
 import type { LinearAttentionState } from "../linear/linearAttentionState.js";
 import type { MultiHeadAttention } from "../multiHead/multiHeadAttention.js";
 import type { PackedMatrix } from "../product/packedMatrix.js";
 
 /** The classes whose objects stay in the worker. */
 export interface Classes {
+  AttentionEngine: AttentionEngine;
   Engine: Engine;
-  FullEngine: FullEngine;
   EngineTensor: EngineTensor;
   KVCache: KVCache;
   LinearAttentionState: LinearAttentionState;
@@ -68,8 +68,8 @@ const ENGINE: Members = {
 
 // prettier-ignore
 export const CLASSES: Readonly<Record<ClassName, Members>> = {
-  Engine: ENGINE,
-  FullEngine: {
+  AttentionEngine: ENGINE,
+  Engine: {
     ...ENGINE,
     methods: {
       ...ENGINE.methods,
@@ -128,6 +128,6 @@ export interface Member extends Method {
 export function memberOf(type: ClassName, path: string): Member | undefined {
   const { methods, properties } = CLASSES[type];
   const method = Object.hasOwn(methods, path) ? methods[path] : properties?.includes(path) ? {} : undefined;
-  const name = type === "Engine" || type === "FullEngine" ? path : `${type}.${path}`;
+  const name = type === "AttentionEngine" || type === "Engine" ? path : `${type}.${path}`;
   return method && { name, ...method };
 }

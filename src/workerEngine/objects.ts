@@ -1,5 +1,5 @@
 /** The objects in the worker that the calling thread knows, by number. */
-import type { Engine } from "../engine/engine.js";
+import type { AttentionEngine } from "../engine/attentionEngine.js";
 import { ENGINE } from "./messages.js";
 import type { ClassName } from "./methods.js";
 
@@ -13,7 +13,7 @@ export class Objects {
   readonly #ids = new Map<object, number>();
   #last = ENGINE;
 
-  constructor(engine: Engine, type: "Engine" | "FullEngine") {
+  constructor(engine: AttentionEngine, type: "Engine" | "AttentionEngine") {
     this.#known.set(ENGINE, { type, object: engine });
   }
 

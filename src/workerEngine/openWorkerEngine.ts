@@ -1,15 +1,14 @@
 /** Starts a worker and makes an engine in it. */
 import { wrongMoment } from "../check.js";
-import type { loadBinary } from "../engine/createEngine.js";
 import type { fetchWasm } from "../engine/makeEngine.js";
-import type { EngineOptions, Plan, readOptions } from "../engine/openEngine.js";
+import type { EngineOptions, Entry, PackagedBuild, Plan, readOptions } from "../engine/openEngine.js";
 import { newLockName } from "../runtime/locks.js";
 import { createPackagedWorker, hasWorkers, whyNotMade, WorkerHost } from "../runtime/workerHost.js";
 import type { WorkerLike } from "../runtime/workerLike.js";
 import { VERSION } from "../engine/version.js";
 import { Connection } from "./connection.js";
 import type { StartMessage } from "./messages.js";
-import type { WorkerEngine } from "./workerEngine.js";
+import type { AttentionWorkerEngine } from "./workerEngine.js";
 
 /** Options of `createWorkerEngine`: those of `createEngine`, except that `createWorker` makes the engine's worker. */
 export interface WorkerEngineOptions extends Omit<EngineOptions, "createWorker"> {
@@ -29,19 +28,22 @@ const OPERATION = "createWorkerEngine";
  * @internal
  */
 export interface EntryParts {
+  readonly entry: Entry;
   readonly readOptions: typeof readOptions;
   readonly fetchWasm: typeof fetchWasm;
-  readonly loadBinary: typeof loadBinary;
+  readonly loadBinary: (build: PackagedBuild) => Promise<Uint8Array<ArrayBuffer>>;
+  /** The text of the worker. */
+  readonly loadSource: () => Promise<{ readonly source: string }>;
 }
 
 /**
  * See `createWorkerEngine`.
  * @internal
  */
-export async function openWorkerEngine(options: WorkerEngineOptions, entry: EntryParts): Promise<WorkerEngine> {
-  const plan = entry.readOptions(OPERATION, options);
-  const wasm = plan.wasm === undefined ? undefined : await entry.fetchWasm(OPERATION, plan.wasm);
-  const worker = await makeWorker(plan);
+export async function openWorkerEngine(options: WorkerEngineOptions, parts: EntryParts): Promise<AttentionWorkerEngine> {
+  const plan = parts.readOptions(OPERATION, options, parts.entry);
+  const wasm = plan.wasm === undefined ? undefined : await parts.fetchWasm(OPERATION, plan.wasm);
+  const worker = await makeWorker(plan, parts);
   const lock = newLockName();
   const host = new WorkerHost(worker, lock);
   const start: StartMessage = { kind: "start", lock, version: VERSION };
@@ -52,21 +54,18 @@ export async function openWorkerEngine(options: WorkerEngineOptions, entry: Entr
   }
   const connection = new Connection(worker, host);
   try {
-    return (await connection.open({ ...plan, wasm, createWorker: undefined }, (build) =>
-      entry.loadBinary(build, plan),
-    )) as WorkerEngine;
+    return (await connection.open({ ...plan, wasm, createWorker: undefined }, parts.loadBinary)) as AttentionWorkerEngine;
   } catch (error) {
     connection.terminate();
     throw error;
   }
 }
 
-async function makeWorker({ createWorker, hasAllOperations }: Plan): Promise<WorkerLike> {
+async function makeWorker({ createWorker }: Plan, { loadSource }: EntryParts): Promise<WorkerLike> {
   if (!createWorker && !hasWorkers()) throw didNotStart("this host has no workers");
   try {
     if (createWorker) return createWorker();
-    const text = hasAllOperations ? import("../runtime/binary/engineWorker.js") : import("../runtime/binary/attentionWorker.js");
-    return createPackagedWorker((await text).source);
+    return createPackagedWorker((await loadSource()).source);
   } catch (cause) {
     throw didNotStart(whyNotMade(cause), cause);
   }

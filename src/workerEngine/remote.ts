@@ -65,7 +65,7 @@ function makePrototype(type: ClassName): object {
   };
   define("dispose", dispose);
   if (typeof Symbol.asyncDispose === "symbol") define(Symbol.asyncDispose, dispose);
-  leaveUnproxied(prototype, type === "FullEngine" ? "WorkerEngine" : `Worker${type}`);
+  leaveUnproxied(prototype, type === "AttentionEngine" ? "WorkerEngine" : `Worker${type}`);
   return prototype;
 }
 

@@ -1,6 +1,6 @@
 /** The worker's side: an engine, the objects that calls have made, and one call at a time. */
-import type { FullEngine } from "../engine/fullEngine.js";
-import { makePlanned } from "../engine/makeEngine.js";
+import type { AttentionEngine } from "../engine/attentionEngine.js";
+import { type EngineClass, makeEngine } from "../engine/makeEngine.js";
 import type { PackagedBuild } from "../engine/openEngine.js";
 import type { WorkerAnswer } from "../runtime/job.js";
 import { holdLock } from "../runtime/locks.js";
@@ -16,8 +16,7 @@ import { toSent } from "./sentErrors.js";
 
 const OPERATION = "createWorkerEngine";
 
-/** @param loadFullEngine  loads the class of engines with all operations */
-export function serveEngine(loadFullEngine: () => Promise<typeof FullEngine>): void {
+export function serveEngine(Engine: EngineClass<AttentionEngine>): void {
   let objects: Objects | undefined;
   let takeBinary: (wasm: BufferSource | WebAssembly.Module) => void = () => undefined;
 
@@ -36,8 +35,8 @@ export function serveEngine(loadFullEngine: () => Promise<typeof FullEngine>): v
   }
 
   async function open({ plan }: OpenMessage): Promise<void> {
-    const engine = await makePlanned(OPERATION, plan, loadBinary, loadFullEngine);
-    objects = new Objects(engine, plan.hasAllOperations ? "FullEngine" : "Engine");
+    const engine = await makeEngine(OPERATION, Engine, plan, loadBinary);
+    objects = new Objects(engine, plan.hasAllOperations ? "Engine" : "AttentionEngine");
     post({ kind: "opened" });
   }
 

@@ -1,4 +1,5 @@
-/** The worker of an engine with any operations. Its source text and the file for `createWorker` are built from this module. */
+/** The worker of an engine with every operation. Its source text and the file for `createWorker` are built from this module. */
+import { Engine } from "../engine/engine.js";
 import { serveEngine } from "./serveEngine.js";
 
-serveEngine(async () => (await import("../engine/fullEngine.js")).FullEngine);
+serveEngine(Engine);

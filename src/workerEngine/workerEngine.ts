@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** An engine in a worker, as its caller sees it. */
+import type { AttentionEngine } from "../engine/attentionEngine.js";
 import type { Engine } from "../engine/engine.js";
-import type { FullEngine } from "../engine/fullEngine.js";
 import type { KVCache } from "../cache/kvCache.js";
 import type { Asynchronous, CallOptions, WorkerTensor } from "./asynchronous.js";
 
@@ -32,7 +32,7 @@ import type { Asynchronous, CallOptions, WorkerTensor } from "./asynchronous.js"
  * console.log(out.dims, await cache.length); // [1, 1, 1, 64] 10
  * await engine.dispose();
  */
-export interface WorkerEngine extends Omit<Asynchronous<Engine>, "tensor"> {
+export interface AttentionWorkerEngine extends Omit<Asynchronous<AttentionEngine>, "tensor"> {
   /**
    * A tensor of zeros in the engine's memory, of type "float32" (default) or "uint8", see `Engine.tensor`.
    *
@@ -66,5 +66,5 @@ export interface WorkerEngine extends Omit<Asynchronous<Engine>, "tensor"> {
   restoreKVCache(bytes: Uint8Array, options?: CallOptions): Promise<Asynchronous<KVCache>>;
 }
 
-/** A `WorkerEngine` with every operation; made by `createWorkerEngine({ operations: "all" })`. */
-export interface FullWorkerEngine extends WorkerEngine, Omit<Asynchronous<FullEngine>, keyof WorkerEngine> {}
+/** An engine in a worker with every operation; made by `createWorkerEngine` of `headwise`. */
+export interface WorkerEngine extends AttentionWorkerEngine, Omit<Asynchronous<Engine>, keyof AttentionWorkerEngine> {}

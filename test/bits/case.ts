@@ -1,5 +1,5 @@
 /** A case: one use of the package on seeded inputs, whose results have the same bits on every host. */
-import type { FullEngine } from "headwise";
+import type { Engine } from "headwise";
 import type { Inputs } from "./inputs.js";
 
 /** The results of a case, by name. */
@@ -10,7 +10,7 @@ export interface BitsCase {
   readonly name: string;
   /** Public operations that it uses: functions of the package, `Class.method`, and `Class.method.property`. */
   readonly covers: readonly string[];
-  readonly run: (engine: FullEngine, inputs: Inputs) => Outputs;
+  readonly run: (engine: Engine, inputs: Inputs) => Outputs;
 }
 
 /** Makes cases of some operations; their names share a prefix. */

@@ -1,5 +1,5 @@
 /** Runs the cases on one engine: the results of each as hashes. */
-import type { FullEngine } from "headwise";
+import type { Engine } from "headwise";
 import type { BitsCase } from "./case.js";
 import { type Hashes, hashesOf } from "./hash.js";
 import { Inputs } from "./inputs.js";
@@ -17,13 +17,13 @@ function seedOf(name: string, seed: number): number {
 export const inputsOf = ({ name }: BitsCase, seed = 0): Inputs => new Inputs(seedOf(name, seed));
 
 /** Lets the threads of an engine share every call, however small, unit by unit. */
-export function shareEverything(engine: FullEngine): void {
+export function shareEverything(engine: Engine): void {
   const { runtime } = engine as unknown as { runtime: { pool: { breakEven: number; gathers: boolean } } };
   Object.assign(runtime.pool, { breakEven: 0, gathers: true });
 }
 
 /** @param before  called before each case */
-export async function computeBits(engine: FullEngine, cases: readonly BitsCase[], seed = 0, before?: () => void): Promise<Bits> {
+export async function computeBits(engine: Engine, cases: readonly BitsCase[], seed = 0, before?: () => void): Promise<Bits> {
   const bits: Record<string, Hashes> = {};
   for (const each of cases) {
     before?.();

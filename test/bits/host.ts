@@ -39,10 +39,10 @@ function engineOfHost(): string {
 async function answer(): Promise<Answer> {
   const engine = engineOfHost();
   try {
-    const alone = await createEngine({ build: "simd", operations: "all" });
+    const alone = await createEngine({ build: "simd" });
     const bits = await computeBits(alone, CASES);
     alone.dispose();
-    const together = await createEngine({ build: "simd", operations: "all", threads: 2 });
+    const together = await createEngine({ build: "simd", threads: 2 });
     const { threads, threadsReason } = together.info;
     if (threads < 2) return { engine, bits, sharedReason: threadsReason };
     shareEverything(together);

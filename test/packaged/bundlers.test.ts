@@ -45,14 +45,14 @@ async function build(consumer: Consumer, ...args: string[]): Promise<void> {
 function whatMustHold(name: string, sites: () => Sites): void {
   const open = (kind: keyof Sites, query = "") => expectRightPage(browser!, name, sites()[kind] + query);
 
-  test("attention equals the reference; one binary is downloaded", async () => {
+  test("all operations equal the reference; one binary is downloaded", async () => {
     const { threads, visit } = await open("plain");
     expect(threads).toBe(1);
     expect(binariesIn(visit)).toBe(1);
   });
 
-  test("all operations equal the reference; one binary is downloaded", async () => {
-    const { visit } = await open("plain", "?operations=all");
+  test("the entry for attention equals the reference; one binary is downloaded", async () => {
+    const { visit } = await open("plain", "?entry=attention");
     expect(binariesIn(visit)).toBe(1);
   });
 

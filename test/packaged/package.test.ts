@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { publint } from "publint";
 import { rolldown } from "rolldown";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { BUDGETS, bundlePage, gzipBytesOf, type Operations, type Page } from "../../bench/pageSize.js";
+import { BUDGETS, bundlePage, gzipBytesOf, type Page, type PageEntry } from "../../bench/pageSize.js";
 import { type Consumer, install } from "../hosts/install.js";
 
 const tarball = inject("tarball");
@@ -170,37 +170,34 @@ describe("what importing it does", () => {
   });
 });
 
-describe("what a page downloads", () => {
+describe.each(Object.keys(BUDGETS) as PageEntry[])("what a page downloads for %s", (entry) => {
   let page: Page;
   beforeAll(async () => {
-    page = await bundlePage(join(folder, "dist/index.js"));
+    page = await bundlePage(join(folder, "dist"), entry);
   });
   const modulesOf = (files: Page["files"]): string[] => files.flatMap(({ modules }) => modules);
   const binaries = (files: Page["files"]): string[] =>
     modulesOf(files).flatMap((module) => /runtime\/binary\/([\w-]+)\.js$/.exec(module)?.[1] ?? []);
+  const isAll = entry === "headwise";
+  const nameOf = (build: string): string => (isAll ? build : `attention-${build}`);
 
-  test.each([
-    [BUDGETS.attention, "attention", "simd"],
-    [BUDGETS.attention, "attention", "relaxed"],
-    [BUDGETS.all, "all", "simd"],
-    [BUDGETS.all, "all", "relaxed"],
-  ] as const)("at most %i bytes with gzip for %s, build %s, on several threads", (most, operations, build) => {
-    const files = page.filesFor(operations, build);
-    expect(gzipBytesOf(files)).toBeLessThanOrEqual(most);
+  test.each(["simd", "relaxed"] as const)(`at most ${BUDGETS[entry]} bytes with gzip, build %s, on several threads`, (build) => {
+    const files = page.filesFor(build);
+    expect(gzipBytesOf(files)).toBeLessThanOrEqual(BUDGETS[entry]);
     // What has this size.
-    expect(binaries(files).sort()).toEqual([operations === "all" ? build : `attention-${build}`, "worker"]);
+    expect(binaries(files).sort()).toEqual([nameOf(build), "worker"]);
     const modules = modulesOf(files).join();
-    for (const file of ["createEngine", "pool", "kvCache", "masks"]) expect(modules).toContain(file);
-    expect(modules.includes("fullEngine")).toBe(operations === "all");
+    for (const file of ["pool", "kvCache", "masks", isAll ? "engine/engine" : "createAttentionEngine"])
+      expect(modules).toContain(file);
+    expect(modules.includes("linearAttention")).toBe(isAll);
   });
 
   test("each build is in its own file, and none is loaded up front", () => {
     expect(binaries(page.initial)).toEqual([]);
     const withBinary = page.files.filter((file) => binaries([file]).length > 0);
     expect(withBinary.map(({ modules }) => modules.length)).toEqual(withBinary.map(() => 1));
-    const builds = ["simd", "relaxed", "wide"];
-    const workers = ["worker", "attentionWorker", "engineWorker"];
-    expect(binaries(page.files).sort()).toEqual([...builds, ...builds.map((build) => `attention-${build}`), ...workers].sort());
+    const workers = ["worker", isAll ? "engineWorker" : "attentionWorker"];
+    expect(binaries(page.files).sort()).toEqual([...["simd", "relaxed", "wide"].map(nameOf), ...workers].sort());
   });
 
   test("the files loaded up front contain no long text that could be kernels", () => {
@@ -210,18 +207,17 @@ describe("what a page downloads", () => {
     }
   });
 
-  test.each<[string, Operations, string[]]>([
-    ["{}", "attention", ["attention-BUILD"]],
-    ['{ build: "simd" }', "attention", ["attention-simd"]],
-    ['{ build: "simd", threads: 2 }', "attention", ["attention-simd", "worker"]],
-    ['{ build: "simd", operations: "all" }', "all", ["simd"]],
-  ])("createEngine(%s) loads one build", async (options, operations, expected) => {
+  test.each<[string, string[]]>([
+    ["{}", ["BUILD"]],
+    ['{ build: "simd" }', ["simd"]],
+    ['{ build: "simd", threads: 2 }', ["simd", "worker"]],
+  ])("createEngine(%s) loads one build", async (options, expected) => {
     const hook = `import { writeSync } from "node:fs";
       export const load = (url, context, next) => { writeSync(1, "loads " + url + "\\n"); return next(url, context); };`;
     const lines = await printed(`
       import { register } from "node:module";
       register("data:text/javascript,${encodeURIComponent(hook)}");
-      const { createEngine } = await import("headwise");
+      const { createEngine } = await import("${entry}");
       const engine = await createEngine(${options});
       console.log("build " + engine.info.build);
       engine.dispose();
@@ -229,7 +225,7 @@ describe("what a page downloads", () => {
     const build = lines.at(-1)!.slice("build ".length);
     const loaded = lines.flatMap((line) => /^loads .*\/headwise\/dist\/(.*)\.js$/.exec(line)?.[1] ?? []);
     const names = loaded.flatMap((module) => /^runtime\/binary\/(.*)$/.exec(module)?.[1] ?? []);
-    expect(names.sort()).toEqual(expected.map((name) => name.replace("BUILD", build)));
-    expect(loaded.includes("engine/fullEngine")).toBe(operations === "all");
+    expect(names.sort()).toEqual(expected.map((name) => (name === "worker" ? name : nameOf(name.replace("BUILD", build)))));
+    expect(loaded.includes("engine/engine")).toBe(isAll);
   });
 });

@@ -53,7 +53,7 @@ inChromium(`${why}a page under a Content-Security-Policy`, () => {
   const STRICT = "default-src 'none'; img-src data:; script-src 'self' 'wasm-unsafe-eval'";
   const NO_WASM = "default-src 'none'; script-src 'self'; worker-src 'self'";
   const NAMED =
-    /^Error: createEngine: the page's Content-Security-Policy must allow 'wasm-unsafe-eval' in script-src \(WebAssembly\.Module\(\): .+\)$/;
+    /^Error: createEngine: the page's Content-Security-Policy must allow 'wasm-unsafe-eval' in script-src \(WebAssembly\.\w+\(\): .+\)$/;
 
   test("script-src 'self' 'wasm-unsafe-eval' is sufficient, and nothing else is attempted", async () => {
     const result = await under(policy(STRICT));
@@ -63,7 +63,7 @@ inChromium(`${why}a page under a Content-Security-Policy`, () => {
 
   test("without 'wasm-unsafe-eval' the error names the directive", async () => {
     expect((await under(policy(NO_WASM))).error).toMatch(NAMED);
-    expect((await under(policy("default-src 'self'"), "?operations=all")).error).toMatch(NAMED);
+    expect((await under(policy("default-src 'self'"), "?entry=attention")).error).toMatch(NAMED);
   });
 
   test("without 'wasm-unsafe-eval' in a worker the error names the directive", async () => {
@@ -147,7 +147,7 @@ inChromium(`${why}a page that is reloaded or left`, () => {
       const { createEngine } = await import("headwise");
       const x = { data: new Float32Array(200 * 64).map((_, i) => Math.sin(i)), dims: [1, 200, 1, 64] };
       const attend = (engine) => engine.scaledDotProductAttention(x, x, x).data;
-      const engines = await Promise.all([1, 2, 2].map((threads) => createEngine({ threads, operations: "all" })));
+      const engines = await Promise.all([1, 2, 2].map((threads) => createEngine({ threads })));
       const threads = engines.map(({ info }) => info.threads);
       const [first, second, third] = engines.map(attend);
       engines[1].dispose();

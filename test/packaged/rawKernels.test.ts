@@ -27,24 +27,21 @@ const answer = (...args: readonly string[]): Promise<Answer> => answerOf(process
 const BOUND = 2e-6;
 const UNSHARED = 'the module in "wasm" was compiled for memory that threads cannot share';
 
-test.each([
-  ["simd", "all"],
-  ["attention-simd", "attention"],
-])(`%s.wasm as a module: its memory is not shared, and attention is right within ${BOUND}`, async (name, operations) => {
-  const { imports, links, engine, error } = await answer(name, "module", "1", operations);
-  expect(imports).toEqual(["memory", 0]);
-  expect(links).toEqual({ shared: false, unshared: true });
-  expect(engine).toEqual({ build: "simd", threads: 1 });
-  expect(error).toBeLessThan(BOUND);
-});
+test.each(["simd", "attention-simd"])(
+  `%s.wasm as a module: its memory is not shared, and attention is right within ${BOUND}`,
+  async (name) => {
+    const { imports, links, engine, error } = await answer(name, "module", "1");
+    expect(imports).toEqual(["memory", 0]);
+    expect(links).toEqual({ shared: false, unshared: true });
+    expect(engine).toEqual({ build: "simd", threads: 1 });
+    expect(error).toBeLessThan(BOUND);
+  },
+);
 
 if (newer.reason !== undefined) test.skip(`relaxed.wasm and attention-relaxed.wasm, not run: ${newer.reason}`);
 else {
-  test.each([
-    ["relaxed", "all"],
-    ["attention-relaxed", "attention"],
-  ])(`%s.wasm as a module, on ${newer.name}`, async (name, operations) => {
-    const { links, engine, error } = await answerOf(newer.executable, name, "module", "1", operations);
+  test.each(["relaxed", "attention-relaxed"])(`%s.wasm as a module, on ${newer.name}`, async (name) => {
+    const { links, engine, error } = await answerOf(newer.executable, name, "module", "1");
     expect(links).toEqual({ shared: false, unshared: true });
     expect(engine).toEqual({ build: "relaxed", threads: 1 });
     expect(error).toBeLessThan(BOUND);
@@ -52,13 +49,13 @@ else {
 }
 
 test("a module with two threads: one thread, and the reason", async () => {
-  const { engine, error } = await answer("attention-simd", "module", "2", "attention");
+  const { engine, error } = await answer("attention-simd", "module", "2");
   expect(engine).toEqual({ build: "simd", threads: 1, threadsReason: UNSHARED });
   expect(error).toBeLessThan(BOUND);
 });
 
 test.each(["bytes", "url"])("%s with two threads: two threads", async (kind) => {
-  const { engine, error } = await answer("attention-simd", kind, "2", "attention");
+  const { engine, error } = await answer("attention-simd", kind, "2");
   expect(engine).toEqual({ build: "simd", threads: 2 });
   expect(error).toBeLessThan(BOUND);
 });

@@ -64,6 +64,6 @@ test("each compiler has the stated version", async () => {
 
 test("the names are those of every entry", () => {
   expect([...names.keys()]).toEqual(expect.arrayContaining(["headwise", "headwise/sync", "headwise/reference", "headwise/worker"]));
-  expect(names.get("headwise")).toEqual(expect.arrayContaining(["createEngine", "FullEngine", "ActivateOptions", "Mask"]));
+  expect(names.get("headwise")).toEqual(expect.arrayContaining(["createEngine", "Engine", "ActivateOptions", "Mask"]));
   expect(names.get("headwise/reference")).toEqual(expect.arrayContaining(["softmax", "ReferenceSoftmaxOptions"]));
 });

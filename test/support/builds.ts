@@ -1,6 +1,6 @@
 /** The builds that the tests run on in this host, each with an engine on one thread; builds that it cannot run are named. */
 import { beforeEach, describe, test } from "vitest";
-import { FullEngine } from "../../src/engine/fullEngine.js";
+import { Engine } from "../../src/engine/engine.js";
 import { openGiven, readOptions } from "../../src/engine/openEngine.js";
 import { answerAtOnce, take } from "../../src/runtime/steps.js";
 import type { Build } from "../../src/runtime/builds.js";
@@ -24,11 +24,11 @@ export function corruptedBinary(): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-export const openBuild = (build: Build): FullEngine =>
-  new FullEngine(take(openGiven("createEngine", readOptions("createEngine", {}), binaryOf(build)), answerAtOnce).runtime);
+export const openBuild = (build: Build): Engine =>
+  new Engine(take(openGiven("createEngine", readOptions("createEngine", {}, "all"), binaryOf(build)), answerAtOnce).runtime);
 
 /** The same suite on every build; before each test the engine's free memory is NaN. */
-export function onEveryBuild(suite: (build: Build, engine: FullEngine) => void): void {
+export function onEveryBuild(suite: (build: Build, engine: Engine) => void): void {
   for (const build of host.builds) {
     describe(build, () => {
       if (!canRun(build)) {

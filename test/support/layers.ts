@@ -1,6 +1,6 @@
 /** Multi-head layers for tests: parameters by seed, and checks of results. */
 import { expect } from "vitest";
-import type { Float32Tensor, FullEngine, MultiHeadAttentionConfig, MultiHeadForwardOptions } from "headwise";
+import type { Float32Tensor, Engine, MultiHeadAttentionConfig, MultiHeadForwardOptions } from "headwise";
 import {
   multiHeadAttention as reference,
   type ReferenceMultiHeadOptions,
@@ -175,7 +175,7 @@ export function naiveLayer(
 
 /** Runs a forward call with all its results and compares each with the reference. */
 export function checkLayer(
-  engine: FullEngine,
+  engine: Engine,
   config: MultiHeadAttentionConfig,
   parameters: LayerParameters,
   x: TestTensor,

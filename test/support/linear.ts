@@ -1,5 +1,5 @@
 /** Linear attention for tests: inputs by seed, the yardstick of errors, and the check against the reference. */
-import type { FullEngine, LinearOptions } from "headwise";
+import type { Engine, LinearOptions } from "headwise";
 import { linearAttention as reference, type ReferenceLinearOptions, type ReferenceResult } from "headwise/reference";
 import { expect } from "vitest";
 import { dimsOf, expectParity } from "./attention.js";
@@ -134,7 +134,7 @@ const expectations = new Map<string, { truth: ReferenceResult; naive: Float32Arr
  * @param name  unique to these inputs and options
  */
 export function checkLinear(
-  engine: FullEngine,
+  engine: Engine,
   { q, k, v }: { q: TestTensor; k: TestTensor; v: TestTensor },
   options: LinearOptions,
   name: string,

@@ -4,7 +4,7 @@ import ts from "typescript";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-/** `causalMask`, `KVCache.append`, `FullEngine.createMultiHeadAttention.fromTorch`: without private or internal members, and without getters. */
+/** `causalMask`, `KVCache.append`, `Engine.createMultiHeadAttention.fromTorch`: without private or internal members, and without getters. */
 export function publicOperations(entries: readonly string[]): string[] {
   const { config } = ts.readConfigFile(`${root}tsconfig.json`, (path) => ts.sys.readFile(path)) as { config: unknown };
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);

@@ -1,11 +1,11 @@
 /** The calls that the bits cases make of an engine's operations, to be made again on another engine. */
-import type { FullEngine } from "headwise";
+import type { Engine } from "headwise";
 import type { BitsCase } from "../bits/case.js";
 import { inputsOf } from "../bits/compute.js";
 import { CLASSES } from "../../src/workerEngine/methods.js";
 
 /** Operations that hand back results only: their calls need no object of the engine but those in their arguments. */
-const METHODS = Object.entries(CLASSES.FullEngine.methods)
+const METHODS = Object.entries(CLASSES.Engine.methods)
   .filter(([, { places, isPlan }]) => places !== undefined && !isPlan)
   .map(([name]) => name);
 
@@ -18,7 +18,7 @@ function isPlain(value: unknown): boolean {
 }
 
 /** The arguments of each call that any engine can make, by operation. */
-export function recordedCalls(engine: FullEngine, cases: readonly BitsCase[]): Map<string, unknown[][]> {
+export function recordedCalls(engine: Engine, cases: readonly BitsCase[]): Map<string, unknown[][]> {
   const calls = new Map<string, unknown[][]>(METHODS.map((method) => [method, []]));
   const recorder = new Proxy(engine, {
     get(target, name) {

@@ -3,34 +3,33 @@ import { afterAll, afterEach } from "vitest";
 import {
   createEngine,
   createWorkerEngine,
-  type FullWorkerEngine,
+  type WorkerEngine,
   KVCache,
   type ResultTensor,
-  type WorkerEngine,
   type WorkerEngineOptions,
 } from "headwise";
 import { normal } from "./random.js";
 
 /** An engine here, called as if it were in a worker: `await` works on both. */
-export async function openHere(build: "simd" | "relaxed"): Promise<FullWorkerEngine> {
-  const engine = await createEngine({ operations: "all", build });
+export async function openHere(build: "simd" | "relaxed"): Promise<WorkerEngine> {
+  const engine = await createEngine({ build });
   const restoreKVCache = (bytes: Uint8Array): KVCache => KVCache.restore(engine, bytes);
-  return Object.assign(engine, { restoreKVCache }) as unknown as FullWorkerEngine;
+  return Object.assign(engine, { restoreKVCache }) as unknown as WorkerEngine;
 }
 
-export const openThere = (build: "simd" | "relaxed"): Promise<FullWorkerEngine> => createWorkerEngine({ operations: "all", build });
+export const openThere = (build: "simd" | "relaxed"): Promise<WorkerEngine> => createWorkerEngine({ build });
 
 const opened: WorkerEngine[] = [];
 /** An engine that is disposed of after the test. */
-export async function open(options: WorkerEngineOptions = {}): Promise<FullWorkerEngine> {
-  const engine = await createWorkerEngine({ build: "simd", ...options, operations: "all" });
+export async function open(options: WorkerEngineOptions = {}): Promise<WorkerEngine> {
+  const engine = await createWorkerEngine({ build: "simd", ...options });
   opened.push(engine);
   return engine;
 }
 /** Shared by tests that leave it unchanged. */
-export const shared = await createWorkerEngine({ build: "simd", operations: "all" });
+export const shared = await createWorkerEngine({ build: "simd" });
 /** The same on the calling thread. */
-export const here = await createEngine({ build: "simd", operations: "all" });
+export const here = await createEngine({ build: "simd" });
 afterEach(() => Promise.all(opened.splice(0).map((engine) => engine.dispose())));
 afterAll(() => shared.dispose());
 

@@ -2,7 +2,7 @@
  * Scenarios that show that the methods and properties of engines do the same in a worker as here. An operation whose bits cases
  * call it with plain arrays needs none: those calls are made in a worker too.
  */
-import type { EngineTensor, FullWorkerEngine, TensorLike, WorkerTensor } from "headwise";
+import type { EngineTensor, WorkerEngine, TensorLike, WorkerTensor } from "headwise";
 import { normal } from "./random.js";
 
 /** Elements of a tensor that lives in either engine. */
@@ -19,25 +19,25 @@ const x = (dims: number[], seed: number): TensorLike => normal(dims, seed);
 const rows = (count: number, seed: number): TensorLike => normal([1, count, 2, 8], seed);
 const zeros = (...dims: number[]) => ({ data: new Float32Array(dims.reduce((a, b) => a * b, 1)), dims });
 
-type Scenario = (engine: FullWorkerEngine) => Promise<unknown>;
+type Scenario = (engine: WorkerEngine) => Promise<unknown>;
 
-const cacheOf = async (engine: FullWorkerEngine) => {
+const cacheOf = async (engine: WorkerEngine) => {
   const cache = await engine.createKVCache({ batchSize: 1, numKvHeads: 2, headDim: 8, capacity: 40 });
   await cache.append(rows(9, 1), rows(9, 2));
   return cache;
 };
-const stateOf = async (engine: FullWorkerEngine) => {
+const stateOf = async (engine: WorkerEngine) => {
   const state = await engine.createLinearAttentionState({ numKvHeads: 2, headDim: 8 });
   await state.step(rows(9, 1), rows(9, 2), rows(9, 3));
   return state;
 };
-const layerOf = (engine: FullWorkerEngine) =>
+const layerOf = (engine: WorkerEngine) =>
   engine.createMultiHeadAttention(
     { embedDim: 8, numHeads: 2, rotary: {}, qkNorm: { eps: 1e-5 } },
     { q: x([8, 8], 1), k: x([8, 8], 2), v: x([8, 8], 3), out: x([8, 8], 4), outBias: x([8], 5) },
   );
-const matrixOf = (engine: FullWorkerEngine) => engine.packMatrix(x([5, 7], 2), "inOut");
-const tensorOf = async (engine: FullWorkerEngine) => {
+const matrixOf = (engine: WorkerEngine) => engine.packMatrix(x([5, 7], 2), "inOut");
+const tensorOf = async (engine: WorkerEngine) => {
   const tensor = await engine.tensor([3, 5]);
   await write(tensor, normal([3, 5], 1).data);
   return tensor;

@@ -34,8 +34,7 @@ export const prepare = (task) => prepareBuild(undefined, task);
 /** @param build  undefined for the best one that this host runs */
 export async function prepareBuild(build, task) {
   const { kind, inputs, outDims, shape, io, threads } = task;
-  // Attention alone does not load the rest.
-  const engine = await createEngine({ build, threads, operations: kind === "attention" ? undefined : "all" });
+  const engine = await createEngine({ build, threads });
   const { build: running, threads: count } = engine.info;
   if (count !== threads) throw new Error(`runs on ${count} thread(s)`);
   const call = callsOf[kind](engine, task);

@@ -33,7 +33,7 @@ const tensor = (...dims) => ({ data: Float32Array.from({ length: dims.reduce((a,
 
 /** What a component keeps. */
 async function makeHeld() {
-  const engine = await createEngine({ operations: "all" });
+  const engine = await createEngine();
   const weights = tensor(4, 4);
   return {
     engine,

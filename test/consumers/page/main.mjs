@@ -1,12 +1,12 @@
 /** A page that creates an engine as its address says, and leaves the result in `globalThis.result`. */
 import { createEngine } from "headwise";
+import { createEngine as createAttentionEngine } from "headwise/attention";
 import * as reference from "headwise/reference";
 import { check } from "./check.mjs";
 
 const query = new URLSearchParams(location.search);
 const options = {};
 if (query.has("threads")) options.threads = Number(query.get("threads"));
-if (query.has("operations")) options.operations = query.get("operations");
 if (query.has("build")) options.build = query.get("build");
 
 const show = (result) => {
@@ -23,5 +23,5 @@ if (query.get("in") === "worker") {
   if (query.get("pool") === "file") {
     options.createWorker = () => new Worker(new URL("./attentionWorker.mjs", import.meta.url), { type: "module" });
   }
-  check({ createEngine, reference }, options).then(show);
+  check({ createEngine: query.get("entry") === "attention" ? createAttentionEngine : createEngine, reference }, options).then(show);
 }

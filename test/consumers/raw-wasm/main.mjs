@@ -1,10 +1,11 @@
 // Computes with the kernels in a file of headwise/wasm; prints the engine's info and its largest error. Arguments: the file's name;
-// the form in which the kernels are passed: module, bytes or url; threads; attention or all.
+// the form in which the kernels are passed: module, bytes or url; threads.
 import { readFileSync } from "node:fs";
 import { createEngine } from "headwise";
+import { createEngine as createAttentionEngine } from "headwise/attention";
 import { scaledDotProductAttention as reference } from "headwise/reference";
 
-const [name, kind, threads, operations] = process.argv.slice(2);
+const [name, kind, threads] = process.argv.slice(2);
 const url = new URL(import.meta.resolve(`headwise/wasm/${name}.wasm`));
 const bytes = readFileSync(url);
 const module = new WebAssembly.Module(bytes);
@@ -19,7 +20,8 @@ const links = (shared) => {
   }
 };
 
-const engine = await createEngine({ wasm: { module, bytes, url }[kind], threads: Number(threads), operations });
+const create = name.startsWith("attention-") ? createAttentionEngine : createEngine;
+const engine = await create({ wasm: { module, bytes, url }[kind], threads: Number(threads) });
 const dims = [1, 200, 4, 64];
 let seed = 1;
 const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647 - 0.5;

@@ -44,7 +44,6 @@ import { createEngineSync } from "headwise/sync";
 const worker: WorkerLike = { postMessage: (message: unknown) => void message, terminate: () => Promise.resolve(0) };
 const build: PackagedBuild = "simd";
 const engineOptions: EngineOptions = {
-  operations: "attention",
   build,
   wasm: new Uint8Array(8),
   threads: "auto",

@@ -8,7 +8,7 @@ import {
   type FeatureFunction,
   type FeatureMap,
   type FromTorchOptions,
-  type FullEngine,
+  type Engine,
   type KVCache,
   type LayerCacheOptions,
   type LayerConfig,
@@ -38,7 +38,7 @@ import {
   type WeightLayout,
 } from "headwise";
 
-const engine: FullEngine = await createEngine({ operations: "all", threads: 2 });
+const engine: Engine = await createEngine({ threads: 2 });
 const x = { data: new Float32Array(64), dims: [1, 8, 8] };
 
 const activation: Activation = ACTIVATIONS[0];

@@ -4,7 +4,6 @@ import {
   type Asynchronous,
   type CallOptions,
   createWorkerEngine,
-  type FullWorkerEngine,
   type KVCache,
   type MultiHeadAttention,
   type Place,
@@ -36,7 +35,7 @@ const lengths: [number, readonly number[]] = [await cache.length, await cache.le
 const bytes: Uint8Array = await (await cache.fork()).serialize(call);
 await (await engine.restoreKVCache(bytes, { transfer: true })).dispose();
 
-const full: FullWorkerEngine = await createWorkerEngine({ operations: "all" });
+const full: WorkerEngine = engine;
 const product: ResultTensor = await full.matmul(result, await full.packMatrix(result, "outIn"), {
   activation: "silu",
   transfer: true,

@@ -5,7 +5,7 @@ import { scaledDotProductAttention as reference } from "headwise/reference";
 /** @param options  of the engine */
 export async function check(options) {
   try {
-    const engine = await createWorkerEngine({ operations: "all", ...options });
+    const engine = await createWorkerEngine(options);
     const data = Float32Array.from({ length: 200 * 4 * 64 }, (_, index) => Math.sin(index * index));
     const x = { data, dims: [1, 200, 4, 64] };
     const expected = reference(x, x, x, { causal: true }).data;

@@ -1,0 +1,32 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/** Fast attention for JavaScript without a GPU: attention with its caches, and nothing else, so that a page downloads less. */
+export { createEngine } from "./engine/createAttentionEngine.js";
+export { createWorkerEngine } from "./workerEngine/createAttentionWorkerEngine.js";
+export type { AttentionEngine as Engine, EngineInfo } from "./engine/attentionEngine.js";
+export type { EngineOptions, PackagedBuild } from "./engine/openEngine.js";
+export type { Layout } from "./call/layout.js";
+export type { AttentionOptions, ScoresStage } from "./attention/options.js";
+export type { AttentionPlan } from "./attention/attentionCall.js";
+export type { AttentionPart, MergeOptions } from "./attention/mergeAttention.js";
+export type { KVCacheOptions } from "./cache/cacheConfig.js";
+export { type AppendOptions, type CachedAttentionOptions, KVCache } from "./cache/kvCache.js";
+export {
+  and,
+  applyMask,
+  causalMask,
+  documentMask,
+  type Mask,
+  type MaskOptions,
+  not,
+  or,
+  paddingMask,
+  prefixMask,
+  windowMask,
+  type WindowMaskOptions,
+} from "./attention/masks.js";
+export type { Build } from "./runtime/builds.js";
+export type { WorkerLike } from "./runtime/workerLike.js";
+export type { DataTensor, ElementType, EngineTensor, Float32Tensor, ResultTensor, SyncTensor, TensorLike } from "./call/tensor.js";
+export type { AbortSignalLike, Asynchronous, CallOptions, Place, WorkerTensor } from "./workerEngine/asynchronous.js";
+export type { WorkerEngineOptions } from "./workerEngine/openWorkerEngine.js";
+export type { AttentionWorkerEngine as WorkerEngine } from "./workerEngine/workerEngine.js";
