@@ -49,7 +49,7 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
   // prettier-ignore
   src: [
     "check.ts", "runtime", "call", "attention", "rows", "product", "cache", "linear", "multiHead", "engine", "workerEngine",
-    "reference", "baseline", "index.ts", "sync.ts", "syncWorkerd.ts", "workerd.ts",
+    "reference", "baseline", "attention.ts", "index.ts", "sync.ts", "syncWorkerd.ts", "attentionWorkerd.ts", "workerd.ts",
   ],
 };
 

@@ -46,7 +46,8 @@ export async function imported<T>(operation: string, load: () => Promise<T>): Pr
   try {
     return await load();
   } catch (cause) {
-    const advice = "where import() is forbidden, as in service workers and worklets, use createEngineSync of headwise/sync";
+    const advice =
+      "where import() is forbidden, as in service workers and worklets, use createEngineSync of headwise/sync, or of headwise/standalone-sync without a bundler";
     throw wrongMoment(operation, `the kernels could not be imported (${(cause as Error).message}); ${advice}`, cause);
   }
 }

@@ -16,7 +16,7 @@ export function publicOperations(entries: readonly string[]): string[] {
   const isCallable = (symbol: ts.Symbol): boolean => checker.getTypeOfSymbol(symbol).getCallSignatures().length > 0;
 
   const membersOf = (owner: ts.Symbol): ts.Symbol[] =>
-    [...(owner.members?.values() ?? []), ...(owner.exports?.values() ?? [])].filter((member) => {
+    [...checker.getDeclaredTypeOfSymbol(owner).getProperties(), ...(owner.exports?.values() ?? [])].filter((member) => {
       const [declaration] = member.declarations ?? [];
       if (!declaration || member.name.startsWith("__") || ts.isPrivateIdentifier(ts.getNameOfDeclaration(declaration)!))
         return false;
