@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Fast attention for JavaScript without a GPU. */
 export type { Layout } from "./call/layout.js";
-export type { AttentionOptions, ScoresStage } from "./attention/options.js";
+export type { AttentionOptions, ScoresStage, ShortMask } from "./attention/options.js";
 export type { MultiHeadForwardOptions } from "./multiHead/forwardOptions.js";
 export { type Activation, ACTIVATIONS } from "./rows/activations.js";
 export { createEngine } from "./engine/createEngine.js";
