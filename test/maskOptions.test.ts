@@ -274,6 +274,14 @@ onEveryEngine((build, engine) => {
     );
   });
 
+  test("a plan counts their memory, and refuses what the call refuses", () => {
+    const { q, k, v } = randomInputs(parseShape("B2-S5-KV75-H2/2-D8"), 3);
+    const options = { mask: randomMask([5, 5], 4, 0.5), maskStart: 70, keyMask: randomMask([2, 75], 6, 0.5), scale: [1, 2] };
+    const { scratchBytes } = engine.plan(q, k, v, options);
+    expect(scratchBytes - engine.plan(q, k, v).scratchBytes).toBe(64 + 192 + 64); // whole cache lines
+    expect(() => engine.plan(q, k, v, { ...options, maskStart: 69 })).toThrow("kvLen − maskStart = 75 − 69 instead of 5");
+  });
+
   test("errors on a cache name the sizes", () => {
     using cache = engine.createKVCache({ batchSize: 2, numKvHeads: 1, headDim: 4, capacity: 20 });
     cache.append(normal([2, 12, 1, 4], 1), normal([2, 12, 1, 4], 2), { keyLengths: [12, 9] });
