@@ -5,7 +5,7 @@ export { createWorkerEngine } from "./workerEngine/createAttentionWorkerEngine.j
 export type { AttentionEngine as Engine, EngineInfo } from "./engine/attentionEngine.js";
 export type { EngineOptions, PackagedBuild } from "./engine/openEngine.js";
 export type { Layout } from "./call/layout.js";
-export type { AttentionOptions, ScoresStage } from "./attention/options.js";
+export type { AttentionOptions, ScoresStage, ShortMask } from "./attention/options.js";
 export type { AttentionPlan } from "./attention/attentionCall.js";
 export type { AttentionPart, MergeOptions } from "./attention/mergeAttention.js";
 export type { KVCacheOptions } from "./cache/cacheConfig.js";

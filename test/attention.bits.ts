@@ -111,6 +111,23 @@ export default [
     scale: 30,
     weights: place(1, 3, 30, 90),
   })),
+  call(
+    "a mask from a key on in another block, a padding mask, a scale for each head",
+    { batchSize: 2, seqLen: 14, kvLen: 550, numHeads: 4, numKvHeads: 2, headDim: 20 },
+    (inputs) => ({
+      mask: inputs.mask([2, 1, 14, 30], 0.6),
+      maskStart: [inputs.integer(520, 525), 520],
+      keyMask: inputs.mask([2, 550], 0.8),
+      scale: inputs.numbers([4]).data,
+      weights: place(2, 4, 14, 550),
+    }),
+  ),
+  call("a mask and a bias that are short, and hide the rest", { seqLen: 9, kvLen: 60, numHeads: 2, headDim: 8 }, (inputs) => ({
+    mask: inputs.mask([9, 33], 0.6),
+    bias: inputs.numbers([41]),
+    shortMask: "hide",
+    scores: place(1, 2, 9, 60),
+  })),
   attention("float16, rank 2", (engine, inputs) => {
     const [q, k, v] = [inputs.halves([25, 48]), inputs.halves([85, 48]), inputs.halves([85, 32])];
     return { out: engine.scaledDotProductAttention(q, k, v).data };

@@ -69,8 +69,8 @@ export default [
     replace: "dims[axis] ?? 1",
   },
   {
-    rule: "a shorter last axis hides the rest",
-    find: "Math.min(sequence.keyLength, coveredKeys - sequence.keyStart)",
+    rule: "a shorter last axis hides the rest, if asked to",
+    find: "Math.max(0, Math.min(sequence.keyLength, coveredKeys))",
     replace: "sequence.keyLength",
   },
   {

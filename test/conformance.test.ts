@@ -122,6 +122,7 @@ function mapCase({ attributes, inputs, outputs }: OnnxCase) {
     keyLengths: inputs.nonpad_kv_seqlen?.data.map(Number),
     window: [left_window_size, right_window_size],
     [inputs.attn_mask?.type === "bool" ? "mask" : "bias"]: attnMask,
+    shortMask: "hide",
     ...(mode === 3 ? { weights: matrix } : { scores: matrix, scoresStage: SCORES_STAGES[mode] }),
   };
   const tensors = [splitHeads(inputs.Q, q_num_heads), splitHeads(present.k, kv_num_heads), splitHeads(present.v, kv_num_heads)];

@@ -16,7 +16,9 @@ const attend = (changes: Record<string, unknown> = {}): unknown => {
   return engine.scaledDotProductAttention(query as TensorLike, k as TensorLike, v as TensorLike, options);
 };
 
-const REFUSED: [changes: Record<string, unknown>, kind: typeof Error, message: string][] = [
+type Refusal = [changes: Record<string, unknown>, kind: typeof Error, message: string];
+
+const REFUSED: Refusal[] = [
   [{ q: null }, TypeError, '"q" must be a tensor { data, dims } or { shape, dataSync() }, got null'],
   [{ q: q.data }, TypeError, '"q" must be a tensor { data, dims } or { shape, dataSync() }, got Float32Array(320)'],
   [{ q: { data: [1, 2], dims: [1, 2] } }, TypeError, '"q" must be a tensor { data, dims } or { shape, dataSync() }, got an object'],
@@ -85,10 +87,13 @@ const REFUSED: [changes: Record<string, unknown>, kind: typeof Error, message: s
   [{ softcap: -1 }, RangeError, '"softcap" must be a number ≥ 0 within the range of float32, got -1'],
   [{ softcap: 1e-46 }, RangeError, '"softcap" must be a number ≥ 0 within the range of float32, got 1e-46'],
   [{ scale: 1e39 }, RangeError, '"scale" must be a number within the range of float32, got 1e+39'],
+  [{ scale: [1, 2, 3] }, RangeError, '"scale" holds 3 elements, expected 4, one for each query head'],
+  [{ scale: [1, 2, NaN, 4] }, RangeError, '"scale[2]" must be a number within the range of float32, got NaN'],
+  [{ scale: { length: 4 } }, TypeError, '"scale[0]" must be a number within the range of float32, got undefined'],
   [
     { mask: bytes([5, 0]) },
     RangeError,
-    '"mask" has dims [5, 0], expected at least 1 for kvLen instead of 0 (it must broadcast to [batch, numHeads, seqLen, kvLen] = [2, 4, 5, 7])',
+    '"mask" has dims [5, 0], expected 1 or 7 for kvLen instead of 0 (it must broadcast to [batch, numHeads, seqLen, kvLen] = [2, 4, 5, 7])',
   ],
   [
     { q: new Proxy(engine.tensor([2, 5, 4, 8]), {}) },
@@ -108,7 +113,7 @@ const REFUSED: [changes: Record<string, unknown>, kind: typeof Error, message: s
   [
     { mask: bytes([5, 8]) },
     RangeError,
-    '"mask" has dims [5, 8], expected at most 7 for kvLen instead of 8 (it must broadcast to [batch, numHeads, seqLen, kvLen] = [2, 4, 5, 7])',
+    '"mask" has dims [5, 8], expected 1 or 7 for kvLen instead of 8 (it must broadcast to [batch, numHeads, seqLen, kvLen] = [2, 4, 5, 7])',
   ],
   [
     { mask: bytes([3, 5, 7]) },
@@ -141,22 +146,86 @@ const REFUSED: [changes: Record<string, unknown>, kind: typeof Error, message: s
   [
     { casual: true },
     TypeError,
-    'unknown option "casual"; the options are layout, scale, softcap, bias, mask, causal, queryOffset, window, sinkTokens, ' +
-      "queryLengths, keyLengths, keyStarts, cuSeqlensQ, cuSeqlensK, sinks, out, logSumExp, weights, scores, scoresStage",
+    'unknown option "casual"; the options are layout, scale, softcap, bias, mask, maskStart, keyMask, shortMask, causal, queryOffset, ' +
+      "window, sinkTokens, queryLengths, keyLengths, keyStarts, cuSeqlensQ, cuSeqlensK, sinks, out, logSumExp, weights, scores, scoresStage",
   ],
 ];
 
+/** The sizes to which mask and bias broadcast. */
+const BROADCAST = "(it must broadcast to [batch, numHeads, seqLen, kvLen] = [2, 4, 5, 7])";
+const HINT = '; shortMask: "hide" would hide the keys beyond it';
+
+const REFUSED_MASKS: Refusal[] = [
+  [
+    { mask: bytes([5, 8]), shortMask: "hide" },
+    RangeError,
+    `"mask" has dims [5, 8], expected 1 to 7 for kvLen instead of 8 ${BROADCAST}`,
+  ],
+  [
+    { mask: bytes([5, 0]), shortMask: "hide" },
+    RangeError,
+    `"mask" has dims [5, 0], expected 1 to 7 for kvLen instead of 0 ${BROADCAST}`,
+  ],
+  [
+    { mask: bytes([1, 1, 1, 6]) },
+    RangeError,
+    `"mask" has dims [1, 1, 1, 6], expected 1 or 7 for kvLen instead of 6 ${BROADCAST}${HINT}`,
+  ],
+  [{ bias: normal([5, 2], 1) }, RangeError, `"bias" has dims [5, 2], expected 1 or 7 for kvLen instead of 2 ${BROADCAST}${HINT}`],
+  [{ shortMask: "onnx" }, RangeError, '"shortMask" must be "error" or "hide", got "onnx"'],
+  [{ shortMask: true }, TypeError, '"shortMask" must be "error" or "hide", got true'],
+  [
+    { mask: bytes([2, 7]) },
+    RangeError,
+    `"mask" has dims [2, 7], expected 1 or 5 for seqLen instead of 2 ${BROADCAST}; a tokenizer's mask [batch, kvLen] goes into "keyMask"`,
+  ],
+  [{ bias: normal([2, 7], 1) }, RangeError, `"bias" has dims [2, 7], expected 1 or 5 for seqLen instead of 2 ${BROADCAST}`],
+  [{ maskStart: 3 }, RangeError, '"maskStart" needs "mask"'],
+  [{ mask: bytes([5, 7]), maskStart: -1 }, RangeError, '"maskStart" must be an integer from 0 to 7, got -1'],
+  [{ mask: bytes([5, 7]), maskStart: 8 }, RangeError, '"maskStart" must be an integer from 0 to 7, got 8'],
+  [{ mask: bytes([5, 7]), maskStart: [3] }, RangeError, '"maskStart" holds 1 elements, expected 2, one for each sequence'],
+  [{ mask: bytes([5, 7]), maskStart: [3, 8] }, RangeError, '"maskStart[1]" must be an integer from 0 to 7, got 8'],
+  [{ mask: bytes([5, 7]), maskStart: "3" }, TypeError, '"maskStart" must be an array of 2 integers, got "3"'],
+  [
+    { mask: bytes([5, 7]), maskStart: 3 },
+    RangeError,
+    '"mask" has dims [5, 7], expected 1 or 4 for kvLen − maskStart = 7 − 3 instead of 7 (it must broadcast to [batch, numHeads, seqLen, kvLen − maskStart] = [2, 4, 5, 4])',
+  ],
+  [
+    { mask: bytes([5, 3]), maskStart: [3, 5] },
+    RangeError,
+    `"mask" has dims [5, 3], expected 1 or 4 for the most keys from maskStart on instead of 3 (it must broadcast to [batch, numHeads, seqLen, the most keys from maskStart on] = [2, 4, 5, 4])${HINT}`,
+  ],
+  [
+    { mask: bytes([5, 4]), maskStart: 3, bias: normal([5, 4], 1) },
+    RangeError,
+    `"bias" has dims [5, 4], expected 1 or 7 for kvLen instead of 4 ${BROADCAST}${HINT}`,
+  ],
+  [
+    { keyMask: { data: new BigInt64Array(14), dims: [2, 7] } },
+    TypeError,
+    '"keyMask" must hold a Uint8Array, 1 where a key is kept and 0 where it is padding, got BigInt64Array(14)',
+  ],
+  [{ keyMask: bytes([2, 6]) }, RangeError, '"keyMask" has dims [2, 6], expected [2, 7] (batch, kvLen)'],
+  [{ keyMask: bytes([2, 6]), shortMask: "hide" }, RangeError, '"keyMask" has dims [2, 6], expected [2, 7] (batch, kvLen)'],
+  [{ keyMask: bytes([7]) }, RangeError, '"keyMask" has dims [7], expected [2, 7] (batch, kvLen)'],
+  [{ keyMask: bytes([1, 7]) }, RangeError, '"keyMask" has dims [1, 7], expected [2, 7] (batch, kvLen)'],
+];
+
 describe("scaledDotProductAttention refuses", () => {
-  test.each(REFUSED.map(([changes, kind, message]) => ({ changes, kind, message })))("$message", ({ changes, kind, message }) => {
-    const out = { data: new Float32Array(320).fill(7), dims: q.dims };
-    const before = engine.info.memory;
-    const call = (): unknown => attend({ out, ...changes });
-    expect(call).toThrow(kind);
-    expect(call).toThrow(new kind(`scaledDotProductAttention: ${message}`));
-    expect(engine.info.memory).toEqual(before);
-    expect(out.data).toEqual(new Float32Array(320).fill(7));
-    expect(attend()).toHaveProperty("dims", q.dims);
-  });
+  test.each([...REFUSED, ...REFUSED_MASKS].map(([changes, kind, message]) => ({ changes, kind, message })))(
+    "$message",
+    ({ changes, kind, message }) => {
+      const out = { data: new Float32Array(320).fill(7), dims: q.dims };
+      const before = engine.info.memory;
+      const call = (): unknown => attend({ out, ...changes });
+      expect(call).toThrow(kind);
+      expect(call).toThrow(new kind(`scaledDotProductAttention: ${message}`));
+      expect(engine.info.memory).toEqual(before);
+      expect(out.data).toEqual(new Float32Array(320).fill(7));
+      expect(attend()).toHaveProperty("dims", q.dims);
+    },
+  );
 
   test("options that are not an object", () => {
     const call = () => engine.scaledDotProductAttention(q, kv, kv, null as unknown as AttentionOptions);

@@ -46,7 +46,7 @@ const CASES: Record<string, Case> = {
   },
   "a mask shorter than the keys": {
     shape: parseShape("B1-S9-KV70-H2/2-D12"),
-    options: { mask: maskHiding(33, () => false) },
+    options: { mask: maskHiding(33, () => false), shortMask: "hide" },
     hidden: (j) => j >= 33,
   },
 };

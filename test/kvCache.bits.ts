@@ -71,6 +71,14 @@ export default DTYPES.flatMap((dtype) => [
     session.outputs["logSumExp"] = logSumExp.data;
     return session.end();
   }),
+  cache(`${dtype}, guesses in a tree, a padding mask, a scale for each head`, (engine, inputs) => {
+    const session = new Session(engine, inputs, { batchSize: 2, headDim: 24, capacity: 530, dtype });
+    session.append(530, [530, 90]);
+    const mask = inputs.mask([2, 1, 8, 8], 0.6);
+    session.attend("guesses", 8, { mask, maskStart: [522, 82], causal: false });
+    session.attend("all", 8, { mask, maskStart: [522, 82], keyMask: inputs.mask([2, 530], 0.8), scale: [0.25, 0.5, 1, 0.125] });
+    return session.end();
+  }),
   cache(`${dtype}, rolling over blocks that it gives up`, (engine, inputs) => {
     const session = new Session(engine, inputs, {
       headDim: 16,

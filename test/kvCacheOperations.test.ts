@@ -195,8 +195,9 @@ describe("operations", () => {
     const scores = () => ({ data: new Float32Array(24), dims: [1, 1, 2, 12] });
     const mask = { data: new Uint8Array(8).fill(1), dims: [8] };
     const [found, truth] = [scores(), scores()];
-    cache.attend(piece(2, 3), { mask, scores: found, scoresStage: "scaled" });
-    engine.scaledDotProductAttention(piece(2, 3), piece(12, 1), piece(12, 2), { mask, scores: truth, scoresStage: "scaled" });
+    const options = { mask, shortMask: "hide", scoresStage: "scaled" } as const;
+    cache.attend(piece(2, 3), { ...options, scores: found });
+    engine.scaledDotProductAttention(piece(2, 3), piece(12, 1), piece(12, 2), { ...options, scores: truth });
     expectSameBits(found.data, truth.data, "scaled");
   });
 

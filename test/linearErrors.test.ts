@@ -77,6 +77,12 @@ describe("mismatches are named", () => {
     ],
     ["RangeError", [q, k, v], { rule: "delta", beta: v }, '"beta" has dims [1, 4, 2, 4], expected [1, 4, 2]'],
     [
+      "TypeError",
+      [q, k, v],
+      { mask: { data: new Float32Array(4), dims: [4] } },
+      '"mask" must hold a Uint8Array, 1 where a key counts, got Float32Array(4)',
+    ],
+    [
       "RangeError",
       [q, k, v],
       { mask: { data: new Uint8Array(5), dims: [5] } },

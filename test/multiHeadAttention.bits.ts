@@ -28,6 +28,13 @@ export default [
     mine.dispose();
     return { out, weights: weights.data, averageWeights: averageWeights.data, logSumExp: logSumExp.data };
   }),
+  layer("a mask of the last keys, a padding mask, a scale for each head", (engine, inputs) => {
+    const mine = engine.createMultiHeadAttention(GROUPED, groupedParameters(inputs));
+    const options = { mask: inputs.mask([25, 9], 0.6), maskStart: 16, keyMask: inputs.mask([2, 25], 0.8) };
+    const out = mine.forward(inputs.numbers([2, 25, EMBED]), { ...options, scale: inputs.numbers([6]).data }).data;
+    mine.dispose();
+    return { out };
+  }),
   layer("norms of heads, rotary, gates, layout inOut, added to what there is", (engine, inputs) => {
     const config = { embedDim: EMBED, numHeads: 3, weightLayout: "inOut", qkNorm: true, rotary: { base: 500 } } as const;
     const parameters = {

@@ -131,7 +131,7 @@ const CASES: Record<string, Case> = {
   "both, keys that begin late, and a mask of the first ones": {
     config: { embedDim: 12, numHeads: 3, addZeroAttention: true },
     ...{ x: [2, 5, 12], kvLen: 21, extras: { biasKv: true } },
-    options: { keyStarts: [3, 0], mask: randomMask([2, 1, 5, 10], 4, 0.7), bias: normal([5, 13], 5) },
+    options: { keyStarts: [3, 0], mask: randomMask([2, 1, 5, 10], 4, 0.7), bias: normal([5, 13], 5), shortMask: "hide" },
   },
   "both, packed": {
     config: { embedDim: 12, numHeads: 3, addZeroAttention: true },

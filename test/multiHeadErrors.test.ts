@@ -300,7 +300,7 @@ describe("forward", () => {
     wrong.data[70] = NaN; // its projections cannot be stored in int8
     const { inUse } = engine.info.memory;
     expect(() => layer.forward(wrong, { cache })).toThrow('"k" holds NaN or infinity, which a cache of dtype "int8" cannot store');
-    expect(() => layer.forward(x, { cache, mask: { data: new Uint8Array(3), dims: [3] }, weights: normal([1], 1) })).toThrow(
+    expect(() => layer.forward(x, { cache, mask: { data: new Uint8Array(10), dims: [10] }, weights: normal([1], 1) })).toThrow(
       "weights",
     );
     expect(cache.serialize()).toEqual(before);

@@ -296,7 +296,7 @@ onEveryEngine((build, engine) => {
       const behind = { key: joined(nothing, key), keyStarts: [5], bias: shifted, causal: true };
       expectSameBits(layer.forward(x, behind).data, expected, "padded on the left");
       const weights = { data: new Float32Array(3 * 4 * 16), dims: [1, 3, 4, 16] };
-      const before = { key: joined(key, nothing), keyLengths: [9], bias, causal: true, weights };
+      const before = { key: joined(key, nothing), keyLengths: [9], bias, shortMask: "hide", causal: true, weights } as const;
       expect(largestError(layer.forward(x, before).data, expected)).toBeLessThan(1e-6);
       expect(weights.data.filter((_, index) => index % 16 >= 9 && index % 16 < 14).every((weight) => weight === 0)).toBe(true);
     });

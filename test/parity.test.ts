@@ -48,7 +48,7 @@ const CASES: Record<string, [shape: string, options: Options][]> = {
     ["B2-S9-KV21-H4/2-D8", ({ numHeads }, seed) => ({ bias: bias([numHeads, 1, 1], seed) })],
     ["B2-S9-KV21-H4/2-D8", ({ batchSize, seqLen }, seed) => ({ bias: bias([batchSize, 1, seqLen, 1], seed), layout: "bhsd" })],
     ["B1-S5-KV1100-H2/2-D8", ({ seqLen, kvLen }, seed) => ({ bias: bias([seqLen, kvLen], seed) })],
-    ["B1-S5-KV40-H2/2-D8", ({ seqLen }, seed) => ({ bias: bias([seqLen, 13], seed) })],
+    ["B1-S5-KV40-H2/2-D8", ({ seqLen }, seed) => ({ bias: bias([seqLen, 13], seed), shortMask: "hide" })],
     ["B1-S5-KV40-H2/2-D8", (_, seed) => ({ bias: bias([], seed + 1) })],
   ],
   mask: [
@@ -60,8 +60,11 @@ const CASES: Record<string, [shape: string, options: Options][]> = {
     ["B2-S9-KV21-H4/2-D8", ({ batchSize, kvLen }, seed) => ({ mask: randomMask([batchSize, 1, 1, kvLen], seed, 0.5) })],
     ["B2-S9-KV21-H4/2-D8", ({ seqLen }, seed) => ({ mask: randomMask([seqLen, 1], seed, 0.5) })],
     ["B1-S8-KV1100-H2/2-D8", ({ seqLen, kvLen }, seed) => ({ mask: randomMask([seqLen, kvLen], seed, 0.02), causal: true })],
-    ["B1-S5-KV40-H2/2-D8", ({ seqLen }, seed) => ({ mask: randomMask([seqLen, 13], seed, 0.5) })],
-    ["B1-S5-KV40-H2/2-D8", ({ seqLen }, seed) => ({ mask: randomMask([seqLen, 13], seed, 0.5), bias: bias([40], seed) })],
+    ["B1-S5-KV40-H2/2-D8", ({ seqLen }, seed) => ({ mask: randomMask([seqLen, 13], seed, 0.5), shortMask: "hide" })],
+    [
+      "B1-S5-KV40-H2/2-D8",
+      ({ seqLen }, seed) => ({ mask: randomMask([seqLen, 13], seed, 0.5), bias: bias([40], seed), shortMask: "hide" }),
+    ],
   ],
   causal: [
     ["B1-S20-KV20-H2/2-D16", () => ({ causal: true })],
@@ -115,6 +118,7 @@ const CASES: Record<string, [shape: string, options: Options][]> = {
         queryOffset: [1050, 1080],
         mask: randomMask([seqLen, kvLen], seed, 0.5),
         bias: bias([kvLen - 20], seed),
+        shortMask: "hide",
       }),
     ],
   ],
@@ -139,6 +143,7 @@ const CASES: Record<string, [shape: string, options: Options][]> = {
         causal: true,
         mask: randomMask([seqLen, kvLen], seed, 0.5),
         bias: bias([numHeads, 1, kvLen - 20], seed),
+        shortMask: "hide",
         sinks: normal([numHeads], seed),
       }),
     ],

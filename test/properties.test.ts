@@ -66,26 +66,32 @@ const lengthsFor = ({ batchSize, seqLen, kvLen }: Shape): fc.Arbitrary<Lengths> 
 };
 
 const optionsFor = (shape: Shape): fc.Arbitrary<AttentionOptions> => {
-  const { numHeads } = shape;
+  const { batchSize, numHeads, kvLen } = shape;
+  const probabilities = fc.double({ min: 0, max: 1, noNaN: true });
   const reach = fc.integer({ min: -1, max: 40 });
   const seeds = fc.integer({ min: 1, max: 1e6 });
+  const scales = fc.double({ min: -2, max: 2, noNaN: true });
   const others = fc.record({
     layout: fc.constantFrom("bshd" as const, "bhsd" as const),
-    scale: maybe(fc.double({ min: -2, max: 2, noNaN: true })),
+    scale: maybe(fc.oneof(scales, fc.array(scales, { minLength: numHeads, maxLength: numHeads }))),
     softcap: maybe(fc.double({ min: 0.1, max: 60, noNaN: true })),
     causal: fc.constantFrom(false as const, true as const, "lower-right" as const, "upper-left" as const),
     window: maybe(fc.oneof(reach, fc.tuple(reach, reach))),
     sinkTokens: maybe(fc.integer({ min: 0, max: 20 })),
     sinks: maybe(seeds.map((seed) => normal([numHeads], seed, 3))),
-    mask: maybe(
-      fc
-        .tuple(broadcastable(shape), seeds, fc.double({ min: 0, max: 1, noNaN: true }))
-        .map(([dims, seed, p]) => randomMask(dims, seed, p)),
-    ),
+    keyMask: maybe(fc.tuple(seeds, probabilities).map(([seed, p]) => randomMask([batchSize, kvLen], seed, p))),
     bias: maybe(fc.tuple(broadcastable(shape), seeds).map(([dims, seed]) => normal(dims, seed))),
     scoresStage: fc.constantFrom("scaled" as const, "capped" as const, "biased" as const),
   });
-  return fc.tuple(lengthsFor(shape), others).map(([lengths, rest]) => ({ ...lengths, ...rest }));
+  /** From a key on: the columns of the mask depend on it. */
+  const masks = fc
+    .oneof(fc.constant(0), fc.integer({ min: 0, max: kvLen }))
+    .chain((maskStart) =>
+      fc
+        .tuple(broadcastable({ ...shape, kvLen: kvLen - maskStart }), seeds, probabilities)
+        .map(([dims, seed, p]) => ({ mask: randomMask(dims, seed, p), maskStart: maskStart === 0 ? undefined : maskStart })),
+    );
+  return fc.tuple(lengthsFor(shape), others, maybe(masks)).map(([lengths, rest, mask]) => ({ ...lengths, ...rest, ...mask }));
 };
 
 const callsOf = (shapes: fc.Arbitrary<Shape>) =>
@@ -116,7 +122,8 @@ function magnitudesOf(
 ): Record<"out" | "weights" | "scores", number> {
   const scores = { data: new Float64Array(countOf(dims)), dims };
   const abs = ({ data, dims: sizes }: TestTensor): TestTensor => ({ data: data.map(Math.abs), dims: sizes });
-  const scale = Math.abs(options.scale ?? 1 / Math.sqrt(q.dims.at(-1)!));
+  const { scale: given = 1 / Math.sqrt(q.dims.at(-1)!) } = options;
+  const scale = typeof given === "number" ? Math.abs(given) : Array.from(given, Math.abs);
   const plain = { ...(options as ReferenceOptions), scale, softcap: 0, bias: undefined };
   reference(abs(q), abs(k), v, { ...plain, scores, scoresStage: "scaled" });
   const bias = largest((options.bias as TestTensor | undefined)?.data ?? []);

@@ -5,7 +5,7 @@ const SEQUENCES = ["sequences", "parity"];
 export default [
   {
     rule: "packed sequences: a mask applies to the sequence's own keys",
-    find: " + keyStart * p.maskKeyStride",
+    find: " - <usize>sequence.maskStart * p.maskKeyStride",
     replace: "",
     tests: SEQUENCES,
   },

@@ -26,6 +26,10 @@ export default [
     const [mask, bias] = [inputs.mask([6, 50], 0.6), inputs.extremes([4, 1, 50], 20)];
     return { rows: engine.softmax(x, { mask, bias }).data, columns: engine.softmax(x, { axis: 1, mask, log: true }).data };
   }),
+  softmax("a mask and a bias that are short", (engine, inputs) => {
+    const [mask, bias] = [inputs.mask([6, 37], 0.6), inputs.numbers([41])];
+    return { rows: engine.softmax(inputs.numbers([4, 6, 50], 3), { mask, bias, shortMask: "hide" }).data };
+  }),
   softmax("zeros, subnormal numbers, infinities and NaN", (engine, inputs) => {
     const x = inputs.extremes([60, 13], 40);
     return { rows: engine.softmax(x).data, columns: engine.softmax(x, { axis: 0, log: true }).data };

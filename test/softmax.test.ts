@@ -108,9 +108,9 @@ onEveryEngine((_, engine) => {
     const x = normal(dims, 8, 2);
     const [mask, bias] = [randomMask(maskDims, 9, 0.6), normal(biasDims, 10)];
     bias.data[0] = -Infinity;
-    check(engine, x, { axis, mask });
-    check(engine, x, { axis, bias });
-    check(engine, x, { axis, mask, bias, scale: 0.5 });
+    check(engine, x, { axis, mask, shortMask: "hide" });
+    check(engine, x, { axis, bias, shortMask: "hide" });
+    check(engine, x, { axis, mask, bias, scale: 0.5, shortMask: "hide" });
   });
 
   test("hidden elements have no influence, to the bit, whatever they hold, and are 0; a fully hidden row is 0", () => {
@@ -272,20 +272,38 @@ describe("mismatches are named", () => {
     [x, { axis: "last" }, '"axis" must be an integer from -3 to 2, got "last"'],
     [x, { scale: NaN }, '"scale" must be a number within the range of float32, got NaN'],
     [x, { log: 1 }, '"log" must be true or false, got 1'],
-    [x, { mask: normal([4], 1) }, '"mask" must hold a Uint8Array, 1 where a query may attend, got Float32Array(4)'],
+    [x, { mask: normal([4], 1) }, '"mask" must hold a Uint8Array, 0 where an element is left out, got Float32Array(4)'],
+    [
+      x,
+      { mask: bytes(3) },
+      '"mask" has dims [3], expected 1 or 4 for axis 2 instead of 3 (it must broadcast to x, of dims [2, 3, 4])' +
+        '; shortMask: "hide" would leave out the elements beyond it',
+    ],
+    [
+      x,
+      { bias: normal([3, 2], 1) },
+      '"bias" has dims [3, 2], expected 1 or 4 for axis 2 instead of 2 (it must broadcast to x, of dims [2, 3, 4])' +
+        '; shortMask: "hide" would leave out the elements beyond it',
+    ],
+    [x, { shortMask: "cut" }, '"shortMask" must be "error" or "hide", got "cut"'],
     [
       x,
       { mask: bytes(5) },
+      '"mask" has dims [5], expected 1 or 4 for axis 2 instead of 5 (it must broadcast to x, of dims [2, 3, 4])',
+    ],
+    [
+      x,
+      { mask: bytes(5), shortMask: "hide" },
       '"mask" has dims [5], expected 1 to 4 for axis 2 instead of 5 (it must broadcast to x, of dims [2, 3, 4])',
     ],
     [
       x,
-      { axis: 0, mask: bytes(2) },
+      { axis: 0, mask: bytes(2), shortMask: "hide" },
       '"mask" has dims [2], expected 1 or 4 for axis 2 instead of 2 (it must broadcast to x, of dims [2, 3, 4])',
     ],
     [
       x,
-      { mask: bytes(0) },
+      { mask: bytes(0), shortMask: "hide" },
       '"mask" has dims [0], expected 1 to 4 for axis 2 instead of 0 (it must broadcast to x, of dims [2, 3, 4])',
     ],
     [
@@ -299,7 +317,7 @@ describe("mismatches are named", () => {
       '"bias" has dims [1, 1, 1, 1], expected at most 3 (it must broadcast to x, of dims [2, 3, 4])',
     ],
     [x, { out: normal([24], 1) }, '"out" has dims [24], expected [2, 3, 4] (as x)'],
-    [x, { axes: 1 }, 'unknown option "axes"; the options are axis, scale, mask, bias, log, out'],
+    [x, { axes: 1 }, 'unknown option "axes"; the options are axis, scale, mask, bias, shortMask, log, out'],
   ])("%#", (input, options, message) => {
     using engine = openBuild("simd");
     expect(() => engine.softmax(input as TensorLike, options)).toThrow(`softmax: ${message}`);

@@ -30,6 +30,9 @@ export class SequenceParams {
   // Both are keyRows if there are none.
   extraStart: usize;
   extraEnd: usize;
+
+  /** The first key that the mask covers, which may lie before the sequence; keys before it are visible. */
+  maskStart: i32;
 }
 
 /** Scaled dot-product attention. */
@@ -43,7 +46,11 @@ export class AttentionParams {
   // 0 where absent
   mask: usize;
   bias: usize;
+  /** A byte for each key that every row of an entry may see. */
+  keyMask: usize;
   sinks: usize;
+  /** Factors on q·k [numHeads] instead of `scale`. */
+  scales: usize;
   logSumExp: usize;
   weights: usize;
   scores: usize;
@@ -84,6 +91,7 @@ export class AttentionParams {
   maskRowStride: usize;
   maskHeadStride: usize;
   maskBatchStride: usize;
+  keyMaskBatchStride: usize;
   biasKeyStride: usize;
   biasRowStride: usize;
   biasHeadStride: usize;

@@ -38,7 +38,7 @@ export function rawScores(
   }
 }
 
-/** The same with bias, and −∞ for each key that a row may not see. Extra keys have neither bias nor mask. */
+/** The same with bias, and −∞ for each key that a row may not see. Extra keys have neither bias nor masks. */
 export function visibleScores(
   p: AttentionParams,
   panels: Panels,
@@ -49,12 +49,19 @@ export function visibleScores(
 ): void {
   const columns = ceilPanel(endKey) - firstKey;
   rawScores(p, panels, strip, firstKey, endKey, p.softcap != 0, scoresPtr);
+  const sequence = strip.sequence;
+  const keyMask = p.keyMask + sequence.batch * p.keyMaskBatchStride + sequence.keyStart + firstKey;
+  const unmasked = <usize>max(0, sequence.maskStart - <i32>firstKey); // keys before those that the mask covers
   for (let r: usize = 0; r < strip.numRows; r++) {
     const row = strip.row(r);
     const rowScores = scoresPtr + r * ROW_BYTES;
     const keys = row.end > firstKey ? min(row.end - firstKey, columns) : 0;
     if (p.bias) addScaledBias(rowScores, row.bias + ((firstKey * p.biasKeyStride) << 2), p.biasKeyStride, keys, strip.scoreFactor);
-    if (p.mask) applyMask(rowScores, row.mask + firstKey * p.maskKeyStride, p.maskKeyStride, keys);
+    if (p.mask && unmasked < keys) {
+      const masked = rowScores + (unmasked << 2);
+      applyMask(masked, row.mask + (firstKey + unmasked) * p.maskKeyStride, p.maskKeyStride, keys - unmasked);
+    }
+    if (p.keyMask) applyMask(rowScores, keyMask, 1, keys);
     applyRange(row, rowScores, firstKey, firstKey + columns);
   }
 }

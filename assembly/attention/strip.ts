@@ -7,7 +7,7 @@
  */
 import { AttentionParams, SequenceParams } from "../abi/attentionParams";
 import { KeyRange, sequenceOf } from "./keyRange";
-import { packRows } from "../tiles/pack";
+import { packRows, scaleColumn } from "../tiles/pack";
 import { quantizeQueries } from "../tiles/quantize";
 import { scaleFinite } from "../math/scaleFinite";
 import { PANEL_BYTES, tileRowsFor } from "../tiles/layout";
@@ -24,6 +24,8 @@ export class Row extends KeyRange {
   logSumExp: usize;
   weights: usize;
   scores: usize;
+  /** Factor on q·k. */
+  scale: f32;
   /** One more logit, without a value; −∞ for none. */
   sink: f32;
   /** Running maximum and sum of exponentials. */
@@ -40,7 +42,9 @@ export class Row extends KeyRange {
     this.q = p.q + ((batch * p.qBatchStride + head * p.qHeadStride + i * p.qRowStride) << 2);
     this.out = p.out + ((batch * p.outBatchStride + head * p.outHeadStride + i * p.outRowStride) << 2);
     if (p.mask)
-      this.mask = p.mask + batch * p.maskBatchStride + head * p.maskHeadStride + i * p.maskRowStride + keyStart * p.maskKeyStride;
+      this.mask =
+        p.mask +
+        (batch * p.maskBatchStride + head * p.maskHeadStride + i * p.maskRowStride - <usize>sequence.maskStart * p.maskKeyStride);
     if (p.bias)
       this.bias =
         p.bias + ((batch * p.biasBatchStride + head * p.biasHeadStride + i * p.biasRowStride + keyStart * p.biasKeyStride) << 2);
@@ -50,6 +54,7 @@ export class Row extends KeyRange {
     if (p.weights) this.weights = p.weights + ((index * p.kvLen) << 2);
     if (p.scores) this.scores = p.scores + ((index * p.kvLen) << 2);
 
+    this.scale = p.scales ? load<f32>(p.scales + (head << 2)) : p.scale;
     this.sink = p.sinks ? load<f32>(p.sinks + (head << 2)) : -Infinity;
     this.max = -Infinity;
     this.sum = 0;
@@ -122,8 +127,13 @@ export class Strip extends KeyRange {
       this.numRows,
       this.queryPanel,
       p.headDim,
-      scaleFinite(p.scale, scoreFactor),
+      p.scales ? 1 : scaleFinite(p.scale, scoreFactor),
     );
+    if (p.scales) {
+      for (let r: usize = 0; r < this.numRows; r++) {
+        scaleColumn(this.queryPanel + (r << 2), p.headDim, scaleFinite(this.row(r).scale, scoreFactor));
+      }
+    }
     if (!p.isInt8) return;
     this.queryScales = this.queryPanel + p.headDim * PANEL_BYTES;
     quantizeQueries(this.queryPanel, p.headDim, this.queryScales);

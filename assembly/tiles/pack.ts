@@ -106,6 +106,12 @@ export function packRows(rowsPtr: usize, rowsStep: usize, rows: usize, panelPtr:
   }
 }
 
+/** x → x · factor in one column of a panel: `channels` numbers, PANEL_BYTES apart. */
+export function scaleColumn(columnPtr: usize, channels: usize, factor: f32): void {
+  const end = columnPtr + channels * PANEL_BYTES;
+  for (; columnPtr < end; columnPtr += PANEL_BYTES) store<f32>(columnPtr, load<f32>(columnPtr) * factor);
+}
+
 /** One column of a panel: `channels` numbers, PANEL_BYTES apart. */
 function packColumn(rowPtr: usize, columnPtr: usize, channels: usize): void {
   for (const end = rowPtr + (channels << 2); rowPtr < end; rowPtr += 4, columnPtr += PANEL_BYTES) {

@@ -1,18 +1,24 @@
 /** One attention call as the caller describes it, read once and checked; only numbers and operands remain. */
 import type { Call } from "../call/call.js";
 import { type Layout, LAYOUTS } from "../call/layout.js";
-import { describe, float32, integer, oneOf, wrongKind, wrongValue, MAX_POSITION, optional, isArray } from "../check.js";
-import type { AttentionOptions } from "./options.js";
-import { type Operand } from "../call/operand.js";
-import { type AttentionParams, SCORES_STAGES, type SequenceParams } from "../runtime/abi.generated.js";
 import {
-  type AttentionShape,
-  attentionShape,
-  type BroadcastStrides,
-  broadcastStrides,
-  type CachedKeys,
-  cachedShape,
-} from "./shape.js";
+  describe,
+  float32,
+  integer,
+  oneOf,
+  wrongKind,
+  wrongValue,
+  MAX_POSITION,
+  optional,
+  isArray,
+  isObject,
+  listLength,
+} from "../check.js";
+import type { AttentionOptions } from "./options.js";
+import { type Operand, ownArray } from "../call/operand.js";
+import { type AttentionParams, SCORES_STAGES, type SequenceParams } from "../runtime/abi.generated.js";
+import { type BroadcastStrides, readMasks } from "./maskOptions.js";
+import { type AttentionShape, attentionShape, type CachedKeys, cachedShape } from "./shape.js";
 import type { Float32Tensor, TensorLike } from "../call/tensor.js";
 import { sequencesOf } from "./sequences.js";
 
@@ -38,7 +44,10 @@ export interface AttentionCall {
   readonly call: Call;
   readonly layout: Layout;
   readonly shape: AttentionShape;
-  readonly inputs: { readonly q: Operand } & Record<"k" | "v" | "mask" | "bias" | "sinks", Operand | undefined>;
+  readonly inputs: { readonly q: Operand } & Record<
+    "k" | "v" | "mask" | "bias" | "keyMask" | "sinks" | "scales",
+    Operand | undefined
+  >;
   /** The keys and values where they do not come as k and v. */
   readonly cache: CachedKeys | undefined;
   readonly results: Record<"out" | "logSumExp" | "weights" | "scores", Operand | undefined>;
@@ -95,15 +104,14 @@ export function attentionOn(
   const { scale, softcap = 0, causal: causalOption = false, sinkTokens = 0, scoresStage = "biased" } = options;
   const causal = oneOf(call.operation, "causal", causalOption, [false, true, "lower-right", "upper-left"]);
   const hidable = extraKeys === 0 ? shape : { ...shape, kvLen: shape.kvLen - extraKeys }; // keys that options may hide
+  const lengths = cache?.lengths.map((length) => length - extraKeys);
+  const masks = readMasks(call, options, hidable, lengths);
+  const { factor, scales } = scaleOf(call.operation, scale, shape);
   const inputs = {
     ...operands,
-    mask: optional(options.mask, (mask) => call.mask("mask", mask)),
-    bias: optional(options.bias, (bias) => call.numbers("bias", bias)),
+    ...masks.inputs,
+    scales,
     sinks: optional(options.sinks, (sinks) => sinksOf(call.operation, call.numbers("sinks", sinks), shape)),
-  };
-  const strides = {
-    mask: optional(inputs.mask, (mask) => broadcastStrides(call.operation, mask, hidable)),
-    bias: optional(inputs.bias, (bias) => broadcastStrides(call.operation, bias, hidable)),
   };
 
   const { seqLen, kvLen, headDims } = shape;
@@ -123,7 +131,9 @@ export function attentionOn(
     inputs.v,
     inputs.mask,
     inputs.bias,
+    inputs.keyMask,
     inputs.sinks,
+    inputs.scales,
     results.out,
     results.logSumExp,
     results.weights,
@@ -141,9 +151,9 @@ export function attentionOn(
     inputs,
     results,
     given,
-    strides,
+    strides: masks.strides,
     numbers: {
-      scale: scale === undefined ? 1 / Math.sqrt(shape.headDim) : float32(call.operation, "scale", scale),
+      scale: factor,
       softcap: float32(call.operation, "softcap", softcap, 0),
       causal: causal === false ? 0 : 1,
       windowLeft,
@@ -151,17 +161,25 @@ export function attentionOn(
       sinkTokens: Math.min(integer(call.operation, "sinkTokens", sinkTokens, 0, MAX_POSITION), hidable.kvLen),
       scoresStage: SCORES_STAGES.indexOf(oneOf(call.operation, "scoresStage", scoresStage, SCORES_STAGES)),
     },
-    sequences: sequencesOf(
-      call.operation,
-      options,
-      hidable,
-      causal === "upper-left",
-      Math.min(strides.mask?.keys ?? kvLen, strides.bias?.keys ?? kvLen),
-      extraKeys === 0 ? cache?.lengths : cache?.lengths.map((length) => length - extraKeys),
-      extraKeys,
-    ),
+    sequences: sequencesOf(call.operation, options, hidable, causal === "upper-left", masks, lengths, extraKeys),
     returned,
   };
+}
+
+/** The factor on q·k: one for all heads, or one for each. */
+function scaleOf(
+  operation: string,
+  scale: number | ArrayLike<number> | undefined,
+  shape: AttentionShape,
+): { factor: number; scales?: Operand } {
+  if (scale === undefined) return { factor: 1 / Math.sqrt(shape.headDim) };
+  if (!isObject(scale)) return { factor: float32(operation, "scale", scale) };
+  const count = listLength(operation, "scale", scale);
+  if (count !== shape.numHeads) {
+    throw wrongValue(operation, `"scale" holds ${count} elements, expected ${shape.numHeads}, one for each query head`);
+  }
+  const scales = Float32Array.from({ length: count }, (_, head) => float32(operation, `scale[${head}]`, scale[head]));
+  return { factor: 1, scales: ownArray("scale", scales, false) };
 }
 
 function sinksOf(operation: string, sinks: Operand, { numHeads }: AttentionShape): Operand {

@@ -6,21 +6,33 @@ import type { SCORES_STAGES } from "../runtime/abi.generated.js";
 /** A stage of the scores: scale · q·k, after the softcap, after bias and masks. */
 export type ScoresStage = (typeof SCORES_STAGES)[number];
 
+/** What a mask or bias shorter than the keys means. */
+export type ShortMask = "error" | "hide";
+
 /** Options of scaled dot-product attention. */
 export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {
   /** Order of axes: "bshd" = [batch, seq, heads, headDim], "bhsd" = [batch, heads, seq, headDim]. Default "bshd". */
   layout?: Layout | undefined;
-  /** Factor on q·k. Default 1/√headDim. */
-  scale?: number | undefined;
+  /** Factor on q·k, for all heads or for each [numHeads]. Default 1/√headDim. */
+  scale?: number | ArrayLike<number> | undefined;
   /** Bounds scores to ±softcap by softcap · tanh(score / softcap) (Gemma 2, arXiv:2408.00118). Default 0: off. */
   softcap?: number | undefined;
-  /**
-   * Added to the scores; −∞ hides a key. Broadcasts to [batch, numHeads, seqLen, kvLen], aligned to the right; a last axis shorter
-   * than kvLen, but not 1, hides the keys beyond it.
-   */
+  /** Added to the scores; −∞ hides a key. Broadcasts to [batch, numHeads, seqLen, kvLen], aligned to the right. */
   bias?: TensorLike | undefined;
   /** Bytes, other than 0 where a query may attend. Broadcasts as `bias` does. */
   mask?: TensorLike | undefined;
+  /**
+   * The first key that `mask` covers, for all sequences or for each [batch]; keys before it are visible. The mask's last axis is
+   * then kvLen − maskStart. For a tree of guesses after many older keys. Default 0.
+   */
+  maskStart?: number | ArrayLike<number> | undefined;
+  /** Bytes [batch, kvLen], other than 0 where a key counts: the mask of a tokenizer. Combined with `mask`. Default every key. */
+  keyMask?: TensorLike | undefined;
+  /**
+   * What a last axis of `mask` or `bias` means that is shorter than the keys, but not 1: an "error", or "hide" the keys beyond it,
+   * as in ONNX. Default "error".
+   */
+  shortMask?: ShortMask | undefined;
   /**
    * Row i sees no key after its position: `true` or "lower-right" aligns the last query with the last key, "upper-left" the first
    * with the first. Default false.
@@ -63,8 +75,21 @@ export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {
 }
 
 export const ATTENTION_OPTIONS: readonly string[] = [
-  ...["layout", "scale", "softcap", "bias", "mask", "causal", "queryOffset", "window", "sinkTokens", "queryLengths", "keyLengths"],
-  ...["keyStarts", "cuSeqlensQ", "cuSeqlensK", "sinks", "out", "logSumExp", "weights", "scores", "scoresStage"],
+  ...["layout", "scale", "softcap", "bias", "mask", "maskStart", "keyMask", "shortMask", "causal", "queryOffset", "window"],
+  ...[
+    "sinkTokens",
+    "queryLengths",
+    "keyLengths",
+    "keyStarts",
+    "cuSeqlensQ",
+    "cuSeqlensK",
+    "sinks",
+    "out",
+    "logSumExp",
+    "weights",
+    "scores",
+    "scoresStage",
+  ],
 ];
 /** Those of them that receive results. */
 export const ATTENTION_PLACES: readonly string[] = ["out", "logSumExp", "weights", "scores"];

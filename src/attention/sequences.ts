@@ -2,6 +2,7 @@
 import type { AttentionOptions } from "./options.js";
 import { integer, integersOf, isAbsent, listLength, isObject, MAX_POSITION, wrongValue } from "../check.js";
 import type { SequenceParams } from "../runtime/abi.generated.js";
+import type { Masks } from "./maskOptions.js";
 import type { AttentionShape } from "./shape.js";
 
 /** The most sequences that a call may pack; also the most that a cache holds. */
@@ -18,7 +19,7 @@ type Sequence = { -readonly [Field in keyof SequenceParams]: SequenceParams[Fiel
 /**
  * Reads the sequences of a call; a call without query rows has none, whatever its batch.
  *
- * @param coveredKeys    keys of each entry that mask and bias cover
+ * @param masks          the keys of each entry that mask and bias cover
  * @param cachedLengths  keys of each sequence in the cache
  * @param extraKeys      keys that every row sees, after all those of an entry; the shape and the lengths exclude them
  * @internal
@@ -28,7 +29,7 @@ export function sequencesOf(
   options: SequenceOptions,
   shape: AttentionShape,
   isUpperLeft: boolean,
-  coveredKeys: number,
+  masks: Pick<Masks, "maskStarts" | "coveredEnd">,
   cachedLengths: readonly number[] | undefined,
   extraKeys: number,
 ): SequenceParams[] {
@@ -56,7 +57,9 @@ export function sequencesOf(
     const origin = isPacked ? 0 : sequence.keyStart; // position of its first key
     if (offsets) sequence.queryOffset = offsets[index]! - origin;
     else if (isUpperLeft) sequence.queryOffset = -origin;
-    sequence.keyLength = Math.max(0, Math.min(sequence.keyLength, coveredKeys - sequence.keyStart));
+    const coveredKeys = masks.coveredEnd(sequence.batch) - sequence.keyStart;
+    sequence.keyLength = Math.max(0, Math.min(sequence.keyLength, coveredKeys));
+    sequence.maskStart = masks.maskStarts[sequence.batch]! - sequence.keyStart;
     if (extraKeys > 0) {
       sequence.extraStart = shape.kvLen - sequence.keyStart;
       sequence.extraEnd = sequence.extraStart + extraKeys;
@@ -95,6 +98,7 @@ function padded(
       keyLength,
       extraStart: keyEnd - keyStart,
       extraEnd: keyEnd - keyStart,
+      maskStart: 0, // this depends on the mask
     });
   }
   return sequences;
@@ -124,7 +128,7 @@ function packed(operation: string, options: SequenceOptions, shape: AttentionSha
     const [rows, keyRows] = [queryEnd - queryStart, keys[index + 1]! - keyStart];
     return {
       ...{ batch: 0, queryStart, queryRows: rows, queryLength: rows, queryOffset: keyRows - rows },
-      ...{ keyStart, keyRows, keyLength: keyRows, extraStart: keyRows, extraEnd: keyRows },
+      ...{ keyStart, keyRows, keyLength: keyRows, extraStart: keyRows, extraEnd: keyRows, maskStart: 0 },
     };
   });
 }

@@ -1,6 +1,6 @@
-/** Sizes and strides of one attention call: the sizes of q, k and v, and how masks broadcast to them. */
+/** Sizes of one attention call: those of q, k and v. */
 import { show, wrongValue } from "../check.js";
-import type { Layout, Sizes, Strides } from "../call/layout.js";
+import type { Layout, Sizes } from "../call/layout.js";
 import { sizesOf } from "../call/layout.js";
 import type { Operand } from "../call/operand.js";
 
@@ -137,42 +137,4 @@ function shapeOf(qDims: readonly number[], query: Sizes, key: Sizes, valueDim: n
     outDims: [...qDims.slice(0, -1), valueDim],
     headDims: qDims.length === 2 ? [] : [query.batch, query.heads],
   };
-}
-
-/** How a mask or bias lies under [batch, numHeads, seqLen, kvLen]. */
-export interface BroadcastStrides extends Strides {
-  readonly key: number;
-  /** Keys that it covers; those beyond are hidden. */
-  readonly keys: number;
-}
-
-const MASK_AXES = ["batch", "numHeads", "seqLen", "kvLen"] as const;
-
-/**
- * Aligns dims to the right of [batch, numHeads, seqLen, kvLen]; an axis of 1 is broadcast, a shorter last axis hides the rest.
- * @internal
- */
-export function broadcastStrides(operation: string, { name, dims }: Operand, shape: AttentionShape): BroadcastStrides {
-  const full = [shape.batchSize, shape.numHeads, shape.seqLen, shape.kvLen];
-  const problem = (what: string): RangeError =>
-    wrongValue(
-      operation,
-      `"${name}" has dims ${show(dims)}, ${what} (it must broadcast to [${MASK_AXES.join(", ")}] = ${show(full)})`,
-    );
-  if (dims.length > 4) throw problem("expected at most 4");
-  if (dims.at(-1) === 0 && shape.kvLen > 0) throw problem("expected at least 1 for kvLen instead of 0");
-
-  const strides = [0, 0, 0, 0];
-  let stride = 1;
-  for (let axis = 3; axis >= 0; axis--) {
-    const size = dims[axis - 4 + dims.length] ?? 1;
-    if (size !== 1 && (axis === 3 ? size > full[axis]! : size !== full[axis])) {
-      const expected = axis === 3 ? `at most ${full[axis]}` : `1 or ${full[axis]}`;
-      throw problem(`expected ${expected} for ${MASK_AXES[axis]} instead of ${size}`);
-    }
-    if (size !== 1) strides[axis] = stride;
-    stride *= size;
-  }
-  const keys = dims.length === 0 || dims.at(-1) === 1 ? shape.kvLen : dims.at(-1)!;
-  return { batch: strides[0]!, head: strides[1]!, row: strides[2]!, key: strides[3]!, keys };
 }

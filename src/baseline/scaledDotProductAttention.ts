@@ -13,8 +13,8 @@ export interface BaselineTensor {
 export interface BaselineOptions {
   /** Order of axes. Default "bshd". */
   layout?: "bshd" | "bhsd" | undefined;
-  /** Factor on q·k. Default 1/√headDim. */
-  scale?: number | undefined;
+  /** Factor on q·k, for all heads or for each [numHeads]. Default 1/√headDim. */
+  scale?: number | ArrayLike<number> | undefined;
   /** Row i sees no key after its position, the last query at the position of the last key. Default false. */
   causal?: boolean | undefined;
   /** Receives the output, and is returned. */
@@ -55,6 +55,7 @@ export function scaledDotProductAttention(
       const kvHead = Math.floor((h * numKvHeads) / numHeads);
       const kvFirst = isInterleaved ? b * kvLen * numKvHeads + kvHead : (b * numKvHeads + kvHead) * kvLen;
       const kvStep = isInterleaved ? numKvHeads : 1;
+      const factor = typeof scale === "number" ? scale : scale[h]!;
       for (let i = 0; i < seqLen; i++) {
         const row = isInterleaved ? (b * seqLen + i) * numHeads + h : (b * numHeads + h) * seqLen + i;
         const keys = causal ? Math.max(0, Math.min(kvLen, i + 1 + kvLen - seqLen)) : kvLen;
@@ -68,7 +69,7 @@ export function scaledDotProductAttention(
           keys,
           headDim,
           valueDim,
-          scale,
+          factor,
           weights,
           out.data,
           row * valueDim,

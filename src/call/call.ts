@@ -37,9 +37,9 @@ export class Call implements CallContext {
     return this.#keep(readNumbers(this, name, value));
   }
 
-  /** Reads a boolean mask. */
-  mask(name: string, value: unknown): Operand {
-    return this.#keep(readMask(this, name, value));
+  /** Reads a boolean mask; `meaning` says in errors what its bytes mean. */
+  mask(name: string, value: unknown, meaning: string): Operand {
+    return this.#keep(readMask(this, name, value, meaning));
   }
 
   /** Reads a place for a result of exactly these sizes; `axes` names them. */

@@ -40,11 +40,11 @@ export function readNumbers(call: CallContext, name: string, value: unknown): Op
   );
 }
 
-/** Reads a boolean mask: bytes. */
-export function readMask(call: CallContext, name: string, value: unknown): Operand {
+/** Reads a boolean mask: bytes, of which `meaning` says in errors what they mean. */
+export function readMask(call: CallContext, name: string, value: unknown, meaning: string): Operand {
   const { data, dims, tensor } = readTensor(call, name, value);
   if (typedArrayName(data) !== "Uint8Array") {
-    throw wrongKind(call.operation, `"${name}" must hold a Uint8Array, 1 where a query may attend, got ${describe(data)}`);
+    throw wrongKind(call.operation, `"${name}" must hold a Uint8Array, ${meaning}, got ${describe(data)}`);
   }
   return operand(call, name, dims, data as Uint8Array, tensor, "uint8", false);
 }

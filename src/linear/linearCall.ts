@@ -110,7 +110,7 @@ export function readLinearCall(
     decay: optional(decay, (value) => call.numbers("decay", value)),
     beta: optional(beta, (value) => call.numbers("beta", value)),
   };
-  const keyMask = optional(mask, (value) => call.mask("mask", value));
+  const keyMask = optional(mask, (value) => call.mask("mask", value, "1 where a key counts"));
   const { q, k, v } = config.mapFunction ? { ...mapped(call, config.mapFunction, raw), v: raw.v } : raw;
   const sizes = linearShape(call.operation, { q, k, v }, layout, config, state);
   const { batchSize, kvLen, outDims } = sizes;

@@ -21,10 +21,14 @@ export interface Place {
 /** The options of `Engine.scaledDotProductAttention`, with the same meanings and defaults. Nothing is checked. */
 export interface ReferenceOptions {
   layout?: "bshd" | "bhsd" | undefined;
-  scale?: number | undefined;
+  scale?: number | ArrayLike<number> | undefined;
   softcap?: number | undefined;
   bias?: ReferenceTensor | undefined;
   mask?: ReferenceTensor | undefined;
+  maskStart?: number | ArrayLike<number> | undefined;
+  keyMask?: ReferenceTensor | undefined;
+  /** Has no effect here: since nothing is checked, a short mask always hides the keys beyond it. */
+  shortMask?: "error" | "hide" | undefined;
   causal?: boolean | "lower-right" | "upper-left" | undefined;
   queryOffset?: number | ArrayLike<number> | undefined;
   window?: number | readonly [number | undefined, number | undefined] | undefined;
@@ -76,13 +80,15 @@ export function scaledDotProductAttention(
   } = options;
   const [batchSize, seqLen, numHeads, headDim] = sizes(q, layout);
   const [, kvLen, numKvHeads, valueDim] = sizes(v, layout);
-  const { scale = 1 / Math.sqrt(headDim), window = -1 } = options;
+  const { scale = 1 / Math.sqrt(headDim), window = -1, maskStart = 0 } = options;
   const [left = -1, right = -1] = typeof window === "number" ? [window, window] : window;
   const out = new Float64Array(batchSize * seqLen * numHeads * valueDim);
 
   for (let b = 0; b < batchSize; b++) {
+    const masked = typeof maskStart === "number" ? maskStart : maskStart[b]!;
     for (let h = 0; h < numHeads; h++) {
       const kvHead = Math.floor((h * numKvHeads) / numHeads);
+      const factor = typeof scale === "number" ? scale : scale[h]!;
       for (let i = 0; i < seqLen; i++) {
         const { queryEnd, keyStart, keyEnd, lastKey, position } = sequenceOf(options, b, i, seqLen, kvLen);
         const qRow = at(layout, b, i, h, seqLen, numHeads) * headDim;
@@ -92,14 +98,15 @@ export function scaledDotProductAttention(
           j >= keyStart &&
           j < keyEnd &&
           !(causal && j > position) &&
-          broadcast(options.mask, b, h, i, j, 1, 0) !== 0 &&
+          (j < masked || broadcast(options.mask, b, h, i, j - masked, 1, 0) !== 0) &&
+          options.keyMask?.data[b * kvLen + j] !== 0 &&
           (((left < 0 || j >= position - left) && (right < 0 || j <= position + right)) || j < keyStart + sinkTokens);
 
         const rowScores = new Float64Array(kvLen);
         for (let j = 0; j < kvLen; j++) {
           rowScores[j] = -Infinity;
           if (!isVisible(j) && !scores) continue;
-          const scaled = scale * dot(q.data, qRow, k.data, at(layout, b, j, kvHead, kvLen, numKvHeads) * headDim, headDim);
+          const scaled = factor * dot(q.data, qRow, k.data, at(layout, b, j, kvHead, kvLen, numKvHeads) * headDim, headDim);
           const capped = softcap > 0 ? softcap * Math.tanh(scaled / softcap) : scaled;
           const bias = broadcast(options.bias, b, h, i, j, 0, -Infinity);
           if (isVisible(j) && bias !== -Infinity) rowScores[j] = capped + bias;

@@ -7,6 +7,8 @@ export interface ReferenceSoftmaxOptions {
   scale?: number | undefined;
   mask?: ReferenceTensor | undefined;
   bias?: ReferenceTensor | undefined;
+  /** Has no effect here: since nothing is checked, a short mask always hides the elements beyond it. */
+  shortMask?: "error" | "hide" | undefined;
   log?: boolean | undefined;
 }
 

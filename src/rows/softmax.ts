@@ -7,6 +7,7 @@ import { handBack, type Operand } from "../call/operand.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
 import type { Operation } from "../call/operation.js";
+import type { ShortMask } from "../attention/options.js";
 
 /** Options of `softmax`. */
 export interface SoftmaxOptions<Out extends Float32Tensor = Float32Tensor> {
@@ -16,11 +17,16 @@ export interface SoftmaxOptions<Out extends Float32Tensor = Float32Tensor> {
   scale?: number | undefined;
   /**
    * Bytes: elements at 0 are left out, and their results are 0 (log: −∞). Broadcasts to the sizes of x,
-   * aligned to the right; if `axis` is the last one, a last axis shorter than x's, but not 1, hides the elements beyond it.
+   * aligned to the right.
    */
   mask?: TensorLike | undefined;
   /** Added to scale · x; −∞ hides an element. Broadcasts like `mask`. */
   bias?: TensorLike | undefined;
+  /**
+   * What a last axis of `mask` or `bias` means that is shorter than x's, but not 1, where `axis` is the last one: an "error", or
+   * "hide" the elements beyond it. Default "error".
+   */
+  shortMask?: ShortMask | undefined;
   /** Whether results are logarithms: scale · x + bias − ln Σ exp(scale · x + bias). Default false. */
   log?: boolean | undefined;
   /** Receives the result, and is returned; may be the tensor x. */
@@ -29,7 +35,7 @@ export interface SoftmaxOptions<Out extends Float32Tensor = Float32Tensor> {
 
 export const SOFTMAX: Operation = {
   name: "softmax",
-  options: ["axis", "scale", "mask", "bias", "log", "out"],
+  options: ["axis", "scale", "mask", "bias", "shortMask", "log", "out"],
   places: ["out"],
 };
 /** Cost of an element in multiply-adds, roughly. */
@@ -51,13 +57,15 @@ export function softmax<Out extends Float32Tensor = ResultTensor>(
   options: SoftmaxOptions<Out> = {},
 ): Out {
   const call = Call.of(runtime, SOFTMAX, options);
-  const { axis: axisOption = -1, scale = 1, mask: maskOption, bias: biasOption, log = false, out: returned } = options;
+  const { axis: axisOption = -1, scale = 1, mask: maskOption, bias: biasOption, shortMask = "error", log = false } = options;
+  const { out: returned } = options;
   const input = call.numbers("x", x);
   const axis = axisOf(input, axisOption);
   const factor = float32(SOFTMAX.name, "scale", scale);
   const isLog = oneOf(SOFTMAX.name, "log", log, [true, false]);
-  const read = (operand: Operand): Broadcast => ({ operand, strides: stridesOf(operand, input, axis) });
-  const mask = optional(maskOption, (value) => read(call.mask("mask", value)));
+  const mayBeShort = oneOf(SOFTMAX.name, "shortMask", shortMask, ["error", "hide"]) === "hide";
+  const read = (operand: Operand): Broadcast => ({ operand, strides: stridesOf(operand, input, axis, mayBeShort) });
+  const mask = optional(maskOption, (value) => read(call.mask("mask", value, "0 where an element is left out")));
   const bias = optional(biasOption, (value) => read(call.numbers("bias", value)));
   const place = optional(returned, (value) => call.place("out", value, input.dims, "as x"));
   call.close(() => [input]);
@@ -108,18 +116,19 @@ function axisOf({ dims }: Operand, axis: unknown): number {
 }
 
 /** The strides of a mask or bias under the axes of x. @throws {RangeError} sizes that do not broadcast */
-function stridesOf({ name, dims }: Operand, x: Operand, axis: number): number[] {
+function stridesOf({ name, dims }: Operand, x: Operand, axis: number, mayBeShort: boolean): number[] {
   const rank = x.dims.length;
-  const problem = (what: string): RangeError =>
-    wrongValue(SOFTMAX.name, `"${name}" has dims ${show(dims)}, ${what} (it must broadcast to x, of dims ${show(x.dims)})`);
+  const problem = (what: string, hint = ""): RangeError =>
+    wrongValue(SOFTMAX.name, `"${name}" has dims ${show(dims)}, ${what} (it must broadcast to x, of dims ${show(x.dims)})${hint}`);
   if (dims.length > rank) throw problem(`expected at most ${rank}`);
   for (const [index, size] of dims.entries()) {
     const at = index + rank - dims.length;
     const full = x.dims[at]!;
-    const mayBeShort = at === rank - 1 && axis === at;
-    if (size === 1 || size === full || (mayBeShort && size > 0 && size < full)) continue;
-    const expected = mayBeShort && full > 1 ? `1 to ${full}` : full === 1 ? "1" : `1 or ${full}`;
-    throw problem(`expected ${expected} for axis ${at} instead of ${size}`);
+    const isShort = at === rank - 1 && axis === at && size > 0 && size < full;
+    if (size === 1 || size === full || (isShort && mayBeShort)) continue;
+    const expected = full === 1 ? "1" : mayBeShort && at === rank - 1 && axis === at ? `1 to ${full}` : `1 or ${full}`;
+    const hint = isShort ? '; shortMask: "hide" would leave out the elements beyond it' : "";
+    throw problem(`expected ${expected} for axis ${at} instead of ${size}`, hint);
   }
   return stridesUnder(dims, rank);
 }

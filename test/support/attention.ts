@@ -72,7 +72,7 @@ export function naiveFloat32({ q, k, v }: Inputs, shape: Shape, options: Referen
   const { fround, exp, tanh, log } = Math;
   const { batchSize, seqLen, kvLen, numHeads, numKvHeads, headDim, valueDim } = shape;
   const { layout = "bshd", softcap = 0, sinks, scoresStage = "biased" } = options;
-  const scale = fround(options.scale ?? 1 / Math.sqrt(headDim));
+  const { scale = 1 / Math.sqrt(headDim) } = options;
   const matrix = [batchSize, numHeads, seqLen, kvLen];
   const [capped, biased] = [zeros64(matrix), zeros64(matrix)];
   reference(q, k, v, { ...options, softcap: 0, scores: capped, scoresStage: "capped" });
@@ -85,6 +85,7 @@ export function naiveFloat32({ q, k, v }: Inputs, shape: Shape, options: Referen
   for (let b = 0; b < batchSize; b++) {
     for (let h = 0; h < numHeads; h++) {
       const kvHead = Math.floor((h * numKvHeads) / numHeads);
+      const factor = fround(typeof scale === "number" ? scale : scale[h]!);
       for (let i = 0; i < seqLen; i++) {
         const row = (b * numHeads + h) * seqLen + i;
         const sink = sinks ? sinks.data[h]! : -Infinity;
@@ -100,7 +101,7 @@ export function naiveFloat32({ q, k, v }: Inputs, shape: Shape, options: Referen
           const qStart = rowOf(b, i, h, seqLen, numHeads) * headDim;
           const kStart = rowOf(b, j, kvHead, kvLen, numKvHeads) * headDim;
           for (let d = 0; d < headDim; d++)
-            score = fround(score + fround(fround(q.data[qStart + d]! * scale) * k.data[kStart + d]!));
+            score = fround(score + fround(fround(q.data[qStart + d]! * factor) * k.data[kStart + d]!));
           const scaled = score;
           if (softcap > 0) score = fround(softcap * fround(tanh(fround(score / softcap))));
           const bounded = score;

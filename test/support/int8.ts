@@ -77,7 +77,8 @@ export function int8Truth(q: TestTensor, k: RoundedTensor, v: RoundedTensor, opt
 
     let largestOfQuery = 0;
     for (let d = 0; d < headDim; d++) largestOfQuery = Math.max(largestOfQuery, Math.abs(q.data[row * headDim + d]!));
-    const queryRounding = (0.5001 * Math.abs(scale) * largestOfQuery) / queryLimit;
+    const factor = typeof scale === "number" ? scale : scale[head]!;
+    const queryRounding = (0.5001 * Math.abs(factor) * largestOfQuery) / queryLimit;
     const seen: number[] = [];
     let shift = 0;
     const weightSteps = new Float64Array(Math.ceil(kvLen / BLOCK));
