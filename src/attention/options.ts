@@ -1,13 +1,14 @@
 /** The options of scaled dot-product attention. */
+import type { Integers } from "../check.js";
 import type { Layout } from "../call/layout.js";
-import type { Float32Tensor, TensorLike } from "../call/tensor.js";
+import type { Float32Tensor, PlaceTensor, MaskLike, TensorLike } from "../call/tensor.js";
 import type { SCORES_STAGES } from "../runtime/abi.generated.js";
 
 /** A stage of the scores: scale · q·k, after the softcap, after bias and masks. */
 export type ScoresStage = (typeof SCORES_STAGES)[number];
 
 /** Options of scaled dot-product attention. */
-export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {
+export interface AttentionOptions<Out extends PlaceTensor = Float32Tensor> {
   /** Order of axes: "bshd" = [batch, seq, heads, headDim], "bhsd" = [batch, heads, seq, headDim]. Default "bshd". */
   layout?: Layout | undefined;
   /** Factor on q·k. Default 1/√headDim. */
@@ -19,15 +20,15 @@ export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {
    * than kvLen, but not 1, hides the keys beyond it.
    */
   bias?: TensorLike | undefined;
-  /** Bytes, other than 0 where a query may attend. Broadcasts as `bias` does. */
-  mask?: TensorLike | undefined;
+  /** Integers or booleans, other than 0 where a query may attend. Broadcasts as `bias` does. */
+  mask?: MaskLike | undefined;
   /**
    * Row i sees no key after its position: `true` or "lower-right" aligns the last query with the last key, "upper-left" the first
    * with the first. Default false.
    */
   causal?: boolean | "lower-right" | "upper-left" | undefined;
   /** Position of a sequence's query row 0, for all sequences or for each. Default keyLength − queryLength, 0 for "upper-left". */
-  queryOffset?: number | ArrayLike<number> | undefined;
+  queryOffset?: number | bigint | Integers | undefined;
   /**
    * How many keys before and after its position a row sees, both ends included: n is [n, n], or [n, 0] when causal; −1 is unlimited
    * (Longformer, arXiv:2004.05150). Default unlimited.
@@ -36,28 +37,28 @@ export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {
   /** Number of first keys that the window does not hide (StreamingLLM, arXiv:2309.17453). Default 0. */
   sinkTokens?: number | undefined;
   /** Number of query rows in each sequence [batch]; results of the rows beyond are 0. Default seqLen. */
-  queryLengths?: ArrayLike<number> | undefined;
+  queryLengths?: Integers | undefined;
   /** Number of keys in each sequence [batch]; those beyond are hidden. Default kvLen. */
-  keyLengths?: ArrayLike<number> | undefined;
+  keyLengths?: Integers | undefined;
   /** First visible key of each sequence [batch], for padding on the left; sinkTokens count from there. Default 0. */
-  keyStarts?: ArrayLike<number> | undefined;
+  keyStarts?: Integers | undefined;
   /**
    * Several sequences one after the other in a batch of 1: where each begins, and where the last one ends [sequences + 1], from 0
    * to seqLen. Each sees only its own keys and has its own positions. Default one sequence.
    */
-  cuSeqlensQ?: ArrayLike<number> | undefined;
+  cuSeqlensQ?: Integers | undefined;
   /** The same for their keys, from 0 to kvLen. Default cuSeqlensQ. */
-  cuSeqlensK?: ArrayLike<number> | undefined;
+  cuSeqlensK?: Integers | undefined;
   /** One more logit per head [numHeads], without scale, softcap, bias or value. */
   sinks?: TensorLike | undefined;
   /** Receives the output, and is returned: [batch, seq, heads, valueDim] in the layout of q. */
   out?: Out | undefined;
   /** Receives maximum + ln Σ exp(score − maximum) of each row: [batch, numHeads, seqLen]. */
-  logSumExp?: Float32Tensor | undefined;
+  logSumExp?: PlaceTensor | undefined;
   /** Receives the weights: [batch, numHeads, seqLen, kvLen]. */
-  weights?: Float32Tensor | undefined;
+  weights?: PlaceTensor | undefined;
   /** Receives the scores: [batch, numHeads, seqLen, kvLen]. */
-  scores?: Float32Tensor | undefined;
+  scores?: PlaceTensor | undefined;
   /** Stage of `scores`: q·k "scaled", then "capped", then "biased" with −∞ where a key is invisible. Default "biased". */
   scoresStage?: ScoresStage | undefined;
 }
