@@ -57,7 +57,8 @@ function copyOut({ memory, kernels }: Runtime, { data, kind, ptr, count }: Opera
   if (!data) return;
   if (kind === "float16") {
     kernels.narrowFloat16(ptr, ptr, count);
-    return copyInto(data, new Uint16Array(memory.buffer, ptr, count));
+    copyInto(data, new Uint16Array(memory.buffer, ptr, count));
+    return;
   }
   copyInto(data, kind === "uint8" ? memory.u8.subarray(ptr, ptr + count) : memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count));
 }

@@ -73,6 +73,6 @@ export async function onnxruntime(ort) {
     "on the GPU": gpuRefusal,
     "from the GPU, after getData()": difference(attend(onGpu, keys, values).data, truth),
     disposed: refusal(() => attend(queries, keys, disposed)),
-    "sizes as int64": refusal(() => attend({ data: q.data, dims: BigInt64Array.from(DIMS, BigInt) }, keys, values)),
+    "sizes as int64": difference(attend({ data: q.data, dims: BigInt64Array.from(DIMS, BigInt) }, keys, values).data, truth),
   };
 }
