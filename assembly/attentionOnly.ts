@@ -12,7 +12,7 @@ export {
   attentionWorkspaceBytes as splitValuesWorkspaceBytes,
 } from "./attention/workspace";
 export { merge, mergeUnits } from "./attention/merge";
-export { widenFloat16 } from "./math/float16";
+export { narrowFloat16, widenFloat16 } from "./math/float16";
 export { multiplyAdds } from "./math/peak";
 export { multiplyStrip } from "./tiles/multiplyStrip"; // timed against multiplyAdds
 export { abiHash, build, heapBase, multiplyAdd } from "./abi/identity";

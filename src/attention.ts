@@ -26,7 +26,23 @@ export {
 } from "./attention/masks.js";
 export type { Build } from "./runtime/builds.js";
 export type { WorkerLike } from "./runtime/workerLike.js";
-export type { DataTensor, ElementType, EngineTensor, Float32Tensor, ResultTensor, SyncTensor, TensorLike } from "./call/tensor.js";
+export type {
+  DataTensor,
+  ElementType,
+  EngineTensor,
+  Float32Tensor,
+  MaskLike,
+  MaskTensor,
+  OwnFloat32Array,
+  OwnUint8Array,
+  PlaceTensor,
+  ResultTensor,
+  RuntimeTensor,
+  SyncTensor,
+  TensorLike,
+  TypedTensor,
+} from "./call/tensor.js";
+export type { Integers } from "./check.js";
 export type { AbortSignalLike, Asynchronous, CallOptions, Place, WorkerTensor } from "./workerEngine/asynchronous.js";
 export type { WorkerEngineOptions } from "./workerEngine/openWorkerEngine.js";
 export type { AttentionWorkerEngine as WorkerEngine } from "./workerEngine/workerEngine.js";

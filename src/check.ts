@@ -32,7 +32,10 @@ export const isObject = (value: unknown): value is object => typeof value === "o
 /** Whether a value is an array, of any realm. */
 export const isArray = (value: unknown): value is unknown[] => !isRevoked(value) && Array.isArray(value);
 
-type TypedArray = Float32Array | Uint16Array | Uint8Array;
+/** A list of integers: an array or a typed array, of numbers or bigints. */
+export type Integers = ArrayLike<number | bigint>;
+
+type TypedArray = Float32Array | Float64Array | Uint16Array | Uint8Array;
 
 /** The properties that all typed arrays inherit, read before any caller can change them. */
 const inherited = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(Uint8Array.prototype) as TypedArray);
@@ -75,11 +78,18 @@ export function describe(value: unknown): string {
   return name === "Object" ? "an object" : `an object of kind ${name}`;
 }
 
-/** Returns the value if it is an integer from `least` to `most`. */
+/** Whether a value is one number, and not a list of them. */
+export const isNumeric = (value: unknown): value is number | bigint => typeof value === "number" || typeof value === "bigint";
+
+/**
+ * Returns the value as a number if it is an integer from `least` to `most`, which are safe integers. A bigint beyond the safe
+ * integers rounds to a number that is out of range, too.
+ */
 export function integer(operation: string, name: string, value: unknown, least: number, most: number): number {
-  if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
+  const number = typeof value === "bigint" ? Number(value) : value;
+  if (Number.isInteger(number) && (number as number) >= least && (number as number) <= most) return number as number;
   const problem = `"${name}" must be an integer from ${least} to ${most}, got ${describe(value)}`;
-  throw typeof value === "number" ? wrongValue(operation, problem) : wrongKind(operation, problem);
+  throw isNumeric(value) ? wrongValue(operation, problem) : wrongKind(operation, problem);
 }
 
 /** Returns the value as float32 holds it, if it is finite there and at least `least`; a bound of 0 is not reached by rounding. */

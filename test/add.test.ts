@@ -228,7 +228,7 @@ describe("mismatches are named", () => {
       { data: new Uint8Array(3), dims: [3] },
       {},
       TypeError,
-      '"b" must hold a Float32Array, or float16 in a Uint16Array or Float16Array with type "float16", got Uint8Array(3)',
+      '"b.data" must be a Float32Array, Float64Array, Float16Array or array of numbers, or a Uint16Array with type "float16" or "bfloat16", got Uint8Array(3)',
     ],
     [x, normal([2], 1), {}, RangeError, broadcasts("[2, 3]", "[2]")],
     [x, normal([3, 2], 1), {}, RangeError, broadcasts("[2, 3]", "[3, 2]")],

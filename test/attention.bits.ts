@@ -1,5 +1,5 @@
 /** Attention on keys passed to the call, and merging of results. */
-import type { AttentionOptions } from "headwise";
+import type { AttentionOptions, Float32Tensor } from "headwise";
 import { type BitsCase, casesOf, type Outputs } from "./bits/case.js";
 import { type Inputs, place } from "./bits/inputs.js";
 
@@ -30,8 +30,8 @@ const call = (name: string, sizes: Sizes, optionsOf: (inputs: Inputs) => Attenti
     return {
       out,
       logSumExp: logSumExp.data,
-      ...(options.weights && { weights: options.weights.data }),
-      ...(options.scores && { scores: options.scores.data }),
+      ...(options.weights && { weights: (options.weights as Float32Tensor).data }),
+      ...(options.scores && { scores: (options.scores as Float32Tensor).data }),
     };
   });
 

@@ -1,6 +1,6 @@
 /** The ONNX operator Attention, opsets 23 to 25: the cases of its test suite, mapped to headwise's options. */
 import { expect, test } from "vitest";
-import type { AttentionOptions, DataTensor } from "headwise";
+import type { AttentionOptions, TypedTensor } from "headwise";
 import { ABSENT, readConformance } from "./support/conformance.js";
 import { onEveryEngine } from "./support/engines.js";
 import { countOf } from "./support/random.js";
@@ -58,12 +58,10 @@ function float16Bits(value: number): number {
   return sign | (1024 * (exponent + 14) + Math.round(magnitude / 2 ** (exponent - 10)));
 }
 
-function toHeadwise({ dims, type, data }: OnnxTensor): DataTensor {
+function toHeadwise({ dims, type, data }: OnnxTensor): TypedTensor {
   const numbers = data.map(Number);
-  if (type === "bool") return { dims, data: Uint8Array.from(numbers) };
-  return type === "float16"
-    ? { dims, type, data: Uint16Array.from(numbers, float16Bits) }
-    : { dims, data: Float32Array.from(numbers) };
+  if (type === "bool") return { dims, type, data: numbers };
+  return { dims, type, data: type === "float16" ? Uint16Array.from(numbers, float16Bits) : Float32Array.from(numbers) };
 }
 
 /** Cached keys or values before the new ones: [batch, heads, past + seq, channels]. */
@@ -126,7 +124,7 @@ function mapCase({ attributes, inputs, outputs }: OnnxCase) {
     ...(mode === 3 ? { weights: matrix } : { scores: matrix, scoresStage: SCORES_STAGES[mode] }),
   };
   const tensors = [splitHeads(inputs.Q, q_num_heads), splitHeads(present.k, kv_num_heads), splitHeads(present.v, kv_num_heads)];
-  const [q, k, v] = tensors.map(toHeadwise) as [DataTensor, DataTensor, DataTensor];
+  const [q, k, v] = tensors.map(toHeadwise) as [TypedTensor, TypedTensor, TypedTensor];
   return { q, k, v, options, matrix, present };
 }
 

@@ -21,21 +21,21 @@ type Refusal = [changes: Record<string, unknown>, kind: typeof Error, message: s
 const REFUSED: Refusal[] = [
   [{ q: null }, TypeError, '"q" must be a tensor { data, dims } or { shape, dataSync() }, got null'],
   [{ q: q.data }, TypeError, '"q" must be a tensor { data, dims } or { shape, dataSync() }, got Float32Array(320)'],
-  [{ q: { data: [1, 2], dims: [1, 2] } }, TypeError, '"q" must be a tensor { data, dims } or { shape, dataSync() }, got an object'],
+  [{ q: {} }, TypeError, '"q" must be a tensor { data, dims } or { shape, dataSync() }, got an object'],
   [{ q: { data: q.data, dims: "2,5" } }, TypeError, '"q.dims" must be an array of sizes, got "2,5"'],
   [{ q: { data: q.data, dims: [2, 5, 4, -8] } }, RangeError, '"q.dims[3]" must be an integer from 0 to 1073741824, got -8'],
   [{ q: { data: q.data, dims: [2, 5, 4, 8.5] } }, RangeError, '"q.dims[3]" must be an integer from 0 to 1073741824, got 8.5'],
   [{ q: { data: q.data, dims: [2, 5, 4, "8"] } }, TypeError, '"q.dims[3]" must be an integer from 0 to 1073741824, got "8"'],
   [{ q: { data: q.data, dims: [2, 5, 4, 9] } }, RangeError, '"q" holds 320 elements, expected 2 × 5 × 4 × 9 = 360'],
   [
-    { q: { data: new Float64Array(320), dims: q.dims } },
+    { q: { data: new Int32Array(320), dims: q.dims } },
     TypeError,
-    '"q" must hold a Float32Array, or float16 in a Uint16Array or Float16Array with type "float16", got Float64Array(320)',
+    '"q.data" must be a Float32Array, Float64Array, Float16Array or array of numbers, or a Uint16Array with type "float16" or "bfloat16", got Int32Array(320)',
   ],
   [
     { k: { data: new Uint16Array(224), dims: kv.dims, type: "uint16" } },
     TypeError,
-    '"k" must hold a Float32Array, or float16 in a Uint16Array or Float16Array with type "float16", got Uint16Array(224) of type "uint16"',
+    '"k.data" must be a Float32Array, Float64Array, Float16Array or array of numbers, or a Uint16Array with type "float16" or "bfloat16", got Uint16Array(224) of type "uint16"',
   ],
   [{ q: { ...q, location: "gpu-buffer" } }, TypeError, '"q" is on "gpu-buffer", expected "cpu"; await its getData() first'],
   [{ q: { dims: q.dims, location: "none" } }, Error, '"q" has been disposed of'],
@@ -109,7 +109,11 @@ const REFUSED: Refusal[] = [
   [{ queryOffset: [1] }, RangeError, '"queryOffset" holds 1 elements, expected 2, one for each sequence'],
   [{ keyLengths: [7, 8] }, RangeError, '"keyLengths[1]" must be an integer from 0 to 7, got 8'],
   [{ queryLengths: 5 }, TypeError, '"queryLengths" must be an array of 2 integers, got 5'],
-  [{ mask: normal([7], 1) }, TypeError, '"mask" must hold a Uint8Array, 1 where a query may attend, got Float32Array(7)'],
+  [
+    { mask: normal([7], 1) },
+    TypeError,
+    '"mask.data" must be an array of integers or booleans, other than 0 where a query may attend, got Float32Array(7)',
+  ],
   [
     { mask: bytes([5, 8]) },
     RangeError,
@@ -132,9 +136,9 @@ const REFUSED: Refusal[] = [
     '"out" has dims [2, 4, 5, 8], expected [2, 5, 4, 8] (the sizes of q with valueDim 8)',
   ],
   [
-    { out: { data: new Uint16Array(320), dims: q.dims, type: "float16" } },
+    { out: { data: new Uint16Array(320), dims: q.dims, type: "bfloat16" } },
     TypeError,
-    '"out" must hold a Float32Array, got Uint16Array(320)',
+    '"out.data" must be a Float32Array or Float16Array, or a Uint16Array with type "float16", got Uint16Array(320) of type "bfloat16"',
   ],
   [{ logSumExp: normal([2, 5, 4], 1) }, RangeError, '"logSumExp" has dims [2, 5, 4], expected [2, 4, 5] (batch, numHeads, seqLen)'],
   [

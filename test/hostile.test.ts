@@ -202,7 +202,7 @@ describe("an object that only claims to be an array", () => {
     refuses(() => KVCache.restore(engine, tagged as never), TypeError, `KVCache.restore: ${problem}`);
     refuses(() => engine.restoreLinearAttentionState(tagged as never), TypeError, `restoreLinearAttentionState: ${problem}`);
     const disguised = Object.setPrototypeOf(new Uint16Array(80), Float32Array.prototype) as Float32Array;
-    expect(() => attend({}, { data: disguised, dims: x.dims })).toThrow('"q" must hold a Float32Array');
+    expect(() => attend({}, { data: disguised, dims: x.dims })).toThrow('"q.data" must be a Float32Array');
     refuses(
       () => attend({}, { data: x.data, dims: new DataView(new ArrayBuffer(8)) as unknown as number[] }),
       TypeError,
@@ -215,11 +215,11 @@ describe("an object that only claims to be an array", () => {
     refuses(
       () => and({ data: proxied, dims: [4] }),
       TypeError,
-      'and: "masks[0]" must hold a Uint8Array, 1 where a query may attend, got an object',
+      'and: "masks[0].data" must be an array of integers or booleans, other than 0 where a query may attend, got an object',
     );
     refuses(() => KVCache.restore(engine, proxied), TypeError, 'KVCache.restore: "bytes" must be a Uint8Array, got an object');
-    expect(() => attend({}, { data: new Proxy(x.data, {}), dims: x.dims })).toThrow('"q" must be a tensor { data, dims }');
-    expect(() => attend({}, { data: x.data, dims: new Proxy(Int32Array.from(x.dims), {}) as never })).toThrow(
+    expect(() => attend({}, { data: new Proxy(x.data, {}), dims: x.dims })).toThrow('"q.data" must be a Float32Array');
+    expect(() => attend({}, { data: x.data, dims: new Proxy(Int32Array.from(x.dims), {}) })).toThrow(
       '"q.dims" must be an array of sizes',
     );
   });

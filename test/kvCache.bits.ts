@@ -1,5 +1,5 @@
 /** Attention on caches of keys and values. */
-import { type Engine, KVCache, type KVCacheOptions } from "headwise";
+import { type CachedAttentionOptions, type Engine, KVCache, type KVCacheOptions } from "headwise";
 import { type BitsCase, casesOf, type Outputs } from "./bits/case.js";
 import { type Inputs, place } from "./bits/inputs.js";
 
@@ -31,7 +31,7 @@ class Session {
   }
 
   /** The last `count` rows of 4 query heads. */
-  attend(name: string, count: number, options: Parameters<KVCache["attend"]>[1] = {}, from: KVCache = this.cache): void {
+  attend(name: string, count: number, options: CachedAttentionOptions = {}, from: KVCache = this.cache): void {
     this.outputs[name] = from.attend(this.#rows(count, 4), options).data;
   }
 

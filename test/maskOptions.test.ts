@@ -1,6 +1,6 @@
 /** maskStart, keyMask, shortMask, and a scale for each head: each equals another way of saying the same, to the bit. */
 import { describe, expect, test } from "vitest";
-import { and, type AttentionOptions, type CachedAttentionOptions, type KVCache, type Mask } from "headwise";
+import { and, type AttentionOptions, type CachedAttentionOptions, type KVCache } from "headwise";
 import { scaledDotProductAttention as baseline } from "headwise/baseline";
 import {
   checkAgainstReference,
@@ -16,6 +16,8 @@ import { checkLayer, cut, randomParameters } from "./support/layers.js";
 import { onEveryEngine } from "./support/engines.js";
 import { normal, randomMask } from "./support/random.js";
 
+type Bytes = ReturnType<typeof randomMask>;
+
 type AttentionCall = (options: CachedAttentionOptions) => { readonly data: Float32Array };
 
 /** Two descriptions of one call give the same bits in every result. */
@@ -28,7 +30,7 @@ function expectSameCall(call: AttentionCall, shape: Shape, options: AttentionOpt
 }
 
 /** The mask over all keys, [batch, heads, seqLen, kvLen], that shows the keys before `starts` and is `mask` from there on. */
-function fullMask({ data, dims }: Mask, starts: readonly number[], { batchSize, numHeads, seqLen, kvLen }: Shape): Mask {
+function fullMask({ data, dims }: Bytes, starts: readonly number[], { batchSize, numHeads, seqLen, kvLen }: Shape): Bytes {
   const full = new Uint8Array(batchSize * numHeads * seqLen * kvLen);
   for (let at = 0; at < full.length; at++) {
     const b = Math.floor(at / (kvLen * seqLen * numHeads));
@@ -42,7 +44,7 @@ function fullMask({ data, dims }: Mask, starts: readonly number[], { batchSize, 
 }
 
 /** A padding mask as a mask of attention. */
-const asMask = ({ data, dims: [batch, kvLen] }: Mask): Mask => ({ data, dims: [batch!, 1, 1, kvLen!] });
+const asMask = ({ data, dims: [batch, kvLen] }: Bytes): Bytes => ({ data, dims: [batch!, 1, 1, kvLen!] });
 
 /** Shapes with the first key that the mask covers, the mask's leading axes, and other options. */
 const STARTS: [name: string, maskStart: number, leading: number[], options: AttentionOptions][] = [
@@ -165,7 +167,7 @@ onEveryEngine((build, engine) => {
     const shape = parseShape("B2-S5-KV75-H2/2-D8");
     const call = attentionOn(randomInputs(shape, 3));
     const mask = randomMask([5, 20], 4, 0.7);
-    const padded = (start: number): Mask => {
+    const padded = (start: number): Bytes => {
       const columns = new Uint8Array(5 * (75 - start));
       for (let row = 0; row < 5; row++) columns.set(mask.data.subarray(20 * row, 20 * row + 20), row * (75 - start));
       return fullMask({ data: columns, dims: [5, 75 - start] }, [start, start], shape);

@@ -138,14 +138,17 @@ describe("mismatches are named", () => {
     [() => and(), "and: no masks given, expected at least 1"],
     [() => and(bytes, { ...bytes, dims: [3] }), 'and: "masks[1]" holds 4 elements, expected 3 = 3'],
     [() => or(bytes, causalMask(3)), "or: masks of dims [4] and [3, 3] don't broadcast to one another"],
-    [() => not(3 as never), 'not: "mask" must be a tensor { data, dims }, got 3'],
-    [() => not(normal([3], 1) as never), 'not: "mask" must hold a Uint8Array, 1 where a query may attend, got Float32Array(3)'],
+    [() => not(3 as never), 'not: "mask" must be a tensor { data, dims } or { shape, dataSync() }, got 3'],
+    [
+      () => not(normal([3], 1) as never),
+      'not: "mask.data" must be an array of integers or booleans, other than 0 where a query may attend, got Float32Array(3)',
+    ],
     [() => not({ data: new Uint8Array(1), dims: 1 as never }), 'not: "mask.dims" must be an array of sizes, got 1'],
     [
       () => applyMask(normal([3], 1), causalMask(3)),
       'applyMask: "mask" has dims [3, 3], which don\'t broadcast to [3], those of scores',
     ],
-    [() => applyMask(bytes as never, bytes), 'applyMask: "scores" must hold a Float32Array, got Uint8Array(4)'],
+    [() => applyMask(bytes as never, bytes), 'applyMask: "scores.data" must be a Float32Array, got Uint8Array(4)'],
   ])("%#", (call, message) => {
     expect(call).toThrow(message);
   });

@@ -92,7 +92,7 @@ describe("parameters", () => {
       { ...PARAMETERS, kNorm: normal([3, 4], 1) },
       '"parameters.kNorm" has dims [3, 4], expected [4] (headDim)',
     ],
-    [CONFIG, { ...PARAMETERS, v: { data: [1], dims: [12, 12] } }, '"parameters.v" must be a tensor { data, dims }'],
+    [CONFIG, { ...PARAMETERS, v: { data: "1", dims: [12, 12] } }, '"parameters.v.data" must be a Float32Array'],
   ])("%#", (config, parameters, message) => {
     using engine = openBuild("simd");
     expect(() => engine.createMultiHeadAttention(config, parameters as typeof PARAMETERS)).toThrow(

@@ -198,7 +198,9 @@ onEveryEngine((build, engine) => {
         const { q, k, v } = inputs;
         const tensors = { q: placed(q.dims, q.data), k: placed(k.dims, k.data), v: placed(v.dims, v.data) };
         const bias =
-          options.bias && "data" in options.bias ? placed(options.bias.dims, options.bias.data as Float32Array) : undefined;
+          options.bias && "data" in options.bias
+            ? placed([...(options.bias.dims as number[])], options.bias.data as Float32Array)
+            : undefined;
         const results = {
           out: placed(outDims),
           logSumExp: placed(matrix.slice(0, 3)),

@@ -272,7 +272,11 @@ describe("mismatches are named", () => {
     [x, { axis: "last" }, '"axis" must be an integer from -3 to 2, got "last"'],
     [x, { scale: NaN }, '"scale" must be a number within the range of float32, got NaN'],
     [x, { log: 1 }, '"log" must be true or false, got 1'],
-    [x, { mask: normal([4], 1) }, '"mask" must hold a Uint8Array, 0 where an element is left out, got Float32Array(4)'],
+    [
+      x,
+      { mask: normal([4], 1) },
+      '"mask.data" must be an array of integers or booleans, 0 where an element is left out, got Float32Array(4)',
+    ],
     [
       x,
       { mask: bytes(3) },

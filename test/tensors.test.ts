@@ -5,6 +5,7 @@ import { scaledDotProductAttention as reference } from "headwise/reference";
 import { expectSameBits, parseShape, poison, randomInputs } from "./support/attention.js";
 import { openBuild } from "./support/builds.js";
 import { onEveryEngine } from "./support/engines.js";
+import { float16ArrayOf, hasFloat16Array, valueOfFloat16 } from "./support/halves.js";
 import { normal, randomMask } from "./support/random.js";
 
 const shape = parseShape("B1-S9-KV14-H2/1-D6");
@@ -129,17 +130,8 @@ onEveryEngine((build, engine) => {
       const keys = { data: new Float32Array(65536), dims: [65536, 1] };
       engine.scaledDotProductAttention(zero, keys, keys, { bias, scores });
       for (const [half, found] of scores.data.entries()) {
-        const sign = half & 0x8000 ? -1 : 1;
-        const [exponent, mantissa] = [(half >> 10) & 31, half & 1023];
-        const value =
-          exponent === 31
-            ? mantissa
-              ? NaN
-              : Infinity
-            : exponent
-              ? (1 + mantissa / 1024) * 2 ** (exponent - 15)
-              : mantissa * 2 ** -24;
-        if (!(found === sign * value || (Number.isNaN(found) && Number.isNaN(value))))
+        const value = valueOfFloat16(half);
+        if (!(found === value || (Number.isNaN(found) && Number.isNaN(value))))
           expect.fail(`0x${half.toString(16)} became ${found}`);
       }
     });
@@ -154,9 +146,8 @@ onEveryEngine((build, engine) => {
       );
     });
 
-    test.runIf("Float16Array" in globalThis)("in a Float16Array, with or without the type", () => {
-      const Float16 = (globalThis as unknown as Record<string, { from(x: Iterable<number>): { length: number } }>)["Float16Array"]!;
-      const halves = { data: Float16.from([1, 0.5, -2]), dims: [3, 1] };
+    test.runIf(hasFloat16Array)("in a Float16Array, with or without the type", () => {
+      const halves = { data: float16ArrayOf([1, 0.5, -2]), dims: [3, 1] };
       const wide = { data: Float32Array.of(1, 0.5, -2), dims: [3, 1] };
       expectSameBits(
         engine.scaledDotProductAttention(halves, halves, halves).data,

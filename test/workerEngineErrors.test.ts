@@ -1,6 +1,6 @@
 /** Errors of engines in a worker: those of an engine here, and arguments that cannot be sent. */
 import { describe, expect, test } from "vitest";
-import { createEngine, createWorkerEngine, type WorkerEngine, type TensorLike, type WorkerEngineOptions } from "headwise";
+import { createEngine, createWorkerEngine, type WorkerEngine, type WorkerEngineOptions } from "headwise";
 import { binaryOf } from "./support/builds.js";
 import { attend, bitsIn, here, open, shared, truth, x } from "./support/workerEngines.js";
 
@@ -19,7 +19,7 @@ describe("errors", () => {
         get data(): Float32Array {
           throw new Error("not on the CPU");
         },
-      } as TensorLike),
+      }),
     sizes: (engine) => engine.matmul(x, { data: new Float32Array(3), dims: [3, 1] }),
     "a missing argument": (engine) => (engine.matmul as (...args: unknown[]) => Promise<unknown>)(x),
     "an unknown option": (engine) => engine.softmax(x, { axs: 1 } as object),

@@ -1,4 +1,4 @@
-/** IEEE 754 binary16 to binary32. */
+/** IEEE 754 binary16 to binary32, and back. */
 
 const TWO_POW_112 = memory.data<f32>([5.192296858534828e33]);
 const MASKS = memory.data<u32>([0x7fff, 0x8000, 0x7bff, 0x7f800000]);
@@ -28,4 +28,40 @@ function widen4(half: v128): v128 {
   const value = f32x4.mul(i32x4.shl(magnitude, 13), v128.load32_splat(TWO_POW_112));
   const special = v128.and(i32x4.gt_s(magnitude, v128.load32_splat(MASKS, 8)), v128.load32_splat(MASKS, 12));
   return v128.or(v128.or(value, special), sign);
+}
+
+/** 2¹⁶ in binary32, its smallest number that binary16 makes infinite however it rounds; the smallest normal number of binary16. */
+const TOO_LARGE = 0x47800000;
+const SMALLEST_NORMAL = 0x38800000;
+/** 1/2 in binary32: its last bit is 2⁻²⁴, the smallest number of binary16. */
+const HALF = 0x3f000000;
+
+/**
+ * Rounds `count` numbers to the nearest, ties to even; beyond the range to infinity. NaN stays NaN, quiet and with its sign.
+ * The destination may begin where the source does: reading stays ahead of writing.
+ */
+export function narrowFloat16(srcPtr: usize, dstPtr: usize, count: usize): void {
+  for (; count >= 4; count -= 4, srcPtr += 16, dstPtr += 8) v128.store64_lane(dstPtr, narrow4(v128.load(srcPtr)), 0);
+  for (; count > 0; count--, srcPtr += 4, dstPtr += 2) v128.store16_lane(dstPtr, narrow4(v128.load32_splat(srcPtr)), 0);
+}
+
+/**
+ * A normal number moves to bias 15 by integer arithmetic, which rounds and carries into the exponent; a subnormal one is rounded by the
+ * addition of 1/2, which shifts it so that its last bit is binary16's.
+ */
+// @ts-ignore: decorator
+@inline
+function narrow4(x: v128): v128 {
+  const sign = v128.and(x, i32x4.splat(0x80000000));
+  const magnitude = v128.xor(x, sign);
+  const isOdd = v128.and(i32x4.shr_u(magnitude, 13), i32x4.splat(1));
+  const rounded = i32x4.add(i32x4.add(magnitude, i32x4.splat(0xfff - (112 << 23))), isOdd);
+  const normal = i32x4.shr_u(rounded, 13);
+  const subnormal = i32x4.sub(f32x4.add(magnitude, i32x4.splat(HALF)), i32x4.splat(HALF));
+  const finite = v128.bitselect(subnormal, normal, i32x4.lt_s(magnitude, i32x4.splat(SMALLEST_NORMAL)));
+  const quiet = v128.and(f32x4.ne(x, x), i32x4.splat(0x200));
+  const special = v128.or(quiet, i32x4.splat(0x7c00));
+  const half = v128.bitselect(finite, special, i32x4.lt_s(magnitude, i32x4.splat(TOO_LARGE)));
+  const signed = v128.or(half, i32x4.shr_u(sign, 16));
+  return i16x8.narrow_i32x4_u(signed, signed);
 }

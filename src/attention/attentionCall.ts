@@ -19,7 +19,7 @@ import { type Operand, ownArray } from "../call/operand.js";
 import { type AttentionParams, SCORES_STAGES, type SequenceParams } from "../runtime/abi.generated.js";
 import { type BroadcastStrides, readMasks } from "./maskOptions.js";
 import { type AttentionShape, attentionShape, type CachedKeys, cachedShape } from "./shape.js";
-import type { Float32Tensor, TensorLike } from "../call/tensor.js";
+import type { PlaceTensor, TensorLike } from "../call/tensor.js";
 import { sequencesOf } from "./sequences.js";
 
 /** The resources that a call takes. */
@@ -61,7 +61,7 @@ export interface AttentionCall {
   /** One for each batch entry, or one for each packed sequence. */
   readonly sequences: readonly SequenceParams[];
   /** What the caller gave as `out`. */
-  readonly returned: Float32Tensor | undefined;
+  readonly returned: PlaceTensor | undefined;
 }
 
 /**
@@ -71,7 +71,12 @@ export interface AttentionCall {
  * @throws {RangeError} sizes or values that do not fit
  * @throws {Error} a tensor that has been disposed of
  */
-export function readAttention(call: Call, q: TensorLike, keys: GivenKeys | CachedKeys, options: AttentionOptions): AttentionCall {
+export function readAttention(
+  call: Call,
+  q: TensorLike,
+  keys: GivenKeys | CachedKeys,
+  options: AttentionOptions<PlaceTensor>,
+): AttentionCall {
   const { operation } = call;
   const { layout: layoutOption = "bshd" } = options;
   const layout = oneOf(operation, "layout", layoutOption, LAYOUTS);
@@ -98,7 +103,7 @@ export function attentionOn(
   cache: CachedKeys | undefined,
   shape: AttentionShape,
   layout: Layout,
-  options: Omit<AttentionOptions, "layout">,
+  options: Omit<AttentionOptions<PlaceTensor>, "layout">,
   extraKeys = 0,
 ): AttentionCall {
   const { scale, softcap = 0, causal: causalOption = false, sinkTokens = 0, scoresStage = "biased" } = options;

@@ -51,9 +51,9 @@ export function readMasks(
   if (!isAbsent(maskStart) && isAbsent(maskOption)) throw wrongValue(operation, '"maskStart" needs "mask"');
 
   const inputs = {
-    mask: optional(maskOption, (value) => call.mask("mask", value, "1 where a query may attend")),
+    mask: optional(maskOption, (value) => call.mask("mask", value, "other than 0 where a query may attend")),
     bias: optional(biasOption, (value) => call.numbers("bias", value)),
-    keyMask: optional(keyMaskOption, (value) => call.mask("keyMask", value, "1 where a key is kept and 0 where it is padding")),
+    keyMask: optional(keyMaskOption, (value) => call.mask("keyMask", value, "other than 0 where a key is kept")),
   };
   const all = { count: kvLen, name: "kvLen", arithmetic: "" };
   const { starts, columns } = isAbsent(maskStart)

@@ -3,6 +3,7 @@
  * them broadcast to [batch, numHeads, seqLen, kvLen]. Plain arithmetic: no engine is needed.
  */
 import { broadcastDims, eachRow, stridesUnder } from "../call/broadcast.js";
+import { copyOfMask, expectLength, readGiven, wrongData } from "../call/elements.js";
 import {
   describe,
   integer,
@@ -10,30 +11,29 @@ import {
   show,
   wrongKind,
   wrongValue,
+  type Integers,
   integersOf,
   isAbsent,
   MAX_POSITION,
   typedArrayName,
   typedArrayLength,
-  readDims,
   plainView,
   listLength,
-  isObject,
   isArray,
   elementsOf,
 } from "../check.js";
-import type { ResultTensor } from "../call/tensor.js";
+import type { MaskLike, OwnUint8Array, ResultTensor } from "../call/tensor.js";
 
 /** Bytes, 1 where a query may attend. */
 export interface Mask {
-  readonly data: Uint8Array;
+  readonly data: OwnUint8Array;
   readonly dims: readonly number[];
 }
 
 /** The positions of the rows. */
 export interface MaskOptions {
   /** Position of row 0. Default kvLen − seqLen: the last row has the position of the last key. */
-  queryOffset?: number | undefined;
+  queryOffset?: number | bigint | undefined;
 }
 
 /** Options of `windowMask`. */
@@ -57,8 +57,8 @@ const MAX_ELEMENTS = 2 ** 30;
  * console.log([...causalMask(2, 3).data]); // [ 1, 1, 0, 1, 1, 1 ]
  */
 export function causalMask(seqLen: number, kvLen: number = seqLen, options: MaskOptions = {}): Mask {
-  const offset = readSizes("causalMask", seqLen, kvLen, options, ["queryOffset"]);
-  return build("causalMask", [seqLen, kvLen], (_, i, row) => row.fill(1, 0, Math.max(0, i + offset + 1)));
+  const { dims, offset } = readSizes("causalMask", seqLen, kvLen, options, ["queryOffset"]);
+  return build("causalMask", dims, (_, i, row) => row.fill(1, 0, Math.max(0, i + offset + 1)));
 }
 
 /**
@@ -80,7 +80,7 @@ export function windowMask(
   options: WindowMaskOptions = {},
 ): Mask {
   const name = "windowMask";
-  const offset = readSizes(name, seqLen, kvLen, options, ["queryOffset", "sinkTokens"]);
+  const { dims, offset } = readSizes(name, seqLen, kvLen, options, ["queryOffset", "sinkTokens"]);
   const sinks = integer(name, "sinkTokens", options.sinkTokens ?? 0, 0, MAX_POSITION);
   const isPair = isArray(window);
   if (isPair && window.length !== 2) throw wrongValue(name, `"window" must be n or [left, right], got ${describe(window)}`);
@@ -91,7 +91,7 @@ export function windowMask(
     return keys === -1 ? Infinity : keys;
   };
   const [before, after] = [reach("window[0]", left), reach("window[1]", right)];
-  return build(name, [seqLen, kvLen], (_, i, row) => {
+  return build(name, dims, (_, i, row) => {
     row.fill(1, 0, sinks);
     row.fill(1, Math.max(0, i + offset - before), Math.max(0, i + offset + after + 1));
   });
@@ -108,7 +108,7 @@ export function windowMask(
  *
  * console.log([...paddingMask([2, 3], 3).data]); // [ 1, 1, 0, 1, 1, 1 ]
  */
-export function paddingMask(lengths: ArrayLike<number>, kvLen: number): Mask {
+export function paddingMask(lengths: Integers, kvLen: number): Mask {
   const keys = integer("paddingMask", "kvLen", kvLen, 0, MAX_ELEMENTS);
   const found = integersOf("paddingMask", "lengths", lengths, undefined, 0, keys);
   return build("paddingMask", [found.length, 1, 1, keys], (b, _, row) => row.fill(1, 0, found[b]));
@@ -127,18 +127,18 @@ export function paddingMask(lengths: ArrayLike<number>, kvLen: number): Mask {
  * console.log([...prefixMask(2, 3).data]); // [ 1, 1, 0, 1, 1, 0, 1, 1, 1 ]
  */
 export function prefixMask(
-  prefixLength: number | ArrayLike<number>,
+  prefixLength: number | bigint | Integers,
   seqLen: number,
   kvLen: number = seqLen,
   options: MaskOptions = {},
 ): Mask {
   const name = "prefixMask";
-  const offset = readSizes(name, seqLen, kvLen, options, ["queryOffset"]);
+  const { dims, offset } = readSizes(name, seqLen, kvLen, options, ["queryOffset"]);
   const isEach = typeof prefixLength === "object";
   const lengths = isEach
-    ? integersOf(name, "prefixLength", prefixLength, undefined, 0, kvLen)
-    : [integer(name, "prefixLength", prefixLength, 0, kvLen)];
-  return build("prefixMask", isEach ? [lengths.length, 1, seqLen, kvLen] : [seqLen, kvLen], (b, i, row) =>
+    ? integersOf(name, "prefixLength", prefixLength, undefined, 0, dims[1])
+    : [integer(name, "prefixLength", prefixLength, 0, dims[1])];
+  return build("prefixMask", isEach ? [lengths.length, 1, ...dims] : dims, (b, i, row) =>
     row.fill(1, 0, Math.max(lengths[b]!, i + offset + 1)),
   );
 }
@@ -155,7 +155,7 @@ export function prefixMask(
  *
  * console.log([...documentMask([7, 7, 8]).data]); // [ 1, 1, 0, 1, 1, 0, 0, 0, 1 ]
  */
-export function documentMask(documentIds: ArrayLike<number> | readonly ArrayLike<number>[]): Mask {
+export function documentMask(documentIds: Integers | readonly Integers[]): Mask {
   const name = "documentMask";
   const sequences = isArray(documentIds) ? listLength(name, "documentIds", documentIds) : 0;
   const isEach = sequences > 0 && typeof documentIds[0] === "object";
@@ -183,7 +183,7 @@ export function documentMask(documentIds: ArrayLike<number> | readonly ArrayLike
  *
  * console.log([...and(documentMask([7, 7, 8]), causalMask(3)).data]); // [ 1, 0, 0, 1, 1, 0, 0, 0, 1 ]
  */
-export function and(...masks: readonly Mask[]): Mask {
+export function and(...masks: readonly MaskLike[]): Mask {
   return combine("and", masks, 1, (so, byte) => so & byte);
 }
 
@@ -197,7 +197,7 @@ export function and(...masks: readonly Mask[]): Mask {
  *
  * console.log(or(causalMask(3), paddingMask([1, 2], 3)).dims); // [ 2, 1, 3, 3 ]
  */
-export function or(...masks: readonly Mask[]): Mask {
+export function or(...masks: readonly MaskLike[]): Mask {
   return combine("or", masks, 0, (so, byte) => so | byte);
 }
 
@@ -211,7 +211,7 @@ export function or(...masks: readonly Mask[]): Mask {
  *
  * console.log([...not(causalMask(2)).data]); // [ 0, 1, 0, 0 ]
  */
-export function not(mask: Mask): Mask {
+export function not(mask: MaskLike): Mask {
   const { data, dims } = readMask("not", "mask", mask);
   return { data: data.map((byte) => Number(byte === 0)), dims };
 }
@@ -228,9 +228,9 @@ export function not(mask: Mask): Mask {
  * const scores = { data: Float32Array.of(1, 2, 3, 4), dims: [2, 2] };
  * console.log([...applyMask(scores, causalMask(2)).data]); // [ 1, -Infinity, 3, 4 ]
  */
-export function applyMask(scores: { readonly data: Float32Array; readonly dims: readonly number[] }, mask: Mask): ResultTensor {
+export function applyMask(scores: { readonly data: Float32Array; readonly dims: Integers }, mask: MaskLike): ResultTensor {
   const name = "applyMask";
-  const { data, dims } = readTensor(name, "scores", scores, Float32Array, "a Float32Array");
+  const { data, dims } = readScores(name, "scores", scores);
   const { data: bytes, dims: maskDims } = readMask(name, "mask", mask);
   const full = broadcastDims([dims, maskDims]);
   if (full === undefined || show(full) !== show(dims)) {
@@ -240,16 +240,23 @@ export function applyMask(scores: { readonly data: Float32Array; readonly dims: 
   eachRow(dims, stridesUnder(maskDims, dims.length), (first, offset, length, step) => {
     for (let j = 0; j < length; j++) if (bytes[offset + j * step] === 0) result[first + j] = -Infinity;
   });
-  return { type: "float32", data: result, dims };
+  return { type: "float32", data: result, dims: [...dims] };
 }
 
-/** Checks sizes and options; returns the position of row 0. */
-function readSizes(name: string, seqLen: number, kvLen: number, options: MaskOptions, known: readonly string[]): number {
+/** Checks sizes and options; returns [seqLen, kvLen] and the position of row 0. */
+function readSizes(
+  name: string,
+  seqLen: number,
+  kvLen: number,
+  options: MaskOptions,
+  known: readonly string[],
+): { dims: [number, number]; offset: number } {
   const rows = integer(name, "seqLen", seqLen, 0, MAX_ELEMENTS);
   const keys = integer(name, "kvLen", kvLen, 0, MAX_ELEMENTS);
   knownOptions({ name, options: known }, options);
   const { queryOffset } = options;
-  return isAbsent(queryOffset) ? keys - rows : integer(name, "queryOffset", queryOffset, -MAX_POSITION, MAX_POSITION);
+  const offset = isAbsent(queryOffset) ? keys - rows : integer(name, "queryOffset", queryOffset, -MAX_POSITION, MAX_POSITION);
+  return { dims: [rows, keys], offset };
 }
 
 /** Elements of a mask of these sizes. */
@@ -269,7 +276,7 @@ function build(name: string, dims: readonly number[], fill: (b: number, i: numbe
   return { data, dims };
 }
 
-function combine(name: string, masks: readonly Mask[], neutral: number, join: (so: number, byte: number) => number): Mask {
+function combine(name: string, masks: readonly MaskLike[], neutral: number, join: (so: number, byte: number) => number): Mask {
   if (masks.length === 0) throw wrongValue(name, "no masks given, expected at least 1");
   const read = masks.map((mask, index) => readMask(name, `masks[${index}]`, mask));
   const dims = broadcastDims(read.map((mask) => mask.dims));
@@ -285,27 +292,21 @@ function combine(name: string, masks: readonly Mask[], neutral: number, join: (s
   return { data: result, dims };
 }
 
-const readMask = (name: string, argument: string, mask: unknown): { data: Uint8Array; dims: number[] } =>
-  readTensor(name, argument, mask, Uint8Array, "a Uint8Array, 1 where a query may attend");
+/** Reads a mask; each getter of the caller's object is read once. */
+function readMask(name: string, argument: string, mask: unknown): { data: Uint8Array; dims: readonly number[] } {
+  const given = readGiven(name, argument, mask);
+  const { data, dims } = given;
+  if (typedArrayName(data) !== "Uint8Array")
+    return { data: copyOfMask(name, given, "other than 0 where a query may attend"), dims };
+  expectLength(name, argument, typedArrayLength(data as Uint8Array), dims);
+  return { data: plainView(data as Uint8Array, Uint8Array), dims };
+}
 
-/** Reads a tensor; each getter of the caller's object is read once. */
-function readTensor<A extends Uint8Array | Float32Array>(
-  name: string,
-  argument: string,
-  value: unknown,
-  Kind: (new (buffer: ArrayBufferLike, offset: number, length: number) => A) & { readonly name: string },
-  expected: string,
-): { data: A; dims: number[] } {
-  if (!isObject(value)) {
-    throw wrongKind(name, `"${argument}" must be a tensor { data, dims }, got ${describe(value)}`);
-  }
-  const { data, dims } = value as Record<string, unknown>;
-  if (typedArrayName(data) !== Kind.name) throw wrongKind(name, `"${argument}" must hold ${expected}, got ${describe(data)}`);
-  const sizes = readDims(name, argument, "dims", dims);
-  const count = elementsOf(name, argument, sizes);
-  const length = typedArrayLength(data as A);
-  if (length !== count) {
-    throw wrongValue(name, `"${argument}" holds ${length} elements, expected ${sizes.join(" × ") || 1} = ${count}`);
-  }
-  return { data: plainView(data as A, Kind), dims: sizes };
+/** Reads scores; each getter of the caller's object is read once. */
+function readScores(name: string, argument: string, scores: unknown): { data: Float32Array; dims: readonly number[] } {
+  const given = readGiven(name, argument, scores);
+  const { data, dims } = given;
+  if (typedArrayName(data) !== "Float32Array") throw wrongData(name, given, "a Float32Array");
+  expectLength(name, argument, typedArrayLength(data as Float32Array), dims);
+  return { data: plainView(data as Float32Array, Float32Array), dims };
 }

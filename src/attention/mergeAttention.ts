@@ -6,7 +6,7 @@ import { expectDims, handBack, type Operand } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
 import { MERGE_PART_BYTES, writeMergeParams, writeMergePart } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
-import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
+import type { Float32Tensor, PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 
 /** The results of attention on one set of keys. */
 export interface AttentionPart {
@@ -17,13 +17,13 @@ export interface AttentionPart {
 }
 
 /** Options of `mergeAttention`. */
-export interface MergeOptions<Out extends Float32Tensor = Float32Tensor> {
+export interface MergeOptions<Out extends PlaceTensor = Float32Tensor> {
   /** Order of axes of the outputs. Default "bshd". */
   layout?: Layout | undefined;
   /** Receives the output, and is returned; may be the tensor of the first part. */
   out?: Out | undefined;
   /** Receives the logSumExp of all keys: [batch, numHeads, seqLen]; may be the tensor of the first part. */
-  logSumExp?: Float32Tensor | undefined;
+  logSumExp?: PlaceTensor | undefined;
 }
 
 export const MERGE_ATTENTION: Operation = {
@@ -46,7 +46,7 @@ interface Part {
  * See `Engine.mergeAttention`.
  * @internal
  */
-export function mergeAttention<Out extends Float32Tensor = ResultTensor>(
+export function mergeAttention<Out extends PlaceTensor = ResultTensor>(
   runtime: Runtime,
   parts: readonly AttentionPart[],
   options: MergeOptions<Out> = {},

@@ -1,6 +1,7 @@
 /** The options of scaled dot-product attention. */
+import type { Integers } from "../check.js";
 import type { Layout } from "../call/layout.js";
-import type { Float32Tensor, TensorLike } from "../call/tensor.js";
+import type { Float32Tensor, PlaceTensor, MaskLike, TensorLike } from "../call/tensor.js";
 import type { SCORES_STAGES } from "../runtime/abi.generated.js";
 
 /** A stage of the scores: scale · q·k, after the softcap, after bias and masks. */
@@ -10,7 +11,7 @@ export type ScoresStage = (typeof SCORES_STAGES)[number];
 export type ShortMask = "error" | "hide";
 
 /** Options of scaled dot-product attention. */
-export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {
+export interface AttentionOptions<Out extends PlaceTensor = Float32Tensor> {
   /** Order of axes: "bshd" = [batch, seq, heads, headDim], "bhsd" = [batch, heads, seq, headDim]. Default "bshd". */
   layout?: Layout | undefined;
   /** Factor on q·k, for all heads or for each [numHeads]. Default 1/√headDim. */
@@ -19,15 +20,15 @@ export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {
   softcap?: number | undefined;
   /** Added to the scores; −∞ hides a key. Broadcasts to [batch, numHeads, seqLen, kvLen], aligned to the right. */
   bias?: TensorLike | undefined;
-  /** Bytes, other than 0 where a query may attend. Broadcasts as `bias` does. */
-  mask?: TensorLike | undefined;
+  /** Integers or booleans, other than 0 where a query may attend. Broadcasts as `bias` does. */
+  mask?: MaskLike | undefined;
   /**
    * The first key that `mask` covers, for all sequences or for each [batch]; keys before it are visible. The mask's last axis is
    * then kvLen − maskStart. For a tree of guesses after many older keys. Default 0.
    */
   maskStart?: number | ArrayLike<number> | undefined;
   /** Bytes [batch, kvLen], other than 0 where a key counts: the mask of a tokenizer. Combined with `mask`. Default every key. */
-  keyMask?: TensorLike | undefined;
+  keyMask?: MaskLike | undefined;
   /**
    * What a last axis of `mask` or `bias` means that is shorter than the keys, but not 1: an "error", or "hide" the keys beyond it,
    * as in ONNX. Default "error".
@@ -39,7 +40,7 @@ export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {
    */
   causal?: boolean | "lower-right" | "upper-left" | undefined;
   /** Position of a sequence's query row 0, for all sequences or for each. Default keyLength − queryLength, 0 for "upper-left". */
-  queryOffset?: number | ArrayLike<number> | undefined;
+  queryOffset?: number | bigint | Integers | undefined;
   /**
    * How many keys before and after its position a row sees, both ends included: n is [n, n], or [n, 0] when causal; −1 is unlimited
    * (Longformer, arXiv:2004.05150). Default unlimited.
@@ -48,28 +49,28 @@ export interface AttentionOptions<Out extends Float32Tensor = Float32Tensor> {
   /** Number of first keys that the window does not hide (StreamingLLM, arXiv:2309.17453). Default 0. */
   sinkTokens?: number | undefined;
   /** Number of query rows in each sequence [batch]; results of the rows beyond are 0. Default seqLen. */
-  queryLengths?: ArrayLike<number> | undefined;
+  queryLengths?: Integers | undefined;
   /** Number of keys in each sequence [batch]; those beyond are hidden. Default kvLen. */
-  keyLengths?: ArrayLike<number> | undefined;
+  keyLengths?: Integers | undefined;
   /** First visible key of each sequence [batch], for padding on the left; sinkTokens count from there. Default 0. */
-  keyStarts?: ArrayLike<number> | undefined;
+  keyStarts?: Integers | undefined;
   /**
    * Several sequences one after the other in a batch of 1: where each begins, and where the last one ends [sequences + 1], from 0
    * to seqLen. Each sees only its own keys and has its own positions. Default one sequence.
    */
-  cuSeqlensQ?: ArrayLike<number> | undefined;
+  cuSeqlensQ?: Integers | undefined;
   /** The same for their keys, from 0 to kvLen. Default cuSeqlensQ. */
-  cuSeqlensK?: ArrayLike<number> | undefined;
+  cuSeqlensK?: Integers | undefined;
   /** One more logit per head [numHeads], without scale, softcap, bias or value. */
   sinks?: TensorLike | undefined;
   /** Receives the output, and is returned: [batch, seq, heads, valueDim] in the layout of q. */
   out?: Out | undefined;
   /** Receives maximum + ln Σ exp(score − maximum) of each row: [batch, numHeads, seqLen]. */
-  logSumExp?: Float32Tensor | undefined;
+  logSumExp?: PlaceTensor | undefined;
   /** Receives the weights: [batch, numHeads, seqLen, kvLen]. */
-  weights?: Float32Tensor | undefined;
+  weights?: PlaceTensor | undefined;
   /** Receives the scores: [batch, numHeads, seqLen, kvLen]. */
-  scores?: Float32Tensor | undefined;
+  scores?: PlaceTensor | undefined;
   /** Stage of `scores`: q·k "scaled", then "capped", then "biased" with −∞ where a key is invisible. Default "biased". */
   scoresStage?: ScoresStage | undefined;
 }

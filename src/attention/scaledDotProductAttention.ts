@@ -18,7 +18,7 @@ import {
 } from "../runtime/abi.generated.js";
 import { unitsOf, workspaceBytesOf } from "../runtime/kernels.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
+import { countOf, type PlaceTensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
 import { type AttentionCall, type AttentionPlan, readAttention } from "./attentionCall.js";
 
 export const SCALED_DOT_PRODUCT_ATTENTION: Operation = {
@@ -28,7 +28,7 @@ export const SCALED_DOT_PRODUCT_ATTENTION: Operation = {
 };
 
 /** See `Engine.scaledDotProductAttention`. */
-export function scaledDotProductAttention<Out extends Float32Tensor = ResultTensor>(
+export function scaledDotProductAttention<Out extends PlaceTensor = ResultTensor>(
   runtime: Runtime,
   q: TensorLike,
   k: TensorLike,
@@ -45,7 +45,7 @@ export function planAttention(
   q: TensorLike,
   k: TensorLike,
   v: TensorLike,
-  options: AttentionOptions = {},
+  options: AttentionOptions<PlaceTensor> = {},
 ): AttentionPlan {
   const call = Call.of(runtime, SCALED_DOT_PRODUCT_ATTENTION, options);
   const attention = readAttention(call, q, { k, v }, options);
@@ -55,7 +55,7 @@ export function planAttention(
 }
 
 /** Computes a call that has been read, and returns its output. */
-export function attend(attention: AttentionCall): Float32Tensor {
+export function attend(attention: AttentionCall): PlaceTensor {
   const { call, results, shape, returned } = attention;
   const out = results.out ?? newResult(call, shape.outDims);
   attendTo(attention, out);

@@ -1,6 +1,16 @@
 /** The sequences of a call: where their rows and keys lie, how many are valid, and their positions. */
 import type { AttentionOptions } from "./options.js";
-import { integer, integersOf, isAbsent, listLength, isObject, MAX_POSITION, wrongValue } from "../check.js";
+import {
+  type Integers,
+  integer,
+  integersOf,
+  isAbsent,
+  isNumeric,
+  listLength,
+  isObject,
+  MAX_POSITION,
+  wrongValue,
+} from "../check.js";
 import type { SequenceParams } from "../runtime/abi.generated.js";
 import type { Masks } from "./maskOptions.js";
 import type { AttentionShape } from "./shape.js";
@@ -38,19 +48,12 @@ export function sequencesOf(
   const isPacked = !isAbsent(cuSeqlensQ) || !isAbsent(cuSeqlensK);
   const sequences = isPacked ? packed(operation, lengths, shape) : padded(operation, lengths, shape, cachedLengths);
   const count = isPacked ? sequences.length : shape.batchSize;
-  const offset = (value: number): number => integer(operation, "queryOffset", value, -MAX_POSITION, MAX_POSITION);
-  const shared = typeof queryOffset === "number" ? offset(queryOffset) : undefined;
+  const offset = (value: number | bigint): number => integer(operation, "queryOffset", value, -MAX_POSITION, MAX_POSITION);
+  const shared = isNumeric(queryOffset) ? offset(queryOffset) : undefined;
   const offsets =
     shared !== undefined
       ? sequences.map(() => shared)
-      : optionalIntegers(
-          operation,
-          "queryOffset",
-          queryOffset as ArrayLike<number> | undefined,
-          count,
-          -MAX_POSITION,
-          MAX_POSITION,
-        );
+      : optionalIntegers(operation, "queryOffset", queryOffset as Integers | undefined, count, -MAX_POSITION, MAX_POSITION);
 
   for (let index = 0; index < sequences.length; index++) {
     const sequence = sequences[index]!;
@@ -134,7 +137,7 @@ function packed(operation: string, options: SequenceOptions, shape: AttentionSha
 }
 
 /** Where sequences begin and end: from 0 to `total`, never decreasing. */
-function boundaries(operation: string, name: string, values: ArrayLike<number>, total: number, axis: string): number[] {
+function boundaries(operation: string, name: string, values: Integers, total: number, axis: string): number[] {
   if (isObject(values)) listLength(operation, name, values, MAX_SEQUENCES + 1);
   const found = integersOf(operation, name, values, undefined, 0, total);
   for (const [index, value] of found.entries()) {
@@ -151,7 +154,7 @@ function boundaries(operation: string, name: string, values: ArrayLike<number>, 
 const optionalIntegers = (
   operation: string,
   name: string,
-  values: ArrayLike<number> | undefined,
+  values: Integers | undefined,
   count: number,
   least: number,
   most: number,

@@ -8,6 +8,7 @@
  *
  * Pieces are the keys that are not evicted, PIECE at a time: those of the sink tokens' blocks, then those from `evicted` on.
  */
+import type { OwnUint8Array } from "../call/tensor.js";
 import { describe, wrongKind, wrongValue, MAX_POSITION, typedArrayName, plainView } from "../check.js";
 import { CACHE_TYPES, type CacheConfig, POLICIES, readCacheConfig } from "./cacheConfig.js";
 import { BLOCK } from "../runtime/abi.generated.js";
@@ -96,7 +97,7 @@ export function writeImage(
   config: CacheConfig,
   sequences: readonly KeySequence[],
   read: (span: KeySpan, rows: RowArrays) => void,
-): Uint8Array {
+): OwnUint8Array {
   const { batchSize, numKvHeads, headDim, valueDim, capacity, policy, window, sinkTokens, dtype } = config;
   const image = new Uint8Array(layoutOf(config, sequences).size);
   const windowWord = window === undefined ? 0 : window + 1;

@@ -10,7 +10,9 @@ import {
   wrongKind,
   wrongMoment,
   wrongValue,
+  type Integers,
   integersOf,
+  isNumeric,
   isAbsent,
   MAX_POSITION,
   isObject,
@@ -24,7 +26,7 @@ import type { Runtime } from "../runtime/runtime.js";
 import { disown, own } from "../runtime/span.js";
 import { leaveUnproxied } from "../runtime/unproxied.js";
 import { type CachedKeys, cachedRows } from "../attention/shape.js";
-import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
+import type { Float32Tensor, PlaceTensor, OwnUint8Array, ResultTensor, TensorLike } from "../call/tensor.js";
 import { type CacheConfig, CREATE_KV_CACHE, type KVCacheOptions, readCacheConfig } from "./cacheConfig.js";
 import { readImage, type RowArrays, writeImage } from "./cacheImage.js";
 import { KeySequences, type KeySpan } from "./keySequences.js";
@@ -36,7 +38,7 @@ export interface AppendOptions {
   /** Order of axes of k and v, as in attention. Default "bshd". */
   layout?: Layout | undefined;
   /** Rows that each sequence [batch] receives; those beyond are left out. Default all. */
-  keyLengths?: ArrayLike<number> | undefined;
+  keyLengths?: Integers | undefined;
 }
 
 /** Options of attention that the cache itself sets. */
@@ -44,10 +46,7 @@ const OWN_OPTIONS = ["queryOffset", "keyLengths", "keyStarts", "cuSeqlensQ", "cu
 type OwnOption = (typeof OWN_OPTIONS)[number];
 
 /** Options of `attend`: those of attention, except for those that the cache sets. */
-export type CachedAttentionOptions<Out extends Float32Tensor = Float32Tensor> = Omit<
-  AttentionOptions<Out>,
-  "causal" | OwnOption
-> & {
+export type CachedAttentionOptions<Out extends PlaceTensor = Float32Tensor> = Omit<AttentionOptions<Out>, "causal" | OwnOption> & {
   /** Whether a row sees no key after its own. Default true. */
   causal?: boolean | "lower-right" | undefined;
 };
@@ -223,7 +222,7 @@ export class KVCache {
    * console.log([...cache.attend(column(5, 5)).data]); // [1, 2]
    * engine.dispose();
    */
-  attend<Out extends Float32Tensor = ResultTensor>(q: TensorLike, options: CachedAttentionOptions<Out> = {}): Out {
+  attend<Out extends PlaceTensor = ResultTensor>(q: TensorLike, options: CachedAttentionOptions<Out> = {}): Out {
     const operation = ATTEND.name;
     this.#assertReady(operation);
     const { policy, window, sinkTokens } = this.#config;
@@ -265,14 +264,13 @@ export class KVCache {
    * console.log(cache.length); // 5
    * engine.dispose();
    */
-  truncate(lengths: number | ArrayLike<number>): void {
+  truncate(lengths: number | bigint | Integers): void {
     const operation = "KVCache.truncate";
     this.#assertReady(operation);
     const { batchSize, window, policy } = this.#config;
-    const wanted =
-      typeof lengths === "number"
-        ? new Array<number>(batchSize).fill(integer(operation, "lengths", lengths, 0, MAX_POSITION))
-        : integersOf(operation, "lengths", lengths, batchSize, 0, MAX_POSITION);
+    const wanted = isNumeric(lengths)
+      ? new Array<number>(batchSize).fill(integer(operation, "lengths", lengths, 0, MAX_POSITION))
+      : integersOf(operation, "lengths", lengths, batchSize, 0, MAX_POSITION);
     this.#assertReady(operation); // a getter may have disposed of the cache
     for (const [batch, sequence] of this.#sequences.list.entries()) {
       const length = wanted[batch]!;
@@ -330,7 +328,7 @@ export class KVCache {
    * console.log(cache.lengths); // [3, 3]
    * engine.dispose();
    */
-  reorder(indices: ArrayLike<number>): void {
+  reorder(indices: Integers): void {
     const operation = "KVCache.reorder";
     this.#assertReady(operation);
     const { batchSize } = this.#config;
@@ -350,7 +348,7 @@ export class KVCache {
    * @throws {RangeError} not enough memory
    * @throws {Error} after `dispose`
    */
-  serialize(): Uint8Array {
+  serialize(): OwnUint8Array {
     const operation = "KVCache.serialize";
     this.#assertReady(operation);
     const call = new Call(this.#runtime, operation);

@@ -1,7 +1,7 @@
 /** Operands: the tensors of one call. */
 import type { CallContext } from "./callContext.js";
 import { elementsOf, show, wrongValue } from "../check.js";
-import { countOf, EngineTensor, type Float32Tensor, type ResultTensor } from "./tensor.js";
+import { countOf, EngineTensor, type PlaceTensor, type ResultTensor } from "./tensor.js";
 
 export type HostArray = Float32Array | Uint16Array | Uint8Array;
 
@@ -24,6 +24,12 @@ export interface Operand {
   /** Where data that are a raw view of the engine's memory begin. Growth may detach the view before it is read. */
   readonly viewOffset: number | undefined;
 }
+
+/** Bytes of an element outside of the engine's memory. */
+const BYTES_PER_ELEMENT = { float32: 4, float16: 2, uint8: 1 } as const;
+
+/** Bytes that an operand takes outside of the engine's memory. */
+export const outsideBytesOf = ({ count, kind }: Operand): number => count * BYTES_PER_ELEMENT[kind];
 
 /** Bytes that an operand takes in the engine's memory: float16 is widened to float32. */
 export const bytesOf = (operand: Operand): number => operand.count * (operand.kind === "uint8" ? 1 : 4);
@@ -54,8 +60,8 @@ export const scratchTensor = (name: string, dims: readonly number[]): Operand =>
 });
 
 /** The value that a call returns: the place that the caller gave, else its new result. */
-export const handBack = <Out extends Float32Tensor>(returned: Out | undefined | null, out: Operand): Out =>
-  returned ?? ({ type: "float32", data: out.data!, dims: [...out.dims] } as ResultTensor as Float32Tensor as Out);
+export const handBack = <Out extends PlaceTensor>(returned: Out | undefined | null, out: Operand): Out =>
+  returned ?? ({ type: "float32", data: out.data!, dims: [...out.dims] } as ResultTensor as PlaceTensor as Out);
 
 export const haveSameSizes = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((size, axis) => size === b[axis]);

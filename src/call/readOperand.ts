@@ -1,61 +1,32 @@
 /** The caller's tensors as operands. Each getter is read once. */
-import {
-  describe,
-  isObject,
-  plainView,
-  readDims,
-  typedArrayBuffer,
-  typedArrayLength,
-  typedArrayName,
-  typedArrayOffset,
-  wrongKind,
-  wrongMoment,
-  wrongValue,
-} from "../check.js";
+import { isObject, plainView, typedArrayBuffer, typedArrayLength, typedArrayName, typedArrayOffset, wrongKind } from "../check.js";
 import type { CallContext } from "./callContext.js";
+import { copyOfMask, copyOfNumbers, expectLength, type GivenTensor, readGiven, wrongData } from "./elements.js";
 import { expectDims, type HostArray, type Operand } from "./operand.js";
-import { countOf, EngineTensor } from "./tensor.js";
-import { readParts } from "./tensorParts.js";
+import { EngineTensor } from "./tensor.js";
 
-/** Arrays of numbers; float16 comes as bits or as a Float16Array. */
-const NUMBERS = 'a Float32Array, or float16 in a Uint16Array or Float16Array with type "float16"';
+const PLACES = 'a Float32Array or Float16Array, or a Uint16Array with type "float16"';
 
 /** Reads a tensor of numbers. Each getter of the caller's object is read once. */
 export function readNumbers(call: CallContext, name: string, value: unknown): Operand {
-  const { data, dims, type, tensor } = readTensor(call, name, value);
-  const array = typedArrayName(data);
-  const isHalf = array === "Float16Array" || (array === "Uint16Array" && type === "float16");
-  if (!isHalf && array !== "Float32Array") {
-    const typed = type === undefined ? "" : ` of type ${describe(type)}`;
-    throw wrongKind(call.operation, `"${name}" must hold ${NUMBERS}, got ${describe(data)}${typed}`);
-  }
-  return operand(
-    call,
-    name,
-    dims,
-    isHalf ? plainView(data as Uint16Array, Uint16Array) : (data as Float32Array),
-    tensor,
-    isHalf ? "float16" : "float32",
-    false,
-  );
+  const given = readTensor(call, name, value);
+  return floats(call, given, false) ?? operand(call, given, copyOfNumbers(call.operation, given), "float32", false);
 }
 
-/** Reads a boolean mask: bytes, of which `meaning` says in errors what they mean. */
+/** Reads a boolean mask; `meaning` says in errors what its elements mean. */
 export function readMask(call: CallContext, name: string, value: unknown, meaning: string): Operand {
-  const { data, dims, tensor } = readTensor(call, name, value);
-  if (typedArrayName(data) !== "Uint8Array") {
-    throw wrongKind(call.operation, `"${name}" must hold a Uint8Array, ${meaning}, got ${describe(data)}`);
-  }
-  return operand(call, name, dims, data as Uint8Array, tensor, "uint8", false);
+  const given = readTensor(call, name, value);
+  const { data } = given;
+  if (typedArrayName(data) === "Uint8Array") return operand(call, given, data as Uint8Array, "uint8", false);
+  return operand(call, given, copyOfMask(call.operation, given, meaning), "uint8", false);
 }
 
-/** Reads a place for results: float32 of exactly these sizes. */
+/** Reads a place for results: float32 or float16 of exactly these sizes. */
 export function readPlace(call: CallContext, name: string, value: unknown, expected: readonly number[], axes: string): Operand {
-  const { data, dims, tensor, isSync } = readTensor(call, name, value);
-  if (isSync) throw wrongKind(call.operation, `"${name}" must be { data, dims }: dataSync() may return a copy`);
-  if (typedArrayName(data) !== "Float32Array")
-    throw wrongKind(call.operation, `"${name}" must hold a Float32Array, got ${describe(data)}`);
-  const place = operand(call, name, dims, data as Float32Array, tensor, "float32", true);
+  const given = readTensor(call, name, value);
+  if (given.isSync) throw wrongKind(call.operation, `"${name}" must be { data, dims }: dataSync() may return a copy`);
+  const place = floats(call, given, true);
+  if (!place) throw wrongData(call.operation, given, PLACES);
   expectDims(call.operation, place, expected, axes);
   if (place.viewOffset !== undefined) {
     throw wrongKind(
@@ -66,47 +37,35 @@ export function readPlace(call: CallContext, name: string, value: unknown, expec
   return place;
 }
 
-interface ReadTensor {
-  data: unknown;
-  dims: readonly number[];
-  type: unknown;
-  tensor: EngineTensor | undefined;
-  isSync: boolean;
+interface ReadTensor extends GivenTensor {
+  /** The engine's own tensor, if it is one. */
+  readonly tensor?: EngineTensor;
 }
 
 function readTensor(call: CallContext, name: string, value: unknown): ReadTensor {
-  if (!isObject(value)) throw notATensor(call.operation, name, value);
-  const tensor = EngineTensor.of(call.operation, name, value, call.runtime);
-  if (tensor) return { data: tensor.data, dims: tensor.dims, type: tensor.type, tensor, isSync: false };
-  const { dims, data, isSync, type, location, isElsewhere } = readParts(call.operation, `"${name}"`, value);
-  if (isElsewhere) {
-    if (location === "none") throw wrongMoment(call.operation, `"${name}" has been disposed of`);
-    throw wrongKind(call.operation, `"${name}" is on ${describe(location)}, expected "cpu"; await its getData() first`);
-  }
-  if (dims === undefined || !ArrayBuffer.isView(data)) throw notATensor(call.operation, name, value);
-  return { data, dims: readDims(call.operation, name, isSync ? "shape" : "dims", dims), type, tensor, isSync };
+  const tensor = isObject(value) ? EngineTensor.of(call.operation, name, value, call.runtime) : undefined;
+  if (!tensor) return readGiven(call.operation, name, value);
+  return { name, dims: tensor.dims, data: tensor.data, type: tensor.type, isSync: false, tensor };
 }
 
-const notATensor = (operation: string, name: string, value: unknown): TypeError =>
-  wrongKind(operation, `"${name}" must be a tensor { data, dims } or { shape, dataSync() }, got ${describe(value)}`);
+/** Arrays that calls read or write as they are: float32, and float16 that kernels convert; undefined for any other. */
+function floats(call: CallContext, given: ReadTensor, isResult: boolean): Operand | undefined {
+  const { data, type } = given;
+  const array = typedArrayName(data);
+  if (array === "Float32Array") return operand(call, given, data as Float32Array, "float32", isResult);
+  if (array !== "Float16Array" && !(array === "Uint16Array" && type === "float16")) return undefined;
+  return operand(call, given, plainView(data as Uint16Array, Uint16Array), "float16", isResult);
+}
 
 function operand(
   call: CallContext,
-  name: string,
-  dims: readonly number[],
+  { name, dims, tensor }: ReadTensor,
   data: HostArray,
-  tensor: EngineTensor | undefined,
   kind: Operand["kind"],
   isResult: boolean,
 ): Operand {
   call.runtime.assertAlive(call.operation); // a getter may have disposed of the engine
-  const count = countOf(dims);
-  if (typedArrayLength(data) !== count) {
-    throw wrongValue(
-      call.operation,
-      `"${name}" holds ${typedArrayLength(data)} elements, expected ${dims.join(" × ") || 1} = ${count}`,
-    );
-  }
+  const count = expectLength(call.operation, name, typedArrayLength(data), dims);
   if (tensor) return { name, dims, count, kind, isResult, tensor, ptr: tensor.ptr, data: undefined, viewOffset: undefined };
   const viewOffset = call.runtime.memory.owns(typedArrayBuffer(data)) ? typedArrayOffset(data) : undefined;
   return { name, dims, count, kind, isResult, tensor, ptr: 0, data, viewOffset };

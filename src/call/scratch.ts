@@ -3,10 +3,7 @@ import { copyInto, plainView } from "../check.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { CallContext } from "./callContext.js";
-import { bytesOf, type Operand } from "./operand.js";
-
-/** Bytes of an element in its source. */
-const BYTES_PER_ELEMENT = { float32: 4, float16: 2, uint8: 1 } as const;
+import { bytesOf, type Operand, outsideBytesOf } from "./operand.js";
 
 /** Bytes of scratch for the operands that are not in the engine's memory yet. */
 export const scratchBytes = (operands: readonly Operand[]): number =>
@@ -41,10 +38,11 @@ export function onScratch(call: CallContext, operands: readonly Operand[], bytes
 }
 
 /** Copies an operand to its address. */
-function copyIn(runtime: Runtime, { data, kind, ptr, count, viewOffset }: Operand): void {
+function copyIn(runtime: Runtime, operand: Operand): void {
+  const { data, kind, ptr, count, viewOffset } = operand;
   if (!data) return;
   const { memory, kernels } = runtime;
-  const bytes = count * BYTES_PER_ELEMENT[kind];
+  const bytes = outsideBytesOf(operand);
   // float16 goes to the end of its range and is widened towards the front
   const to = kind === "float16" ? ptr + bytes : ptr;
   if (viewOffset !== undefined) memory.u8.copyWithin(to, viewOffset, viewOffset + bytes);
@@ -54,9 +52,14 @@ function copyIn(runtime: Runtime, { data, kind, ptr, count, viewOffset }: Operan
   if (kind === "float16") kernels.widenFloat16(to, ptr, count);
 }
 
-/** Copies a result to its array. */
-function copyOut({ memory }: Runtime, { data, kind, ptr, count }: Operand): void {
+/** Copies a result to its array; one that is float16 there is rounded in its own scratch, which nothing reads after that. */
+function copyOut({ memory, kernels }: Runtime, { data, kind, ptr, count }: Operand): void {
   if (!data) return;
+  if (kind === "float16") {
+    kernels.narrowFloat16(ptr, ptr, count);
+    copyInto(data, new Uint16Array(memory.buffer, ptr, count));
+    return;
+  }
   copyInto(data, kind === "uint8" ? memory.u8.subarray(ptr, ptr + count) : memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count));
 }
 

@@ -1,39 +1,97 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Tensors: those that callers pass, those that they get back, and those in the engine's memory. */
-import { oneOf, readDims, show, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import { type Integers, oneOf, readDims, show, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own, Span } from "../runtime/span.js";
 import { leaveUnproxied } from "../runtime/unproxied.js";
 
-/**
- * Anything with flat data and sizes: plain objects, the engine's own tensors, and the tensors of onnxruntime and transformers.js on
- * the CPU. `type` is needed only for float16 that comes as a Uint16Array.
- */
-export interface DataTensor {
-  readonly data: Float32Array | Uint16Array | Uint8Array;
-  readonly dims: readonly number[];
-  readonly type?: string;
+/** A Float16Array, where the host has it: not every TypeScript that the package supports knows it. */
+interface Float16Numbers {
+  readonly [Symbol.toStringTag]: "Float16Array";
+  readonly [index: number]: number;
+  readonly length: number;
 }
 
-/** A tensor of tfjs or jax-js: `dataSync` returns its data at once, an array as in DataTensor. */
+/** Arrays of numbers that say what they hold. */
+type Numbers = Float32Array | Float64Array | Float16Numbers | readonly number[];
+
+/** Numbers and their sizes: plain objects, and the engine's own tensors. The data are flat. */
+export interface DataTensor {
+  readonly data: Numbers;
+  readonly dims: Integers;
+  readonly type?: string | undefined;
+}
+
+/** The same, or the bits of float16 or bfloat16, with `type` "float16" or "bfloat16". */
+export interface TypedTensor {
+  readonly data: Numbers | Uint16Array;
+  readonly dims: Integers;
+  readonly type: string;
+}
+
+/** A tensor of onnxruntime or transformers.js, on the CPU: what its data are is known only when it is read. */
+export interface RuntimeTensor {
+  readonly data: object;
+  readonly dims: Integers;
+  readonly type: string;
+  readonly location: string;
+}
+
+/** A tensor of tfjs or jax-js: `dataSync` returns its data at once, an array as in DataTensor or MaskTensor. */
 export interface SyncTensor {
-  readonly shape: readonly number[];
+  readonly shape: Integers;
   dataSync(): object;
 }
 
-/** A tensor that operations accept. `Float16Array` data are accepted too, where the host has them. */
-export type TensorLike =
-  DataTensor | SyncTensor | { readonly data: object; readonly dims: readonly number[]; readonly type?: string };
+/** A tensor of numbers that operations accept. */
+export type TensorLike = DataTensor | TypedTensor | RuntimeTensor | SyncTensor;
 
-/** The caller's place for a result: float32 data of the exact length, or a tensor in the engine's memory. */
+/** A boolean mask: integers or booleans, other than 0 where a query may attend. */
+export interface MaskTensor {
+  readonly data:
+    | Uint8Array
+    | Uint8ClampedArray
+    | Int8Array
+    | Uint16Array
+    | Int16Array
+    | Uint32Array
+    | Int32Array
+    | BigUint64Array
+    | BigInt64Array
+    | readonly (boolean | number | bigint)[];
+  readonly dims: Integers;
+  readonly type?: string | undefined;
+}
+
+/** A mask that operations accept. */
+export type MaskLike = MaskTensor | RuntimeTensor | SyncTensor;
+
+/** Numbers in float32 and their sizes. */
 export interface Float32Tensor {
   readonly data: Float32Array;
   readonly dims: readonly number[];
 }
 
+/**
+ * The caller's place for a result: data of the exact length, or a tensor in the engine's memory. float16, in a Float16Array or with
+ * `type` "float16" in a Uint16Array, receives the result rounded.
+ */
+export type PlaceTensor =
+  | { readonly data: Float32Array | Float16Numbers; readonly dims: Integers; readonly type?: string | undefined }
+  | { readonly data: Float32Array | Float16Numbers | Uint16Array; readonly dims: Integers; readonly type: string };
+
+/**
+ * An array that lies in an ArrayBuffer, and not in memory that threads share: `Float32Array<ArrayBuffer>` for a TypeScript that
+ * tells the two apart, from 5.7 on.
+ */
+export type OwnFloat32Array = ReturnType<Float32ArrayConstructor["of"]>;
+/** The same for bytes. */
+export type OwnUint8Array = ReturnType<Uint8ArrayConstructor["of"]>;
+
 /** The result of an operation that was not given `out`: ordinary arrays that belong to the caller. */
 export interface ResultTensor extends Float32Tensor {
   readonly type: "float32";
+  readonly data: OwnFloat32Array;
   readonly dims: number[];
 }
 
@@ -41,6 +99,11 @@ export interface ResultTensor extends Float32Tensor {
 export interface ElementArrays {
   float32: Float32Array;
   uint8: Uint8Array;
+}
+/** Copies of them. */
+export interface OwnArrays {
+  float32: OwnFloat32Array;
+  uint8: OwnUint8Array;
 }
 /** Element types of tensors in the engine's memory. */
 export type ElementType = keyof ElementArrays;
@@ -120,7 +183,7 @@ export class EngineTensor<T extends ElementType = ElementType> {
    * @throws {RangeError} sizes with another product
    * @throws {Error} after `dispose`
    */
-  reshape(dims: readonly number[]): EngineTensor<T> {
+  reshape(dims: Integers): EngineTensor<T> {
     this.assertUsable("reshape");
     const sizes = readDims("reshape", "", "dims", dims);
     if (countOf(sizes) !== countOf(this.dims)) {
@@ -176,7 +239,7 @@ export class EngineTensor<T extends ElementType = ElementType> {
  * A new tensor of zeros in the engine's memory.
  * @internal
  */
-export function createTensor<T extends ElementType>(runtime: Runtime, dims: readonly number[], type: T): EngineTensor<T> {
+export function createTensor<T extends ElementType>(runtime: Runtime, dims: Integers, type: T): EngineTensor<T> {
   runtime.assertReady("tensor");
   const sizes = readDims("tensor", "", "dims", dims);
   oneOf<ElementType>("tensor", "type", type, ["float32", "uint8"]);

@@ -1,7 +1,7 @@
 /** Checks after a call has been read: no result overlaps an operand, and no getter has changed an operand read before it. */
 import { typedArrayBuffer, typedArrayLength, typedArrayOffset, wrongValue } from "../check.js";
 import type { CallContext } from "./callContext.js";
-import { bytesOf, haveSameSizes, type Operand } from "./operand.js";
+import { bytesOf, haveSameSizes, type Operand, outsideBytesOf } from "./operand.js";
 
 /**
  * Throws if one of the caller's getters disposed of an operand that had been read already, or detached its array.
@@ -57,6 +57,7 @@ function refuseSharedPlace(operation: string, place: Operand, other: Operand): v
 function overlap(a: Operand, b: Operand): boolean {
   if ((a.data && typedArrayBuffer(a.data)) !== (b.data && typedArrayBuffer(b.data))) return false;
   const startOf = ({ data, ptr }: Operand): number => (data ? typedArrayOffset(data) : ptr);
+  const sizeOf = a.data ? outsideBytesOf : bytesOf;
   const [aStart, bStart] = [startOf(a), startOf(b)];
-  return aStart < bStart + bytesOf(b) && bStart < aStart + bytesOf(a);
+  return aStart < bStart + sizeOf(b) && bStart < aStart + sizeOf(a);
 }

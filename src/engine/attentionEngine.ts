@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The engine: one kernel module over one memory, and every operation in one list. */
+import type { Integers } from "../check.js";
 import type { AttentionOptions } from "../attention/options.js";
 import type { KVCacheOptions } from "../cache/cacheConfig.js";
 import { KVCache } from "../cache/kvCache.js";
@@ -15,7 +16,7 @@ import {
   createTensor,
   type ElementType,
   type EngineTensor,
-  type Float32Tensor,
+  type PlaceTensor,
   type ResultTensor,
   type TensorLike,
 } from "../call/tensor.js";
@@ -137,9 +138,9 @@ export class AttentionEngine {
    * @throws {RangeError} a negative or fractional size, or not enough memory
    * @throws {Error} after `dispose`
    */
-  tensor(dims: readonly number[], type?: "float32"): EngineTensor<"float32">;
-  tensor(dims: readonly number[], type: "uint8"): EngineTensor<"uint8">;
-  tensor(dims: readonly number[], type: ElementType = "float32"): EngineTensor {
+  tensor(dims: Integers, type?: "float32"): EngineTensor<"float32">;
+  tensor(dims: Integers, type: "uint8"): EngineTensor<"uint8">;
+  tensor(dims: Integers, type: ElementType = "float32"): EngineTensor {
     return createTensor(this.runtime, dims, type);
   }
 
@@ -170,7 +171,7 @@ export class AttentionEngine {
    * console.log(out.dims); // [1, 128, 8, 64]
    * engine.dispose();
    */
-  scaledDotProductAttention<Out extends Float32Tensor = ResultTensor>(
+  scaledDotProductAttention<Out extends PlaceTensor = ResultTensor>(
     q: TensorLike,
     k: TensorLike,
     v: TensorLike,
@@ -194,7 +195,7 @@ export class AttentionEngine {
    * console.log(threads, scratchBytes < 2 ** 20); // 1 true
    * engine.dispose();
    */
-  plan(q: TensorLike, k: TensorLike, v: TensorLike, options?: AttentionOptions): AttentionPlan {
+  plan(q: TensorLike, k: TensorLike, v: TensorLike, options?: AttentionOptions<PlaceTensor>): AttentionPlan {
     return planAttention(this.runtime, q, k, v, options);
   }
 
@@ -227,7 +228,7 @@ export class AttentionEngine {
    * console.log(engine.mergeAttention(parts).data[0].toFixed(3)); // 3.000
    * engine.dispose();
    */
-  mergeAttention<Out extends Float32Tensor = ResultTensor>(parts: readonly AttentionPart[], options?: MergeOptions<Out>): Out {
+  mergeAttention<Out extends PlaceTensor = ResultTensor>(parts: readonly AttentionPart[], options?: MergeOptions<Out>): Out {
     return mergeAttention(this.runtime, parts, options);
   }
 

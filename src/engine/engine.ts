@@ -14,7 +14,7 @@ import { matmul, type MatmulOptions } from "../product/matmul.js";
 import { layerNorm, type LayerNormOptions, rmsNorm, type RmsNormOptions } from "../rows/normalize.js";
 import { rotary, type RotaryOptions, rotaryTables, type RotaryTablesOptions } from "../rows/rotary.js";
 import { softmax, type SoftmaxOptions } from "../rows/softmax.js";
-import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
+import type { PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 
 // What its methods take, for the callers' own types.
 export type {
@@ -63,7 +63,7 @@ export class Engine extends AttentionEngine {
    * console.log([...engine.matmul(a, b).data]); // [ 19, 22, 43, 50 ]
    * engine.dispose();
    */
-  matmul<Out extends Float32Tensor = ResultTensor>(a: TensorLike, b: TensorLike | PackedMatrix, options?: MatmulOptions<Out>): Out {
+  matmul<Out extends PlaceTensor = ResultTensor>(a: TensorLike, b: TensorLike | PackedMatrix, options?: MatmulOptions<Out>): Out {
     return matmul(this.runtime, a, b, options);
   }
 
@@ -113,7 +113,7 @@ export class Engine extends AttentionEngine {
    * console.log([...engine.activate(x, "relu", { gate }).data]); // [ 0, 0, 20 ]
    * engine.dispose();
    */
-  activate<Out extends Float32Tensor = ResultTensor>(x: TensorLike, kind: Activation, options?: ActivateOptions<Out>): Out {
+  activate<Out extends PlaceTensor = ResultTensor>(x: TensorLike, kind: Activation, options?: ActivateOptions<Out>): Out {
     return activate(this.runtime, x, kind, options);
   }
 
@@ -141,7 +141,7 @@ export class Engine extends AttentionEngine {
    * console.log([...engine.add(x, bias).data]); // [ 11, 22, 13, 24 ]
    * engine.dispose();
    */
-  add<Out extends Float32Tensor = ResultTensor>(a: TensorLike, b: TensorLike, options?: AddOptions<Out>): Out {
+  add<Out extends PlaceTensor = ResultTensor>(a: TensorLike, b: TensorLike, options?: AddOptions<Out>): Out {
     return add(this.runtime, a, b, options);
   }
 
@@ -194,7 +194,7 @@ export class Engine extends AttentionEngine {
    * console.log([...engine.softmax(x, { mask }).data]); // [ 0.5, 0, 0.5, 0.5, 0, 0.5 ]
    * engine.dispose();
    */
-  softmax<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options?: SoftmaxOptions<Out>): Out {
+  softmax<Out extends PlaceTensor = ResultTensor>(x: TensorLike, options?: SoftmaxOptions<Out>): Out {
     return softmax(this.runtime, x, options);
   }
 
@@ -219,7 +219,7 @@ export class Engine extends AttentionEngine {
    * console.log([...engine.layerNorm(x, { eps: 0.25 }).data].map((y) => y.toFixed(2))); // [ '-0.89', '0.89', '0.00', '0.00' ]
    * engine.dispose();
    */
-  layerNorm<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options?: LayerNormOptions<Out>): Out {
+  layerNorm<Out extends PlaceTensor = ResultTensor>(x: TensorLike, options?: LayerNormOptions<Out>): Out {
     return layerNorm(this.runtime, x, options);
   }
 
@@ -240,7 +240,7 @@ export class Engine extends AttentionEngine {
    * console.log([...engine.rmsNorm(x).data].map((y) => y.toFixed(2))); // [ '0.85', '1.13', '0.85', '1.13' ]
    * engine.dispose();
    */
-  rmsNorm<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options?: RmsNormOptions<Out>): Out {
+  rmsNorm<Out extends PlaceTensor = ResultTensor>(x: TensorLike, options?: RmsNormOptions<Out>): Out {
     return rmsNorm(this.runtime, x, options);
   }
 
@@ -264,7 +264,7 @@ export class Engine extends AttentionEngine {
    * console.log([...engine.rotary(x).data].map((y) => y.toFixed(2))); // [ '1.00', '0.00', '0.54', '0.84' ]
    * engine.dispose();
    */
-  rotary<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options?: RotaryOptions<Out>): Out {
+  rotary<Out extends PlaceTensor = ResultTensor>(x: TensorLike, options?: RotaryOptions<Out>): Out {
     return rotary(this.runtime, x, options);
   }
 
@@ -318,7 +318,7 @@ export class Engine extends AttentionEngine {
    * console.log(out.dims); // [1, 2048, 8, 64]
    * engine.dispose();
    */
-  linearAttention<Out extends Float32Tensor = ResultTensor>(
+  linearAttention<Out extends PlaceTensor = ResultTensor>(
     q: TensorLike,
     k: TensorLike,
     v: TensorLike,

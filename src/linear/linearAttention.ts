@@ -9,7 +9,7 @@ import { wholeLines } from "../runtime/arena.js";
 import { STRIP_ROWS } from "../runtime/builds.js";
 import { PANEL } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
-import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
+import type { PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import {
   LINEAR_OPTIONS,
   type LinearCall,
@@ -41,7 +41,7 @@ export interface PlacedStates {
  * See `Engine.linearAttention`, for calls without a state.
  * @internal
  */
-export function linearAttention<Out extends Float32Tensor = ResultTensor>(
+export function linearAttention<Out extends PlaceTensor = ResultTensor>(
   runtime: Runtime,
   q: TensorLike,
   k: TensorLike,
@@ -57,7 +57,7 @@ export function linearAttention<Out extends Float32Tensor = ResultTensor>(
  * Computes a call that has been read, on states or without, and returns its output.
  * @internal
  */
-export function attendLinear(linear: LinearCall, states: PlacedStates | undefined): Float32Tensor {
+export function attendLinear(linear: LinearCall, states: PlacedStates | undefined): PlaceTensor {
   const { call, shape, returned } = linear;
   const out = call.result(linear.out, shape.outDims);
   if (shape.batchSize > 0 && shape.seqLen > 0) run(linear, out, states);

@@ -9,7 +9,7 @@ import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own, Span } from "../runtime/span.js";
 import { leaveUnproxied } from "../runtime/unproxied.js";
-import { type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
+import { type Float32Tensor, type PlaceTensor, type OwnUint8Array, type ResultTensor, type TensorLike } from "../call/tensor.js";
 import {
   CREATE_LINEAR_ATTENTION_STATE,
   type LinearAttentionStateOptions,
@@ -19,7 +19,7 @@ import {
 import { type LinearSequence, readLinearImage, writeLinearImage } from "./stateImage.js";
 
 /** Options of linear attention. */
-export interface LinearOptions<Out extends Float32Tensor = Float32Tensor> extends StatelessOptions<Out> {
+export interface LinearOptions<Out extends PlaceTensor = Float32Tensor> extends StatelessOptions<Out> {
   /** Holds the earlier keys and takes in those of this call; it also determines the kind of linear attention. */
   state?: LinearAttentionState | undefined;
 }
@@ -155,12 +155,7 @@ export class LinearAttentionState {
    * console.log([...state.step(column(1), column(1), column(1), { decay }).data]); // [5]
    * engine.dispose();
    */
-  step<Out extends Float32Tensor = ResultTensor>(
-    q: TensorLike,
-    k: TensorLike,
-    v: TensorLike,
-    options: LinearInputs<Out> = {},
-  ): Out {
+  step<Out extends PlaceTensor = ResultTensor>(q: TensorLike, k: TensorLike, v: TensorLike, options: LinearInputs<Out> = {}): Out {
     const operation = STEP.name;
     this.#assertReady(operation);
     knownOptions(STEP, options);
@@ -171,7 +166,7 @@ export class LinearAttentionState {
    * A call of `linearAttention` with the option `state`.
    * @internal
    */
-  static attend<Out extends Float32Tensor>(
+  static attend<Out extends PlaceTensor>(
     runtime: Runtime,
     q: TensorLike,
     k: TensorLike,
@@ -194,7 +189,7 @@ export class LinearAttentionState {
     return state.#attend(operation, q, k, v, options);
   }
 
-  #attend<Out extends Float32Tensor>(
+  #attend<Out extends PlaceTensor>(
     operation: string,
     q: TensorLike,
     k: TensorLike,
@@ -273,7 +268,7 @@ export class LinearAttentionState {
    * The content as bytes, which any build can read.
    * @throws {Error} after `dispose`
    */
-  serialize(): Uint8Array {
+  serialize(): OwnUint8Array {
     this.#assertReady("LinearAttentionState.serialize");
     const { ptr } = this.#span;
     const { all } = stateBytes(this.#runtime, this.#config);

@@ -3,13 +3,13 @@ import { onScratch } from "../call/scratch.js";
 import { assertUnchanged } from "../call/unchanged.js";
 import type { Call } from "../call/call.js";
 import { type Layout, LAYOUTS, type Strides, sizesOf, stridesOf } from "../call/layout.js";
-import { oneOf, show, wrongValue, integersOf, isAbsent, optional } from "../check.js";
+import { oneOf, show, wrongValue, type Integers, integersOf, isAbsent, optional } from "../check.js";
 import { type Operand } from "../call/operand.js";
-import type { Float32Tensor, TensorLike } from "../call/tensor.js";
+import type { Float32Tensor, PlaceTensor, MaskLike, TensorLike } from "../call/tensor.js";
 import { checkGates, type FeatureFunction, type LinearConfig, type LinearKind } from "./linearConfig.js";
 
 /** The inputs of linear attention besides q, k and v, for calls with a state too. */
-export interface LinearInputs<Out extends Float32Tensor = Float32Tensor> {
+export interface LinearInputs<Out extends PlaceTensor = Float32Tensor> {
   /** Order of axes: "bshd" = [batch, seq, heads, headDim], "bhsd" = [batch, heads, seq, headDim]. Default "bshd". */
   layout?: Layout | undefined;
   /**
@@ -21,15 +21,15 @@ export interface LinearInputs<Out extends Float32Tensor = Float32Tensor> {
   /** For delta rules: how far the state's value for a key moves towards v, as a share: [batch, seq, numKvHeads] in the layout. */
   beta?: TensorLike | undefined;
   /** Number of keys in each sequence [batch]; those beyond are ignored. Default all. */
-  keyLengths?: ArrayLike<number> | undefined;
-  /** Bytes [batch, kvLen] or [kvLen]: keys at 0 are ignored. If the rule is gated, their decays still apply to the state. */
-  mask?: TensorLike | undefined;
+  keyLengths?: Integers | undefined;
+  /** Integers or booleans [batch, kvLen] or [kvLen]: keys at 0 are ignored. If the rule is gated, their decays still apply to the state. */
+  mask?: MaskLike | undefined;
   /** Receives the output, and is returned: [batch, seq, heads, valueDim] in the layout of q. */
   out?: Out | undefined;
 }
 
 /** Options of linear attention without a state. */
-export interface StatelessOptions<Out extends Float32Tensor = Float32Tensor> extends LinearKind, LinearInputs<Out> {
+export interface StatelessOptions<Out extends PlaceTensor = Float32Tensor> extends LinearKind, LinearInputs<Out> {
   /** Whether row i sees only the keys up to i; then kvLen = seqLen. Default false, with `rule` true. */
   causal?: boolean | undefined;
 }
@@ -86,7 +86,7 @@ export interface LinearCall {
   readonly keyLengths: readonly number[];
   readonly out: Operand | undefined;
   /** What the caller gave as `out`. */
-  readonly returned: Float32Tensor | undefined;
+  readonly returned: PlaceTensor | undefined;
 }
 
 /**
@@ -98,7 +98,7 @@ export interface LinearCall {
 export function readLinearCall(
   call: Call,
   tensors: { q: TensorLike; k: TensorLike; v: TensorLike },
-  options: LinearInputs,
+  options: LinearInputs<PlaceTensor>,
   config: LinearConfig,
   state: StateSizes | undefined,
 ): LinearCall {
@@ -110,7 +110,7 @@ export function readLinearCall(
     decay: optional(decay, (value) => call.numbers("decay", value)),
     beta: optional(beta, (value) => call.numbers("beta", value)),
   };
-  const keyMask = optional(mask, (value) => call.mask("mask", value, "1 where a key counts"));
+  const keyMask = optional(mask, (value) => call.mask("mask", value, "other than 0 where a key counts"));
   const { q, k, v } = config.mapFunction ? { ...mapped(call, config.mapFunction, raw), v: raw.v } : raw;
   const sizes = linearShape(call.operation, { q, k, v }, layout, config, state);
   const { batchSize, kvLen, outDims } = sizes;

@@ -1,13 +1,13 @@
 /** The kind of linear attention of a call or a state: its options, read once and checked together. */
 import { describe, float32, integer, oneOf, wrongKind } from "../check.js";
 import { BLOCK, FEATURE_MAPS } from "../runtime/abi.generated.js";
-import type { TensorLike } from "../call/tensor.js";
+import type { OwnFloat32Array, TensorLike } from "../call/tensor.js";
 
 /** The feature maps of the kernels. */
 type NamedMap = (typeof FEATURE_MAPS)[number];
 
 /** A function of one tensor: receives numbers and sizes, and returns a tensor of the same sizes except for the last. */
-export type FeatureFunction = (x: { data: Float32Array; dims: readonly number[] }) => TensorLike;
+export type FeatureFunction = (x: { data: OwnFloat32Array; dims: readonly number[] }) => TensorLike;
 
 /** The feature map φ: φ(q)·φ(k) takes the place of exp(q·k). */
 export type FeatureMap = NamedMap | FeatureFunction;

@@ -7,6 +7,7 @@
  *     length as two words, keys in the open chunk           for each sequence
  *     the state as the kernels keep it                      for each sequence and head
  */
+import type { OwnUint8Array } from "../call/tensor.js";
 import { FEATURE_MAPS } from "../runtime/abi.generated.js";
 import { describe, typedArrayName, plainView, wrongKind, wrongValue } from "../check.js";
 import { type FeatureFunction, RULES } from "./linearConfig.js";
@@ -35,7 +36,7 @@ export function writeLinearImage(
   { kind, sizes }: LinearStateConfig,
   sequences: readonly LinearSequence[],
   states: Uint8Array,
-): Uint8Array {
+): OwnUint8Array {
   const words = [
     ...[MAGIC, VERSION, sizes.batchSize, sizes.numKvHeads, sizes.numKeyHeads, sizes.headDim, sizes.featureDim, sizes.valueDim],
     ...[sizes.decayDim, kind.mapFunction ? FUNCTION : kind.map, kind.rule ? RULES.indexOf(kind.rule) + 1 : 0],

@@ -6,7 +6,7 @@ import { type Operand, scratchTensor } from "../call/operand.js";
 import { type AttentionCall, attentionOn } from "../attention/attentionCall.js";
 import type { RotaryAngleRows } from "../rows/rotaryCall.js";
 import type { AttentionShape } from "../attention/shape.js";
-import type { Float32Tensor, TensorLike } from "../call/tensor.js";
+import type { PlaceTensor, TensorLike } from "../call/tensor.js";
 import { keyPositions, angleRowsOf, queryPositions } from "./rotary.js";
 import { readRows, readSource, type RowSizes, type SourceRows } from "./layerRows.js";
 import { type MultiHeadConfig, readHeadGates } from "./config.js";
@@ -37,7 +37,7 @@ export interface MultiHeadCall {
   readonly outDims: readonly number[];
   readonly accumulate: boolean;
   readonly averageWeights: Operand | undefined;
-  readonly returned: Float32Tensor | undefined;
+  readonly returned: PlaceTensor | undefined;
 }
 
 /**
@@ -51,7 +51,7 @@ export function readMultiHeadCall(
   config: MultiHeadConfig,
   extraKeys: number,
   x: TensorLike,
-  options: MultiHeadForwardOptions,
+  options: MultiHeadForwardOptions<PlaceTensor>,
 ): MultiHeadCall {
   const given: Given = Object.fromEntries(FORWARD.options.map((name) => [name, options[name as keyof Given]]));
   assertTogether(call.operation, config, extraKeys, given);

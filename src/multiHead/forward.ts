@@ -10,7 +10,7 @@ import type { RotaryAngleRows } from "../rows/rotaryCall.js";
 import { attendTo } from "../attention/scaledDotProductAttention.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
-import type { EngineTensor, Float32Tensor } from "../call/tensor.js";
+import type { EngineTensor, PlaceTensor } from "../call/tensor.js";
 import { averageOverHeads, gateHeads } from "./heads.js";
 import { anglesAt, rotateInPlace } from "./rotary.js";
 import { type SourceRows } from "./layerRows.js";
@@ -64,7 +64,7 @@ export function onLayerScratch(call: Call, operands: readonly Operand[], tensors
 }
 
 /** Computes a call that has been read. On failure its cache is unchanged. */
-export function forward(parts: MultiHeadParts, layerCall: MultiHeadCall): Float32Tensor {
+export function forward(parts: MultiHeadParts, layerCall: MultiHeadCall): PlaceTensor {
   const { call, added, returned, x } = layerCall;
   const out = layerCall.out ?? newResult(call, layerCall.outDims);
   const staged = added?.cache.stage(call, added.counts);

@@ -2,13 +2,13 @@
 import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions } from "../attention/options.js";
 import type { KVCache } from "../cache/kvCache.js";
 import type { Operation } from "../call/operation.js";
-import type { Float32Tensor, TensorLike } from "../call/tensor.js";
+import type { Float32Tensor, PlaceTensor, TensorLike } from "../call/tensor.js";
 
 /**
  * Options of a layer's `forward`: those of attention, and the sources of keys and values. kvLen includes the keys that the
  * parameters biasK and biasV and `addZeroAttention` add after the others; mask, keyMask and bias apply only to the others.
  */
-export interface MultiHeadForwardOptions<Out extends Float32Tensor = Float32Tensor> extends Omit<
+export interface MultiHeadForwardOptions<Out extends PlaceTensor = Float32Tensor> extends Omit<
   AttentionOptions<Out>,
   "layout" | "out"
 > {
@@ -30,7 +30,7 @@ export interface MultiHeadForwardOptions<Out extends Float32Tensor = Float32Tens
   /** Whether the output is added to what `out` holds, as a residual connection does. Default false. */
   accumulate?: boolean | undefined;
   /** Receives the mean of the weights over the heads: [batch, seqLen, kvLen]. */
-  averageWeights?: Float32Tensor | undefined;
+  averageWeights?: PlaceTensor | undefined;
 }
 
 export const FORWARD: Operation = {

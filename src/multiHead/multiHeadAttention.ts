@@ -2,12 +2,12 @@
 /** Multi-head attention with its projections, whose parameters are packed once. Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2. */
 import { Call } from "../call/call.js";
 import { FORWARD, type MultiHeadForwardOptions } from "./forwardOptions.js";
-import { knownOptions, wrongMoment, wrongValue, integersOf, isAbsent } from "../check.js";
+import { knownOptions, wrongMoment, wrongValue, type Integers, integersOf, isAbsent } from "../check.js";
 import { scratchTensor } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { leaveUnproxied } from "../runtime/unproxied.js";
-import type { EngineTensor, Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
+import type { EngineTensor, PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import type { KVCacheOptions } from "../cache/cacheConfig.js";
 import { noteExtraKeys } from "./storedKeys.js";
 import { KVCache } from "../cache/kvCache.js";
@@ -37,7 +37,7 @@ export interface ProjectKeysOptions {
   /** Rows that values are made of [batch, kvLen, vDim]. Default `key`. */
   value?: TensorLike | undefined;
   /** Keys that count in each sequence [batch]; those beyond are left out. Default kvLen. */
-  keyLengths?: ArrayLike<number> | undefined;
+  keyLengths?: Integers | undefined;
   /** Type of the stored keys and values, as in `createKVCache`. Default "float32". */
   dtype?: KVCacheOptions["dtype"];
 }
@@ -149,7 +149,7 @@ export class MultiHeadAttention {
    * console.log(layer.forward(x, { causal: true }).data.slice(0, 2)); // Float32Array(2) [ 7, 7 ]
    * engine.dispose();
    */
-  forward<Out extends Float32Tensor = ResultTensor>(x: TensorLike, options: MultiHeadForwardOptions<Out> = {}): Out {
+  forward<Out extends PlaceTensor = ResultTensor>(x: TensorLike, options: MultiHeadForwardOptions<Out> = {}): Out {
     const operation = FORWARD.name;
     this.#assertReady(operation);
     const { runtime, config } = this.#parts;
@@ -268,7 +268,7 @@ export class MultiHeadAttention {
    * console.log(smaller.config.numHeads, smaller.config.headDim); // 2 2
    * engine.dispose();
    */
-  pruneHeads(heads: ArrayLike<number>): MultiHeadAttention {
+  pruneHeads(heads: Integers): MultiHeadAttention {
     const operation = "MultiHeadAttention.pruneHeads";
     this.#assertReady(operation);
     const { runtime, config } = this.#parts;

@@ -8,11 +8,11 @@ import { PackedMatrix } from "./packedMatrix.js";
 import { expectDims, handBack, type Operand } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
+import { countOf, type Float32Tensor, type PlaceTensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
 import { multiply } from "./multiply.js";
 
 /** Options of `matmul`. */
-export interface MatmulOptions<Out extends Float32Tensor = Float32Tensor> {
+export interface MatmulOptions<Out extends PlaceTensor = Float32Tensor> {
   /** Whether a lies as [..., depth, rows]. Default false. */
   transposeA?: boolean | undefined;
   /** Whether b lies as [..., columns, depth]. Default false. */
@@ -39,7 +39,7 @@ const OPERATION = MATMUL.name;
  * See `Engine.matmul`.
  * @internal
  */
-export function matmul<Out extends Float32Tensor = ResultTensor>(
+export function matmul<Out extends PlaceTensor = ResultTensor>(
   runtime: Runtime,
   a: TensorLike,
   b: TensorLike | PackedMatrix,

@@ -7,10 +7,10 @@ import { oneOf, optional } from "../check.js";
 import { expectDims, handBack } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
-import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
+import type { Float32Tensor, PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 
 /** Options of `activate`. */
-export interface ActivateOptions<Out extends Float32Tensor = Float32Tensor> {
+export interface ActivateOptions<Out extends PlaceTensor = Float32Tensor> {
   /** Multiplies the result element by element, as in SwiGLU and GEGLU; has the sizes of x. Default none. */
   gate?: TensorLike | undefined;
   /** Receives the result, and is returned; may be the tensor x. */
@@ -25,7 +25,7 @@ const WORK = 12;
  * See `Engine.activate`.
  * @internal
  */
-export function activate<Out extends Float32Tensor = ResultTensor>(
+export function activate<Out extends PlaceTensor = ResultTensor>(
   runtime: Runtime,
   x: TensorLike,
   kind: Activation,

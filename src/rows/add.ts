@@ -6,10 +6,10 @@ import { optional, show, wrongValue } from "../check.js";
 import { handBack } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
-import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
+import type { Float32Tensor, PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 
 /** Options of `add`. */
-export interface AddOptions<Out extends Float32Tensor = Float32Tensor> {
+export interface AddOptions<Out extends PlaceTensor = Float32Tensor> {
   /** Receives the result, and is returned; may be the tensor a or b. */
   out?: Out | undefined;
 }
@@ -22,7 +22,7 @@ const WORK = 8;
  * See `Engine.add`.
  * @internal
  */
-export function add<Out extends Float32Tensor = ResultTensor>(
+export function add<Out extends PlaceTensor = ResultTensor>(
   runtime: Runtime,
   a: TensorLike,
   b: TensorLike,

@@ -4,12 +4,12 @@ import { Call } from "../call/call.js";
 import { float32, wrongValue, optional } from "../check.js";
 import { expectDims, handBack, type Operand } from "../call/operand.js";
 import type { Runtime } from "../runtime/runtime.js";
-import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
+import type { Float32Tensor, PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import type { Operation } from "../call/operation.js";
 import { launch } from "../call/launch.js";
 
 /** Options of `rmsNorm`. */
-export interface RmsNormOptions<Out extends Float32Tensor = Float32Tensor> {
+export interface RmsNormOptions<Out extends PlaceTensor = Float32Tensor> {
   /** Multiplies each normalized row [length]. Default 1. */
   weight?: TensorLike | undefined;
   /** Added to the mean square to avoid a division by zero in rows of zeros. Default 1e-6, for `layerNorm` 1e-5. */
@@ -19,7 +19,7 @@ export interface RmsNormOptions<Out extends Float32Tensor = Float32Tensor> {
 }
 
 /** Options of `layerNorm`. */
-export interface LayerNormOptions<Out extends Float32Tensor = Float32Tensor> extends RmsNormOptions<Out> {
+export interface LayerNormOptions<Out extends PlaceTensor = Float32Tensor> extends RmsNormOptions<Out> {
   /** Added to each normalized row [length]. Default 0. */
   bias?: TensorLike | undefined;
 }
@@ -33,7 +33,7 @@ const WORK = 8;
  * See `Engine.layerNorm`.
  * @internal
  */
-export function layerNorm<Out extends Float32Tensor = ResultTensor>(
+export function layerNorm<Out extends PlaceTensor = ResultTensor>(
   runtime: Runtime,
   x: TensorLike,
   options: LayerNormOptions<Out> = {},
@@ -45,7 +45,7 @@ export function layerNorm<Out extends Float32Tensor = ResultTensor>(
  * See `Engine.rmsNorm`.
  * @internal
  */
-export function rmsNorm<Out extends Float32Tensor = ResultTensor>(
+export function rmsNorm<Out extends PlaceTensor = ResultTensor>(
   runtime: Runtime,
   x: TensorLike,
   options: RmsNormOptions<Out> = {},
@@ -53,7 +53,7 @@ export function rmsNorm<Out extends Float32Tensor = ResultTensor>(
   return normalize(runtime, RMS_NORM, x, options, 1e-6);
 }
 
-function normalize<Out extends Float32Tensor>(
+function normalize<Out extends PlaceTensor>(
   runtime: Runtime,
   descriptor: Operation,
   x: TensorLike,

@@ -6,7 +6,7 @@ import { handBack } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
-import type { Float32Tensor, ResultTensor, TensorLike } from "../call/tensor.js";
+import type { Float32Tensor, PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import {
   computeTables,
   evenDim,
@@ -20,7 +20,7 @@ import {
 } from "./rotaryCall.js";
 
 /** Options of `rotary`. */
-export interface RotaryOptions<Out extends Float32Tensor = Float32Tensor> extends RotaryConfig, RotaryPositions {
+export interface RotaryOptions<Out extends PlaceTensor = Float32Tensor> extends RotaryConfig, RotaryPositions {
   /** Order of axes: "bshd" = [batch, seq, heads, headDim], "bhsd" = [batch, heads, seq, headDim]. Default "bshd". */
   layout?: Layout | undefined;
   /** Receives the result, and is returned; may be the tensor x. */
@@ -48,7 +48,7 @@ export const ROTARY_TABLES: Operation = { name: "rotaryTables", options: ["lengt
  * See `Engine.rotary`.
  * @internal
  */
-export function rotary<Out extends Float32Tensor = ResultTensor>(
+export function rotary<Out extends PlaceTensor = ResultTensor>(
   runtime: Runtime,
   x: TensorLike,
   options: RotaryOptions<Out> = {},

@@ -10,7 +10,9 @@ import {
   wrongKind,
   wrongValue,
   optional,
+  type Integers,
   integersOf,
+  isNumeric,
   isAbsent,
   MAX_POSITION,
   isObject,
@@ -43,9 +45,9 @@ export interface RotaryConfig {
 /** The positions of the rows, and the direction of rotation. */
 export interface RotaryPositions {
   /** Position of row 0, for all sequences or for each [batch]. Default 0. */
-  offset?: number | ArrayLike<number> | undefined;
+  offset?: number | bigint | Integers | undefined;
   /** Position of each row [seqLen], or of each row of each sequence [batch · seqLen], instead of `offset`. */
-  positions?: ArrayLike<number> | undefined;
+  positions?: Integers | undefined;
   /** Whether rows are rotated back. Default false. */
   inverse?: boolean | undefined;
 }
@@ -163,7 +165,8 @@ export function readAngleRows(
   const isEmpty = tokens * numHeads === 0; // then no row needs a position, however large seqLen is
   let rowPositions: ArrayLike<number>; // one sequence for all, or each sequence
   if (!isAbsent(positions)) {
-    if (offset !== 0) throw wrongKind(operation, '"offset" cannot be combined with "positions", which give every position');
+    if (offset !== 0 && offset !== 0n)
+      throw wrongKind(operation, '"offset" cannot be combined with "positions", which give every position');
     const length = isObject(positions) ? positions.length : undefined;
     const isShared = length === seqLen;
     if (length !== undefined && !isShared && length !== tokens) {
@@ -176,10 +179,9 @@ export function readAngleRows(
     rowPositions = integersOf(operation, "positions", positions, length, 0, last);
   } else {
     const most = Math.max(0, last - Math.max(0, seqLen - 1));
-    const offsets =
-      typeof offset === "number"
-        ? [integer(operation, "offset", offset, 0, most)]
-        : integersOf(operation, "offset", offset, batchSize, 0, most);
+    const offsets = isNumeric(offset)
+      ? [integer(operation, "offset", offset, 0, most)]
+      : integersOf(operation, "offset", offset, batchSize, 0, most);
     if (seqLen > last + 1) throw wrongValue(operation, `"tables" hold ${last + 1} positions, expected at least seqLen = ${seqLen}`);
     rowPositions = isEmpty ? [] : consecutive(offsets, seqLen);
   }

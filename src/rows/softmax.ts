@@ -5,12 +5,19 @@ import { stridesUnder } from "../call/broadcast.js";
 import { float32, integer, oneOf, show, wrongValue, optional } from "../check.js";
 import { handBack, type Operand } from "../call/operand.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { countOf, type Float32Tensor, type ResultTensor, type TensorLike } from "../call/tensor.js";
+import {
+  countOf,
+  type Float32Tensor,
+  type PlaceTensor,
+  type MaskLike,
+  type ResultTensor,
+  type TensorLike,
+} from "../call/tensor.js";
 import type { Operation } from "../call/operation.js";
 import type { ShortMask } from "../attention/options.js";
 
 /** Options of `softmax`. */
-export interface SoftmaxOptions<Out extends Float32Tensor = Float32Tensor> {
+export interface SoftmaxOptions<Out extends PlaceTensor = Float32Tensor> {
   /** The axis whose elements sum to 1; negative ones count from the end. Default −1, the last one. */
   axis?: number | undefined;
   /** Factor on x. Default 1. */
@@ -19,7 +26,7 @@ export interface SoftmaxOptions<Out extends Float32Tensor = Float32Tensor> {
    * Bytes: elements at 0 are left out, and their results are 0 (log: −∞). Broadcasts to the sizes of x,
    * aligned to the right.
    */
-  mask?: TensorLike | undefined;
+  mask?: MaskLike | undefined;
   /** Added to scale · x; −∞ hides an element. Broadcasts like `mask`. */
   bias?: TensorLike | undefined;
   /**
@@ -51,7 +58,7 @@ interface Broadcast {
  * See `Engine.softmax`.
  * @internal
  */
-export function softmax<Out extends Float32Tensor = ResultTensor>(
+export function softmax<Out extends PlaceTensor = ResultTensor>(
   runtime: Runtime,
   x: TensorLike,
   options: SoftmaxOptions<Out> = {},

@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Derives the types of objects in a worker from those of an engine and its objects, so that new operations are included. */
-import type { ElementArrays, ElementType, EngineTensor, Float32Tensor, ResultTensor, SyncTensor } from "../call/tensor.js";
+import type { Integers } from "../check.js";
+import type { ElementArrays, ElementType, EngineTensor, PlaceTensor, OwnArrays, ResultTensor, SyncTensor } from "../call/tensor.js";
 import type { Classes, Fact } from "./methods.js";
 
 /** An AbortSignal, as far as calls need one. */
@@ -35,14 +36,14 @@ export interface WorkerTensor<T extends ElementType = ElementType> {
   /** Sizes, outermost first. */
   readonly dims: readonly number[];
   /** A copy of the elements. */
-  read(options?: CallOptions): Promise<ElementArrays[T]>;
+  read(options?: CallOptions): Promise<OwnArrays[T]>;
   /**
    * Replaces all elements.
    * @throws {TypeError} another kind of array @throws {RangeError} another number of elements
    */
   write(data: ElementArrays[T], options?: CallOptions): Promise<void>;
   /** The same memory under other sizes. It lives until both tensors are disposed of. */
-  reshape(dims: readonly number[], options?: CallOptions): Promise<WorkerTensor<T>>;
+  reshape(dims: Integers, options?: CallOptions): Promise<WorkerTensor<T>>;
   /** Frees the memory. Disposing twice does nothing. */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -75,10 +76,10 @@ type AsynchronousMethod<M> = (M extends (...args: infer Arguments) => infer Resu
   : never) & { readonly [Name in keyof M]: AsynchronousMethod<M[Name]> };
 
 /** A place for results: one of the caller's, or one in the worker. */
-export type Place = Float32Tensor | WorkerTensor<"float32">;
+export type Place = PlaceTensor | WorkerTensor<"float32">;
 
 /** Whether a method returns the place that it was given, or a new result. */
-type IsPlace<Result> = [Float32Tensor] extends [Result] ? ([Result] extends [Float32Tensor] ? true : false) : false;
+type IsPlace<Result> = [PlaceTensor] extends [Result] ? ([Result] extends [PlaceTensor] ? true : false) : false;
 
 type WithPlace<Arguments extends readonly unknown[], Out> = {
   [Index in keyof Arguments]: "out" extends keyof NonNullable<Arguments[Index]>
@@ -87,7 +88,7 @@ type WithPlace<Arguments extends readonly unknown[], Out> = {
 };
 
 type Primitive = undefined | null | boolean | number | string | bigint;
-type TensorData = { readonly data: object; readonly dims: readonly number[] } | SyncTensor;
+type TensorData = { readonly data: object; readonly dims: Integers } | SyncTensor;
 
 /** Tensors may be in the worker; functions cannot be sent there. */
 type Argument<A> = A extends Primitive

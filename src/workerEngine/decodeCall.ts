@@ -11,6 +11,8 @@ export interface DecodedCall {
 
 type ArrayClass = new (buffer: ArrayBufferLike, offset: number, length: number) => unknown;
 
+const classOf = (name: string): ArrayClass => (globalThis as unknown as Record<string, ArrayClass>)[name]!;
+
 export function decodeCall({ args, buffers, places, spans: wanted }: CallMessage, objects: Objects): DecodedCall {
   const given = new Map<object, number>();
   const spans = wanted.map(({ bytes, contents }) => contents ?? new ArrayBuffer(bytes));
@@ -31,8 +33,7 @@ export function decodeCall({ args, buffers, places, spans: wanted }: CallMessage
     if (typeof value !== "object" || value === null) return value;
     switch (value.kind) {
       case "array": {
-        const ArrayOfType = (globalThis as unknown as Record<string, ArrayClass>)[value.type]!;
-        return new ArrayOfType(buffers[value.buffer]!, value.offset, value.length);
+        return new (classOf(value.type))(buffers[value.buffer]!, value.offset, value.length);
       }
       case "list":
         return value.items.map(decode);
@@ -44,7 +45,8 @@ export function decodeCall({ args, buffers, places, spans: wanted }: CallMessage
       }
       case "place": {
         const { span, offset, length } = places[value.place]!;
-        return note({ ...objectOf("Object", value.entries), data: new Float32Array(spans[span]!, offset, length) }, value.given);
+        const data = new (classOf(value.type))(spans[span]!, offset, length);
+        return note({ ...objectOf("Object", value.entries), data }, value.given);
       }
       case "remote":
         return objects.at(value.id).object;

@@ -5,7 +5,7 @@
 import { readParts } from "../call/tensorParts.js";
 import { describe, isObject, listLength, oneOf, typedArrayName, wrongKind, wrongValue } from "../check.js";
 import type { CallMessage, Encoded } from "./messages.js";
-import { PlaceList } from "./placeList.js";
+import { type PlaceArray, PlaceList } from "./placeList.js";
 import { identityOf } from "./identity.js";
 import type { AbortSignalLike } from "./asynchronous.js";
 import type { Member } from "./methods.js";
@@ -127,13 +127,18 @@ class CallEncoder {
     this.#around.add(value);
     try {
       if (Array.isArray(value)) {
-        listLength(this.#operation, name, value);
-        return { kind: "list", items: Array.from(value, (item, index) => this.#value(`${name}[${index}]`, item)) };
+        const length = listLength(this.#operation, name, value); // its own iterator may be endless
+        return { kind: "list", items: Array.from({ length }, (_, index) => this.#item(name, index, (value as unknown[])[index])) };
       }
       return isTensor(value) ? this.#tensor(name, value) : this.#object(`${name}.`, value, namesOf(value));
     } finally {
       this.#around.delete(value);
     }
+  }
+
+  /** An item of a list, which may be long: a primitive needs no name. */
+  #item(name: string, index: number, item: unknown): Encoded {
+    return typeof item === "number" ? item : this.#value(`${name}[${index}]`, item);
   }
 
   #refused(name: string, what: string): TypeError {
@@ -168,8 +173,11 @@ class CallEncoder {
     const known = Object.entries({ dims, type, location }).filter(([, each]) => each !== undefined);
     const entries = known.map(([key, each]): [string, Encoded] => [key, this.#value(`${name}.${key}`, each)]);
     if (isElsewhere) return { kind: "object", tag: "Object", entries, given };
-    if (given !== undefined && typedArrayName(data) === "Float32Array" && !isShared((data as Float32Array).buffer)) {
-      return { kind: "place", entries, given, place: this.#places.add(name, data as Float32Array) };
+    const array = typedArrayName(data);
+    const isPlace = given !== undefined && (array === "Float32Array" || array === "Uint16Array" || array === "Float16Array");
+    if (isPlace && !isShared((data as PlaceArray).buffer)) {
+      const place = this.#places.add(name, data as PlaceArray, array === "Float32Array" ? Float32Array : Uint16Array);
+      return { kind: "place", type: array, entries, given, place };
     }
     return { kind: "object", tag: "Object", entries: [...entries, ["data", this.#value(name, data, place === undefined)]], given };
   }

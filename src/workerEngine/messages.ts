@@ -113,8 +113,8 @@ export type Encoded =
     }
   /** { shape, dataSync } */
   | { readonly kind: "sync"; readonly shape: Encoded; readonly data: Encoded; readonly given?: number | undefined }
-  /** A place for float32 results, by its number in `places`. */
-  | { readonly kind: "place"; readonly entries: Entries; readonly given: number; readonly place: number }
+  /** A place for results, by its number in `places`, and the class of its array. */
+  | { readonly kind: "place"; readonly type: string; readonly entries: Entries; readonly given: number; readonly place: number }
   /** A place, as a result. */
   | { readonly kind: "given"; readonly given: number }
   /** An object that stays in the worker; `facts` where it is new. */

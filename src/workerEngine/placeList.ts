@@ -2,9 +2,14 @@
 import { plainView, typedArrayLength, wrongMoment } from "../check.js";
 import type { PlaceAt, Span } from "./messages.js";
 
+/** float32, or the bits of float16. */
+export type PlaceArray = Float32Array | Uint16Array;
+type PlaceClass = new (buffer: ArrayBufferLike, offset: number, length: number) => PlaceArray;
+
 interface Place {
   readonly name: string;
-  readonly data: Float32Array;
+  readonly data: PlaceArray;
+  readonly Kind: PlaceClass;
   readonly length: number;
 }
 
@@ -23,8 +28,8 @@ export class PlaceList {
   areRead = false;
 
   /** Returns the number of the place. */
-  add(name: string, data: Float32Array): number {
-    return this.#list.push({ name, data: plainView(data, Float32Array), length: typedArrayLength(data) }) - 1;
+  add(name: string, data: PlaceArray, Kind: PlaceClass): number {
+    return this.#list.push({ name, data: plainView(data, Kind), Kind, length: typedArrayLength(data) }) - 1;
   }
 
   /** The name of a place in one of the buffers. */
@@ -38,7 +43,8 @@ export class PlaceList {
     for (const { data } of this.#list) {
       const own = stretchOf(data);
       const touching = stretches.filter((other) => overlap(own, other));
-      const start = Math.min(own.start, ...touching.map((other) => other.start));
+      // whole words, so that float32 stays aligned beside float16
+      const start = Math.min(own.start - (own.start % 4), ...touching.map((other) => other.start));
       const end = Math.max(own.end, ...touching.map((other) => other.end));
       stretches = [...stretches.filter((other) => !touching.includes(other)), { buffer: own.buffer, start, end }];
     }
@@ -69,9 +75,9 @@ export class PlaceList {
    */
   fill(operation: string, spans: readonly ArrayBuffer[]): void {
     this.#assertWhole(operation, "when its results arrive");
-    for (const [index, { data }] of this.#list.entries()) {
+    for (const [index, { data, Kind }] of this.#list.entries()) {
       const { span, offset, length } = this.#at[index]!;
-      data.set(new Float32Array(spans[span]!, offset, length));
+      data.set(new Kind(spans[span]!, offset, length));
     }
   }
 
@@ -84,7 +90,7 @@ export class PlaceList {
   }
 }
 
-const stretchOf = ({ buffer, byteOffset, byteLength }: Float32Array): Stretch => ({
+const stretchOf = ({ buffer, byteOffset, byteLength }: PlaceArray): Stretch => ({
   buffer,
   start: byteOffset,
   end: byteOffset + byteLength,

@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** An engine in a worker, as its caller sees it. */
+import type { Integers } from "../check.js";
 import type { AttentionEngine } from "../engine/attentionEngine.js";
 import type { Engine } from "../engine/engine.js";
 import type { KVCache } from "../cache/kvCache.js";
@@ -46,8 +47,8 @@ export interface AttentionWorkerEngine extends Omit<Asynchronous<AttentionEngine
    * console.log(await out.read()); // Float32Array(2) [ 3, 3 ]
    * await engine.dispose();
    */
-  tensor(dims: readonly number[], type?: "float32", options?: CallOptions): Promise<WorkerTensor<"float32">>;
-  tensor(dims: readonly number[], type: "uint8", options?: CallOptions): Promise<WorkerTensor<"uint8">>;
+  tensor(dims: Integers, type?: "float32", options?: CallOptions): Promise<WorkerTensor<"float32">>;
+  tensor(dims: Integers, type: "uint8", options?: CallOptions): Promise<WorkerTensor<"uint8">>;
 
   /**
    * Restores on this engine a cache that `serialize` wrote, as `KVCache.restore` does for other engines.

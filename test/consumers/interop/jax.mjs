@@ -48,7 +48,7 @@ report({
     attend(...halves.map(({ buffer }) => numpy.array(new Float16Array(buffer), { shape: DIMS }))).data,
     halfTruth,
   ),
-  "a bool mask": refusal(() => call({ mask: visible.ref })),
+  "a bool mask": difference(call({ mask: visible.ref }).data, maskedTruth),
   "a bool mask, as a bias": difference(call({ bias: numpy.where(visible, 0, -Infinity) }).data, maskedTruth),
   int32: refusal(() => attend(queries.ref.astype(numpy.int32), keys.ref, values.ref)),
   "used up": refusal(() => attend(queries.ref, keys.ref, usedUp)),

@@ -15,7 +15,7 @@ const place: ort.TypedTensor<"float32"> = engine.scaledDotProductAttention(ofOrt
 });
 const ofTransformers = new Tensor(out.type, out.data, out.dims);
 const ofTfjs = tf.tensor(out.data, out.dims, out.type);
-const ofJax = numpy.array(out.data.slice(), { shape: out.dims }); // it does not accept a view that could be of shared memory
+const ofJax = numpy.array(out.data, { shape: out.dims });
 
 export const all = [
   place,

@@ -18,23 +18,31 @@ import {
   type EngineOptions,
   type EngineTensor,
   type Float32Tensor,
+  type Integers,
   KVCache,
   type KVCacheOptions,
   type Layout,
   type Mask,
+  type MaskLike,
   type MaskOptions,
+  type MaskTensor,
   type MergeOptions,
   not,
   or,
+  type OwnFloat32Array,
+  type OwnUint8Array,
   type PackagedBuild,
   paddingMask,
+  type PlaceTensor,
   prefixMask,
   type ResultTensor,
+  type RuntimeTensor,
   type ScoresStage,
   type SyncBuild,
   type SyncEngineOptions,
   type SyncTensor,
   type TensorLike,
+  type TypedTensor,
   windowMask,
   type WindowMaskOptions,
   type WorkerLike,
@@ -62,7 +70,34 @@ export const facts: [Build, number, string | undefined, number] = [info.build, i
 
 // Tensors: plain objects, the engine's own, those of onnxruntime and tfjs.
 const plain: DataTensor = { data: new Float32Array(32), dims: [4, 8] };
-const half: TensorLike = { data: new Uint16Array(32), dims: [4, 8], type: "float16" };
+const half: TypedTensor = { data: new Uint16Array(32), dims: [4, 8], type: "float16" };
+const sizes: Integers = BigInt64Array.of(4n, 8n);
+export const accepted: TensorLike[] = [
+  { data: [1, 2, 3], dims: [3] },
+  { data: new Float64Array(32), dims: sizes },
+  { data: new Uint16Array(32), dims: [4n, 8n], type: "bfloat16" },
+  { shape: new Int32Array(2), dataSync: () => [1] },
+];
+export const acceptedMasks: MaskLike[] = [
+  { data: [true, false], dims: [2] },
+  { data: BigInt64Array.of(1n), dims: [1], type: "int64" },
+  { data: [0n, 1, true], dims: [3] },
+];
+const integers: MaskTensor = { data: new Int8Array(16), dims: [4, 4] };
+// @ts-expect-error an ArrayBuffer has no elements
+export const noElements: TensorLike = { data: new ArrayBuffer(8), dims: [2] };
+// @ts-expect-error dims are missing
+export const noDims: TensorLike = { data: new Float32Array(2), shape: [2] };
+// @ts-expect-error an object is no array
+export const noArray: TensorLike = { data: {}, dims: [2] };
+// @ts-expect-error the type says what 16 bits mean
+export const noType: TensorLike = { data: new Uint16Array(2), dims: [2] };
+// @ts-expect-error integers are no numbers of a model
+export const noFloats: TensorLike = { data: new Int32Array(2), dims: [2] };
+// @ts-expect-error float32 is no mask, but a bias
+export const noMask: MaskLike = { data: new Float32Array(2), dims: [2] };
+// @ts-expect-error nor is bytes a tensor of numbers
+export const noNumbers: TensorLike = engine.tensor([2], "uint8");
 const kind: ElementType = "float32";
 const x: EngineTensor<"float32"> = engine.tensor([4, 8], kind);
 const hidden: EngineTensor<"uint8"> = engine.tensor([4, 4], "uint8");
@@ -80,6 +115,7 @@ interface OrtTensor {
   dispose(): void;
 }
 declare const ort: OrtTensor;
+export const runtimeTensor: RuntimeTensor = ort;
 /** As tfjs declares its. */
 interface TfTensor {
   readonly shape: number[];
@@ -98,9 +134,10 @@ const options: AttentionOptions<ResultTensor> = {
   causal: "upper-left",
   window: [3, undefined],
   sinkTokens: 1,
-  keyLengths: new Int32Array([4]),
+  keyLengths: new BigInt64Array([4n]),
+  queryOffset: 1n,
   bias: plain,
-  mask: hidden,
+  mask: integers,
   scores: { data: new Float32Array(16), dims: [1, 1, 4, 4] },
   scoresStage,
 };
@@ -108,6 +145,13 @@ const result: ResultTensor = engine.scaledDotProductAttention(plain, ort, sync, 
 export const handedOn: { type: "float32"; data: Float32Array; dims: readonly number[] } = result;
 const placed: EngineTensor<"float32"> = engine.scaledDotProductAttention(x, half, tf, { out: x, mask: hidden });
 const place = { data: new Float32Array(32), dims: [4, 8], mine: true };
+const rounded: PlaceTensor = { data: new Uint16Array(32), dims: sizes, type: "float16" };
+export const halfPlace: Uint16Array = engine.scaledDotProductAttention(x, x, x, {
+  out: { data: new Uint16Array(32), dims: [4, 8], type: "float16" },
+  weights: rounded,
+}).data;
+// @ts-expect-error results are not bfloat16 without a type, nor integers
+engine.scaledDotProductAttention(x, x, x, { out: { data: new Int32Array(32), dims: [4, 8] } });
 export const mine: boolean = engine.scaledDotProductAttention(x, x, x, { out: place }).mine;
 const plan: AttentionPlan = engine.plan(x, x, x, { causal: true });
 export const planned: number = plan.scratchBytes + plan.threads;
@@ -129,7 +173,11 @@ cache.append(plain, plain, appendOptions);
 const cachedOptions: CachedAttentionOptions = { causal: true };
 export const attended: ResultTensor = cache.attend(plain);
 export const attendedInto: Float32Tensor = cache.attend(plain, cachedOptions);
-const image: Uint8Array = cache.serialize();
+const image: OwnUint8Array = cache.serialize();
+export const sent: ArrayBuffer[] = [attended.data.buffer, image.buffer, causalMask(2).data.buffer];
+export const own: OwnFloat32Array = attended.data;
+cache.reorder(BigInt64Array.of(0n));
+cache.truncate(3n);
 const restored: KVCache = KVCache.restore(engine, image);
 export const lengths: number[] = restored.lengths;
 
@@ -139,11 +187,11 @@ const masks: Mask[] = [
   causalMask(2, 3, maskOptions),
   windowMask(2, 3, [1, 0], windowOptions),
   paddingMask(Int32Array.of(1, 2), 3),
-  prefixMask([1, 2], 3),
-  documentMask([[1, 1, 2]]),
+  prefixMask(1n, 3),
+  documentMask([[1, 1, 2n]]),
 ];
 export const masked: ResultTensor = applyMask(result, and(or(...masks), not(masks[0]!)));
-export const mask: TensorLike = masks[0]!;
+export const mask: MaskLike = masks[0]!;
 
 // What keeps state has dispose(), for languages without `using`; as a Disposable it works with helpers that take one.
 for (const disposable of [engine, other, x, same, placed, cache, restored]) disposable.dispose();

@@ -26,6 +26,15 @@ const mask: WorkerTensor<"uint8"> = await engine.tensor([4, 4], "uint8");
 await x.write(new Float32Array(32), call);
 const same: WorkerTensor<"float32"> = await engine.scaledDotProductAttention(x, x, x, { causal: true, mask, out: x });
 const place: Place = { data: new Float32Array(32), dims: [4, 8] };
+const half: Place = { data: new Uint16Array(32), dims: BigInt64Array.of(4n, 8n), type: "float16" };
+const bits: Uint16Array = (
+  await engine.scaledDotProductAttention(x, { data: [1], dims: [1, 1] }, x, {
+    out: { data: new Uint16Array(32), dims: [4, 8], type: "float16" },
+    mask: { data: [true], dims: [1n] },
+    weights: half,
+  })
+).data;
+const copy: ArrayBuffer = (await x.read()).buffer;
 const own = { data: new Float32Array(32), dims: [4, 8], name: "mine" };
 const name: string = (await engine.scaledDotProductAttention(x, x, x, { out: own, logSumExp: place, signal })).name;
 const result: ResultTensor = await engine.mergeAttention([{ out: x, logSumExp: await engine.tensor([4]) }], call);
@@ -53,4 +62,4 @@ await full.softmax(x, { axs: 1 });
 // @ts-expect-error a cache is not a packed matrix
 await full.matmul(x, cache);
 await engine.dispose();
-export const all = [same, name, lengths, heads, rows, place];
+export const all = [bits, copy, same, name, lengths, heads, rows, place];

@@ -1,0 +1,127 @@
+/** The caller's tensors: each getter is read once, and elements of types that kernels do not read are copied to one that they do. */
+import {
+  describe,
+  elementsOf,
+  isArray,
+  isObject,
+  listLength,
+  readDims,
+  typedArrayLength,
+  typedArrayName,
+  wrongKind,
+  wrongMoment,
+  wrongValue,
+} from "../check.js";
+import { readParts } from "./tensorParts.js";
+
+/** A tensor as its caller gave it; only its sizes are checked. */
+export interface GivenTensor {
+  readonly name: string;
+  readonly dims: readonly number[];
+  readonly data: unknown;
+  readonly type: unknown;
+  /** Whether it is { shape, dataSync }. */
+  readonly isSync: boolean;
+}
+
+/**
+ * Reads a tensor of any library. Each getter is read once.
+ * @throws {TypeError} not a tensor, or one on a GPU @throws {Error} one that has been disposed of
+ */
+export function readGiven(operation: string, name: string, value: unknown): GivenTensor {
+  if (!isObject(value)) throw notATensor(operation, name, value);
+  const { dims, data, isSync, type, location, isElsewhere } = readParts(operation, `"${name}"`, value);
+  if (isElsewhere) {
+    if (location === "none") throw wrongMoment(operation, `"${name}" has been disposed of`);
+    throw wrongKind(operation, `"${name}" is on ${describe(location)}, expected "cpu"; await its getData() first`);
+  }
+  if (dims === undefined) {
+    if (data === undefined) throw notATensor(operation, name, value);
+    throw wrongKind(operation, `"${name}.dims" is missing, expected an array of sizes beside "data"`);
+  }
+  return { name, dims: readDims(operation, name, isSync ? "shape" : "dims", dims), data, type, isSync };
+}
+
+const notATensor = (operation: string, name: string, value: unknown): TypeError =>
+  wrongKind(operation, `"${name}" must be a tensor { data, dims } or { shape, dataSync() }, got ${describe(value)}`);
+
+/** The name of a tensor's data in errors: `q.data`. */
+const dataName = ({ name, isSync }: GivenTensor): string => `${name}.${isSync ? "dataSync()" : "data"}`;
+
+/** Data that cannot hold the elements of this tensor. */
+export function wrongData(operation: string, given: GivenTensor, expected: string): TypeError {
+  const { data, type } = given;
+  const typed = typeof type === "string" && typedArrayName(data) !== undefined ? ` of type ${describe(type)}` : "";
+  return wrongKind(operation, `"${dataName(given)}" must be ${expected}, got ${describe(data)}${typed}`);
+}
+
+/** Returns the elements of these sizes, if the data have as many. */
+export function expectLength(operation: string, name: string, length: number, dims: readonly number[]): number {
+  const count = elementsOf(operation, name, dims);
+  if (length === count) return count;
+  throw wrongValue(operation, `"${name}" holds ${length} elements, expected ${dims.join(" × ") || 1} = ${count}`);
+}
+
+/** The length of an array or a typed array, which must be that of the sizes. */
+function lengthOf(operation: string, given: GivenTensor): number {
+  const { name, data, dims } = given;
+  const length = isArray(data) ? listLength(operation, dataName(given), data) : typedArrayLength(data as Float32Array);
+  return expectLength(operation, name, length, dims);
+}
+
+type Copy = Float32Array | Uint32Array | Uint8Array;
+
+/** Copies elements one by one, each read once: the list may be the caller's proxy. */
+function copied<C extends Copy>(
+  operation: string,
+  given: GivenTensor,
+  Kind: new (count: number) => C,
+  read: (element: unknown, index: number) => number,
+): C {
+  const copy = new Kind(lengthOf(operation, given));
+  for (let index = 0; index < copy.length; index++) copy[index] = read((given.data as ArrayLike<unknown>)[index], index);
+  return copy;
+}
+
+const NUMBERS =
+  'a Float32Array, Float64Array, Float16Array or array of numbers, or a Uint16Array with type "float16" or "bfloat16"';
+
+/**
+ * Numbers as float32, copied from a Float64Array, bfloat16 or an array.
+ * @throws {TypeError} other data @throws {RangeError} data of another length than the sizes
+ */
+export function copyOfNumbers(operation: string, given: GivenTensor): Float32Array {
+  const { data, type } = given;
+  const array = typedArrayName(data);
+  if (array === "Uint16Array" && type === "bfloat16") {
+    // bfloat16 is the upper half of float32
+    return new Float32Array(copied(operation, given, Uint32Array, (bits) => (bits as number) << 16).buffer);
+  }
+  if (array === "Float64Array") {
+    lengthOf(operation, given);
+    return new Float32Array(data as Float64Array);
+  }
+  if (!isArray(data)) throw wrongData(operation, given, NUMBERS);
+  return copied(operation, given, Float32Array, (element, index) => {
+    if (typeof element === "number") return element;
+    const advice = isArray(element) ? "; flatten nested arrays with flat(Infinity)" : "";
+    throw wrongKind(operation, `"${dataName(given)}[${index}]" must be a number, got ${describe(element)}${advice}`);
+  });
+}
+
+/**
+ * A mask as bytes, 1 where an element is not 0, copied from integers of any type or an array; `meaning` says what they mean. Numbers that are not integers are
+ * refused: they are a bias, whose 0 means the opposite.
+ * @throws {TypeError} other data @throws {RangeError} data of another length than the sizes
+ */
+export function copyOfMask(operation: string, given: GivenTensor, meaning: string): Uint8Array {
+  const { data, type } = given;
+  const isFloat = typeof type === "string" && type.includes("float"); // bits of float16
+  if (isFloat || !(isArray(data) || /int/i.test(typedArrayName(data) ?? "")))
+    throw wrongData(operation, given, `an array of integers or booleans, ${meaning}`);
+  return copied(operation, given, Uint8Array, (element, index) => {
+    if (typeof element === "boolean" || typeof element === "bigint" || Number.isInteger(element)) return Number(Boolean(element));
+    const problem = `"${dataName(given)}[${index}]" must be an integer or a boolean, got ${describe(element)}`;
+    throw typeof element === "number" ? wrongValue(operation, problem) : wrongKind(operation, problem);
+  });
+}

@@ -1,0 +1,572 @@
+/** The types of elements that tensors, masks, lists and places may have, for every operation. */
+import { describe, expect, test } from "vitest";
+import {
+  and,
+  applyMask,
+  causalMask,
+  documentMask,
+  type WorkerEngine,
+  type MaskLike,
+  not,
+  or,
+  paddingMask,
+  type PlaceTensor,
+  prefixMask,
+  type TensorLike,
+  windowMask,
+} from "headwise";
+import { host } from "#host";
+import { expectSameBits } from "./support/attention.js";
+import { openBuild } from "./support/builds.js";
+import { onEveryEngine } from "./support/engines.js";
+import { float16ArrayOf, float16Of, hasFloat16Array, valueOfFloat16 } from "./support/halves.js";
+import { randomMask, type TestTensor, uniform } from "./support/random.js";
+import { here, shared } from "./support/workerEngines.js";
+
+/** Small multiples of 1/8, which every type holds exactly. */
+function eighths(dims: readonly number[], seed: number): TestTensor {
+  const next = uniform(seed);
+  const count = dims.reduce((product, size) => product * size, 1);
+  return { data: Float32Array.from({ length: count }, () => (Math.floor(next() * 17) - 8) / 8), dims: [...dims] };
+}
+
+type Form = (tensor: TestTensor) => TensorLike;
+/** bfloat16 is the upper half of float32. */
+const upperHalves = (data: Float32Array): Uint16Array =>
+  Uint16Array.from(new Uint32Array(Float32Array.from(data).buffer), (bits) => bits >>> 16);
+const FORMS: Record<string, Form> = {
+  "an array of numbers": ({ data, dims }) => ({ data: [...data], dims }),
+  "a Float64Array": ({ data, dims }) => ({ data: Float64Array.from(data), dims }),
+  bfloat16: ({ data, dims }) => ({ data: upperHalves(data), dims, type: "bfloat16" }),
+  float16: ({ data, dims }) => ({ data: Uint16Array.from(data, float16Of), dims, type: "float16" }),
+  "dataSync(), a Float64Array": ({ data, dims }) => ({ shape: dims, dataSync: () => Float64Array.from(data) }),
+  "sizes as int64": ({ data, dims }) => ({ data, dims: BigInt64Array.from(dims, BigInt) }),
+  "sizes as an Int32Array": ({ data, dims }) => ({ data, dims: Int32Array.from(dims) }),
+  "shape as bigints": ({ data, dims }) => ({ shape: dims.map(BigInt), dataSync: () => data }),
+};
+
+const [q, k, v] = [eighths([2, 5, 4, 8], 1), eighths([2, 7, 2, 8], 2), eighths([2, 7, 2, 8], 3)];
+const x = eighths([2, 5, 8], 4);
+const matrix = eighths([8, 8], 5);
+const row = eighths([8], 6);
+const mask = randomMask([5, 7], 7, 0.6);
+
+interface Result {
+  readonly data: unknown;
+}
+type Place = (name: string, dims: readonly number[]) => PlaceTensor | undefined;
+/** Every operation that takes tensors, whose places come from `place`. */
+type Operation = (engine: WorkerEngine, form: Form, place: Place) => Promise<Result>;
+
+const OPERATIONS: Record<string, Operation> = {
+  scaledDotProductAttention: (engine, form, place) =>
+    engine.scaledDotProductAttention(form(q), form(k), form(v), {
+      bias: form(eighths([5, 7], 8)),
+      sinks: form(eighths([4], 9)),
+      out: place("out", q.dims),
+      logSumExp: place("logSumExp", [2, 4, 5]),
+      weights: place("weights", [2, 4, 5, 7]),
+      scores: place("scores", [2, 4, 5, 7]),
+    }),
+  mergeAttention: (engine, form, place) =>
+    engine.mergeAttention(
+      [
+        { out: form(q), logSumExp: form(eighths([2, 4, 5], 10)) },
+        { out: form(q), logSumExp: form(eighths([2, 4, 5], 11)) },
+      ],
+      { out: place("out", q.dims), logSumExp: place("logSumExp", [2, 4, 5]) },
+    ),
+  "KVCache.append and attend": async (engine, form, place) => {
+    const cache = await engine.createKVCache({ batchSize: 2, numKvHeads: 2, headDim: 8, capacity: 9 });
+    await cache.append(form(k), form(v));
+    const result = await cache.attend(form(q), { out: place("out", q.dims) });
+    await cache.dispose();
+    return result;
+  },
+  matmul: (engine, form, place) => engine.matmul(form(x), form(matrix), { bias: form(row), out: place("out", x.dims) }),
+  "matmul, accumulating": (engine, form, place) => {
+    const out = place("out", x.dims) ?? { data: x.data.slice(), dims: x.dims };
+    return engine.matmul(form(x), form(matrix), { accumulate: true, out });
+  },
+  packMatrix: async (engine, form, place) => {
+    const packed = await engine.packMatrix(form(matrix));
+    const result = await engine.matmul(form(x), packed, { out: place("out", x.dims) });
+    await packed.dispose();
+    return result;
+  },
+  softmax: (engine, form, place) => engine.softmax(form(x), { bias: form(row), out: place("out", x.dims) }),
+  layerNorm: (engine, form, place) => engine.layerNorm(form(x), { weight: form(row), bias: form(row), out: place("out", x.dims) }),
+  rmsNorm: (engine, form, place) => engine.rmsNorm(form(x), { weight: form(row), out: place("out", x.dims) }),
+  rotary: (engine, form, place) => {
+    const [cos, sin] = [eighths([5, 4], 12), eighths([5, 4], 13)];
+    return engine.rotary(form(q), {
+      tables: { cos: form(cos), sin: form(sin) },
+      out: place("out", q.dims),
+    });
+  },
+  activate: (engine, form, place) => engine.activate(form(x), "silu", { gate: form(x), out: place("out", x.dims) }),
+  add: (engine, form, place) => engine.add(form(x), form(row), { out: place("out", x.dims) }),
+  linearAttention: (engine, form, place) =>
+    engine.linearAttention(form(k), form(k), form(v), {
+      rule: "gated_delta",
+      causal: true,
+      decay: form({ data: eighths([2, 7, 2], 14).data.map((each) => -Math.abs(each)), dims: [2, 7, 2] }),
+      beta: form(eighths([2, 7, 2], 15)),
+      out: place("out", k.dims),
+    }),
+  "LinearAttentionState.step": async (engine, form, place) => {
+    const state = await engine.createLinearAttentionState({ batchSize: 2, numKvHeads: 2, headDim: 8, rule: "linear" });
+    const result = await state.step(form(k), form(k), form(v), { out: place("out", k.dims) });
+    await state.dispose();
+    return result;
+  },
+  "MultiHeadAttention.forward": async (engine, form, place) => {
+    const parameters = { q: form(matrix), k: form(matrix), v: form(matrix), out: form(matrix), outBias: form(row) };
+    const layer = await engine.createMultiHeadAttention({ embedDim: 8, numHeads: 2 }, parameters);
+    const result = await layer.forward(form(x), {
+      key: form(x),
+      out: place("out", x.dims),
+      weights: place("weights", [2, 2, 5, 5]),
+      averageWeights: place("averageWeights", [2, 5, 5]),
+    });
+    await layer.dispose();
+    return result;
+  },
+  "createMultiHeadAttention.fromTorch": async (engine, form, place) => {
+    const layer = await engine.createMultiHeadAttention.fromTorch(
+      { in_proj_weight: form(eighths([24, 8], 16)), "out_proj.weight": form(matrix) },
+      { numHeads: 2 },
+    );
+    const result = await layer.forward(form(x), { out: place("out", x.dims) });
+    await layer.dispose();
+    return result;
+  },
+};
+
+const asIs: Form = (tensor) => tensor;
+const nowhere: Place = () => undefined;
+const count = (dims: readonly number[]): number => dims.reduce((product, size) => product * size, 1);
+
+/** Places of one type by name; each begins with x where it is read first. */
+function places(make: (data: Float32Array, dims: readonly number[]) => PlaceTensor) {
+  const found: Record<string, PlaceTensor> = {};
+  const place: Place = (name, dims) => {
+    const start = count(dims) === x.data.length ? x.data : new Float32Array(count(dims));
+    return (found[name] = make(Float32Array.from(start), dims));
+  };
+  return { found, place };
+}
+const float32Place = (data: Float32Array, dims: readonly number[]): PlaceTensor => ({ data, dims });
+const float16Place = (data: Float32Array, dims: readonly number[]): PlaceTensor => ({
+  data: Uint16Array.from(data, float16Of),
+  dims: BigInt64Array.from(dims, BigInt),
+  type: "float16",
+});
+
+/** The same for an engine on this thread, whose results `await` leaves as they are, and for one in a worker. */
+function suite(engine: WorkerEngine): void {
+  describe.each(Object.entries(OPERATIONS))("%s", (_, operation) => {
+    test.each(Object.entries(FORMS))("takes %s", async (name, form) => {
+      const expected = (await operation(engine, asIs, nowhere)).data as Float32Array;
+      expectSameBits((await operation(engine, form, nowhere)).data as Float32Array, expected, name);
+    });
+
+    test("rounds its results to float16 places, and returns the place", async () => {
+      const [whole, half] = [places(float32Place), places(float16Place)];
+      await operation(engine, asIs, whole.place);
+      expect(await operation(engine, asIs, half.place)).toBe(half.found["out"]);
+      expect(Object.keys(half.found)).toEqual(Object.keys(whole.found));
+      for (const [name, { data }] of Object.entries(whole.found))
+        expect([...(half.found[name]!.data as Uint16Array)], name).toEqual([...Uint16Array.from(data as Float32Array, float16Of)]);
+    });
+  });
+
+  describe("masks", () => {
+    const [bytes, bools] = [mask.data, Array.from(mask.data, Boolean)];
+    const MASKS: Record<string, MaskLike> = {
+      "an array of booleans": { data: bools, dims: mask.dims },
+      "an array of integers": { data: Array.from(bytes, (byte) => -3 * byte), dims: mask.dims },
+      "an array of bigints": { data: Array.from(bytes, (byte) => BigInt(byte) << 64n), dims: mask.dims },
+      "a Uint8ClampedArray": { data: Uint8ClampedArray.from(bytes, (byte) => byte * 255), dims: mask.dims },
+      "an Int8Array": { data: Int8Array.from(bytes, (byte) => -byte), dims: mask.dims },
+      "a Uint16Array": { data: Uint16Array.from(bytes, (byte) => byte * 256), dims: mask.dims },
+      "an Int16Array": { data: Int16Array.from(bytes, (byte) => byte * 256), dims: mask.dims },
+      "a Uint32Array": { data: Uint32Array.from(bytes, (byte) => byte * 256), dims: mask.dims },
+      "an Int32Array": { data: Int32Array.from(bytes, (byte) => byte * -256), dims: mask.dims },
+      "a BigUint64Array": { data: BigUint64Array.from(bytes, (byte) => BigInt(byte) << 32n), dims: mask.dims },
+      "a BigInt64Array of type int64": { data: BigInt64Array.from(bytes, (byte) => BigInt(-byte)), dims: mask.dims, type: "int64" },
+      "dataSync(), an Int32Array": { shape: mask.dims, dataSync: () => Int32Array.from(bytes) },
+    };
+    const keys = { data: bytes.subarray(0, 7), dims: [7] };
+    const keysAs = (given: MaskLike): MaskLike =>
+      "dataSync" in given
+        ? { shape: [7], dataSync: () => (given.dataSync() as Int32Array).subarray(0, 7) }
+        : { ...given, data: (given.data as Uint8Array).slice(0, 7), dims: [7] };
+
+    test.each(Object.entries(MASKS))("%s", async (name, given) => {
+      const attend = async (mask: MaskLike) => (await engine.scaledDotProductAttention(q, k, v, { mask })).data;
+      expectSameBits(await attend(given), await attend(mask), name);
+      const soften = async (mask: MaskLike) => (await engine.softmax(eighths([5, 7], 1), { mask })).data;
+      expectSameBits(await soften(given), await soften(mask), name);
+      const linear = async (mask: MaskLike) => (await engine.linearAttention(k, k, v, { mask })).data;
+      expectSameBits(await linear(keysAs(given)), await linear(keys), name);
+      expect([and(given).data, or(given).data, not(given).data]).toEqual([and(mask).data, or(mask).data, not(mask).data]);
+      expect(applyMask(eighths([5, 7], 1), given).data).toEqual(applyMask(eighths([5, 7], 1), mask).data);
+    });
+  });
+
+  describe("refused, and the error names the part that is wrong", () => {
+    const numbers =
+      'must be a Float32Array, Float64Array, Float16Array or array of numbers, or a Uint16Array with type "float16" or "bfloat16", got';
+    const flags = "must be an array of integers or booleans, other than 0 where a query may attend, got";
+    const { data, dims } = row;
+    const three = { data: Float32Array.of(1, 2, 3), dims: [3] };
+
+    test.each<[x: object, problem: string]>([
+      [{ data, shape: dims }, '"x.dims" is missing, expected an array of sizes beside "data"'],
+      [{ data: data.buffer, dims }, `"x.data" ${numbers} an object of kind ArrayBuffer`],
+      [{ data: {}, dims }, `"x.data" ${numbers} an object`],
+      [{ data: "12345678", dims }, `"x.data" ${numbers} "12345678"`],
+      [{ dims }, `"x.data" ${numbers} undefined`],
+      [{ shape: dims, dataSync: () => true }, `"x.dataSync()" ${numbers} true`],
+      [{ data: new Uint16Array(8), dims }, `"x.data" ${numbers} Uint16Array(8)`],
+      [{ data: [1, "2"], dims: [2] }, '"x.data[1]" must be a number, got "2"'],
+      [{ data: [1, 2n], dims: [2] }, '"x.data[1]" must be a number, got 2n'],
+      [{ data: [[1, 2]], dims: [1] }, '"x.data[0]" must be a number, got an array of 2; flatten nested arrays with flat(Infinity)'],
+    ])("%o", async (x, problem) => {
+      const call = async () => await engine.softmax(x as TensorLike);
+      await expect(call()).rejects.toEqual(new TypeError(`softmax: ${problem}`));
+    });
+
+    test.each<[x: object]>([
+      [{ data: [1, 2], dims: [3] }],
+      [{ data: new Float64Array(2), dims: [3] }],
+      [{ data: new Uint16Array(2), dims: [3], type: "bfloat16" }],
+    ])("%o: another number of elements", async (x) => {
+      const call = async () => await engine.softmax(x as TensorLike);
+      await expect(call()).rejects.toEqual(new RangeError('softmax: "x" holds 2 elements, expected 3 = 3'));
+    });
+
+    test.each<[mask: object, error: Error]>([
+      [
+        { data: new Uint16Array(3), dims: [3], type: "float16" },
+        new TypeError(`softmax: "mask.data" ${flags} Uint16Array(3) of type "float16"`),
+      ],
+      [{ data: new Float64Array(3), dims: [3] }, new TypeError(`softmax: "mask.data" ${flags} Float64Array(3)`)],
+      [
+        { data: [0, 0, -Infinity], dims: [3] },
+        new RangeError('softmax: "mask.data[2]" must be an integer or a boolean, got -Infinity'),
+      ],
+      [{ data: [true, null, true], dims: [3] }, new TypeError('softmax: "mask.data[1]" must be an integer or a boolean, got null')],
+      [{ data: new Int32Array(2), dims: [3] }, new RangeError('softmax: "mask" holds 2 elements, expected 3 = 3')],
+    ])("a mask %o", async (mask, error) => {
+      const call = async () => await engine.softmax(three, { mask: mask as MaskLike });
+      await expect(call()).rejects.toEqual(error);
+    });
+  });
+
+  describe("lists of integers, and offsets", () => {
+    const LISTS: Record<string, (...numbers: number[]) => ArrayLike<number | bigint>> = {
+      "an array of bigints": (...numbers) => numbers.map(BigInt),
+      "a BigInt64Array": (...numbers) => BigInt64Array.from(numbers, BigInt),
+      "a Uint8Array": (...numbers) => Uint8Array.from(numbers),
+      "a Float64Array": (...numbers) => Float64Array.from(numbers),
+      "a list of both": (...numbers) => numbers.map((each, index) => (index % 2 ? BigInt(each) : each)),
+    };
+    const asNumbers = (...numbers: number[]): readonly number[] => numbers;
+
+    test.each(Object.entries(LISTS))("%s", async (name, list) => {
+      const same = async (call: (list: (...numbers: number[]) => ArrayLike<number | bigint>) => unknown): Promise<void> => {
+        const [found, expected] = [await call(list), await call(asNumbers)] as [unknown, unknown];
+        expect(found, name).toEqual(expected);
+      };
+      await same((of) =>
+        engine.scaledDotProductAttention(q, k, v, {
+          queryLengths: of(5, 3),
+          keyLengths: of(7, 6),
+          keyStarts: of(0, 2),
+          queryOffset: of(4, 1),
+          causal: true,
+        }),
+      );
+      const one = { q: { data: q.data, dims: [1, 10, 4, 8] }, k: { data: k.data, dims: [1, 14, 2, 8] } };
+      await same((of) =>
+        engine.scaledDotProductAttention(one.q, one.k, one.k, { cuSeqlensQ: of(0, 4, 10), cuSeqlensK: of(0, 9, 14) }),
+      );
+      await same((of) => engine.linearAttention(k, k, v, { keyLengths: of(7, 3) }));
+      await same((of) => engine.rotary(q, { positions: of(3, 1, 4, 1, 5) }));
+      await same((of) => engine.rotary(q, { offset: of(3, 1) }));
+      await same(async (of) => {
+        const cache = await engine.createKVCache({ batchSize: 2, numKvHeads: 2, headDim: 8, capacity: 9 });
+        await cache.append(k, v, { keyLengths: of(7, 6) });
+        await cache.reorder(of(1, 0));
+        await cache.truncate(of(5, 4));
+        const lengths = await cache.lengths;
+        await cache.dispose();
+        return lengths;
+      });
+      await same(async (of) => {
+        const layer = await engine.createMultiHeadAttention(
+          { embedDim: 8, numHeads: 2 },
+          { qkv: eighths([24, 8], 1), out: matrix },
+        );
+        const pruned = await layer.pruneHeads(of(1));
+        const memory = await pruned.projectKeys(x, { keyLengths: of(5, 2) });
+        const result = await pruned.forward(x, { memory });
+        for (const each of [memory, pruned, layer]) await each.dispose();
+        return result;
+      });
+      await same(async (of) => {
+        const tensor = await engine.tensor(of(2, 3));
+        const reshaped = await tensor.reshape(of(3, 2));
+        const dims = [tensor.dims, reshaped.dims];
+        for (const each of [tensor, reshaped]) await each.dispose();
+        return dims;
+      });
+      await same((of) => [paddingMask(of(3, 1), 4), prefixMask(of(2, 1), 3), documentMask(of(7, 7, 8)), documentMask([of(1, 2)])]);
+    });
+
+    test("one bigint for all sequences", async () => {
+      const attend = async (queryOffset: number | bigint) =>
+        (await engine.scaledDotProductAttention(q, k, v, { queryOffset, causal: true })).data;
+      expectSameBits(await attend(3n), await attend(3), "queryOffset");
+      const turn = async (offset: number | bigint) => (await engine.rotary(q, { offset })).data;
+      expectSameBits(await turn(3n), await turn(3), "offset");
+      expect((await engine.rotary(q, { offset: 0n, positions: [0, 1, 2, 3, 4] })).data).toEqual(await turn(0));
+      const cache = await engine.createKVCache({ batchSize: 2, numKvHeads: 2, headDim: 8, capacity: 9 });
+      await cache.append(k, v);
+      await cache.truncate(5n);
+      expect(await cache.lengths).toEqual([5, 5]);
+      await cache.dispose();
+      expect(prefixMask(2n, 3)).toEqual(prefixMask(2, 3));
+      expect(causalMask(2, 3, { queryOffset: 1n })).toEqual(causalMask(2, 3, { queryOffset: 1 }));
+      expect(windowMask(2n as never, 3n as never, 1, { sinkTokens: 1n as never })).toEqual(windowMask(2, 3, 1, { sinkTokens: 1 }));
+    });
+
+    test("bigints beyond the safe integers are RangeErrors that name the element", async () => {
+      const huge = 2n ** 64n;
+      const refused: [call: () => unknown, message: string][] = [
+        [
+          () => engine.scaledDotProductAttention(q, k, v, { keyLengths: [7n, huge] }),
+          `scaledDotProductAttention: "keyLengths[1]" must be an integer from 0 to 7, got ${huge}n`,
+        ],
+        [() => engine.rotary(q, { offset: -huge }), `rotary: "offset" must be an integer from 0 to 536870907, got ${-huge}n`],
+        [() => engine.tensor([2, huge]), `tensor: "dims[1]" must be an integer from 0 to 1073741824, got ${huge}n`],
+        [
+          () => engine.add({ data: x.data, dims: [2, 2n ** 53n + 1n] }, x),
+          'add: "a.dims[1]" must be an integer from 0 to 1073741824, got 9007199254740993n',
+        ],
+      ];
+      for (const [call, message] of refused) await expect((async () => await call())()).rejects.toEqual(new RangeError(message));
+    });
+  });
+}
+
+onEveryEngine((_, engine) => suite(engine as unknown as WorkerEngine));
+describe("in a worker", () => {
+  suite(shared);
+
+  test("lists with an iterator of their own are read by index", async () => {
+    const keyLengths = Object.assign([7, 6], {
+      *[Symbol.iterator]() {
+        yield 1;
+      },
+    });
+    const found = await shared.scaledDotProductAttention(q, k, v, { keyLengths });
+    expectSameBits(found.data, here.scaledDotProductAttention(q, k, v, { keyLengths: [7, 6] }).data, "keyLengths");
+  });
+
+  test("places of both types that lie side by side, or overlap", async () => {
+    const buffer = new ArrayBuffer(3 * 80 + 2 + 4 * 80);
+    const dims = [1, 5, 2, 8];
+    const t = eighths(dims, 1);
+    const [logSumExp, out] = [
+      { data: new Uint16Array(buffer, 2, 10), dims: [1, 2, 5], type: "float16" },
+      { data: new Float32Array(buffer, 24, 80), dims },
+    ];
+    const expected = here.scaledDotProductAttention(t, t, t);
+    await shared.scaledDotProductAttention(t, t, t, { out, logSumExp });
+    expectSameBits(out.data, expected.data, "out");
+    expect(logSumExp.data.every((bits) => bits !== 0)).toBe(true);
+    expect(new Uint8Array(buffer, 0, 2)).toEqual(new Uint8Array(2));
+    const over = { data: new Float32Array(buffer, 4, 80), dims };
+    await expect(shared.scaledDotProductAttention(t, t, t, { out: over, logSumExp })).rejects.toEqual(
+      new RangeError('scaledDotProductAttention: "out" and "logSumExp" overlap, expected separate places'),
+    );
+  });
+
+  test.runIf(typeof SharedArrayBuffer === "function" && host.threads > 1)("a float16 place in shared memory", async () => {
+    const t = eighths([1, 5, 2, 8], 1);
+    const out = { data: new Uint16Array(new SharedArrayBuffer(160)), dims: t.dims, type: "float16" };
+    await shared.scaledDotProductAttention(t, t, t, { out });
+    const expected = here.scaledDotProductAttention(t, t, t).data;
+    expect([...out.data]).toEqual([...Uint16Array.from(expected, float16Of)]);
+  });
+});
+
+onEveryEngine((_, engine) => {
+  /** Numbers rounded to float16 by the kernel. */
+  const rounded = (data: Float32Array): Uint16Array => {
+    const out = { data: new Uint16Array(data.length), dims: [data.length], type: "float16" };
+    engine.add({ data, dims: [data.length] }, { data: Float32Array.of(-0), dims: [1] }, { out });
+    return out.data;
+  };
+
+  describe("bfloat16 and float16", () => {
+    const all = Uint16Array.from({ length: 65536 }, (_, index) => index);
+
+    test("all 65536 numbers of bfloat16 are widened exactly", () => {
+      const out = { data: new Float32Array(65536), dims: [65536] };
+      engine.add({ data: all, dims: [65536], type: "bfloat16" }, { data: Float32Array.of(-0), dims: [1] }, { out });
+      const expected = new Float32Array(Uint32Array.from(all, (bits) => bits * 65536).buffer);
+      for (const [bits, value] of out.data.entries()) if (!Object.is(value, expected[bits])) expect.fail(`${bits} became ${value}`);
+    });
+
+    test("all 65536 numbers of float16 come back; a NaN stays one, with its sign", () => {
+      const values = Float32Array.from(all, valueOfFloat16);
+      for (const [bits, found] of rounded(values).entries()) {
+        if (Number.isNaN(values[bits])) expect(found & 0x7fff).toBeGreaterThan(0x7c00);
+        else expect(found).toBe(bits);
+      }
+      const nans = new Float32Array(Uint32Array.of(0x7f800001, 0xff800001, 0x7fffffff, 0xffc00000, 0x7fc00000).buffer);
+      expect(rounded(nans)).toEqual(Uint16Array.of(0x7e00, 0xfe00, 0x7e00, 0xfe00, 0x7e00));
+    });
+
+    test("ties go to the even one of two neighbours, and what is beside a tie to the nearer one", () => {
+      const lower = all.subarray(0, 0x7c00); // 0 to the largest, whose upper neighbour would be 2¹⁶
+      const ties = Float32Array.from(lower, (bits) =>
+        bits === 0x7bff ? 65520 : (valueOfFloat16(bits) + valueOfFloat16(bits + 1)) / 2,
+      );
+      const [up, down] = [1, -1].map(
+        (step) => new Float32Array(Uint32Array.from(new Uint32Array(ties.buffer), (bits) => bits + step).buffer),
+      ) as [Float32Array, Float32Array];
+      expect(rounded(ties)).toEqual(Uint16Array.from(lower, (bits) => bits + (bits % 2)));
+      expect(rounded(ties.map((each) => -each))).toEqual(Uint16Array.from(lower, (bits) => 0x8000 + bits + (bits % 2)));
+      expect(rounded(up)).toEqual(Uint16Array.from(lower, (bits) => bits + 1));
+      expect(rounded(down)).toEqual(lower);
+    });
+
+    test("numbers of every size, as the definition rounds them; beyond the range they are infinite", () => {
+      const next = uniform(1);
+      const bits = Uint32Array.from({ length: 50_001 }, () => Math.floor(next() * 2 ** 32));
+      const numbers = new Float32Array(bits.buffer).map((each) => (Number.isNaN(each) ? 1 : each));
+      expect(rounded(numbers)).toEqual(Uint16Array.from(numbers, float16Of));
+      const special = Float32Array.of(65519.99609375, 65520, -65536, 3e38, Infinity, -Infinity, 2 ** -25, 2 ** -24, -1e-40, -0);
+      expect(rounded(special)).toEqual(
+        Uint16Array.of(0x7bff, 0x7c00, 0xfc00, 0x7c00, 0x7c00, 0xfc00, 0x0000, 0x0001, 0x8000, 0x8000),
+      );
+    });
+
+    test.each([0, 1, 2, 3, 4, 5, 7, 9])("a place of %i numbers, and nothing beside it", (length) => {
+      const whole = new Uint16Array(length + 2).fill(7);
+      const out = { data: whole.subarray(1, length + 1), dims: [length], type: "float16" };
+      const ones = { data: new Float32Array(length).fill(0.5), dims: [length] };
+      engine.add(ones, ones, { out });
+      expect(whole).toEqual(Uint16Array.of(7, ...new Uint16Array(length).fill(0x3c00), 7));
+    });
+
+    test.runIf(hasFloat16Array)("a Float16Array as a place, with or without the type", async () => {
+      for (const type of [undefined, "float16"]) {
+        const place = () => ({ data: float16ArrayOf(new Float32Array(80)), dims: x.dims, type });
+        const [out, there] = [place(), place()];
+        expect(engine.add(x, row, { out })).toBe(out);
+        await shared.add(x, row, { out: there });
+        const expected = engine.add(x, row).data;
+        expect(Float32Array.from({ length: 80 }, (_, index) => out.data[index]!)).toEqual(expected);
+        expect(Float32Array.from({ length: 80 }, (_, index) => there.data[index]!)).toEqual(expected);
+      }
+    });
+
+    test("results of float16 that lie side by side do not overlap, and ones that do are refused", () => {
+      const data = new Uint16Array(100);
+      const places = (start: number) => ({
+        out: { data: data.subarray(start, start + 80), dims: [1, 5, 2, 8], type: "float16" },
+        logSumExp: { data: data.subarray(0, 10), dims: [1, 2, 5], type: "float16" },
+      });
+      const t = eighths([1, 5, 2, 8], 1);
+      engine.scaledDotProductAttention(t, t, t, places(10));
+      expect(() => engine.scaledDotProductAttention(t, t, t, places(9))).toThrow(
+        new RangeError('scaledDotProductAttention: "out" and "logSumExp" overlap, expected separate places'),
+      );
+    });
+  });
+
+  describe("hostile elements", () => {
+    const { inUse } = engine.info.memory;
+    const refuses = (data: unknown, message: string, dims = [3]): void => {
+      expect(() => engine.add({ data: data as number[], dims }, row)).toThrow(message);
+      expect(engine.info.memory.inUse).toBe(inUse);
+    };
+
+    test("holes, and getters that change the array, end the call", () => {
+      refuses([1, , 3], 'add: "a.data[1]" must be a number, got undefined');
+      const shrinking: number[] = [1, 2, 3];
+      Object.defineProperty(shrinking, 0, { get: () => (shrinking.length = 1) });
+      refuses(shrinking, 'add: "a.data[1]" must be a number, got undefined');
+    });
+
+    test("each element is read once, and by index", () => {
+      const reads: PropertyKey[] = [];
+      const data = new Proxy([1, 2, 3], {
+        get: (list, name) => {
+          reads.push(name);
+          return Reflect.get(list, name) as unknown;
+        },
+      });
+      const three = { data: Float32Array.of(1, 1, 1), dims: [3] };
+      expect([...engine.add({ data, dims: [3] }, three).data]).toEqual([2, 3, 4]);
+      expect(reads).toEqual(["length", "0", "1", "2"]);
+    });
+
+    test("an endless array is refused by its length", () => {
+      const endless = new Proxy([], { get: (_, name) => (name === "length" ? 2 ** 32 - 1 : 0) });
+      refuses(endless, '"a.data" has length 4294967295, expected at most 16777216', [2 ** 16 - 1, 2 ** 16 + 1]);
+      refuses(new Array(5), '"a" holds 5 elements, expected 3 = 3');
+    });
+
+    test("an element that disposes of the engine, or of a tensor that was read before", () => {
+      const own = openBuild("simd");
+      const disposing: number[] = [1];
+      Object.defineProperty(disposing, 0, { get: () => (own.dispose(), 1) });
+      expect(() => own.add({ data: disposing, dims: [1] }, row)).toThrow(new Error("add: the engine has been disposed of"));
+      const tensor = engine.tensor([1]);
+      const ending: number[] = [1];
+      Object.defineProperty(ending, 0, { get: () => (tensor.dispose(), 1) });
+      expect(() => engine.add(tensor, { data: ending, dims: [1] })).toThrow(new Error('add: "a" has been disposed of'));
+    });
+
+    test("own properties of typed arrays are not used", () => {
+      const data = Float64Array.of(1, 2, 3);
+      const bytes = Int32Array.of(1, 0, 1);
+      for (const array of [data, bytes])
+        for (const name of ["length", "buffer", "byteOffset", "constructor", Symbol.iterator])
+          Object.defineProperty(array, name, { get: () => expect.fail(`${String(name)} was read`) });
+      const three = { data: Float32Array.of(1, 1, 1), dims: [3] };
+      expect([...engine.add({ data, dims: [3] }, three).data]).toEqual([2, 3, 4]);
+      expect([...engine.softmax(three, { mask: { data: bytes, dims: [3] } }).data]).toEqual([0.5, 0, 0.5]);
+    });
+
+    test("detached arrays", () => {
+      const detached = <A extends ArrayBufferView>(array: A): A => {
+        structuredClone(array.buffer, { transfer: [array.buffer as ArrayBuffer] });
+        return array;
+      };
+      refuses(detached(new Float64Array(3)), 'add: "a" holds 0 elements, expected 3 = 3');
+      const out = { data: detached(new Uint16Array(3)), dims: [3], type: "float16" };
+      const three = { data: new Float32Array(3), dims: [3] };
+      expect(() => engine.add(three, three, { out })).toThrow('add: "out" holds 0 elements, expected 3 = 3');
+    });
+
+    test("copies of raw views of the engine's memory", () => {
+      const tensor = engine.tensor([6]);
+      const { buffer, byteOffset } = tensor.data;
+      const doubles = new Float64Array(buffer, byteOffset, 3);
+      doubles.set([1, 2, 3]);
+      const three = { data: Float32Array.of(1, 1, 1), dims: [3] };
+      expect([...engine.add({ data: doubles, dims: [3] }, three).data]).toEqual([2, 3, 4]);
+      const out = { data: new Uint16Array(buffer, byteOffset, 3), dims: [3], type: "float16" };
+      expect(() => engine.add(three, three, { out })).toThrow('add: "out" is a raw view of the engine\'s memory');
+      tensor.dispose();
+    });
+  });
+});
