@@ -15,7 +15,7 @@ export default [
   },
   {
     rule: "mask options: a short mask after maskStart hides the keys beyond it, counted from there",
-    find: "Math.min(starts[batch]! + (strides.mask",
+    find: "Math.min(startOf(batch) + (strides.mask",
     replace: "Math.min((strides.mask",
     tests: ["maskOptions"],
   },
@@ -33,8 +33,8 @@ export default [
   },
   {
     rule: "mask options: maskStart counts from the first key of the entry, not of the sequence",
-    find: "masks.maskStarts[sequence.batch]! - sequence.keyStart",
-    replace: "masks.maskStarts[sequence.batch]!",
+    find: "masks.maskStart(sequence.batch) - sequence.keyStart",
+    replace: "masks.maskStart(sequence.batch)",
     tests: ["maskOptions"],
   },
   {
@@ -45,8 +45,8 @@ export default [
   },
   {
     rule: "mask options: each sequence may have its own maskStart",
-    find: "return { starts, columns: { count, name",
-    replace: "return { starts: starts.map(() => starts[0]!), columns: { count, name",
+    find: "startOf: (batch) => starts[batch]!,",
+    replace: "startOf: () => starts[0]!,",
     tests: ["maskOptions"],
   },
   {

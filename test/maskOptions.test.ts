@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { and, type AttentionOptions, type CachedAttentionOptions, type KVCache } from "headwise";
 import { scaledDotProductAttention as baseline } from "headwise/baseline";
+import { scaledDotProductAttention as reference } from "headwise/reference";
 import {
   checkAgainstReference,
   cutRows,
@@ -234,10 +235,12 @@ onEveryEngine((build, engine) => {
       }
     });
 
-    test("the baseline has it too", () => {
+    test("the reference and the baseline have it too", () => {
       const { q, k, v } = randomInputs(shape, 3);
-      const found = baseline(q, k, v, { scale: scales });
-      expect(largestError(found.data, engine.scaledDotProductAttention(q, k, v, { scale: scales }).data)).toBeLessThan(1e-5);
+      const truth = engine.scaledDotProductAttention(q, k, v, { scale: scales }).data;
+      for (const other of [reference, baseline]) {
+        expect(largestError(other(q, k, v, { scale: scales }).data, truth)).toBeLessThan(1e-5);
+      }
     });
   });
 

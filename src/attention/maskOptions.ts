@@ -18,7 +18,7 @@ export interface Masks {
   readonly inputs: Readonly<Record<"mask" | "bias" | "keyMask", Operand | undefined>>;
   readonly strides: Readonly<Record<"mask" | "bias", BroadcastStrides | undefined>>;
   /** The first key of each entry that the mask covers; those before it are visible. */
-  readonly maskStarts: readonly number[];
+  maskStart(batch: number): number;
   /** The end of the keys of an entry that mask and bias cover; they hide those beyond it. */
   coveredEnd(batch: number): number;
 }
@@ -56,8 +56,8 @@ export function readMasks(
     keyMask: optional(keyMaskOption, (value) => call.mask("keyMask", value, "other than 0 where a key is kept")),
   };
   const all = { count: kvLen, name: "kvLen", arithmetic: "" };
-  const { starts, columns } = isAbsent(maskStart)
-    ? { starts: new Array<number>(batchSize).fill(0), columns: all }
+  const { startOf, columns } = isAbsent(maskStart)
+    ? { startOf: () => 0, columns: all }
     : readStarts(operation, maskStart, shape, lengths);
   const strides = {
     mask: inputs.mask && broadcastStrides(operation, inputs.mask, shape, columns, mayBeShort),
@@ -69,8 +69,8 @@ export function readMasks(
   return {
     inputs,
     strides,
-    maskStarts: starts,
-    coveredEnd: (batch) => Math.min(starts[batch]! + (strides.mask?.columns ?? Infinity), strides.bias?.columns ?? Infinity),
+    maskStart: startOf,
+    coveredEnd: (batch) => Math.min(startOf(batch) + (strides.mask?.columns ?? Infinity), strides.bias?.columns ?? Infinity),
   };
 }
 
@@ -80,17 +80,17 @@ function readStarts(
   maskStart: number | ArrayLike<number>,
   { batchSize, kvLen }: AttentionShape,
   lengths: readonly number[] | undefined,
-): { starts: readonly number[]; columns: Columns } {
+): { startOf: (batch: number) => number; columns: Columns } {
   if (typeof maskStart === "number") {
     const start = integer(operation, "maskStart", maskStart, 0, kvLen);
     return {
-      starts: new Array<number>(batchSize).fill(start),
+      startOf: () => start, // not an array: batches of empty sequences may be huge
       columns: { count: kvLen - start, name: "kvLen − maskStart", arithmetic: ` = ${kvLen} − ${start}` },
     };
   }
   const starts = integersOf(operation, "maskStart", maskStart, batchSize, 0, kvLen);
   const count = starts.reduce((most, start, batch) => Math.max(most, (lengths?.[batch] ?? kvLen) - start), 0);
-  return { starts, columns: { count, name: "the most keys from maskStart on", arithmetic: "" } };
+  return { startOf: (batch) => starts[batch]!, columns: { count, name: "the most keys from maskStart on", arithmetic: "" } };
 }
 
 /** Aligns dims to the right of [batch, numHeads, seqLen, columns]; an axis of 1 is broadcast. */

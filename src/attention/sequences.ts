@@ -39,7 +39,7 @@ export function sequencesOf(
   options: SequenceOptions,
   shape: AttentionShape,
   isUpperLeft: boolean,
-  masks: Pick<Masks, "maskStarts" | "coveredEnd">,
+  masks: Pick<Masks, "maskStart" | "coveredEnd">,
   cachedLengths: readonly number[] | undefined,
   extraKeys: number,
 ): SequenceParams[] {
@@ -62,7 +62,7 @@ export function sequencesOf(
     else if (isUpperLeft) sequence.queryOffset = -origin;
     const coveredKeys = masks.coveredEnd(sequence.batch) - sequence.keyStart;
     sequence.keyLength = Math.max(0, Math.min(sequence.keyLength, coveredKeys));
-    sequence.maskStart = masks.maskStarts[sequence.batch]! - sequence.keyStart;
+    sequence.maskStart = masks.maskStart(sequence.batch) - sequence.keyStart;
     if (extraKeys > 0) {
       sequence.extraStart = shape.kvLen - sequence.keyStart;
       sequence.extraEnd = sequence.extraStart + extraKeys;
