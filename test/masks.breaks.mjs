@@ -15,8 +15,8 @@ export default [
   },
   {
     rule: "masks: rows end with the keys",
-    find: "return isAbsent(queryOffset) ? keys - rows",
-    replace: "return isAbsent(queryOffset) ? 0",
+    find: "const offset = isAbsent(queryOffset) ? keys - rows",
+    replace: "const offset = isAbsent(queryOffset) ? 0",
     tests: ["masks"],
   },
   {
