@@ -30,11 +30,10 @@ function widen4(half: v128): v128 {
   return v128.or(v128.or(value, special), sign);
 }
 
-/** 2¹⁶ in binary32, its smallest number that binary16 makes infinite however it rounds; the smallest normal number of binary16. */
-const TOO_LARGE = 0x47800000;
-const SMALLEST_NORMAL = 0x38800000;
-/** 1/2 in binary32: its last bit is 2⁻²⁴, the smallest number of binary16. */
-const HALF = 0x3f000000;
+/** In binary32, 2¹⁶, which is infinite in binary16; the smallest normal number of binary16; 1/2, whose last bit is 2⁻²⁴. */
+const BOUNDS = memory.data<u32>([0x47800000, 0x38800000, 0x3f000000]);
+/** The sign; the change of bias and, below the last bit, just less than half of it; the last bit; quiet; infinity. */
+const BITS = memory.data<u32>([0x80000000, 0xc8000fff, 1, 0x200, 0x7c00]);
 
 /**
  * Rounds `count` numbers to the nearest, ties to even; beyond the range to infinity. NaN stays NaN, quiet and with its sign.
@@ -52,16 +51,17 @@ export function narrowFloat16(srcPtr: usize, dstPtr: usize, count: usize): void 
 // @ts-ignore: decorator
 @inline
 function narrow4(x: v128): v128 {
-  const sign = v128.and(x, i32x4.splat(0x80000000));
+  const sign = v128.and(x, v128.load32_splat(BITS));
   const magnitude = v128.xor(x, sign);
-  const isOdd = v128.and(i32x4.shr_u(magnitude, 13), i32x4.splat(1));
-  const rounded = i32x4.add(i32x4.add(magnitude, i32x4.splat(0xfff - (112 << 23))), isOdd);
+  const isOdd = v128.and(i32x4.shr_u(magnitude, 13), v128.load32_splat(BITS, 8));
+  const rounded = i32x4.add(i32x4.add(magnitude, v128.load32_splat(BITS, 4)), isOdd);
   const normal = i32x4.shr_u(rounded, 13);
-  const subnormal = i32x4.sub(f32x4.add(magnitude, i32x4.splat(HALF)), i32x4.splat(HALF));
-  const finite = v128.bitselect(subnormal, normal, i32x4.lt_s(magnitude, i32x4.splat(SMALLEST_NORMAL)));
-  const quiet = v128.and(f32x4.ne(x, x), i32x4.splat(0x200));
-  const special = v128.or(quiet, i32x4.splat(0x7c00));
-  const half = v128.bitselect(finite, special, i32x4.lt_s(magnitude, i32x4.splat(TOO_LARGE)));
-  const signed = v128.or(half, i32x4.shr_u(sign, 16));
+  const half = v128.load32_splat(BOUNDS, 8);
+  const subnormal = i32x4.sub(f32x4.add(magnitude, half), half);
+  const finite = v128.bitselect(subnormal, normal, i32x4.lt_s(magnitude, v128.load32_splat(BOUNDS, 4)));
+  const quiet = v128.and(f32x4.ne(x, x), v128.load32_splat(BITS, 12));
+  const special = v128.or(quiet, v128.load32_splat(BITS, 16));
+  const bits = v128.bitselect(finite, special, i32x4.lt_s(magnitude, v128.load32_splat(BOUNDS)));
+  const signed = v128.or(bits, i32x4.shr_u(sign, 16));
   return i16x8.narrow_i32x4_u(signed, signed);
 }

@@ -47,6 +47,7 @@ import {
   type WindowMaskOptions,
   type WorkerLike,
 } from "headwise";
+import { createEngine as createAttentionEngine, type Engine as AttentionEngine } from "headwise/attention";
 import { createEngineSync } from "headwise/sync";
 
 const worker: WorkerLike = { postMessage: (message: unknown) => void message, terminate: () => Promise.resolve(0) };
@@ -157,8 +158,9 @@ const plan: AttentionPlan = engine.plan(x, x, x, { causal: true });
 export const planned: number = plan.scratchBytes + plan.threads;
 // @ts-expect-error a misspelt option
 engine.scaledDotProductAttention(x, x, x, { casual: true });
-// @ts-expect-error not among an engine's operations
-engine.matmul(x, x);
+const small: AttentionEngine = await createAttentionEngine();
+// @ts-expect-error not among the operations of this entry
+small.matmul(x, x);
 // @ts-expect-error an array is not a tensor
 engine.scaledDotProductAttention(new Float32Array(8), x, x);
 
