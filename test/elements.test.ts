@@ -218,7 +218,7 @@ function suite(engine: WorkerEngine): void {
   describe("refused, and the error names the part that is wrong", () => {
     const numbers =
       'must be a Float32Array, Float64Array, Float16Array or array of numbers, or a Uint16Array with type "float16" or "bfloat16", got';
-    const flags = "must be an array of integers or booleans, other than 0 where a query may attend, got";
+    const flags = "must be an array of integers or booleans, 0 where an element is left out, got";
     const { data, dims } = row;
     const three = { data: Float32Array.of(1, 2, 3), dims: [3] };
 

@@ -206,9 +206,9 @@ const REFUSED_MASKS: Refusal[] = [
     `"bias" has dims [5, 4], expected 1 or 7 for kvLen instead of 4 ${BROADCAST}${HINT}`,
   ],
   [
-    { keyMask: { data: new BigInt64Array(14), dims: [2, 7] } },
+    { keyMask: { data: new Float32Array(14), dims: [2, 7] } },
     TypeError,
-    '"keyMask" must hold a Uint8Array, 1 where a key is kept and 0 where it is padding, got BigInt64Array(14)',
+    '"keyMask.data" must be an array of integers or booleans, other than 0 where a key is kept, got Float32Array(14)',
   ],
   [{ keyMask: bytes([2, 6]) }, RangeError, '"keyMask" has dims [2, 6], expected [2, 7] (batch, kvLen)'],
   [{ keyMask: bytes([2, 6]), shortMask: "hide" }, RangeError, '"keyMask" has dims [2, 6], expected [2, 7] (batch, kvLen)'],
