@@ -76,7 +76,7 @@ export interface EngineReasons {
 }
 
 /**
- * Attention on WebAssembly kernels; made by `createEngine` or `createEngineSync`. Calls are synchronous. `Engine` adds the
+ * Attention on WebAssembly kernels; made by `createEngine` of `headwise/attention`. Calls are synchronous. `Engine` adds the
  * operations around attention.
  *
  * @example

@@ -1,4 +1,4 @@
-/** An engine with every operation: those of `Engine`, and those that models need around attention. */
+/** An engine with every operation: those of `AttentionEngine`, and those that models need around attention. */
 import { isAbsent } from "../check.js";
 import type { Activation } from "../rows/activations.js";
 import { AttentionEngine } from "./attentionEngine.js";
@@ -28,8 +28,8 @@ export type {
 export type { LinearOptions, MatmulOptions, RmsNormOptions, RotaryOptions, RotaryTablesOptions, SoftmaxOptions, WeightLayout };
 
 /**
- * Attention, and the operations that models need around it; made by `createEngine()` or `createEngineSync`.
- * Lives in its own module so that callers who only need attention don't download it.
+ * Attention, and the operations that models need around it; made by `createEngine` or `createEngineSync`. The class is in a module of
+ * its own, so that callers of `headwise/attention` don't download it.
  *
  * @example
  * import { createEngine } from "headwise";
