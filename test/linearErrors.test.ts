@@ -80,7 +80,7 @@ describe("mismatches are named", () => {
       "TypeError",
       [q, k, v],
       { mask: { data: new Float32Array(4), dims: [4] } },
-      '"mask" must hold a Uint8Array, 1 where a key counts, got Float32Array(4)',
+      '"mask.data" must be an array of integers or booleans, other than 0 where a key counts, got Float32Array(4)',
     ],
     [
       "RangeError",
