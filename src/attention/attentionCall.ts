@@ -109,7 +109,7 @@ export function attentionOn(
   const { scale, softcap = 0, causal: causalOption = false, sinkTokens = 0, scoresStage = "biased" } = options;
   const causal = oneOf(call.operation, "causal", causalOption, [false, true, "lower-right", "upper-left"]);
   const hidable = extraKeys === 0 ? shape : { ...shape, kvLen: shape.kvLen - extraKeys }; // keys that options may hide
-  const lengths = cache?.lengths.map((length) => length - extraKeys);
+  const lengths = extraKeys === 0 ? cache?.lengths : cache?.lengths.map((length) => length - extraKeys);
   const masks = readMasks(call, options, hidable, lengths);
   const { factor, scales } = scaleOf(call.operation, scale, shape);
   const inputs = {

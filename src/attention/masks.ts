@@ -3,7 +3,7 @@
  * them broadcast to [batch, numHeads, seqLen, kvLen]. Plain arithmetic: no engine is needed.
  */
 import { broadcastDims, eachRow, stridesUnder } from "../call/broadcast.js";
-import { copyOfMask, expectLength, readGiven, wrongData } from "../call/elements.js";
+import { bytesOfMask, expectLength, readGiven, wrongData } from "../call/elements.js";
 import {
   describe,
   integer,
@@ -295,11 +295,9 @@ function combine(name: string, masks: readonly MaskLike[], neutral: number, join
 /** Reads a mask; each getter of the caller's object is read once. */
 function readMask(name: string, argument: string, mask: unknown): { data: Uint8Array; dims: readonly number[] } {
   const given = readGiven(name, argument, mask);
-  const { data, dims } = given;
-  if (typedArrayName(data) !== "Uint8Array")
-    return { data: copyOfMask(name, given, "other than 0 where a query may attend"), dims };
-  expectLength(name, argument, typedArrayLength(data as Uint8Array), dims);
-  return { data: plainView(data as Uint8Array, Uint8Array), dims };
+  const bytes = bytesOfMask(name, given, "other than 0 where a query may attend");
+  expectLength(name, argument, typedArrayLength(bytes), given.dims);
+  return { data: plainView(bytes, Uint8Array), dims: given.dims };
 }
 
 /** Reads scores; each getter of the caller's object is read once. */

@@ -110,12 +110,13 @@ export function copyOfNumbers(operation: string, given: GivenTensor): Float32Arr
 }
 
 /**
- * A mask as bytes, 1 where an element is not 0, copied from integers of any type or an array; `meaning` says what they mean. Numbers that are not integers are
- * refused: they are a bias, whose 0 means the opposite.
+ * A mask as bytes: a Uint8Array itself, or a copy of integers of any type or an array, 1 where they are not 0; `meaning` says in errors
+ * what they mean. Numbers that are not integers are refused: they are a bias, whose 0 means the opposite.
  * @throws {TypeError} other data @throws {RangeError} data of another length than the sizes
  */
-export function copyOfMask(operation: string, given: GivenTensor, meaning: string): Uint8Array {
+export function bytesOfMask(operation: string, given: GivenTensor, meaning: string): Uint8Array {
   const { data, type } = given;
+  if (typedArrayName(data) === "Uint8Array") return data as Uint8Array;
   const isFloat = typeof type === "string" && type.includes("float"); // bits of float16
   if (isFloat || !(isArray(data) || /int/i.test(typedArrayName(data) ?? "")))
     throw wrongData(operation, given, `an array of integers or booleans, ${meaning}`);

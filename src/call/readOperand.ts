@@ -1,7 +1,7 @@
 /** The caller's tensors as operands. Each getter is read once. */
 import { isObject, plainView, typedArrayBuffer, typedArrayLength, typedArrayName, typedArrayOffset, wrongKind } from "../check.js";
 import type { CallContext } from "./callContext.js";
-import { copyOfMask, copyOfNumbers, expectLength, type GivenTensor, readGiven, wrongData } from "./elements.js";
+import { bytesOfMask, copyOfNumbers, expectLength, type GivenTensor, readGiven, wrongData } from "./elements.js";
 import { expectDims, type HostArray, type Operand } from "./operand.js";
 import { EngineTensor } from "./tensor.js";
 
@@ -16,9 +16,7 @@ export function readNumbers(call: CallContext, name: string, value: unknown): Op
 /** Reads a boolean mask; `meaning` says in errors what its elements mean. */
 export function readMask(call: CallContext, name: string, value: unknown, meaning: string): Operand {
   const given = readTensor(call, name, value);
-  const { data } = given;
-  if (typedArrayName(data) === "Uint8Array") return operand(call, given, data as Uint8Array, "uint8", false);
-  return operand(call, given, copyOfMask(call.operation, given, meaning), "uint8", false);
+  return operand(call, given, bytesOfMask(call.operation, given, meaning), "uint8", false);
 }
 
 /** Reads a place for results: float32 or float16 of exactly these sizes. */

@@ -30,3 +30,10 @@ export function randomMask(dims: readonly number[], seed: number, probability: n
   const next = uniform(seed);
   return { data: Uint8Array.from({ length: countOf(dims) }, () => (next() < probability ? 1 : 0)), dims: [...dims] };
 }
+
+/** Small multiples of 1/8, which every type holds exactly. */
+export function eighths(dims: readonly number[], seed: number): TestTensor {
+  const next = uniform(seed);
+  const count = dims.reduce((product, size) => product * size, 1);
+  return { data: Float32Array.from({ length: count }, () => (Math.floor(next() * 17) - 8) / 8), dims: [...dims] };
+}
