@@ -49,13 +49,7 @@ export async function writeCommonJS(folder, load, banner) {
  * The types of an ES module's exports, not copies of them: what one format of the package makes has the type that the other expects.
  */
 function declarations(path, exported) {
-  const mode = `with { "resolution-mode": "import" }`;
-  const module = `import("${path}", { ${mode.replace("with", "with:")} })`;
-  const values = Object.entries(exported).flatMap(([name, value]) => [
-    `export declare const ${name}: typeof ${module}.${name};\n`,
-    ...(isClass(value) ? [`export type ${name} = ${module}.${name};\n`] : []),
-  ]);
-  return `export type * from "${path}" ${mode};\n${values.join("")}`;
+  const from = `from "${path}" with { "resolution-mode": "import" };\n`;
+  const values = Object.keys(exported).map((name) => `export declare const ${name}: typeof module.${name};\n`);
+  return `import type * as module ${from}export type * ${from}${values.join("")}`;
 }
-
-const isClass = (value) => typeof value === "function" && /^class\b/.test(Function.prototype.toString.call(value));
