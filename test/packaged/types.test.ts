@@ -16,8 +16,8 @@ function exportedNames(installed: string): Map<string, string[]> {
   const { exports } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as { exports: Record<string, unknown> };
   const files = new Map<string, string>();
   for (const [entry, target] of Object.entries(exports)) {
-    const { types } = (typeof target === "string" ? {} : target) as { types?: string };
-    if (types !== undefined) files.set(`headwise${entry.slice(1)}`, join(installed, types));
+    const { default: modules } = (typeof target === "string" ? {} : target) as { default?: { types: string } };
+    if (modules) files.set(`headwise${entry.slice(1)}`, join(installed, modules.types));
   }
   const program = ts.createProgram([...files.values()], { module: ts.ModuleKind.NodeNext, lib: ["lib.es2022.d.ts"], types: [] });
   const checker = program.getTypeChecker();
