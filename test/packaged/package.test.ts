@@ -106,10 +106,11 @@ describe("its metadata", () => {
   test("every entry has ES modules and CommonJS; types come first, and every target exists", () => {
     for (const [entry, conditions] of Object.entries(manifest.exports)) {
       if (typeof conditions === "string") continue;
-      // Node and bundlers take the first two for `require` as well, so that a program has one copy.
+      // Node and Deno, bundlers, and Bun take these for `require` as well, so that a program has one copy.
+      const forBoth = ["module-sync", "module", "bun"];
       const names = Object.keys(conditions).filter((name) => name !== "workerd");
-      expect(names, entry).toEqual(["module-sync", "module", "require", "default"]);
-      for (const name of ["module-sync", "module"]) expect(conditions[name], entry).toEqual(conditions["default"]);
+      expect(names, entry).toEqual([...forBoth, "require", "default"]);
+      for (const name of forBoth) expect(conditions[name], entry).toEqual(conditions["default"]);
       for (const [name, files] of Object.entries(conditions)) {
         expect(Object.keys(files), `${entry}, ${name}`).toEqual(["types", "default"]);
         for (const file of Object.values(files)) expect(existsSync(join(folder, file)), `${entry}: ${file}`).toBe(true);
