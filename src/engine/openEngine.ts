@@ -225,4 +225,4 @@ export function* openPackaged(operation: string, plan: Plan): Steps<Opened, Host
  * @internal
  */
 export const moduleOrBytes = (wasm: unknown): Wasm | undefined =>
-  isObject(wasm) && (ArrayBuffer.isView(wasm) || kindOf(wasm) === "ArrayBuffer" || isModule(wasm)) ? (wasm as Wasm) : undefined;
+  isObject(wasm) && (ArrayBuffer.isView(wasm) || kindOf(wasm) === "ArrayBuffer" || isModule(wasm)) ? wasm : undefined;
