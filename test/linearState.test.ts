@@ -197,6 +197,46 @@ onEveryEngine((build, engine) => {
     expect(largestError(state.sums().data, expected)).toBeLessThan(1e-6);
   });
 
+  test.each([false, true])("a state that decays reaches 0 at 2⁻¹⁰⁰, without subnormal numbers; by channel: %s", (channelDecay) => {
+    const [headDim, valueDim, chunks] = [5, 9, 7];
+    const initialState = { data: normal([1, 1, headDim, valueDim], 8).data.map(Math.sign), dims: [1, 1, headDim, valueDim] };
+    using state = engine.createLinearAttentionState({
+      ...{ numKvHeads: 1, headDim, valueDim, rule: "gated", chunkSize: 8, channelDecay, initialState },
+    });
+    const zeros = (...dims: number[]): TestTensor => ({
+      data: new Float32Array(dims.reduce((product, size) => product * size)),
+      dims,
+    });
+    const decay = channelDecay ? zeros(8, headDim) : zeros(8);
+    decay.data.fill(-2 * Math.LN2); // 2⁻¹⁶ for each chunk
+    const found: number[] = [];
+    for (let chunk = 0; chunk < chunks; chunk++) {
+      state.step(zeros(8, headDim), zeros(8, headDim), zeros(8, valueDim), { decay });
+      const sums = state.sums().data.map(Math.abs);
+      found.push(Math.log2(Math.max(...sums)));
+      expect(
+        largestError(
+          sums,
+          sums.map(() => sums[0]!),
+        ),
+      ).toBeLessThan(1e-6 * (sums[0]! || 1));
+    }
+    expect(found.map((power) => (power === -Infinity ? power : Math.round(power)))).toEqual([
+      ...[-16, -32, -48, -64, -80, -96],
+      -Infinity,
+    ]);
+  });
+
+  test("a state that does not decay keeps numbers below 2⁻¹⁰⁰", () => {
+    const initialState = { data: new Float32Array(12).fill(1e-32), dims: [1, 1, 3, 4] };
+    using state = engine.createLinearAttentionState({
+      ...{ numKvHeads: 1, headDim: 3, valueDim: 4, rule: "linear", chunkSize: 2, initialState },
+    });
+    const zeros = (width: number): TestTensor => ({ data: new Float32Array(5 * width), dims: [5, width] });
+    state.step(zeros(3), zeros(3), zeros(4));
+    expectSameBits(state.sums().data, initialState.data, "sums");
+  });
+
   test("a function as feature map, also after restoring", () => {
     const featureMap = ({ data, dims }: { data: Float32Array; dims: readonly number[] }) => ({ data: data.map(Math.abs), dims });
     const sizes = parseLinear("B1-S60-KV60-H2/2/2-D4:4");
