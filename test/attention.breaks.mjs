@@ -38,8 +38,8 @@ export default [
   },
   {
     rule: "tanh has no cancellation",
-    find: "scale, f32x4.sub(scale, constant(ONE)));",
-    replace: "scale, f32x4.sub(constant(ONE), scale));",
+    find: "power, f32x4.sub(power, constant(ONE)));",
+    replace: "power, f32x4.sub(constant(ONE), power));",
   },
 
   // Which keys are visible
