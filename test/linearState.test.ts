@@ -1,7 +1,7 @@
 /** States of linear attention: tokens in pieces of any size give the bits of one call. */
 import { type Engine, type LinearAttentionState, type LinearAttentionStateOptions, type LinearInputs } from "headwise";
 import { linearAttention as reference } from "headwise/reference";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { expectSameBits, largestError, poison } from "./support/attention.js";
 import { canRun, openBuild } from "./support/builds.js";
 import { onEveryEngine } from "./support/engines.js";
@@ -33,6 +33,14 @@ function rowsOf({ data, dims }: TestTensor, from: number, to: number): TestTenso
   const width = rest.reduce((a, b) => a * b, 1);
   const parts = Array.from({ length: batch }, (_, b) => [...data.subarray((b * rows + from) * width, (b * rows + to) * width)]);
   return { data: Float32Array.from(parts.flat()), dims: [batch, to - from, ...rest] };
+}
+
+/** In place of Float32Array, a host that cannot copy an array. */
+class NoMemory extends Float32Array {
+  constructor(...args: [number] | [ArrayBufferLike, number?, number?]) {
+    if (ArrayBuffer.isView(args[0])) throw new RangeError("no memory for a copy");
+    super(...(args as [ArrayBufferLike]));
+  }
 }
 
 const gatesOf = (inputs: Inputs, { gates }: Kind, from: number, to: number): LinearInputs =>
@@ -225,6 +233,20 @@ onEveryEngine((build, engine) => {
       ...[-16, -32, -48, -64, -80, -96],
       -Infinity,
     ]);
+  });
+
+  test("a result for which the host has no memory leaves a state that refuses further calls", () => {
+    using state = engine.createLinearAttentionState({ numKvHeads: 1, headDim: 3, valueDim: 3, rule: "linear" });
+    const x = normal([4, 3], 9);
+    vi.stubGlobal("Float32Array", NoMemory);
+    try {
+      expect(() => state.step(x, x, x)).toThrow("no memory for a copy");
+    } finally {
+      vi.unstubAllGlobals();
+    }
+    expect(() => state.step(x, x, x)).toThrow(
+      "LinearAttentionState.step: a call failed while it wrote this state; restore it from bytes",
+    );
   });
 
   test("a state that does not decay keeps numbers below 2⁻¹⁰⁰", () => {
