@@ -45,11 +45,11 @@ export class Engine extends AttentionEngine {
    *     out[…, i, j] = activation(Σ_k a[…, i, k] · b[…, k, j] + bias[j])
    *
    * Each sum is taken over k in order: neither the number of rows, nor the batch, nor the threads change a bit of it. Leading axes
-   * broadcast, aligned to the right. Sizes of 0 are allowed; a depth of 0 gives the bias.
+   * broadcast, aligned to the right. Sizes of 0 are allowed; a depth of 0 gives the bias. Vectors are taken as in NumPy.
    *
-   * @param a  [..., rows, depth], or [..., depth, rows] with transposeA
-   * @param b  [..., depth, columns], or [..., columns, depth] with transposeB, or a packed matrix
-   * @returns `out` where given, else { type: "float32", data, dims } with dims [..., rows, columns]
+   * @param a  [..., rows, depth], or [..., depth, rows] with transposeA, or a vector [depth]: one row
+   * @param b  [..., depth, columns], or [..., columns, depth] with transposeB, or a vector [depth]: one column; or a packed matrix
+   * @returns `out` where given, else { type: "float32", data, dims } with dims [..., rows, columns], without the axis of a vector
    * @throws {TypeError} the wrong kind of value, or an unknown option
    * @throws {RangeError} sizes that don't fit, a result that overlaps an operand, or not enough memory
    * @throws {Error} after `dispose` of the engine, of a tensor or of the packed matrix
