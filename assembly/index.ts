@@ -23,7 +23,7 @@ export { activate, activateUnits } from "./rows/activations";
 export { add, addUnits, addWorkspaceBytes } from "./rows/add";
 export { softmax, softmaxUnits, softmaxWorkspaceBytes } from "./rows/softmax";
 export { normalize, normalizeUnits } from "./rows/normalize";
-export { rotary, rotaryTables, rotaryTablesUnits, rotaryUnits } from "./rows/rotary";
+export { rotary, rotaryRow, rotaryTables, rotaryTablesUnits, rotaryUnits } from "./rows/rotary";
 export { rotaryFrequencies } from "./rows/angles";
 export { linearAttention } from "./linear/linearAttention";
 export { packSums, readSums } from "./linear/sumRows";

@@ -48,7 +48,14 @@ export interface MultiHeadAttentionConfig {
 export interface LayerConfig extends Settings {
   readonly qkNorm: false | { readonly eps: number };
   /** Undefined without rotary; `base` is undefined if the layer has tables. */
-  readonly rotary: { readonly rotaryDim: number; readonly interleaved: boolean; readonly base: number | undefined } | undefined;
+  readonly rotary:
+    | {
+        readonly rotaryStart: number;
+        readonly rotaryDim: number;
+        readonly interleaved: boolean;
+        readonly base: number | undefined;
+      }
+    | undefined;
 }
 
 interface Settings {

@@ -15,7 +15,7 @@ export interface LayerAngles extends Omit<Rotary, "tables"> {
 
 /** Reads how a layer rotates its heads. */
 export function readAngles(call: Call, config: RotaryConfig, headDim: number): LayerAngles {
-  knownOptions({ name: call.operation, options: ["base", "rotaryDim", "interleaved", "tables"] }, config);
+  knownOptions({ name: call.operation, options: ["base", "rotaryStart", "rotaryDim", "interleaved", "tables"] }, config);
   const { tables, ...rotary } = readRotary(call, config, headDim);
   if (!tables) return { ...rotary, tables: undefined };
   const { cos, sin } = tables;

@@ -80,7 +80,9 @@ export function matmul<Out extends PlaceTensor = ResultTensor>(
 
   const bias = optional(biasOption, (value) => call.numbers("bias", value));
   if (bias) expectDims(OPERATION, bias, [columns], "one for each column");
-  const place = optional(returned, (value) => call.place("out", value, dims, `...${isAVector ? "" : ", rows"}${isBVector ? "" : ", columns"}`));
+  const place = optional(returned, (value) =>
+    call.place("out", value, dims, `...${isAVector ? "" : ", rows"}${isBVector ? "" : ", columns"}`),
+  );
   if (accumulate && !place) throw wrongKind(OPERATION, '"accumulate" needs "out" to add to');
   if (place && accumulate) place.isUpdated = true;
   call.close();

@@ -34,9 +34,11 @@ export interface RotaryTables {
 export interface RotaryConfig {
   /** θ = position · base^(−2i / rotaryDim) for pair i. At least 1. Default 10000; not together with `tables`. */
   base?: number | undefined;
-  /** Channels of each head that are rotated, from the first on; an even number. Default all, or twice the width of `tables`. */
+  /** First channel of each head that is rotated: headDim − rotaryDim rotates the last ones (DeepSeek). Default 0. */
+  rotaryStart?: number | undefined;
+  /** Channels of each head that are rotated; an even number. Default all from rotaryStart on, or twice the width of `tables`. */
   rotaryDim?: number | undefined;
-  /** Whether pairs are the channels 2i and 2i + 1, instead of i and i + rotaryDim / 2. Default false. */
+  /** Whether pairs are the channels 2i and 2i + 1, instead of i and i + rotaryDim / 2, from rotaryStart on. Default false. */
   interleaved?: boolean | undefined;
   /** Cosines and sines by position, for angles that are computed in another way. Default those of `base`. */
   tables?: RotaryTables | undefined;
@@ -68,6 +70,7 @@ export interface RotaryRows {
  * @internal
  */
 export interface Rotary {
+  readonly rotaryStart: number;
   readonly rotaryDim: number;
   readonly isInterleaved: boolean;
   readonly base: number;
@@ -80,17 +83,23 @@ export interface Rotary {
  * @internal
  */
 export function readRotary(call: Call, config: RotaryConfig, headDim: number): Rotary {
-  const { base: givenBase, rotaryDim: givenDim, interleaved = false, tables: givenTables } = config;
+  const { base: givenBase, rotaryStart: givenStart, rotaryDim: givenDim, interleaved = false, tables: givenTables } = config;
   const tables = optional(givenTables, (value) => readTables(call, value));
   if (tables && givenBase !== undefined)
     throw wrongKind(call.operation, '"base" cannot be combined with "tables", which already hold the angles');
   const width = tables?.cos.dims[1];
-  const rotaryDim = evenDim(call.operation, givenDim ?? (width === undefined ? headDim : 2 * width), headDim);
+  const rotaryStart = integer(call.operation, "rotaryStart", givenStart ?? 0, 0, Math.max(0, headDim - 2));
+  const rotaryDim = evenDim(call.operation, givenDim ?? (width === undefined ? headDim - rotaryStart : 2 * width), headDim);
+  if (rotaryStart + rotaryDim > headDim) {
+    const sum = `${rotaryStart} + rotaryDim ${rotaryDim} = ${rotaryStart + rotaryDim}`;
+    throw wrongValue(call.operation, `"rotaryStart" ${sum}, expected at most headDim ${headDim}`);
+  }
   if (width !== undefined && 2 * width !== rotaryDim) {
     const why = `half of rotaryDim ${rotaryDim}`;
     throw wrongValue(call.operation, `"tables.cos" has dims ${show(tables!.cos.dims)}, expected ${rotaryDim / 2} columns (${why})`);
   }
   return {
+    rotaryStart,
     rotaryDim,
     isInterleaved: oneOf(call.operation, "interleaved", interleaved, [true, false]),
     base: readBase(call.operation, givenBase ?? 10000),
@@ -253,7 +262,7 @@ export function computeTables(
  */
 export function rotateRows(
   call: Call,
-  { rotaryDim, isInterleaved, base, tables }: Rotary,
+  { rotaryStart, rotaryDim, isInterleaved, base, tables }: Rotary,
   { tableRows, positions, isInverse }: RotaryAngleRows,
   { x, out, batchSize, seqLen, numHeads, headDim, xStrides, outStrides }: RotaryTarget,
   ptr: number,
@@ -280,6 +289,7 @@ export function rotateRows(
     seqLen,
     numHeads,
     headDim,
+    rotaryStart,
     rotaryDim,
     xRowStride: xStrides.row,
     xHeadStride: xStrides.head,
