@@ -3,7 +3,6 @@ export { attention } from "./attention/attention";
 export { attentionUnits } from "./attention/stripOrder";
 export { sharedScoresBytes, splitScores, splitScoresUnits, splitValues, splitValuesUnits } from "./attention/split";
 export { appendKeys, cacheBlockBytes, readKeys, transferBytes } from "./attention/cache";
-export { rotateKeys } from "./attention/rotateKeys";
 export {
   attentionPlace,
   attentionPlace as splitScoresPlace,

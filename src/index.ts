@@ -16,5 +16,5 @@ export type { MultiHeadAttentionParameters } from "./multiHead/parameters.js";
 export type { FromTorchOptions, TorchStateDict } from "./multiHead/torchStateDict.js";
 export type { PackedMatrix } from "./product/packedMatrix.js";
 export { type Activation, ACTIVATIONS } from "./rows/activations.js";
-export type { RotaryConfig, RotaryPositions, RotaryTables } from "./rows/rotaryCall.js";
+export type { RotaryPositions } from "./rows/rotaryCall.js";
 export type { WorkerEngine } from "./workerEngine/workerEngine.js";

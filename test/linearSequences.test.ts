@@ -48,7 +48,9 @@ function optionsOf(options: LinearOptions, axis: number, first: number, end: num
     ...options,
     ...(options.decay && { decay: gate(options.decay as TestTensor) }),
     ...(options.beta && { beta: gate(options.beta as TestTensor) }),
-    ...(options.keyMask && { keyMask: { data: (options.keyMask as { data: Uint8Array }).data.slice(first, end), dims: [end - first] } }),
+    ...(options.keyMask && {
+      keyMask: { data: (options.keyMask as { data: Uint8Array }).data.slice(first, end), dims: [end - first] },
+    }),
   };
 }
 
@@ -91,7 +93,7 @@ onEveryEngine((_, engine) => {
         for (const [first, lengths] of [
           [0, [50, 7, 0]],
           [50, [1, 0, 30]],
-        ] as const) {
+        ] as [number, number[]][]) {
           const whole = Math.max(...lengths);
           const of = (x: TestTensor, b: number, count: number): TestTensor => cut(cut(x, 0, b, b + 1), axis, first, first + count);
           const batch = (x: TestTensor): TestTensor => cut(x, axis, first, first + whole);
@@ -213,11 +215,7 @@ onEveryBuild((_, engine) => {
     [{ cuSeqlens: [0, 0.5, 12] }, x, '"cuSeqlens[1]" must be an integer from 0 to 12, got 0.5'],
     [{ cuSeqlens: { length: 2 ** 40 } }, x, `"cuSeqlens" has length ${2 ** 40}, expected at most 1048577`],
     [{ cuSeqlens: [0, 6] }, pair, '"cuSeqlens" packs sequences into a batch of 1, but q has batch 2'],
-    [
-      { cuSeqlens: [0, 12], keyLengths: [12] },
-      x,
-      '"keyLengths" is for padded sequences and cannot be combined with "cuSeqlens"',
-    ],
+    [{ cuSeqlens: [0, 12], keyLengths: [12] }, x, '"keyLengths" is for padded sequences and cannot be combined with "cuSeqlens"'],
     [
       { rule: "gated", decay: gate(1, 12, 3) },
       x,

@@ -104,7 +104,7 @@ onEveryEngine((_, engine) => {
         "first channels",
       );
       using placed = engine.tensor(x.dims);
-      placed.write(x.data);
+      placed.data.set(x.data);
       expectSameBits(engine.rotary(placed, { ...options, offset: 40, rotaryStart: 8, out: placed }).data, found.data, "in place");
     }
   });

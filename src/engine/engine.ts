@@ -1,6 +1,8 @@
 /** An engine with every operation: those of `AttentionEngine`, and those that models need around attention. */
 import type { Activation } from "../rows/activations.js";
-import { AttentionEngine } from "./attentionEngine.js";
+import { offerKeyRotation } from "../cache/keyRotation.js";
+import { rotateKeys } from "../cache/rotateKeys.js";
+import { AttentionEngine, type EngineReasons } from "./attentionEngine.js";
 import { type CreateMultiHeadAttention, createMultiHeadAttention } from "../multiHead/createMultiHeadAttention.js";
 import { LinearAttentionState } from "../linear/linearAttentionState.js";
 import type { LinearAttentionStateOptions } from "../linear/stateConfig.js";
@@ -14,6 +16,7 @@ import { matmul, type MatmulOptions } from "../product/matmul.js";
 import { layerNorm, type LayerNormOptions, rmsNorm, type RmsNormOptions } from "../rows/normalize.js";
 import { rotary, type RotaryOptions, rotaryTables, type RotaryTablesOptions } from "../rows/rotary.js";
 import { softmax, type SoftmaxOptions } from "../rows/softmax.js";
+import type { Runtime } from "../runtime/runtime.js";
 import type { PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 
 // What its methods take, for the callers' own types.
@@ -39,6 +42,12 @@ export type { LinearOptions, MatmulOptions, RmsNormOptions, RotaryOptions, Rotar
  * engine.dispose();
  */
 export class Engine extends AttentionEngine {
+  /** @internal */
+  constructor(runtime: Runtime, reasons?: EngineReasons) {
+    super(runtime, reasons);
+    offerKeyRotation(runtime, rotateKeys);
+  }
+
   /**
    * Matrix product, blocked for the caches (Goto & van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication").
    *

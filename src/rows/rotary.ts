@@ -7,17 +7,8 @@ import type { Operation } from "../call/operation.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
-import {
-  computeTables,
-  evenDim,
-  readBase,
-  readAngleRows,
-  readRotary,
-  rotaryBytes,
-  type RotaryConfig,
-  type RotaryPositions,
-  rotateRows,
-} from "./rotaryCall.js";
+import { computeTables, readAngleRows, rotaryBytes, type RotaryPositions, rotateRows } from "./rotaryCall.js";
+import { evenDim, readBase, readRotary, type RotaryConfig } from "./rotaryConfig.js";
 
 /** Options of `rotary`. */
 export interface RotaryOptions<Out extends PlaceTensor = Float32Tensor> extends RotaryConfig, RotaryPositions {
