@@ -3,7 +3,9 @@ import type { Activation } from "../rows/activations.js";
 import { offerKeyRotation } from "../cache/keyRotation.js";
 import { rotateKeys } from "../cache/rotateKeys.js";
 import { AttentionEngine, type EngineReasons } from "./attentionEngine.js";
-import { type CreateMultiHeadAttention, createMultiHeadAttention } from "../multiHead/createMultiHeadAttention.js";
+import type { MultiHeadAttentionConfig } from "../multiHead/config.js";
+import { MultiHeadAttention } from "../multiHead/multiHeadAttention.js";
+import type { MultiHeadAttentionParameters } from "../multiHead/parameters.js";
 import { LinearAttentionState } from "../linear/linearAttentionState.js";
 import type { LinearAttentionStateOptions } from "../linear/stateConfig.js";
 import { PackedMatrix, type WeightLayout } from "../product/packedMatrix.js";
@@ -20,14 +22,7 @@ import type { Runtime } from "../runtime/runtime.js";
 import type { PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 
 // What its methods take, for the callers' own types.
-export type {
-  ActivateOptions,
-  AddOptions,
-  CreateMultiHeadAttention,
-  FeatureFunction,
-  LayerNormOptions,
-  LinearAttentionStateOptions,
-};
+export type { ActivateOptions, AddOptions, FeatureFunction, LayerNormOptions, LinearAttentionStateOptions };
 export type { LinearOptions, MatmulOptions, RmsNormOptions, RotaryOptions, RotaryTablesOptions, SoftmaxOptions, WeightLayout };
 
 /**
@@ -178,7 +173,9 @@ export class Engine extends AttentionEngine {
    * console.log(layer.forward(x, { causal: true }).dims); // [2, 10, 64]
    * layer.dispose();
    */
-  readonly createMultiHeadAttention: CreateMultiHeadAttention = createMultiHeadAttention(this.runtime);
+  createMultiHeadAttention(config: MultiHeadAttentionConfig, parameters: MultiHeadAttentionParameters): MultiHeadAttention {
+    return MultiHeadAttention.create(this.runtime, config, parameters);
+  }
 
   /**
    * Softmax along an axis, or its logarithm (Bridle 1990; relative to the largest score, so that nothing overflows).
