@@ -66,9 +66,8 @@ export default [
   },
   {
     rule: "matmul: the result lacks the axis of a vector a",
-    find: "...(isAVector ? [] : [rows])",
-    replace: "...[rows]",
-    file: "matmul.ts",
+    find: "const dims = [...leading, ...(isAVector ? [] : [rows]),",
+    replace: "const dims = [...leading, rows,",
     tests: MATMUL,
   },
   {
