@@ -25,7 +25,7 @@ test("an engine: the bits of the other entry, and no more than attention", async
   cache.append(x, x);
   expect(bitsIn(cache.attend(x).data)).toEqual(expected);
   expect(() => cache.remove(0, 3, { rotary: {} })).toThrow(
-    new RangeError('KVCache.remove: "rotary" needs an engine of "headwise", which rotates'),
+    new RangeError('KVCache.remove: "rotary" needs an engine of "headwise"'),
   );
   cache.remove(0, 3);
   expect(bitsIn(cache.read().k.data)).toEqual(bitsIn(x.data.slice(3 * 16)));

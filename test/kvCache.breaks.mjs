@@ -18,7 +18,7 @@ export default [
   },
   {
     rule: "remove: blocks that others share are copied first",
-    find: "const made = sequences.makeRoom(call.operation, places);",
+    find: "const made = sequences.makeRoom(call.operation, moves);",
     replace: "const made: ReturnType<KeySequences['makeRoom']> = [];",
     tests: RANGES,
   },
@@ -73,20 +73,20 @@ export default [
   },
   {
     rule: "remove: keys do not move into evicted blocks",
-    find: "if (first < end && first < sequence.evicted) {",
-    replace: "if (false) {",
+    find: "const evictedFrom = isKept ? sinkEndOf(sequence, config) : 0;",
+    replace: "const evictedFrom = sinkEndOf(sequence, config);",
     tests: RANGES,
   },
   {
     rule: "remove and read: no more keys than a sequence has",
-    find: "if (end > sequence.length) throw",
-    replace: "if (end > 1e9) throw",
+    find: "if (first > end || end > length) {",
+    replace: "if (first > end) {",
     tests: RANGES,
   },
   {
     rule: "read: evicted keys are refused",
-    find: "first < end && first < sequence.evicted && end > evictedFrom",
-    replace: "first < end && first < sequence.evicted && end > sequence.evicted",
+    find: "first < end && first < evicted && end > evictedFrom",
+    replace: "first < end && first < evicted && end > evicted",
     tests: RANGES,
   },
   {

@@ -185,14 +185,20 @@ onEveryEngine((_, engine) => {
       for (const [call, message] of [
         [
           () => cache.remove(1, 1100),
-          'remove: "from" is 1, expected at least 1024: keys before that of sequence 0 have been evicted',
+          'remove: "from" is 1, but keys 0 to 1023 of sequence 0 have been evicted or come before evicted ones',
         ],
         [
           () => cache.remove(1030, 1298),
           "remove: the window of row 1032 starts before key 1024, and earlier keys of sequence 0 have been evicted",
         ],
-        [() => cache.read(0, 513), "read: keys 512 to 1023 of sequence 0 have been evicted"],
-        [() => cache.read(1000), "read: keys 512 to 1023 of sequence 0 have been evicted"],
+        [
+          () => cache.read(0, 513),
+          'read: "from" is 0, but keys 512 to 1023 of sequence 0 have been evicted or come before evicted ones',
+        ],
+        [
+          () => cache.read(1000),
+          'read: "from" is 1000, but keys 512 to 1023 of sequence 0 have been evicted or come before evicted ones',
+        ],
       ] as const) {
         expect(call).toThrow(new RangeError(`KVCache.${message}`));
       }
@@ -429,9 +435,24 @@ onEveryBuild((_, engine) => {
   const tables = { cos: normal([3, 2], 1), sin: normal([3, 2], 2) };
 
   test.each<[string, (cache: KVCache) => unknown, new (message: string) => Error, string]>([
-    ["more keys", (c) => c.remove(2, 6), RangeError, 'remove: "to" is 6, but sequence 1 has 5 keys'],
-    ["backwards", (c) => c.remove(4, 2), RangeError, 'remove: "from" is 4, expected at most "to" = 2 (sequence 0)'],
-    ["beyond the length", (c) => c.remove(6), RangeError, 'remove: "from" is 6, expected at most "to" = 5 (sequence 1)'],
+    [
+      "more keys",
+      (c) => c.remove(2, 6),
+      RangeError,
+      'remove: "from" 2 and "to" 6 must be in order and within the 5 keys of sequence 1',
+    ],
+    [
+      "backwards",
+      (c) => c.remove(4, 2),
+      RangeError,
+      'remove: "from" 4 and "to" 2 must be in order and within the 8 keys of sequence 0',
+    ],
+    [
+      "beyond the length",
+      (c) => c.remove(6),
+      RangeError,
+      'remove: "from" 6 and "to" 5 must be in order and within the 5 keys of sequence 1',
+    ],
     ["a fraction", (c) => c.remove(0.5, 2), RangeError, 'remove: "from" must be an integer from 0 to 536870912, got 0.5'],
     ["a negative", (c) => c.remove(0, -2), RangeError, 'remove: "to" must be an integer from 0 to 536870912, got -2'],
     ["text", (c) => c.remove("1" as never, 2), TypeError, 'remove: "from" must be an array of 2 integers, got "1"'],
@@ -471,7 +492,7 @@ onEveryBuild((_, engine) => {
       "short tables",
       (c) => c.remove(0, 3, { rotary: { tables } }),
       RangeError,
-      'remove: "tables" hold 3 positions, expected at least 3 removed + 1 = 4',
+      'remove: "tables" hold 3 positions, expected at least the 3 removed keys + 1 = 4',
     ],
     [
       "tables without angles",
@@ -484,7 +505,12 @@ onEveryBuild((_, engine) => {
       RangeError,
       'remove: "tables" hold no angle at position 1',
     ],
-    ["more rows to read", (c) => c.read(0, [8, 6]), RangeError, 'read: "to" is 6, but sequence 1 has 5 keys'],
+    [
+      "more rows to read",
+      (c) => c.read(0, [8, 6]),
+      RangeError,
+      'read: "from" 0 and "to" 6 must be in order and within the 5 keys of sequence 1',
+    ],
     [
       "a layout",
       (c) => c.read(0, 1, { layout: "sbhd" as never }),
@@ -513,7 +539,10 @@ onEveryBuild((_, engine) => {
   test("getters that dispose of the cache or change it", () => {
     for (const [act, error] of [
       [(cache: KVCache) => cache.dispose(), new Error("KVCache.remove: this cache has been disposed of")],
-      [(cache: KVCache) => cache.truncate(2), new RangeError('KVCache.remove: "to" is 5, but sequence 0 has 2 keys')],
+      [
+        (cache: KVCache) => cache.truncate(2),
+        new RangeError('KVCache.remove: "from" 0 and "to" 5 must be in order and within the 2 keys of sequence 0'),
+      ],
     ] as const) {
       using cache = open();
       const from = {

@@ -1,5 +1,5 @@
 /** Ranges of a cache's keys as callers give them, and the keys that a rolling cache has evicted from them. */
-import { type Integers, integer, integersOf, isAbsent, isNumeric, MAX_POSITION, wrongValue } from "../check.js";
+import { type Integers, integer, integersOf, isNumeric, MAX_POSITION, optional, wrongValue } from "../check.js";
 import type { SequenceParams } from "../runtime/abi.generated.js";
 import type { CacheConfig } from "./cacheConfig.js";
 import { type KeySequence, type KeySpan, sinkEndOf } from "./keySequences.js";
@@ -13,7 +13,7 @@ export const countsOf = (operation: string, name: string, counts: Counts, batchS
     ? new Array<number>(batchSize).fill(integer(operation, name, counts, 0, MAX_POSITION))
     : integersOf(operation, name, counts, batchSize, 0, MAX_POSITION);
 
-/** The keys `from` to `to` − 1 of each sequence; an undefined `to` is the length. */
+/** The keys `from` to `to` − 1 of each sequence; an absent `to` is the length. */
 export interface KeyRanges {
   readonly from: readonly number[];
   readonly to: readonly number[] | undefined;
@@ -21,41 +21,38 @@ export interface KeyRanges {
 
 export const readRanges = (operation: string, from: Counts, to: Counts | undefined | null, batchSize: number): KeyRanges => ({
   from: countsOf(operation, "from", from, batchSize),
-  to: isAbsent(to) ? undefined : countsOf(operation, "to", to, batchSize),
+  to: optional(to, (counts) => countsOf(operation, "to", counts, batchSize)),
 });
 
 /**
  * The ranges in sequences that nothing changes any more.
- * @throws {RangeError} keys that a sequence does not have
+ *
+ * @param isKept  whether keys before evicted ones may be in them
+ * @throws {RangeError} keys that a sequence does not have, or has evicted
  */
-export function spansOf(operation: string, { from, to }: KeyRanges, sequences: readonly KeySequence[]): KeySpan[] {
+export function spansOf(
+  operation: string,
+  { from, to }: KeyRanges,
+  sequences: readonly KeySequence[],
+  config: CacheConfig,
+  isKept: boolean,
+): KeySpan[] {
   return sequences.map((sequence, batch) => {
-    const [first, end] = [from[batch]!, to?.[batch] ?? sequence.length];
-    if (end > sequence.length) throw wrongValue(operation, `"to" is ${end}, but sequence ${batch} has ${sequence.length} keys`);
-    if (first > end) throw wrongValue(operation, `"from" is ${first}, expected at most "to" = ${end} (sequence ${batch})`);
-    return { sequence, first, end };
-  });
-}
-
-/** Refuses to read evicted keys. */
-export function assertNotEvicted(operation: string, config: CacheConfig, spans: readonly KeySpan[]): void {
-  for (const [batch, { sequence, first, end }] of spans.entries()) {
-    const evictedFrom = sinkEndOf(sequence, config);
-    if (first < end && first < sequence.evicted && end > evictedFrom)
-      throw wrongValue(operation, `keys ${evictedFrom} to ${sequence.evicted - 1} of sequence ${batch} have been evicted`);
-  }
-}
-
-/** Refuses to move keys to places within blocks that have been evicted. */
-export function assertRemovable(operation: string, spans: readonly KeySpan[]): void {
-  for (const [batch, { sequence, first, end }] of spans.entries()) {
-    if (first < end && first < sequence.evicted) {
+    const { length, evicted } = sequence;
+    const [first, end] = [from[batch]!, to?.[batch] ?? length];
+    if (first > end || end > length) {
       throw wrongValue(
         operation,
-        `"from" is ${first}, expected at least ${sequence.evicted}: keys before that of sequence ${batch} have been evicted`,
+        `"from" ${first} and "to" ${end} must be in order and within the ${length} keys of sequence ${batch}`,
       );
     }
-  }
+    const evictedFrom = isKept ? sinkEndOf(sequence, config) : 0;
+    if (first < end && first < evicted && end > evictedFrom) {
+      const keys = `keys ${evictedFrom} to ${evicted - 1} of sequence ${batch}`;
+      throw wrongValue(operation, `"from" is ${first}, but ${keys} have been evicted or come before evicted ones`);
+    }
+    return { sequence, first, end };
+  });
 }
 
 /** Refuses lengths whose next row would see evicted keys. */

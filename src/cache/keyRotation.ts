@@ -15,7 +15,7 @@ export interface KeyRotation {
   rotate(rows: number, rowsPtr: number, scalesPtr: number, scratch: number): void;
 }
 
-/** Reads how keys were rotated; gives their rotation over a distance. */
+/** Reads how keys were rotated; gives their rotation back over a distance. */
 export type ReadKeyRotation = (call: Call, config: RotaryConfig, headDim: number) => (distance: number) => KeyRotation;
 
 const offers = new WeakMap<Runtime, ReadKeyRotation>();
@@ -26,6 +26,6 @@ export const offerKeyRotation = (runtime: Runtime, read: ReadKeyRotation): unkno
 /** @throws {RangeError} an engine without rotary embeddings */
 export function readKeyRotation(call: Call, config: RotaryConfig, headDim: number): ReturnType<ReadKeyRotation> {
   const read = offers.get(call.runtime);
-  if (!read) throw wrongValue(call.operation, '"rotary" needs an engine of "headwise", which rotates');
+  if (!read) throw wrongValue(call.operation, '"rotary" needs an engine of "headwise"');
   return read(call, config, headDim);
 }

@@ -35,7 +35,7 @@ import {
   REMOVE,
   type RemoveOptions,
 } from "./cacheOptions.js";
-import { assertContinues, assertNotEvicted, assertRemovable, assertVisible, countsOf, readRanges, spansOf } from "./keyRanges.js";
+import { assertContinues, assertVisible, countsOf, readRanges, spansOf } from "./keyRanges.js";
 import { restoreKeys, serializeKeys } from "./imageRows.js";
 import { readKeyRotation } from "./keyRotation.js";
 import { KeySequences } from "./keySequences.js";
@@ -273,8 +273,7 @@ export class KVCache {
     const ranges = readRanges(operation, from, to, batchSize);
     const rotationBy = optional(options.rotary, (rotary) => readKeyRotation(call, rotary, headDim));
     this.#assertReady(operation); // a getter may have disposed of the cache
-    const spans = spansOf(operation, ranges, this.#sequences.list);
-    assertRemovable(operation, spans);
+    const spans = spansOf(operation, ranges, this.#sequences.list, this.#config, false);
     const lengths = spans.map(({ sequence, first, end }) => sequence.length - (end - first));
     assertContinues(operation, this.#config, this.#sequences.list, lengths);
     removeKeys(call, this.#config, this.#sequences, spans, rotationBy);
@@ -314,8 +313,7 @@ export class KVCache {
     const layout = oneOf(operation, "layout", options.layout ?? "bshd", LAYOUTS);
     const ranges = readRanges(operation, from ?? 0, to, this.#config.batchSize);
     this.#assertReady(operation); // a getter may have disposed of the cache
-    const spans = spansOf(operation, ranges, this.#sequences.list);
-    assertNotEvicted(operation, this.#config, spans);
+    const spans = spansOf(operation, ranges, this.#sequences.list, this.#config, true);
     return readRows(call, this.#config, spans, layout);
   }
 

@@ -8,7 +8,7 @@ import type { KeyRotation } from "./keyRotation.js";
 import type { KeySequences, KeySpan } from "./keySequences.js";
 import { transferBytes, transferPlaced } from "./transferRows.js";
 
-/** The later keys of a sequence: where they come from, and how far they move up. */
+/** The places of the later keys of a sequence, and how far they move up to them. */
 interface Move extends KeySpan {
   readonly distance: number;
   readonly rotation: KeyRotation | undefined;
@@ -27,14 +27,13 @@ export function removeKeys(
   spans: readonly KeySpan[],
   rotationBy: ((distance: number) => KeyRotation) | undefined,
 ): void {
-  const moves: Move[] = [];
-  for (const { sequence, first, end } of spans) {
-    const distance = end - first;
-    if (distance > 0 && end < sequence.length)
-      moves.push({ sequence, first: end, end: sequence.length, distance, rotation: rotationBy?.(distance) });
-  }
-  const places = moves.map(({ sequence, first, end, distance }) => ({ sequence, first: first - distance, end: end - distance }));
-  const made = sequences.makeRoom(call.operation, places);
+  const moves = spans
+    .filter(({ sequence, first, end }) => first < end && end < sequence.length)
+    .map(({ sequence, first, end }): Move => {
+      const distance = end - first;
+      return { sequence, first, end: sequence.length - distance, distance, rotation: rotationBy?.(distance) };
+    });
+  const made = sequences.makeRoom(call.operation, moves);
   try {
     if (moves.length > 0) moveKeys(call, config, moves);
   } catch (error) {
@@ -50,9 +49,10 @@ function moveKeys(call: Call, config: CacheConfig, moves: readonly Move[]): void
   const { numKvHeads, headDim, valueDim, dtype } = config;
   const isInt8 = dtype === "int8";
   const rowsBytes = (dim: number): number => wholeLines(BLOCK * numKvHeads * dim * (isInt8 ? 1 : 4));
-  const scalesBytes = isInt8 ? wholeLines(4 * BLOCK * numKvHeads) : 0;
+  const scalesBytes = 4 * BLOCK * numKvHeads;
   const rotationBytes = moves.reduce((most, { rotation }) => Math.max(most, wholeLines(rotation?.bytes ?? 0)), 0);
-  const bytes = rowsBytes(headDim) + rowsBytes(valueDim) + 2 * scalesBytes + rotationBytes + transferBytes(call, config, moves);
+  const longest = moves.map(({ sequence }) => ({ sequence, first: 0, end: sequence.length }));
+  const bytes = rowsBytes(headDim) + rowsBytes(valueDim) + 2 * scalesBytes + rotationBytes + transferBytes(call, config, longest);
   onScratch(call, [], bytes, (kPtr) => {
     const vPtr = kPtr + rowsBytes(headDim);
     const keyScales = vPtr + rowsBytes(valueDim);
@@ -61,8 +61,8 @@ function moveKeys(call: Call, config: CacheConfig, moves: readonly Move[]): void
     const ptr = rotationPtr + rotationBytes;
     const scales = isInt8 && { keyScales: { ptr: keyScales }, valueScales: { ptr: valueScales } };
     for (const { sequence, first, end, distance, rotation } of moves) {
-      for (let key = first - distance, next; key < end - distance; key = next) {
-        next = Math.min(end - distance, (Math.floor(key / BLOCK) + 1) * BLOCK); // whole panels are written
+      for (let key = first, next; key < end; key = next) {
+        next = Math.min(end, (Math.floor(key / BLOCK) + 1) * BLOCK); // whole panels are written
         const rows = { k: { ptr: kPtr }, v: { ptr: vPtr }, ...scales, count: next - key, layout: "bshd" } as const;
         transferPlaced(call, "readKeys", config, [{ sequence, first: key + distance, end: next + distance }], rows, ptr);
         rotation?.rotate(rows.count * numKvHeads, kPtr, isInt8 ? keyScales : 0, rotationPtr);
