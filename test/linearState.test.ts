@@ -329,7 +329,7 @@ describe("mismatches are named", () => {
       "TypeError",
       [x, x, x],
       { rule: "linear" },
-      'unknown option "rule"; the options are layout, decay, beta, keyLengths, keyMask, out',
+      'unknown option "rule"; the options are layout, decay, beta, keyLengths, cuSeqlens, keyMask, out',
     ],
   ])("step, %s %#", (kind, [q, k, v], options, message) => {
     using engine = openBuild("simd");
