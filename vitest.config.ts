@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
 import { BROWSERS, findBrowser } from "./test/hosts/browser.js";
 import { hosts, instanceOf } from "./test/hosts/provider.js";
-import { leftOut } from "./test/hosts/quarters.js";
+import { leftOut } from "./test/hosts/longTests.js";
 import { ISOLATION } from "./test/hosts/serve.js";
 import { readConformance } from "./test/support/conformanceFile.js";
 

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { BROWSERS, findBrowser } from "./hosts/browser.js";
-import { leftOut, QUARTERS } from "./hosts/quarters.js";
+import { leftOut, LONG_TESTS } from "./hosts/longTests.js";
 
 describe.each(BROWSERS)("%s", (name) => {
   const { executable, reason } = { executable: "", ...findBrowser(name) };
@@ -11,9 +11,9 @@ describe.each(BROWSERS)("%s", (name) => {
   });
 
   const files = name === "Chromium" || reason !== undefined ? [] : leftOut();
-  if (files.length > 0) test.skip(`not run in this quarter: ${files.join(", ")}`, () => undefined);
+  if (files.length > 0) test.skip(`not in this share of the long tests: ${files.join(", ")}`, () => undefined);
 });
 
-test("every file of a quarter exists", () => {
-  for (const file of QUARTERS.flat()) expect(existsSync(`test/${file}.test.ts`), file).toBe(true);
+test("every long test is a file", () => {
+  for (const file of LONG_TESTS) expect(existsSync(`test/${file}.test.ts`), file).toBe(true);
 });

@@ -4,7 +4,7 @@ import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { type Browser, type BrowserName, BROWSERS } from "../hosts/browser.js";
-import { inBrowser } from "../hosts/inBrowser.js";
+import { inBrowser, nested } from "../hosts/inBrowser.js";
 import { type Consumer, install } from "../hosts/install.js";
 import { ISOLATION, serve, type Site } from "../hosts/serve.js";
 import { visit } from "../hosts/visit.js";
@@ -38,7 +38,7 @@ async function build(consumer: Consumer, ...args: string[]): Promise<void> {
 }
 
 /** What every page must do. */
-function whatMustHold(name: string, browser: () => Browser, sites: () => Sites): void {
+function whatMustHold(name: string, browserName: BrowserName, browser: () => Browser, sites: () => Sites): void {
   const open = (kind: keyof Sites, query = "") => expectRightPage(browser(), name, sites()[kind] + query);
 
   test("all operations equal the reference; one binary is downloaded", async () => {
@@ -63,7 +63,7 @@ function whatMustHold(name: string, browser: () => Browser, sites: () => Sites):
     expect({ threads, threadsReason }).toEqual({ threads: 1, threadsReason: "the page is not cross-origin isolated" });
   });
 
-  test("in a worker of the page, also on two threads", async () => {
+  test("in a worker of the page, also on two threads", nested(browserName), async () => {
     expect((await open("plain", "?in=worker")).threads).toBe(1);
     expect(await open("isolated", "?in=worker&threads=2")).toMatchObject({ threads: 2 });
   });
@@ -91,7 +91,7 @@ function bundler(
       ends.push(() => consumer.remove());
       sites = await finish(consumer);
     });
-    for (const browser of browsers) inBrowser(browser, name, (launched) => whatMustHold(name, launched, () => sites));
+    for (const browser of browsers) inBrowser(browser, name, (launched) => whatMustHold(name, browser, launched, () => sites));
   });
 }
 
@@ -173,7 +173,7 @@ inBrowser("Chromium", "Vite 8, development server", (browser) => {
     sites.plain = await start({});
     sites.isolated = await start(ISOLATION);
   });
-  whatMustHold("Vite 8 development server", browser, () => sites);
+  whatMustHold("Vite 8 development server", "Chromium", browser, () => sites);
 });
 
 describe("Vite 8, an engine made at the top level of a worker", () => {
@@ -188,7 +188,7 @@ describe("Vite 8, an engine made at the top level of a worker", () => {
 
   for (const name of BROWSERS) {
     inBrowser(name, "with worker.format es", (browser) => {
-      test("on one thread and on two, by createEngine and by createWorkerEngine", async () => {
+      test("on one thread and on two, by createEngine and by createWorkerEngine", nested(name), async () => {
         const { result, log } = await visit(browser(), site.origin);
         const right = { numbers: "1.000 0.000 0.330 0.670 0.752 0.752" };
         const [one, two, inWorker] = [1, 2, 1].map((threads) => ({ ...right, threads }));
@@ -208,7 +208,7 @@ describe("no bundler", () => {
 
   for (const name of BROWSERS) {
     inBrowser(name, "no bundler", (browser) => {
-      whatMustHold("no bundler", browser, () => sites);
+      whatMustHold("no bundler", name, browser, () => sites);
 
       test("headwise/standalone needs no import map", async () => {
         await expectRightPage(browser(), "no bundler", `${sites.plain}standalone.html`);

@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
 import { type Browser, BROWSERS } from "../hosts/browser.js";
 import { type HostName, obtain } from "../hosts/hosts.js";
-import { inBrowser } from "../hosts/inBrowser.js";
+import { inBrowser, nested } from "../hosts/inBrowser.js";
 import { ISOLATION, serve } from "../hosts/serve.js";
 import { visit } from "../hosts/visit.js";
 
@@ -91,7 +91,7 @@ for (const name of BROWSERS) {
       expect(expectRight(await resultOf(browser(), "index.html"))).toMatchObject({ build, threads: 1 });
     });
 
-    test("with isolation it has its own threads, without isolation one thread and the reason", async () => {
+    test("with isolation it has its own threads, without isolation one thread and the reason", nested(name), async () => {
       expect(expectRight(await resultOf(browser(), "index.html?threads=2", ISOLATION))).toMatchObject({ threads: 2 });
       expect(expectRight(await resultOf(browser(), "index.html?threads=2"))).toMatchObject({
         threads: 1,
