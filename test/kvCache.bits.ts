@@ -1,5 +1,5 @@
 /** Attention on caches of keys and values. */
-import { type CachedAttentionOptions, type Engine, KVCache, type KVCacheOptions } from "headwise";
+import type { CachedAttentionOptions, Engine, KVCache, KVCacheOptions } from "headwise";
 import { type BitsCase, casesOf, type Outputs } from "./bits/case.js";
 import { type Inputs, place } from "./bits/inputs.js";
 
@@ -95,13 +95,31 @@ export default DTYPES.flatMap((dtype) => [
     return session.end();
   }),
   cache(
+    `${dtype}, keys removed and rotated to their new positions, read, and attended to from any position`,
+    (engine, inputs) => {
+      const session = new Session(engine, inputs, { batchSize: 2, headDim: 12, capacity: 1300, dtype });
+      session.append(1300, [1300, 1100]);
+      session.cache.remove([20, 0], [720, 3], { rotary: {} });
+      session.cache.remove(5, [9, 600], { rotary: { rotaryStart: 4, rotaryDim: 6, interleaved: true, base: 500000 } });
+      session.cache.remove(100, 117);
+      const { k, v } = session.cache.read(0, 400);
+      Object.assign(session.outputs, { k: k.data, v: v.data });
+      session.attend("last", 7);
+      session.attend("others", 7, { queryOffset: [30, 200] });
+      session.attend("not causal", 7, { queryOffset: 480, causal: false, window: 9 });
+      return session.end();
+    },
+    "KVCache.remove",
+    "KVCache.read",
+  ),
+  cache(
     `${dtype}, serialized, restored, forked, truncated and reordered`,
     (engine, inputs) => {
       const session = new Session(engine, inputs, { batchSize: 2, headDim: 12, valueDim: 12, capacity: 600, dtype });
       session.append(530, inputs.integers(2, 300, 530));
       const bytes = session.cache.serialize();
       session.outputs["bytes"] = bytes;
-      const restored = KVCache.restore(engine, bytes);
+      const restored = engine.restoreKVCache(bytes);
       const fork = session.cache.fork();
       session.attend("restored", 3, {}, restored);
       session.cache.truncate(inputs.integers(2, 100, 300));
@@ -112,7 +130,7 @@ export default DTYPES.flatMap((dtype) => [
       return session.end(restored, fork);
     },
     "KVCache.serialize",
-    "KVCache.restore",
+    "Engine.restoreKVCache",
     "KVCache.fork",
     "KVCache.truncate",
     "KVCache.reorder",

@@ -34,9 +34,9 @@ const KINDS: Record<string, (inputs: Inputs, sizes: LinearSizes) => LinearOption
   relu2: () => ({ featureMap: "relu2", eps: 0.5, causal: true }),
   exp: () => ({ featureMap: "exp", causal: true }),
   softmax: () => ({ featureMap: "softmax" }),
-  "a key mask": (_, { batchSize, kvLen }) => ({ mask: randomMask([batchSize, kvLen], 5, 0.6) }),
-  "a key mask, causal": (_, { kvLen }) => ({ mask: randomMask([kvLen], 6, 0.6), causal: true }),
-  "softmax with a key mask": (_, { kvLen }) => ({ mask: randomMask([kvLen], 7, 0.7), featureMap: "softmax" }),
+  "a key mask": (_, { batchSize, kvLen }) => ({ keyMask: randomMask([batchSize, kvLen], 5, 0.6) }),
+  "a key mask, causal": (_, { kvLen }) => ({ keyMask: randomMask([kvLen], 6, 0.6), causal: true }),
+  "softmax with a key mask": (_, { kvLen }) => ({ keyMask: randomMask([kvLen], 7, 0.7), featureMap: "softmax" }),
   lengths: (_, { batchSize, kvLen }) => ({ keyLengths: [Math.ceil(kvLen / 2), 0].slice(0, batchSize) }),
   "lengths, causal": (_, { batchSize, kvLen }) => ({ keyLengths: [Math.ceil(kvLen / 2), 0].slice(0, batchSize), causal: true }),
   "rule linear": () => ({ rule: "linear" }),
@@ -50,13 +50,13 @@ const KINDS: Record<string, (inputs: Inputs, sizes: LinearSizes) => LinearOption
     rule: "gated",
     decay,
     keyLengths: [Math.ceil(kvLen / 2), kvLen].slice(0, batchSize),
-    mask: randomMask([kvLen], 8, 0.7),
+    keyMask: randomMask([kvLen], 8, 0.7),
   }),
   "rule delta": ({ beta }) => ({ rule: "delta", beta }),
   "rule delta, a mask, chunks of 10": ({ beta }, { kvLen }) => ({
     rule: "delta",
     beta,
-    mask: randomMask([kvLen], 9, 0.7),
+    keyMask: randomMask([kvLen], 9, 0.7),
     chunkSize: 10,
   }),
   "rule gated_delta": ({ decay, beta }) => ({ rule: "gated_delta", decay, beta }),
@@ -66,7 +66,7 @@ const KINDS: Record<string, (inputs: Inputs, sizes: LinearSizes) => LinearOption
     decay: channelDecay,
     beta,
     keyLengths: [Math.ceil(kvLen / 2), kvLen].slice(0, batchSize),
-    mask: randomMask([kvLen], 8, 0.7),
+    keyMask: randomMask([kvLen], 8, 0.7),
   }),
 };
 
@@ -221,7 +221,7 @@ onEveryEngine((_, engine) => {
     const inputs = linearInputs(sizes, 9);
     const mask = { data: new Uint8Array(60).fill(1), dims: [60] };
     for (const key of [0, 7, 59]) mask.data[key] = 0;
-    const options = { ...KINDS[kind]!(inputs, sizes), mask, keyLengths: [55] };
+    const options = { ...KINDS[kind]!(inputs, sizes), keyMask: mask, keyLengths: [55] };
     const expected = engine.linearAttention(inputs.q, inputs.k, inputs.v, options).data.slice();
     for (const key of [0, 7, 55, 59]) {
       inputs.k.data.fill(NaN, key * 4, key * 4 + 4);
@@ -276,9 +276,25 @@ onEveryEngine((_, engine) => {
     }
   });
 
+  test.each(["head", "channel"])("by %s: a decay clears the state where its factor is 0, below −68.97", (by) => {
+    const { q, k, v, decay, channelDecay } = linearInputs(sizes, 10);
+    const gates = by === "head" ? decay : channelDecay;
+    const width = gates.data.length / 60;
+    v.data[10 * 4] = NaN;
+    for (const [value, clears] of [
+      [-68.96, false],
+      [-68.98, true],
+      [-87.3, true],
+    ] as const) {
+      gates.data.fill(value, 20 * width, 21 * width);
+      const found = engine.linearAttention(q, k, v, { rule: "gated", decay: gates }).data.subarray(80, 84);
+      expect(found.some(Number.isNaN), String(value)).toBe(!clears);
+    }
+  });
+
   test("decays near 0 and near −∞: within 4e-7", () => {
     const { q, k, v, decay, channelDecay, beta } = linearInputs(sizes, 11);
-    for (const value of [-1e-8, -1e-40, -30, -87.3, -87.4, -800, -3e38]) {
+    for (const value of [-1e-8, -1e-40, -30, -68.9, -69, -87.3, -800, -3e38]) {
       for (const gates of [decay, channelDecay]) {
         const some = { ...gates, data: gates.data.map((x, index) => (index % 3 === 0 ? value : x)) };
         const all = { ...gates, data: gates.data.map(() => value) };
@@ -333,12 +349,12 @@ onEveryEngine((_, engine) => {
   });
 
   test("random numbers over a whole range: exp of either sign", () => {
-    const q = { data: new Float32Array([-100, -87.3, -20, -1, 0, 1, 20, 80, 88.7]), dims: [9, 1] };
+    const q = { data: new Float32Array([-100, -69, -68.9, -20, -1, 0, 1, 20, 80, 88.7]), dims: [10, 1] };
     const one = { data: new Float32Array([0]), dims: [1, 1] };
     const v = { data: new Float32Array([1]), dims: [1, 1] };
     const found = engine.linearAttention(q, one, v, { featureMap: "exp", normalize: false }).data;
     for (const [index, x] of q.data.entries()) {
-      const truth = x < -87.33 ? 0 : Math.exp(x);
+      const truth = x < -68.97 ? 0 : Math.exp(x);
       expect(Math.abs(found[index]! - truth)).toBeLessThanOrEqual(2 * 2 ** -23 * truth);
     }
     const beyond = { data: new Float32Array([88.8, 1e4, Infinity, -Infinity, NaN]), dims: [5, 1] };

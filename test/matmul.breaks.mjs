@@ -85,6 +85,24 @@ export default [
     tests: MATMUL,
   },
   {
+    rule: "matmul: the result lacks the axis of a vector a",
+    find: "const dims = [...leading, ...(isAVector ? [] : [rows]),",
+    replace: "const dims = [...leading, rows,",
+    tests: MATMUL,
+  },
+  {
+    rule: "matmul: a vector b is a column",
+    find: "? [bOperand.count, 1]",
+    replace: "? [1, bOperand.count]",
+    tests: MATMUL,
+  },
+  {
+    rule: "matmul: vectors are not transposed",
+    find: "if (dims.length === 1 && transposed)",
+    replace: "if (dims.length > 64 && transposed)",
+    tests: MATMUL,
+  },
+  {
     rule: "matmul: fewer threads if memory is short",
     find: "Math.min(threads, units, fitting)",
     replace: "Math.min(threads, units)",

@@ -10,7 +10,7 @@ export default [
   {
     rule: "arrays are copied before the call returns",
     ...here("encodeCall"),
-    find: "(buffer as ArrayBuffer).slice(byteOffset, byteOffset + byteLength)",
+    find: "new Uint8Array(new Uint8Array(buffer, byteOffset, byteLength)).buffer",
     replace: "(buffer as ArrayBuffer)",
   },
   {
@@ -157,8 +157,8 @@ export default [
   {
     rule: "what is internal can't be asked for",
     ...here("ask"),
-    find: "if (!memberOf(type, path)) throw",
-    replace: "if (!memberOf(type, path) && path === '') throw",
+    find: "if (!memberOf(type, name)) throw",
+    replace: "if (!memberOf(type, name) && name === '') throw",
   },
   {
     rule: "the table says which options of an operation receive results",

@@ -1,30 +1,28 @@
 /** An engine with every operation: those of `AttentionEngine`, and those that models need around attention. */
-import { isAbsent } from "../check.js";
 import type { Activation } from "../rows/activations.js";
-import { AttentionEngine } from "./attentionEngine.js";
-import { type CreateMultiHeadAttention, createMultiHeadAttention } from "../multiHead/createMultiHeadAttention.js";
-import { LinearAttentionState, type LinearOptions } from "../linear/linearAttentionState.js";
+import { offerKeyRotation } from "../cache/keyRotation.js";
+import { rotateKeys } from "../cache/rotateKeys.js";
+import { AttentionEngine, type EngineReasons } from "./attentionEngine.js";
+import type { MultiHeadAttentionConfig } from "../multiHead/config.js";
+import { MultiHeadAttention } from "../multiHead/multiHeadAttention.js";
+import type { MultiHeadAttentionParameters } from "../multiHead/parameters.js";
+import { LinearAttentionState } from "../linear/linearAttentionState.js";
 import type { LinearAttentionStateOptions } from "../linear/stateConfig.js";
 import { PackedMatrix, type WeightLayout } from "../product/packedMatrix.js";
 import { activate, type ActivateOptions } from "../rows/activate.js";
 import { add, type AddOptions } from "../rows/add.js";
 import { linearAttention } from "../linear/linearAttention.js";
+import type { LinearOptions } from "../linear/linearCall.js";
 import type { FeatureFunction } from "../linear/linearConfig.js";
 import { matmul, type MatmulOptions } from "../product/matmul.js";
 import { layerNorm, type LayerNormOptions, rmsNorm, type RmsNormOptions } from "../rows/normalize.js";
 import { rotary, type RotaryOptions, rotaryTables, type RotaryTablesOptions } from "../rows/rotary.js";
 import { softmax, type SoftmaxOptions } from "../rows/softmax.js";
+import type { Runtime } from "../runtime/runtime.js";
 import type { PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 
 // What its methods take, for the callers' own types.
-export type {
-  ActivateOptions,
-  AddOptions,
-  CreateMultiHeadAttention,
-  FeatureFunction,
-  LayerNormOptions,
-  LinearAttentionStateOptions,
-};
+export type { ActivateOptions, AddOptions, FeatureFunction, LayerNormOptions, LinearAttentionStateOptions };
 export type { LinearOptions, MatmulOptions, RmsNormOptions, RotaryOptions, RotaryTablesOptions, SoftmaxOptions, WeightLayout };
 
 /**
@@ -39,17 +37,23 @@ export type { LinearOptions, MatmulOptions, RmsNormOptions, RotaryOptions, Rotar
  * engine.dispose();
  */
 export class Engine extends AttentionEngine {
+  /** @internal */
+  constructor(runtime: Runtime, reasons?: EngineReasons) {
+    super(runtime, reasons);
+    offerKeyRotation(runtime, rotateKeys);
+  }
+
   /**
    * Matrix product, blocked for the caches (Goto & van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication").
    *
    *     out[…, i, j] = activation(Σ_k a[…, i, k] · b[…, k, j] + bias[j])
    *
    * Each sum is taken over k in order: neither the number of rows, nor the batch, nor the threads change a bit of it. Leading axes
-   * broadcast, aligned to the right. Sizes of 0 are allowed; a depth of 0 gives the bias.
+   * broadcast, aligned to the right. Sizes of 0 are allowed; a depth of 0 gives the bias. Vectors are taken as in NumPy.
    *
-   * @param a  [..., rows, depth], or [..., depth, rows] with transposeA
-   * @param b  [..., depth, columns], or [..., columns, depth] with transposeB, or a packed matrix
-   * @returns `out` where given, else { type: "float32", data, dims } with dims [..., rows, columns]
+   * @param a  [..., rows, depth], or [..., depth, rows] with transposeA, or a vector [depth]: one row
+   * @param b  [..., depth, columns], or [..., columns, depth] with transposeB, or a vector [depth]: one column; or a packed matrix
+   * @returns `out` where given, else { type: "float32", data, dims } with dims [..., rows, columns], without the axis of a vector
    * @throws {TypeError} the wrong kind of value, or an unknown option
    * @throws {RangeError} sizes that don't fit, a result that overlaps an operand, or not enough memory
    * @throws {Error} after `dispose` of the engine, of a tensor or of the packed matrix
@@ -169,7 +173,9 @@ export class Engine extends AttentionEngine {
    * console.log(layer.forward(x, { causal: true }).dims); // [2, 10, 64]
    * layer.dispose();
    */
-  readonly createMultiHeadAttention: CreateMultiHeadAttention = createMultiHeadAttention(this.runtime);
+  createMultiHeadAttention(config: MultiHeadAttentionConfig, parameters: MultiHeadAttentionParameters): MultiHeadAttention {
+    return MultiHeadAttention.create(this.runtime, config, parameters);
+  }
 
   /**
    * Softmax along an axis, or its logarithm (Bridle 1990; relative to the largest score, so that nothing overflows).
@@ -322,12 +328,9 @@ export class Engine extends AttentionEngine {
     q: TensorLike,
     k: TensorLike,
     v: TensorLike,
-    options: LinearOptions<Out> = {},
+    options?: LinearOptions<Out>,
   ): Out {
-    const state = (options as { state?: unknown } | null)?.state;
-    return isAbsent(state)
-      ? linearAttention(this.runtime, q, k, v, options)
-      : LinearAttentionState.attend(this.runtime, q, k, v, options, state);
+    return linearAttention(this.runtime, q, k, v, options);
   }
 
   /**

@@ -6,7 +6,7 @@ import { knownOptions, wrongMoment, wrongValue, type Integers, integersOf, isAbs
 import { scratchTensor } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { leaveUnproxied } from "../runtime/unproxied.js";
+import { markClass } from "../runtime/markClass.js";
 import type { EngineTensor, PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import type { KVCacheOptions } from "../cache/cacheConfig.js";
 import { noteExtraKeys } from "./storedKeys.js";
@@ -30,7 +30,6 @@ import {
   readParameterOperands,
 } from "./parameters.js";
 import { pruned } from "./prunedHeads.js";
-import { FROM_TORCH, type FromTorchOptions, readTorchStateDict, torchNameOf, type TorchStateDict } from "./torchStateDict.js";
 
 /** Options of `projectKeys`. */
 export interface ProjectKeysOptions {
@@ -80,7 +79,7 @@ export const CREATE_CACHE: Operation = {
  */
 export class MultiHeadAttention {
   static {
-    leaveUnproxied(this.prototype, "MultiHeadAttention");
+    markClass(this.prototype, "MultiHeadAttention");
   }
 
   readonly #parts: MultiHeadParts;
@@ -102,17 +101,6 @@ export class MultiHeadAttention {
     return new MultiHeadAttention(runtime, read, multiHeadParameters(call, read, operands));
   }
 
-  /**
-   * See `CreateMultiHeadAttention.fromTorch`.
-   * @internal
-   */
-  static fromTorch(runtime: Runtime, stateDict: TorchStateDict, options: FromTorchOptions): MultiHeadAttention {
-    const call = new Call(runtime, FROM_TORCH.name);
-    const { config, operands } = readTorchStateDict(call, stateDict, options);
-    const numbers = multiHeadParameters(call, config, operands, torchNameOf);
-    return new MultiHeadAttention(runtime, config, numbers);
-  }
-
   /** Sizes and options, with the defaults filled in. */
   get config(): LayerConfig {
     const { normEps, headGates, angles, ...config } = this.#parts.config;
@@ -121,6 +109,7 @@ export class MultiHeadAttention {
       headGates: [...headGates],
       qkNorm: normEps === undefined ? false : { eps: normEps },
       rotary: angles && {
+        rotaryStart: angles.rotaryStart,
         rotaryDim: angles.rotaryDim,
         interleaved: angles.isInterleaved,
         base: angles.tables ? undefined : angles.base,

@@ -1,7 +1,6 @@
 /** Calls of objects in the worker: only members in the table of methods. */
 import { describe, show, typedArrayName, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { AttentionEngine, EngineInfo } from "../engine/attentionEngine.js";
-import { KVCache } from "../cache/kvCache.js";
 import type { EngineTensor } from "../call/tensor.js";
 import { type ClassName, memberOf } from "./methods.js";
 
@@ -14,14 +13,13 @@ const ofEngine = {
     engine.dispose();
     return engine.info;
   },
-  restoreKVCache: (engine: AttentionEngine, bytes: Uint8Array): KVCache => KVCache.restore(engine, bytes),
 };
 
 /** Methods that tensors have only in a worker. */
 const ofTensor = {
   read(tensor: EngineTensor): Float32Array | Uint8Array {
     tensor.assertUsable("tensor.read");
-    return tensor.data.slice();
+    return tensor.type === "float32" ? new Float32Array(tensor.data) : new Uint8Array(tensor.data);
   },
   write(tensor: EngineTensor, data: unknown): void {
     const operation = "tensor.write";
@@ -45,10 +43,10 @@ const ADDITIONS: Partial<Record<ClassName, object>> = { AttentionEngine: ofEngin
  * Calls a method, or reads a property.
  * @throws {Error} a member that is not in the table
  */
-export function ask(type: ClassName, object: object, path: string, args: readonly unknown[]): unknown {
-  if (!memberOf(type, path)) throw wrongMoment("createWorkerEngine", `${type}.${path} is not public`);
-  const addition = (ADDITIONS[type] as Readonly<Record<string, Method>> | undefined)?.[path];
+export function ask(type: ClassName, object: object, name: string, args: readonly unknown[]): unknown {
+  if (!memberOf(type, name)) throw wrongMoment("createWorkerEngine", `${type}.${name} is not public`);
+  const addition = (ADDITIONS[type] as Readonly<Record<string, Method>> | undefined)?.[name];
   if (addition) return addition(object, ...args);
-  const member = path.split(".").reduce<unknown>((owner, name) => (owner as Readonly<Record<string, unknown>>)[name], object);
+  const member = (object as Readonly<Record<string, unknown>>)[name];
   return typeof member === "function" ? (member as Method).apply(object, [...args]) : member;
 }

@@ -1,5 +1,5 @@
 /** The caller's side of objects that stay in the worker, with the methods of their class in the table. */
-import { leaveUnproxied } from "../runtime/unproxied.js";
+import { markClass } from "../runtime/markClass.js";
 import { identify, type Identity, identityOf, type RemoteConnection } from "./identity.js";
 import { ENGINE } from "./messages.js";
 import { CLASSES, type ClassName } from "./methods.js";
@@ -42,22 +42,12 @@ function makePrototype(type: ClassName): object {
   const define = (name: string | symbol, descriptor: PropertyDescriptor): void => {
     Object.defineProperty(prototype, name, { configurable: true, ...descriptor });
   };
-  const call = (path: string) =>
+  const call = (name: string) =>
     function (this: object, ...args: unknown[]): Promise<unknown> {
-      return connectionOf(this).call(this, path, args);
+      return connectionOf(this).call(this, name, args);
     };
   for (const name of properties) define(name, { get: call(name) });
-  for (const path of Object.keys(methods)) {
-    const [name, inner] = path.split(".") as [string, string?];
-    if (inner === undefined) define(path, { value: call(path), writable: true });
-    else {
-      define(name, {
-        get(this: object) {
-          return Object.assign(call(name).bind(this), { [inner]: call(path).bind(this) });
-        },
-      });
-    }
-  }
+  for (const name of Object.keys(methods)) define(name, { value: call(name), writable: true });
   const dispose = {
     value(this: object): Promise<void> {
       return connectionOf(this).dispose(this);
@@ -65,7 +55,7 @@ function makePrototype(type: ClassName): object {
   };
   define("dispose", dispose);
   if (typeof Symbol.asyncDispose === "symbol") define(Symbol.asyncDispose, dispose);
-  leaveUnproxied(prototype, type === "AttentionEngine" ? "WorkerEngine" : `Worker${type}`);
+  markClass(prototype, type === "AttentionEngine" ? "WorkerEngine" : `Worker${type}`);
   return prototype;
 }
 

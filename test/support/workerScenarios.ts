@@ -63,7 +63,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     const out = await engine.scaledDotProductAttention(rows(5, 1), rows(7, 2), rows(7, 3), options);
     return [out === places.out, places];
   },
-  "Engine.plan": (engine) => engine.plan(rows(5, 1), rows(7, 2), rows(7, 3)),
+  "Engine.planAttention": (engine) => engine.planAttention(rows(5, 1), rows(7, 2), rows(7, 3)),
   "Engine.mergeAttention": async (engine) => {
     const parts = [1, 2].map((seed) => ({ out: x([4, 8], seed), logSumExp: x([4], seed + 2) }));
     return engine.mergeAttention(parts, { logSumExp: zeros(4) });
@@ -75,7 +75,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   "Engine.dispose": async (engine) => {
     await engine.dispose();
-    return [await afterDispose(() => engine.plan(rows(1, 1), rows(1, 1), rows(1, 1))), (await engine.info).memory.reserved];
+    return [await afterDispose(() => engine.planAttention(rows(1, 1), rows(1, 1), rows(1, 1))), (await engine.info).memory.reserved];
   },
   "Engine.restoreKVCache": async (engine) =>
     (await engine.restoreKVCache(await (await cacheOf(engine)).serialize())).attend(rows(2, 3)),
@@ -83,18 +83,10 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     engine.matmul(x([2, 5, 3], 1), x([7, 3], 2), { transposeB: true, bias: x([7], 3), activation: "silu" }),
   "Engine.packMatrix": async (engine) => engine.matmul(x([3, 5], 1), await matrixOf(engine)),
   "Engine.createMultiHeadAttention": async (engine) => (await layerOf(engine)).forward(x([4, 8], 6)),
-  "Engine.createMultiHeadAttention.fromTorch": async (engine) => {
-    const stateDict = { "a.in_proj_weight": x([24, 8], 1), "a.out_proj.weight": x([8, 8], 2), "b.else": x([1], 1) };
-    return (await engine.createMultiHeadAttention.fromTorch(stateDict, { numHeads: 2, prefix: "a." })).forward(x([4, 8], 6));
-  },
   "Engine.rotary": async (engine) =>
     engine.rotary(rows(5, 1), { tables: await engine.rotaryTables({ length: 9, rotaryDim: 8 }), positions: [1, 0, 3, 8, 2] }),
   "Engine.rotaryTables": (engine) => engine.rotaryTables({ length: 9, rotaryDim: 8, base: 500 }),
-  "Engine.linearAttention": async (engine) => {
-    const state = await stateOf(engine);
-    const [q, k, v] = [rows(3, 4), rows(3, 5), rows(3, 6)];
-    return [await engine.linearAttention(q, k, v, { state }), await engine.linearAttention(q, k, v, { causal: true })];
-  },
+  "Engine.linearAttention": (engine) => engine.linearAttention(rows(3, 4), rows(3, 5), rows(3, 6), { causal: true }),
   "Engine.createLinearAttentionState": async (engine) => (await stateOf(engine)).lengths,
   "Engine.restoreLinearAttentionState": async (engine) =>
     (await engine.restoreLinearAttentionState(await (await stateOf(engine)).serialize())).sums(),
@@ -128,6 +120,12 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     return cache.attend(rows(2, 3));
   },
   "KVCache.attend": async (engine) => (await cacheOf(engine)).attend(rows(9, 3), { window: 4, logSumExp: zeros(1, 2, 9) }),
+  "KVCache.remove": async (engine) => {
+    const cache = await cacheOf(engine);
+    await cache.remove([2], 5);
+    return [await cache.lengths, await cache.attend(rows(2, 3), { queryOffset: 1 })];
+  },
+  "KVCache.read": async (engine) => (await cacheOf(engine)).read(2, 5n, { layout: "bhsd" }),
   "KVCache.truncate": async (engine) => {
     const cache = await cacheOf(engine);
     await cache.truncate(5);
