@@ -101,7 +101,7 @@ export default [
   },
   {
     rule: "linear attention: a decay factor of 0 clears what was before",
-    find: "if (decay < lowest) {",
+    find: "if (expAny1(decay) == 0) {",
     replace: "if (decay < -Infinity) {",
     tests: attention,
   },
@@ -275,6 +275,24 @@ export default [
     rule: "linear attention: each state begins with its own sums",
     find: "rows + index * featureDim * rowBytes",
     replace: "rows + index * rowBytes",
+    tests: state,
+  },
+  {
+    rule: "linear attention: a state that decays by channel reaches 0",
+    find: "v128.store(sumPtr, withoutFaint(sum0123, limit));",
+    replace: "v128.store(sumPtr, sum0123);",
+    tests: state,
+  },
+  {
+    rule: "linear attention: a state that decays by head reaches 0",
+    find: "p.decayDim ? faint() : f32x4.splat(0)",
+    replace: "f32x4.splat(0)",
+    tests: state,
+  },
+  {
+    rule: "linear attention: a state that does not decay keeps small numbers",
+    find: "p.decayDim ? faint() : f32x4.splat(0)",
+    replace: "faint()",
     tests: state,
   },
 ];

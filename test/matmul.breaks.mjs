@@ -1,6 +1,7 @@
 // The matrix product. See scripts/breaks.mjs.
 
 const MATMUL = ["matmul"];
+const ACCURACY = ["matmulAccuracy"];
 
 export default [
   {
@@ -14,6 +15,25 @@ export default [
     find: "packed + ((k * ceilPanel(columns)) << 2)",
     replace: "packed",
     tests: MATMUL,
+  },
+  {
+    rule: "matmul: k is summed in chains, not in one",
+    find: 'import { accumulateChains } from "../tiles/accumulateRows";',
+    replace: 'import { accumulateRows as accumulateChains } from "../tiles/accumulateRows";',
+    tests: ACCURACY,
+  },
+  {
+    rule: "matmul: one row is summed in the chains of many",
+    find: "accumulateTile1x32(false, aPtr",
+    replace: "accumulateTile1x32(true, aPtr",
+    tests: ACCURACY,
+  },
+  {
+    rule: "matmul: a chain is a sum from 0, which is then added",
+    file: "accumulateRows.ts",
+    find: "if (adds) {",
+    replace: "if (false) {",
+    tests: ACCURACY,
   },
   {
     rule: "matmul: nothing beyond the last column is written",

@@ -19,7 +19,7 @@ import { readAttention } from "../attention/attentionCall.js";
 import { attend } from "../attention/scaledDotProductAttention.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own } from "../runtime/span.js";
-import { leaveUnproxied } from "../runtime/unproxied.js";
+import { markClass } from "../runtime/markClass.js";
 import { type CachedKeys, cachedRows } from "../attention/shape.js";
 import type { PlaceTensor, OwnUint8Array, ResultTensor, TensorLike } from "../call/tensor.js";
 import { type CacheConfig, CREATE_KV_CACHE, type KVCacheOptions, readCacheConfig } from "./cacheConfig.js";
@@ -62,7 +62,7 @@ import { cachedKeys, StagedRows } from "./stagedRows.js";
  */
 export class KVCache {
   static {
-    leaveUnproxied(this.prototype, "KVCache");
+    markClass(this.prototype, "KVCache");
   }
 
   readonly #runtime: Runtime;

@@ -132,8 +132,8 @@ function runKernel(
     const jobs = prepare(call, [kernel], work);
     if (states) states.isBeingWritten = true;
     for (const each of jobs) runtime.run(operation, each);
-    if (states) states.isBeingWritten = false;
   });
+  if (states) states.isBeingWritten = false;
 }
 
 /**

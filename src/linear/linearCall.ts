@@ -126,7 +126,7 @@ function mapped(call: Call, map: FeatureFunction, raw: { q: Operand; k: Operand;
     assertUnchanged(call, [raw.q, raw.k, raw.v]); // the function may have disposed of or detached them
     let data = new Float32Array(0);
     onScratch(call, [operand], 0, () => {
-      data = call.runtime.memory.f32.slice(operand.ptr >>> 2, (operand.ptr >>> 2) + operand.count);
+      data = new Float32Array(call.runtime.memory.f32.subarray(operand.ptr >>> 2, (operand.ptr >>> 2) + operand.count));
     });
     const result = call.numbers(`featureMap(${name})`, map({ data, dims: operand.dims }));
     const expected = operand.dims.slice(0, -1);
