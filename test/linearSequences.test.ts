@@ -84,8 +84,8 @@ onEveryEngine((_, engine) => {
       (kind) => {
         const sizes: LinearSizes = { ...SIZES, batchSize: 3 };
         const inputs = linearInputs(sizes, 6, layout);
-        const { causal: _causal, ...options } = KINDS[kind]!(inputs);
-        const { decay, beta, ...kindOptions } = options;
+        const { decay, beta, ...kindOptions } = KINDS[kind]!(inputs);
+        delete kindOptions.causal; // states are causal
         const config = { batchSize: 3, numKeyHeads: 2, numKvHeads: 4, headDim: 9, valueDim: 10, ...kindOptions } as const;
         const isByChannel = kind.includes("channel");
         using padded = engine.createLinearAttentionState({ ...config, ...(isByChannel && { channelDecay: true }) });

@@ -1,7 +1,7 @@
 /** Reads rows of a cache as tensors. */
 import type { Call } from "../call/call.js";
 import type { Layout } from "../call/layout.js";
-import { handBack, newResult } from "../call/operand.js";
+import { handBack, newResult, type Operand } from "../call/operand.js";
 import type { ResultTensor } from "../call/tensor.js";
 import type { CacheConfig } from "./cacheConfig.js";
 import type { KeySpan } from "./keySequences.js";
@@ -17,9 +17,12 @@ export function readRows(
   const { batchSize, numKvHeads, headDim, valueDim } = config;
   const count = spans.reduce((most, { first, end }) => Math.max(most, end - first), 0);
   const axes = layout === "bshd" ? [batchSize, count, numKvHeads] : [batchSize, numKvHeads, count];
-  // copied in, because the kernel writes no rows beyond a span
-  const k = { ...newResult(call, [...axes, headDim]), isUpdated: true };
-  const v = { ...newResult(call, [...axes, valueDim]), isUpdated: true };
+  // Zeros that are copied in, because the kernel writes no rows beyond a span.
+  const zeros = (dims: readonly number[]): Operand => {
+    const result = newResult(call, dims);
+    return { ...result, data: new Float32Array(result.count), isUpdated: true };
+  };
+  const [k, v] = [zeros([...axes, headDim]), zeros([...axes, valueDim])];
   if (count > 0) transferRows(call, "readKeys", config, spans, { k, v, count, layout });
   return { k: handBack<ResultTensor>(undefined, k), v: handBack<ResultTensor>(undefined, v) };
 }
