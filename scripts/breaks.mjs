@@ -14,6 +14,7 @@ import { basename, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { GENERATED } from "./abi.mjs";
+import { readShare } from "./share.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 execFileSync(process.execPath, ["scripts/build.mjs", "abi"], { cwd: root, stdio: "inherit" }); // writes some of the sources
@@ -41,13 +42,12 @@ const { values, positionals: wanted } = parseArgs({
   allowPositionals: true,
 });
 const isCheck = values.check;
-const [, part, parts] = /^(\d+)\/(\d+)$/.exec(values.share)?.map(Number) ?? [];
-if (!(part >= 1 && part <= parts)) {
+const isInShare = readShare(values.share);
+if (!isInShare) {
   console.error(`--share must be like 2/5, got ${values.share}`);
   process.exit(2);
 }
-const isWanted = ({ rule }, index) =>
-  index % parts === part - 1 && (wanted.length === 0 || wanted.some((text) => rule.includes(text)));
+const isWanted = ({ rule }, index) => isInShare(index) && (wanted.length === 0 || wanted.some((text) => rule.includes(text)));
 const [major, minor] = process.versions.v8.split(".").map(Number);
 const canRunWide = process.arch === "x64" && (major > 13 || (major === 13 && minor >= 6));
 const canRun = ({ needsWide }) => !needsWide || canRunWide;

@@ -1,13 +1,59 @@
 // Runs the tests and ends with one plain line, "N passed, N failed, N skipped", after the names of skipped tests and the hosts in which
-// the tests ran. Exits with 1 on a failure or when nothing ran. Arguments: --config, --project, and file names.
+// the tests ran. Exits with 1 on a failure or when nothing ran, with 2 where the arguments are wrong.
+import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { startVitest } from "vitest/node";
+import { readShare } from "./share.mjs";
 
-const { values, positionals } = parseArgs({
-  options: { config: { type: "string" }, project: { type: "string" } },
-  allowPositionals: true,
-});
-const vitest = await startVitest("test", positionals, { watch: false, ...values });
+const USAGE = `npm test -- [options] [names]
+npm run test:packaged -- [options] [names]
+
+  names           only the test files whose path contains one of these: softmax. packaged/types
+  --project NAME  in one host only: node or chromium
+  --share 2/5     of the heavy tests (*.heavy.test.ts) only every fifth file, from the second on; default 1/1
+  --config FILE   Vitest's configuration
+  --build TARGET  first builds that, unless it is up to date
+  -h, --help      this text
+
+Environment: HEADWISE_TEST_BUILDS=simd,relaxed tests these builds only; HEADWISE_TEST_THREADS=1 no engines of several threads.
+HEADWISE_REQUIRE_HOSTS=1 makes a missing host a failure, CHROMIUM names that browser, HEADWISE_CONFORMANCE a folder of further cases.`;
+
+function readArguments() {
+  const text = { type: "string" };
+  const options = {
+    config: text,
+    project: text,
+    build: text,
+    share: { ...text, default: "1/1" },
+    help: { type: "boolean", short: "h" },
+  };
+  try {
+    const { values, positionals } = parseArgs({ options, allowPositionals: true });
+    const isInShare = readShare(values.share);
+    if (isInShare) return { ...values, isInShare, names: positionals };
+    throw new Error(`--share must be like 2/5, got ${values.share}`);
+  } catch ({ message }) {
+    console.error(`${message}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+const { help, build, config, project, share, isInShare, names } = readArguments();
+if (help) {
+  console.log(USAGE);
+  process.exit();
+}
+if (build !== undefined) {
+  const { status } = spawnSync(process.execPath, ["scripts/build.mjs", build], { stdio: "inherit" });
+  if (status !== 0) process.exit(1);
+}
+const { startVitest } = await import("vitest/node");
+const left = readdirSync("test/packaged")
+  .filter((name) => name.endsWith(".heavy.test.ts"))
+  .sort()
+  .filter((_, index) => !isInShare(index))
+  .map((name) => `test/packaged/${name}`);
+const vitest = await startVitest("test", names, { watch: false, cliExclude: left, config, project });
 const show = ({ passed, failed, skipped }) => `${passed} passed, ${failed} failed, ${skipped} skipped`;
 /** By name of the project. */
 const projects = new Map();
@@ -31,6 +77,7 @@ for (const module of vitest.state.getTestModules()) {
 all.failed += vitest.state.getUnhandledErrors().length; // such as a browser that does not start
 await vitest.close();
 
+for (const file of left) console.log(`not in share ${share}: ${file}`);
 for (const name of skipped) console.log(`skipped: ${name}`);
 for (const [name, counts] of projects) if (name) console.log(`in ${name}: ${show(counts)}`);
 console.log(show(all));

@@ -16,21 +16,39 @@ export const wrongMoment = (operation: string, problem: string, cause?: unknown)
 /** `[1, 128, 8, 64]` */
 export const show = (dims: readonly number[]): string => `[${dims.join(", ")}]`;
 
-/** Whether a value is a revoked proxy: every operation on it throws an error of the host's. */
-function isRevoked(value: unknown): boolean {
+/**
+ * Whether a value is an array, of any realm; undefined for a revoked proxy, on which every operation throws an error of the host's.
+ * The result is used, because some bundlers drop calls without one, even if they may throw.
+ */
+function tryIsArray(value: unknown): boolean | undefined {
   try {
-    Array.isArray(value);
-    return false;
+    return Array.isArray(value);
   } catch {
-    return true;
+    return undefined;
   }
 }
+
+const isRevoked = (value: unknown): boolean => tryIsArray(value) === undefined;
 
 /** Whether a value is an object whose properties can be read. */
 export const isObject = (value: unknown): value is object => typeof value === "object" && value !== null && !isRevoked(value);
 
 /** Whether a value is an array, of any realm. */
-export const isArray = (value: unknown): value is unknown[] => !isRevoked(value) && Array.isArray(value);
+export const isArray = (value: unknown): value is unknown[] => tryIsArray(value) === true;
+
+/**
+ * What an object calls itself, in any realm: "ArrayBuffer", "URL", "WebAssembly.Module". Test runners and frames mix the classes of
+ * several realms, so `instanceof` does not tell.
+ */
+export const kindOf = (value: object): string => Object.prototype.toString.call(value).slice(8, -1);
+
+/** Under this symbol, which all copies of the package in a program share, our objects name the copy that made them. */
+export const MAKER: unique symbol = Symbol.for("headwise") as never;
+/** This copy of the package: no other can use what it has made. */
+export const thisCopy = {};
+
+/** The copy of the package, this one or another, that made an object; undefined for all other objects. */
+export const makerOf = (value: object): object | undefined => (value as { [MAKER]?: object })[MAKER];
 
 /** A list of integers: an array or a typed array, of numbers or bigints. */
 export type Integers = ArrayLike<number | bigint>;
@@ -73,9 +91,10 @@ export function describe(value: unknown): string {
   if (typeof value !== "object" || value === null) return String(value);
   if (isRevoked(value)) return "a revoked proxy";
   if (Array.isArray(value)) return `an array of ${value.length}`;
-  const name = Object.prototype.toString.call(value).slice(8, -1);
+  const name = kindOf(value);
   if (ArrayBuffer.isView(value) && "length" in value) return `${name}(${String(value.length)})`;
-  return name === "Object" ? "an object" : `an object of kind ${name}`;
+  const maker = makerOf(value) ?? thisCopy;
+  return `an object${name === "Object" ? "" : ` of kind ${name}`}${maker === thisCopy ? "" : ", made by another copy of headwise"}`;
 }
 
 /** Whether a value is one number, and not a list of them. */

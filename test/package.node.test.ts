@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from "vitest";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
-  exports: Record<string, string | { types: string; default: string }>;
+  exports: Record<string, string | Record<string, { types: string; default: string }>>;
   dependencies?: Record<string, string>;
   devDependencies: Record<string, string>;
 };
@@ -25,7 +25,8 @@ function consumer(): string {
 
 test("every export exists", () => {
   for (const [path, target] of Object.entries(manifest.exports)) {
-    const files = typeof target === "string" ? [target.replace("*", "simd.wasm")] : Object.values(target);
+    const files =
+      typeof target === "string" ? [target.replace("*", "simd.wasm")] : Object.values(target).flatMap(Object.values<string>);
     for (const file of files) expect(existsSync(join(root, file)), `${path}: ${file}`).toBe(true);
   }
 });

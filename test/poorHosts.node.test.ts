@@ -1,4 +1,5 @@
 /** Hosts that lack or refuse something: no global is taken for granted, and what is refused is asked for in another way, or named. */
+import { readFileSync } from "node:fs";
 import vm from "node:vm";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -103,6 +104,32 @@ describe("no WebAssembly at all", () => {
     expect(() => createEngineSync()).toThrow(new Error(`createEngineSync: ${problem}`));
     const plain = baseline(x, x, x).data;
     expect(plain.every((value, index) => Math.abs(value - truth[index]!) < 1e-6)).toBe(true);
+  });
+});
+
+describe("classes of another realm, as test runners and frames mix them", () => {
+  const file = new URL("../dist/wasm/simd.wasm", import.meta.url);
+  const elsewhere = (code: string, values: object = {}): object =>
+    vm.runInNewContext(code, { bytes: readFileSync(file), ...values }) as object;
+  const lookalike = (kind: string, more: string): object =>
+    elsewhere(`({ [Symbol.toStringTag]: "${kind}", ${more} })`, { href: file.href });
+
+  test.each<[string, () => object]>([
+    ["an ArrayBuffer", () => elsewhere("new Uint8Array(bytes).buffer")],
+    ["a Uint8Array", () => elsewhere("new Uint8Array(bytes)")],
+    ["a WebAssembly.Module", () => elsewhere("new WebAssembly.Module(new Uint8Array(bytes))")],
+    ["a URL", () => lookalike("URL", "toString() { return href; }")],
+    ["a Response", () => lookalike("Response", "ok: true, async arrayBuffer() { return new Uint8Array(bytes).buffer; }")],
+  ])("%s is taken as wasm", async (_, make) => {
+    expectRight(await createEngine({ wasm: make() }));
+  });
+
+  test("memory that is not shared is known where ArrayBuffer is another realm's, as in Jest", async () => {
+    const wasm = await WebAssembly.compile(readFileSync(file));
+    vi.stubGlobal("ArrayBuffer", elsewhere("ArrayBuffer"));
+    const engine = await createEngine({ wasm, threads: 2 });
+    expect(engine.info.threadsReason).toBe('the module in "wasm" was compiled for memory that threads cannot share');
+    expectRight(engine);
   });
 });
 

@@ -2,6 +2,7 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { rolldown } from "rolldown";
+import { writeCommonJS } from "./commonjs.mjs";
 import { digest } from "./engine.mjs";
 import { beside, listFiles, replaceFolder, writeAtomically } from "./files.mjs";
 import { BINARIES } from "./kernels.mjs";
@@ -86,7 +87,7 @@ const dist = {
   name: "dist",
   makes: "build/js, build/*.wasm → dist",
   needs: ["js", ...BINARIES],
-  inputs: () => [...OWN, ...manifestsOf("rolldown"), ...WASM, ...listFiles(root, JS)],
+  inputs: () => [...OWN, ...scripts("commonjs"), ...manifestsOf("rolldown"), ...WASM, ...listFiles(root, JS)],
   outputs: ["dist/"],
   async run() {
     const folder = beside(`${root}build/dist`);
@@ -116,6 +117,8 @@ const dist = {
     };
     await bundle("standalone", "index.js", { external: (id, _, isResolved) => isResolved && id.includes("/binary/") }, {});
     await bundle("standalone-sync", "sync.js", {}, { codeSplitting: false });
+
+    await writeCommonJS(folder, load, NOTICE);
     replaceFolder(folder, `${root}dist`);
   },
 };

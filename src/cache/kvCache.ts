@@ -24,7 +24,7 @@ import { attend } from "../attention/scaledDotProductAttention.js";
 import type { SequenceParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own } from "../runtime/span.js";
-import { leaveUnproxied } from "../runtime/unproxied.js";
+import { markClass } from "../runtime/markClass.js";
 import { type CachedKeys, cachedRows } from "../attention/shape.js";
 import type { Float32Tensor, PlaceTensor, OwnUint8Array, ResultTensor, TensorLike } from "../call/tensor.js";
 import { type CacheConfig, CREATE_KV_CACHE, type KVCacheOptions, readCacheConfig } from "./cacheConfig.js";
@@ -82,7 +82,7 @@ const ATTEND_ROLLING: Operation = {
  */
 export class KVCache {
   static {
-    leaveUnproxied(this.prototype, "KVCache");
+    markClass(this.prototype, "KVCache");
   }
 
   readonly #runtime: Runtime;

@@ -3,7 +3,7 @@
 import { type Integers, oneOf, readDims, show, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own, Span } from "../runtime/span.js";
-import { leaveUnproxied } from "../runtime/unproxied.js";
+import { markClass } from "../runtime/markClass.js";
 
 /** A Float16Array, where the host has it: not every TypeScript that the package supports knows it. */
 interface Float16Numbers {
@@ -132,7 +132,7 @@ const owners = new WeakMap<object, object>();
  */
 export class EngineTensor<T extends ElementType = ElementType> {
   static {
-    leaveUnproxied(this.prototype, "EngineTensor");
+    markClass(this.prototype, "EngineTensor");
   }
 
   readonly #type: T;

@@ -11,7 +11,7 @@ import type { Build } from "../runtime/builds.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own } from "../runtime/span.js";
 import { measureWideSpeedup } from "../runtime/wide.js";
-import { leaveUnproxied } from "../runtime/unproxied.js";
+import { markClass } from "../runtime/markClass.js";
 import {
   createTensor,
   type ElementType,
@@ -88,7 +88,7 @@ export interface EngineReasons {
  */
 export class AttentionEngine {
   static {
-    leaveUnproxied(this.prototype, "Engine");
+    markClass(this.prototype, "Engine");
     Object.defineProperty(this.prototype, Symbol.for("nodejs.util.inspect.custom"), { value: showInfo });
   }
 

@@ -1,5 +1,5 @@
 /** Makes an engine asynchronously; each entry brings its own way to load the kernels. */
-import { describe, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import { describe, isObject, kindOf, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { AttentionEngine, EngineReasons } from "./attentionEngine.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { answerLater, type HostRequest, takeAsync } from "../runtime/steps.js";
@@ -79,10 +79,12 @@ async function startThreads({ runtime, module, reasons }: Opened, plan: Plan, wh
 export async function fetchWasm(operation: string, wasm: object | string): Promise<BufferSource | WebAssembly.Module> {
   const ready = moduleOrBytes(wasm);
   if (ready) return ready;
-  if (typeof Response === "function" && wasm instanceof Response) return await bytesOf(operation, wasm);
-  if (typeof wasm === "string" || wasm instanceof URL) {
+  const kind = isObject(wasm) ? kindOf(wasm) : "";
+  if (kind === "Response") return await bytesOf(operation, wasm as Response);
+  if (typeof wasm === "string" || kind === "URL") {
     const base = (globalThis as { location?: { href: string } }).location?.href;
-    const url = URL.canParse(wasm, base) ? new URL(wasm, base) : undefined;
+    const given = wasm as string | URL;
+    const url = URL.canParse(given, base) ? new URL(given, base) : undefined;
     if (!url) throw wrongValue(operation, `"wasm" must be an absolute URL here, got ${describe(wasm)}`);
     if (url.protocol === "file:" && typeof process === "object") {
       return await reached(operation, url, process.getBuiltinModule("node:fs/promises").readFile(url));

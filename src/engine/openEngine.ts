@@ -1,8 +1,8 @@
 /** Opens an engine with kernels that were loaded by any entry: options, builds to try, the self-test. */
-import { describe, integer, knownOptions, oneOf, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import { describe, integer, isObject, kindOf, knownOptions, oneOf, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { EngineReasons } from "./attentionEngine.js";
 import { availableParallelism, hasRelaxedSimd, hasSimd, hasWebAssembly, whyNoThreads } from "../runtime/features.js";
-import { hasAllOperations, instantiation, type Wasm } from "../runtime/instantiate.js";
+import { hasAllOperations, instantiation, isModule, type Wasm } from "../runtime/instantiate.js";
 import { MAX_BYTES, type MemoryLimits, PAGE_BYTES, reserve, type Reserved } from "../runtime/memory.js";
 import { Runtime } from "../runtime/runtime.js";
 import type { HostRequest, Steps } from "../runtime/steps.js";
@@ -225,6 +225,4 @@ export function* openPackaged(operation: string, plan: Plan): Steps<Opened, Host
  * @internal
  */
 export const moduleOrBytes = (wasm: unknown): Wasm | undefined =>
-  wasm instanceof ArrayBuffer || ArrayBuffer.isView(wasm) || (hasWebAssembly() && wasm instanceof WebAssembly.Module)
-    ? wasm
-    : undefined;
+  isObject(wasm) && (ArrayBuffer.isView(wasm) || kindOf(wasm) === "ArrayBuffer" || isModule(wasm)) ? wasm : undefined;

@@ -8,7 +8,7 @@ import type { FeatureFunction } from "./linearConfig.js";
 import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own, Span } from "../runtime/span.js";
-import { leaveUnproxied } from "../runtime/unproxied.js";
+import { markClass } from "../runtime/markClass.js";
 import { type PlaceTensor, type OwnUint8Array, type ResultTensor, type TensorLike } from "../call/tensor.js";
 import {
   CREATE_LINEAR_ATTENTION_STATE,
@@ -44,7 +44,7 @@ function stateBytes(runtime: Runtime, { sizes, kind }: LinearStateConfig): { hea
  */
 export class LinearAttentionState {
   static {
-    leaveUnproxied(this.prototype, "LinearAttentionState");
+    markClass(this.prototype, "LinearAttentionState");
   }
 
   readonly #runtime: Runtime;

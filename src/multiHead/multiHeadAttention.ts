@@ -6,7 +6,7 @@ import { knownOptions, wrongMoment, wrongValue, type Integers, integersOf, isAbs
 import { scratchTensor } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
-import { leaveUnproxied } from "../runtime/unproxied.js";
+import { markClass } from "../runtime/markClass.js";
 import type { EngineTensor, PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import type { KVCacheOptions } from "../cache/cacheConfig.js";
 import { noteExtraKeys } from "./storedKeys.js";
@@ -79,7 +79,7 @@ export const CREATE_CACHE: Operation = {
  */
 export class MultiHeadAttention {
   static {
-    leaveUnproxied(this.prototype, "MultiHeadAttention");
+    markClass(this.prototype, "MultiHeadAttention");
   }
 
   readonly #parts: MultiHeadParts;

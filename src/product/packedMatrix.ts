@@ -5,7 +5,7 @@ import { isObject, oneOf, show, wrongMoment, wrongValue } from "../check.js";
 import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own, Span } from "../runtime/span.js";
-import { leaveUnproxied } from "../runtime/unproxied.js";
+import { markClass } from "../runtime/markClass.js";
 import type { TensorLike } from "../call/tensor.js";
 
 export const WEIGHT_LAYOUTS = ["inOut", "outIn"] as const;
@@ -27,7 +27,7 @@ export const PACK_MATRIX: Operation = { name: "packMatrix", options: [], places:
  */
 export class PackedMatrix {
   static {
-    leaveUnproxied(this.prototype, "PackedMatrix");
+    markClass(this.prototype, "PackedMatrix");
   }
 
   /** Rows of W [depth, columns]: the number of products in each sum. */

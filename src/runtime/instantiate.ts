@@ -1,5 +1,5 @@
 /** Instantiates a kernel module on a memory. */
-import { wrongMoment, wrongValue } from "../check.js";
+import { kindOf, wrongMoment, wrongValue } from "../check.js";
 import { ABI_HASH, BUILDS } from "./abi.generated.js";
 import type { Kernels } from "./kernels.js";
 import type { Build } from "./builds.js";
@@ -20,20 +20,22 @@ export interface Instance {
 /** Bytes of a module, or a module, which the caller of the package may have compiled. */
 export type Wasm = BufferSource | WebAssembly.Module;
 
+export const isModule = (wasm: object): wasm is WebAssembly.Module => kindOf(wasm) === "WebAssembly.Module";
+
 /**
  * Instantiates a module on a memory. If it was compiled for the other kind of memory, shared or unshared, it gets one of that kind.
  *
  * @param name  the argument that holds it; undefined for the packaged kernels
  */
 export function* instantiation(operation: string, wasm: Wasm, name: string | undefined, reserved: Reserved): Steps<Instance> {
-  const isModule = wasm instanceof WebAssembly.Module;
-  const module = isModule ? wasm : yield* compilation(operation, name, withMemory(operation, wasm, reserved.isShared));
+  const isGiven = isModule(wasm);
+  const module = isGiven ? wasm : yield* compilation(operation, name, withMemory(operation, wasm, reserved.isShared));
   let memory = reserved;
   let instance: WebAssembly.Instance | undefined;
   try {
     instance = yield* linking(module, memory);
   } catch (cause) {
-    if (!isModule) throw notLinked(operation, name, cause);
+    if (!isGiven) throw notLinked(operation, name, cause);
   }
   if (!instance) {
     memory = reserve(operation, reserved, !reserved.isShared);

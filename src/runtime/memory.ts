@@ -1,4 +1,4 @@
-import { wrongValue } from "../check.js";
+import { kindOf, wrongValue } from "../check.js";
 
 /** The size of a memory to reserve, in bytes. */
 export interface MemoryLimits {
@@ -39,6 +39,9 @@ export function reserve(operation: string, limits: MemoryLimits, isShared: boole
   }
 }
 
+/** Whether other threads can see a buffer. */
+export const isShared = (buffer: ArrayBufferLike): boolean => kindOf(buffer) === "SharedArrayBuffer";
+
 /** Linear memory and views on it. Only this class grows the memory; it then makes new views, and older ones become useless. */
 export class LinearMemory {
   readonly #memory: WebAssembly.Memory;
@@ -53,7 +56,7 @@ export class LinearMemory {
 
   constructor(memory: WebAssembly.Memory) {
     this.#memory = memory;
-    this.isShared = !(memory.buffer instanceof ArrayBuffer);
+    this.isShared = isShared(memory.buffer);
     this.#refresh();
   }
 

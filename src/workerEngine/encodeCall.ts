@@ -3,7 +3,8 @@
  * its promise.
  */
 import { readParts } from "../call/tensorParts.js";
-import { describe, isObject, listLength, oneOf, typedArrayName, wrongKind, wrongValue } from "../check.js";
+import { isShared } from "../runtime/memory.js";
+import { describe, isObject, listLength, makerOf, oneOf, typedArrayName, wrongKind, wrongValue } from "../check.js";
 import type { CallMessage, Encoded } from "./messages.js";
 import { type PlaceArray, PlaceList } from "./placeList.js";
 import { identityOf } from "./identity.js";
@@ -117,11 +118,11 @@ class CallEncoder {
     if (typeof value !== "object" || value === null) return value as Encoded;
     if (!isObject(value)) throw this.#refused(name, "is a revoked proxy");
     const remote = identityOf(value);
-    if (remote) {
-      if (remote.connection !== this.#connection) throw wrongValue(this.#operation, `${quote(name)} belongs to another engine`);
+    if (remote?.connection === this.#connection) {
       this.#remotes.set(remote.id, value);
       return { kind: "remote", id: remote.id };
     }
+    if (makerOf(value) && !isTensor(value)) throw wrongValue(this.#operation, `${quote(name)} belongs to another engine`);
     if (ArrayBuffer.isView(value)) return this.#array(name, value, isMovable);
     if (this.#around.has(value)) throw this.#refused(name, "contains itself");
     this.#around.add(value);
@@ -248,13 +249,11 @@ function namesOf(value: object): PropertyName[] {
 
 /** Options, and not a tensor, an array or an object in the worker. */
 const isOptions = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  isObject(value) && !Array.isArray(value) && !ArrayBuffer.isView(value) && identityOf(value) === undefined && !isTensor(value);
+  isObject(value) && !Array.isArray(value) && !ArrayBuffer.isView(value) && makerOf(value) === undefined && !isTensor(value);
 
 const isTensor = (value: object): boolean => ("dims" in value && "data" in value) || ("shape" in value && "dataSync" in value);
 
 const quote = (name: string): string => (name.startsWith("argument ") ? name : `"${name}"`);
-
-const isShared = (buffer: ArrayBufferLike): boolean => Object.prototype.toString.call(buffer) === "[object SharedArrayBuffer]";
 
 /** The part of the buffer that an array views; empty if the buffer has been detached. */
 const copyOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): ArrayBuffer =>

@@ -1,5 +1,6 @@
 /** Encodes the result of a call for the calling thread: arrays are moved, objects that stay get a number. */
 import { wrongMoment } from "../check.js";
+import { isShared } from "../runtime/memory.js";
 import type { Encoded } from "./messages.js";
 import { type ClassName, factsOf } from "./methods.js";
 import type { Objects } from "./objects.js";
@@ -44,7 +45,7 @@ export class ResultEncoder {
 
   /** Moved if it spans its whole buffer, otherwise copied; never a view of the engine's memory. */
   #array(array: Float32Array | Uint8Array): Encoded {
-    const isAlone = array.buffer instanceof ArrayBuffer && array.byteLength === array.buffer.byteLength;
+    const isAlone = !isShared(array.buffer) && array.byteLength === array.buffer.byteLength;
     const buffer = (isAlone ? array : array.slice()).buffer as ArrayBuffer;
     if (!this.buffers.includes(buffer)) this.buffers.push(buffer);
     const type = array instanceof Float32Array ? "Float32Array" : "Uint8Array";

@@ -1,5 +1,5 @@
 /** The caller's side of objects that stay in the worker, with the methods of their class in the table. */
-import { leaveUnproxied } from "../runtime/unproxied.js";
+import { markClass } from "../runtime/markClass.js";
 import { identify, type Identity, identityOf, type RemoteConnection } from "./identity.js";
 import { ENGINE } from "./messages.js";
 import { CLASSES, type ClassName } from "./methods.js";
@@ -55,7 +55,7 @@ function makePrototype(type: ClassName): object {
   };
   define("dispose", dispose);
   if (typeof Symbol.asyncDispose === "symbol") define(Symbol.asyncDispose, dispose);
-  leaveUnproxied(prototype, type === "AttentionEngine" ? "WorkerEngine" : `Worker${type}`);
+  markClass(prototype, type === "AttentionEngine" ? "WorkerEngine" : `Worker${type}`);
   return prototype;
 }
 

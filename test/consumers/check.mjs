@@ -32,16 +32,19 @@ function digest({ data }) {
   return hash >>> 0;
 }
 
-/** A call that cannot succeed, for its message. */
-function mistake(engine) {
+/** Calls that cannot succeed, for their messages. */
+function mistakes(engine) {
   const q = tensor(1, 3, 8);
-  const k = tensor(2, 3, 5);
-  try {
-    engine.scaledDotProductAttention(q, k, k);
-    return undefined;
-  } catch (error) {
-    return `${error.name}: ${error.message}`;
-  }
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return [tensor(2, 3, 5), proxy].map((k) => {
+    try {
+      engine.scaledDotProductAttention(q, k, k);
+      return undefined;
+    } catch (error) {
+      return `${error.name}: ${error.message}`;
+    }
+  });
 }
 
 /** @param hold  fails if the error of the result exceeds float32 rounding */
@@ -74,10 +77,10 @@ export async function check({ createEngine, reference }, options = {}) {
       largest = Math.max(largest, error);
     };
     const bits = compare(engine, reference, hold);
-    const message = mistake(engine);
+    const messages = mistakes(engine);
     const { build, buildReason, fused, threads, threadsReason, version } = engine.info;
     engine.dispose();
-    return { version, build, buildReason, fused, threads, threadsReason, bits, largestError: largest, message };
+    return { version, build, buildReason, fused, threads, threadsReason, bits, largestError: largest, messages };
   } catch (error) {
     return { error: `${error.name}: ${error.message}` };
   }

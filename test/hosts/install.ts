@@ -27,14 +27,23 @@ export interface Consumer {
  * package.json names. A name may also be that of a single file.
  */
 export async function install(tarball: string, ...names: readonly string[]): Promise<Consumer> {
+  const consumer = copyConsumer(...names);
+  await consumer.run("npm", "install", ...QUIET, tarball);
+  return consumer;
+}
+
+/** The same, without installing anything. */
+export function copyConsumer(...names: readonly string[]): Consumer {
   const folder = mkdtempSync(join(tmpdir(), "headwise-consumer-"));
   for (const name of names) {
     cpSync(join(CONSUMERS, name), name.includes(".") ? join(folder, name) : folder, { recursive: true });
   }
-  const consumer = consumerIn(folder);
-  await consumer.run("npm", "install", ...QUIET, tarball);
-  return consumer;
+  return consumerIn(folder);
 }
+
+/** Installs tools for a consumer, in a folder of their own. */
+export const installTools = (consumer: Consumer, ...packages: readonly string[]): Promise<unknown> =>
+  consumer.run("npm", "install", ...QUIET, "--prefix", "tools", ...packages);
 
 /** A consumer in an existing folder. @param timeout  milliseconds of a command */
 export const consumerIn = (folder: string, timeout = 120_000): Consumer => ({

@@ -12,7 +12,7 @@ export interface CheckResult {
   /** A hash of all bits of the attention. */
   readonly bits: number;
   readonly largestError: number;
-  readonly message: string;
+  readonly messages: readonly string[];
 }
 
 /** Lines of the report at the end of a run: host, build, threads. */
@@ -28,9 +28,10 @@ export function expectRight(host: string, result: unknown): CheckResult {
   expect(check, host).toBeTypeOf("object");
   expect(check.error, host).toBeUndefined();
   expect(check.largestError, host).toBeLessThan(1e-5); // the consumer has checked each operation against its own bound
-  expect(check.message, "what is wrong is said, also by minified code").toBe(
+  expect(check.messages, "what is wrong is said, also by minified code").toEqual([
     'RangeError: scaledDotProductAttention: "k" has headDim 5, expected 8 (q has dims [3, 8])',
-  );
+    expect.stringMatching(/^TypeError: scaledDotProductAttention: "k" must be .*, got a revoked proxy$/),
+  ]);
   const reason = check.threadsReason === undefined ? "" : ` (${check.threadsReason})`;
   report.push(
     `${host}: build ${check.build}${check.fused ? ", fused" : ""}, ${check.threads} thread${check.threads === 1 ? "" : "s"}${reason}`,

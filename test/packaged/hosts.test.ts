@@ -57,6 +57,11 @@ for (const host of await Promise.all(wanted.map(obtain))) {
       expect(await run("main.cjs", { threads: 2 })).toMatchObject({ build, threads: 2 });
     });
 
+    test("import and require in one program give one copy of the package", async () => {
+      const flags = name === "Deno" ? [...flagsFor("both.mjs"), "--allow-read"] : [];
+      expect((await consumer.run(executable, ...flags, "both.mjs")).stdout.trim()).toBe("true");
+    });
+
     test("require: all operations by headwise/sync equal the reference", async () => {
       expect(await run("sync.cjs")).toMatchObject({ build, threads: 1 });
     });

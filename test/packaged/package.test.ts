@@ -11,7 +11,11 @@ const tarball = inject("tarball");
 let consumer: Consumer;
 /** The installed package. */
 let folder: string;
-let manifest: { exports: Record<string, string | { types: string; default: string }>; [field: string]: unknown };
+interface Files {
+  readonly types: string;
+  readonly default: string;
+}
+let manifest: { exports: Record<string, string | Record<string, Files>>; [field: string]: unknown };
 beforeAll(async () => {
   consumer = await install(tarball, "empty");
   folder = join(consumer.folder, "node_modules/headwise");
@@ -44,14 +48,15 @@ describe("its files", () => {
       /^(package\.json|LICENSE|README\.md|CHANGELOG\.md)$/,
       /^docs\/[\w/-]+\.(md|svg)$/,
       /^dist\/[\w/.-]+\.(js|d\.ts)$/,
+      /^dist\/commonjs\/[\w/.-]+\.(cjs|d\.cts)$/,
       /^dist\/wasm\/(attention-)?(simd|relaxed|wide)\.wasm$/,
     ];
     expect(files.filter((file) => !expected.some((pattern) => pattern.test(file)))).toEqual([]);
     for (const file of ["LICENSE", "README.md", "CHANGELOG.md", "docs/semantics.md"]) expect(files).toContain(file);
     // Sources are not included, so neither are source maps.
-    for (const file of files.filter((each) => each.endsWith(".js"))) {
+    for (const file of files.filter((each) => /\.c?js$/.test(each))) {
       expect(readFileSync(join(folder, file), "utf8"), file).not.toContain("sourceMappingURL");
-      if (!file.startsWith("dist/standalone")) expect(files).toContain(file.replace(/\.js$/, ".d.ts"));
+      if (file.endsWith(".js") && !file.startsWith("dist/standalone")) expect(files).toContain(file.replace(/\.js$/, ".d.ts"));
     }
   });
 
@@ -76,38 +81,40 @@ describe("its metadata", () => {
     expect(messages).toEqual([]);
   });
 
-  test("attw finds the right types for every entry, from ES modules and bundlers", async () => {
+  test("attw finds the right types for every entry, from every kind of project", async () => {
     const attw = resolve("node_modules/@arethetypeswrong/cli/dist/index.js");
-    const { stdout } = await consumer.run(process.execPath, attw, tarball, "--profile", "esm-only", "--format", "json");
+    const { stdout } = await consumer.run(process.execPath, attw, tarball, "--profile", "strict", "--format", "json");
     const { analysis } = JSON.parse(stdout) as {
       analysis: {
         entrypoints: Record<
           string,
           { resolutions: Record<string, { resolution?: { isJson: boolean; isTypeScript: boolean }; isWildcard?: boolean }> }
         >;
-        problems: { kind: string; entrypoint?: string; resolutionKind?: string }[];
+        problems: unknown[];
       };
     };
     expect(Object.keys(analysis.entrypoints).sort()).toEqual(Object.keys(manifest.exports).sort());
-    // node10 reads no "exports", and a CommonJS file needs a newer TypeScript to require() an ES module.
-    const problems = analysis.problems.filter(
-      ({ resolutionKind }) => resolutionKind !== "node10" && resolutionKind !== "node16-cjs",
-    );
-    expect(problems).toEqual([]);
+    expect(analysis.problems).toEqual([]);
     for (const [entry, { resolutions }] of Object.entries(analysis.entrypoints)) {
-      for (const kind of ["node16-esm", "bundler"]) {
+      for (const kind of ["node10", "node16-cjs", "node16-esm", "bundler"]) {
         const { resolution, isWildcard } = resolutions[kind]!;
         expect(isWildcard ?? (resolution!.isTypeScript || resolution!.isJson), `${entry}, ${kind}`).toBe(true);
       }
     }
   });
 
-  test("types come first under every entry, and every target exists", () => {
-    for (const [entry, target] of Object.entries(manifest.exports)) {
-      if (typeof target === "string") continue;
-      expect(Object.keys(target)[0], entry).toBe("types");
-      expect(Object.keys(target).at(-1), entry).toBe("default");
-      for (const file of Object.values(target)) expect(existsSync(join(folder, file)), `${entry}: ${file}`).toBe(true);
+  test("every entry has ES modules and CommonJS; types come first, and every target exists", () => {
+    for (const [entry, conditions] of Object.entries(manifest.exports)) {
+      if (typeof conditions === "string") continue;
+      // Node and Deno, bundlers, and Bun take these for `require` as well, so that a program has one copy.
+      const forBoth = ["module-sync", "module", "bun"];
+      const names = Object.keys(conditions).filter((name) => name !== "workerd");
+      expect(names, entry).toEqual([...forBoth, "require", "default"]);
+      for (const name of forBoth) expect(conditions[name], entry).toEqual(conditions["default"]);
+      for (const [name, files] of Object.entries(conditions)) {
+        expect(Object.keys(files), `${entry}, ${name}`).toEqual(["types", "default"]);
+        for (const file of [files.types, files.default]) expect(existsSync(join(folder, file)), `${entry}: ${file}`).toBe(true);
+      }
     }
     expect(manifest.exports).toMatchObject({ "./package.json": "./package.json", "./wasm/*": "./dist/wasm/*" });
     expect(manifest).toMatchObject({ type: "module", license: "MIT", engines: { node: ">=20.19" } });
@@ -156,6 +163,28 @@ describe("what importing it does", () => {
     await expect(bundled("globalThis.result = await 1;", "iife"), "the bundler tells").rejects.toThrow(/top-level await/);
   });
 
+  test("an entry has the same names as ES module and as CommonJS, which every host's require finds", async () => {
+    const targets = Object.entries(manifest.exports).flatMap(([entry, conditions]) =>
+      typeof conditions === "string" || isWorker(`headwise${entry.slice(1)}`)
+        ? []
+        : [[entry, conditions["default"]!.default, conditions["require"]!.default]],
+    );
+    const lines = await printed(`
+      import { createRequire } from "node:module";
+      import { pathToFileURL } from "node:url";
+      const require = createRequire(import.meta.url);
+      const folder = ${JSON.stringify(`${folder}/`)};
+      for (const [entry, module, commonjs] of ${JSON.stringify(targets)}) {
+        const names = Object.keys(await import(pathToFileURL(folder + module).href)).sort().join();
+        const required = require(folder + commonjs);
+        const imported = await import(pathToFileURL(folder + commonjs).href);
+        const found = Object.keys(imported).filter((name) => !["default", "module.exports", "__esModule"].includes(name));
+        console.log(entry, names !== "", Object.keys(required).sort().join() === names, found.sort().join() === names);
+      }
+    `);
+    expect(lines).toEqual(targets.map(([entry]) => `${entry} true true true`));
+  });
+
   test("computes nothing, changes no global and leaves nothing open", async () => {
     const lines = await printed(`
       const globals = () => Reflect.ownKeys(globalThis).map(String).sort().join();
@@ -163,7 +192,11 @@ describe("what importing it does", () => {
       for (const name of ["validate", "compile", "instantiate", "Module", "Instance", "Memory"]) WebAssembly[name] = refuse(name);
       for (const name of ["Worker", "SharedArrayBuffer", "setTimeout", "fetch"]) globalThis[name] = refuse(name);
       const before = globals();
+      const { createRequire } = await import("node:module");
+      const { readdirSync } = await import("node:fs");
+      const commonjs = ${JSON.stringify(`${folder}/dist/commonjs/`)};
       for (const entry of ${JSON.stringify(entries().filter((each) => !isWorker(each)))}) await import(entry);
+      for (const file of readdirSync(commonjs)) if (/(?<!worker)\\.cjs$/.test(file)) createRequire(commonjs)(commonjs + file);
       console.log(globals() === before); // and the process ends
     `);
     expect(lines).toEqual(["true"]);

@@ -16,8 +16,8 @@ function exportedNames(installed: string): Map<string, string[]> {
   const { exports } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as { exports: Record<string, unknown> };
   const files = new Map<string, string>();
   for (const [entry, target] of Object.entries(exports)) {
-    const { types } = (typeof target === "string" ? {} : target) as { types?: string };
-    if (types !== undefined) files.set(`headwise${entry.slice(1)}`, join(installed, types));
+    const { default: modules } = (typeof target === "string" ? {} : target) as { default?: { types: string } };
+    if (modules) files.set(`headwise${entry.slice(1)}`, join(installed, modules.types));
   }
   const program = ts.createProgram([...files.values()], { module: ts.ModuleKind.NodeNext, lib: ["lib.es2022.d.ts"], types: [] });
   const checker = program.getTypeChecker();
@@ -37,15 +37,16 @@ beforeAll(async () => {
     const renamed = all.map((name) => `${name} as ${name}${index}`); // entries share names
     return `export type { ${renamed.join(", ")} } from "${entry}";\n`;
   });
-  writeFileSync(join(consumer.folder, "names.ts"), lines.join(""));
+  for (const file of ["names.ts", "commonjs/names.ts"]) writeFileSync(join(consumer.folder, file), lines.join(""));
 });
 afterAll(() => consumer.remove());
 
 /** The output of a compiler; empty if there are no errors. */
-const compile = async (version: string, ...options: string[]): Promise<string> => {
+const compile = (version: string, ...options: string[]): Promise<string> => compileIn(".", version, ...options);
+const compileIn = async (project: string, version: string, ...options: string[]): Promise<string> => {
   const tsc = join("node_modules", `typescript-${version}`, "bin/tsc");
   try {
-    return (await consumer.run(process.execPath, tsc, "-p", ".", ...options)).stdout;
+    return (await consumer.run(process.execPath, tsc, "-p", project, ...options)).stdout;
   } catch (error) {
     return (error as Error).message;
   }
@@ -55,6 +56,20 @@ describe.each(VERSIONS)("TypeScript %s", (version) => {
   test.each(Object.entries(RESOLUTIONS))("compiles every public name, resolved as %s", async (_, resolution) => {
     const says = ["false", "true"].map((exact) => compile(version, ...resolution, "--exactOptionalPropertyTypes", exact));
     expect(await Promise.all(says)).toEqual(["", ""]);
+  });
+});
+
+describe("a CommonJS project", () => {
+  test.each(VERSIONS)("with module node16 compiles every public name and runs, TypeScript %s", async (version) => {
+    const out = `commonjs/${version}`;
+    expect(await compileIn("commonjs", version, "--outDir", out)).toBe("");
+    const { stdout } = await consumer.run(process.execPath, join(out, "main.js"));
+    expect(stdout.trim().split("\n")).toEqual(Array<string>(6).fill("1.000 0.000 0.330 0.670 0.752 0.752"));
+  });
+
+  test.each(["5.4", "5.9"])("that resolves as node10 finds every entry, TypeScript %s", async (version) => {
+    const options = ["--noEmit", "--module", "commonjs", "--moduleResolution", "node10"];
+    expect(await compileIn("commonjs", version, ...options)).toBe("");
   });
 });
 

@@ -1,0 +1,1 @@
+export declare function readShare(text: string): ((index: number) => boolean) | undefined;
