@@ -1,9 +1,10 @@
-/** The suite in two hosts: all tests in Node; all except `*.node.test.ts`, which are about Node itself, in Chromium if there is one. */
+/** The suite by hosts: all tests in Node; all except `*.node.test.ts`, which are about Node itself, in each browser that there is. */
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { playwright } from "@vitest/browser-playwright";
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
-import { CHROMIUM_ARGS, chromiumPath } from "./test/hosts/chromium.js";
+import { BROWSERS, findBrowser } from "./test/hosts/browser.js";
+import { hosts, instanceOf } from "./test/hosts/provider.js";
+import { leftOut } from "./test/hosts/longTests.js";
 import { ISOLATION } from "./test/hosts/serve.js";
 import { readConformance } from "./test/support/conformanceFile.js";
 
@@ -27,16 +28,24 @@ const node: TestProjectConfiguration = {
   test: { name: "node", include: ["test/*.test.ts"], testTimeout: TIMEOUT, maxWorkers: WORKERS },
 };
 
-const chromium = (executablePath: string): TestProjectConfiguration => ({
+const NODE_ONLY = "test/*.node.test.ts";
+const instances = BROWSERS.filter((name) => findBrowser(name).reason === undefined).map((name) => ({
+  browser: instanceOf(name),
+  name: instanceOf(name),
+  exclude: [NODE_ONLY, ...(name === "Chromium" ? [] : leftOut().map((file) => `test/${file}.test.ts`))],
+}));
+
+const browsers: TestProjectConfiguration = {
   cacheDir,
   resolve: host("hostBrowser"),
   server: { headers: ISOLATION },
+  oxc: { target: "es2022" }, // without `using`, which WebKitGTK lacks
   // Every package that tests and sources import: one discovered while they run would make the page reload.
   optimizeDeps: { include: ["fast-check"], noDiscovery: true },
   test: {
     name: "browser",
     include: ["test/*.test.ts"],
-    exclude: ["test/*.node.test.ts"],
+    setupFiles: ["test/support/disposal.ts"],
     testTimeout: TIMEOUT,
     sequence: { groupOrder: 1 }, // after Node's: the two would compete for cores
     maxWorkers: 1,
@@ -44,15 +53,14 @@ const chromium = (executablePath: string): TestProjectConfiguration => ({
       enabled: true,
       headless: true,
       screenshotFailures: false,
-      provider: playwright({ launchOptions: { executablePath, args: CHROMIUM_ARGS } }),
-      instances: [{ browser: "chromium", name: "chromium" }],
+      provider: hosts(),
+      instances,
       commands: { readConformance: (_, name: string) => readConformance(name) },
     },
   },
-});
+};
 
-const executablePath = chromiumPath();
 export default defineConfig({
   cacheDir,
-  test: { projects: [node, ...(executablePath === undefined ? [] : [chromium(executablePath)])] },
+  test: { projects: [node, ...(instances.length === 0 ? [] : [browsers])] },
 });

@@ -9,14 +9,16 @@ const USAGE = `npm test -- [options] [names]
 npm run test:packaged -- [options] [names]
 
   names           only the test files whose path contains one of these: softmax. packaged/types
-  --project NAME  in one host only: node or chromium
-  --share 2/5     of the heavy tests (*.heavy.test.ts) only every fifth file, from the second on; default 1/1
+  --project NAME  in one host only: node, chromium, firefox or webkitgtk
+  --share 2/5     of the heavy tests (*.heavy.test.ts), and of the long ones in Firefox and WebKitGTK (test/hosts/longTests.ts), only
+                  every fifth file, from the second on; default 1/1
   --config FILE   Vitest's configuration
   --build TARGET  first builds that, unless it is up to date
   -h, --help      this text
 
 Environment: HEADWISE_TEST_BUILDS=simd,relaxed tests these builds only; HEADWISE_TEST_THREADS=1 no engines of several threads.
-HEADWISE_REQUIRE_HOSTS=1 makes a missing host a failure, CHROMIUM names that browser, HEADWISE_CONFORMANCE a folder of further cases.`;
+HEADWISE_REQUIRE_HOSTS=1 makes a missing host a failure, CHROMIUM, FIREFOX and WEBKITGTK name those browsers' executables,
+HEADWISE_CONFORMANCE a folder of further cases.`;
 
 function readArguments() {
   const text = { type: "string" };
@@ -47,6 +49,7 @@ if (build !== undefined) {
   const { status } = spawnSync(process.execPath, ["scripts/build.mjs", build], { stdio: "inherit" });
   if (status !== 0) process.exit(1);
 }
+process.env.HEADWISE_SHARE = share; // for vitest.config.ts
 const { startVitest } = await import("vitest/node");
 const left = readdirSync("test/packaged")
   .filter((name) => name.endsWith(".heavy.test.ts"))

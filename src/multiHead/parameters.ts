@@ -51,7 +51,7 @@ export type MultiHeadParameters = Record<"q" | "k" | "v" | "out", ProjectionPara
 
 const MATRICES = ["q", "k", "v", "qkv", "out"] as const;
 const VECTORS = ["qBias", "kBias", "vBias", "qkvBias", "outBias", "biasK", "biasV", "qNorm", "kNorm"] as const;
-/** @internal */
+/** A name of a parameter. */
 export type ParameterName = (typeof MATRICES)[number] | (typeof VECTORS)[number];
 
 /**

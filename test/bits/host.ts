@@ -32,8 +32,12 @@ function engineOfHost(): string {
     const { v8, webkit } = process.versions as Record<string, string | undefined>;
     return webkit === undefined ? `V8 ${v8}` : `JavaScriptCore ${webkit.slice(0, 8)}`;
   }
-  const [, major] = /Chrome\/(\d+)/.exec(host.navigator?.userAgent ?? "") ?? [];
-  return major === undefined ? "unknown" : `V8 of Chrome ${major}`;
+  const agent = host.navigator?.userAgent ?? "";
+  const [, chrome] = /Chrome\/(\d+)/.exec(agent) ?? [];
+  if (chrome !== undefined) return `V8 of Chrome ${chrome}`;
+  const [, firefox] = /Firefox\/(\d+)/.exec(agent) ?? [];
+  if (firefox !== undefined) return `SpiderMonkey of Firefox ${firefox}`;
+  return agent.includes("AppleWebKit") ? "JavaScriptCore" : "unknown";
 }
 
 async function answer(): Promise<Answer> {

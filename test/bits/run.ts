@@ -1,16 +1,17 @@
-/** The cases on another host: bundled with the package into one file, which Node, Deno, Bun and a page in Chromium all run. */
+/** The cases on another host: bundled with the package into one file, which Node, Deno, Bun and a page in a browser all run. */
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { type Plugin, rolldown } from "rolldown";
-import { chromiumPath, launchChromium, visit } from "../hosts/chromium.js";
+import { type BrowserName, BROWSERS, findBrowser, launch } from "../hosts/browser.js";
 import { areHostsRequired, type HostName as InstalledHost, obtain } from "../hosts/hosts.js";
 import { ISOLATION, serve } from "../hosts/serve.js";
+import { visit } from "../hosts/visit.js";
 import { caseFiles } from "./discover.js";
 import type { Answer } from "./host.js";
 
-export const HOST_NAMES = ["Node 20", "Node 22", "Node 24", "Node 26", "Deno", "Bun", "Chromium"] as const;
+export const HOST_NAMES = ["Node 20", "Node 22", "Node 24", "Node 26", "Deno", "Bun", ...BROWSERS] as const;
 export type HostName = (typeof HOST_NAMES)[number];
 
 /** An available host, or why it is not available. */
@@ -22,15 +23,17 @@ export type BitsHost =
 const TIMEOUT = 180_000;
 const FILE = "bits.mjs";
 
+const browserOf = (name: HostName): BrowserName | undefined => BROWSERS.find((browser) => browser === name);
+
 export async function find(name: HostName): Promise<BitsHost> {
-  if (name !== "Chromium") return { ...(await obtain(name satisfies InstalledHost)), name };
-  const executable = chromiumPath();
-  if (executable === undefined) return { name, reason: "there is no Chromium; CHROMIUM can name its executable" };
+  const browser = browserOf(name);
+  if (browser === undefined) return { ...(await obtain(name as InstalledHost)), name };
+  const found = findBrowser(browser);
+  if (found.reason !== undefined) return { name, reason: found.reason };
   try {
-    const browser = await launchChromium();
-    const version = browser.version();
-    await browser.close();
-    return { name, version, executable };
+    const { version, close } = await launch(browser);
+    await close();
+    return { name, version, executable: found.executable };
   } catch (error) {
     if (areHostsRequired) throw error;
     return { name, reason: (error as Error).message.split("\n")[0]! };
@@ -68,7 +71,8 @@ export async function bundle(entry: string, folder: string): Promise<void> {
 
 /** Runs what `bundle` wrote on a host; returns its answer. */
 export async function ask(host: BitsHost & { readonly executable: string }, folder: string): Promise<Answer> {
-  if (host.name === "Chromium") return askChromium(folder);
+  const browser = browserOf(host.name);
+  if (browser !== undefined) return askBrowser(browser, folder);
   return askProcess(host.executable, host.name === "Deno" ? ["run", "--no-config", "--no-lock", "--quiet"] : [], folder);
 }
 
@@ -84,9 +88,9 @@ export async function askProcess(executable: string, args: readonly string[], fo
   }
 }
 
-async function askChromium(folder: string): Promise<Answer> {
+async function askBrowser(name: BrowserName, folder: string): Promise<Answer> {
   const site = await serve(folder, () => ISOLATION);
-  const browser = await launchChromium();
+  const browser = await launch(name);
   try {
     const { result, log } = await visit(browser, `${site.origin}/`, TIMEOUT);
     return (result as Answer | undefined) ?? { engine: "unknown", problem: log.join("\n") || "the page left no result" };

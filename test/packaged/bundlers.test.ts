@@ -1,23 +1,19 @@
-/** The packed package in a page, with each bundler and without one, opened in Chromium and compared with the reference. */
+/** The packed package in a page, with each bundler and without one, compared with the reference. */
 import { spawn } from "node:child_process";
 import { cpSync } from "node:fs";
 import { join } from "node:path";
-import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { chromiumPath, launchChromium } from "../hosts/chromium.js";
+import { type Browser, type BrowserName, BROWSERS } from "../hosts/browser.js";
+import { inBrowser, nested } from "../hosts/inBrowser.js";
 import { type Consumer, install } from "../hosts/install.js";
 import { ISOLATION, serve, type Site } from "../hosts/serve.js";
+import { visit } from "../hosts/visit.js";
 import { printReport } from "./check.js";
 import { binariesIn, expectRightPage } from "./page.js";
 
-let browser: Browser | undefined;
 const ends: (() => unknown)[] = [];
-beforeAll(async () => {
-  if (chromiumPath()) browser = await launchChromium();
-});
 afterAll(async () => {
   for (const end of ends.reverse()) await end();
-  await browser?.close();
   printReport();
 });
 
@@ -42,8 +38,8 @@ async function build(consumer: Consumer, ...args: string[]): Promise<void> {
 }
 
 /** What every page must do. */
-function whatMustHold(name: string, sites: () => Sites): void {
-  const open = (kind: keyof Sites, query = "") => expectRightPage(browser!, name, sites()[kind] + query);
+function whatMustHold(name: string, browserName: BrowserName, browser: () => Browser, sites: () => Sites): void {
+  const open = (kind: keyof Sites, query = "") => expectRightPage(browser(), name, sites()[kind] + query);
 
   test("all operations equal the reference; one binary is downloaded", async () => {
     const { threads, visit } = await open("plain");
@@ -67,7 +63,7 @@ function whatMustHold(name: string, sites: () => Sites): void {
     expect({ threads, threadsReason }).toEqual({ threads: 1, threadsReason: "the page is not cross-origin isolated" });
   });
 
-  test("in a worker of the page, also on two threads", async () => {
+  test("in a worker of the page, also on two threads", nested(browserName), async () => {
     expect((await open("plain", "?in=worker")).threads).toBe(1);
     expect(await open("isolated", "?in=worker&threads=2")).toMatchObject({ threads: 2 });
   });
@@ -78,30 +74,36 @@ function whatMustHold(name: string, sites: () => Sites): void {
   });
 }
 
-const inChromium = chromiumPath() ? describe : describe.skip;
-const why = chromiumPath() ? "" : "not run, no Chromium here: ";
+/** What a bundler writes is the same for every browser: where it says no more, one browser is enough. */
+const CHROMIUM = ["Chromium"] as const;
 
 /** A bundler whose build writes a site to a folder. */
-function bundler(name: string, project: string, finish: (consumer: Consumer) => Promise<Sites>): void {
-  inChromium(`${why}${name}`, () => {
-    let consumer: Consumer;
+function bundler(
+  name: string,
+  project: string,
+  finish: (consumer: Consumer) => Promise<Sites>,
+  browsers: readonly BrowserName[] = CHROMIUM,
+): void {
+  describe(name, () => {
     let sites: Sites;
-    beforeAll(async () => {
-      consumer = await install(inject("tarball"), "check.mjs", "page", project);
-      ends.push(() => consumer.remove());
-    });
-
     test("builds without a warning", async () => {
+      const consumer = await install(inject("tarball"), "check.mjs", "page", project);
+      ends.push(() => consumer.remove());
       sites = await finish(consumer);
     });
-    whatMustHold(name, () => sites);
+    for (const browser of browsers) inBrowser(browser, name, (launched) => whatMustHold(name, browser, launched, () => sites));
   });
 }
 
-bundler("Vite 8, build", "vite", async (consumer) => {
-  await build(consumer);
-  return serveBoth(join(consumer.folder, "dist"));
-});
+bundler(
+  "Vite 8, build",
+  "vite",
+  async (consumer) => {
+    await build(consumer);
+    return serveBoth(join(consumer.folder, "dist"));
+  },
+  BROWSERS,
+);
 
 bundler("Vite 8, build for a sub-path with workers that are ES modules", "vite", async (consumer) => {
   await build(consumer, "--config", "vite.es.config.mjs");
@@ -128,7 +130,7 @@ bundler("Rollup", "rollup", async (consumer) => {
   return withPage(consumer);
 });
 
-inChromium(`${why}esbuild into one file`, () => {
+inBrowser("Chromium", "esbuild into one file", (browser) => {
   test("builds without a warning; attention equals the reference", async () => {
     const consumer = await install(inject("tarball"), "check.mjs", "page", "esbuild");
     ends.push(() => consumer.remove());
@@ -144,12 +146,12 @@ inChromium(`${why}esbuild into one file`, () => {
     );
     expect(stderr).toBe("");
     const { plain, isolated } = await withPage(consumer);
-    await expectRightPage(browser!, "esbuild into one file", plain);
-    expect(await expectRightPage(browser!, "esbuild into one file", `${isolated}?threads=2`)).toMatchObject({ threads: 2 });
+    await expectRightPage(browser(), "esbuild into one file", plain);
+    expect(await expectRightPage(browser(), "esbuild into one file", `${isolated}?threads=2`)).toMatchObject({ threads: 2 });
   });
 });
 
-inChromium(`${why}Vite 8, development server`, () => {
+inBrowser("Chromium", "Vite 8, development server", (browser) => {
   const sites: Record<keyof Sites, string> = { plain: "", isolated: "" };
   beforeAll(async () => {
     const consumer = await install(inject("tarball"), "check.mjs", "page", "vite");
@@ -171,19 +173,46 @@ inChromium(`${why}Vite 8, development server`, () => {
     sites.plain = await start({});
     sites.isolated = await start(ISOLATION);
   });
-  whatMustHold("Vite 8 development server", () => sites);
+  whatMustHold("Vite 8 development server", "Chromium", browser, () => sites);
 });
 
-inChromium(`${why}no bundler`, () => {
+describe("Vite 8, an engine made at the top level of a worker", () => {
+  let site: Site;
+  beforeAll(async () => {
+    const consumer = await install(inject("tarball"), "vite-worker");
+    ends.push(() => consumer.remove());
+    await build(consumer);
+    site = await serve(join(consumer.folder, "dist"), () => ISOLATION);
+    ends.push(() => site.close());
+  });
+
+  for (const name of BROWSERS) {
+    inBrowser(name, "with worker.format es", (browser) => {
+      test("on one thread and on two, by createEngine and by createWorkerEngine", nested(name), async () => {
+        const { result, log } = await visit(browser(), site.origin);
+        const right = { numbers: "1.000 0.000 0.330 0.670 0.752 0.752" };
+        const [one, two, inWorker] = [1, 2, 1].map((threads) => ({ ...right, threads }));
+        expect({ result, log }).toEqual({ result: { one, two, inWorker }, log: [] });
+      });
+    });
+  }
+});
+
+describe("no bundler", () => {
   let sites: Sites;
   beforeAll(async () => {
     const consumer = await install(inject("tarball"), "check.mjs", "page", "bare");
     ends.push(() => consumer.remove());
     sites = await serveBoth(consumer.folder);
   });
-  whatMustHold("no bundler", () => sites);
 
-  test("headwise/standalone needs no import map", async () => {
-    await expectRightPage(browser!, "no bundler", `${sites.plain}standalone.html`);
-  });
+  for (const name of BROWSERS) {
+    inBrowser(name, "no bundler", (browser) => {
+      whatMustHold("no bundler", name, browser, () => sites);
+
+      test("headwise/standalone needs no import map", async () => {
+        await expectRightPage(browser(), "no bundler", `${sites.plain}standalone.html`);
+      });
+    });
+  }
 });

@@ -3,10 +3,11 @@ import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { rolldown } from "rolldown";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { chromiumPath, launchChromium, visit } from "../hosts/chromium.js";
 import { type Host, obtain } from "../hosts/hosts.js";
+import { inBrowser } from "../hosts/inBrowser.js";
 import { type Consumer, install } from "../hosts/install.js";
 import { serve } from "../hosts/serve.js";
+import { visit } from "../hosts/visit.js";
 
 const folder = resolve("test/consumers/interop");
 const { dependencies } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { dependencies: Record<string, string> };
@@ -153,8 +154,7 @@ describe.each(hosts)("$name", (host) => {
   });
 });
 
-const hasChromium = chromiumPath() !== undefined;
-describe.skipIf(!hasChromium)(hasChromium ? "Chromium" : "not run, no Chromium here", () => {
+inBrowser("Chromium", "tensors of libraries", (browser) => {
   describe.each(LIBRARIES.filter(({ name }) => name !== "onnxruntime-node"))("$name", (library) => {
     holds(dependencies[library.name]!, library, async () => {
       const { folder } = consumer;
@@ -164,13 +164,11 @@ describe.skipIf(!hasChromium)(hasChromium ? "Chromium" : "not run, no Chromium h
       await bundle.close();
       writeFileSync(join(folder, `${file}.html`), `<!doctype html><script type="module" src="./${file}"></script>`);
       const site = await serve(folder);
-      const browser = await launchChromium();
       try {
-        const { result, log } = await visit(browser, `${site.origin}/${file}.html`, 60_000);
+        const { result, log } = await visit(browser(), `${site.origin}/${file}.html`, 60_000);
         expect(result, log.join("\n")).toBeDefined();
         return result as Found;
       } finally {
-        await browser.close();
         await site.close();
       }
     });

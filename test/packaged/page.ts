@@ -1,7 +1,7 @@
-/** The page of `test/consumers/page/` in Chromium, and the checks that it must pass with any bundler. */
-import type { Browser } from "playwright-core";
+/** The page of `test/consumers/page/` in a browser, and the checks that it must pass with any bundler. */
 import { expect } from "vitest";
-import { type Visit, visit } from "../hosts/chromium.js";
+import type { Browser } from "../hosts/browser.js";
+import { type Visit, visit } from "../hosts/visit.js";
 import { type CheckResult, expectRight } from "./check.js";
 
 /** The first bytes of a WebAssembly module of version 1, in base64 and in hexadecimal. */
@@ -16,5 +16,5 @@ export async function expectRightPage(browser: Browser, host: string, url: strin
   const seen = await visit(browser, url);
   expect(seen.log).toEqual([]);
   const { pathname, search } = new URL(url);
-  return { ...expectRight(`Chromium ${browser.version()}, ${host} ${pathname}${search}`, seen.result), visit: seen };
+  return { ...expectRight(`${browser.name} ${browser.version}, ${host} ${pathname}${search}`, seen.result), visit: seen };
 }

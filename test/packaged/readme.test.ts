@@ -3,13 +3,14 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
 import { BUDGETS } from "../../bench/pageSize.js";
-import { chromiumPath, launchChromium } from "../hosts/chromium.js";
+import { type Browser, BROWSERS } from "../hosts/browser.js";
 import { HOSTS, obtain } from "../hosts/hosts.js";
+import { inBrowser } from "../hosts/inBrowser.js";
 import { type Consumer, consumerIn, install } from "../hosts/install.js";
 import { ISOLATION, serve } from "../hosts/serve.js";
+import { type Visit, visit } from "../hosts/visit.js";
 
 /** Files by the name in their first line: `// attention.mjs`, `<!-- index.html -->`. */
 const files = new Map<string, string>();
@@ -67,55 +68,39 @@ test("its commands work in an empty folder inside another project", async () => 
   expect(printed.trim()).toBe(NUMBERS);
 });
 
-const inChromium = chromiumPath() ? describe : describe.skip;
-const why = chromiumPath() ? "" : "not run, no Chromium here: ";
+/** Removed after the test. */
+async function opened(...names: readonly string[]): Promise<Consumer> {
+  const consumer = await copied(...names);
+  onTestFinished(() => consumer.remove());
+  return consumer;
+}
 
-inChromium(`${why}the pages of docs/hosts.md`, () => {
-  let browser: Browser;
-  beforeAll(async () => {
-    browser = await launchChromium();
-  });
-  afterAll(() => browser.close());
+/** Opens a page, which must complain of nothing; the result is what it shows. */
+async function show(browser: Browser, folder: string, page = "", headers: Record<string, string> = {}): Promise<Visit> {
+  const site = await serve(folder, () => headers);
+  onTestFinished(() => site.close());
+  const text = 'document.querySelector("#out")?.textContent || undefined';
+  const seen = await visit(browser, `${site.origin}/${page}`, 20_000, text);
+  expect(seen.log).toEqual([]);
+  return seen;
+}
 
-  /** Removed after the test. */
-  async function opened(...names: readonly string[]): Promise<Consumer> {
-    const consumer = await copied(...names);
-    onTestFinished(() => consumer.remove());
-    return consumer;
-  }
-
-  /** Returns what the page shows; adds its downloads to `scripts`. */
-  async function shown(
-    folder: string,
-    page = "",
-    headers: Record<string, string> = {},
-    scripts: Promise<Buffer>[] = [],
-  ): Promise<string> {
-    const site = await serve(folder, () => headers);
-    onTestFinished(() => site.close());
-    const tab = await browser.newPage();
-    onTestFinished(() => tab.close());
-    const errors: string[] = [];
-    tab.on("pageerror", ({ message }) => errors.push(message));
-    tab.on("console", (message) => errors.push(message.text()));
-    tab.on("response", (response) => {
-      if (response.url().endsWith("js")) scripts.push(response.body());
+for (const name of BROWSERS) {
+  inBrowser(name, "the page of docs/hosts.md without a bundler", (browser) => {
+    test(`it downloads no more than ${BUDGETS.headwise / 1000} kB with gzip`, async () => {
+      const { folder } = await opened("page.html");
+      const { result, scripts } = await show(browser(), folder, "page.html");
+      expect(result).toBe(NUMBERS);
+      const sizes = [...scripts.values()].map((script) => gzipSync(script, { level: 9 }).byteLength);
+      expect(sizes.length).toBeGreaterThan(1);
+      expect(sizes.reduce((sum, size) => sum + size)).toBeLessThanOrEqual(BUDGETS.headwise);
     });
-    await tab.goto(`${site.origin}/${page}`);
-    const out = tab.locator("#out");
-    await out.filter({ hasText: /./ }).waitFor({ timeout: 20_000 });
-    expect(errors).toEqual([]);
-    return (await out.textContent())!;
-  }
-
-  test(`without a bundler, and downloads no more than ${BUDGETS.headwise / 1000} kB with gzip`, async () => {
-    const { folder } = await opened("page.html");
-    const scripts: Promise<Buffer>[] = [];
-    expect(await shown(folder, "page.html", {}, scripts)).toBe(NUMBERS);
-    const sizes = (await Promise.all(scripts)).map((script) => gzipSync(script, { level: 9 }).byteLength);
-    expect(sizes.length).toBeGreaterThan(1);
-    expect(sizes.reduce((sum, size) => sum + size)).toBeLessThanOrEqual(BUDGETS.headwise);
   });
+}
+
+inBrowser("Chromium", "the pages of docs/hosts.md", (browser) => {
+  const shown = async (...page: [folder: string, page?: string, headers?: Record<string, string>]): Promise<unknown> =>
+    (await show(browser(), ...page)).result;
 
   test("built by Vite", async () => {
     const site = await opened("index.html", "main.js", "vite.config.js");

@@ -5,11 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
-import { chromiumPath, launchChromium, visit } from "../hosts/chromium.js";
+import { type Browser, BROWSERS } from "../hosts/browser.js";
 import { type HostName, obtain } from "../hosts/hosts.js";
+import { inBrowser, nested } from "../hosts/inBrowser.js";
 import { ISOLATION, serve } from "../hosts/serve.js";
+import { visit } from "../hosts/visit.js";
 
 const run = promisify(execFile);
 
@@ -27,6 +28,8 @@ interface Check {
   readonly threads: number;
   readonly threadsReason?: string;
   readonly largestError: number;
+  /** Of the page or frame. */
+  readonly origin?: string;
 }
 
 /** Results that do not depend on the host. */
@@ -67,52 +70,55 @@ describe.each<HostName>(["Node 20", "Node 22", "Node 24", "Node 26", "Deno", "Bu
   });
 });
 
-const hasChromium = chromiumPath() !== undefined;
-describe.skipIf(!hasChromium)(`${hasChromium ? "" : "not run, no Chromium here: "}a page without a bundler`, () => {
-  let browser: Browser;
-  beforeAll(async () => {
-    browser = await launchChromium();
-  });
-  afterAll(() => browser.close());
+/** Runs a page whose server sends these headers with everything. */
+async function resultOf(browser: Browser, page: string, headers: Record<string, string> = {}): Promise<unknown> {
+  const site = await serve(folder, () => headers);
+  onTestFinished(() => site.close());
+  const { result, log } = await visit(browser, `${site.origin}/${page}`, 120_000);
+  expect(result, log.join("\n")).toBeDefined();
+  return result;
+}
 
-  /** Runs a page whose server sends these headers with everything. */
-  async function resultOf(page: string, headers: Record<string, string> = {}): Promise<unknown> {
-    const site = await serve(folder, () => headers);
-    onTestFinished(() => site.close());
-    const { result, log } = await visit(browser, `${site.origin}/${page}`, 120_000);
-    expect(result, log.join("\n")).toBeDefined();
-    return result;
-  }
+const POLICY = "default-src 'none'; connect-src 'self'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; worker-src 'self'";
+const STRICT = { "Content-Security-Policy": POLICY, ...ISOLATION };
+const REFUSED =
+  "the host refused its script; a Content-Security-Policy must allow worker-src blob:, or else createWorker can use a file";
 
-  test("an engine in a worker matches the reference", async () => {
-    expect(expectRight(await resultOf("index.html"))).toMatchObject({ build: "relaxed", threads: 1 });
-  });
+for (const name of BROWSERS) {
+  inBrowser(name, "a page without a bundler", (browser) => {
+    test("an engine in a worker matches the reference", async () => {
+      const build = name === "WebKitGTK" ? "simd" : "relaxed";
+      expect(expectRight(await resultOf(browser(), "index.html"))).toMatchObject({ build, threads: 1 });
+    });
 
-  test("with isolation it has its own threads, without isolation one thread and the reason", async () => {
-    expect(expectRight(await resultOf("index.html?threads=2", ISOLATION))).toMatchObject({ threads: 2 });
-    expect(expectRight(await resultOf("index.html?threads=2"))).toMatchObject({
-      threads: 1,
-      threadsReason: "the page is not cross-origin isolated",
+    test("with isolation it has its own threads, without isolation one thread and the reason", nested(name), async () => {
+      expect(expectRight(await resultOf(browser(), "index.html?threads=2", ISOLATION))).toMatchObject({ threads: 2 });
+      expect(expectRight(await resultOf(browser(), "index.html?threads=2"))).toMatchObject({
+        threads: 1,
+        threadsReason: "the page is not cross-origin isolated",
+      });
+    });
+
+    test("under a policy without worker-src blob: the error says what to do", async () => {
+      const { error } = (await resultOf(browser(), "index.html", STRICT)) as Check;
+      const why = name === "WebKitGTK" ? " (The operation is insecure.)" : "";
+      expect(error).toBe(`Error: createWorkerEngine: the engine's worker did not start: ${REFUSED}${why}`);
+    });
+
+    test.each(["module", "classic"])("with headwise/engine-worker as a %s worker it works, on one thread", async (type) => {
+      const check = expectRight(await resultOf(browser(), `index.html?threads=2&file=${type}`, STRICT));
+      expect(check.threads).toBe(1);
+      expect(check.threadsReason).toMatch(/^1 of 1 workers did not start: the host refused its script/);
+    });
+
+    test("in a sandboxed frame, whose origin is opaque, it starts from a blob as a classic worker, on one thread", async () => {
+      const check = expectRight(await resultOf(browser(), "sandbox.html?threads=2", { "Access-Control-Allow-Origin": "*" }));
+      expect(check).toMatchObject({ origin: "null", threads: 1, threadsReason: "the page is not cross-origin isolated" });
     });
   });
+}
 
-  const POLICY = "default-src 'none'; connect-src 'self'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; worker-src 'self'";
-  const STRICT = { "Content-Security-Policy": POLICY, ...ISOLATION };
-
-  test("under a policy without worker-src blob: the error says what to do", async () => {
-    const { error } = (await resultOf("index.html", STRICT)) as Check;
-    expect(error).toBe(
-      "Error: createWorkerEngine: the engine's worker did not start: the host refused its script; " +
-        "a Content-Security-Policy must allow worker-src blob:, or else createWorker can use a file",
-    );
-  });
-
-  test.each(["module", "classic"])("with headwise/engine-worker as a %s worker it works, on one thread", async (type) => {
-    const check = expectRight(await resultOf(`index.html?threads=2&file=${type}`, STRICT));
-    expect(check.threads).toBe(1);
-    expect(check.threadsReason).toMatch(/^1 of 1 workers did not start: the host refused its script/);
-  });
-
+inBrowser("Chromium", "frames", (browser) => {
   interface Frames {
     readonly job: number;
     readonly frames: number;
@@ -123,7 +129,7 @@ describe.skipIf(!hasChromium)(`${hasChromium ? "" : "not run, no Chromium here: 
   }
 
   test("keeps its frame rate during a job of 2 seconds in a worker; on the page, the job blocks it", { retry: 2 }, async () => {
-    const { inWorker, onPage } = (await resultOf("frames.html")) as Record<"inWorker" | "onPage", Frames>;
+    const { inWorker, onPage } = (await resultOf(browser(), "frames.html")) as Record<"inWorker" | "onPage", Frames>;
     const show = ({ job, frames, median, late, longest }: Frames): string =>
       `job ${job.toFixed(0)} ms, ${frames} frames, ${median.toFixed(1)} ms between them, ` +
       `seldom more than ${late.toFixed(1)}, at most ${longest.toFixed(1)}`;

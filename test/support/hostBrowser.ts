@@ -3,7 +3,9 @@ import { commands } from "vitest/browser";
 import { hasRelaxedSimd } from "../../src/runtime/features.js";
 import type { Host } from "./host.js";
 
+// Vitest takes its types from its own providers.
 declare module "vitest/browser" {
+  export const commands: BrowserCommands;
   interface BrowserCommands {
     readConformance(path: string): Promise<string | undefined>;
   }
@@ -18,7 +20,7 @@ async function fetchBinary(name: string): Promise<[string, Uint8Array<ArrayBuffe
 const binaries = new Map(await Promise.all(["debug", "simd", "relaxed"].map(fetchBinary)));
 
 export const host: Host = {
-  name: `Chromium ${/Chrome\/(\d+)/.exec(navigator.userAgent)?.[1]}`,
+  name: /(?:Chrome|Firefox)\/\d+/.exec(navigator.userAgent)?.[0].replace("/", " ") ?? "WebKitGTK",
   // No browser has "wide", and the assertions of "debug" run in Node.
   builds: ["simd", "relaxed"],
   whyNot: (build) => (build === "relaxed" && !hasRelaxedSimd() ? "this browser does not validate relaxed SIMD" : undefined),

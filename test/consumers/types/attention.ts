@@ -19,7 +19,7 @@ import {
   type EngineTensor,
   type Float32Tensor,
   type Integers,
-  KVCache,
+  type KVCache,
   type KVCacheOptions,
   type Layout,
   type Mask,
