@@ -126,12 +126,14 @@ export interface MatmulShape {
   readonly columns: number;
 }
 
-/** Squares, the projections of a layer of width 768, and one row, which is bound by reading the matrix. */
+/** Squares, the projections of a layer of width 768, tall, deep, and one row, which is bound by reading the matrix. */
 export const MATMUL: readonly MatmulShape[] = [
   ...[64, 128, 256, 512, 1024, 2048].map((size): [number, number, number] => [size, size, size]),
   ...([
     [512, 768, 768],
     [512, 768, 3072],
+    [4096, 256, 64],
+    [64, 4096, 256],
     [1, 768, 3072],
     [1, 4096, 4096],
     [8, 4096, 4096],

@@ -9,7 +9,9 @@ export type { AttentionOptions, ScoresStage, ShortMask } from "./attention/optio
 export type { AttentionPlan } from "./attention/attentionCall.js";
 export type { AttentionPart, MergeOptions } from "./attention/mergeAttention.js";
 export type { KVCacheOptions } from "./cache/cacheConfig.js";
-export type { AppendOptions, CachedAttentionOptions, KVCache } from "./cache/kvCache.js";
+export type { AppendOptions, CachedAttentionOptions, ReadOptions, RemoveOptions } from "./cache/cacheOptions.js";
+export type { KVCache } from "./cache/kvCache.js";
+export type { RotaryConfig, RotaryTables } from "./rows/rotaryConfig.js";
 export {
   andMasks,
   applyMask,

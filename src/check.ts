@@ -43,7 +43,7 @@ export const isArray = (value: unknown): value is unknown[] => tryIsArray(value)
 export const kindOf = (value: object): string => Object.prototype.toString.call(value).slice(8, -1);
 
 /** Under this symbol, which all copies of the package in a program share, our objects name the copy that made them. */
-export const MAKER: unique symbol = Symbol.for("headwise") as never;
+export const MAKER = Symbol.for("headwise");
 /** This copy of the package: no other can use what it has made. */
 export const thisCopy = {};
 

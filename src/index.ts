@@ -19,5 +19,5 @@ export type { MultiHeadDefinition, NestedNumbers, StateDict, StoredTensor } from
 export { type FromTorchOptions, multiHeadFromTorch } from "./multiHead/checkpoints/torch.js";
 export type { PackedMatrix } from "./product/packedMatrix.js";
 export { type Activation, ACTIVATIONS } from "./rows/activations.js";
-export type { RotaryConfig, RotaryPositions, RotaryTables } from "./rows/rotaryCall.js";
+export type { RotaryPositions } from "./rows/rotaryCall.js";
 export type { WorkerEngine } from "./workerEngine/workerEngine.js";

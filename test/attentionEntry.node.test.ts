@@ -24,6 +24,11 @@ test("an engine: the bits of the other entry, and no more than attention", async
   const cache = engine.createKVCache({ numKvHeads: 2, headDim: 8, capacity: 9 });
   cache.append(x, x);
   expect(bitsIn(cache.attend(x).data)).toEqual(expected);
+  expect(() => cache.remove(0, 3, { rotary: {} })).toThrow(
+    new RangeError('KVCache.remove: "rotary" needs an engine of "headwise"'),
+  );
+  cache.remove(0, 3);
+  expect(bitsIn(cache.read().k.data)).toEqual(bitsIn(x.data.slice(3 * 16)));
   engine.dispose();
 });
 

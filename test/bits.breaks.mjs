@@ -5,8 +5,8 @@ const BITS = ["bits.node"];
 export default [
   {
     rule: "bits: the last bit of a constant of the exponential is noticed",
-    find: " 0.24022647738457,",
-    replace: " 0.24022649228573,",
+    find: " 0.24022647738457 * SCALE,",
+    replace: " 0.24022649228573 * SCALE,",
     tests: BITS,
   },
   {

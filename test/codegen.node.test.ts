@@ -44,7 +44,7 @@ describe.each(["simd", "relaxed", "wide"])("%s", (build) => {
       .filter((loop) => count(loop, /^v128\.load(8x8_[su]|16x4_u)?( |$)/) > 0) // more than a splat of constants
       .map((loop) => ({ name, loop })),
   );
-  const tiles = vectorLoops.filter(({ name }) => /(multiplyStrip|accumulateRows)(Int8)?$/.test(name));
+  const tiles = vectorLoops.filter(({ name }) => /(multiplyStrip|accumulateRows|accumulateChains)(Int8)?$/.test(name));
   const isTile = (loop: readonly string[], rows: number, panels = 1): boolean =>
     count(loop, /^v128\.load32_splat/) === rows &&
     count(loop, /^v128\.load( |$)/) === 2 * panels &&
@@ -54,13 +54,13 @@ describe.each(["simd", "relaxed", "wide"])("%s", (build) => {
     count(loop, /^v128\.load8x8_s/) === 2 * panels &&
     count(loop, /^i32x4\.dot_i16x8_s/) === 2 * panels * rows;
 
-  test("the loops are found: two tiles of 6, 4 and 1 rows for float32 and for int8, and the others", () => {
+  test("the loops are found: tiles of 6, 4 and 1 rows, three for float32 and two for int8, and the others", () => {
     for (const rows of [6, 4, 1]) {
-      expect(tiles.filter(({ loop }) => isTile(loop, rows)).length).toBe(2);
+      expect(tiles.filter(({ loop }) => isTile(loop, rows)).length).toBe(3);
       expect(tiles.filter(({ loop }) => isInt8Tile(loop, rows)).length).toBe(2);
     }
     for (const rows of [6, 4]) {
-      expect(tiles.filter(({ loop }) => isTile(loop, rows, 2)).length).toBe(build === "wide" ? 2 : 0);
+      expect(tiles.filter(({ loop }) => isTile(loop, rows, 2)).length).toBe(build === "wide" ? 3 : 0);
       expect(tiles.filter(({ loop }) => isInt8Tile(loop, rows, 2)).length).toBe(build === "wide" ? 2 : 0);
     }
     expect(vectorLoops.length).toBeGreaterThanOrEqual(15);

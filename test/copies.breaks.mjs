@@ -9,7 +9,7 @@ export default [
     replace: '""',
   },
   {
-    rule: "what this copy of the package has made is not another's",
+    rule: "what no copy of the package has made is not another's",
     tests,
     find: "const maker = makerOf(value) ?? thisCopy;",
     replace: "const maker = makerOf(value);",

@@ -50,6 +50,7 @@ describe("what another copy has made", () => {
       /^matmul: "b" must be .*, got an object of kind PackedMatrix, made by another copy of headwise$/,
     );
     expect(() => engine.matmul(normal([2, 3], 3), cache as never)).toThrow(/made by another copy of headwise$/);
+    expect(() => engine.matmul(x, {} as never)).toThrow(/got an object$/);
     expect(() => engine.matmul(x, engine.createKVCache({ numKvHeads: 1, headDim: 2, capacity: 3 }) as never)).toThrow(
       /got an object of kind KVCache$/,
     );

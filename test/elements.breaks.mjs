@@ -92,9 +92,8 @@ export default [
   {
     rule: "integers: one bigint is a length of all sequences",
     ...tested,
-    file: "kvCache.ts",
-    find: "isNumeric(lengths)",
-    replace: 'typeof lengths === "number"',
+    find: "isNumeric(counts)",
+    replace: 'typeof counts === "number"',
   },
   {
     rule: "integers: an offset of 0n is none",

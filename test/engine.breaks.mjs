@@ -241,4 +241,22 @@ export default [
     replace: "gap.before?.largest ?? 0",
     tests: ["arena"],
   },
+  {
+    rule: "a new result owns its memory",
+    find: "operand.data = new Float32Array(memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count));",
+    replace: "operand.data = memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count);",
+    tests: ["tensors"],
+  },
+  {
+    rule: "a call without work has a result of its sizes",
+    find: "out.data ?? new Float32Array(out.count)",
+    replace: "out.data ?? new Float32Array(0)",
+    tests: ["tensors"],
+  },
+  {
+    rule: "a state whose result was lost refuses further calls",
+    find: "runtime.run(operation, each);\n  });\n  if (states) states.isBeingWritten = false;",
+    replace: "runtime.run(operation, each);\n    if (states) states.isBeingWritten = false;\n  });",
+    tests: ["linearState"],
+  },
 ].map((each) => ({ tests: ATTENTION_TESTS, ...each }));

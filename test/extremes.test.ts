@@ -76,6 +76,25 @@ onEveryEngine((build, engine) => {
       checkAgainstReference(engine, shape, randomInputs(shape, 4, "bshd", deviation), {});
     });
 
+    test("a key counts down to 2^−99.5 of the largest weight, also with a value of 1e20; below, it loses 1.2e-10 at most", () => {
+      const found = (distance: number): { out: number; weight: number } => {
+        const [q, k] = [
+          { data: Float32Array.of(1), dims: [1, 1] },
+          { data: Float32Array.of(0, -distance), dims: [2, 1] },
+        ];
+        const weights = { data: new Float32Array(2), dims: [1, 2] };
+        const v = { data: Float32Array.of(0, 1e20), dims: [2, 1] };
+        return { out: engine.scaledDotProductAttention(q, k, v, { scale: 1, weights }).data[0]!, weight: weights.data[1]! };
+      };
+      for (const distance of [20, 46, 60, 68.9]) {
+        const weight = Math.exp(-Math.fround(distance));
+        expect(found(distance).weight / weight).toBeCloseTo(1, 4);
+        expect(found(distance).out / (1e20 * weight)).toBeCloseTo(1, 4);
+      }
+      for (const distance of [69, 80, 87, 88, 265]) expect(found(distance)).toEqual({ out: 0, weight: 0 });
+      expect(1e20 * Math.exp(-68.968)).toBeLessThan(1.2e-10);
+    });
+
     test.each([1e-38, 1e30])("values of about %f", (magnitude) => {
       const inputs = randomInputs(shape, 5);
       const v = { ...inputs.v, data: inputs.v.data.map((value) => value * magnitude) };

@@ -95,6 +95,24 @@ export default DTYPES.flatMap((dtype) => [
     return session.end();
   }),
   cache(
+    `${dtype}, keys removed and rotated to their new positions, read, and attended to from any position`,
+    (engine, inputs) => {
+      const session = new Session(engine, inputs, { batchSize: 2, headDim: 12, capacity: 1300, dtype });
+      session.append(1300, [1300, 1100]);
+      session.cache.remove([20, 0], [720, 3], { rotary: {} });
+      session.cache.remove(5, [9, 600], { rotary: { rotaryStart: 4, rotaryDim: 6, interleaved: true, base: 500000 } });
+      session.cache.remove(100, 117);
+      const { k, v } = session.cache.read(0, 400);
+      Object.assign(session.outputs, { k: k.data, v: v.data });
+      session.attend("last", 7);
+      session.attend("others", 7, { queryOffset: [30, 200] });
+      session.attend("not causal", 7, { queryOffset: 480, causal: false, window: 9 });
+      return session.end();
+    },
+    "KVCache.remove",
+    "KVCache.read",
+  ),
+  cache(
     `${dtype}, serialized, restored, forked, truncated and reordered`,
     (engine, inputs) => {
       const session = new Session(engine, inputs, { batchSize: 2, headDim: 12, valueDim: 12, capacity: 600, dtype });

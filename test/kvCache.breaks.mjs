@@ -1,8 +1,118 @@
 // The cache of keys and values. See scripts/breaks.mjs.
 
 const CACHE = ["kvCache", "kvCacheOperations"];
+const RANGES = ["kvCacheRanges"];
 
 export default [
+  {
+    rule: "remove: keys move up block by block, because whole panels are written",
+    find: "(Math.floor(key / BLOCK) + 1) * BLOCK)",
+    replace: "key + 3)",
+    tests: RANGES,
+  },
+  {
+    rule: "remove: later keys move up by the number of removed ones",
+    find: "first: key + distance, end: next + distance",
+    replace: "first: key + distance + 1, end: next + distance + 1",
+    tests: RANGES,
+  },
+  {
+    rule: "remove: blocks that others share are copied first",
+    find: "const made = sequences.makeRoom(call.operation, moves);",
+    replace: "const made: ReturnType<KeySequences['makeRoom']> = [];",
+    tests: RANGES,
+  },
+  {
+    rule: "remove: a failure leaves the cache as it was",
+    find: "sequences.undo(made);\n    throw error;",
+    replace: "throw error;",
+    file: "removeKeys.ts",
+    tests: RANGES,
+  },
+  {
+    rule: "remove: blocks that are no longer needed are freed",
+    find: "for (const { sequence, first, end } of spans) sequences.truncate(sequence, sequence.length - (end - first));",
+    replace: "for (const { sequence, first, end } of spans) sequence.length -= end - first;",
+    tests: RANGES,
+  },
+  {
+    rule: "remove: keys are rotated back, not on",
+    find: "store<f32>(ptr, <f32>(a * cos + b * sin));",
+    replace: "store<f32>(ptr, <f32>(a * cos - b * sin));",
+    tests: RANGES,
+  },
+  {
+    rule: "remove: rotated keys of int8 have new scales",
+    find: "store<f32>(scale, load<f32>(scale) * quantizeRow(scratch, headDim, rowPtr));",
+    replace: "quantizeRow(scratch, headDim, rowPtr);",
+    tests: RANGES,
+  },
+  {
+    rule: "remove: interleaved pairs are neighbours",
+    find: "const distance: usize = isInterleaved ? 4 : pairs << 2;",
+    replace: "const distance: usize = pairs << 2;",
+    tests: RANGES,
+  },
+  {
+    rule: "remove: only the channels from rotaryStart on are rotated",
+    find: "rotateRow(rowPtr + (start << 2),",
+    replace: "rotateRow(rowPtr,",
+    tests: RANGES,
+  },
+  {
+    rule: "remove: a factor of cosines and sines is not part of an angle",
+    find: "const length = Math.sqrt(cos * cos + sin * sin);",
+    replace: "const length = cos * cos + sin * sin > 0 ? 1 : 0;",
+    tests: RANGES,
+  },
+  {
+    rule: "remove: tables have a row for the distance",
+    find: "if (distance >= tables.positions) {",
+    replace: "if (distance > tables.positions) {",
+    tests: RANGES,
+  },
+  {
+    rule: "remove: keys do not move into evicted blocks",
+    find: "const evictedFrom = isKept ? sinkEndOf(sequence, config) : 0;",
+    replace: "const evictedFrom = sinkEndOf(sequence, config);",
+    tests: RANGES,
+  },
+  {
+    rule: "remove and read: no more keys than a sequence has",
+    find: "if (first > end || end > length) {",
+    replace: "if (first > end) {",
+    tests: RANGES,
+  },
+  {
+    rule: "read: evicted keys are refused",
+    find: "first < end && first < evicted && end > evictedFrom",
+    replace: "first < end && first < evicted && end > evicted",
+    tests: RANGES,
+  },
+  {
+    rule: "read: rows beyond a sequence are 0",
+    find: "const k = { ...newResult(call, [...axes, headDim]), isUpdated: true };",
+    replace: "const k = newResult(call, [...axes, headDim]);",
+    tests: RANGES,
+  },
+  {
+    rule: "read: numbers of int8 are multiplied by their scale",
+    find: "else widenRow(bytesPtr, p.headDim, keyScale, kPtr);",
+    replace: "else widenRow(bytesPtr, p.headDim, 1, kPtr);",
+    tests: RANGES,
+  },
+  {
+    rule: "attend: rows may lie anywhere if queryOffset says so",
+    find: "attention.numbers.causal === 1 && isAbsent(given.queryOffset)",
+    replace: "attention.numbers.causal === 1",
+    tests: RANGES,
+  },
+  {
+    rule: "attend: without causal there may be more rows than keys",
+    find: "const needsKeys = attention.numbers.causal === 1 && ",
+    replace: "const needsKeys = ",
+    tests: RANGES,
+  },
   {
     rule: "a shared block is copied before it is written",
     find: "if (replaced && replaced.users - departed === 1) continue;",
@@ -47,8 +157,8 @@ export default [
   },
   {
     rule: "no row sees evicted keys",
-    find: "queryLength > 0 && position - window! < evicted",
-    replace: "queryLength > 0 && position < evicted",
+    find: "queryLength > 0 && queryOffset - window! < evicted",
+    replace: "queryLength > 0 && queryOffset < evicted",
     tests: CACHE,
   },
   {
@@ -116,8 +226,8 @@ export default [
   },
   {
     rule: "an append without memory for scratch restores shared blocks",
-    find: "staged.undo();",
-    replace: "",
+    find: "this.undo();\n      throw",
+    replace: "throw",
     tests: CACHE,
   },
   {

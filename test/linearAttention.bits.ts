@@ -77,6 +77,19 @@ const stateCase = (name: string, kind: Parameters<Engine["createLinearAttentionS
 const SIZES = { batchSize: DIMS.batch, numKvHeads: DIMS.kvHeads, headDim: DIMS.headDim, valueDim: DIMS.valueDim };
 
 export default [
+  linear("packed sequences, gates that serve all heads", (engine, inputs) => {
+    const rows = (heads: number, channels: number, deviation?: number) => inputs.numbers([1, 130, heads, channels], deviation);
+    const tensors = [rows(4, 20), rows(2, 20, 0.1875), rows(2, 12)] as const;
+    const cuSeqlens = [0, 17, 17, 80, 130];
+    const gates = { decay: inputs.between(-0.4, 0, [1, 130, 1]), beta: inputs.between(0, 1, [1, 130, 1]) };
+    const channels = inputs.between(-0.4, 0, [1, 130, 1, 20]);
+    return {
+      causal: engine.linearAttention(...tensors, { causal: true, cuSeqlens }).data,
+      full: engine.linearAttention(...tensors, { featureMap: "softmax", cuSeqlens }).data,
+      rule: engine.linearAttention(...tensors, { rule: "gated_delta", ...gates, cuSeqlens }).data,
+      byChannel: engine.linearAttention(...tensors, { rule: "gated", decay: channels, cuSeqlens }).data,
+    };
+  }),
   ...MAPS.flatMap((featureMap) => {
     const options = featureMap === "favor+" ? { featureMap, features: 37, seed: 5 } : { featureMap };
     return [

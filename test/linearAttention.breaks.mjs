@@ -1,7 +1,50 @@
 const attention = ["linearAttention", "linearErrors"];
 const state = ["linearState"];
+const packed = ["linearSequences"];
 
 export default [
+  {
+    rule: "linear attention: a packed sequence begins with its own rows",
+    find: "this.sequence.batch * batchStride + (this.sequence.start + i) * rowStride",
+    replace: "this.sequence.batch * batchStride + i * rowStride",
+    tests: packed,
+  },
+  {
+    rule: "linear attention: a packed sequence has its own rows only",
+    find: "return { batch: 0, start, rows: end - start, keyLength: end - start };",
+    replace: "return { batch: 0, start, rows: seqLen - start, keyLength: end - start };",
+    tests: packed,
+  },
+  {
+    rule: "linear attention: each packed sequence has a state",
+    find: "if (states !== undefined && count !== states)",
+    replace: "if (states !== undefined && count > 3)",
+    tests: packed,
+  },
+  {
+    rule: "linear attention: lengths are not for packed sequences",
+    find: "if (!isAbsent(keyLengths))\n    throw",
+    replace: "if (false)\n    throw",
+    tests: packed,
+  },
+  {
+    rule: "linear attention: packed sequences have a key for each row",
+    find: "if (kvLen !== seqLen) {",
+    replace: "if (kvLen < seqLen) {",
+    tests: packed,
+  },
+  {
+    rule: "linear attention: a gate with one head serves all heads",
+    find: "heads === 1 ? { ...strides, head: 0 } : strides",
+    replace: "strides",
+    tests: packed,
+  },
+  {
+    rule: "linear attention: one fixed decay serves all heads",
+    find: "head: dims[0] === 1 ? 0 : 1, batch: 0",
+    replace: "head: 1, batch: 0",
+    tests: packed,
+  },
   {
     rule: "linear attention: a row sees no key after its own",
     find: "memory.fill(scores + (visible << 2), 0, (ceilPanel(end) - visible) << 2);",
@@ -11,7 +54,7 @@ export default [
   {
     rule: "linear attention: keys beyond the length are left out",
     find: "max(work.head.keyLength, row) - row",
-    replace: "p.seqLen - row",
+    replace: "rows - row",
     tests: attention,
   },
   {
@@ -58,7 +101,7 @@ export default [
   },
   {
     rule: "linear attention: a decay factor of 0 clears what was before",
-    find: "if (decay < lowest) {",
+    find: "if (expAny1(decay) == 0) {",
     replace: "if (decay < -Infinity) {",
     tests: attention,
   },
@@ -112,8 +155,8 @@ export default [
   },
   {
     rule: "linear attention: threads that share value columns each take their own",
-    find: "+ this.index * p.vHeadStride + j * p.vRowStride + this.firstColumn) << 2)",
-    replace: "+ this.index * p.vHeadStride + j * p.vRowStride) << 2)",
+    find: "+ this.index * p.vHeadStride + this.firstColumn) << 2)",
+    replace: "+ this.index * p.vHeadStride) << 2)",
     tests: attention,
     needsThreads: true,
   },
@@ -162,8 +205,8 @@ export default [
   },
   {
     rule: "linear attention: rows beyond keyLengths are not added",
-    find: "(linear.shape.seqLen > 0 ? linear.keyLengths[batch]! : 0)",
-    replace: "linear.shape.seqLen",
+    find: "(linear.sequences[batch]?.keyLength ?? 0)",
+    replace: "(linear.sequences[batch]?.rows ?? 0)",
     tests: state,
   },
   {
@@ -232,6 +275,24 @@ export default [
     rule: "linear attention: each state begins with its own sums",
     find: "rows + index * featureDim * rowBytes",
     replace: "rows + index * rowBytes",
+    tests: state,
+  },
+  {
+    rule: "linear attention: a state that decays by channel reaches 0",
+    find: "v128.store(sumPtr, withoutFaint(sum0123, limit));",
+    replace: "v128.store(sumPtr, sum0123);",
+    tests: state,
+  },
+  {
+    rule: "linear attention: a state that decays by head reaches 0",
+    find: "p.decayDim ? faint() : f32x4.splat(0)",
+    replace: "f32x4.splat(0)",
+    tests: state,
+  },
+  {
+    rule: "linear attention: a state that does not decay keeps small numbers",
+    find: "p.decayDim ? faint() : f32x4.splat(0)",
+    replace: "faint()",
     tests: state,
   },
 ];

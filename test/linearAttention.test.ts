@@ -276,9 +276,25 @@ onEveryEngine((_, engine) => {
     }
   });
 
+  test.each(["head", "channel"])("by %s: a decay clears the state where its factor is 0, below −68.97", (by) => {
+    const { q, k, v, decay, channelDecay } = linearInputs(sizes, 10);
+    const gates = by === "head" ? decay : channelDecay;
+    const width = gates.data.length / 60;
+    v.data[10 * 4] = NaN;
+    for (const [value, clears] of [
+      [-68.96, false],
+      [-68.98, true],
+      [-87.3, true],
+    ] as const) {
+      gates.data.fill(value, 20 * width, 21 * width);
+      const found = engine.linearAttention(q, k, v, { rule: "gated", decay: gates }).data.subarray(80, 84);
+      expect(found.some(Number.isNaN), String(value)).toBe(!clears);
+    }
+  });
+
   test("decays near 0 and near −∞: within 4e-7", () => {
     const { q, k, v, decay, channelDecay, beta } = linearInputs(sizes, 11);
-    for (const value of [-1e-8, -1e-40, -30, -87.3, -87.4, -800, -3e38]) {
+    for (const value of [-1e-8, -1e-40, -30, -68.9, -69, -87.3, -800, -3e38]) {
       for (const gates of [decay, channelDecay]) {
         const some = { ...gates, data: gates.data.map((x, index) => (index % 3 === 0 ? value : x)) };
         const all = { ...gates, data: gates.data.map(() => value) };
@@ -333,12 +349,12 @@ onEveryEngine((_, engine) => {
   });
 
   test("random numbers over a whole range: exp of either sign", () => {
-    const q = { data: new Float32Array([-100, -87.3, -20, -1, 0, 1, 20, 80, 88.7]), dims: [9, 1] };
+    const q = { data: new Float32Array([-100, -69, -68.9, -20, -1, 0, 1, 20, 80, 88.7]), dims: [10, 1] };
     const one = { data: new Float32Array([0]), dims: [1, 1] };
     const v = { data: new Float32Array([1]), dims: [1, 1] };
     const found = engine.linearAttention(q, one, v, { featureMap: "exp", normalize: false }).data;
     for (const [index, x] of q.data.entries()) {
-      const truth = x < -87.33 ? 0 : Math.exp(x);
+      const truth = x < -68.97 ? 0 : Math.exp(x);
       expect(Math.abs(found[index]! - truth)).toBeLessThanOrEqual(2 * 2 ** -23 * truth);
     }
     const beyond = { data: new Float32Array([88.8, 1e4, Infinity, -Infinity, NaN]), dims: [5, 1] };

@@ -12,7 +12,7 @@ describe("mismatches are named", () => {
       "TypeError",
       [q, k, v],
       { rules: 1 },
-      'unknown option "rules"; the options are layout, decay, beta, keyLengths, keyMask, out, featureMap, causal, normalize, eps, scale, rule, chunkSize, features, seed',
+      'unknown option "rules"; the options are layout, decay, beta, keyLengths, cuSeqlens, keyMask, out, featureMap, causal, normalize, eps, scale, rule, chunkSize, features, seed',
     ],
     [
       "TypeError",
@@ -73,9 +73,9 @@ describe("mismatches are named", () => {
       "RangeError",
       [q, k, v],
       { rule: "gated", decay: normal([1, 4, 3], 1) },
-      '"decay" has dims [1, 4, 3], expected [1, 4, 2] or [1, 4, 2, 4]',
+      '"decay" has dims [1, 4, 3], expected [1, 4, 2] or [1, 4, 2, 4] (or 1 in place of the 2 heads)',
     ],
-    ["RangeError", [q, k, v], { rule: "delta", beta: v }, '"beta" has dims [1, 4, 2, 4], expected [1, 4, 2]'],
+    ["RangeError", [q, k, v], { rule: "delta", beta: v }, '"beta" has dims [1, 4, 2, 4], expected [1, 4, 2] (or 1 in place of the 2 heads)'],
     [
       "TypeError",
       [q, k, v],

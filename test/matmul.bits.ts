@@ -14,6 +14,11 @@ export default [
     column: engine.matmul(inputs.numbers([21, 33]), inputs.numbers([33, 1])).data,
     element: engine.matmul(inputs.numbers([1, 700]), inputs.numbers([700, 1])).data,
   })),
+  matmul("vectors on either side", (engine, inputs) => ({
+    left: engine.matmul(inputs.numbers([513]), inputs.numbers([2, 513, 18])).data,
+    right: engine.matmul(inputs.numbers([2, 18, 513]), inputs.numbers([513])).data,
+    both: engine.matmul(inputs.numbers([700]), inputs.numbers([700])).data,
+  })),
   matmul("both transposed, added to what there is", (engine, inputs) => {
     const [a, b, out] = [inputs.numbers([70, 29]), inputs.numbers([45, 70]), inputs.numbers([29, 45])];
     return { out: engine.matmul(a, b, { transposeA: true, transposeB: true, accumulate: true, out }).data };

@@ -1,6 +1,7 @@
 // The matrix product. See scripts/breaks.mjs.
 
 const MATMUL = ["matmul"];
+const ACCURACY = ["matmulAccuracy"];
 
 export default [
   {
@@ -14,6 +15,25 @@ export default [
     find: "packed + ((k * ceilPanel(columns)) << 2)",
     replace: "packed",
     tests: MATMUL,
+  },
+  {
+    rule: "matmul: k is summed in chains, not in one",
+    find: 'import { accumulateChains } from "../tiles/accumulateRows";',
+    replace: 'import { accumulateRows as accumulateChains } from "../tiles/accumulateRows";',
+    tests: ACCURACY,
+  },
+  {
+    rule: "matmul: one row is summed in the chains of many",
+    find: "accumulateTile1x32(false, aPtr",
+    replace: "accumulateTile1x32(true, aPtr",
+    tests: ACCURACY,
+  },
+  {
+    rule: "matmul: a chain is a sum from 0, which is then added",
+    file: "accumulateRows.ts",
+    find: "if (adds) {",
+    replace: "if (false) {",
+    tests: ACCURACY,
   },
   {
     rule: "matmul: nothing beyond the last column is written",
@@ -62,6 +82,24 @@ export default [
     file: "broadcast.ts",
     find: "if (size !== 1) strides[axis] = stride;",
     replace: "strides[axis] = stride;",
+    tests: MATMUL,
+  },
+  {
+    rule: "matmul: the result lacks the axis of a vector a",
+    find: "const dims = [...leading, ...(isAVector ? [] : [rows]),",
+    replace: "const dims = [...leading, rows,",
+    tests: MATMUL,
+  },
+  {
+    rule: "matmul: a vector b is a column",
+    find: "? [bOperand.count, 1]",
+    replace: "? [1, bOperand.count]",
+    tests: MATMUL,
+  },
+  {
+    rule: "matmul: vectors are not transposed",
+    find: "if (dims.length === 1 && transposed)",
+    replace: "if (dims.length > 64 && transposed)",
     tests: MATMUL,
   },
   {

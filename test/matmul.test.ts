@@ -33,13 +33,14 @@ const swapped = ({ data, dims: [rows, columns] }: TestTensor): TestTensor => ({
   dims: [columns!, rows!],
 });
 
-/** Each size on either side of a tile, a panel, a block. */
+/** Each size on either side of a tile, a panel, a chain, a block. */
 const SIZES: [number, number, number][] = [
   ...([1, 2, 3, 4, 5, 6, 7, 9, 13] as const).map((rows): [number, number, number] => [rows, 5, 11]),
   ...([1, 2, 7, 8, 9, 16, 17, 31, 33, 40] as const).map((columns): [number, number, number] => [1, 9, columns]),
-  ...[[4, 1, 8] as const, [6, 3, 24] as const, [8, 64, 65] as const, [13, 511, 3] as const, [7, 513, 9] as const].map(
+  ...[[4, 1, 8] as const, [6, 3, 24] as const, [8, 64, 65] as const, [13, 383, 3] as const, [7, 385, 9] as const].map(
     ([...sizes]): [number, number, number] => sizes,
   ),
+  [2, 129, 10],
   [5, 1030, 17],
   [3, 20, 257],
   [100, 7, 530],
@@ -125,6 +126,45 @@ onEveryEngine((_, engine) => {
     expectSameBits(out.data.subarray(-last.data.length), last.data, "last entry");
   });
 
+  test.each<[number[], number[], number[]]>([
+    [[7], [7], []],
+    [[7], [7, 9], [9]],
+    [[5, 7], [7], [5]],
+    [[7], [2, 3, 7, 9], [2, 3, 9]],
+    [[2, 3, 5, 7], [7], [2, 3, 5]],
+    [[600], [600, 530], [530]],
+    [[530, 600], [600], [530]],
+    [[0], [0], []],
+    [[7], [7, 0], [0]],
+    [[0, 7], [7], [0]],
+  ])("vectors as in NumPy: %j · %j is %j, with the bits of a row or a column", (aDims, bDims, expected) => {
+    const [a, b] = [normal(aDims, 7), normal(bDims, 8)];
+    const asRow = { ...a, dims: aDims.length === 1 ? [1, ...aDims] : aDims };
+    const asColumn = { ...b, dims: bDims.length === 1 ? [...bDims, 1] : bDims };
+    const found = engine.matmul(a, b);
+    expect(found.dims).toEqual(expected);
+    const truth = reference(a, b);
+    expect(truth.dims).toEqual(expected);
+    const isOne = aDims.length < 3 && bDims.length < 3;
+    expectParity("product", found.data, truth.data, isOne ? naive(asRow, asColumn, {}) : Float32Array.from(truth.data));
+    expectSameBits(found.data, engine.matmul(asRow, asColumn).data, "as matrices");
+    const bias = normal([bDims.length === 1 ? 1 : bDims.at(-1)!], 9);
+    const out = { data: new Float32Array(found.data.length).fill(3), dims: expected };
+    const options = { bias, activation: "relu", accumulate: true } as const;
+    const matrix = { data: out.data.slice(), dims: engine.matmul(asRow, asColumn).dims };
+    engine.matmul(asRow, asColumn, { ...options, out: matrix });
+    expect(engine.matmul(a, b, { ...options, out })).toBe(out);
+    expectSameBits(out.data, matrix.data, "with bias, activation and a place");
+  });
+
+  test("a vector times a packed matrix", () => {
+    const [a, b] = [normal([40], 1), normal([40, 19], 2)];
+    using packed = engine.packMatrix(b);
+    const found = engine.matmul(a, packed);
+    expect(found.dims).toEqual([19]);
+    expectSameBits(found.data, engine.matmul(a, b).data, "packed");
+  });
+
   test.each([
     [
       [0, 5],
@@ -193,10 +233,46 @@ onEveryBuild((_, engine) => {
       'matmul: "a" must be a tensor { data, dims } or { shape, dataSync() }, got 1',
     ],
     [
-      "a vector",
-      (e) => e.matmul(normal([4], 1), b),
+      "a number as a tensor",
+      (e) => e.matmul(normal([], 1), b),
       RangeError,
-      'matmul: "a" has 1 dims [4], expected at least 2 [..., rows, depth]',
+      'matmul: "a" has 0 dims [], expected 1 [depth] or more [..., rows, depth]',
+    ],
+    [
+      "a number as a tensor on the right",
+      (e) => e.matmul(a, normal([], 1)),
+      RangeError,
+      'matmul: "b" has 0 dims [], expected 1 [depth] or more [..., depth, columns]',
+    ],
+    [
+      "a vector, transposed",
+      (e) => e.matmul(normal([4], 1), b, { transposeA: true }),
+      RangeError,
+      'matmul: "transposeA" cannot be combined with a vector, but "a" has 1 dims [4]',
+    ],
+    [
+      "a vector on the right, transposed",
+      (e) => e.matmul(a, normal([4], 1), { transposeB: true }),
+      RangeError,
+      'matmul: "transposeB" cannot be combined with a vector, but "b" has 1 dims [4]',
+    ],
+    [
+      "a vector of another depth",
+      (e) => e.matmul(a, normal([3], 1)),
+      RangeError,
+      'matmul: "b" has depth 3, expected 4 (a has dims [3, 4])',
+    ],
+    [
+      "an out with the axis that a vector lacks",
+      (e) => e.matmul(normal([4], 1), b, { out: place([1, 5]) }),
+      RangeError,
+      'matmul: "out" has dims [1, 5], expected [5] (..., columns)',
+    ],
+    [
+      "a bias of the rows",
+      (e) => e.matmul(a, normal([4], 1), { bias: normal([3], 1) }),
+      RangeError,
+      'matmul: "bias" has dims [3], expected [1] (one for each column)',
     ],
     ["another depth", (e) => e.matmul(a, normal([3, 5], 1)), RangeError, 'matmul: "b" has depth 3, expected 4 (a has dims [3, 4])'],
     [

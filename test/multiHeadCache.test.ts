@@ -25,6 +25,7 @@ onEveryEngine((_build, engine) => {
 
     test.each<[string, MultiHeadAttentionConfig["rotary"]]>([
       ["of a base", { base: 100, rotaryDim: 6 }],
+      ["of the last channels", { rotaryStart: 2, rotaryDim: 4 }],
       ["of tables", { tables: { cos: normal([530, 3], 4), sin: normal([530, 3], 5) }, interleaved: true }],
     ])("rotary %s continues where the cache ends, to the bit", (_name, rotary) => {
       const config = { ...GROUPED, rotary, qkNorm: true };

@@ -13,6 +13,10 @@ export default [
     const options = { interleaved: true, rotaryDim: 14, base: 500000, inverse: true, layout: "bhsd" } as const;
     return { out: engine.rotary(inputs.numbers([2, 3, 30, 22]), { ...options, positions: inputs.integers(60, 0, 100000) }).data };
   }),
+  rotary("the last channels of each head", (engine, inputs) => ({
+    halves: engine.rotary(inputs.numbers([1, 9, 3, 22]), { rotaryStart: 12, offset: inputs.integer(0, 5000) }).data,
+    interleaved: engine.rotary(inputs.numbers([1, 9, 3, 22]), { rotaryStart: 5, rotaryDim: 14, interleaved: true }).data,
+  })),
   rotary("positions up to the last one", (engine, inputs) => ({
     out: engine.rotary(inputs.numbers([200, 16]), { positions: inputs.integers(200, 0, 2 ** 29 - 1) }).data,
   })),

@@ -14,9 +14,27 @@ export default [
     tests: ["rotary"],
   },
   {
-    rule: "rotary: channels from rotaryDim on stay unchanged",
-    find: "(p.headDim - 2 * pairs) << 2",
-    replace: "(p.headDim - 2 * pairs) << 1",
+    rule: "rotary: channels after those that are rotated stay unchanged",
+    find: "(p.headDim << 2) - rest",
+    replace: "(p.headDim << 1) - rest",
+    tests: ["rotary"],
+  },
+  {
+    rule: "rotary: channels before rotaryStart stay unchanged",
+    find: "memory.copy(dst, src, start);",
+    replace: "",
+    tests: ["rotary"],
+  },
+  {
+    rule: "rotary: rotaryStart is the first channel that is rotated",
+    find: "const start = p.rotaryStart << 2;",
+    replace: "const start: usize = 0;",
+    tests: ["rotary"],
+  },
+  {
+    rule: "rotary: rotaryStart and rotaryDim fit into a head",
+    find: "if (rotaryStart + rotaryDim > headDim) {",
+    replace: "if (rotaryDim > headDim) {",
     tests: ["rotary"],
   },
   {

@@ -39,6 +39,8 @@ onEveryEngine((_, engine) => {
         ["bhsd", { offset: 1000 }],
         ["bshd", { offset: 2 ** 20, interleaved: true, base: 500000 }],
         ["bshd", { offset: [11, 200, 3].slice(0, batch), rotaryDim: 2 }],
+        ["bshd", { rotaryStart: Math.min(3, headDim - 2), offset: 40, rotaryDim: 2 * Math.max(1, Math.floor((headDim - 3) / 2)) }],
+        ["bhsd", { rotaryStart: headDim - 2, rotaryDim: 2, interleaved: true, inverse: true }],
         ["bhsd", { positions: Array.from({ length: seqLen }, (_, i) => (i * 37) % 101), inverse: true }],
         [
           "bshd",
@@ -52,7 +54,10 @@ onEveryEngine((_, engine) => {
         const truth = reference(x, { layout, ...options, rotaryDim }).data;
         const last = typeof options.offset === "number" ? options.offset + seqLen : 1000;
         expect(largestError(found.data, truth)).toBeLessThanOrEqual(boundOf(x, last));
-        for (let j = 0; j < x.data.length; j++) if (j % headDim >= rotaryDim) expect(found.data[j]).toBe(x.data[j]);
+        const start = options.rotaryStart ?? 0;
+        for (let j = 0; j < x.data.length; j++) {
+          if (j % headDim < start || j % headDim >= start + rotaryDim) expect(found.data[j]).toBe(x.data[j]);
+        }
       });
     },
   );
@@ -81,6 +86,26 @@ onEveryEngine((_, engine) => {
         const norm = (data: Float32Array): number => Math.hypot(...data.subarray(first, first + 16));
         expect(Math.abs(norm(turned.data) / norm(x.data) - 1)).toBeLessThanOrEqual(4 * 2 ** -24);
       }
+    }
+  });
+
+  test("rotaryStart: the other channels stay, and those have the bits of a tensor of their own; all the rest by default", () => {
+    const x = normal([2, 7, 3, 14], 11);
+    const lastChannels = ({ data }: Pick<TestTensor, "data">, count: number) => data.filter((_, j) => j % 14 >= 14 - count);
+    const last = { data: lastChannels(x, 6), dims: [2, 7, 3, 6] };
+    const tables = engine.rotaryTables({ length: 50, rotaryDim: 6 });
+    for (const options of [{}, { interleaved: true }, { inverse: true, base: 500 }, { tables }]) {
+      const expected = engine.rotary(last, { ...options, offset: 40 });
+      const found = engine.rotary(x, { ...options, offset: 40, rotaryStart: 8 });
+      expectSameBits(lastChannels(found, 6), expected.data, "last channels");
+      expectSameBits(
+        found.data.filter((_, j) => j % 14 < 8),
+        x.data.filter((_, j) => j % 14 < 8),
+        "first channels",
+      );
+      using placed = engine.tensor(x.dims);
+      placed.data.set(x.data);
+      expectSameBits(engine.rotary(placed, { ...options, offset: 40, rotaryStart: 8, out: placed }).data, found.data, "in place");
     }
   });
 
@@ -216,6 +241,16 @@ describe("mismatches are named", () => {
     [normal([2, 7], 1), {}, '"rotaryDim" must be even, as channels rotate in pairs, got 7'],
     [normal([2, 1], 1), {}, '"rotaryDim" must be an integer from 2 to 1, got 1'],
     [x, { rotaryDim: 10 }, '"rotaryDim" must be an integer from 2 to 8, got 10'],
+    [x, { rotaryStart: 3 }, '"rotaryDim" must be even, as channels rotate in pairs, got 5'],
+    [x, { rotaryStart: 7 }, '"rotaryStart" must be an integer from 0 to 6, got 7'],
+    [x, { rotaryStart: -1 }, '"rotaryStart" must be an integer from 0 to 6, got -1'],
+    [x, { rotaryStart: "2" }, '"rotaryStart" must be an integer from 0 to 6, got "2"'],
+    [x, { rotaryStart: 4, rotaryDim: 6 }, '"rotaryStart" 4 + rotaryDim 6 = 10, expected at most headDim 8'],
+    [
+      x,
+      { rotaryStart: 2, tables: { cos: table(3, 4), sin: table(3, 4) } },
+      '"rotaryStart" 2 + rotaryDim 8 = 10, expected at most headDim 8',
+    ],
     [x, { rotaryDim: 3 }, '"rotaryDim" must be even, as channels rotate in pairs, got 3'],
     [x, { base: 0.5 }, '"base" must be a number from 1 to 1e+300, got 0.5'],
     [x, { base: "1e4" }, '"base" must be a number from 1 to 1e+300, got "1e4"'],
@@ -258,7 +293,7 @@ describe("mismatches are named", () => {
     [
       x,
       { theta: 1 },
-      'unknown option "theta"; the options are layout, base, rotaryDim, interleaved, offset, positions, inverse, tables, out',
+      'unknown option "theta"; the options are layout, base, rotaryStart, rotaryDim, interleaved, offset, positions, inverse, tables, out',
     ],
   ])("%#", (input, options, message) => {
     using engine = openBuild("simd");

@@ -105,4 +105,10 @@ export default [
     replace: "return index < 0 ? rank - 1 : index;",
     tests: ["softmax"],
   },
+  {
+    rule: "softmax: e^d is 0 far below the largest",
+    find: "f32x4.pmax(x, constant(LOWEST_OF_E))",
+    replace: "x",
+    tests: ["softmax"],
+  },
 ];

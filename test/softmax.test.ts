@@ -254,9 +254,20 @@ onEveryBuild((_, engine) => {
   });
 
   test("e^d is within a relative error of (2.5 + |d| / 2) · 2⁻²³", () => {
-    for (let d = 0; d < 87; d += 0.37) {
+    for (let d = 0; d < 68.9; d += 0.37) {
       const [, small] = engine.softmax(vector(0, -d)).data;
       expect(Math.abs(small! * (1 + Math.exp(-d)) * Math.exp(Math.fround(d)) - 1)).toBeLessThanOrEqual((2.5 + d / 2) * 2 ** -23);
+    }
+  });
+
+  test("e^d is exactly 0 below −68.97, in rows and in columns, also where e^d would be subnormal", () => {
+    const differences = [0, -68.96, -68.98, -70, -87.4, -103, -265, -1e4, -3e38];
+    for (const dims of [
+      [1, differences.length],
+      [differences.length, 1, 1],
+    ]) {
+      const { data } = engine.softmax({ data: Float32Array.from(differences), dims }, { axis: dims[0] === 1 ? 1 : 0 });
+      expect([...data].map((weight) => weight > 0)).toEqual(differences.map((d) => d > -68.97));
     }
   });
 });

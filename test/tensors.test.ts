@@ -36,6 +36,23 @@ onEveryEngine((build, engine) => {
       expect(out.type).toBe("float32");
     });
 
+    test("become results that own their whole buffer, which is not shared, also where nothing is computed", () => {
+      const none = { data: new Float32Array(0), dims: [0, 4] };
+      const unseen = { data: new Float32Array(8), dims: [2, 4] };
+      const results = [
+        engine.scaledDotProductAttention(q, k, v),
+        engine.scaledDotProductAttention(unseen, none, none),
+        engine.scaledDotProductAttention(none, unseen, unseen),
+        engine.softmax(q),
+        ...Object.values(engine.rotaryTables({ length: 3, rotaryDim: 4 })),
+      ];
+      for (const { data, dims } of results) {
+        expect(data.buffer).toBeInstanceOf(ArrayBuffer);
+        expect(data.buffer.byteLength).toBe(4 * dims.reduce((product, size) => product * size, 1));
+        expect(data.length).toBe(data.buffer.byteLength / 4);
+      }
+    });
+
     test("have sizes that results do not share: the caller may change them", () => {
       const x = engine.tensor([2, 3]);
       const { dims } = engine.activate(x, "relu");

@@ -10,7 +10,7 @@ export default [
   {
     rule: "arrays are copied before the call returns",
     ...here("encodeCall"),
-    find: "(buffer as ArrayBuffer).slice(byteOffset, byteOffset + byteLength)",
+    find: "new Uint8Array(new Uint8Array(buffer, byteOffset, byteLength)).buffer",
     replace: "(buffer as ArrayBuffer)",
   },
   {

@@ -1,8 +1,23 @@
 /**
- * The struct of a call of linear attention.
+ * The structs of a call of linear attention.
  *
  * Every field takes 4 bytes; `scripts/abi.mjs` writes their TypeScript side. Addresses are in bytes, strides in elements.
  */
+
+/** One sequence: a batch entry's, or one of several that are packed in one entry. */
+@unmanaged
+export class LinearSequenceParams {
+  /** The entry. */
+  batch: usize;
+  /** The row of the entry at which it begins; its keys begin there too. */
+  start: usize;
+  /** Number of rows, each of which gets a result. */
+  rows: usize;
+  /** Number of keys that count. */
+  keyLength: usize;
+  /** Number of keys in the open chunk of its states. */
+  openKeys: usize;
+}
 
 /** Linear attention. */
 @unmanaged
@@ -21,13 +36,12 @@ export class LinearParams {
   beta: usize;
   /** Random projections [numKvHeads, ⌈featureDim / 8⌉, headDim, 8], for FAVOR only. */
   projections: usize;
-  /** States of heads [batchSize, numKvHeads], see state.ts; without them every sequence begins with an empty one. */
+  /** States of heads [numSequences, numKvHeads], see state.ts; without them every sequence begins with an empty one. */
   states: usize;
 
-  /** i32 [batchSize]: number of keys. */
-  keyLengths: usize;
-  /** i32 [batchSize]: number of keys in the open chunk of a sequence's states. */
-  openKeys: usize;
+  /** LinearSequenceParams[numSequences] */
+  sequences: usize;
+  numSequences: usize;
 
   /** FeatureMap */
   featureMap: i32;
@@ -41,9 +55,6 @@ export class LinearParams {
   /** Factor on φ(q). */
   scale: f32;
 
-  batchSize: usize;
-  seqLen: usize;
-  kvLen: usize;
   /** Heads of q, of k, and of v, which are those of the states. */
   numHeads: usize;
   numKeyHeads: usize;

@@ -3,7 +3,7 @@ import { AppendResult, CacheParams, KeySpan } from "../abi/attentionParams";
 import { blockBytes, BlockLayout, FINITE, NOT_FINITE } from "./keyBlock";
 import { packKeys, packValues, unpackKey, unpackValue } from "../tiles/pack";
 import { packKeyInt8, packValueInt8, unpackKeyInt8, unpackValueInt8 } from "../tiles/packInt8";
-import { quantizeRow } from "../tiles/quantize";
+import { quantizeRow, widenRow } from "../tiles/quantize";
 import { BLOCK, wholeLines } from "../tiles/layout";
 
 /** Bytes of a block of a cache, all heads of a sequence; a float, see attentionWorkspaceBytes. */
@@ -77,10 +77,12 @@ function appendInt8(p: CacheParams, layout: BlockLayout, batch: usize, head: usi
   return AppendResult.ALL;
 }
 
-/** Reads the spans of all sequences: rows of float32, or of int8 with their scales. */
+/** Reads the spans of all sequences: rows of float32, also from int8, or of int8 with their scales. */
 export function readKeys(params: usize, scratch: usize): void {
   const p = changetype<CacheParams>(params);
   const layout = layoutAt(p, scratch);
+  const bytesPtr = rowOfBytes(layout);
+  const isRounded = p.keyScales != 0;
   for (let batch: usize = 0; batch < p.batchSize; batch++) {
     const span = spanOf(p, batch);
     for (let head: usize = 0; head < p.numKvHeads; head++) {
@@ -92,10 +94,15 @@ export function readKeys(params: usize, scratch: usize): void {
         const keys = layout.keys(block, head);
         const values = layout.values(block, head);
         if (p.isInt8) {
-          unpackKeyInt8(keys, j, p.headDim, kPtr);
-          unpackValueInt8(values, layout.valuePanelBytes, j, p.valueDim, vPtr);
-          store<f32>(scaleOf(p, p.keyScales, row, head), load<f32>(layout.keyScales(block, head) + (j << 2)));
-          store<f32>(scaleOf(p, p.valueScales, row, head), load<f32>(layout.valueScales(block, head) + (j << 2)));
+          const keyScale = load<f32>(layout.keyScales(block, head) + (j << 2));
+          unpackKeyInt8(keys, j, p.headDim, isRounded ? kPtr : bytesPtr);
+          if (isRounded) store<f32>(scaleOf(p, p.keyScales, row, head), keyScale);
+          else widenRow(bytesPtr, p.headDim, keyScale, kPtr);
+
+          const valueScale = load<f32>(layout.valueScales(block, head) + (j << 2));
+          unpackValueInt8(values, layout.valuePanelBytes, j, p.valueDim, isRounded ? vPtr : bytesPtr);
+          if (isRounded) store<f32>(scaleOf(p, p.valueScales, row, head), valueScale);
+          else widenRow(bytesPtr, p.valueDim, valueScale, vPtr);
         } else {
           unpackKey(keys, j, p.headDim, kPtr);
           unpackValue(values, layout.valuePanelBytes, j, p.valueDim, vPtr);

@@ -6,7 +6,6 @@
 import { LinearParams } from "../abi/linearParams";
 import { Chunk } from "./chunk";
 import { Head } from "./head";
-import { lowestExponent } from "../math/exp";
 import { expAny1, expAny4 } from "../math/expAny";
 
 /** The largest number, in place of a factor that decays above 0 make infinite: infinity times 0 would be NaN. */
@@ -29,12 +28,11 @@ export class Decays {
 
   /** Sums of decays at the positions `from` to `to` − 1 of the chunk, from the decays there. */
   sumUp(chunk: Chunk, from: usize, to: usize): void {
-    const lowest = f32x4.extract_lane(lowestExponent(), 0); // below it expAny4 gives 0
     let sum: f64 = from == 0 ? 0 : this.sum(from - 1);
     let clear: i32 = from == 0 ? -1 : load<i32>(this.clears + ((from - 1) << 2));
     for (let j = from; j < to; j++) {
       const decay = load<f32>(chunk.decays + (j << 2));
-      if (decay < lowest) {
+      if (expAny1(decay) == 0) {
         sum = 0;
         clear = <i32>j;
       } else {

@@ -46,20 +46,22 @@ export function linearAttention(params: usize, workspacePtr: usize, first: usize
 }
 
 function attendSteps(p: LinearParams, work: LinearWork, first: usize, end: usize): void {
-  for (let row: usize = 0; row < p.seqLen; row += ROWS_AT_ONCE) {
+  const rows = work.head.sequence.rows;
+  for (let row: usize = 0; row < rows; row += ROWS_AT_ONCE) {
     for (let unit = first; unit < end; unit++) {
       work.seek(p, unit, unit - first);
-      recur(p, work, row, min(p.seqLen, row + ROWS_AT_ONCE));
+      recur(p, work, row, min(rows, row + ROWS_AT_ONCE));
     }
   }
 }
 
 function attendChunks(p: LinearParams, work: LinearWork, first: usize, end: usize): void {
-  let at: usize = load<u32>(p.openKeys + (work.head.batch << 2));
-  for (let row: usize = 0; row < p.seqLen;) {
+  const rows = work.head.sequence.rows;
+  let at = work.head.sequence.openKeys;
+  for (let row: usize = 0; row < rows;) {
     const count = min(p.chunkSize - at, max(work.head.keyLength, row) - row);
     const isLast = row + count >= work.head.keyLength;
-    const endRow = isLast ? p.seqLen : row + count; // rows after the last key read the open chunk
+    const endRow = isLast ? rows : row + count; // rows after the last key read the open chunk
     for (let unit = first; unit < end; unit++) {
       work.seek(p, unit, unit - first);
       attendChunk(p, work, row, endRow, at, count);
@@ -98,10 +100,11 @@ function attendFull(p: LinearParams, work: LinearWork, first: usize, end: usize)
     if (isSoftmax) work.sums.divideByNormalizer();
   }
   work.chunk.isFinite = true;
-  for (let row: usize = 0; row < p.seqLen; row += ROWS_AT_ONCE) {
+  const rows = work.head.sequence.rows;
+  for (let row: usize = 0; row < rows; row += ROWS_AT_ONCE) {
     for (let unit = first; unit < end; unit++) {
       work.seek(p, unit, unit - first);
-      attendQueries(p, work, row, min(p.seqLen, row + ROWS_AT_ONCE), 0, 0, false);
+      attendQueries(p, work, row, min(rows, row + ROWS_AT_ONCE), 0, 0, false);
     }
   }
 }

@@ -42,7 +42,7 @@ export function readSums(params: usize, workspacePtr: usize, first: usize, end: 
   const rowBytes = p.valueDim << 2;
   for (let index = first; index < end; index++) {
     work.seek(p, index, 0);
-    const keys: usize = load<u32>(p.openKeys + (work.head.batch << 2));
+    const keys = work.head.sequence.openKeys;
     if (p.decayDim) work.decays.sumUp(work.chunk, 0, keys);
     for (let channel: usize = 0; channel < p.featureDim; channel++) {
       readChannel(p, work, channel, keys, p.out + (index * p.featureDim + channel) * rowBytes);

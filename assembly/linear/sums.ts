@@ -4,6 +4,7 @@
  *     S = Σ φ(k) vᵀ      [⌈valueDim / 8⌉, featureDim, 8], as value panels
  *     z = Σ φ(k)         [featureDim]
  */
+import { faint } from "../math/exponent";
 import { madd } from "../math/simd";
 import { accumulateRows } from "../tiles/accumulateRows";
 import { ceilPanel, PANEL, PANEL_BYTES, ROW_BYTES, wholeLines } from "../tiles/layout";
@@ -38,11 +39,11 @@ export class Sums {
   }
 
   /**
-   * S ← S · factor + P, for some channels in some panels.
+   * S ← S · factor + P, for some channels in some panels; what is nearer to 0 than `limit` becomes 0.
    *
    * @param products  P: a row a channel, ROW_BYTES apart
    */
-  addProducts(products: usize, channel: usize, channels: usize, firstPanel: usize, panels: usize, factor: f32): void {
+  addProducts(products: usize, channel: usize, channels: usize, firstPanel: usize, panels: usize, factor: f32, limit: v128): void {
     const factors = f32x4.splat(factor);
     for (let i: usize = 0; i < panels; i++) {
       let sumPtr = this.panel(firstPanel + i) + channel * PANEL_BYTES;
@@ -50,8 +51,8 @@ export class Sums {
       for (const end = ptr + channels * ROW_BYTES; ptr < end; ptr += ROW_BYTES, sumPtr += PANEL_BYTES) {
         const kept0123 = factor == 0 ? f32x4.splat(0) : v128.load(sumPtr);
         const kept4567 = factor == 0 ? f32x4.splat(0) : v128.load(sumPtr, 16);
-        v128.store(sumPtr, madd(kept0123, factors, v128.load(ptr)));
-        v128.store(sumPtr, madd(kept4567, factors, v128.load(ptr, 16)), 16);
+        v128.store(sumPtr, withoutFaint(madd(kept0123, factors, v128.load(ptr)), limit));
+        v128.store(sumPtr, withoutFaint(madd(kept4567, factors, v128.load(ptr, 16)), limit), 16);
       }
     }
   }
@@ -71,17 +72,20 @@ export class Sums {
     }
   }
 
-  /** S ← diag(factors) S; a factor of 0 clears its channel, even of NaN. */
+  /** S ← diag(factors) S, 0 where nearer to 0 than faint(); a factor of 0 clears its channel, even of NaN. */
   decayChannels(factorsPtr: usize): void {
     let sumPtr = this.panels;
     const zero = f32x4.splat(0);
+    const limit = faint();
     const factorsEnd = factorsPtr + (this.featureDim << 2);
     for (let panel: usize = 0; panel < this.numPanels; panel++) {
       for (let ptr = factorsPtr; ptr < factorsEnd; ptr += 4, sumPtr += PANEL_BYTES) {
         const factor = v128.load32_splat(ptr);
         const isCleared = f32x4.eq(factor, zero); // not 0 · S: S may be NaN
-        v128.store(sumPtr, v128.andnot(f32x4.mul(v128.load(sumPtr), factor), isCleared));
-        v128.store(sumPtr, v128.andnot(f32x4.mul(v128.load(sumPtr, 16), factor), isCleared), 16);
+        const sum0123 = v128.andnot(f32x4.mul(v128.load(sumPtr), factor), isCleared);
+        const sum4567 = v128.andnot(f32x4.mul(v128.load(sumPtr, 16), factor), isCleared);
+        v128.store(sumPtr, withoutFaint(sum0123, limit));
+        v128.store(sumPtr, withoutFaint(sum4567, limit), 16);
       }
     }
   }
@@ -104,6 +108,13 @@ export class Sums {
     memory.fill(outPtr, 0, this.numPanels * PANEL_BYTES);
     accumulateRows(1, rowPtr, this.panels, this.panelBytes, outPtr, this.featureDim, this.numPanels);
   }
+}
+
+/** x, 0 where it is nearer to 0 than `limit`: what decays reaches 0, and does not stay among the subnormal numbers. */
+// @ts-ignore: decorator
+@inline
+function withoutFaint(x: v128, limit: v128): v128 {
+  return v128.andnot(x, f32x4.lt(f32x4.abs(x), limit));
 }
 
 function panelsBytes(featureDim: usize, valueDim: usize): u64 {

@@ -140,7 +140,7 @@ function layOut(
 /** Heads of sequences, or ranges of their value columns. */
 export function linearAttentionUnits(params: usize): usize {
   const p = changetype<LinearParams>(params);
-  return p.batchSize * p.numKvHeads * p.columnRanges;
+  return p.numSequences * p.numKvHeads * p.columnRanges;
 }
 
 /** A float, because they may exceed the range of an address: then the workspace cannot exist. */

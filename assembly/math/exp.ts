@@ -6,11 +6,11 @@
  * ln 2 comes in two parts (Cody & Waite 1980), the first short enough that its product with n is exact. eʳ = 1 + r + r² · q(r)
  * with q of degree 4, fitted by Remez' exchange to a relative error of 2.2e-8. exponent.ts finds n and makes 2ⁿ of it.
  */
-import { integerOf, log2e, magic, powerOfTwo } from "./exponent";
-import { madd, onePlusTimes } from "./simd";
+import { integerOf, log2e, magic, powerOfTwo, scale, VANISHED_OF_E } from "./exponent";
+import { madd } from "./simd";
 
 // Byte offsets of the constants, which V8 loads faster from static data than it rebuilds literals.
-const LOWEST = 0; // below, 2ⁿ would be subnormal
+const LOWEST = 0;
 const LN2_HIGH = 4; // negated, 16 bits
 const LN2_LOW = 8; // negated
 const Q4 = 12;
@@ -19,8 +19,14 @@ const Q2 = 20;
 const Q1 = 24;
 const Q0 = 28;
 const CONSTANTS = memory.data<f32>([
-  -87.33, -0.693145751953125, -1.4286068203094172e-6, 0.0013865760993212461, 0.00835834164172411, 0.04166702181100845,
-  0.16666607558727264, 0.5,
+  VANISHED_OF_E,
+  -0.693145751953125,
+  -1.4286068203094172e-6,
+  0.0013865760993212461,
+  0.00835834164172411,
+  0.04166702181100845,
+  0.16666607558727264,
+  0.5,
 ]);
 
 // @ts-ignore: decorator
@@ -29,11 +35,11 @@ function constant(offset: usize): v128 {
   return v128.load32_splat(CONSTANTS + offset);
 }
 
-/** Below it, 2ⁿ would be subnormal. */
+/** x, bounded from below by a number whose power is 0; NaN stays NaN. */
 // @ts-ignore: decorator
 @inline
-export function lowestExponent(): v128 {
-  return constant(LOWEST);
+export function boundedExponent(x: v128): v128 {
+  return f32x4.pmax(x, constant(LOWEST));
 }
 
 /** n + MAGIC */
@@ -62,20 +68,27 @@ export function expMinusOne(r: v128): v128 {
   return madd(q, r2, r);
 }
 
-/** eˣ for x ≤ 0; exactly 1 for 0, exactly 0 below −87.33 and for −∞; NaN stays NaN. */
+/** (1 + e) · 2ⁿ, from n + MAGIC; exactly 0 for n = −100. */
+// @ts-ignore: decorator
+@inline
+export function onePlusTimesPower(e: v128, shifted: v128): v128 {
+  return f32x4.mul(madd(e, scale(), scale()), powerOfTwo(shifted));
+}
+
+/** eˣ for x ≤ 0; exactly 1 for 0, exactly 0 below −68.97 and for −∞; NaN stays NaN. */
 // @ts-ignore: decorator
 @inline
 export function expNeg4(x: v128): v128 {
-  const shifted = shiftedExponent(x);
-  const power = onePlusTimes(expMinusOne(remainder(x, shifted)), powerOfTwo(shifted));
-  return v128.andnot(power, f32x4.lt(x, constant(LOWEST)));
+  const bounded = boundedExponent(x);
+  const shifted = shiftedExponent(bounded);
+  return onePlusTimesPower(expMinusOne(remainder(bounded, shifted)), shifted);
 }
 
 /** e^(x + low), like expNeg4; `low` is a correction to the last bits of x. */
 // @ts-ignore: decorator
 @inline
 export function expSumNeg4(x: v128, low: v128): v128 {
-  const shifted = shiftedExponent(x);
-  const power = onePlusTimes(expMinusOne(f32x4.add(remainder(x, shifted), low)), powerOfTwo(shifted));
-  return v128.andnot(power, f32x4.lt(x, constant(LOWEST)));
+  const bounded = boundedExponent(x);
+  const shifted = shiftedExponent(bounded);
+  return onePlusTimesPower(expMinusOne(f32x4.add(remainder(bounded, shifted), low)), shifted);
 }

@@ -22,16 +22,6 @@ export function madd(a: v128, b: v128, c: v128): v128 {
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
-const ONES = memory.data<f32>([1]);
-
-/** (1 + e) · s for a power of two s: e · s + s where fused, elsewhere ordered so that no e · s is subnormal, which is slow. */
-// @ts-ignore: decorator
-@inline
-export function onePlusTimes(e: v128, s: v128): v128 {
-  if (IS_RELAXED) return f32x4.relaxed_madd(e, s, s);
-  return f32x4.mul(f32x4.add(e, v128.load32_splat(ONES)), s);
-}
-
 /** Largest lane. A maximum here never holds NaN, so −∞ may win over it. */
 // @ts-ignore: decorator
 @inline

@@ -1,6 +1,6 @@
 /** Hyperbolic tangent of four lanes, by the exponential; see `exp.ts`. */
-import { expMinusOne, lowestExponent, remainder, shiftedExponent } from "./exp";
-import { powerOfTwo } from "./exponent";
+import { expMinusOne, remainder, shiftedExponent } from "./exp";
+import { powerOfTwo, scale } from "./exponent";
 import { madd } from "./simd";
 
 // Byte offsets of the constants, which V8 loads faster from static data than it rebuilds literals.
@@ -8,7 +8,8 @@ const ONE = 0;
 const TWO = 4;
 const MINUS_TWO = 8;
 const SIGN = 12;
-const CONSTANTS = memory.data<f32>([1, 2, -2, -0.0]);
+const LOWEST = 16; // of −2|x|: from −18 down y is −1
+const CONSTANTS = memory.data<f32>([1, 2, -2, -0.0, -40]);
 
 // @ts-ignore: decorator
 @inline
@@ -23,11 +24,11 @@ function constant(offset: usize): v128 {
 // @ts-ignore: decorator
 @inline
 export function tanh4(x: v128): v128 {
-  const u = f32x4.pmax(f32x4.mul(f32x4.abs(x), constant(MINUS_TWO)), lowestExponent());
+  const u = f32x4.pmax(f32x4.mul(f32x4.abs(x), constant(MINUS_TWO)), constant(LOWEST));
   const shifted = shiftedExponent(u);
-  const scale = powerOfTwo(shifted);
+  const power = f32x4.mul(powerOfTwo(shifted), scale());
   const r = remainder(u, shifted);
-  const y = madd(expMinusOne(r), scale, f32x4.sub(scale, constant(ONE)));
+  const y = madd(expMinusOne(r), power, f32x4.sub(power, constant(ONE)));
   const magnitude = f32x4.abs(f32x4.div(y, f32x4.add(y, constant(TWO))));
   return v128.bitselect(x, magnitude, constant(SIGN));
 }

@@ -2,19 +2,19 @@
  * Matrix product, blocked as in Goto & van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication", and BLIS, on the tiles
  * of accumulateRows.ts.
  *
- *     out[i, j] = activation(Σ_k a[i, k] · b[k, j] + bias[j])          k in order, one accumulator per element
+ *     out[i, j] = activation(Σ_k a[i, k] · b[k, j] + bias[j])          k in chains of 128, one accumulator per element
  *
  *     for each unit: some rows × 256 or 512 columns of out
- *       for each block of 512 k            pack b's columns, unless they are packed
+ *       for each block of 384 k            pack b's columns, unless they are packed
  *         for each strip of 6 rows         gather a's rows → tiles
  *       write the rows                     bias, activation
  *
- * A block of b, at most 1 MiB, stays in L2 while all strips of the unit pass; a panel of it, and the strip of a, stay in L1. Neither the
+ * A block of b, at most 768 KiB, stays in L2 while all strips of the unit pass; a panel of it, and the strip of a, stay in L1. Neither the
  * number of rows nor the size of a unit affects an element's sum.
  */
 import { MatmulEntry, MatmulParams } from "../abi/matmulParams";
 import { touchLines } from "../tiles/touch";
-import { accumulateRows } from "../tiles/accumulateRows";
+import { accumulateChains } from "../tiles/accumulateRows";
 import { activateRow } from "../rows/activations";
 import { packKeys, packValues, transposeRows } from "../tiles/pack";
 import { ceilPanel, K_BLOCK, MAX_STRIP_ROWS, PANEL, PANEL_BYTES, ROW_BYTES, tileRowsFor, wholeLines } from "../tiles/layout";
@@ -144,7 +144,7 @@ function multiplyUnit(
       const stripRows = min(p.stripRows, row + rows - stripRow);
       gatherRows(p, entry.a, stripRow, stripRows, k, steps, workspace.strip);
       const accPtr = workspace.accumulators + strip * stripBytes;
-      accumulateRows(tileRowsFor(stripRows), workspace.strip, bPtr, panelBytes, accPtr, steps, panels);
+      accumulateChains(tileRowsFor(stripRows), workspace.strip, bPtr, panelBytes, accPtr, steps, panels);
     }
   }
   for (let strip: usize = 0; strip < strips; strip++) {

@@ -4,9 +4,10 @@
  *
  *     (a, b) → (a cos θ − b sin θ, b cos θ + a sin θ)        θ = position · base^(−2i / rotaryDim)
  *
- * A pair i is the channels i and i + rotaryDim / 2, or 2i and 2i + 1 where they are interleaved; channels beyond rotaryDim stay.
+ * A pair i is the channels i and i + rotaryDim / 2, or 2i and 2i + 1 where they are interleaved, counted from rotaryStart on; the other
+ * channels stay.
  */
-import { storeCosSin } from "./angles";
+import { rotaryFrequencies, storeCosSin } from "./angles";
 import { lowerLanes, storeLanes } from "../math/lanes";
 import { madd } from "../math/simd";
 
@@ -41,6 +42,8 @@ export class RotaryParams {
   seqLen: usize;
   numHeads: usize;
   headDim: usize;
+  /** First channel to rotate. */
+  rotaryStart: usize;
   /** Number of channels to rotate, even. */
   rotaryDim: usize;
 
@@ -70,10 +73,20 @@ export function rotaryTables(params: usize, _workspace: usize, first: usize, end
   const p = changetype<RotaryTablesParams>(params);
   for (let row = first; row < end; row++) {
     const position: f64 = p.positions ? <f64>load<i32>(p.positions + (row << 2)) : <f64>row;
-    let at = (row * p.pairs) << 2;
-    for (let i: usize = 0; i < p.pairs; i++, at += 4) {
-      storeCosSin(position * load<f64>(p.frequencies + (i << 3)), p.cos + at, p.sin + at);
-    }
+    const at = (row * p.pairs) << 2;
+    storeRow(position, p.frequencies, p.pairs, p.cos + at, p.sin + at);
+  }
+}
+
+/** Cosines and sines of one position, [rotaryDim / 2]; `frequencies` has room for as many f64. */
+export function rotaryRow(position: f64, rotaryDim: usize, base: f64, cosPtr: usize, sinPtr: usize, frequencies: usize): void {
+  rotaryFrequencies(frequencies, rotaryDim, base);
+  storeRow(position, frequencies, rotaryDim >> 1, cosPtr, sinPtr);
+}
+
+function storeRow(position: f64, frequencies: usize, pairs: usize, cosPtr: usize, sinPtr: usize): void {
+  for (let i: usize = 0; i < pairs; i++) {
+    storeCosSin(position * load<f64>(frequencies + (i << 3)), cosPtr + (i << 2), sinPtr + (i << 2));
   }
 }
 
@@ -86,6 +99,8 @@ export function rotaryUnits(params: usize): usize {
 export function rotary(params: usize, _workspace: usize, first: usize, end: usize): void {
   const p = changetype<RotaryParams>(params);
   const pairs = p.rotaryDim >> 1;
+  const start = p.rotaryStart << 2;
+  const rest = start + (pairs << 3); // the channels after those that are rotated
   const flip = p.isInverse ? v128.load(SIGNS) : f32x4.splat(0);
   for (let row = first; row < end; row++) {
     const batch = row / p.seqLen;
@@ -94,9 +109,12 @@ export function rotary(params: usize, _workspace: usize, first: usize, end: usiz
     let src = p.x + ((batch * p.xBatchStride + i * p.xRowStride) << 2);
     let dst = p.out + ((batch * p.outBatchStride + i * p.outRowStride) << 2);
     for (let head: usize = 0; head < p.numHeads; head++) {
-      if (p.isInterleaved) rotateNeighbours(src, dst, pairs, p.cos + tableRow, p.sin + tableRow, flip);
-      else rotateHalves(src, dst, pairs, p.cos + tableRow, p.sin + tableRow, flip);
-      if (src != dst) memory.copy(dst + (pairs << 3), src + (pairs << 3), (p.headDim - 2 * pairs) << 2);
+      if (p.isInterleaved) rotateNeighbours(src + start, dst + start, pairs, p.cos + tableRow, p.sin + tableRow, flip);
+      else rotateHalves(src + start, dst + start, pairs, p.cos + tableRow, p.sin + tableRow, flip);
+      if (src != dst) {
+        memory.copy(dst, src, start);
+        memory.copy(dst + rest, src + rest, (p.headDim << 2) - rest);
+      }
       src += p.xHeadStride << 2;
       dst += p.outHeadStride << 2;
     }

@@ -1,14 +1,32 @@
 /**
  * C += A·B for the rows of one strip, times panels of columns.
  *
- *     C[r, c] += Σ_s A[r, s] · B[s, c]          r < rows, c < 8 · panels, s in order 0 … steps − 1, one accumulator per element
+ *     accumulateRows      C[r, c] += Σ_s A[r, s] · B[s, c]          r < rows, c < 8 · panels, s in order 0 … steps − 1
+ *     accumulateChains    the same, where every CHAIN steps are a sum from 0, which is then added to C
  *
- * Attention weighs values with it: rows are queries, steps are keys. Matrix products add up blocks of steps with it.
+ * Attention weighs values with the first: rows are queries, steps are keys, and an element is one chain of multiply-adds from block to
+ * block. Matrix products use the second: the shorter a chain, the smaller its rounding errors.
  *
  * Its twin multiplyStrip.ts begins with 0 and has packed rows; accumulateRowsInt8.ts multiplies integers.
  */
 import { IS_WIDE, madd } from "../math/simd";
-import { PANEL_BYTES, ROW_BYTES } from "./layout";
+import { CHAIN, PANEL_BYTES, ROW_BYTES } from "./layout";
+
+// @ts-ignore: decorator
+@inline
+const CHAIN_BYTES: usize = CHAIN << 2;
+
+/** Eight elements of a row of C: the sums, or what there is plus the sums. */
+// @ts-ignore: decorator
+@inline
+function storeSums(adds: bool, cPtr: usize, sum0123: v128, sum4567: v128): void {
+  if (adds) {
+    sum0123 = f32x4.add(v128.load(cPtr), sum0123);
+    sum4567 = f32x4.add(v128.load(cPtr, 16), sum4567);
+  }
+  v128.store(cPtr, sum0123);
+  v128.store(cPtr, sum4567, 16);
+}
 
 /**
  *                       B panel [steps, 8]
@@ -23,6 +41,7 @@ import { PANEL_BYTES, ROW_BYTES } from "./layout";
  *
  * @param rows         rows of the tile, a literal: 1, 4 or 6
  * @param isWide       a literal: whether it takes two panels at once, in registers of 256 bits; then `panels` is even
+ * @param continues    a literal: whether the sums go on from C; else chains begin with 0 and are added to C
  * @param aPtr         row 0's first element; rows are ROW_BYTES apart
  * @param bPtr         step 0 of panel 0; 16-byte aligned
  * @param bPanelBytes  bytes between panels
@@ -35,6 +54,7 @@ import { PANEL_BYTES, ROW_BYTES } from "./layout";
 function accumulateTile(
   rows: i32,
   isWide: bool,
+  continues: bool,
   aPtr: usize,
   bPtr: usize,
   bPanelBytes: usize,
@@ -51,110 +71,101 @@ function accumulateTile(
   let secondCPtr = cPtr + cPanelBytes; // moves with cPtr: V8 pairs stores by their address expression
 
   while (cPtr < cEnd) {
-    let acc0x0123 = v128.load(cPtr);
-    let acc0x4567 = v128.load(cPtr, 16);
-    let acc1x0123 = rows > 1 ? v128.load(cPtr, 1 * PANEL_BYTES) : zero;
-    let acc1x4567 = rows > 1 ? v128.load(cPtr, 1 * PANEL_BYTES + 16) : zero;
-    let acc2x0123 = rows > 1 ? v128.load(cPtr, 2 * PANEL_BYTES) : zero;
-    let acc2x4567 = rows > 1 ? v128.load(cPtr, 2 * PANEL_BYTES + 16) : zero;
-    let acc3x0123 = rows > 1 ? v128.load(cPtr, 3 * PANEL_BYTES) : zero;
-    let acc3x4567 = rows > 1 ? v128.load(cPtr, 3 * PANEL_BYTES + 16) : zero;
-    let acc4x0123 = rows > 4 ? v128.load(cPtr, 4 * PANEL_BYTES) : zero;
-    let acc4x4567 = rows > 4 ? v128.load(cPtr, 4 * PANEL_BYTES + 16) : zero;
-    let acc5x0123 = rows > 4 ? v128.load(cPtr, 5 * PANEL_BYTES) : zero;
-    let acc5x4567 = rows > 4 ? v128.load(cPtr, 5 * PANEL_BYTES + 16) : zero;
-    let acc0x89ab = isWide ? v128.load(secondCPtr) : zero;
-    let acc0xcdef = isWide ? v128.load(secondCPtr, 16) : zero;
-    let acc1x89ab = isWide && rows > 1 ? v128.load(secondCPtr, 1 * PANEL_BYTES) : zero;
-    let acc1xcdef = isWide && rows > 1 ? v128.load(secondCPtr, 1 * PANEL_BYTES + 16) : zero;
-    let acc2x89ab = isWide && rows > 1 ? v128.load(secondCPtr, 2 * PANEL_BYTES) : zero;
-    let acc2xcdef = isWide && rows > 1 ? v128.load(secondCPtr, 2 * PANEL_BYTES + 16) : zero;
-    let acc3x89ab = isWide && rows > 1 ? v128.load(secondCPtr, 3 * PANEL_BYTES) : zero;
-    let acc3xcdef = isWide && rows > 1 ? v128.load(secondCPtr, 3 * PANEL_BYTES + 16) : zero;
-    let acc4x89ab = isWide && rows > 4 ? v128.load(secondCPtr, 4 * PANEL_BYTES) : zero;
-    let acc4xcdef = isWide && rows > 4 ? v128.load(secondCPtr, 4 * PANEL_BYTES + 16) : zero;
-    let acc5x89ab = isWide && rows > 4 ? v128.load(secondCPtr, 5 * PANEL_BYTES) : zero;
-    let acc5xcdef = isWide && rows > 4 ? v128.load(secondCPtr, 5 * PANEL_BYTES + 16) : zero;
-
     let rowPtr = aPtr;
     let panelPtr = bPtr;
     do {
-      const b0123 = v128.load(panelPtr);
-      const b4567 = v128.load(panelPtr, 16);
-      const b89ab = isWide ? v128.load(panelPtr + bPanelBytes) : b0123;
-      const bcdef = isWide ? v128.load(panelPtr + bPanelBytes, 16) : b4567;
-      let a = v128.load32_splat(rowPtr);
-      acc0x0123 = madd(a, b0123, acc0x0123);
-      acc0x4567 = madd(a, b4567, acc0x4567);
-      if (isWide) acc0x89ab = madd(a, b89ab, acc0x89ab);
-      if (isWide) acc0xcdef = madd(a, bcdef, acc0xcdef);
-      if (rows > 1) {
-        a = v128.load32_splat(rowPtr, ROW_BYTES);
-        acc1x0123 = madd(a, b0123, acc1x0123);
-        acc1x4567 = madd(a, b4567, acc1x4567);
-        if (isWide) acc1x89ab = madd(a, b89ab, acc1x89ab);
-        if (isWide) acc1xcdef = madd(a, bcdef, acc1xcdef);
-        a = v128.load32_splat(rowPtr, 2 * ROW_BYTES);
-        acc2x0123 = madd(a, b0123, acc2x0123);
-        acc2x4567 = madd(a, b4567, acc2x4567);
-        if (isWide) acc2x89ab = madd(a, b89ab, acc2x89ab);
-        if (isWide) acc2xcdef = madd(a, bcdef, acc2xcdef);
-        a = v128.load32_splat(rowPtr, 3 * ROW_BYTES);
-        acc3x0123 = madd(a, b0123, acc3x0123);
-        acc3x4567 = madd(a, b4567, acc3x4567);
-        if (isWide) acc3x89ab = madd(a, b89ab, acc3x89ab);
-        if (isWide) acc3xcdef = madd(a, bcdef, acc3xcdef);
-      }
-      if (rows > 4) {
-        a = v128.load32_splat(rowPtr, 4 * ROW_BYTES);
-        acc4x0123 = madd(a, b0123, acc4x0123);
-        acc4x4567 = madd(a, b4567, acc4x4567);
-        if (isWide) acc4x89ab = madd(a, b89ab, acc4x89ab);
-        if (isWide) acc4xcdef = madd(a, bcdef, acc4xcdef);
-        a = v128.load32_splat(rowPtr, 5 * ROW_BYTES);
-        acc5x0123 = madd(a, b0123, acc5x0123);
-        acc5x4567 = madd(a, b4567, acc5x4567);
-        if (isWide) acc5x89ab = madd(a, b89ab, acc5x89ab);
-        if (isWide) acc5xcdef = madd(a, bcdef, acc5xcdef);
-      }
-      rowPtr += 4;
-      panelPtr += PANEL_BYTES;
-    } while (rowPtr < aEnd);
+      const chainEnd = continues ? aEnd : min(rowPtr + CHAIN_BYTES, aEnd);
+      let acc0x0123 = continues ? v128.load(cPtr) : zero;
+      let acc0x4567 = continues ? v128.load(cPtr, 16) : zero;
+      let acc1x0123 = continues && rows > 1 ? v128.load(cPtr, 1 * PANEL_BYTES) : zero;
+      let acc1x4567 = continues && rows > 1 ? v128.load(cPtr, 1 * PANEL_BYTES + 16) : zero;
+      let acc2x0123 = continues && rows > 1 ? v128.load(cPtr, 2 * PANEL_BYTES) : zero;
+      let acc2x4567 = continues && rows > 1 ? v128.load(cPtr, 2 * PANEL_BYTES + 16) : zero;
+      let acc3x0123 = continues && rows > 1 ? v128.load(cPtr, 3 * PANEL_BYTES) : zero;
+      let acc3x4567 = continues && rows > 1 ? v128.load(cPtr, 3 * PANEL_BYTES + 16) : zero;
+      let acc4x0123 = continues && rows > 4 ? v128.load(cPtr, 4 * PANEL_BYTES) : zero;
+      let acc4x4567 = continues && rows > 4 ? v128.load(cPtr, 4 * PANEL_BYTES + 16) : zero;
+      let acc5x0123 = continues && rows > 4 ? v128.load(cPtr, 5 * PANEL_BYTES) : zero;
+      let acc5x4567 = continues && rows > 4 ? v128.load(cPtr, 5 * PANEL_BYTES + 16) : zero;
+      let acc0x89ab = continues && isWide ? v128.load(secondCPtr) : zero;
+      let acc0xcdef = continues && isWide ? v128.load(secondCPtr, 16) : zero;
+      let acc1x89ab = continues && isWide && rows > 1 ? v128.load(secondCPtr, 1 * PANEL_BYTES) : zero;
+      let acc1xcdef = continues && isWide && rows > 1 ? v128.load(secondCPtr, 1 * PANEL_BYTES + 16) : zero;
+      let acc2x89ab = continues && isWide && rows > 1 ? v128.load(secondCPtr, 2 * PANEL_BYTES) : zero;
+      let acc2xcdef = continues && isWide && rows > 1 ? v128.load(secondCPtr, 2 * PANEL_BYTES + 16) : zero;
+      let acc3x89ab = continues && isWide && rows > 1 ? v128.load(secondCPtr, 3 * PANEL_BYTES) : zero;
+      let acc3xcdef = continues && isWide && rows > 1 ? v128.load(secondCPtr, 3 * PANEL_BYTES + 16) : zero;
+      let acc4x89ab = continues && isWide && rows > 4 ? v128.load(secondCPtr, 4 * PANEL_BYTES) : zero;
+      let acc4xcdef = continues && isWide && rows > 4 ? v128.load(secondCPtr, 4 * PANEL_BYTES + 16) : zero;
+      let acc5x89ab = continues && isWide && rows > 4 ? v128.load(secondCPtr, 5 * PANEL_BYTES) : zero;
+      let acc5xcdef = continues && isWide && rows > 4 ? v128.load(secondCPtr, 5 * PANEL_BYTES + 16) : zero;
 
-    v128.store(cPtr, acc0x0123);
-    v128.store(cPtr, acc0x4567, 16);
-    if (rows > 1) {
-      v128.store(cPtr, acc1x0123, 1 * PANEL_BYTES);
-      v128.store(cPtr, acc1x4567, 1 * PANEL_BYTES + 16);
-      v128.store(cPtr, acc2x0123, 2 * PANEL_BYTES);
-      v128.store(cPtr, acc2x4567, 2 * PANEL_BYTES + 16);
-      v128.store(cPtr, acc3x0123, 3 * PANEL_BYTES);
-      v128.store(cPtr, acc3x4567, 3 * PANEL_BYTES + 16);
-    }
-    if (rows > 4) {
-      v128.store(cPtr, acc4x0123, 4 * PANEL_BYTES);
-      v128.store(cPtr, acc4x4567, 4 * PANEL_BYTES + 16);
-      v128.store(cPtr, acc5x0123, 5 * PANEL_BYTES);
-      v128.store(cPtr, acc5x4567, 5 * PANEL_BYTES + 16);
-    }
-    if (isWide) {
-      v128.store(secondCPtr, acc0x89ab);
-      v128.store(secondCPtr, acc0xcdef, 16);
+      do {
+        const b0123 = v128.load(panelPtr);
+        const b4567 = v128.load(panelPtr, 16);
+        const b89ab = isWide ? v128.load(panelPtr + bPanelBytes) : b0123;
+        const bcdef = isWide ? v128.load(panelPtr + bPanelBytes, 16) : b4567;
+        let a = v128.load32_splat(rowPtr);
+        acc0x0123 = madd(a, b0123, acc0x0123);
+        acc0x4567 = madd(a, b4567, acc0x4567);
+        if (isWide) acc0x89ab = madd(a, b89ab, acc0x89ab);
+        if (isWide) acc0xcdef = madd(a, bcdef, acc0xcdef);
+        if (rows > 1) {
+          a = v128.load32_splat(rowPtr, ROW_BYTES);
+          acc1x0123 = madd(a, b0123, acc1x0123);
+          acc1x4567 = madd(a, b4567, acc1x4567);
+          if (isWide) acc1x89ab = madd(a, b89ab, acc1x89ab);
+          if (isWide) acc1xcdef = madd(a, bcdef, acc1xcdef);
+          a = v128.load32_splat(rowPtr, 2 * ROW_BYTES);
+          acc2x0123 = madd(a, b0123, acc2x0123);
+          acc2x4567 = madd(a, b4567, acc2x4567);
+          if (isWide) acc2x89ab = madd(a, b89ab, acc2x89ab);
+          if (isWide) acc2xcdef = madd(a, bcdef, acc2xcdef);
+          a = v128.load32_splat(rowPtr, 3 * ROW_BYTES);
+          acc3x0123 = madd(a, b0123, acc3x0123);
+          acc3x4567 = madd(a, b4567, acc3x4567);
+          if (isWide) acc3x89ab = madd(a, b89ab, acc3x89ab);
+          if (isWide) acc3xcdef = madd(a, bcdef, acc3xcdef);
+        }
+        if (rows > 4) {
+          a = v128.load32_splat(rowPtr, 4 * ROW_BYTES);
+          acc4x0123 = madd(a, b0123, acc4x0123);
+          acc4x4567 = madd(a, b4567, acc4x4567);
+          if (isWide) acc4x89ab = madd(a, b89ab, acc4x89ab);
+          if (isWide) acc4xcdef = madd(a, bcdef, acc4xcdef);
+          a = v128.load32_splat(rowPtr, 5 * ROW_BYTES);
+          acc5x0123 = madd(a, b0123, acc5x0123);
+          acc5x4567 = madd(a, b4567, acc5x4567);
+          if (isWide) acc5x89ab = madd(a, b89ab, acc5x89ab);
+          if (isWide) acc5xcdef = madd(a, bcdef, acc5xcdef);
+        }
+        rowPtr += 4;
+        panelPtr += PANEL_BYTES;
+      } while (rowPtr < chainEnd);
+
+      storeSums(!continues, cPtr, acc0x0123, acc0x4567);
       if (rows > 1) {
-        v128.store(secondCPtr, acc1x89ab, 1 * PANEL_BYTES);
-        v128.store(secondCPtr, acc1xcdef, 1 * PANEL_BYTES + 16);
-        v128.store(secondCPtr, acc2x89ab, 2 * PANEL_BYTES);
-        v128.store(secondCPtr, acc2xcdef, 2 * PANEL_BYTES + 16);
-        v128.store(secondCPtr, acc3x89ab, 3 * PANEL_BYTES);
-        v128.store(secondCPtr, acc3xcdef, 3 * PANEL_BYTES + 16);
+        storeSums(!continues, cPtr + 1 * PANEL_BYTES, acc1x0123, acc1x4567);
+        storeSums(!continues, cPtr + 2 * PANEL_BYTES, acc2x0123, acc2x4567);
+        storeSums(!continues, cPtr + 3 * PANEL_BYTES, acc3x0123, acc3x4567);
       }
       if (rows > 4) {
-        v128.store(secondCPtr, acc4x89ab, 4 * PANEL_BYTES);
-        v128.store(secondCPtr, acc4xcdef, 4 * PANEL_BYTES + 16);
-        v128.store(secondCPtr, acc5x89ab, 5 * PANEL_BYTES);
-        v128.store(secondCPtr, acc5xcdef, 5 * PANEL_BYTES + 16);
+        storeSums(!continues, cPtr + 4 * PANEL_BYTES, acc4x0123, acc4x4567);
+        storeSums(!continues, cPtr + 5 * PANEL_BYTES, acc5x0123, acc5x4567);
       }
-    }
+      if (isWide) {
+        storeSums(!continues, secondCPtr, acc0x89ab, acc0xcdef);
+        if (rows > 1) {
+          storeSums(!continues, secondCPtr + 1 * PANEL_BYTES, acc1x89ab, acc1xcdef);
+          storeSums(!continues, secondCPtr + 2 * PANEL_BYTES, acc2x89ab, acc2xcdef);
+          storeSums(!continues, secondCPtr + 3 * PANEL_BYTES, acc3x89ab, acc3xcdef);
+        }
+        if (rows > 4) {
+          storeSums(!continues, secondCPtr + 4 * PANEL_BYTES, acc4x89ab, acc4xcdef);
+          storeSums(!continues, secondCPtr + 5 * PANEL_BYTES, acc5x89ab, acc5xcdef);
+        }
+      }
+    } while (!continues && rowPtr < aEnd);
     cPtr += isWide ? 2 * cPanelBytes : cPanelBytes;
     bPtr += isWide ? 2 * bPanelBytes : bPanelBytes;
     secondCPtr += 2 * cPanelBytes;
@@ -164,67 +175,84 @@ function accumulateTile(
 /** All panels, in the wide build two at once while two remain. Parameters as above. */
 // @ts-ignore: decorator
 @inline
-function accumulatePanels(rows: i32, aPtr: usize, bPtr: usize, bPanelBytes: usize, cPtr: usize, steps: usize, panels: usize): void {
+function accumulatePanels(
+  rows: i32,
+  continues: bool,
+  aPtr: usize,
+  bPtr: usize,
+  bPanelBytes: usize,
+  cPtr: usize,
+  steps: usize,
+  panels: usize,
+): void {
   if (IS_WIDE) {
     const even = panels & ~1;
-    if (even) accumulateTile(rows, true, aPtr, bPtr, bPanelBytes, cPtr, steps, even);
+    if (even) accumulateTile(rows, true, continues, aPtr, bPtr, bPanelBytes, cPtr, steps, even);
     if (even == panels) return;
     bPtr += even * bPanelBytes;
     cPtr += even * (<usize>rows * PANEL_BYTES);
     panels = 1;
   }
-  accumulateTile(rows, false, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
+  accumulateTile(rows, false, continues, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
 }
 
 /** One row, four panels at a time; see multiplyStrip.ts for the picture and the reason. Parameters as above. */
 // @ts-ignore: decorator
 @inline
-function accumulateTile1x32(aPtr: usize, bPtr: usize, bPanelBytes: usize, cPtr: usize, steps: usize, panels: usize): void {
+function accumulateTile1x32(
+  continues: bool,
+  aPtr: usize,
+  bPtr: usize,
+  bPanelBytes: usize,
+  cPtr: usize,
+  steps: usize,
+  panels: usize,
+): void {
   const aEnd = aPtr + (steps << 2);
+  const zero = f32x4.splat(0);
   for (; panels >= 4; panels -= 4) {
-    let acc0x0123 = v128.load(cPtr);
-    let acc0x4567 = v128.load(cPtr, 16);
-    let acc0x89ab = v128.load(cPtr, 1 * PANEL_BYTES);
-    let acc0xcdef = v128.load(cPtr, 1 * PANEL_BYTES + 16);
-    let acc0xghij = v128.load(cPtr, 2 * PANEL_BYTES);
-    let acc0xklmn = v128.load(cPtr, 2 * PANEL_BYTES + 16);
-    let acc0xopqr = v128.load(cPtr, 3 * PANEL_BYTES);
-    let acc0xstuv = v128.load(cPtr, 3 * PANEL_BYTES + 16);
-
     let rowPtr = aPtr;
     let b0Ptr = bPtr;
     let b1Ptr = b0Ptr + bPanelBytes;
     let b2Ptr = b1Ptr + bPanelBytes;
     let b3Ptr = b2Ptr + bPanelBytes;
     do {
-      const a = v128.load32_splat(rowPtr);
-      acc0x0123 = madd(a, v128.load(b0Ptr), acc0x0123);
-      acc0x4567 = madd(a, v128.load(b0Ptr, 16), acc0x4567);
-      acc0x89ab = madd(a, v128.load(b1Ptr), acc0x89ab);
-      acc0xcdef = madd(a, v128.load(b1Ptr, 16), acc0xcdef);
-      acc0xghij = madd(a, v128.load(b2Ptr), acc0xghij);
-      acc0xklmn = madd(a, v128.load(b2Ptr, 16), acc0xklmn);
-      acc0xopqr = madd(a, v128.load(b3Ptr), acc0xopqr);
-      acc0xstuv = madd(a, v128.load(b3Ptr, 16), acc0xstuv);
-      rowPtr += 4;
-      b0Ptr += PANEL_BYTES;
-      b1Ptr += PANEL_BYTES;
-      b2Ptr += PANEL_BYTES;
-      b3Ptr += PANEL_BYTES;
-    } while (rowPtr < aEnd);
+      const chainEnd = continues ? aEnd : min(rowPtr + CHAIN_BYTES, aEnd);
+      let acc0x0123 = continues ? v128.load(cPtr) : zero;
+      let acc0x4567 = continues ? v128.load(cPtr, 16) : zero;
+      let acc0x89ab = continues ? v128.load(cPtr, 1 * PANEL_BYTES) : zero;
+      let acc0xcdef = continues ? v128.load(cPtr, 1 * PANEL_BYTES + 16) : zero;
+      let acc0xghij = continues ? v128.load(cPtr, 2 * PANEL_BYTES) : zero;
+      let acc0xklmn = continues ? v128.load(cPtr, 2 * PANEL_BYTES + 16) : zero;
+      let acc0xopqr = continues ? v128.load(cPtr, 3 * PANEL_BYTES) : zero;
+      let acc0xstuv = continues ? v128.load(cPtr, 3 * PANEL_BYTES + 16) : zero;
 
-    v128.store(cPtr, acc0x0123);
-    v128.store(cPtr, acc0x4567, 16);
-    v128.store(cPtr, acc0x89ab, 1 * PANEL_BYTES);
-    v128.store(cPtr, acc0xcdef, 1 * PANEL_BYTES + 16);
-    v128.store(cPtr, acc0xghij, 2 * PANEL_BYTES);
-    v128.store(cPtr, acc0xklmn, 2 * PANEL_BYTES + 16);
-    v128.store(cPtr, acc0xopqr, 3 * PANEL_BYTES);
-    v128.store(cPtr, acc0xstuv, 3 * PANEL_BYTES + 16);
+      do {
+        const a = v128.load32_splat(rowPtr);
+        acc0x0123 = madd(a, v128.load(b0Ptr), acc0x0123);
+        acc0x4567 = madd(a, v128.load(b0Ptr, 16), acc0x4567);
+        acc0x89ab = madd(a, v128.load(b1Ptr), acc0x89ab);
+        acc0xcdef = madd(a, v128.load(b1Ptr, 16), acc0xcdef);
+        acc0xghij = madd(a, v128.load(b2Ptr), acc0xghij);
+        acc0xklmn = madd(a, v128.load(b2Ptr, 16), acc0xklmn);
+        acc0xopqr = madd(a, v128.load(b3Ptr), acc0xopqr);
+        acc0xstuv = madd(a, v128.load(b3Ptr, 16), acc0xstuv);
+        rowPtr += 4;
+        b0Ptr += PANEL_BYTES;
+        b1Ptr += PANEL_BYTES;
+        b2Ptr += PANEL_BYTES;
+        b3Ptr += PANEL_BYTES;
+      } while (rowPtr < chainEnd);
+
+      storeSums(!continues, cPtr, acc0x0123, acc0x4567);
+      storeSums(!continues, cPtr + 1 * PANEL_BYTES, acc0x89ab, acc0xcdef);
+      storeSums(!continues, cPtr + 2 * PANEL_BYTES, acc0xghij, acc0xklmn);
+      storeSums(!continues, cPtr + 3 * PANEL_BYTES, acc0xopqr, acc0xstuv);
+    } while (!continues && rowPtr < aEnd);
     cPtr += 4 * PANEL_BYTES;
     bPtr += 4 * bPanelBytes;
   }
-  if (panels > 0) accumulateTile(1, false, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
+  if (panels > 0) accumulateTile(1, false, continues, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
 }
 
 /** C += A·B by the tile for `tileRows` rows: 1, 4 or 6. Parameters as above. */
@@ -237,7 +265,22 @@ export function accumulateRows(
   steps: usize,
   panels: usize,
 ): void {
-  if (tileRows == 6) accumulatePanels(6, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
-  else if (tileRows == 4) accumulatePanels(4, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
-  else accumulateTile1x32(aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
+  if (tileRows == 6) accumulatePanels(6, true, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
+  else if (tileRows == 4) accumulatePanels(4, true, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
+  else accumulateTile1x32(true, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
+}
+
+/** C += A·B in chains, by the same tiles. Their ends count from the first step. Parameters as above. */
+export function accumulateChains(
+  tileRows: usize,
+  aPtr: usize,
+  bPtr: usize,
+  bPanelBytes: usize,
+  cPtr: usize,
+  steps: usize,
+  panels: usize,
+): void {
+  if (tileRows == 6) accumulatePanels(6, false, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
+  else if (tileRows == 4) accumulatePanels(4, false, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
+  else accumulateTile1x32(false, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
 }

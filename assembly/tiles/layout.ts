@@ -19,10 +19,18 @@ export const PANEL_BYTES: usize = PANEL << 2;
 @inline
 export const BLOCK: usize = 512;
 
-/** Steps of a block of a product: a strip's row of steps is as long as a row of weights. */
+/**
+ * Steps that a product adds in one chain; then the chain is added to the sum. It affects the bits of products. The error grows with the
+ * root of its length: `docs/decisions/0007-the-matrix-product.md` has the errors and what the ends of chains cost.
+ */
 // @ts-ignore: decorator
 @inline
-export const K_BLOCK: usize = 512;
+export const CHAIN: usize = 128;
+
+/** Steps of a block of a product: whole chains, and at most as many as a row of weights holds. */
+// @ts-ignore: decorator
+@inline
+export const K_BLOCK: usize = 384;
 
 /** Bytes between the rows that multiplyStrip writes and accumulateRows reads: each has room for a block. */
 // @ts-ignore: decorator

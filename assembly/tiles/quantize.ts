@@ -62,6 +62,11 @@ export function quantizeRow(rowPtr: usize, count: usize, bytesPtr: usize): f32 {
   return scale;
 }
 
+/** Bytes as floats, times their scale. */
+export function widenRow(bytesPtr: usize, count: usize, scale: f32, rowPtr: usize): void {
+  for (const end = bytesPtr + count; bytesPtr < end; bytesPtr++, rowPtr += 4) store<f32>(rowPtr, <f32>load<i8>(bytesPtr) * scale);
+}
+
 /**
  * Rounds a panel of queries [headDim, 8] to pairs [⌈headDim / 2⌉, 8] of int16 in place; the scale of each row goes to
  * `scalesPtr` [8]. A row with NaN or infinity has a scale that makes all its scores NaN. If headDim is odd, the last pairs hold

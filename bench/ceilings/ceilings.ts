@@ -1,13 +1,14 @@
 /**
  * What this host can do at most, on one thread, in a build's instructions.
  *
- * The peak of multiply-adds is the best of two: a probe that omits only the loading of one operand, and the kernels' own register
- * tiles on data in L1. The bandwidth is that of a plain read loop.
+ * The peak of multiply-adds is the best of two: a probe with as many accumulators as the tallest tile and fewer loads, and the kernels'
+ * own register tiles on data in L1. The bandwidth is that of a plain loop that reads, or that adds two arrays. A ceiling is what the
+ * faster quarter of a probe's runs reached: otherwise noise could lift a share above 100 %.
  */
 import { readFileSync } from "node:fs";
 import { instantiate } from "../../src/runtime/instantiate.js";
 import type { PackagedBuild } from "headwise";
-import { gigaPerSecond, measure, type Timing } from "../measure.js";
+import { measure, type Timing } from "../measure.js";
 
 /** A binary of the build folder. */
 export const binaryOf = (name: string): Uint8Array<ArrayBuffer> =>
@@ -30,6 +31,7 @@ interface Ceilings {
   readonly memory: WebAssembly.Memory;
   readonly multiplyAdds: (steps: number) => number;
   readonly readAll: (ptr: number, bytes: number) => number;
+  readonly addAll: (a: number, aStep: number, b: number, bStep: number, out: number, bytes: number) => void;
 }
 
 const ceilingsOf = (build: PackagedBuild): Ceilings =>
@@ -49,7 +51,7 @@ export function peakProbes(build: PackagedBuild): Probe[] {
     },
     amount: REPEATS * PANELS * rows * 8 * HEAD_DIM * 2,
   });
-  return [{ run: () => multiplyAdds(STEPS), amount: STEPS * 64 }, tile(4), tile(6)];
+  return [{ run: () => multiplyAdds(STEPS), amount: STEPS * 96 }, tile(4), tile(6)];
 }
 
 const LOOP_BYTES = 2 ** 16;
@@ -68,13 +70,35 @@ export function readProbe(build: PackagedBuild, bytes: number): Probe {
   };
 }
 
+/** The sizes of a sum, in bytes, and whether it overwrites a. */
+export interface SumSizes {
+  readonly a: number;
+  readonly b: number;
+  readonly out: number;
+  readonly isInPlace: boolean;
+}
+
+const wholeLines = (bytes: number): number => 64 * Math.ceil(bytes / 64);
+
+/** A plain loop that adds arrays of such sizes; of one that is shorter than the result, a single line. */
+export function addProbe(build: PackagedBuild, { a, b, out, isInPlace }: SumSizes): Probe {
+  const { memory, addAll } = ceilingsOf(build);
+  const aPtr = LOOP_BYTES;
+  const bPtr = aPtr + wholeLines(a);
+  const outPtr = isInPlace ? aPtr : bPtr + wholeLines(b);
+  memory.grow(Math.ceil((wholeLines(a) + wholeLines(b) + wholeLines(out)) / LOOP_BYTES));
+  new Float32Array(memory.buffer).fill(1);
+  const stepOf = (bytes: number): number => (bytes === out ? 64 : 0);
+  return { run: () => addAll(aPtr, stepOf(a), bPtr, stepOf(b), outPtr, wholeLines(out)), amount: a + b + out };
+}
+
 /** Times the contestants in rotation with the probes; the ceiling is that of the fastest probe, in billions per second. */
 export function measureAgainst(
   probes: readonly Probe[],
   contestants: readonly (() => unknown)[],
 ): { timings: Timing[]; ceiling: number } {
   const timings = measure([...contestants, ...probes.map(({ run }) => run)]);
-  const reached = probes.map(({ amount }, index) => gigaPerSecond(amount, timings[contestants.length + index]!));
+  const reached = probes.map(({ amount }, index) => amount / timings[contestants.length + index]!.spread[0] / 1e6);
   return { timings: timings.slice(0, contestants.length), ceiling: Math.max(...reached) };
 }
 

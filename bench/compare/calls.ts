@@ -1,13 +1,26 @@
-/** The calls that both engines make: attention at the usual lengths, and decoding. */
+/** The calls that both engines make: attention at the usual lengths, decoding, and matrix products. */
 import type { Engine } from "headwise";
 import { residentCall, type ResidentCall } from "../context.js";
 import { checkedError } from "../correctness.js";
 import { inputsOf } from "../data.js";
 import { decodingOf } from "../decoding.js";
-import { type AttentionShape, DECODE, type DecodeShape, FORWARD, optionsOf, SMALL_CALLS } from "../shapes.js";
+import { residentProduct } from "../products.js";
+import {
+  type AttentionShape,
+  DECODE,
+  type DecodeShape,
+  FORWARD,
+  MATMUL,
+  type MatmulShape,
+  optionsOf,
+  SMALL_CALLS,
+} from "../shapes.js";
 
-/** Arrays copied in and out at each call; inputs and result in the engine's memory; one token that attends to a cache. */
-export type Io = "copy" | "resident" | "cache";
+/**
+ * Arrays copied in and out at each call; inputs and result in the engine's memory; one token that attends to a cache; a right-hand
+ * side that was packed before.
+ */
+export type Io = "copy" | "resident" | "cache" | "packed";
 
 /** What one engine gives. */
 export interface Answer {
@@ -50,8 +63,21 @@ function decode(shape: DecodeShape): ComparedCall {
   return { shape: `decode ${shape.name}`, io: "cache", check, prepare };
 }
 
+function product(shape: MatmulShape, io: "resident" | "packed"): ComparedCall {
+  const prepare = (engine: Engine) => residentProduct(engine, shape, io === "packed");
+  const check = (engine: Engine): Answer => {
+    const { check: checked, out, dispose } = prepare(engine);
+    const error = checked();
+    const data = out.data.slice();
+    dispose();
+    return { error, data };
+  };
+  return { shape: `matmul ${shape.name}`, io, check, prepare };
+}
+
 export const CALLS: readonly ComparedCall[] = [
   ...SMALL_CALLS.map((shape) => attention(shape, "copy")), // in which the overhead around the arithmetic dominates
   ...FORWARD.map((shape) => attention(shape, "resident")),
   ...DECODE.filter(({ kvLen }) => kvLen <= 8192).map(decode),
+  ...MATMUL.flatMap((shape) => (["resident", "packed"] as const).map((io) => product(shape, io))),
 ];

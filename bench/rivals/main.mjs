@@ -1,6 +1,7 @@
 /** `npm run bench -- rivals`: headwise next to other libraries on the same inputs. README.md says what makes it fair. */
 import { existsSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
+import { accuracies } from "./accuracy.mjs";
 import { coldStarts } from "./coldStart.mjs";
 import { labelOf } from "./entrant.mjs";
 import { readOptions, USAGE } from "./options.mjs";
@@ -11,6 +12,24 @@ const progress = (text) => {
 };
 
 const significant = (value, digits) => Number(value.toPrecision(digits));
+
+function printErrors({ rows, absent }) {
+  progress("");
+  console.table(
+    rows.map(({ shape, contestant, version, error, meanError }) => ({
+      shape,
+      contestant,
+      version,
+      "rms error": meanError.toExponential(2),
+      "max abs error": error.toExponential(2),
+    })),
+  );
+  printAbsent(absent);
+}
+
+const printAbsent = (absent) => {
+  for (const { shape, entrant, reason } of absent) console.log(`${shape}: ${entrant}: ${reason}`);
+};
 
 function print({ rows, absent }) {
   progress("");
@@ -31,7 +50,7 @@ function print({ rows, absent }) {
         "max abs error": error.toExponential(1),
       })),
     );
-  for (const { shape, entrant, reason } of absent) console.log(`${shape}: ${entrant}: ${reason}`);
+  printAbsent(absent);
 }
 
 function read() {
@@ -43,7 +62,7 @@ function read() {
   }
 }
 
-const { shapes, entrants, ioOf, rounds, limit, cold, json, help } = read();
+const { shapes, entrants, ioOf, rounds, limit, cold, accuracy, json, help } = read();
 if (help) {
   console.log(USAGE);
   process.exit();
@@ -60,8 +79,10 @@ if (cold) console.log(`from before the import to the first result, ${rounds} pro
 const everything = { rows: [], absent: [] };
 for (const shape of shapes) {
   const run = cold ? coldStarts : race;
-  const measured = await run(shape, ioOf(shape), entrants, { rounds, limit, progress });
-  print(measured);
+  const measured = accuracy
+    ? await accuracies(shape, entrants, { progress })
+    : await run(shape, ioOf(shape), entrants, { rounds, limit, progress });
+  (accuracy ? printErrors : print)(measured);
   everything.rows.push(...measured.rows);
   everything.absent.push(...measured.absent);
 }

@@ -1,5 +1,6 @@
 /** The options of the command line. */
 import { parseArgs } from "node:util";
+import { ACCURACY_SHAPES } from "./accuracy.mjs";
 import { CONTESTANTS } from "./contestants.mjs";
 import { kindOf, KINDS, shapesOf } from "./kinds.mjs";
 
@@ -16,6 +17,8 @@ export const USAGE = `npm run bench -- rivals [options]
   --rounds N           rounds in which all are timed; with --cold, processes of each; default 7
   --limit SECONDS      contestants whose calls take longer are skipped; default 5
   --cold               instead: milliseconds from just before the import to the first result of 12×128×64
+  --accuracy           instead: errors of matrix products by their depth, of headwise and onnxruntime unless --contestants names
+                       others
   --json FILE          also write everything that was measured
   --help               this text`;
 
@@ -66,16 +69,19 @@ export function readOptions() {
       rounds: { type: "string", default: "7" },
       limit: { type: "string", default: "5" },
       cold: { type: "boolean", default: false },
+      accuracy: { type: "boolean", default: false },
       json: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
-  const { cold, help, json, kind } = values;
+  const { cold, accuracy, help, json, kind } = values;
+  if (accuracy && (cold || kind !== undefined)) throw new TypeError("--accuracy: of products only, without --cold or --kind");
   if (cold && (kind ?? "attention") !== "attention") throw new TypeError(`--cold: of attention only, not of --kind ${kind}`);
-  const threads = oneOf("threads", values.threads, ["1", "2"]);
+  const threads = accuracy ? "1" : oneOf("threads", values.threads, ["1", "2"]);
   const io = oneOf("io", values.io, ["copy", "resident"]);
-  const shapes = cold ? [COLD_SHAPE] : shapesIn(kind, values.only);
-  const entrants = matching("contestants", values.contestants, CONTESTANTS).flatMap((contestant) =>
+  const shapes = cold ? [COLD_SHAPE] : accuracy ? matching("only", values.only, ACCURACY_SHAPES) : shapesIn(kind, values.only);
+  const contestants = accuracy && values.contestants === "" ? "headwise,onnxruntime" : values.contestants;
+  const entrants = matching("contestants", contestants, CONTESTANTS).flatMap((contestant) =>
     contestant.threads
       .filter((count) => threads === undefined || count === Number(threads))
       .map((count) => ({ ...contestant, threads: count })),
@@ -85,5 +91,5 @@ export function readOptions() {
   const ioOf = (shape) => io ?? (cold ? "copy" : kindOf(shape).ioOf(shape));
   const rounds = positive("rounds", values.rounds, Number.isInteger);
   const limit = 1000 * positive("limit", values.limit, Number.isFinite);
-  return { shapes, entrants, ioOf, rounds, limit, cold, json, help };
+  return { shapes, entrants, ioOf, rounds, limit, cold, accuracy, json, help };
 }

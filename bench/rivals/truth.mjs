@@ -26,6 +26,18 @@ export function product(a, b, [rows, depth, columns]) {
   return out;
 }
 
+/** The root of the mean square of the errors of a result, tensors with heads in layout "bshd". */
+export function rootMeanSquareError({ rows }, result) {
+  let sum = 0;
+  let count = 0;
+  for (const { start, values } of rows)
+    for (const [index, value] of values.entries()) {
+      sum += (result[start + index] - value) ** 2;
+      count++;
+    }
+  return Math.sqrt(sum / count);
+}
+
 /**
  * The largest absolute error of a result, tensors with heads in layout "bshd".
  *

@@ -1,22 +1,10 @@
 /** The sequences of a call: where their rows and keys lie, how many are valid, and their positions. */
 import type { AttentionOptions } from "./options.js";
-import {
-  type Integers,
-  integer,
-  integersOf,
-  isAbsent,
-  isNumeric,
-  listLength,
-  isObject,
-  MAX_POSITION,
-  wrongValue,
-} from "../check.js";
+import { boundaries } from "../call/boundaries.js";
+import { type Integers, integer, integersOf, isAbsent, isNumeric, MAX_POSITION, wrongValue } from "../check.js";
 import type { SequenceParams } from "../runtime/abi.generated.js";
 import type { Masks } from "./maskOptions.js";
 import type { AttentionShape } from "./shape.js";
-
-/** The most sequences that a call may pack; also the most that a cache holds. */
-const MAX_SEQUENCES = 2 ** 20;
 
 /** The options that describe sequences. */
 type SequenceOptions = Pick<
@@ -134,21 +122,6 @@ function packed(operation: string, options: SequenceOptions, shape: AttentionSha
       ...{ keyStart, keyRows, keyLength: keyRows, extraStart: keyRows, extraEnd: keyRows, maskStart: 0 },
     };
   });
-}
-
-/** Where sequences begin and end: from 0 to `total`, never decreasing. */
-function boundaries(operation: string, name: string, values: Integers, total: number, axis: string): number[] {
-  if (isObject(values)) listLength(operation, name, values, MAX_SEQUENCES + 1);
-  const found = integersOf(operation, name, values, undefined, 0, total);
-  for (const [index, value] of found.entries()) {
-    const previous = found[index - 1] ?? 0;
-    if (value < previous)
-      throw wrongValue(operation, `"${name}[${index}]" is ${value}, expected at least ${name}[${index - 1}] = ${previous}`);
-  }
-  if (found.length === 0) throw wrongValue(operation, `"${name}" is empty, expected [0, …, ${total}]`);
-  if (found[0] !== 0) throw wrongValue(operation, `"${name}" begins with ${found[0]}, expected 0`);
-  if (found.at(-1) !== total) throw wrongValue(operation, `"${name}" ends with ${found.at(-1)}, expected ${axis} = ${total}`);
-  return found;
 }
 
 const optionalIntegers = (

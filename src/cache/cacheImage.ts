@@ -12,7 +12,7 @@ import type { OwnUint8Array } from "../call/tensor.js";
 import { describe, wrongKind, wrongValue, MAX_POSITION, typedArrayName, plainView } from "../check.js";
 import { CACHE_TYPES, type CacheConfig, POLICIES, readCacheConfig } from "./cacheConfig.js";
 import { BLOCK } from "../runtime/abi.generated.js";
-import { blocksOf, type KeySequence, type KeySpan } from "./keySequences.js";
+import { blocksOf, type KeySequence, type KeySpan, sinkEndOf } from "./keySequences.js";
 
 /** "HWKV" */
 const MAGIC = 0x564b5748;
@@ -40,7 +40,7 @@ interface Piece {
   readonly rows: RowArrays;
 }
 
-interface CacheImage {
+export interface CacheImage {
   readonly config: CacheConfig;
   readonly sequences: readonly { readonly length: number; readonly evicted: number; readonly pieces: readonly Piece[] }[];
 }
@@ -48,18 +48,18 @@ interface CacheImage {
 type Lengths = Pick<KeySequence, "length" | "evicted">;
 
 /** The keys of a sequence that are not evicted, cut into pieces. */
-function piecesOf({ length, evicted }: Lengths, { sinkTokens }: CacheConfig): { first: number; end: number }[] {
-  const ranges = evicted > 0 ? [[0, blocksOf(sinkTokens) * BLOCK] as const, [evicted, length] as const] : [[0, length] as const];
+function piecesOf(sequence: Lengths, config: CacheConfig): { first: number; end: number }[] {
   const pieces = [];
-  for (const [from, to] of ranges) {
+  for (const [from, to] of [[0, sinkEndOf(sequence, config)] as const, [sequence.evicted, sequence.length] as const]) {
     for (let first = from; first < to; first += PIECE) pieces.push({ first, end: Math.min(to, first + PIECE) });
   }
   return pieces;
 }
 
 /** Where the parts of an image begin, and its size, in bytes. */
-function layoutOf({ numKvHeads, headDim, valueDim, sinkTokens, dtype }: CacheConfig, sequences: readonly Lengths[]) {
-  const kept = ({ length, evicted }: Lengths): number => length - (evicted > 0 ? evicted - blocksOf(sinkTokens) * BLOCK : 0);
+function layoutOf(config: CacheConfig, sequences: readonly Lengths[]) {
+  const { numKvHeads, headDim, valueDim, dtype } = config;
+  const kept = (sequence: Lengths): number => sequence.length - sequence.evicted + sinkEndOf(sequence, config);
   const rows = sequences.reduce((sum, sequence) => sum + kept(sequence), 0) * numKvHeads;
   const isInt8 = dtype === "int8";
   const scalesStart = 4 * (CONFIG_WORDS + 2 * sequences.length);

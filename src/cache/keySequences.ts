@@ -9,6 +9,10 @@ import { Span } from "../runtime/span.js";
 /** Blocks that hold `keys` keys. */
 export const blocksOf = (keys: number): number => Math.ceil(keys / BLOCK);
 
+/** End of the blocks of sink tokens, after which evicted keys begin; 0 where none are evicted. */
+export const sinkEndOf = ({ evicted }: Pick<KeySequence, "evicted">, { sinkTokens }: { readonly sinkTokens: number }): number =>
+  evicted > 0 ? blocksOf(sinkTokens) * BLOCK : 0;
+
 export interface KeySequence {
   /** Keys so far, including evicted ones. */
   length: number;

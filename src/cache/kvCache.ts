@@ -1,67 +1,47 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** A cache of the keys and values of earlier tokens, stored as the kernels read them. */
 import { Call } from "../call/call.js";
-import { type Layout, LAYOUTS } from "../call/layout.js";
-import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions } from "../attention/options.js";
+import { LAYOUTS } from "../call/layout.js";
+import type { AttentionOptions } from "../attention/options.js";
 import {
   describe,
-  integer,
+  integersOf,
+  isAbsent,
+  isObject,
   oneOf,
+  optional,
   wrongKind,
   wrongMoment,
   wrongValue,
   type Integers,
-  integersOf,
-  isNumeric,
-  isAbsent,
-  MAX_POSITION,
-  isObject,
 } from "../check.js";
-import { ownArray } from "../call/operand.js";
-import type { Operation } from "../call/operation.js";
 import { readAttention } from "../attention/attentionCall.js";
 import { attend } from "../attention/scaledDotProductAttention.js";
-import type { SequenceParams } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own } from "../runtime/span.js";
 import { markClass } from "../runtime/markClass.js";
 import { type CachedKeys, cachedRows } from "../attention/shape.js";
-import type { Float32Tensor, PlaceTensor, OwnUint8Array, ResultTensor, TensorLike } from "../call/tensor.js";
+import type { PlaceTensor, OwnUint8Array, ResultTensor, TensorLike } from "../call/tensor.js";
 import { type CacheConfig, CREATE_KV_CACHE, type KVCacheOptions, readCacheConfig } from "./cacheConfig.js";
-import { readImage, type RowArrays, writeImage } from "./cacheImage.js";
-import { KeySequences, type KeySpan } from "./keySequences.js";
+import { readImage } from "./cacheImage.js";
+import {
+  APPEND,
+  type AppendOptions,
+  ATTEND,
+  ATTEND_ROLLING,
+  type CachedAttentionOptions,
+  READ,
+  type ReadOptions,
+  REMOVE,
+  type RemoveOptions,
+} from "./cacheOptions.js";
+import { assertContinues, assertVisible, countsOf, readRanges, spansOf } from "./keyRanges.js";
+import { restoreKeys, serializeKeys } from "./imageRows.js";
+import { readKeyRotation } from "./keyRotation.js";
+import { KeySequences } from "./keySequences.js";
+import { readRows } from "./readRows.js";
+import { removeKeys } from "./removeKeys.js";
 import { cachedKeys, StagedRows } from "./stagedRows.js";
-import { type Rows, transferRows } from "./transferRows.js";
-
-/** Options of `append`. */
-export interface AppendOptions {
-  /** Order of axes of k and v, as in attention. Default "bshd". */
-  layout?: Layout | undefined;
-  /** Rows that each sequence [batch] receives; those beyond are left out. Default all. */
-  keyLengths?: Integers | undefined;
-}
-
-/** Options of attention that the cache itself sets. */
-const OWN_OPTIONS = ["queryOffset", "keyLengths", "keyStarts", "cuSeqlensQ", "cuSeqlensK"] as const;
-type OwnOption = (typeof OWN_OPTIONS)[number];
-
-/** Options of `attend`: those of attention, except for those that the cache sets. */
-export type CachedAttentionOptions<Out extends PlaceTensor = Float32Tensor> = Omit<AttentionOptions<Out>, "causal" | OwnOption> & {
-  /** Whether a row sees no key after its own. Default true. */
-  causal?: boolean | "lower-right" | undefined;
-};
-
-export const APPEND: Operation = { name: "KVCache.append", options: ["layout", "keyLengths"], places: [] };
-export const ATTEND: Operation = {
-  name: "KVCache.attend",
-  options: ATTENTION_OPTIONS.filter((name) => !OWN_OPTIONS.includes(name as OwnOption)),
-  places: ATTENTION_PLACES,
-};
-/** With policy "rolling" the cache also sets the window. */
-const ATTEND_ROLLING: Operation = {
-  ...ATTEND,
-  options: ATTEND.options.filter((name) => name !== "window" && name !== "sinkTokens"),
-};
 
 /**
  * Keys and values of earlier tokens, for attention on them; made by `engine.createKVCache`. Prefill, in any pieces, and decoding
@@ -166,7 +146,7 @@ export class KVCache {
     this.#assertReady(operation); // a getter may have disposed of the cache
     call.close();
 
-    this.#write(this.stage(call, counts), { ...operands, count: rows, layout });
+    this.stage(call, counts).writeAndKeep({ ...operands, count: rows, layout });
   }
 
   /**
@@ -175,36 +155,21 @@ export class KVCache {
    * @throws {RangeError} more keys than `capacity`, or not enough memory
    */
   stage(call: Call, counts: readonly number[]): StagedRows {
-    const { operation } = call;
-    const { capacity, policy, window } = this.#config;
-    const spans = this.#sequences.list.map((sequence, batch): KeySpan => {
-      const { length } = sequence;
-      const count = counts[batch]!;
-      const kept = policy === "rolling" ? window! : length;
-      const what = policy === "rolling" ? "window" : "length";
-      if (kept + count > capacity) {
-        throw wrongValue(
-          operation,
-          `sequence ${batch} would need ${what} ${kept} + ${count} rows = ${kept + count} keys, but capacity is ${capacity}`,
-        );
-      }
-      if (length + count > MAX_POSITION) throw wrongValue(operation, `sequence ${batch} would exceed position ${MAX_POSITION}`);
-      return { sequence, first: length, end: length + count };
-    });
+    const staged = StagedRows.stage(call, this.#config, this.#sequences, counts);
     this.#changes++;
-    return new StagedRows(call, this.#config, this.#sequences, spans);
+    return staged;
   }
 
   /**
-   * Attention of the last rows of each sequence on its keys: row i has position lengths[b] − queryLengths[b] + i, with or without
-   * `causal`.
+   * Attention of rows of each sequence on its keys: row i has position queryOffset + i, by default those of the last rows,
+   * lengths[b] − queryLengths[b] + i, with or without `causal`.
    *
    * @param q  [batch, seqLen, numHeads, headDim], or [batch, numHeads, seqLen, headDim] with layout "bhsd"; numHeads is a multiple of
    *           numKvHeads
    * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, numHeads, valueDim] in the same layout
    * @throws {TypeError} the wrong kind of value, or an unknown option
-   * @throws {RangeError} sizes or values that don't fit, more rows than the sequence has keys, rows whose window holds evicted
-   *   keys, or not enough memory
+   * @throws {RangeError} sizes or values that don't fit, rows whose window holds evicted keys, not enough memory, or when causal and
+   *   without `queryOffset` more rows than the sequence has keys
    * @throws {Error} after `dispose`
    *
    * @example
@@ -236,7 +201,8 @@ export class KVCache {
     });
     this.#assertReady(operation); // a getter may have disposed of the cache
     if (changes !== this.#changes) throw wrongMoment(operation, "this cache was changed while the arguments were read");
-    this.#assertKept(operation, attention.sequences);
+    const needsKeys = attention.numbers.causal === 1 && isAbsent(given.queryOffset);
+    assertVisible(operation, this.#config, this.#sequences.list, attention.sequences, needsKeys);
     return attend(attention) as Out;
   }
 
@@ -262,25 +228,93 @@ export class KVCache {
   truncate(lengths: number | bigint | Integers): void {
     const operation = "KVCache.truncate";
     this.#assertReady(operation);
-    const { batchSize, window, policy } = this.#config;
-    const wanted = isNumeric(lengths)
-      ? new Array<number>(batchSize).fill(integer(operation, "lengths", lengths, 0, MAX_POSITION))
-      : integersOf(operation, "lengths", lengths, batchSize, 0, MAX_POSITION);
+    const wanted = countsOf(operation, "lengths", lengths, this.#config.batchSize);
     this.#assertReady(operation); // a getter may have disposed of the cache
-    for (const [batch, sequence] of this.#sequences.list.entries()) {
-      const length = wanted[batch]!;
-      if (length > sequence.length) {
-        throw wrongValue(operation, `sequence ${batch} has ${sequence.length} keys and cannot be truncated to ${length}`);
-      }
-      if (policy === "rolling" && length !== sequence.length && length - window! < sequence.evicted && sequence.evicted > 0) {
-        throw wrongValue(
-          operation,
-          `the window of row ${length} starts before key ${sequence.evicted}, and earlier keys of sequence ${batch} have been evicted`,
-        );
-      }
+    for (const [batch, { length }] of this.#sequences.list.entries()) {
+      if (wanted[batch]! <= length) continue;
+      throw wrongValue(operation, `sequence ${batch} has ${length} keys and cannot be truncated to ${wanted[batch]}`);
     }
+    assertContinues(operation, this.#config, this.#sequences.list, wanted);
     this.#changes++;
     for (const [batch, sequence] of this.#sequences.list.entries()) this.#sequences.truncate(sequence, wanted[batch]!);
+  }
+
+  /**
+   * Removes keys and their values from the middle of sequences; later ones move up to their positions. For a conversation that
+   * outgrows its context: the system prompt stays, old messages go, and nothing is computed anew. Blocks that forks share are copied.
+   *
+   * Positions count the keys that are left. Keys that carry their positions, by a rotary embedding, are rotated to the new ones with
+   * `rotary`: for a layer's cache with `rotary: layer.config.rotary`, and the layer's tables if it has some.
+   *
+   * @param from  first key to remove, for all sequences or for each
+   * @param to    the key after the last one to remove, for all sequences or for each. Default the length
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} keys that a sequence doesn't have, in a rolling cache keys before evicted ones, or so many that the next row
+   *   would see evicted keys, angles that don't fit, `rotary` with an engine of `headwise/attention`, or not enough memory; the cache is
+   *   unchanged
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const cache = engine.createKVCache({ numKvHeads: 1, headDim: 2, capacity: 100 });
+   * const k = { data: Float32Array.of(1, 0, 1, 0, 1, 0, 1, 0), dims: [4, 2] };
+   * cache.append(engine.rotary(k), k); // rotated by the positions 0 to 3
+   * cache.remove(1, 3, { rotary: {} });
+   * console.log(cache.length, [...cache.read(1).k.data].map((x) => x.toFixed(2))); // 2 [ '0.54', '0.84' ]
+   * engine.dispose();
+   */
+  remove(from: number | bigint | Integers, to?: number | bigint | Integers, options: RemoveOptions = {}): void {
+    const operation = REMOVE.name;
+    this.#assertReady(operation);
+    const call = Call.of(this.#runtime, REMOVE, options);
+    const { batchSize, headDim } = this.#config;
+    const ranges = readRanges(operation, from, to, batchSize);
+    const rotationBy = optional(options.rotary, (rotary) => readKeyRotation(call, rotary, headDim));
+    this.#assertReady(operation); // a getter may have disposed of the cache
+    const spans = spansOf(operation, ranges, this.#sequences.list, this.#config, false);
+    const lengths = spans.map(({ sequence, first, end }) => sequence.length - (end - first));
+    assertContinues(operation, this.#config, this.#sequences.list, lengths);
+    removeKeys(call, this.#config, this.#sequences, spans, rotationBy);
+    this.#changes++;
+  }
+
+  /**
+   * Copies of keys and values, as float32: with dtype "int8" the numbers that attention computes with.
+   *
+   * @param from  first key, for all sequences or for each. Default 0
+   * @param to    the key after the last one, for all sequences or for each. Default the length
+   * @returns { k, v } with dims [batch, rows, numKvHeads, headDim] and [batch, rows, numKvHeads, valueDim], as `append` takes them, or
+   *   [batch, numKvHeads, rows, …] with layout "bhsd"; where a sequence has fewer rows than another one, the rest is 0
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} keys that a sequence doesn't have, evicted keys, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const cache = engine.createKVCache({ numKvHeads: 1, headDim: 1, capacity: 10 });
+   * const column = (...data) => ({ data: Float32Array.from(data), dims: [data.length, 1] });
+   * cache.append(column(1, 2, 3), column(4, 5, 6));
+   * const { k, v } = cache.read(1);
+   * console.log(k.dims, [...k.data], [...v.data]); // [ 1, 2, 1, 1 ] [ 2, 3 ] [ 5, 6 ]
+   * engine.dispose();
+   */
+  read(
+    from?: number | bigint | Integers,
+    to?: number | bigint | Integers,
+    options: ReadOptions = {},
+  ): { k: ResultTensor; v: ResultTensor } {
+    const operation = READ.name;
+    this.#assertReady(operation);
+    const call = Call.of(this.#runtime, READ, options);
+    const layout = oneOf(operation, "layout", options.layout ?? "bshd", LAYOUTS);
+    const ranges = readRanges(operation, from ?? 0, to, this.#config.batchSize);
+    this.#assertReady(operation); // a getter may have disposed of the cache
+    const spans = spansOf(operation, ranges, this.#sequences.list, this.#config, true);
+    return readRows(call, this.#config, spans, layout);
   }
 
   /**
@@ -346,10 +380,7 @@ export class KVCache {
   serialize(): OwnUint8Array {
     const operation = "KVCache.serialize";
     this.#assertReady(operation);
-    const call = new Call(this.#runtime, operation);
-    return writeImage(this.#config, this.#sequences.list, (span, rows) =>
-      transferRows(call, "readKeys", this.#config, [span], rowsOf(span, rows, true)),
-    );
+    return serializeKeys(new Call(this.#runtime, operation), this.#config, this.#sequences);
   }
 
   /**
@@ -359,19 +390,10 @@ export class KVCache {
   static restore(runtime: Runtime, bytes: Uint8Array): KVCache {
     const operation = "restoreKVCache";
     runtime.assertReady(operation);
-    const { config, sequences } = readImage(operation, bytes);
-    const cache = KVCache.create(runtime, config);
+    const image = readImage(operation, bytes);
+    const cache = KVCache.create(runtime, image.config);
     try {
-      for (const [index, { length, evicted, pieces }] of sequences.entries()) {
-        const sequence = cache.#sequences.list[index]!;
-        sequence.evicted = evicted;
-        for (const { first, end, rows } of pieces) {
-          const span = { sequence, first, end };
-          const staged = new StagedRows(new Call(runtime, operation), config, cache.#sequences, [span]);
-          cache.#write(staged, rowsOf(span, rows, false));
-        }
-        sequence.length = length;
-      }
+      restoreKeys(new Call(runtime, operation), image, cache.#sequences);
     } catch (error) {
       cache.dispose();
       throw error;
@@ -432,50 +454,4 @@ export class KVCache {
     this.#runtime.assertReady(operation);
     if (this.#isDisposed) throw wrongMoment(operation, "this cache has been disposed of");
   }
-
-  /** Refuses rows that would see evicted keys. */
-  #assertKept(operation: string, sequences: readonly SequenceParams[]): void {
-    const { policy, window } = this.#config;
-    for (const { batch, queryLength } of sequences) {
-      const { length, evicted } = this.#sequences.list[batch]!;
-      const position = length - queryLength;
-      if (position < 0) {
-        throw wrongValue(
-          operation,
-          `"q" has ${queryLength} rows of sequence ${batch}, which has ${length} keys; append theirs first`,
-        );
-      }
-      if (policy === "rolling" && evicted > 0 && queryLength > 0 && position - window! < evicted) {
-        throw wrongValue(
-          operation,
-          `the window of row 0 of sequence ${batch} starts at key ${position - window!}, but keys before ${evicted} have been evicted`,
-        );
-      }
-    }
-  }
-
-  /** On failure nothing has changed. */
-  #write(staged: StagedRows, rows: Rows): void {
-    try {
-      staged.write(rows);
-    } catch (error) {
-      staged.undo();
-      throw error;
-    }
-    staged.keep();
-  }
-}
-
-/** The rows of a span in arrays of an image, to be read or to be written. */
-function rowsOf({ first, end }: KeySpan, { k, v, scales }: RowArrays, areResults: boolean): Rows {
-  return {
-    k: ownArray("k", k, areResults),
-    v: ownArray("v", v, areResults),
-    ...(scales && {
-      keyScales: ownArray("keyScales", scales.k, areResults),
-      valueScales: ownArray("valueScales", scales.v, areResults),
-    }),
-    count: end - first,
-    layout: "bshd",
-  };
 }

@@ -1,6 +1,7 @@
 /** Rows being added to a cache: they have room, and attention may see them, but they count only after `keep`. */
 import type { Call } from "../call/call.js";
 import type { CachedKeys } from "../attention/shape.js";
+import { MAX_POSITION, wrongValue } from "../check.js";
 import type { CacheConfig } from "./cacheConfig.js";
 import { blocksOf, type KeySequences, type KeySpan, type MadeBlock, writeBlocks } from "./keySequences.js";
 import { type Rows, transferRows } from "./transferRows.js";
@@ -25,11 +26,46 @@ export class StagedRows {
   }
 
   /**
+   * Makes room for `counts` more rows of each sequence. On failure nothing has changed.
+   * @throws {RangeError} more keys than `capacity`, or not enough memory
+   */
+  static stage(call: Call, config: CacheConfig, sequences: KeySequences, counts: readonly number[]): StagedRows {
+    const { operation } = call;
+    const { capacity, policy, window } = config;
+    const spans = sequences.list.map((sequence, batch): KeySpan => {
+      const { length } = sequence;
+      const count = counts[batch]!;
+      const kept = policy === "rolling" ? window! : length;
+      const what = policy === "rolling" ? "window" : "length";
+      if (kept + count > capacity) {
+        throw wrongValue(
+          operation,
+          `sequence ${batch} would need ${what} ${kept} + ${count} rows = ${kept + count} keys, but capacity is ${capacity}`,
+        );
+      }
+      if (length + count > MAX_POSITION) throw wrongValue(operation, `sequence ${batch} would exceed position ${MAX_POSITION}`);
+      return { sequence, first: length, end: length + count };
+    });
+    return new StagedRows(call, config, sequences, spans);
+  }
+
+  /**
    * Writes them to their blocks; `keep` or `undo` must follow.
    * @throws {RangeError} not enough memory, or a number that the cache's dtype cannot store
    */
   write(rows: Rows): void {
     transferRows(this.#call, "appendKeys", this.#config, this.#spans, rows);
+  }
+
+  /** Writes rows that count at once. On failure nothing has changed. */
+  writeAndKeep(rows: Rows): void {
+    try {
+      this.write(rows);
+    } catch (error) {
+      this.undo();
+      throw error;
+    }
+    this.keep();
   }
 
   /** Makes them count; a rolling cache evicts blocks that no later row sees. */

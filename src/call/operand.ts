@@ -19,8 +19,10 @@ export interface Operand {
   readonly tensor: EngineTensor | undefined;
   /** Its address in the engine's memory, once it has one. */
   ptr: number;
-  /** The array to copy in or out; undefined for the engine's own tensors. */
-  readonly data: HostArray | undefined;
+  /** Whether it is copied in or out: it is no tensor of the engine, and does not lie in scratch. */
+  readonly isOutside: boolean;
+  /** The array to copy in or out; undefined for a new result until it is copied. */
+  data: HostArray | undefined;
   /** Where data that are a raw view of the engine's memory begin. Growth may detach the view before it is read. */
   readonly viewOffset: number | undefined;
 }
@@ -40,28 +42,29 @@ export function expectDims(operation: string, { name, dims }: Operand, expected:
   throw wrongValue(operation, `"${name}" has dims ${show(dims)}, expected ${show(expected)} (${axes})`);
 }
 
-/** A new array for a result that the caller gave no place for. */
+/** A result that the caller gave no place for: its array is made when it is copied out. */
 export function newResult(call: CallContext, dims: readonly number[]): Operand {
   const count = elementsOf(call.operation, "out", dims);
   call.runtime.arena.assertFits(call.operation, 4 * count);
-  return { ...ownArray("out", new Float32Array(count), true), dims };
+  return { ...scratchTensor("out", dims), isResult: true, isOutside: true };
 }
 
 /** An operand for an array that the library made. */
 export function ownArray(name: string, data: Float32Array | Uint8Array, isResult: boolean): Operand {
   const kind = data instanceof Uint8Array ? "uint8" : "float32";
-  return { name, dims: [data.length], count: data.length, kind, isResult, tensor: undefined, ptr: 0, data, viewOffset: undefined };
+  return { ...scratchTensor(name, [data.length]), kind, isResult, isOutside: true, data };
 }
 
 /** A tensor that lies in scratch. */
 export const scratchTensor = (name: string, dims: readonly number[]): Operand => ({
   ...{ name, dims, count: countOf(dims), kind: "float32", isResult: false },
-  ...{ tensor: undefined, ptr: 0, data: undefined, viewOffset: undefined },
+  ...{ tensor: undefined, ptr: 0, isOutside: false, data: undefined, viewOffset: undefined },
 });
 
 /** The value that a call returns: the place that the caller gave, else its new result. */
 export const handBack = <Out extends PlaceTensor>(returned: Out | undefined | null, out: Operand): Out =>
-  returned ?? ({ type: "float32", data: out.data!, dims: [...out.dims] } as ResultTensor as PlaceTensor as Out);
+  returned ??
+  ({ type: "float32", data: out.data ?? new Float32Array(out.count), dims: [...out.dims] } as ResultTensor as PlaceTensor as Out);
 
 export const haveSameSizes = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((size, axis) => size === b[axis]);

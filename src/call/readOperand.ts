@@ -64,7 +64,9 @@ function operand(
 ): Operand {
   call.runtime.assertAlive(call.operation); // a getter may have disposed of the engine
   const count = expectLength(call.operation, name, typedArrayLength(data), dims);
-  if (tensor) return { name, dims, count, kind, isResult, tensor, ptr: tensor.ptr, data: undefined, viewOffset: undefined };
+  const isOutside = tensor === undefined;
+  if (tensor)
+    return { name, dims, count, kind, isResult, isOutside, tensor, ptr: tensor.ptr, data: undefined, viewOffset: undefined };
   const viewOffset = call.runtime.memory.owns(typedArrayBuffer(data)) ? typedArrayOffset(data) : undefined;
-  return { name, dims, count, kind, isResult, tensor, ptr: 0, data, viewOffset };
+  return { name, dims, count, kind, isResult, isOutside, tensor, ptr: 0, data, viewOffset };
 }

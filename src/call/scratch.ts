@@ -7,12 +7,12 @@ import { bytesOf, type Operand, outsideBytesOf } from "./operand.js";
 
 /** Bytes of scratch for the operands that are not in the engine's memory yet. */
 export const scratchBytes = (operands: readonly Operand[]): number =>
-  operands.reduce((sum, operand) => sum + (operand.data ? wholeLines(bytesOf(operand)) : 0), 0);
+  operands.reduce((sum, operand) => sum + (operand.isOutside ? wholeLines(bytesOf(operand)) : 0), 0);
 
 /** Gives each operand from outside an address from `ptr` on; returns the end. */
 function assignScratch(operands: readonly Operand[], ptr: number): number {
   for (const operand of operands) {
-    if (!operand.data) continue;
+    if (!operand.isOutside) continue;
     operand.ptr = ptr;
     ptr += wholeLines(bytesOf(operand));
   }
@@ -52,9 +52,19 @@ function copyIn(runtime: Runtime, operand: Operand): void {
   if (kind === "float16") kernels.widenFloat16(to, ptr, count);
 }
 
-/** Copies a result to its array; one that is float16 there is rounded in its own scratch, which nothing reads after that. */
-function copyOut({ memory, kernels }: Runtime, { data, kind, ptr, count }: Operand): void {
-  if (!data) return;
+/**
+ * Copies a result to its array; one that is float16 there is rounded in its own scratch, which nothing reads after that.
+ *
+ * A new array is made of a view: hosts clear an array that is made by its length, and V8 copies shared memory by `slice` in half of
+ * the speed (docs/performance.md).
+ */
+function copyOut({ memory, kernels }: Runtime, operand: Operand): void {
+  const { data, kind, ptr, count, isOutside } = operand;
+  if (!isOutside) return;
+  if (!data) {
+    operand.data = new Float32Array(memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count));
+    return;
+  }
   if (kind === "float16") {
     kernels.narrowFloat16(ptr, ptr, count);
     copyInto(data, new Uint16Array(memory.buffer, ptr, count));
@@ -72,7 +82,7 @@ export function hostNumbers(call: CallContext, operand: Operand): Float32Array {
   if (data && kind === "float32" && viewOffset === undefined) return plainView(data as Float32Array, Float32Array);
   let numbers = new Float32Array();
   onScratch(call, [operand], 0, () => {
-    numbers = call.runtime.memory.f32.slice(operand.ptr >>> 2, (operand.ptr >>> 2) + count);
+    numbers = new Float32Array(call.runtime.memory.f32.subarray(operand.ptr >>> 2, (operand.ptr >>> 2) + count));
   });
   return numbers;
 }

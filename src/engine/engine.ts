@@ -1,6 +1,8 @@
 /** An engine with every operation: those of `AttentionEngine`, and those that models need around attention. */
 import type { Activation } from "../rows/activations.js";
-import { AttentionEngine } from "./attentionEngine.js";
+import { offerKeyRotation } from "../cache/keyRotation.js";
+import { rotateKeys } from "../cache/rotateKeys.js";
+import { AttentionEngine, type EngineReasons } from "./attentionEngine.js";
 import type { MultiHeadAttentionConfig } from "../multiHead/config.js";
 import { MultiHeadAttention } from "../multiHead/multiHeadAttention.js";
 import type { MultiHeadAttentionParameters } from "../multiHead/parameters.js";
@@ -16,6 +18,7 @@ import { matmul, type MatmulOptions } from "../product/matmul.js";
 import { layerNorm, type LayerNormOptions, rmsNorm, type RmsNormOptions } from "../rows/normalize.js";
 import { rotary, type RotaryOptions, rotaryTables, type RotaryTablesOptions } from "../rows/rotary.js";
 import { softmax, type SoftmaxOptions } from "../rows/softmax.js";
+import type { Runtime } from "../runtime/runtime.js";
 import type { PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 
 // What its methods take, for the callers' own types.
@@ -34,17 +37,23 @@ export type { LinearOptions, MatmulOptions, RmsNormOptions, RotaryOptions, Rotar
  * engine.dispose();
  */
 export class Engine extends AttentionEngine {
+  /** @internal */
+  constructor(runtime: Runtime, reasons?: EngineReasons) {
+    super(runtime, reasons);
+    offerKeyRotation(runtime, rotateKeys);
+  }
+
   /**
    * Matrix product, blocked for the caches (Goto & van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication").
    *
    *     out[…, i, j] = activation(Σ_k a[…, i, k] · b[…, k, j] + bias[j])
    *
    * Each sum is taken over k in order: neither the number of rows, nor the batch, nor the threads change a bit of it. Leading axes
-   * broadcast, aligned to the right. Sizes of 0 are allowed; a depth of 0 gives the bias.
+   * broadcast, aligned to the right. Sizes of 0 are allowed; a depth of 0 gives the bias. Vectors are taken as in NumPy.
    *
-   * @param a  [..., rows, depth], or [..., depth, rows] with transposeA
-   * @param b  [..., depth, columns], or [..., columns, depth] with transposeB, or a packed matrix
-   * @returns `out` where given, else { type: "float32", data, dims } with dims [..., rows, columns]
+   * @param a  [..., rows, depth], or [..., depth, rows] with transposeA, or a vector [depth]: one row
+   * @param b  [..., depth, columns], or [..., columns, depth] with transposeB, or a vector [depth]: one column; or a packed matrix
+   * @returns `out` where given, else { type: "float32", data, dims } with dims [..., rows, columns], without the axis of a vector
    * @throws {TypeError} the wrong kind of value, or an unknown option
    * @throws {RangeError} sizes that don't fit, a result that overlaps an operand, or not enough memory
    * @throws {Error} after `dispose` of the engine, of a tensor or of the packed matrix

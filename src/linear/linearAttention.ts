@@ -1,5 +1,10 @@
 /** Linear attention: validate → place → run → hand back. */
-import { type LinearParams, writeLinearParams } from "../runtime/fullAbi.generated.js";
+import {
+  LINEAR_SEQUENCE_PARAMS_BYTES,
+  type LinearParams,
+  writeLinearParams,
+  writeLinearSequenceParams,
+} from "../runtime/fullAbi.generated.js";
 import { Call } from "../call/call.js";
 import { stridesOf } from "../call/layout.js";
 import { handBack, type Operand } from "../call/operand.js";
@@ -10,7 +15,10 @@ import { STRIP_ROWS } from "../runtime/builds.js";
 import { PANEL } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
-import { LINEAR_OPTIONS, type LinearCall, NO_STRIDES, readLinearCall, type LinearOptions, type StateSizes } from "./linearCall.js";
+import { LINEAR_OPTIONS, type LinearCall, readLinearCall, type LinearOptions } from "./linearCall.js";
+import type { StateSizes } from "./linearShape.js";
+import { NO_STRIDES } from "./gateStrides.js";
+import type { LinearRows } from "./linearSequences.js";
 import { isDelta, type LinearConfig, readLinearConfig } from "./linearConfig.js";
 import { projectionsOf } from "./randomFeatures.js";
 
@@ -69,9 +77,9 @@ function workOf({ shape, config }: LinearCall): number {
 
 function run(linear: LinearCall, out: Operand, states: PlacedStates | undefined): void {
   const { call, config, shape, inputs } = linear;
-  const { batchSize, numKvHeads, headDim, valueDim } = shape;
+  const { numKvHeads, headDim, valueDim } = shape;
   const work = workOf(linear);
-  const heads = batchSize * numKvHeads;
+  const heads = linear.sequences.length * numKvHeads;
   const mayCut = !states && !(out.tensor && out.ptr === inputs.q.ptr); // a range must not overwrite q while others read it
   const threads = call.runtime.threadsFor(work);
   const job = {
@@ -79,10 +87,10 @@ function run(linear: LinearCall, out: Operand, states: PlacedStates | undefined)
     work,
     columnRanges: mayCut ? Math.min(Math.ceil(valueDim / PANEL), Math.ceil(threads / heads)) : 1,
     chunkSize: config.isCausal ? config.chunkSize : FULL_CHUNK,
-    keyLengths: linear.keyLengths,
+    sequences: linear.sequences,
     projections: projectionsOf(call, config, numKvHeads, headDim),
   };
-  runKernel(call, job, batchSize, states, (own) => paramsOf(linear, out, own));
+  runKernel(call, job, states, (own) => paramsOf(linear, out, own));
 }
 
 interface LinearJob {
@@ -90,32 +98,32 @@ interface LinearJob {
   readonly work: number;
   readonly columnRanges: number;
   readonly chunkSize: number;
-  readonly keyLengths: readonly number[];
+  readonly sequences: readonly LinearRows[];
   readonly projections: Float32Array | undefined;
 }
 
 /** @param params  called when the operands have their addresses */
 function runKernel(
   call: Call,
-  { kernel, work, columnRanges, chunkSize, keyLengths, projections }: LinearJob,
-  batchSize: number,
+  { kernel, work, columnRanges, chunkSize, sequences, projections }: LinearJob,
   states: PlacedStates | undefined,
   params: (own: OwnParams) => LinearParams,
 ): void {
   const { runtime, operation } = call;
   const { memory, jobPtr } = runtime;
-  const listBytes = wholeLines(4 * batchSize);
+  const sequencesBytes = wholeLines(LINEAR_SEQUENCE_PARAMS_BYTES * sequences.length);
   const projectionBytes = wholeLines(projections?.byteLength ?? 0);
-  call.onScratch(2 * listBytes + projectionBytes, (lists) => {
-    const projectionsPtr = lists + 2 * listBytes;
-    memory.i32.set(keyLengths, lists >>> 2);
-    memory.i32.set(states?.openKeys ?? new Int32Array(batchSize), (lists + listBytes) >>> 2);
+  call.onScratch(sequencesBytes + projectionBytes, (sequencesPtr) => {
+    const projectionsPtr = sequencesPtr + sequencesBytes;
+    for (const [index, sequence] of sequences.entries()) {
+      const ptr = sequencesPtr + index * LINEAR_SEQUENCE_PARAMS_BYTES;
+      writeLinearSequenceParams(memory, ptr, { ...sequence, openKeys: states?.openKeys[index] ?? 0 });
+    }
     if (projections) memory.f32.set(projections, projectionsPtr >>> 2);
     const own: OwnParams = {
       projections: projections ? projectionsPtr : 0,
       states: states?.ptr ?? 0,
-      keyLengths: lists,
-      openKeys: lists + listBytes,
+      sequences: sequencesPtr,
       chunkSize,
       columnRanges,
       stripRows: STRIP_ROWS[runtime.build],
@@ -124,8 +132,8 @@ function runKernel(
     const jobs = prepare(call, [kernel], work);
     if (states) states.isBeingWritten = true;
     for (const each of jobs) runtime.run(operation, each);
-    if (states) states.isBeingWritten = false;
   });
+  if (states) states.isBeingWritten = false;
 }
 
 /**
@@ -136,13 +144,13 @@ export function readSums(call: Call, config: LinearConfig, sizes: StateSizes, st
   const { batchSize, numKvHeads, numKeyHeads, headDim, featureDim, valueDim, decayDim } = sizes;
   const outDims = [batchSize, numKvHeads, featureDim, valueDim];
   const out = call.result(undefined, outDims);
-  const keyLengths = new Array<number>(batchSize).fill(0);
+  const sequences = Array.from({ length: batchSize }, (_, batch) => ({ batch, start: 0, rows: 0, keyLength: 0 }));
   const { chunkSize } = config;
   const kernel = "readSums";
-  const job: LinearJob = { kernel, work: out.count * chunkSize, columnRanges: 1, chunkSize, keyLengths, projections: undefined };
+  const job: LinearJob = { kernel, work: out.count * chunkSize, columnRanges: 1, chunkSize, sequences, projections: undefined };
   // The kernel reads nothing of rows, keys and values: there are none.
   const linear: LinearCall = {
-    ...{ call, config, layout: "bhsd", decayDim, maskBatchStride: 0, keyLengths, out, returned: undefined },
+    ...{ call, config, layout: "bhsd", decayDim, maskBatchStride: 0, sequences, out, returned: undefined },
     shape: {
       batchSize,
       seqLen: 0,
@@ -158,19 +166,16 @@ export function readSums(call: Call, config: LinearConfig, sizes: StateSizes, st
     inputs: { q: out, k: out, v: out, decay: undefined, beta: undefined, keyMask: undefined },
     strides: { decay: NO_STRIDES, beta: NO_STRIDES },
   };
-  runKernel(call, job, batchSize, states, (own) => paramsOf(linear, out, own));
+  runKernel(call, job, states, (own) => paramsOf(linear, out, own));
   return handBack<ResultTensor>(undefined, out);
 }
 
-type OwnParams = Pick<
-  LinearParams,
-  "projections" | "states" | "keyLengths" | "openKeys" | "chunkSize" | "columnRanges" | "stripRows"
->;
+type OwnParams = Pick<LinearParams, "projections" | "states" | "sequences" | "chunkSize" | "columnRanges" | "stripRows">;
 
 /** The struct of a call; all operands have their addresses. One literal: spreading an object of so many fields costs 10 µs. */
 function paramsOf(call: LinearCall, out: Operand, own: OwnParams): LinearParams {
   const { config, shape, inputs, layout, strides } = call;
-  const { batchSize, seqLen, kvLen, numHeads, numKeyHeads, numKvHeads, headDim, featureDim, valueDim } = shape;
+  const { seqLen, kvLen, numHeads, numKeyHeads, numKvHeads, headDim, featureDim, valueDim } = shape;
   const qStrides = stridesOf(layout, seqLen, numHeads, headDim);
   const kStrides = stridesOf(layout, kvLen, numKeyHeads, headDim);
   const vStrides = stridesOf(layout, kvLen, numKvHeads, valueDim);
@@ -185,8 +190,8 @@ function paramsOf(call: LinearCall, out: Operand, own: OwnParams): LinearParams 
     beta: inputs.beta?.ptr ?? 0,
     projections: own.projections,
     states: own.states,
-    keyLengths: own.keyLengths,
-    openKeys: own.openKeys,
+    sequences: own.sequences,
+    numSequences: call.sequences.length,
     featureMap: config.map,
     causal: config.isCausal ? 1 : 0,
     isNormalized: config.isNormalized ? 1 : 0,
@@ -194,9 +199,6 @@ function paramsOf(call: LinearCall, out: Operand, own: OwnParams): LinearParams 
     decayDim: call.decayDim,
     eps: config.eps,
     scale: config.scale ?? 1 / Math.sqrt(headDim),
-    batchSize,
-    seqLen,
-    kvLen,
     numHeads,
     numKeyHeads,
     numKvHeads,

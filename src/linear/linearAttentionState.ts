@@ -168,7 +168,7 @@ export class LinearAttentionState {
     }
     const usesChunks = sizes.decayDim <= 1;
     this.#sequences = this.#sequences.map((sequence, batch) => {
-      const length = sequence.length + (linear.shape.seqLen > 0 ? linear.keyLengths[batch]! : 0);
+      const length = sequence.length + (linear.sequences[batch]?.keyLength ?? 0);
       return { length, openKeys: usesChunks ? length % kind.chunkSize : 0 };
     });
     return out;

@@ -1,7 +1,7 @@
 /** The configuration of a state of linear attention: its options, read once and checked. */
 import { integer, knownOptions, oneOf, wrongKind, wrongValue } from "../check.js";
 import type { Operation } from "../call/operation.js";
-import type { StateSizes } from "./linearCall.js";
+import type { StateSizes } from "./linearShape.js";
 import { isGated, type LinearConfig, type LinearKind, readLinearConfig } from "./linearConfig.js";
 import type { TensorLike } from "../call/tensor.js";
 

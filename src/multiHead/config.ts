@@ -2,8 +2,7 @@
 import type { Call } from "../call/call.js";
 import { describe, float32, integer, knownOptions, oneOf, wrongKind, wrongValue, optional, isAbsent, isObject } from "../check.js";
 import type { Operation } from "../call/operation.js";
-import type { RotaryConfig } from "../rows/rotaryCall.js";
-import { type LayerAngles, readAngles } from "./rotary.js";
+import { type HostAngles, readAngles, type RotaryConfig } from "../rows/rotaryConfig.js";
 import { WEIGHT_LAYOUTS, type WeightLayout } from "../product/packedMatrix.js";
 
 /** Sizes and options of a multi-head layer. */
@@ -48,7 +47,14 @@ export interface MultiHeadAttentionConfig {
 export interface LayerConfig extends Settings {
   readonly qkNorm: false | { readonly eps: number };
   /** Undefined without rotary; `base` is undefined if the layer has tables. */
-  readonly rotary: { readonly rotaryDim: number; readonly interleaved: boolean; readonly base: number | undefined } | undefined;
+  readonly rotary:
+    | {
+        readonly rotaryStart: number;
+        readonly rotaryDim: number;
+        readonly interleaved: boolean;
+        readonly base: number | undefined;
+      }
+    | undefined;
 }
 
 interface Settings {
@@ -71,7 +77,7 @@ export interface MultiHeadConfig extends Settings {
   /** Of qkNorm, undefined without it. */
   readonly normEps: number | undefined;
   /** Of rotary, undefined without it. */
-  readonly angles: LayerAngles | undefined;
+  readonly angles: HostAngles | undefined;
 }
 
 /** No places: `parameters.out` is a matrix, not an array for results. */

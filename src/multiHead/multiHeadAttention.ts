@@ -109,6 +109,7 @@ export class MultiHeadAttention {
       headGates: [...headGates],
       qkNorm: normEps === undefined ? false : { eps: normEps },
       rotary: angles && {
+        rotaryStart: angles.rotaryStart,
         rotaryDim: angles.rotaryDim,
         interleaved: angles.isInterleaved,
         base: angles.tables ? undefined : angles.base,

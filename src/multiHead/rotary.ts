@@ -1,31 +1,15 @@
 /** Rotary embeddings of the heads of a layer: the positions of rows and keys, and their rotation in scratch. */
-import { hostNumbers, onScratch } from "../call/scratch.js";
-import { assertUnchanged } from "../call/unchanged.js";
+import { onScratch } from "../call/scratch.js";
 import type { Call } from "../call/call.js";
 import { stridesOf } from "../call/layout.js";
-import { knownOptions, wrongValue } from "../check.js";
+import { wrongValue } from "../check.js";
 import { type Operand, scratchTensor } from "../call/operand.js";
-import { readRotary, type Rotary, rotaryBytes, type RotaryConfig, type RotaryAngleRows, rotateRows } from "../rows/rotaryCall.js";
+import { rotaryBytes, type RotaryAngleRows, rotateRows } from "../rows/rotaryCall.js";
+import type { HostAngles, Rotary } from "../rows/rotaryConfig.js";
 import type { AttentionCall } from "../attention/attentionCall.js";
 
-/** Angles of a layer; tables lie in JavaScript's memory. */
-export interface LayerAngles extends Omit<Rotary, "tables"> {
-  readonly tables: { readonly positions: number; readonly cos: Float32Array; readonly sin: Float32Array } | undefined;
-}
-
-/** Reads how a layer rotates its heads. */
-export function readAngles(call: Call, config: RotaryConfig, headDim: number): LayerAngles {
-  knownOptions({ name: call.operation, options: ["base", "rotaryDim", "interleaved", "tables"] }, config);
-  const { tables, ...rotary } = readRotary(call, config, headDim);
-  if (!tables) return { ...rotary, tables: undefined };
-  const { cos, sin } = tables;
-  assertUnchanged(call, [cos, sin]);
-  const numbers = { cos: hostNumbers(call, cos), sin: hostNumbers(call, sin) };
-  return { ...rotary, tables: { positions: cos.dims[0]!, ...numbers } };
-}
-
 /** Angles whose tables lie at two addresses. */
-export function anglesAt({ tables, ...rotary }: LayerAngles, cos: number | undefined, sin: number | undefined): Rotary {
+export function anglesAt({ tables, ...rotary }: HostAngles, cos: number | undefined, sin: number | undefined): Rotary {
   if (!tables) return { ...rotary, tables: undefined };
   const table = (ptr: number | undefined): Operand => ({
     ...scratchTensor("tables", [tables.positions, rotary.rotaryDim / 2]),
@@ -59,7 +43,7 @@ export function keyPositions({ shape, sequences }: Pick<AttentionCall, "shape" |
  * Positions as rows of tables: those of the layer, or computed ones with a row for each distinct position.
  * @throws {RangeError} a position without an angle
  */
-export function angleRowsOf(operation: string, angles: LayerAngles, positions: readonly number[]): RotaryAngleRows {
+export function angleRowsOf(operation: string, angles: HostAngles, positions: readonly number[]): RotaryAngleRows {
   const { tables } = angles;
   for (const position of positions) {
     if (position < 0) {

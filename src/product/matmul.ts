@@ -17,13 +17,13 @@ export interface MatmulOptions<Out extends PlaceTensor = Float32Tensor> {
   transposeA?: boolean | undefined;
   /** Whether b lies as [..., columns, depth]. Default false. */
   transposeB?: boolean | undefined;
-  /** Added to each row: [columns]. */
+  /** Added to each row: [columns], which is [1] where b is a vector. */
   bias?: TensorLike | undefined;
   /** Applied last. Default none. */
   activation?: Activation | undefined;
   /** Whether the sums begin with the elements of `out`. Default false. */
   accumulate?: boolean | undefined;
-  /** Receives the product, and is returned: [..., rows, columns]. */
+  /** Receives the product, and is returned: [..., rows, columns], without rows where a is a vector, and columns where b is one. */
   out?: Out | undefined;
 }
 
@@ -53,11 +53,17 @@ export function matmul<Out extends PlaceTensor = ResultTensor>(
 
   const activation = optional(activationOption, (value) => oneOf(OPERATION, "activation", value, ACTIVATIONS));
   const aOperand = call.numbers("a", a);
-  const [rows, depth] = matrixSizes(aOperand, isATransposed, "rows, depth");
+  const isAVector = isVector(aOperand, isATransposed && "transposeA", "rows, depth");
+  const [rows, depth] = isAVector ? [1, aOperand.count] : matrixSizes(aOperand, isATransposed);
   const bOperand = PackedMatrix.is(b) ? undefined : call.numbers("b", b);
   if (!bOperand && isBTransposed)
     throw wrongValue(OPERATION, `"transposeB" cannot be combined with a packed matrix; packMatrix takes its layout`);
-  const [bDepth, columns] = bOperand ? matrixSizes(bOperand, isBTransposed, "depth, columns") : sizesOf(b as PackedMatrix);
+  const isBVector = bOperand !== undefined && isVector(bOperand, isBTransposed && "transposeB", "depth, columns");
+  const [bDepth, columns] = isBVector
+    ? [bOperand.count, 1]
+    : bOperand
+      ? matrixSizes(bOperand, isBTransposed)
+      : sizesOf(b as PackedMatrix);
   if (bDepth !== depth) {
     throw wrongValue(
       OPERATION,
@@ -70,11 +76,13 @@ export function matmul<Out extends PlaceTensor = ResultTensor>(
     const found = `${show(aLeading)} and ${show(bLeading)}`;
     throw wrongValue(OPERATION, `"a" and "b" have leading axes ${found}, expected equal sizes or 1`);
   }
-  const dims = [...leading, rows, columns];
+  const dims = [...leading, ...(isAVector ? [] : [rows]), ...(isBVector ? [] : [columns])];
 
   const bias = optional(biasOption, (value) => call.numbers("bias", value));
   if (bias) expectDims(OPERATION, bias, [columns], "one for each column");
-  const place = optional(returned, (value) => call.place("out", value, dims, "..., rows, columns"));
+  const place = optional(returned, (value) =>
+    call.place("out", value, dims, `...${isAVector ? "" : ", rows"}${isBVector ? "" : ", columns"}`),
+  );
   if (accumulate && !place) throw wrongKind(OPERATION, '"accumulate" needs "out" to add to');
   if (place && accumulate) place.isUpdated = true;
   call.close();
@@ -114,10 +122,20 @@ export function matmul<Out extends PlaceTensor = ResultTensor>(
 const sizesOf = ({ depth, columns }: PackedMatrix): [number, number] => [depth, columns];
 const of = (isTransposed: boolean): string => (isTransposed ? ", transposed" : "");
 
+/**
+ * Whether a side is a vector: one row of a, or one column of b, without an axis of its own in the result.
+ *
+ * @param transposed  the option that transposes this side, if it does
+ */
+function isVector({ name, dims }: Operand, transposed: string | false, axes: string): boolean {
+  if (dims.length === 0) throw wrongValue(OPERATION, `"${name}" has 0 dims [], expected 1 [depth] or more [..., ${axes}]`);
+  if (dims.length === 1 && transposed)
+    throw wrongValue(OPERATION, `"${transposed}" cannot be combined with a vector, but "${name}" has 1 dims ${show(dims)}`);
+  return dims.length === 1;
+}
+
 /** The last two sizes in the order of the product. */
-function matrixSizes({ name, dims }: Operand, isTransposed: boolean, axes: string): [number, number] {
-  if (dims.length < 2)
-    throw wrongValue(OPERATION, `"${name}" has ${dims.length} dims ${show(dims)}, expected at least 2 [..., ${axes}]`);
+function matrixSizes({ dims }: Operand, isTransposed: boolean): [number, number] {
   const [first, second] = dims.slice(-2) as [number, number];
   return isTransposed ? [second, first] : [first, second];
 }

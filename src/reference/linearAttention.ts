@@ -19,10 +19,11 @@ export interface ReferenceLinearOptions {
   decay?: ReferenceTensor | undefined;
   beta?: ReferenceTensor | undefined;
   keyLengths?: ArrayLike<number> | undefined;
+  cuSeqlens?: ArrayLike<number> | undefined;
   keyMask?: ReferenceTensor | undefined;
   /** For "favor+": [numKvHeads, features, headDim]. */
   projections?: ReferenceTensor | undefined;
-  /** Initial sums [batch, numKvHeads, headDim, valueDim], and the place of the final ones. */
+  /** Initial sums [batch, numKvHeads, headDim, valueDim], and the place of the final ones; one for each packed sequence. */
   initialState?: ReferenceTensor | undefined;
   finalState?: { readonly data: { [index: number]: number } } | undefined;
 }
@@ -57,6 +58,7 @@ export function linearAttention(
   const { featureMap = rule ? "identity" : "elu+1" } = options;
   const [queries, keys, values] = [new Rows(q, layout), new Rows(k, layout), new Rows(v, layout)];
   const { scale = rule ? 1 / Math.sqrt(queries.channels) : 1 } = options;
+  if (options.cuSeqlens) return packed(q, k, v, options, options.cuSeqlens);
   const numOutHeads = Math.max(queries.heads, values.heads);
   const outDims =
     q.dims.length === 2
@@ -131,6 +133,60 @@ export function linearAttention(
   return result;
 }
 
+/** Each packed sequence by itself. */
+function packed(
+  q: ReferenceTensor,
+  k: ReferenceTensor,
+  v: ReferenceTensor,
+  options: ReferenceLinearOptions,
+  cuSeqlens: ArrayLike<number>,
+): ReferenceResult {
+  const { layout = "bshd", decay, beta, keyMask, initialState, finalState } = options;
+  const rowAxis = q.dims.length === 2 ? 0 : layout === "bshd" ? 1 : 2;
+  const count = cuSeqlens.length - 1;
+  const results: ReferenceResult[] = [];
+  for (let s = 0; s < count; s++) {
+    const cut = (x: ReferenceTensor, axis = rowAxis): ReferenceTensor => slice(x, axis, cuSeqlens[s]!, cuSeqlens[s + 1]!);
+    const isFixed = (gate: ReferenceTensor): boolean => gate.dims.length === 1 && q.dims.length === 4;
+    const gateOf = (gate: ReferenceTensor | undefined): ReferenceTensor | undefined => gate && (isFixed(gate) ? gate : cut(gate));
+    const final = initialState && { data: new Float64Array(initialState.data.length / count) };
+    results.push(
+      linearAttention(cut(q), cut(k), cut(v), {
+        ...options,
+        cuSeqlens: undefined,
+        decay: gateOf(decay),
+        beta: gateOf(beta),
+        keyMask: keyMask && cut(keyMask, keyMask.dims.length - 1),
+        initialState: initialState && slice(initialState, 0, s, s + 1),
+        finalState: final,
+      }),
+    );
+    for (const [index, sum] of (final?.data ?? []).entries()) if (finalState) finalState.data[s * final!.data.length + index] = sum;
+  }
+  const dims = results[0]!.dims.map((size, axis) => (axis === rowAxis ? q.dims[rowAxis]! : size));
+  const inner = dims.slice(rowAxis + 1).reduce((a, b) => a * b, 1);
+  const data = new Float64Array(dims.reduce((a, b) => a * b, 1));
+  for (const [s, part] of results.entries()) {
+    const rowsOfPart = part.dims[rowAxis]! * inner;
+    for (let index = 0; index < part.data.length; index++) {
+      const outer = Math.floor(index / rowsOfPart);
+      data[outer * dims[rowAxis]! * inner + cuSeqlens[s]! * inner + (index % rowsOfPart)] = part.data[index]!;
+    }
+  }
+  return { data, dims };
+}
+
+/** The indices `first` to `end` − 1 of an axis. */
+function slice({ data, dims }: ReferenceTensor, axis: number, first: number, end: number): ReferenceTensor {
+  const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const whole = dims[axis]! * inner;
+  const numbers = Array.from(data).filter((_, index) => {
+    const position = Math.floor((index % whole) / inner);
+    return first <= position && position < end;
+  });
+  return { data: numbers, dims: dims.map((size, each) => (each === axis ? end - first : size)) };
+}
+
 /** Rows of channels of a tensor in either layout or of rank 2. */
 class Rows {
   readonly batch: number;
@@ -173,7 +229,10 @@ class Rows {
 const rowIndex = (layout: "bshd" | "bhsd", b: number, i: number, h: number, rows: number, heads: number): number =>
   layout === "bshd" ? (b * rows + i) * heads + h : (b * heads + h) * rows + i;
 
-/** Element of a decay or beta: [heads], [batch, seq, heads] or [batch, seq, heads, headDim]; where q has rank 2 also [seq] or [seq, headDim]. */
+/**
+ * Element of a decay or beta: [heads], [batch, seq, heads] or [batch, seq, heads, headDim], with 1 or all heads; where q has rank 2 also
+ * [seq] or [seq, headDim].
+ */
 function elementOf(
   { data, dims }: ReferenceTensor,
   layout: "bshd" | "bhsd",
@@ -184,8 +243,9 @@ function elementOf(
   rows: number,
   heads: number,
 ): number {
-  if (dims.length === 1 && dims[0] === heads) return data[h]!;
-  const row = rowIndex(layout, b, i, h, rows, heads);
+  if (dims.length === 1 && (dims[0] === heads || dims[0] === 1)) return data[dims[0] === 1 ? 0 : h]!;
+  const gateHeads = dims.length < 3 ? heads : dims[layout === "bshd" ? 2 : 1]!; // 1 serves all
+  const row = rowIndex(layout, b, i, gateHeads === 1 ? 0 : h, rows, gateHeads);
   const isByChannel = dims.length === 4 || dims.length === 2;
   return isByChannel ? data[row * dims.at(-1)! + f]! : data[row]!;
 }

@@ -11,7 +11,8 @@ export interface ReferenceMatmulOptions {
 }
 
 /**
- * out[…, i, j] = initial[…, i, j] + Σ_k a[…, i, k] · b[…, k, j] + bias[j], leading axes broadcast.
+ * out[…, i, j] = initial[…, i, j] + Σ_k a[…, i, k] · b[…, k, j] + bias[j], leading axes broadcast. A vector a is one row and a vector b
+ * one column, which the result then lacks.
  *
  * @example
  * import { matmul } from "headwise/reference";
@@ -19,10 +20,23 @@ export interface ReferenceMatmulOptions {
  * const a = { data: [1, 2, 3, 4], dims: [2, 2] };
  * console.log([...matmul(a, a).data]); // [ 7, 10, 15, 22 ]
  */
-export function matmul(
+export function matmul(a: ReferenceTensor, b: ReferenceTensor, options: ReferenceMatmulOptions = {}): ReferenceResult {
+  const isAVector = a.dims.length === 1;
+  const isBVector = b.dims.length === 1;
+  const { data, dims } = multiply(
+    isAVector ? { data: a.data, dims: [1, ...a.dims] } : a,
+    isBVector ? { data: b.data, dims: [...b.dims, 1] } : b,
+    options,
+  );
+  const [rows, columns] = dims.slice(-2) as [number, number];
+  return { data, dims: [...dims.slice(0, -2), ...(isAVector ? [] : [rows]), ...(isBVector ? [] : [columns])] };
+}
+
+/** The product of matrices. */
+function multiply(
   a: ReferenceTensor,
   b: ReferenceTensor,
-  { transposeA = false, transposeB = false, bias, initial }: ReferenceMatmulOptions = {},
+  { transposeA = false, transposeB = false, bias, initial }: ReferenceMatmulOptions,
 ): ReferenceResult {
   const [rows, depth] = lastTwo(a.dims, transposeA);
   const [, columns] = lastTwo(b.dims, transposeB);

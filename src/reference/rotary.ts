@@ -5,6 +5,7 @@ import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttenti
 export interface ReferenceRotaryOptions {
   layout?: "bshd" | "bhsd" | undefined;
   base?: number | undefined;
+  rotaryStart?: number | undefined;
   rotaryDim?: number | undefined;
   interleaved?: boolean | undefined;
   offset?: number | ArrayLike<number> | undefined;
@@ -14,7 +15,7 @@ export interface ReferenceRotaryOptions {
 }
 
 /**
- * (a, b) → (a cos θ − b sin θ, b cos θ + a sin θ) for each pair i of channels, θ = position · base^(−2i / rotaryDim).
+ * (a, b) → (a cos θ − b sin θ, b cos θ + a sin θ) for each pair i of channels from rotaryStart on, θ = position · base^(−2i / rotaryDim).
  *
  * @param x  [batch, seqLen, heads, headDim], or [batch, heads, seqLen, headDim] with layout "bhsd", or [seqLen, headDim]
  * @returns { data, dims } with the sizes of x
@@ -28,7 +29,7 @@ export interface ReferenceRotaryOptions {
 export function rotary(x: ReferenceTensor, options: ReferenceRotaryOptions = {}): ReferenceResult {
   const { layout = "bshd", base = 10000, interleaved = false, offset = 0, positions, inverse = false, tables } = options;
   const headDim = x.dims.at(-1)!;
-  const { rotaryDim = tables ? 2 * tables.cos.dims[1]! : headDim } = options;
+  const { rotaryStart = 0, rotaryDim = tables ? 2 * tables.cos.dims[1]! : headDim - rotaryStart } = options;
   const pairs = rotaryDim / 2;
   const [seqLen, heads] =
     x.dims.length === 2 ? [x.dims[0]!, 1] : layout === "bshd" ? [x.dims[1]!, x.dims[2]!] : [x.dims[2]!, x.dims[1]!];
@@ -44,7 +45,7 @@ export function rotary(x: ReferenceTensor, options: ReferenceRotaryOptions = {})
       const angle = position * base ** ((-2 * pair) / rotaryDim);
       const cos = tables ? tables.cos.data[position * pairs + pair]! : Math.cos(angle);
       const sin = (tables ? tables.sin.data[position * pairs + pair]! : Math.sin(angle)) * (inverse ? -1 : 1);
-      const first = row * headDim + (interleaved ? 2 * pair : pair);
+      const first = row * headDim + rotaryStart + (interleaved ? 2 * pair : pair);
       const second = first + (interleaved ? 1 : pairs);
       const [a, b] = [data[first]!, data[second]!];
       data[first] = a * cos - b * sin;

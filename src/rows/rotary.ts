@@ -7,17 +7,8 @@ import type { Operation } from "../call/operation.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
-import {
-  computeTables,
-  evenDim,
-  readBase,
-  readAngleRows,
-  readRotary,
-  rotaryBytes,
-  type RotaryConfig,
-  type RotaryPositions,
-  rotateRows,
-} from "./rotaryCall.js";
+import { computeTables, readAngleRows, rotaryBytes, type RotaryPositions, rotateRows } from "./rotaryCall.js";
+import { evenDim, readBase, readRotary, type RotaryConfig } from "./rotaryConfig.js";
 
 /** Options of `rotary`. */
 export interface RotaryOptions<Out extends PlaceTensor = Float32Tensor> extends RotaryConfig, RotaryPositions {
@@ -39,7 +30,7 @@ export interface RotaryTablesOptions {
 
 export const ROTARY: Operation = {
   name: "rotary",
-  options: ["layout", "base", "rotaryDim", "interleaved", "offset", "positions", "inverse", "tables", "out"],
+  options: ["layout", "base", "rotaryStart", "rotaryDim", "interleaved", "offset", "positions", "inverse", "tables", "out"],
   places: ["out"],
 };
 export const ROTARY_TABLES: Operation = { name: "rotaryTables", options: ["length", "rotaryDim", "base"], places: [] };
@@ -55,11 +46,12 @@ export function rotary<Out extends PlaceTensor = ResultTensor>(
 ): Out {
   const operation = ROTARY.name;
   const call = Call.of(runtime, ROTARY, options);
-  const { layout: givenLayout = "bshd", base, rotaryDim, interleaved, tables, offset, positions, inverse, out: returned } = options;
+  const { layout: givenLayout = "bshd", base, rotaryStart, rotaryDim, interleaved, tables } = options;
+  const { offset, positions, inverse, out: returned } = options;
   const layout = oneOf(operation, "layout", givenLayout, LAYOUTS);
   const input = call.numbers("x", x);
   const { batch: batchSize, rows: seqLen, heads: numHeads, channels: headDim } = sizesOf(operation, input, layout);
-  const config = readRotary(call, { base, rotaryDim, interleaved, tables }, headDim);
+  const config = readRotary(call, { base, rotaryStart, rotaryDim, interleaved, tables }, headDim);
   const angleRows = readAngleRows(operation, { offset, positions, inverse }, { batchSize, seqLen, numHeads }, config);
   const place = optional(returned, (value) => call.place("out", value, input.dims, "as x"));
   call.close(() => [input]);

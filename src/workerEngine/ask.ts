@@ -19,7 +19,7 @@ const ofEngine = {
 const ofTensor = {
   read(tensor: EngineTensor): Float32Array | Uint8Array {
     tensor.assertUsable("tensor.read");
-    return tensor.data.slice();
+    return tensor.type === "float32" ? new Float32Array(tensor.data) : new Uint8Array(tensor.data);
   },
   write(tensor: EngineTensor, data: unknown): void {
     const operation = "tensor.write";

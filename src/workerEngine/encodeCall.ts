@@ -257,4 +257,4 @@ const quote = (name: string): string => (name.startsWith("argument ") ? name : `
 
 /** The part of the buffer that an array views; empty if the buffer has been detached. */
 const copyOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): ArrayBuffer =>
-  byteLength === 0 ? new ArrayBuffer(0) : (buffer as ArrayBuffer).slice(byteOffset, byteOffset + byteLength);
+  byteLength === 0 ? new ArrayBuffer(0) : new Uint8Array(new Uint8Array(buffer, byteOffset, byteLength)).buffer;

@@ -45,10 +45,12 @@ export class ResultEncoder {
 
   /** Moved if it spans its whole buffer, otherwise copied; never a view of the engine's memory. */
   #array(array: Float32Array | Uint8Array): Encoded {
-    const isAlone = !isShared(array.buffer) && array.byteLength === array.buffer.byteLength;
-    const buffer = (isAlone ? array : array.slice()).buffer as ArrayBuffer;
-    if (!this.buffers.includes(buffer)) this.buffers.push(buffer);
     const type = array instanceof Float32Array ? "Float32Array" : "Uint8Array";
+    const isAlone = !isShared(array.buffer) && array.byteLength === array.buffer.byteLength;
+    const copied = (): Float32Array | Uint8Array =>
+      array instanceof Float32Array ? new Float32Array(array) : new Uint8Array(array);
+    const buffer = (isAlone ? array : copied()).buffer as ArrayBuffer;
+    if (!this.buffers.includes(buffer)) this.buffers.push(buffer);
     return { kind: "array", type, buffer: this.buffers.indexOf(buffer), offset: 0, length: array.length };
   }
 

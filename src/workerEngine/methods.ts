@@ -92,7 +92,7 @@ export const CLASSES: Readonly<Record<ClassName, Members>> = {
   },
   KVCache: {
     methods: {
-      append: {}, truncate: {}, reorder: {}, serialize: {}, dispose: {},
+      append: {}, read: {}, truncate: {}, remove: {}, reorder: {}, serialize: {}, dispose: {},
       attend: { places: ATTENTION_PLACES },
       fork: { makes: "KVCache" },
     },

@@ -65,7 +65,7 @@ export class PlaceList {
     if (this.areRead) this.#assertWhole(operation, "when its call is made");
     return this.#stretches.map(({ buffer, start, end }) => ({
       bytes: end - start,
-      contents: this.areRead ? (buffer as ArrayBuffer).slice(start, end) : undefined,
+      contents: this.areRead ? new Uint8Array(new Uint8Array(buffer, start, end - start)).buffer : undefined,
     }));
   }
 

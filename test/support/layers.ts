@@ -95,7 +95,7 @@ function naiveRotary(
   positions: number[],
 ): Float32Array {
   const { base = 10000, interleaved = false, tables } = options;
-  const { rotaryDim = tables ? 2 * tables.cos.dims[1]! : headDim } = options;
+  const { rotaryStart = 0, rotaryDim = tables ? 2 * tables.cos.dims[1]! : headDim - rotaryStart } = options;
   const turned = x.slice();
   for (let row = 0; row < x.length / headDim; row++) {
     const position = positions[Math.floor(row / heads)]!;
@@ -103,7 +103,7 @@ function naiveRotary(
       const angle = position * base ** ((-2 * pair) / rotaryDim);
       const at = (position * rotaryDim) / 2 + pair;
       const [cos, sin] = tables ? [tables.cos.data[at]!, tables.sin.data[at]!] : [fround(Math.cos(angle)), fround(Math.sin(angle))];
-      const first = row * headDim + (interleaved ? 2 * pair : pair);
+      const first = row * headDim + rotaryStart + (interleaved ? 2 * pair : pair);
       const second = first + (interleaved ? 1 : rotaryDim / 2);
       turned[first] = fround(fround(x[first]! * cos) - fround(x[second]! * sin));
       turned[second] = fround(fround(x[second]! * cos) + fround(x[first]! * sin));

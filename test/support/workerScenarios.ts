@@ -120,6 +120,12 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     return cache.attend(rows(2, 3));
   },
   "KVCache.attend": async (engine) => (await cacheOf(engine)).attend(rows(9, 3), { window: 4, logSumExp: zeros(1, 2, 9) }),
+  "KVCache.remove": async (engine) => {
+    const cache = await cacheOf(engine);
+    await cache.remove([2], 5);
+    return [await cache.lengths, await cache.attend(rows(2, 3), { queryOffset: 1 })];
+  },
+  "KVCache.read": async (engine) => (await cacheOf(engine)).read(2, 5n, { layout: "bhsd" }),
   "KVCache.truncate": async (engine) => {
     const cache = await cacheOf(engine);
     await cache.truncate(5);

@@ -15,3 +15,19 @@ export function readAll(ptr: usize, bytes: usize): i32 {
   }
   return i32x4.extract_lane(v128.or(v128.or(or0, or1), v128.or(or2, or3)), 0);
 }
+
+/**
+ * out = a + b, number by number, as plainly as vectors allow: reading and writing at once.
+ *
+ * @param bytes  of out, a multiple of 64
+ * @param aStep  bytes from one 64 of a to the next: 64, or 0 where one line of it serves for all
+ * @param bStep  the same of b
+ */
+export function addAll(aPtr: usize, aStep: usize, bPtr: usize, bStep: usize, outPtr: usize, bytes: usize): void {
+  for (const end = outPtr + bytes; outPtr < end; outPtr += 64, aPtr += aStep, bPtr += bStep) {
+    v128.store(outPtr, f32x4.add(v128.load(aPtr), v128.load(bPtr)));
+    v128.store(outPtr, f32x4.add(v128.load(aPtr, 16), v128.load(bPtr, 16)), 16);
+    v128.store(outPtr, f32x4.add(v128.load(aPtr, 32), v128.load(bPtr, 32)), 32);
+    v128.store(outPtr, f32x4.add(v128.load(aPtr, 48), v128.load(bPtr, 48)), 48);
+  }
+}

@@ -9,7 +9,8 @@ const callsOf = {
     cache.append(k, v);
     return ({ q }, out) => cache.attend(q, { causal, out });
   },
-  matmul(engine, { constants: { b } }) {
+  matmul(engine, { constants: { b }, shape: { bIsInput } }) {
+    if (bIsInput) return ({ a, b: fed }, out) => engine.matmul(a, fed, { out });
     const packed = engine.packMatrix(b);
     return ({ a }, out) => engine.matmul(a, packed, { out });
   },

@@ -1,0 +1,55 @@
+/** The operations of a cache and their options. */
+import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions } from "../attention/options.js";
+import type { Layout } from "../call/layout.js";
+import type { Operation } from "../call/operation.js";
+import type { Float32Tensor, PlaceTensor } from "../call/tensor.js";
+import type { Integers } from "../check.js";
+import type { RotaryConfig } from "../rows/rotaryConfig.js";
+
+/** Options of `append`. */
+export interface AppendOptions {
+  /** Order of axes of k and v, as in attention. Default "bshd". */
+  layout?: Layout | undefined;
+  /** Rows that each sequence [batch] receives; those beyond are left out. Default all. */
+  keyLengths?: Integers | undefined;
+}
+
+/** Options of `read`. */
+export interface ReadOptions {
+  /** Order of axes of the results, as in attention. Default "bshd". */
+  layout?: Layout | undefined;
+}
+
+/** Options of `remove`. */
+export interface RemoveOptions {
+  /**
+   * How keys were rotated by their positions before they were appended, as in `engine.rotary` and in layers: later keys are then rotated
+   * to their new positions. Angles must be proportional to positions, and `tables` have a row more than keys are removed. For engines of
+   * `headwise`, not of `headwise/attention`. Default no rotation.
+   */
+  rotary?: RotaryConfig | undefined;
+}
+
+/** Options of attention that the cache itself sets. */
+const OWN_OPTIONS = ["keyLengths", "keyStarts", "cuSeqlensQ", "cuSeqlensK"] as const;
+type OwnOption = (typeof OWN_OPTIONS)[number];
+
+/** Options of `attend`: those of attention, except for those that the cache sets. */
+export type CachedAttentionOptions<Out extends PlaceTensor = Float32Tensor> = Omit<AttentionOptions<Out>, "causal" | OwnOption> & {
+  /** Whether a row sees no key after its own. Default true. */
+  causal?: boolean | "lower-right" | undefined;
+};
+
+export const APPEND: Operation = { name: "KVCache.append", options: ["layout", "keyLengths"], places: [] };
+export const READ: Operation = { name: "KVCache.read", options: ["layout"], places: [] };
+export const REMOVE: Operation = { name: "KVCache.remove", options: ["rotary"], places: [] };
+export const ATTEND: Operation = {
+  name: "KVCache.attend",
+  options: ATTENTION_OPTIONS.filter((name) => !OWN_OPTIONS.includes(name as OwnOption)),
+  places: ATTENTION_PLACES,
+};
+/** With policy "rolling" the cache also sets the window. */
+export const ATTEND_ROLLING: Operation = {
+  ...ATTEND,
+  options: ATTEND.options.filter((name) => name !== "window" && name !== "sinkTokens"),
+};

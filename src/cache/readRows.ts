@@ -1,0 +1,25 @@
+/** Reads rows of a cache as tensors. */
+import type { Call } from "../call/call.js";
+import type { Layout } from "../call/layout.js";
+import { handBack, newResult } from "../call/operand.js";
+import type { ResultTensor } from "../call/tensor.js";
+import type { CacheConfig } from "./cacheConfig.js";
+import type { KeySpan } from "./keySequences.js";
+import { transferRows } from "./transferRows.js";
+
+/** The spans as keys and values; 0 beyond the end of shorter ones. */
+export function readRows(
+  call: Call,
+  config: CacheConfig,
+  spans: readonly KeySpan[],
+  layout: Layout,
+): { k: ResultTensor; v: ResultTensor } {
+  const { batchSize, numKvHeads, headDim, valueDim } = config;
+  const count = spans.reduce((most, { first, end }) => Math.max(most, end - first), 0);
+  const axes = layout === "bshd" ? [batchSize, count, numKvHeads] : [batchSize, numKvHeads, count];
+  // copied in, because the kernel writes no rows beyond a span
+  const k = { ...newResult(call, [...axes, headDim]), isUpdated: true };
+  const v = { ...newResult(call, [...axes, valueDim]), isUpdated: true };
+  if (count > 0) transferRows(call, "readKeys", config, spans, { k, v, count, layout });
+  return { k: handBack<ResultTensor>(undefined, k), v: handBack<ResultTensor>(undefined, v) };
+}
