@@ -1,6 +1,6 @@
 /** The calling thread's side of a worker, the same for `worker_threads` and for the workers of browsers, Deno and Bun. */
 import { describe } from "../check.js";
-import type { WorkerAnswer, WorkerStart } from "./job.js";
+import type { WorkerAnswer } from "./job.js";
 import { hasLocks, newLockName, whenFree } from "./locks.js";
 import { nodeProcess } from "./nodeProcess.js";
 import type { WorkerLike } from "./workerLike.js";
