@@ -43,6 +43,12 @@ export default [
     tests: ["poorHosts"],
   },
   {
+    rule: "servers compile and link at once, as what waits counts as dynamic when Next.js prerenders a page",
+    find: "if (nodeProcess()) {",
+    replace: "if (!nodeProcess()) {",
+    tests: ["poorHosts"],
+  },
+  {
     rule: "a module is linked unshared",
     find: ": UNSHARED_WITH_MAXIMUM;",
     replace: ": SHARED_WITH_MAXIMUM;",
