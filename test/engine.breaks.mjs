@@ -121,8 +121,8 @@ export default [
   },
   {
     rule: "a policy that forbids compiling is named",
-    find: "const isForbidden = ",
-    replace: "const isForbidden = message === undefined && ",
+    find: "if (!/CSP|Content Security/i.test(message)) return undefined;",
+    replace: "if (message !== undefined) return undefined;",
   },
   {
     rule: "a policy that forbids compiling is recognized by Firefox's message",
