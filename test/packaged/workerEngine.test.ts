@@ -40,7 +40,7 @@ function expectRight(result: unknown): Check {
     aborted: "enough",
     message: 'RangeError: matmul: "b" has depth 3, expected 64 (a has dims [1, 200, 4, 64])',
     normed: "0.85,1.13",
-    after: "Error: scaledDotProductAttention: the engine has been disposed of",
+    after: "Error: planAttention: the engine has been disposed of",
   });
   expect(check.largestError).toBeLessThan(1e-5);
   return check;
