@@ -1,117 +1,119 @@
 // The cache of keys and values. See scripts/breaks.mjs.
 
 const CACHE = ["kvCache", "kvCacheOperations"];
-const RANGES = ["kvCacheRanges"];
+const REMOVE = ["kvCacheRemove"];
+const ROTATION = ["kvCacheRotation"];
+const RANGE_ERRORS = ["kvCacheRangeErrors"];
 
 export default [
   {
     rule: "remove: keys move up block by block, because whole panels are written",
     find: "(Math.floor(key / BLOCK) + 1) * BLOCK)",
     replace: "key + 3)",
-    tests: RANGES,
+    tests: REMOVE,
   },
   {
     rule: "remove: later keys move up by the number of removed ones",
     find: "first: key + distance, end: next + distance",
     replace: "first: key + distance + 1, end: next + distance + 1",
-    tests: RANGES,
+    tests: REMOVE,
   },
   {
     rule: "remove: blocks that others share are copied first",
     find: "const made = sequences.makeRoom(call.operation, moves);",
     replace: "const made: ReturnType<KeySequences['makeRoom']> = [];",
-    tests: RANGES,
+    tests: REMOVE,
   },
   {
     rule: "remove: a failure leaves the cache as it was",
     find: "sequences.undo(made);\n    throw error;",
     replace: "throw error;",
     file: "removeKeys.ts",
-    tests: RANGES,
+    tests: [...REMOVE, ...RANGE_ERRORS],
   },
   {
     rule: "remove: blocks that are no longer needed are freed",
     find: "for (const { sequence, first, end } of spans) sequences.truncate(sequence, sequence.length - (end - first));",
     replace: "for (const { sequence, first, end } of spans) sequence.length -= end - first;",
-    tests: RANGES,
+    tests: REMOVE,
   },
   {
     rule: "remove: keys are rotated back, not on",
     find: "store<f32>(ptr, <f32>(a * cos + b * sin));",
     replace: "store<f32>(ptr, <f32>(a * cos - b * sin));",
-    tests: RANGES,
+    tests: ROTATION,
   },
   {
     rule: "remove: rotated keys of int8 have new scales",
     find: "store<f32>(scale, load<f32>(scale) * quantizeRow(scratch, headDim, rowPtr));",
     replace: "quantizeRow(scratch, headDim, rowPtr);",
-    tests: RANGES,
+    tests: ROTATION,
   },
   {
     rule: "remove: interleaved pairs are neighbours",
     find: "const distance: usize = isInterleaved ? 4 : pairs << 2;",
     replace: "const distance: usize = pairs << 2;",
-    tests: RANGES,
+    tests: ROTATION,
   },
   {
     rule: "remove: only the channels from rotaryStart on are rotated",
     find: "rotateRow(rowPtr + (start << 2),",
     replace: "rotateRow(rowPtr,",
-    tests: RANGES,
+    tests: ROTATION,
   },
   {
     rule: "remove: a factor of cosines and sines is not part of an angle",
     find: "const length = Math.sqrt(cos * cos + sin * sin);",
     replace: "const length = cos * cos + sin * sin > 0 ? 1 : 0;",
-    tests: RANGES,
+    tests: ROTATION,
   },
   {
     rule: "remove: tables have a row for the distance",
     find: "if (distance >= tables.positions) {",
     replace: "if (distance > tables.positions) {",
-    tests: RANGES,
+    tests: RANGE_ERRORS,
   },
   {
     rule: "remove: keys do not move into evicted blocks",
     find: "const evictedFrom = isKept ? sinkEndOf(sequence, config) : 0;",
     replace: "const evictedFrom = sinkEndOf(sequence, config);",
-    tests: RANGES,
+    tests: REMOVE,
   },
   {
     rule: "remove and read: no more keys than a sequence has",
     find: "if (first > end || end > length) {",
     replace: "if (first > end) {",
-    tests: RANGES,
+    tests: RANGE_ERRORS,
   },
   {
     rule: "read: evicted keys are refused",
     find: "first < end && first < evicted && end > evictedFrom",
     replace: "first < end && first < evicted && end > evicted",
-    tests: RANGES,
+    tests: REMOVE,
   },
   {
     rule: "read: rows beyond a sequence are 0",
     find: "return { ...result, data: new Float32Array(result.count), isUpdated: true };",
     replace: "return result;",
-    tests: RANGES,
+    tests: ["kvCacheRead"],
   },
   {
     rule: "read: numbers of int8 are multiplied by their scale",
     find: "else widenRow(bytesPtr, p.headDim, keyScale, kPtr);",
     replace: "else widenRow(bytesPtr, p.headDim, 1, kPtr);",
-    tests: RANGES,
+    tests: ["kvCacheRead"],
   },
   {
     rule: "attend: rows may lie anywhere if queryOffset says so",
     find: "attention.numbers.causal === 1 && isAbsent(given.queryOffset)",
     replace: "attention.numbers.causal === 1",
-    tests: RANGES,
+    tests: ["kvCacheAttend"],
   },
   {
     rule: "attend: without causal there may be more rows than keys",
     find: "const needsKeys = attention.numbers.causal === 1 && ",
     replace: "const needsKeys = ",
-    tests: RANGES,
+    tests: ["kvCacheAttend"],
   },
   {
     rule: "a shared block is copied before it is written",

@@ -279,20 +279,20 @@ export default [
   },
   {
     rule: "linear attention: a state that decays by channel reaches 0",
-    find: "v128.store(sumPtr, withoutFaint(sum0123, limit));",
+    find: "v128.store(sumPtr, flushToZero(sum0123, limit));",
     replace: "v128.store(sumPtr, sum0123);",
     tests: state,
   },
   {
     rule: "linear attention: a state that decays by head reaches 0",
-    find: "p.decayDim ? faint() : f32x4.splat(0)",
+    find: "p.decayDim ? flushLimit() : f32x4.splat(0)",
     replace: "f32x4.splat(0)",
     tests: state,
   },
   {
     rule: "linear attention: a state that does not decay keeps small numbers",
-    find: "p.decayDim ? faint() : f32x4.splat(0)",
-    replace: "faint()",
+    find: "p.decayDim ? flushLimit() : f32x4.splat(0)",
+    replace: "flushLimit()",
     tests: state,
   },
 ];

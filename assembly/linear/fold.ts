@@ -10,7 +10,7 @@ import { mapKeys, packChunkValues } from "./keys";
 import { FeatureMap, LinearParams } from "../abi/linearParams";
 import { PANEL_GROUP } from "./rows";
 import { LinearWork } from "./workspace";
-import { faint } from "../math/exponent";
+import { flushLimit } from "../math/exponent";
 import { PANEL, PANEL_BYTES, tileRowsFor } from "../tiles/layout";
 import { multiplyStrip } from "../tiles/multiplyStrip";
 import { packQuad } from "../tiles/pack";
@@ -112,7 +112,7 @@ function foldStrip(
   const sums = work.sums;
   const products = work.channels.products;
   const channels = min(p.stripRows, p.featureDim - channel);
-  const limit = p.decayDim ? faint() : f32x4.splat(0);
+  const limit = p.decayDim ? flushLimit() : f32x4.splat(0);
   if (p.isNormalized || p.featureMap == FeatureMap.SOFTMAX) addToNormalizer(work, stripPtr, steps, channel, channels);
   for (let panel: usize = 0; panel < sums.numPanels; panel += PANEL_GROUP) {
     const panels = min(PANEL_GROUP, sums.numPanels - panel);

@@ -4,7 +4,7 @@
  *     S = Σ φ(k) vᵀ      [⌈valueDim / 8⌉, featureDim, 8], as value panels
  *     z = Σ φ(k)         [featureDim]
  */
-import { faint } from "../math/exponent";
+import { flushLimit } from "../math/exponent";
 import { madd } from "../math/simd";
 import { accumulateRows } from "../tiles/accumulateRows";
 import { ceilPanel, PANEL, PANEL_BYTES, ROW_BYTES, wholeLines } from "../tiles/layout";
@@ -51,8 +51,8 @@ export class Sums {
       for (const end = ptr + channels * ROW_BYTES; ptr < end; ptr += ROW_BYTES, sumPtr += PANEL_BYTES) {
         const kept0123 = factor == 0 ? f32x4.splat(0) : v128.load(sumPtr);
         const kept4567 = factor == 0 ? f32x4.splat(0) : v128.load(sumPtr, 16);
-        v128.store(sumPtr, withoutFaint(madd(kept0123, factors, v128.load(ptr)), limit));
-        v128.store(sumPtr, withoutFaint(madd(kept4567, factors, v128.load(ptr, 16)), limit), 16);
+        v128.store(sumPtr, flushToZero(madd(kept0123, factors, v128.load(ptr)), limit));
+        v128.store(sumPtr, flushToZero(madd(kept4567, factors, v128.load(ptr, 16)), limit), 16);
       }
     }
   }
@@ -72,11 +72,11 @@ export class Sums {
     }
   }
 
-  /** S ← diag(factors) S, 0 where nearer to 0 than faint(); a factor of 0 clears its channel, even of NaN. */
+  /** S ← diag(factors) S, 0 where nearer to 0 than flushLimit(); a factor of 0 clears its channel, even of NaN. */
   decayChannels(factorsPtr: usize): void {
     let sumPtr = this.panels;
     const zero = f32x4.splat(0);
-    const limit = faint();
+    const limit = flushLimit();
     const factorsEnd = factorsPtr + (this.featureDim << 2);
     for (let panel: usize = 0; panel < this.numPanels; panel++) {
       for (let ptr = factorsPtr; ptr < factorsEnd; ptr += 4, sumPtr += PANEL_BYTES) {
@@ -84,8 +84,8 @@ export class Sums {
         const isCleared = f32x4.eq(factor, zero); // not 0 · S: S may be NaN
         const sum0123 = v128.andnot(f32x4.mul(v128.load(sumPtr), factor), isCleared);
         const sum4567 = v128.andnot(f32x4.mul(v128.load(sumPtr, 16), factor), isCleared);
-        v128.store(sumPtr, withoutFaint(sum0123, limit));
-        v128.store(sumPtr, withoutFaint(sum4567, limit), 16);
+        v128.store(sumPtr, flushToZero(sum0123, limit));
+        v128.store(sumPtr, flushToZero(sum4567, limit), 16);
       }
     }
   }
@@ -110,10 +110,10 @@ export class Sums {
   }
 }
 
-/** x, 0 where it is nearer to 0 than `limit`: what decays reaches 0, and does not stay among the subnormal numbers. */
+/** x, flushed to 0 where it is nearer to 0 than `limit`: what decays reaches 0, and does not stay among the subnormal numbers. */
 // @ts-ignore: decorator
 @inline
-function withoutFaint(x: v128, limit: v128): v128 {
+function flushToZero(x: v128, limit: v128): v128 {
   return v128.andnot(x, f32x4.lt(f32x4.abs(x), limit));
 }
 

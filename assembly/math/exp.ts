@@ -6,7 +6,7 @@
  * ln 2 comes in two parts (Cody & Waite 1980), the first short enough that its product with n is exact. eʳ = 1 + r + r² · q(r)
  * with q of degree 4, fitted by Remez' exchange to a relative error of 2.2e-8. exponent.ts finds n and makes 2ⁿ of it.
  */
-import { integerOf, log2e, magic, powerOfTwo, scale, VANISHED_OF_E } from "./exponent";
+import { integerOf, log2e, magic, powerOfTwo, scale, UNDERFLOW_OF_E } from "./exponent";
 import { madd } from "./simd";
 
 // Byte offsets of the constants, which V8 loads faster from static data than it rebuilds literals.
@@ -19,7 +19,7 @@ const Q2 = 20;
 const Q1 = 24;
 const Q0 = 28;
 const CONSTANTS = memory.data<f32>([
-  VANISHED_OF_E,
+  UNDERFLOW_OF_E,
   -0.693145751953125,
   -1.4286068203094172e-6,
   0.0013865760993212461,

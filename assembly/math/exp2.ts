@@ -9,7 +9,7 @@
  * Softmax does not need eˣ: with log₂e in the factor on the scores, 2ˣ gives the same and saves 2 % of a call, as there is no
  * multiple of ln 2 to subtract.
  */
-import { integerOf, log2e, magic, powerOfTwo, SCALE, scale, VANISHED, VANISHED_OF_E } from "./exponent";
+import { integerOf, log2e, magic, powerOfTwo, SCALE, scale, UNDERFLOW, UNDERFLOW_OF_E } from "./exponent";
 import { madd } from "./simd";
 
 // Byte offsets of the constants, which V8 loads faster from static data than it rebuilds literals.
@@ -22,14 +22,14 @@ const Q1 = 20;
 const Q0 = 24;
 const LOWEST_OF_E = 28;
 const CONSTANTS = memory.data<f32>([
-  VANISHED,
+  UNDERFLOW,
   0.00015353350504 * SCALE,
   0.0013398877345 * SCALE,
   0.00961843691766 * SCALE,
   0.0555033236742 * SCALE,
   0.24022647738457 * SCALE,
   0.6931471824646 * SCALE,
-  VANISHED_OF_E,
+  UNDERFLOW_OF_E,
 ]);
 
 // @ts-ignore: decorator

@@ -2,8 +2,8 @@
  * Shared by the exponentials: an integer as a float32's exponent. Adding MAGIC to a number rounds it to an integer n, and leaves
  * n + 100 in the last bits: shifted to the exponent's bits they are 2ⁿ⁻²⁷, and exactly 0 for n = −100.
  *
- * So powers below 2^−99.5 are 0, long before they would be subnormal: many processors compute with those in microcode, a hundred
- * times slower, and a power is multiplied by what it weighs. A power that is kept makes no subnormal number of any above 2⁻²⁶.
+ * So powers below 2^−99.5 are 0, long before they would be subnormal: many processors compute with those in microcode, and a
+ * power is multiplied by what it weighs. A power that is kept makes no subnormal number of any above 2⁻²⁶.
  * Arguments are bounded by the number whose n is −100, hence no lane computes with one, whether or not its result counts.
  *
  *     exp2.ts      exp2Neg4, exp2Neg1     2ˣ for x ≤ 0      attention, whose scores come multiplied by log₂e
@@ -24,19 +24,19 @@ export const LOG2E: f64 = 1.4426950408889634;
 @inline
 export const SCALE: f32 = 134217728;
 
-/** The largest integer whose power is 0; the same for powers of e. */
+/** The largest exponent whose power underflows to 0; the same for powers of e. */
 // @ts-ignore: decorator
 @inline
-export const VANISHED: f32 = -100;
+export const UNDERFLOW: f32 = -100;
 // @ts-ignore: decorator
 @inline
-export const VANISHED_OF_E: f32 = -69.31472;
+export const UNDERFLOW_OF_E: f32 = -69.31472;
 
 // Static data: see `minusInfinity` in simd.ts.
 const MAGIC = memory.data<f32>([12583012]); // 1.5 · 2²³ + 100
 const LOG2E_DATA = memory.data<f32>([<f32>LOG2E]);
 const SCALE_DATA = memory.data<f32>([SCALE]);
-const FAINT = memory.data<f32>([7.888609052210118e-31]); // 2⁻¹⁰⁰
+const FLUSH_LIMIT = memory.data<f32>([7.888609052210118e-31]); // 2⁻¹⁰⁰
 
 // @ts-ignore: decorator
 @inline
@@ -58,11 +58,11 @@ export function integerOf(shifted: v128): v128 {
   return f32x4.sub(shifted, magic());
 }
 
-/** The same limit for sums that decay step by step. */
+/** What sums that decay step by step are flushed to 0 below. */
 // @ts-ignore: decorator
 @inline
-export function faint(): v128 {
-  return v128.load32_splat(FAINT);
+export function flushLimit(): v128 {
+  return v128.load32_splat(FLUSH_LIMIT);
 }
 
 /** SCALE in each lane. */

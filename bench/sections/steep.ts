@@ -1,6 +1,6 @@
 /**
  * Steep inputs next to ordinary ones: scores of which one outweighs all others, and activations and softmax of large numbers. Their powers
- * of e would be subnormal, with which many processors compute a hundred times slower; kernels make them 0 before that.
+ * of e would be subnormal, with which many processors compute in microcode; kernels make them 0 before that.
  */
 import { ACTIVATIONS, type Engine, type EngineTensor } from "headwise";
 import {

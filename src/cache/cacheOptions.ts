@@ -49,11 +49,12 @@ export const ATTEND: Operation = {
   options: ATTENTION_OPTIONS.filter((name) => !OWN_OPTIONS.includes(name as OwnOption)),
   places: ATTENTION_PLACES,
 };
+const ATTEND_ROLLING: Operation = {
+  ...ATTEND,
+  options: ATTEND.options.filter((name) => name !== "window" && name !== "sinkTokens"),
+};
 /**
  * The options that a cache of this policy takes: with "rolling" it sets the window, too.
  * @internal
  */
-export const attendWith = (policy: CacheConfig["policy"]): Operation =>
-  policy === "rolling"
-    ? { ...ATTEND, options: ATTEND.options.filter((name) => name !== "window" && name !== "sinkTokens") }
-    : ATTEND;
+export const attendWith = (policy: CacheConfig["policy"]): Operation => (policy === "rolling" ? ATTEND_ROLLING : ATTEND);

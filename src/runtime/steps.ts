@@ -17,8 +17,8 @@ export const answerAtOnce = (request: HostRequest): WebAssembly.Module | WebAsse
   request.kind === "compile" ? new WebAssembly.Module(request.bytes) : new WebAssembly.Instance(request.module, request.imports);
 
 /**
- * Answers on another thread where there is a page to keep alive. Servers answer at once: it takes less than a millisecond, and what waits
- * for another thread counts as dynamic when Next.js prerenders a page.
+ * Answers on another thread where there is a page to keep alive. Servers answer at once: V8 compiles a function when it is first called, and what
+ * waits for another thread counts as dynamic when Next.js prerenders a page.
  */
 export async function answerLater(request: HostRequest): Promise<WebAssembly.Module | WebAssembly.Instance> {
   if (nodeProcess()) {
