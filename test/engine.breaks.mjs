@@ -209,7 +209,7 @@ export default [
     rule: "an image of a state must be as long as the state",
     find: "statesStart + bytesOf(config) === copy.length",
     replace: "statesStart <= copy.length",
-    tests: ["linearState"],
+    tests: ["linearStateErrors"],
   },
   {
     rule: "a worker that stops answering is given up",

@@ -1,5 +1,5 @@
 const attention = ["linearAttention", "linearErrors"];
-const state = ["linearState"];
+const state = ["linearState", "linearStateErrors"];
 const packed = ["linearSequences"];
 
 export default [
