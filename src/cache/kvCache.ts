@@ -42,7 +42,7 @@ export interface AppendOptions {
 }
 
 /** Options of attention that the cache itself sets. */
-const OWN_OPTIONS = ["queryOffset", "keyLengths", "keyStarts", "cuSeqlensQ", "cuSeqlensK"] as const;
+const OWN_OPTIONS = ["numKvHeads", "queryOffset", "keyLengths", "keyStarts", "cuSeqlensQ", "cuSeqlensK"] as const;
 type OwnOption = (typeof OWN_OPTIONS)[number];
 
 /** Options of `attend`: those of attention, except for those that the cache sets. */
@@ -162,7 +162,7 @@ export class KVCache {
     const call = Call.of(this.#runtime, APPEND, options);
     const { batchSize } = this.#config;
     const layout = oneOf(operation, "layout", options.layout ?? "bshd", LAYOUTS);
-    const operands = { k: call.numbers("k", k), v: call.numbers("v", v) };
+    const operands = { k: call.numbers("k", k, true), v: call.numbers("v", v, true) };
     const rows = cachedRows(operation, operands.k, operands.v, this.#config, layout);
     const given = options.keyLengths;
     const counts = isAbsent(given)
@@ -171,7 +171,7 @@ export class KVCache {
     this.#assertReady(operation); // a getter may have disposed of the cache
     call.close();
 
-    this.#write(this.stage(call, counts), { ...operands, count: rows, layout });
+    this.#write(this.stage(call, counts), { ...operands, layout });
   }
 
   /**
@@ -353,7 +353,7 @@ export class KVCache {
     this.#assertReady(operation);
     const call = new Call(this.#runtime, operation);
     return writeImage(this.#config, this.#sequences.list, (span, rows) =>
-      transferRows(call, "readKeys", this.#config, [span], rowsOf(span, rows, true)),
+      transferRows(call, "readKeys", this.#config, [span], rowsOf(this.#config, span, rows, true)),
     );
   }
 
@@ -386,7 +386,7 @@ export class KVCache {
         for (const { first, end, rows } of pieces) {
           const span = { sequence, first, end };
           const staged = new StagedRows(new Call(cache.#runtime, operation), config, cache.#sequences, [span]);
-          cache.#write(staged, rowsOf(span, rows, false));
+          cache.#write(staged, rowsOf(config, span, rows, false));
         }
         sequence.length = length;
       }
@@ -485,15 +485,19 @@ export class KVCache {
 }
 
 /** The rows of a span in arrays of an image, to be read or to be written. */
-function rowsOf({ first, end }: KeySpan, { k, v, scales }: RowArrays, areResults: boolean): Rows {
+function rowsOf(
+  { numKvHeads, headDim, valueDim }: CacheConfig,
+  { first, end }: KeySpan,
+  { k, v, scales }: RowArrays,
+  areResults: boolean,
+): Rows {
   return {
-    k: ownArray("k", k, areResults),
-    v: ownArray("v", v, areResults),
+    k: ownArray("k", k, areResults, [1, end - first, numKvHeads, headDim]),
+    v: ownArray("v", v, areResults, [1, end - first, numKvHeads, valueDim]),
     ...(scales && {
       keyScales: ownArray("keyScales", scales.k, areResults),
       valueScales: ownArray("valueScales", scales.v, areResults),
     }),
-    count: end - first,
     layout: "bshd",
   };
 }

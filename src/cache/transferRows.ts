@@ -15,14 +15,13 @@ const NOT_FINITE = { all: undefined, "key-not-finite": "k", "value-not-finite": 
   string | undefined
 >;
 
-/** Keys and values of `count` rows per sequence: operands of a call, or arrays for results. */
+/** Keys and values of each sequence: operands of a call, or arrays for results. */
 export interface Rows {
   readonly k: Operand;
   readonly v: Operand;
   /** If k and v are int8: their scales [count, numKvHeads], of one sequence. */
   readonly keyScales?: Operand;
   readonly valueScales?: Operand;
-  readonly count: number;
   readonly layout: Layout;
 }
 
@@ -35,7 +34,7 @@ export function transferRows(
   kernel: "appendKeys" | "readKeys",
   { numKvHeads, headDim, valueDim, dtype }: CacheConfig,
   spans: readonly KeySpan[],
-  { k, v, keyScales, valueScales, count, layout }: Rows,
+  { k, v, keyScales, valueScales, layout }: Rows,
 ): void {
   const { memory, kernels, jobPtr } = call.runtime;
   const blocksPerSequence = spans.reduce((most, { end }) => Math.max(most, blocksOf(end)), 0);
@@ -49,8 +48,8 @@ export function transferRows(
       writeKeySpan(memory, spansPtr + index * KEY_SPAN_BYTES, { first, end });
       writeBlocks(sequence, blocksPerSequence, memory.i32, (blocksPtr >>> 2) + index * blocksPerSequence);
     }
-    const kStrides = stridesOf(layout, count, numKvHeads, headDim);
-    const vStrides = stridesOf(layout, count, numKvHeads, valueDim);
+    const kStrides = stridesOf(k, layout, headDim);
+    const vStrides = stridesOf(v, layout, valueDim);
     writeCacheParams(memory, jobPtr, {
       k: k.ptr,
       v: v.ptr,

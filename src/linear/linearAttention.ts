@@ -1,7 +1,7 @@
 /** Linear attention: validate → place → run → hand back. */
 import { type LinearParams, writeLinearParams } from "../runtime/fullAbi.generated.js";
 import { Call } from "../call/call.js";
-import { stridesOf } from "../call/layout.js";
+import { NO_STRIDES, stridesOf } from "../call/layout.js";
 import { handBack, type Operand } from "../call/operand.js";
 import { prepare } from "../call/launch.js";
 import type { Operation } from "../call/operation.js";
@@ -13,7 +13,6 @@ import type { PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import {
   LINEAR_OPTIONS,
   type LinearCall,
-  NO_STRIDES,
   readLinearCall,
   type StatelessOptions,
   type StateSizes,
@@ -178,10 +177,10 @@ type OwnParams = Pick<
 function paramsOf(call: LinearCall, out: Operand, own: OwnParams): LinearParams {
   const { config, shape, inputs, layout, strides } = call;
   const { batchSize, seqLen, kvLen, numHeads, numKeyHeads, numKvHeads, headDim, featureDim, valueDim } = shape;
-  const qStrides = stridesOf(layout, seqLen, numHeads, headDim);
-  const kStrides = stridesOf(layout, kvLen, numKeyHeads, headDim);
-  const vStrides = stridesOf(layout, kvLen, numKvHeads, valueDim);
-  const outStrides = stridesOf(layout, seqLen, Math.max(numHeads, numKvHeads), valueDim);
+  const qStrides = stridesOf(inputs.q, layout, headDim);
+  const kStrides = stridesOf(inputs.k, layout, headDim);
+  const vStrides = stridesOf(inputs.v, layout, valueDim);
+  const outStrides = stridesOf(out, layout, valueDim);
   return {
     q: inputs.q.ptr,
     k: inputs.k.ptr,

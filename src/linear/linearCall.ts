@@ -2,7 +2,7 @@
 import { onScratch } from "../call/scratch.js";
 import { assertUnchanged } from "../call/unchanged.js";
 import type { Call } from "../call/call.js";
-import { type Layout, LAYOUTS, type Strides, sizesOf, stridesOf } from "../call/layout.js";
+import { expectSize, headsOption, inOrder, type Layout, LAYOUTS, NO_STRIDES, type Strides, sizesOf, stridesOf } from "../call/layout.js";
 import { oneOf, show, wrongValue, type Integers, integersOf, isAbsent, optional } from "../check.js";
 import { type Operand } from "../call/operand.js";
 import type { Float32Tensor, PlaceTensor, MaskLike, TensorLike } from "../call/tensor.js";
@@ -10,8 +10,14 @@ import { checkGates, type FeatureFunction, type LinearConfig, type LinearKind } 
 
 /** The inputs of linear attention besides q, k and v, for calls with a state too. */
 export interface LinearInputs<Out extends PlaceTensor = Float32Tensor> {
-  /** Order of axes: "bshd" = [batch, seq, heads, headDim], "bhsd" = [batch, heads, seq, headDim]. Default "bshd". */
+  /** Order of axes, as in attention: "bshd", "bhsd" or "sbhd". Default "bshd". */
   layout?: Layout | undefined;
+  /** Heads of q, where rows hold heads side by side: [batch, seq, numHeads · headDim], as in ONNX. The result is of rank 3 too. */
+  numHeads?: number | undefined;
+  /** The same for v. Default numHeads, or those of the state. */
+  numKvHeads?: number | undefined;
+  /** The same for k. Default numKvHeads. */
+  numKeyHeads?: number | undefined;
   /**
    * For gated rules: log of the factor on the state at each position, at most 0 for it to stay bounded; −∞ clears it. [batch, seq,
    * numKvHeads] for whole heads, [batch, seq, numKvHeads, headDim] for channels of keys, in the layout, or [numKvHeads] for all
@@ -46,7 +52,7 @@ const KIND_OPTIONS = [
   "seed",
   "state",
 ] as const;
-export const INPUT_OPTIONS: readonly string[] = ["layout", "decay", "beta", "keyLengths", "mask", "out"];
+export const INPUT_OPTIONS: readonly string[] = ["layout", "numHeads", "numKvHeads", "numKeyHeads", "decay", "beta", "keyLengths", "mask", "out"];
 export const LINEAR_OPTIONS: readonly string[] = [...INPUT_OPTIONS, ...KIND_OPTIONS];
 
 /** Sizes of one call. */
@@ -102,17 +108,27 @@ export function readLinearCall(
   config: LinearConfig,
   state: StateSizes | undefined,
 ): LinearCall {
-  const { layout: layoutOption = "bshd", decay, beta, keyLengths, mask, out: returned } = options;
+  const { layout: layoutOption = "bshd", numHeads, numKvHeads, numKeyHeads, decay, beta, keyLengths, mask, out: returned } = options;
   const layout = oneOf(call.operation, "layout", layoutOption, LAYOUTS);
   checkGates(call.operation, config.rule, { decay, beta });
-  const raw = { q: call.numbers("q", tensors.q), k: call.numbers("k", tensors.k), v: call.numbers("v", tensors.v) };
+  const given = {
+    numHeads: headsOption(call.operation, "numHeads", numHeads),
+    numKvHeads: headsOption(call.operation, "numKvHeads", numKvHeads),
+    numKeyHeads: headsOption(call.operation, "numKeyHeads", numKeyHeads),
+  };
+  const isMapped = config.mapFunction !== undefined; // by a function, which gets a copy
+  const raw = {
+    q: call.numbers("q", tensors.q, !isMapped),
+    k: call.numbers("k", tensors.k, !isMapped),
+    v: call.numbers("v", tensors.v, true),
+  };
   const gates = {
     decay: optional(decay, (value) => call.numbers("decay", value)),
     beta: optional(beta, (value) => call.numbers("beta", value)),
   };
   const keyMask = optional(mask, (value) => call.mask("mask", value, "other than 0 where a key counts"));
   const { q, k, v } = config.mapFunction ? { ...mapped(call, config.mapFunction, raw), v: raw.v } : raw;
-  const sizes = linearShape(call.operation, { q, k, v }, layout, config, state);
+  const sizes = linearShape(call.operation, { q, k, v }, { layout, ...given }, config, state);
   const { batchSize, kvLen, outDims } = sizes;
   const isFlat = q.dims.length === 2;
   const decays = gateStrides(call.operation, gates.decay, layout, isFlat, sizes, state ? state.decayDim : undefined);
@@ -122,7 +138,7 @@ export function readLinearCall(
     ? new Array<number>(sizes.seqLen === 0 ? 0 : batchSize).fill(kvLen)
     : integersOf(call.operation, "keyLengths", keyLengths, batchSize, 0, kvLen);
   const out = optional(returned, (value) =>
-    call.place("out", value, outDims, `[batch, seq, heads, valueDim] in layout "${layout}"`),
+    call.place("out", value, outDims, `[batch, seq, heads, valueDim] in layout "${layout}"`, true),
   );
   call.close(() => [q]);
   return {
@@ -165,19 +181,29 @@ function mapped(call: Call, map: FeatureFunction, raw: { q: Operand; k: Operand;
   return features;
 }
 
+interface LinearRowLayout {
+  readonly layout: Layout;
+  readonly numHeads: number | undefined;
+  readonly numKvHeads: number | undefined;
+  readonly numKeyHeads: number | undefined;
+}
+
 /** Sizes of q, k and v together. @throws {RangeError} sizes that do not fit together */
 function linearShape(
   operation: string,
   { q, k, v }: { q: Operand; k: Operand; v: Operand },
-  layout: Layout,
+  { layout, numHeads, numKvHeads, numKeyHeads }: LinearRowLayout,
   { isCausal, features, mapFunction }: LinearConfig,
   state: StateSizes | undefined,
 ): LinearShape {
-  const [query, key, value] = [sizesOf(operation, q, layout), sizesOf(operation, k, layout), sizesOf(operation, v, layout)];
-  const expect = (tensor: Operand, size: string, found: number, expected: number, why: string): void => {
-    if (found === expected) return;
-    throw wrongValue(operation, `"${tensor.name}" has ${size} ${found}, expected ${expected} (${why})`);
-  };
+  const isSplit = v.dims.length === 3;
+  const valueHeads = numKvHeads ?? (isSplit ? (state?.numKvHeads ?? numHeads) : undefined);
+  const keyHeads = numKeyHeads ?? (isSplit ? (state?.numKeyHeads ?? valueHeads) : undefined);
+  const query = sizesOf(operation, q, layout, numHeads);
+  const key = sizesOf(operation, k, layout, keyHeads);
+  const value = sizesOf(operation, v, layout, valueHeads);
+  const expect = (tensor: Operand, size: string, found: number, expected: number, why: string): void =>
+    expectSize(operation, tensor, size, found, expected, why);
   const like = (tensor: Operand): string => `${tensor.name} has dims ${show(tensor.dims)}`;
   expect(k, "rank", k.dims.length, q.dims.length, like(q));
   expect(v, "rank", v.dims.length, q.dims.length, like(q));
@@ -209,12 +235,13 @@ function linearShape(
     expect(v, "valueDim", value.channels, state.valueDim, "as in the state");
   }
   const numOutHeads = Math.max(query.heads, value.heads);
+  const axes = inOrder(layout, query.batch, query.rows, numOutHeads);
   const outDims =
     q.dims.length === 2
       ? [query.rows, value.channels]
-      : layout === "bshd"
-        ? [query.batch, query.rows, numOutHeads, value.channels]
-        : [query.batch, numOutHeads, query.rows, value.channels];
+      : isSplit
+        ? [axes[0]!, axes[1]!, numOutHeads * value.channels]
+        : [...axes, value.channels];
   return {
     batchSize: query.batch,
     seqLen: query.rows,
@@ -228,8 +255,6 @@ function linearShape(
     outDims,
   };
 }
-
-export const NO_STRIDES: Strides = { row: 0, head: 0, batch: 0 };
 
 /**
  * Strides of a decay or beta, and how many elements it has for a head at a position.
@@ -246,7 +271,7 @@ function gateStrides(
 ): { size: number; strides: Strides } {
   if (!gate) return { size: 0, strides: NO_STRIDES };
   const { name, dims } = gate;
-  const positions = isFlat ? [kvLen] : layout === "bshd" ? [batchSize, kvLen, numKvHeads] : [batchSize, numKvHeads, kvLen];
+  const positions = isFlat ? [kvLen] : inOrder(layout, batchSize, kvLen, numKvHeads);
   const isFixed = name === "decay" && (size !== headDim || headDim === 1) && show(dims) === show([numKvHeads]);
   if (isFixed) return { size: 1, strides: { row: 0, head: 1, batch: 0 } };
   const wanted =
@@ -257,7 +282,7 @@ function gateStrides(
     throw wrongValue(operation, `"${name}" has dims ${show(dims)}, expected ${wanted.map(show).join(" or ")}`);
   }
   const found = dims.length > positions.length ? headDim : 1;
-  return { size: found, strides: stridesOf(layout, kvLen, isFlat ? 1 : numKvHeads, found) };
+  return { size: found, strides: stridesOf({ ...gate, dims: [...positions, found] }, layout, found) };
 }
 
 /** Elements from one sequence to the next in a mask. */

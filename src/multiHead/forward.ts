@@ -100,7 +100,7 @@ function compute(parts: MultiHeadParts, layerCall: MultiHeadCall, out: Operand, 
     normalizeHeads(call, parts, q, parts.qNorm);
     rotateHeads(call, parts, q, layerCall.queryAngleRows);
     if (source && projected) projectSource(call, parts, source, projected, batchSize, layerCall.keyAngleRows);
-    if (staged) staged.write({ ...projected!, count: seqLen, layout: "bshd" });
+    if (staged) staged.write({ ...projected!, layout: "bshd" });
     attendTo(attended, heads);
     gateHeads(call, heads, valueDim, headGates);
     const rows = batchSize * seqLen;

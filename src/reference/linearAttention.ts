@@ -2,6 +2,7 @@
  * Linear attention in float64, by its definition: a state that takes in one key after the other. Katharopoulos et al. 2020,
  * arXiv:2006.16236; with the rules of ONNX's operator LinearAttention.
  */
+import { type ReferenceLayout, type ReferenceSizes, rowIndex, sizesOf } from "./layout.js";
 import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
 /** A function of one tensor: its result has the same sizes except for the last. */
@@ -9,7 +10,7 @@ type ReferenceFeatureMap = (x: ReferenceTensor) => ReferenceTensor;
 
 /** The options of `Engine.linearAttention`, with the same meanings and defaults. Nothing is checked. */
 export interface ReferenceLinearOptions {
-  layout?: "bshd" | "bhsd" | undefined;
+  layout?: ReferenceLayout | undefined;
   featureMap?: "elu+1" | "identity" | "relu" | "relu2" | "exp" | "softmax" | "favor+" | ReferenceFeatureMap | undefined;
   causal?: boolean | undefined;
   normalize?: boolean | undefined;
@@ -58,12 +59,8 @@ export function linearAttention(
   const [queries, keys, values] = [new Rows(q, layout), new Rows(k, layout), new Rows(v, layout)];
   const { scale = rule ? 1 / Math.sqrt(queries.channels) : 1 } = options;
   const numOutHeads = Math.max(queries.heads, values.heads);
-  const outDims =
-    q.dims.length === 2
-      ? [queries.rows, values.channels]
-      : layout === "bshd"
-        ? [queries.batch, queries.rows, numOutHeads, values.channels]
-        : [queries.batch, numOutHeads, queries.rows, values.channels];
+  const outDims = [...q.dims.slice(0, -1), values.channels];
+  if (q.dims.length === 4) outDims[layout.indexOf("h")] = numOutHeads;
   const result = { data: new Float64Array(outDims.reduce((a, b) => a * b, 1)), dims: outDims };
   const out = new Rows(result, layout);
 
@@ -90,7 +87,7 @@ export function linearAttention(
       const take = (j: number): void => {
         if (decay && j < length) {
           for (const [f, row] of sums.entries()) {
-            const factor = Math.exp(elementOf(decay, layout, b, j, h, f, keys.rows, values.heads));
+            const factor = Math.exp(elementOf(decay, values, b, j, h, f));
             sums[f] = row.map((sum) => (factor === 0 ? 0 : factor * sum)); // cleared, also of NaN
           }
         }
@@ -98,7 +95,7 @@ export function linearAttention(
         let u = values.row(b, j, h);
         if (beta) {
           const found = read(mapped[j]!);
-          u = u.map((vc, c) => elementOf(beta, layout, b, j, h, 0, keys.rows, values.heads) * (vc - found[c]!));
+          u = u.map((vc, c) => elementOf(beta, values, b, j, h, 0) * (vc - found[c]!));
         }
         for (const [f, kf] of mapped[j]!.entries()) {
           normalizer[f]! += kf;
@@ -131,8 +128,9 @@ export function linearAttention(
   return result;
 }
 
-/** Rows of channels of a tensor in either layout or of rank 2. */
+/** Rows of channels of a tensor in any layout or of rank 2. */
 class Rows {
+  readonly sizes: ReferenceSizes;
   readonly batch: number;
   readonly rows: number;
   readonly heads: number;
@@ -140,24 +138,18 @@ class Rows {
 
   constructor(
     readonly tensor: ReferenceTensor,
-    readonly layout: "bshd" | "bhsd",
+    readonly layout: ReferenceLayout,
   ) {
-    const { dims } = tensor;
-    const [batch, second, third, channels] = (dims.length === 2 ? [1, dims[0], 1, dims[1]] : dims) as [
-      number,
-      number,
-      number,
-      number,
-    ];
-    const isRowsFirst = dims.length === 2 || layout === "bshd";
-    this.batch = batch;
-    this.rows = isRowsFirst ? second : third;
-    this.heads = isRowsFirst ? third : second;
-    this.channels = channels;
+    this.sizes = sizesOf(tensor.dims, layout);
+    [this.batch, this.rows, this.heads, this.channels] = this.sizes;
+  }
+
+  index(b: number, i: number, h: number): number {
+    return rowIndex(this.layout, this.sizes, b, i, h);
   }
 
   start(b: number, i: number, h: number): number {
-    return rowIndex(this.layout, b, i, h, this.rows, this.heads) * this.channels;
+    return this.index(b, i, h) * this.channels;
   }
 
   row(b: number, i: number, h: number): Row {
@@ -170,22 +162,10 @@ class Rows {
   }
 }
 
-const rowIndex = (layout: "bshd" | "bhsd", b: number, i: number, h: number, rows: number, heads: number): number =>
-  layout === "bshd" ? (b * rows + i) * heads + h : (b * heads + h) * rows + i;
-
 /** Element of a decay or beta: [heads], [batch, seq, heads] or [batch, seq, heads, headDim]; where q has rank 2 also [seq] or [seq, headDim]. */
-function elementOf(
-  { data, dims }: ReferenceTensor,
-  layout: "bshd" | "bhsd",
-  b: number,
-  i: number,
-  h: number,
-  f: number,
-  rows: number,
-  heads: number,
-): number {
-  if (dims.length === 1 && dims[0] === heads) return data[h]!;
-  const row = rowIndex(layout, b, i, h, rows, heads);
+function elementOf({ data, dims }: ReferenceTensor, values: Rows, b: number, i: number, h: number, f: number): number {
+  if (dims.length === 1 && dims[0] === values.heads) return data[h]!;
+  const row = values.index(b, i, h);
   const isByChannel = dims.length === 4 || dims.length === 2;
   return isByChannel ? data[row * dims.at(-1)! + f]! : data[row]!;
 }
