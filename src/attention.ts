@@ -9,16 +9,16 @@ export type { AttentionOptions, ScoresStage, ShortMask } from "./attention/optio
 export type { AttentionPlan } from "./attention/attentionCall.js";
 export type { AttentionPart, MergeOptions } from "./attention/mergeAttention.js";
 export type { KVCacheOptions } from "./cache/cacheConfig.js";
-export { type AppendOptions, type CachedAttentionOptions, KVCache } from "./cache/kvCache.js";
+export type { AppendOptions, CachedAttentionOptions, KVCache } from "./cache/kvCache.js";
 export {
-  and,
+  andMasks,
   applyMask,
   causalMask,
   documentMask,
   type Mask,
   type MaskOptions,
-  not,
-  or,
+  notMask,
+  orMasks,
   paddingMask,
   prefixMask,
   windowMask,

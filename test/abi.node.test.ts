@@ -5,7 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { KVCache } from "headwise";
+import type { KVCache } from "headwise";
 import { generate, hashOf, readAbi } from "../scripts/abi.mjs";
 import { AttentionEngine } from "../src/engine/attentionEngine.js";
 import { openGiven, readOptions } from "../src/engine/openEngine.js";
@@ -69,7 +69,7 @@ onEveryBuild((build) => {
       const cache = engine.createKVCache({ numKvHeads: 1, headDim: 4, capacity: 8, dtype });
       cache.append(rows, rows);
       expect(largestError(cache.attend(rows).data, out.data)).toBeLessThan(dtype === "int8" ? 0.05 : 1e-6);
-      expect(KVCache.restore(engine, cache.serialize()).length).toBe(3);
+      expect(engine.restoreKVCache(cache.serialize()).length).toBe(3);
     }
     expect(() => take(openGiven("test", readOptions("test", {}, "all"), bytes), answerAtOnce)).toThrow(
       new RangeError('test: "wasm" holds only the kernels of attention, which headwise/attention takes'),

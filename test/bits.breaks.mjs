@@ -17,7 +17,7 @@ export default [
   },
   {
     rule: "bits: an operation without a case is noticed",
-    find: '    "KVCache.restore",\n',
+    find: '    "Engine.restoreKVCache",\n',
     replace: "",
     tests: BITS,
   },

@@ -1,6 +1,6 @@
 /** The simd build gives the checked-in bits, and the cases cover every public operation; `npm run bits` runs other hosts. */
 import { ACTIVATIONS, FEATURE_MAPS } from "../src/runtime/abi.generated.js";
-import { createEngine, KVCache } from "headwise";
+import { createEngine } from "headwise";
 import { describe, expect, test, vi } from "vitest";
 import type { BitsCase } from "./bits/case.js";
 import { bitsCases } from "./bits/discover.js";
@@ -9,6 +9,7 @@ import { readExpected } from "./bits/expected.js";
 import { hashesOf } from "./bits/hash.js";
 import { AttentionEngine } from "../src/engine/attentionEngine.js";
 import { Engine } from "../src/engine/engine.js";
+import { KVCache } from "../src/cache/kvCache.js";
 import { LinearAttentionState } from "../src/linear/linearAttentionState.js";
 import { MultiHeadAttention } from "../src/multiHead/multiHeadAttention.js";
 import { RULES } from "../src/linear/linearConfig.js";
@@ -24,7 +25,7 @@ const NO_OPERATIONS: Readonly<Record<string, string>> = {
   createEngineSync: "makes an engine",
   createWorkerEngine: "makes an engine, which test/workerEngine.node.test.ts compares bit for bit with one here",
   "Engine.tensor": "makes a tensor of zeros",
-  "Engine.plan": "counts threads and bytes, which are the host's",
+  "Engine.planAttention": "counts threads and bytes, which are the host's",
   "Engine.dispose": "gives memory back",
   "EngineTensor.reshape": "names other sizes for the same numbers",
   "EngineTensor.dispose": "gives memory back",

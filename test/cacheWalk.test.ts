@@ -1,6 +1,6 @@
 /** A random walk over all operations of a cache, compared with a model that keeps plain rows. */
 import { expect, test } from "vitest";
-import { type Engine, KVCache, type KVCacheOptions } from "headwise";
+import type { Engine, KVCache, KVCacheOptions } from "headwise";
 import { scaledDotProductAttention as reference } from "headwise/reference";
 import { expectSameBits } from "./support/attention.js";
 import { onEveryBuild } from "./support/builds.js";
@@ -156,7 +156,7 @@ class Walk {
   #serialize(model: Model): void {
     const image = model.cache.serialize();
     model.cache.dispose();
-    model.cache = KVCache.restore(this.#engine, image);
+    model.cache = this.#engine.restoreKVCache(image);
     expectSameBits(model.cache.serialize(), image, "image");
   }
 }

@@ -1,14 +1,14 @@
 /** The types of elements that tensors, masks, lists and places may have, for every operation. */
 import { describe, expect, test } from "vitest";
 import {
-  and,
+  andMasks,
   applyMask,
   causalMask,
   documentMask,
   type WorkerEngine,
   type MaskLike,
-  not,
-  or,
+  notMask,
+  orMasks,
   paddingMask,
   type PlaceTensor,
   prefixMask,
@@ -200,9 +200,9 @@ function suite(engine: WorkerEngine): void {
       expectSameBits(await attend(given), await attend(mask), name);
       const soften = async (mask: MaskLike) => (await engine.softmax(eighths([5, 7], 1), { mask })).data;
       expectSameBits(await soften(given), await soften(mask), name);
-      const linear = async (mask: MaskLike) => (await engine.linearAttention(k, k, v, { mask })).data;
+      const linear = async (mask: MaskLike) => (await engine.linearAttention(k, k, v, { keyMask: mask })).data;
       expectSameBits(await linear(keysAs(given)), await linear(keys), name);
-      expect([and(given).data, or(given).data, not(given).data]).toEqual([and(mask).data, or(mask).data, not(mask).data]);
+      expect([andMasks(given).data, orMasks(given).data, notMask(given).data]).toEqual([andMasks(mask).data, orMasks(mask).data, notMask(mask).data]);
       expect(applyMask(eighths([5, 7], 1), given).data).toEqual(applyMask(eighths([5, 7], 1), mask).data);
     });
   });

@@ -1,12 +1,12 @@
 /** Hostile arguments, which must neither end nor hang the process: each is refused by name, or has no effect. */
 import { describe, expect, test } from "vitest";
 import {
-  and,
+  andMasks,
   causalMask,
   createWorkerEngine,
   documentMask,
   type WorkerEngine,
-  KVCache,
+  type KVCache,
   paddingMask,
   type TensorLike,
   type WorkerEngineOptions,
@@ -54,7 +54,7 @@ describe("sizes whose product is not a safe integer", () => {
       RangeError,
       `scaledDotProductAttention: ${problem("mask.dims")}`,
     );
-    refuses(() => and({ data: new Uint8Array(0), dims: huge }), RangeError, `and: ${problem("masks[0].dims")}`);
+    refuses(() => andMasks({ data: new Uint8Array(0), dims: huge }), RangeError, `andMasks: ${problem("masks[0].dims")}`);
     refuses(
       () => engine.matmul(empty(2 ** 20, 1, 2 ** 20, 0), empty(1, 2 ** 20, 0, 2 ** 20)),
       RangeError,
@@ -79,7 +79,7 @@ describe("empty batches: no object is made for each sequence", () => {
   test("attention, its plan, linear attention", () => {
     expect(engine.scaledDotProductAttention(none, none, none).dims).toEqual(none.dims);
     expect(engine.scaledDotProductAttention(none, none, none, { causal: true, queryOffset: 3 }).data.length).toBe(0);
-    expect(engine.plan(none, none, none)).toEqual({ threads: 1, scratchBytes: 0 });
+    expect(engine.planAttention(none, none, none)).toEqual({ threads: 1, scratchBytes: 0 });
     expect(engine.linearAttention(none, none, none).dims).toEqual(none.dims);
     expect(engine.linearAttention(none, none, none, { causal: true }).dims).toEqual(none.dims);
   });
@@ -177,9 +177,9 @@ describe("endless lists", () => {
     );
     refuses(() => engine.tensor(sparse), RangeError, `tensor: "dims" has length ${all}, expected at most 64`);
     refuses(
-      () => and({ data: new Uint8Array(1), dims: sparse }),
+      () => andMasks({ data: new Uint8Array(1), dims: sparse }),
       RangeError,
-      `and: "masks[0].dims" has length ${all}, expected at most 64`,
+      `andMasks: "masks[0].dims" has length ${all}, expected at most 64`,
     );
     refuses(() => paddingMask(endless, 1), RangeError, `paddingMask: "lengths" has length ${all}, expected at most 16777216`);
     refuses(() => documentMask(endless), RangeError, `documentMask: "documentIds" has length ${all}, expected at most 16777216`);
@@ -199,7 +199,7 @@ describe("an object that only claims to be an array", () => {
 
   test("is refused by its actual kind", () => {
     const problem = '"bytes" must be a Uint8Array, got an object of kind Uint8Array';
-    refuses(() => KVCache.restore(engine, tagged as never), TypeError, `KVCache.restore: ${problem}`);
+    refuses(() => engine.restoreKVCache(tagged as never), TypeError, `restoreKVCache: ${problem}`);
     refuses(() => engine.restoreLinearAttentionState(tagged as never), TypeError, `restoreLinearAttentionState: ${problem}`);
     const disguised = Object.setPrototypeOf(new Uint16Array(80), Float32Array.prototype) as Float32Array;
     expect(() => attend({}, { data: disguised, dims: x.dims })).toThrow('"q.data" must be a Float32Array');
@@ -213,11 +213,11 @@ describe("an object that only claims to be an array", () => {
   test("a proxied typed array is not a typed array", () => {
     const proxied = new Proxy(new Uint8Array(4), {});
     refuses(
-      () => and({ data: proxied, dims: [4] }),
+      () => andMasks({ data: proxied, dims: [4] }),
       TypeError,
-      'and: "masks[0].data" must be an array of integers or booleans, other than 0 where a query may attend, got an object',
+      'andMasks: "masks[0].data" must be an array of integers or booleans, other than 0 where a query may attend, got an object',
     );
-    refuses(() => KVCache.restore(engine, proxied), TypeError, 'KVCache.restore: "bytes" must be a Uint8Array, got an object');
+    refuses(() => engine.restoreKVCache(proxied), TypeError, 'restoreKVCache: "bytes" must be a Uint8Array, got an object');
     expect(() => attend({}, { data: new Proxy(x.data, {}), dims: x.dims })).toThrow('"q.data" must be a Float32Array');
     expect(() => attend({}, { data: x.data, dims: new Proxy(Int32Array.from(x.dims), {}) })).toThrow(
       '"q.dims" must be an array of sizes',
@@ -242,15 +242,14 @@ describe("revoked proxies", () => {
     "as tables": () => engine.rotary(x, { tables: proxy }),
     "as parts": () => engine.mergeAttention(proxy),
     "as a part": () => engine.mergeAttention([proxy]),
-    "as bytes": () => KVCache.restore(engine, proxy),
-    "as a state": () => engine.linearAttention(x, x, x, { state: proxy }),
+    "as bytes": () => engine.restoreKVCache(proxy),
     "as a config": () => engine.createMultiHeadAttention(proxy, { out: x }),
     "as parameters": () => engine.createMultiHeadAttention({ embedDim: 8, numHeads: 1 }, proxy),
     "as a state dict": () => engine.createMultiHeadAttention.fromTorch(proxy, { numHeads: 1 }),
     "as gates": () => layerOf({ headGates: proxy }),
     "as a norm": () => layerOf({ qkNorm: proxy }),
-    "as a mask": () => and(proxy),
-    "as a mask's data": () => and({ data: proxy, dims: [1] }),
+    "as a mask": () => andMasks(proxy),
+    "as a mask's data": () => andMasks({ data: proxy, dims: [1] }),
     "as documents": () => documentMask(proxy),
     "as a matrix": () => engine.matmul(x, proxy),
     "as a cache's options": () => engine.createKVCache(proxy),
@@ -336,9 +335,9 @@ describe("side effects of the caller's arrays", () => {
     refuses(() => attend({}, { data: detached(new Uint16Array(80)), dims: x.dims, type: "float16" }), RangeError, problem);
     expect(engine.softmax({ data: detached(new Float32Array(1)), dims: [0] }).dims).toEqual([0]);
     refuses(
-      () => and({ data: detached(new Uint8Array(4)), dims: [4] }),
+      () => andMasks({ data: detached(new Uint8Array(4)), dims: [4] }),
       RangeError,
-      'and: "masks[0]" holds 0 elements, expected 4 = 4',
+      'andMasks: "masks[0]" holds 0 elements, expected 4 = 4',
     );
   });
 });

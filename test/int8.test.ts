@@ -1,6 +1,6 @@
 /** Caches of dtype "int8": what they store, how accurate attention on them is, and which inputs they refuse. */
 import { describe, expect, test } from "vitest";
-import { createEngine, KVCache, type KVCacheOptions } from "headwise";
+import { createEngine, type KVCache, type KVCacheOptions } from "headwise";
 import { cutRows, expectSameBits } from "./support/attention.js";
 import { openBuild } from "./support/builds.js";
 import { onEveryEngine } from "./support/engines.js";
@@ -116,7 +116,7 @@ onEveryEngine((build, engine) => {
 
     test("a restored cache has the same bits", () => {
       using cache = filled();
-      using again = KVCache.restore(engine, cache.serialize());
+      using again = engine.restoreKVCache(cache.serialize());
       const last = cutRows(q, length - 5, length);
       expectSameBits(again.attend(last).data, cache.attend(last).data, build);
     });
@@ -252,14 +252,14 @@ describe("a cache of int8", () => {
     for (const scale of [NaN, Infinity, -1]) {
       const damaged = image.slice();
       new Float32Array(damaged.buffer)[HEADER_WORDS + 2] = scale;
-      expect(() => KVCache.restore(engine, damaged)).toThrow('KVCache.restore: "bytes" is damaged');
+      expect(() => engine.restoreKVCache(damaged)).toThrow('restoreKVCache: "bytes" is damaged');
     }
     const wrongByte = image.slice();
     wrongByte[wrongByte.length - 3] = 0x80; // the second value, before two bytes that fill the last word
-    expect(() => KVCache.restore(engine, wrongByte)).toThrow('KVCache.restore: "bytes" is damaged');
+    expect(() => engine.restoreKVCache(wrongByte)).toThrow('restoreKVCache: "bytes" is damaged');
     const wrongType = image.slice();
     new Uint32Array(wrongType.buffer)[HEADER_WORDS - 1] = 2;
-    expect(() => KVCache.restore(engine, wrongType)).toThrow('KVCache.restore: "bytes" is damaged');
+    expect(() => engine.restoreKVCache(wrongType)).toThrow('restoreKVCache: "bytes" is damaged');
   });
 
   test("names wrong options", async () => {

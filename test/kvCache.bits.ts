@@ -1,5 +1,5 @@
 /** Attention on caches of keys and values. */
-import { type CachedAttentionOptions, type Engine, KVCache, type KVCacheOptions } from "headwise";
+import type { CachedAttentionOptions, Engine, KVCache, KVCacheOptions } from "headwise";
 import { type BitsCase, casesOf, type Outputs } from "./bits/case.js";
 import { type Inputs, place } from "./bits/inputs.js";
 
@@ -101,7 +101,7 @@ export default DTYPES.flatMap((dtype) => [
       session.append(530, inputs.integers(2, 300, 530));
       const bytes = session.cache.serialize();
       session.outputs["bytes"] = bytes;
-      const restored = KVCache.restore(engine, bytes);
+      const restored = engine.restoreKVCache(bytes);
       const fork = session.cache.fork();
       session.attend("restored", 3, {}, restored);
       session.cache.truncate(inputs.integers(2, 100, 300));
@@ -112,7 +112,7 @@ export default DTYPES.flatMap((dtype) => [
       return session.end(restored, fork);
     },
     "KVCache.serialize",
-    "KVCache.restore",
+    "Engine.restoreKVCache",
     "KVCache.fork",
     "KVCache.truncate",
     "KVCache.reorder",

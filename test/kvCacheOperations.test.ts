@@ -1,6 +1,6 @@
 /** What a cache of keys and values does in addition to attention: its operations, their memory, and what they refuse. */
 import { describe, expect, test } from "vitest";
-import { createEngine, type Engine, KVCache } from "headwise";
+import { createEngine, type Engine, type KVCache } from "headwise";
 import { cutRows, expectSameBits } from "./support/attention.js";
 import { openBuild } from "./support/builds.js";
 import { normal, type TestTensor } from "./support/random.js";
@@ -75,7 +75,7 @@ describe("operations", () => {
     cache.truncate(9300);
     expect(cache.length).toBe(9300);
     const image = cache.serialize();
-    using again = KVCache.restore(engine, image);
+    using again = engine.restoreKVCache(image);
     expect(again.serialize()).toEqual(image);
     expectSameBits(again.attend(piece(3, 5)).data, cache.attend(piece(3, 5)).data, "restored");
   });
@@ -143,7 +143,7 @@ describe("operations", () => {
     using cache = engine.createKVCache(shape);
     cache.append(piece(5, 1), piece(5, 2));
     const image = cache.serialize();
-    using again = KVCache.restore(engine, image);
+    using again = engine.restoreKVCache(image);
     expect(again.serialize()).toEqual(image);
     const inUse = engine.info.memory.inUse;
     const changed = (word: number, value: number): Uint8Array => {
@@ -151,12 +151,12 @@ describe("operations", () => {
       new DataView(copy.buffer).setUint32(4 * word, value, true);
       return copy;
     };
-    expect(() => KVCache.restore(engine, [1] as unknown as Uint8Array)).toThrow(
-      new TypeError('KVCache.restore: "bytes" must be a Uint8Array, got an array of 1'),
+    expect(() => engine.restoreKVCache([1] as unknown as Uint8Array)).toThrow(
+      new TypeError('restoreKVCache: "bytes" must be a Uint8Array, got an array of 1'),
     );
-    expect(() => KVCache.restore(engine, image.subarray(0, 12))).toThrow('"bytes" is 12 bytes long, not a serialized cache');
-    expect(() => KVCache.restore(engine, changed(0, 7))).toThrow('"bytes" does not begin like a serialized cache');
-    expect(() => KVCache.restore(engine, changed(1, 9))).toThrow('"bytes" has version 9, expected 1');
+    expect(() => engine.restoreKVCache(image.subarray(0, 12))).toThrow('"bytes" is 12 bytes long, not a serialized cache');
+    expect(() => engine.restoreKVCache(changed(0, 7))).toThrow('"bytes" does not begin like a serialized cache');
+    expect(() => engine.restoreKVCache(changed(1, 9))).toThrow('"bytes" has version 9, expected 1');
     for (const [word, value] of [
       [2, 2],
       [2, 2 ** 31],
@@ -167,7 +167,7 @@ describe("operations", () => {
       [11, 6],
       [12, 512],
     ] as const) {
-      expect(() => KVCache.restore(engine, changed(word, value)), `word ${word}`).toThrow(/is damaged/);
+      expect(() => engine.restoreKVCache(changed(word, value)), `word ${word}`).toThrow(/is damaged/);
     }
     expect(engine.info.memory.inUse).toBe(inUse);
   });
@@ -247,7 +247,7 @@ describe("operations", () => {
     const image = cache.serialize();
     class Bytes extends Uint8Array {}
     const part = Bytes.of(1, 2, 3, ...image).subarray(3);
-    using again = KVCache.restore(engine, part);
+    using again = engine.restoreKVCache(part);
     expect(again.serialize()).toEqual(image);
 
     const damaged = (change: (words: Uint32Array) => void): Uint8Array => {
@@ -256,16 +256,16 @@ describe("operations", () => {
       return new Uint8Array(words.buffer);
     };
     const long = damaged((words) => words.set([0xffffffff, 0], 10));
-    expect(() => KVCache.restore(engine, long)).toThrow(new RangeError('KVCache.restore: "bytes" is damaged'));
+    expect(() => engine.restoreKVCache(long)).toThrow(new RangeError('restoreKVCache: "bytes" is damaged'));
     const wide = damaged((words) => (words[6] = 0xffffffff));
-    expect(() => KVCache.restore(engine, wide)).toThrow(
-      'KVCache.restore: "capacity" must be an integer from 1 to 536870912, got 4294967295',
+    expect(() => engine.restoreKVCache(wide)).toThrow(
+      'restoreKVCache: "capacity" must be an integer from 1 to 536870912, got 4294967295',
     );
     const past = damaged((words) => {
       words.set([1, 4, 0], 7); // rolling, window 3
       words.set([0xfffffe03, 0xfffffe00], 10);
     });
-    expect(() => KVCache.restore(engine, past)).toThrow("is damaged");
+    expect(() => engine.restoreKVCache(past)).toThrow("is damaged");
   });
 
   test("wrong arguments are named", async () => {

@@ -64,11 +64,7 @@ const stateCase = (name: string, kind: Parameters<Engine["createLinearAttentionS
       const restored = engine.restoreLinearAttentionState(outputs["bytes"], map);
       const twin = mine.fork();
       outputs["restored"] = step(restored, 7);
-      const { q, k, v } = inputsOf(inputs, 60);
-      outputs["by option"] = engine.linearAttention(q, k, v, {
-        state: twin,
-        ...(kind.rule && gatesOf(inputs, kind.rule, 60, isByChannel)),
-      }).data;
+      outputs["fork"] = step(twin, 60);
       for (const each of [mine, restored, twin]) each.dispose();
       return outputs;
     },
@@ -76,7 +72,6 @@ const stateCase = (name: string, kind: Parameters<Engine["createLinearAttentionS
     "LinearAttentionState.serialize",
     "Engine.restoreLinearAttentionState",
     "LinearAttentionState.fork",
-    "Engine.linearAttention",
   );
 
 const SIZES = { batchSize: DIMS.batch, numKvHeads: DIMS.kvHeads, headDim: DIMS.headDim, valueDim: DIMS.valueDim };
@@ -94,7 +89,7 @@ export default [
     normalize: false,
     causal: true,
     keyLengths: inputs.integers(2, 50, 110),
-    mask: inputs.mask([2, 110], 0.7),
+    keyMask: inputs.mask([2, 110], 0.7),
     scale: 0.3,
   })),
   call("256 features of favor+ as they are by default", (inputs) => ({ featureMap: "favor+", seed: inputs.integer(0, 2 ** 31) })),
@@ -106,7 +101,7 @@ export default [
     rule: "gated",
     decay: inputs.between(-0.1, 0, [2]),
     keyLengths: inputs.integers(2, 50, 110),
-    mask: inputs.mask([110], 0.9),
+    keyMask: inputs.mask([110], 0.9),
   })),
   call("decays that clear the state", (inputs) => {
     const { decay, beta } = gatesOf(inputs, "gated_delta") as { decay: Numbers; beta: Numbers };

@@ -34,9 +34,9 @@ const KINDS: Record<string, (inputs: Inputs, sizes: LinearSizes) => LinearOption
   relu2: () => ({ featureMap: "relu2", eps: 0.5, causal: true }),
   exp: () => ({ featureMap: "exp", causal: true }),
   softmax: () => ({ featureMap: "softmax" }),
-  "a key mask": (_, { batchSize, kvLen }) => ({ mask: randomMask([batchSize, kvLen], 5, 0.6) }),
-  "a key mask, causal": (_, { kvLen }) => ({ mask: randomMask([kvLen], 6, 0.6), causal: true }),
-  "softmax with a key mask": (_, { kvLen }) => ({ mask: randomMask([kvLen], 7, 0.7), featureMap: "softmax" }),
+  "a key mask": (_, { batchSize, kvLen }) => ({ keyMask: randomMask([batchSize, kvLen], 5, 0.6) }),
+  "a key mask, causal": (_, { kvLen }) => ({ keyMask: randomMask([kvLen], 6, 0.6), causal: true }),
+  "softmax with a key mask": (_, { kvLen }) => ({ keyMask: randomMask([kvLen], 7, 0.7), featureMap: "softmax" }),
   lengths: (_, { batchSize, kvLen }) => ({ keyLengths: [Math.ceil(kvLen / 2), 0].slice(0, batchSize) }),
   "lengths, causal": (_, { batchSize, kvLen }) => ({ keyLengths: [Math.ceil(kvLen / 2), 0].slice(0, batchSize), causal: true }),
   "rule linear": () => ({ rule: "linear" }),
@@ -50,13 +50,13 @@ const KINDS: Record<string, (inputs: Inputs, sizes: LinearSizes) => LinearOption
     rule: "gated",
     decay,
     keyLengths: [Math.ceil(kvLen / 2), kvLen].slice(0, batchSize),
-    mask: randomMask([kvLen], 8, 0.7),
+    keyMask: randomMask([kvLen], 8, 0.7),
   }),
   "rule delta": ({ beta }) => ({ rule: "delta", beta }),
   "rule delta, a mask, chunks of 10": ({ beta }, { kvLen }) => ({
     rule: "delta",
     beta,
-    mask: randomMask([kvLen], 9, 0.7),
+    keyMask: randomMask([kvLen], 9, 0.7),
     chunkSize: 10,
   }),
   "rule gated_delta": ({ decay, beta }) => ({ rule: "gated_delta", decay, beta }),
@@ -66,7 +66,7 @@ const KINDS: Record<string, (inputs: Inputs, sizes: LinearSizes) => LinearOption
     decay: channelDecay,
     beta,
     keyLengths: [Math.ceil(kvLen / 2), kvLen].slice(0, batchSize),
-    mask: randomMask([kvLen], 8, 0.7),
+    keyMask: randomMask([kvLen], 8, 0.7),
   }),
 };
 
@@ -221,7 +221,7 @@ onEveryEngine((_, engine) => {
     const inputs = linearInputs(sizes, 9);
     const mask = { data: new Uint8Array(60).fill(1), dims: [60] };
     for (const key of [0, 7, 59]) mask.data[key] = 0;
-    const options = { ...KINDS[kind]!(inputs, sizes), mask, keyLengths: [55] };
+    const options = { ...KINDS[kind]!(inputs, sizes), keyMask: mask, keyLengths: [55] };
     const expected = engine.linearAttention(inputs.q, inputs.k, inputs.v, options).data.slice();
     for (const key of [0, 7, 55, 59]) {
       inputs.k.data.fill(NaN, key * 4, key * 4 + 4);

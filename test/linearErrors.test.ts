@@ -12,7 +12,7 @@ describe("mismatches are named", () => {
       "TypeError",
       [q, k, v],
       { rules: 1 },
-      'unknown option "rules"; the options are layout, decay, beta, keyLengths, mask, out, featureMap, causal, normalize, eps, scale, rule, chunkSize, features, seed, state',
+      'unknown option "rules"; the options are layout, decay, beta, keyLengths, keyMask, out, featureMap, causal, normalize, eps, scale, rule, chunkSize, features, seed',
     ],
     [
       "TypeError",
@@ -79,14 +79,14 @@ describe("mismatches are named", () => {
     [
       "TypeError",
       [q, k, v],
-      { mask: { data: new Float32Array(4), dims: [4] } },
-      '"mask.data" must be an array of integers or booleans, other than 0 where a key counts, got Float32Array(4)',
+      { keyMask: { data: new Float32Array(4), dims: [4] } },
+      '"keyMask.data" must be an array of integers or booleans, other than 0 where a key counts, got Float32Array(4)',
     ],
     [
       "RangeError",
       [q, k, v],
-      { mask: { data: new Uint8Array(5), dims: [5] } },
-      '"mask" has dims [5], expected [1, 4] or [4] (batch, kvLen)',
+      { keyMask: { data: new Uint8Array(5), dims: [5] } },
+      '"keyMask" has dims [5], expected [1, 4] or [4] (batch, kvLen)',
     ],
     ["RangeError", [q, k, v], { keyLengths: [5] }, '"keyLengths[0]" must be an integer from 0 to 4, got 5'],
     [

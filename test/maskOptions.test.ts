@@ -1,6 +1,6 @@
 /** maskStart, keyMask, shortMask, and a scale for each head: each equals another way of saying the same, to the bit. */
 import { describe, expect, test } from "vitest";
-import { and, type AttentionOptions, type CachedAttentionOptions, type KVCache } from "headwise";
+import { andMasks, type AttentionOptions, type CachedAttentionOptions, type KVCache } from "headwise";
 import { scaledDotProductAttention as baseline } from "headwise/baseline";
 import { scaledDotProductAttention as reference } from "headwise/reference";
 import {
@@ -109,7 +109,7 @@ onEveryEngine((build, engine) => {
       cache.append(k, v);
       const mask = randomMask([700], 6, 0.5);
       const keyMask = randomMask([1, 1300], 7, 0.5);
-      const same = and(fullMask(mask, [600], shape), asMask(keyMask));
+      const same = andMasks(fullMask(mask, [600], shape), asMask(keyMask));
       const expected = cache.attend(q, { mask: same }).data;
       expectSameBits(cache.attend(q, { mask, maskStart: 600, keyMask }).data, expected, build);
     });
@@ -129,7 +129,7 @@ onEveryEngine((build, engine) => {
       const mask = randomMask([shape.numHeads, shape.seqLen, shape.kvLen], 5, 0.6);
       const call = attentionOn(inputs);
       expectSameCall(call, shape, { ...options, keyMask }, { ...options, mask: asMask(keyMask) });
-      expectSameCall(call, shape, { ...options, keyMask, mask }, { ...options, mask: and(asMask(keyMask), mask) });
+      expectSameCall(call, shape, { ...options, keyMask, mask }, { ...options, mask: andMasks(asMask(keyMask), mask) });
       checkAgainstReference(engine, shape, inputs, { ...options, keyMask, mask });
       const bytes = { data: keyMask.data.map((byte) => 200 * byte), dims: keyMask.dims };
       expectSameCall(call, shape, { ...options, keyMask: bytes }, { ...options, keyMask });
@@ -138,7 +138,7 @@ onEveryEngine((build, engine) => {
     test("with maskStart, and for one sequence as [kvLen]", () => {
       const shape = parseShape("B1-S5-KV75-H2/2-D8");
       const [mask, keyMask] = [randomMask([5, 6], 4, 0.5), randomMask([1, 75], 5, 0.5)];
-      const same = and(fullMask(mask, [69], shape), asMask(keyMask));
+      const same = andMasks(fullMask(mask, [69], shape), asMask(keyMask));
       const flat = { data: keyMask.data, dims: [75] };
       expectSameCall(attentionOn(randomInputs(shape, 3)), shape, { mask, maskStart: 69, keyMask: flat }, { mask: same });
     });
@@ -282,9 +282,9 @@ onEveryEngine((build, engine) => {
   test("a plan counts their memory, and refuses what the call refuses", () => {
     const { q, k, v } = randomInputs(parseShape("B2-S5-KV75-H2/2-D8"), 3);
     const options = { mask: randomMask([5, 5], 4, 0.5), maskStart: 70, keyMask: randomMask([2, 75], 6, 0.5), scale: [1, 2] };
-    const { scratchBytes } = engine.plan(q, k, v, options);
-    expect(scratchBytes - engine.plan(q, k, v).scratchBytes).toBe(64 + 192 + 64); // whole cache lines
-    expect(() => engine.plan(q, k, v, { ...options, maskStart: 69 })).toThrow("kvLen − maskStart = 75 − 69 instead of 5");
+    const { scratchBytes } = engine.planAttention(q, k, v, options);
+    expect(scratchBytes - engine.planAttention(q, k, v).scratchBytes).toBe(64 + 192 + 64); // whole cache lines
+    expect(() => engine.planAttention(q, k, v, { ...options, maskStart: 69 })).toThrow("kvLen − maskStart = 75 − 69 instead of 5");
   });
 
   test("errors on a cache name the sizes", () => {
@@ -342,7 +342,7 @@ onEveryEngine((build, engine) => {
       const x = normal([2, 9, 12], 4);
       const [mask, keyMask] = [randomMask([3, 3], 5, 0.6), randomMask([2, 9], 6, 0.7)];
       const shape = { batchSize: 2, numHeads: 4, seqLen: 3, kvLen: 9, numKvHeads: 2, headDim: 5, valueDim: 5 };
-      const full = and(fullMask(mask, [6, 6], shape), asMask(keyMask));
+      const full = andMasks(fullMask(mask, [6, 6], shape), asMask(keyMask));
       const run = (options: AttentionOptions): Float32Array => {
         using cache = layer.createCache({ batchSize: 2, capacity: 9 });
         layer.forward(cut(x, 0, 6), { cache });

@@ -1,5 +1,5 @@
 /** Masks as tensors, with random sizes and lengths, which are their only inputs. */
-import { and, applyMask, causalMask, documentMask, not, or, paddingMask, prefixMask, windowMask } from "headwise";
+import { andMasks, applyMask, causalMask, documentMask, notMask, orMasks, paddingMask, prefixMask, windowMask } from "headwise";
 import { type BitsCase, casesOf } from "./bits/case.js";
 
 const masks = (name: string, run: BitsCase["run"]): BitsCase => casesOf("masks", name)(name, run);
@@ -22,8 +22,8 @@ export default [
     one: documentMask(inputs.integers(50, 0, 3)).data,
     batch: documentMask([inputs.integers(20, 0, 2), inputs.integers(20, 0, 2)]).data,
   })),
-  masks("and", (_, inputs) => ({ mask: and(inputs.mask([5, 1, 9], 0.7), inputs.mask([8, 9], 0.7), inputs.mask([1], 1)).data })),
-  masks("or", (_, inputs) => ({ mask: or(inputs.mask([5, 1, 9], 0.4), inputs.mask([8, 9], 0.4)).data })),
-  masks("not", (_, inputs) => ({ mask: not(inputs.mask([7, 31], 0.5)).data })),
+  masks("andMasks", (_, inputs) => ({ mask: andMasks(inputs.mask([5, 1, 9], 0.7), inputs.mask([8, 9], 0.7), inputs.mask([1], 1)).data })),
+  masks("orMasks", (_, inputs) => ({ mask: orMasks(inputs.mask([5, 1, 9], 0.4), inputs.mask([8, 9], 0.4)).data })),
+  masks("notMask", (_, inputs) => ({ mask: notMask(inputs.mask([7, 31], 0.5)).data })),
   masks("applyMask", (_, inputs) => ({ scores: applyMask(inputs.extremes([3, 20, 9], 9), inputs.mask([20, 9], 0.5)).data })),
 ] satisfies readonly BitsCase[];

@@ -1,14 +1,14 @@
 /** Masks as tensors: each equals the corresponding option of attention, to the bit. */
 import { describe, expect, test } from "vitest";
 import {
-  and,
+  andMasks,
   applyMask,
   type AttentionOptions,
   causalMask,
   documentMask,
   type Mask,
-  not,
-  or,
+  notMask,
+  orMasks,
   paddingMask,
   prefixMask,
   windowMask,
@@ -32,23 +32,23 @@ onEveryBuild((_, engine) => {
     [
       "B1-S9-KV17-H2/2-D8",
       { window: 2, causal: true, sinkTokens: 2 },
-      and(causalMask(9, 17), windowMask(9, 17, 2, { sinkTokens: 2 })),
+      andMasks(causalMask(9, 17), windowMask(9, 17, 2, { sinkTokens: 2 })),
     ],
     ["B3-S4-KV11-H2/2-D8", { keyLengths: [0, 11, 5], queryOffset: 7 }, paddingMask([0, 11, 5], 11)],
     [
       "B3-S4-KV11-H2/2-D8",
       { keyLengths: [1, 11, 5], queryOffset: 7, causal: true },
-      and(paddingMask([1, 11, 5], 11), causalMask(4, 11)),
+      andMasks(paddingMask([1, 11, 5], 11), causalMask(4, 11)),
     ],
     ["B1-S9-KV9-H2/2-D8", { cuSeqlensQ: [0, 4, 5, 9] }, documentMask([1, 1, 1, 1, 2, 3, 3, 3, 3])],
     [
       "B1-S9-KV9-H2/2-D8",
       { cuSeqlensQ: [0, 4, 5, 9], causal: true },
-      and(documentMask(Int32Array.of(1, 1, 1, 1, 2, 3, 3, 3, 3)), causalMask(9)),
+      andMasks(documentMask(Int32Array.of(1, 1, 1, 1, 2, 3, 3, 3, 3)), causalMask(9)),
     ],
     ["B2-S6-KV6-H2/2-D8", { causal: true }, prefixMask([0, 0], 6)],
     ["B2-S6-KV6-H2/2-D8", {}, prefixMask(6, 6)],
-    ["B2-S6-KV6-H2/2-D8", { causal: true }, not(not(causalMask(6)))],
+    ["B2-S6-KV6-H2/2-D8", { causal: true }, notMask(notMask(causalMask(6)))],
   ])("%s %j", (name, options, mask) => {
     const { q, k, v } = randomInputs(parseShape(name), 4);
     const expected = engine.scaledDotProductAttention(q, k, v, options);
@@ -57,7 +57,7 @@ onEveryBuild((_, engine) => {
 
   test("prefix lengths of each sequence: the prefix to all, the rest causally", () => {
     const { q, k, v } = randomInputs(parseShape("B2-S6-KV6-H2/2-D8"), 5);
-    const mask = or(causalMask(6), paddingMask([2, 4], 6));
+    const mask = orMasks(causalMask(6), paddingMask([2, 4], 6));
     const prefix = prefixMask([2, 4], 6);
     expect(prefix).toEqual(mask);
     const single = prefixMask(4, 6);
@@ -87,16 +87,16 @@ describe("combining", () => {
   const columns = { data: Uint8Array.of(1, 1, 0, 0), dims: [4] };
 
   test("and, or, not broadcast; bytes other than 0 are 1", () => {
-    expect(and(rows, columns)).toEqual({ data: Uint8Array.of(1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0), dims: [3, 4] });
-    expect(or(rows, columns)).toEqual({ data: Uint8Array.of(1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1), dims: [3, 4] });
-    expect(not(rows)).toEqual({ data: Uint8Array.of(0, 1, 0), dims: [3, 1] });
-    expect(and(rows)).toEqual({ data: Uint8Array.of(1, 0, 1), dims: [3, 1] });
-    expect(and({ data: new Uint8Array(8).fill(1), dims: [2, 1, 1, 4] }, rows, columns).dims).toEqual([2, 1, 3, 4]);
+    expect(andMasks(rows, columns)).toEqual({ data: Uint8Array.of(1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0), dims: [3, 4] });
+    expect(orMasks(rows, columns)).toEqual({ data: Uint8Array.of(1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1), dims: [3, 4] });
+    expect(notMask(rows)).toEqual({ data: Uint8Array.of(0, 1, 0), dims: [3, 1] });
+    expect(andMasks(rows)).toEqual({ data: Uint8Array.of(1, 0, 1), dims: [3, 1] });
+    expect(andMasks({ data: new Uint8Array(8).fill(1), dims: [2, 1, 1, 4] }, rows, columns).dims).toEqual([2, 1, 3, 4]);
   });
 
   test("De Morgan", () => {
     const [a, b] = [randomMask([4, 1, 5], 1, 0.5), randomMask([3, 5], 2, 0.5)];
-    expect(not(and(a, b))).toEqual(or(not(a), not(b)));
+    expect(notMask(andMasks(a, b))).toEqual(orMasks(notMask(a), notMask(b)));
   });
 
   test("empty masks", () => {
@@ -104,7 +104,7 @@ describe("combining", () => {
     expect(causalMask(3, 0)).toEqual({ data: new Uint8Array(0), dims: [3, 0] });
     expect(paddingMask([], 3)).toEqual({ data: new Uint8Array(0), dims: [0, 1, 1, 3] });
     expect(documentMask([])).toEqual({ data: new Uint8Array(0), dims: [0, 0] });
-    expect(and(causalMask(0), causalMask(1)).dims).toEqual([0, 0]);
+    expect(andMasks(causalMask(0), causalMask(1)).dims).toEqual([0, 0]);
   });
 
   test("documents of each sequence", () => {
@@ -135,15 +135,15 @@ describe("mismatches are named", () => {
     [() => prefixMask([1, 4], 3), 'prefixMask: "prefixLength[1]" must be an integer from 0 to 3, got 4'],
     [() => documentMask(3 as never), 'documentMask: "documentIds" must be an array of integers, got 3'],
     [() => documentMask([[1, 2], [1]]), 'documentMask: "documentIds[1]" holds 1 elements, expected 2 (as documentIds[0])'],
-    [() => and(), "and: no masks given, expected at least 1"],
-    [() => and(bytes, { ...bytes, dims: [3] }), 'and: "masks[1]" holds 4 elements, expected 3 = 3'],
-    [() => or(bytes, causalMask(3)), "or: masks of dims [4] and [3, 3] don't broadcast to one another"],
-    [() => not(3 as never), 'not: "mask" must be a tensor { data, dims } or { shape, dataSync() }, got 3'],
+    [() => andMasks(), "andMasks: no masks given, expected at least 1"],
+    [() => andMasks(bytes, { ...bytes, dims: [3] }), 'andMasks: "masks[1]" holds 4 elements, expected 3 = 3'],
+    [() => orMasks(bytes, causalMask(3)), "orMasks: masks of dims [4] and [3, 3] don't broadcast to one another"],
+    [() => notMask(3 as never), 'notMask: "mask" must be a tensor { data, dims } or { shape, dataSync() }, got 3'],
     [
-      () => not(normal([3], 1) as never),
-      'not: "mask.data" must be an array of integers or booleans, other than 0 where a query may attend, got Float32Array(3)',
+      () => notMask(normal([3], 1) as never),
+      'notMask: "mask.data" must be an array of integers or booleans, other than 0 where a query may attend, got Float32Array(3)',
     ],
-    [() => not({ data: new Uint8Array(1), dims: 1 as never }), 'not: "mask.dims" must be an array of sizes, got 1'],
+    [() => notMask({ data: new Uint8Array(1), dims: 1 as never }), 'notMask: "mask.dims" must be an array of sizes, got 1'],
     [
       () => applyMask(normal([3], 1), causalMask(3)),
       'applyMask: "mask" has dims [3, 3], which don\'t broadcast to [3], those of scores',

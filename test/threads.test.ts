@@ -131,12 +131,12 @@ describe("working workers", () => {
     const scratch = vi.spyOn(Arena.prototype, "openScratch");
     const workspaces = vi.spyOn(Arena.prototype, "extendScratch");
     try {
-      const plan = engine.plan(large.q, large.k, large.v, { causal: true });
+      const plan = engine.planAttention(large.q, large.k, large.v, { causal: true });
       expect(scratch).not.toHaveBeenCalled();
       engine.scaledDotProductAttention(large.q, large.k, large.v, { causal: true });
       expect(plan).toEqual({ threads, scratchBytes: scratch.mock.calls[0]![1] + workspaces.mock.calls[0]![1] });
       const none = { data: new Float32Array(0), dims: [0, 64] };
-      expect(engine.plan(none, none, none)).toEqual({ threads: 1, scratchBytes: 0 });
+      expect(engine.planAttention(none, none, none)).toEqual({ threads: 1, scratchBytes: 0 });
     } finally {
       scratch.mockRestore();
       workspaces.mockRestore();
@@ -144,17 +144,17 @@ describe("working workers", () => {
   });
 
   test("a call takes as many threads as maximumMemory has room for, as plan predicts", async () => {
-    const alone = (await open({})).plan(large.q, large.k, large.v).scratchBytes;
+    const alone = (await open({})).planAttention(large.q, large.k, large.v).scratchBytes;
     const roomFor = async (bytes: number): Promise<number> => {
       const engine = await open({ threads: 3, maximumMemory: bytes });
       const run = vi.spyOn(Pool.prototype, "run");
       expectSameBits(attend(engine), truth, `with ${bytes} bytes`);
-      const { threads } = engine.plan(large.q, large.k, large.v);
+      const { threads } = engine.planAttention(large.q, large.k, large.v);
       expect(run.mock.calls[0]?.[2].threads ?? 1).toBe(threads);
       run.mockRestore();
       return threads;
     };
-    const ample = (await open({ threads: 3 })).plan(large.q, large.k, large.v).scratchBytes;
+    const ample = (await open({ threads: 3 })).planAttention(large.q, large.k, large.v).scratchBytes;
     const more = (ample - alone) / 2;
     const base = 2 ** 17; // static data and structs, and the rest of the last page
     expect(await roomFor(base + alone)).toBe(1);

@@ -294,10 +294,10 @@ describe("arrays", () => {
 
   test("a plan does not write to places, and refuses those that overlap", async () => {
     const out = { data: new Float32Array(80).fill(7), dims: x.dims };
-    await shared.plan(x, x, x, { out });
+    await shared.planAttention(x, x, x, { out });
     expect(out.data.every((value) => value === 7)).toBe(true);
     const logSumExp = { data: out.data.subarray(70), dims: [1, 2, 5] };
-    await expect(shared.plan(x, x, x, { out, logSumExp })).rejects.toThrow('"out" and "logSumExp" overlap');
+    await expect(shared.planAttention(x, x, x, { out, logSumExp })).rejects.toThrow('"out" and "logSumExp" overlap');
   });
 
   test("tensors of another engine count as arrays", async () => {

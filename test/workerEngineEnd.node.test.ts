@@ -15,7 +15,7 @@ describe("the end", () => {
     const before = busy(engine);
     const disposal = engine.dispose();
     await expect(engine.matmul(x, x)).rejects.toEqual(new Error("matmul: the engine has been disposed of"));
-    await expect(engine.plan(x, x, x)).rejects.toEqual(new Error("scaledDotProductAttention: the engine has been disposed of"));
+    await expect(engine.planAttention(x, x, x)).rejects.toEqual(new Error("planAttention: the engine has been disposed of"));
     await expect(cache.append(x, x)).rejects.toEqual(new Error("KVCache.append: the engine has been disposed of"));
     await cache.dispose();
     expect((await before).dims).toEqual(large.dims);
@@ -33,7 +33,7 @@ describe("the end", () => {
         return true;
       },
     };
-    await expect(attend(engine, options)).rejects.toEqual(new Error("scaledDotProductAttention: the engine has been disposed of"));
+    await expect(attend(engine, options)).rejects.toEqual(new Error("planAttention: the engine has been disposed of"));
   });
 
   test("dispose ends the worker and its threads", async () => {
@@ -96,8 +96,8 @@ describe("the end", () => {
         { eval: true },
       );
     const engine = await open({ createWorker });
-    await expect(engine.plan(x, x, x)).rejects.toEqual(
-      new Error("scaledDotProductAttention: the engine's worker has ended (out of order)"),
+    await expect(engine.planAttention(x, x, x)).rejects.toEqual(
+      new Error("planAttention: the engine's worker has ended (out of order)"),
     );
   });
 

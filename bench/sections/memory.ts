@@ -19,7 +19,7 @@ const script = (build: string, threads: number, seqLen: number): string => `
     for (let i = 0; i < data.length; i++) data[i] = Math.sin(i * (seed + 1));
     return tensor;
   });
-  const plan = engine.plan(q, k, v, { out });
+  const plan = engine.planAttention(q, k, v, { out });
   const start = performance.now();
   engine.scaledDotProductAttention(q, k, v, { out });
   const ms = performance.now() - start;

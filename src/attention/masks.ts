@@ -144,7 +144,7 @@ export function prefixMask(
 }
 
 /**
- * Several documents in one sequence: a row sees the keys of its own document. `and(…, causalMask(…))` makes it causal.
+ * Several documents in one sequence: a row sees the keys of its own document. `andMasks(…, causalMask(…))` makes it causal.
  *
  * @param documentIds  the document of each token [seq], or of each token of each sequence [batch][seq]
  * @returns [seq, seq], or [batch, 1, seq, seq]
@@ -179,12 +179,12 @@ export function documentMask(documentIds: Integers | readonly Integers[]): Mask 
  * @throws {TypeError} the wrong kind of value @throws {RangeError} sizes that do not fit
  *
  * @example
- * import { and, causalMask, documentMask } from "headwise";
+ * import { andMasks, causalMask, documentMask } from "headwise";
  *
- * console.log([...and(documentMask([7, 7, 8]), causalMask(3)).data]); // [ 1, 0, 0, 1, 1, 0, 0, 0, 1 ]
+ * console.log([...andMasks(documentMask([7, 7, 8]), causalMask(3)).data]); // [ 1, 0, 0, 1, 1, 0, 0, 0, 1 ]
  */
-export function and(...masks: readonly MaskLike[]): Mask {
-  return combine("and", masks, 1, (so, byte) => so & byte);
+export function andMasks(...masks: readonly MaskLike[]): Mask {
+  return combine("andMasks", masks, 1, (so, byte) => so & byte);
 }
 
 /**
@@ -193,12 +193,12 @@ export function and(...masks: readonly MaskLike[]): Mask {
  * @throws {TypeError} the wrong kind of value @throws {RangeError} sizes that do not fit
  *
  * @example
- * import { causalMask, or, paddingMask } from "headwise";
+ * import { causalMask, orMasks, paddingMask } from "headwise";
  *
- * console.log(or(causalMask(3), paddingMask([1, 2], 3)).dims); // [ 2, 1, 3, 3 ]
+ * console.log(orMasks(causalMask(3), paddingMask([1, 2], 3)).dims); // [ 2, 1, 3, 3 ]
  */
-export function or(...masks: readonly MaskLike[]): Mask {
-  return combine("or", masks, 0, (so, byte) => so | byte);
+export function orMasks(...masks: readonly MaskLike[]): Mask {
+  return combine("orMasks", masks, 0, (so, byte) => so | byte);
 }
 
 /**
@@ -207,12 +207,12 @@ export function or(...masks: readonly MaskLike[]): Mask {
  * @throws {TypeError} the wrong kind of value @throws {RangeError} sizes that do not fit
  *
  * @example
- * import { causalMask, not } from "headwise";
+ * import { causalMask, notMask } from "headwise";
  *
- * console.log([...not(causalMask(2)).data]); // [ 0, 1, 0, 0 ]
+ * console.log([...notMask(causalMask(2)).data]); // [ 0, 1, 0, 0 ]
  */
-export function not(mask: MaskLike): Mask {
-  const { data, dims } = readMask("not", "mask", mask);
+export function notMask(mask: MaskLike): Mask {
+  const { data, dims } = readMask("notMask", "mask", mask);
   return { data: data.map((byte) => Number(byte === 0)), dims };
 }
 

@@ -27,6 +27,8 @@ export const SCALED_DOT_PRODUCT_ATTENTION: Operation = {
   places: ATTENTION_PLACES,
 };
 
+const PLAN_ATTENTION: Operation = { ...SCALED_DOT_PRODUCT_ATTENTION, name: "planAttention" };
+
 /** See `Engine.scaledDotProductAttention`. */
 export function scaledDotProductAttention<Out extends PlaceTensor = ResultTensor>(
   runtime: Runtime,
@@ -39,7 +41,7 @@ export function scaledDotProductAttention<Out extends PlaceTensor = ResultTensor
   return attend(readAttention(call, q, { k, v }, options)) as Out;
 }
 
-/** See `Engine.plan`. */
+/** See `Engine.planAttention`. */
 export function planAttention(
   runtime: Runtime,
   q: TensorLike,
@@ -47,7 +49,7 @@ export function planAttention(
   v: TensorLike,
   options: AttentionOptions<PlaceTensor> = {},
 ): AttentionPlan {
-  const call = Call.of(runtime, SCALED_DOT_PRODUCT_ATTENTION, options);
+  const call = Call.of(runtime, PLAN_ATTENTION, options);
   const attention = readAttention(call, q, { k, v }, options);
   if (isEmpty(attention)) return { threads: 1, scratchBytes: 0 };
   const outBytes = attention.results.out ? 0 : wholeLines(4 * countOf(attention.shape.outDims));

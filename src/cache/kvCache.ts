@@ -63,11 +63,6 @@ const ATTEND_ROLLING: Operation = {
   options: ATTEND.options.filter((name) => name !== "window" && name !== "sinkTokens"),
 };
 
-/** The part of an engine that a cache needs. */
-interface CacheMaker {
-  createKVCache(options: KVCacheOptions): KVCache;
-}
-
 /**
  * Keys and values of earlier tokens, for attention on them; made by `engine.createKVCache`. Prefill, in any pieces, and decoding
  * are bit-identical to one causal call over the whole sequence. Positions count from the first token ever appended.
@@ -358,34 +353,21 @@ export class KVCache {
   }
 
   /**
-   * Restores on an engine a cache that `serialize` wrote.
-   *
-   * @throws {TypeError} not a Uint8Array
-   * @throws {RangeError} bytes that `serialize` did not write, or of another version; not enough memory
-   * @throws {Error} after `dispose` of the engine
-   *
-   * @example
-   * import { createEngine, KVCache } from "headwise";
-   *
-   * const engine = await createEngine();
-   * const cache = engine.createKVCache({ numKvHeads: 1, headDim: 4, capacity: 100 });
-   * const x = engine.tensor([1, 8, 1, 4]);
-   * cache.append(x, x);
-   * const again = KVCache.restore(engine, cache.serialize());
-   * console.log(again.length); // 8
-   * engine.dispose();
+   * See `Engine.restoreKVCache`.
+   * @internal
    */
-  static restore(engine: CacheMaker, bytes: Uint8Array): KVCache {
-    const operation = "KVCache.restore";
+  static restore(runtime: Runtime, bytes: Uint8Array): KVCache {
+    const operation = "restoreKVCache";
+    runtime.assertReady(operation);
     const { config, sequences } = readImage(operation, bytes);
-    const cache = engine.createKVCache(config);
+    const cache = KVCache.create(runtime, config);
     try {
       for (const [index, { length, evicted, pieces }] of sequences.entries()) {
         const sequence = cache.#sequences.list[index]!;
         sequence.evicted = evicted;
         for (const { first, end, rows } of pieces) {
           const span = { sequence, first, end };
-          const staged = new StagedRows(new Call(cache.#runtime, operation), config, cache.#sequences, [span]);
+          const staged = new StagedRows(new Call(runtime, operation), config, cache.#sequences, [span]);
           cache.#write(staged, rowsOf(config, span, rows, false));
         }
         sequence.length = length;

@@ -191,11 +191,11 @@ export class AttentionEngine {
    *
    * const engine = await createEngine();
    * const x = engine.tensor([1, 1024, 12, 64]);
-   * const { threads, scratchBytes } = engine.plan(x, x, x, { out: engine.tensor([1, 1024, 12, 64]) });
+   * const { threads, scratchBytes } = engine.planAttention(x, x, x, { out: engine.tensor([1, 1024, 12, 64]) });
    * console.log(threads, scratchBytes < 2 ** 20); // 1 true
    * engine.dispose();
    */
-  plan(q: TensorLike, k: TensorLike, v: TensorLike, options?: AttentionOptions<PlaceTensor>): AttentionPlan {
+  planAttention(q: TensorLike, k: TensorLike, v: TensorLike, options?: AttentionOptions<PlaceTensor>): AttentionPlan {
     return planAttention(this.runtime, q, k, v, options);
   }
 
@@ -249,6 +249,27 @@ export class AttentionEngine {
    */
   createKVCache(options: KVCacheOptions): KVCache {
     return KVCache.create(this.runtime, options);
+  }
+
+  /**
+   * Restores on this engine a cache that `KVCache.serialize` wrote.
+   *
+   * @throws {TypeError} not a Uint8Array
+   * @throws {RangeError} bytes that `serialize` did not write, or of another version; not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const cache = engine.createKVCache({ numKvHeads: 1, headDim: 4, capacity: 100 });
+   * const x = engine.tensor([1, 8, 1, 4]);
+   * cache.append(x, x);
+   * console.log(engine.restoreKVCache(cache.serialize()).length); // 8
+   * engine.dispose();
+   */
+  restoreKVCache(bytes: Uint8Array): KVCache {
+    return KVCache.restore(this.runtime, bytes);
   }
 
   /** Ends the engine and its workers, and returns its memory to the host; later calls throw. Disposing twice does nothing. */

@@ -1,14 +1,14 @@
 /** An engine with every operation: those of `AttentionEngine`, and those that models need around attention. */
-import { isAbsent } from "../check.js";
 import type { Activation } from "../rows/activations.js";
 import { AttentionEngine } from "./attentionEngine.js";
 import { type CreateMultiHeadAttention, createMultiHeadAttention } from "../multiHead/createMultiHeadAttention.js";
-import { LinearAttentionState, type LinearOptions } from "../linear/linearAttentionState.js";
+import { LinearAttentionState } from "../linear/linearAttentionState.js";
 import type { LinearAttentionStateOptions } from "../linear/stateConfig.js";
 import { PackedMatrix, type WeightLayout } from "../product/packedMatrix.js";
 import { activate, type ActivateOptions } from "../rows/activate.js";
 import { add, type AddOptions } from "../rows/add.js";
 import { linearAttention } from "../linear/linearAttention.js";
+import type { LinearOptions } from "../linear/linearCall.js";
 import type { FeatureFunction } from "../linear/linearConfig.js";
 import { matmul, type MatmulOptions } from "../product/matmul.js";
 import { layerNorm, type LayerNormOptions, rmsNorm, type RmsNormOptions } from "../rows/normalize.js";
@@ -322,12 +322,9 @@ export class Engine extends AttentionEngine {
     q: TensorLike,
     k: TensorLike,
     v: TensorLike,
-    options: LinearOptions<Out> = {},
+    options?: LinearOptions<Out>,
   ): Out {
-    const state = (options as { state?: unknown } | null)?.state;
-    return isAbsent(state)
-      ? linearAttention(this.runtime, q, k, v, options)
-      : LinearAttentionState.attend(this.runtime, q, k, v, options, state);
+    return linearAttention(this.runtime, q, k, v, options);
   }
 
   /**

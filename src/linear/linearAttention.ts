@@ -14,7 +14,7 @@ import {
   LINEAR_OPTIONS,
   type LinearCall,
   readLinearCall,
-  type StatelessOptions,
+  type LinearOptions,
   type StateSizes,
 } from "./linearCall.js";
 import { isDelta, type LinearConfig, readLinearConfig } from "./linearConfig.js";
@@ -37,7 +37,7 @@ export interface PlacedStates {
 }
 
 /**
- * See `Engine.linearAttention`, for calls without a state.
+ * See `Engine.linearAttention`.
  * @internal
  */
 export function linearAttention<Out extends PlaceTensor = ResultTensor>(
@@ -45,7 +45,7 @@ export function linearAttention<Out extends PlaceTensor = ResultTensor>(
   q: TensorLike,
   k: TensorLike,
   v: TensorLike,
-  options: StatelessOptions<Out> = {},
+  options: LinearOptions<Out> = {},
 ): Out {
   const call = Call.of(runtime, LINEAR_ATTENTION, options);
   const config = readLinearConfig(call.operation, options, options.causal, false);
@@ -161,7 +161,7 @@ export function readSums(call: Call, config: LinearConfig, sizes: StateSizes, st
       valueDim,
       outDims,
     },
-    inputs: { q: out, k: out, v: out, decay: undefined, beta: undefined, mask: undefined },
+    inputs: { q: out, k: out, v: out, decay: undefined, beta: undefined, keyMask: undefined },
     strides: { decay: NO_STRIDES, beta: NO_STRIDES },
   };
   runKernel(call, job, batchSize, states, (own) => paramsOf(linear, out, own));
@@ -186,7 +186,7 @@ function paramsOf(call: LinearCall, out: Operand, own: OwnParams): LinearParams 
     k: inputs.k.ptr,
     v: inputs.v.ptr,
     out: out.ptr,
-    mask: inputs.mask?.ptr ?? 0,
+    mask: inputs.keyMask?.ptr ?? 0,
     decay: inputs.decay?.ptr ?? 0,
     beta: inputs.beta?.ptr ?? 0,
     projections: own.projections,

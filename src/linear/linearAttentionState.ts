@@ -2,14 +2,14 @@
 /** The state of linear attention: a summary of earlier keys and values, for tokens that arrive over time. */
 import { Call } from "../call/call.js";
 import { describe, knownOptions, show, wrongKind, wrongMoment, wrongValue, isAbsent, isObject } from "../check.js";
-import { attendLinear, LINEAR_ATTENTION, type PlacedStates, readSums } from "./linearAttention.js";
-import { INPUT_OPTIONS, type LinearInputs, readLinearCall, type StatelessOptions } from "./linearCall.js";
+import { attendLinear, type PlacedStates, readSums } from "./linearAttention.js";
+import { INPUT_OPTIONS, type LinearInputs, readLinearCall } from "./linearCall.js";
 import type { FeatureFunction } from "./linearConfig.js";
 import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own, Span } from "../runtime/span.js";
 import { leaveUnproxied } from "../runtime/unproxied.js";
-import { type Float32Tensor, type PlaceTensor, type OwnUint8Array, type ResultTensor, type TensorLike } from "../call/tensor.js";
+import { type PlaceTensor, type OwnUint8Array, type ResultTensor, type TensorLike } from "../call/tensor.js";
 import {
   CREATE_LINEAR_ATTENTION_STATE,
   type LinearAttentionStateOptions,
@@ -17,12 +17,6 @@ import {
   readLinearStateConfig,
 } from "./stateConfig.js";
 import { type LinearSequence, readLinearImage, writeLinearImage } from "./stateImage.js";
-
-/** Options of linear attention. */
-export interface LinearOptions<Out extends PlaceTensor = Float32Tensor> extends StatelessOptions<Out> {
-  /** Holds the earlier keys and takes in those of this call; it also determines the kind of linear attention. */
-  state?: LinearAttentionState | undefined;
-}
 
 export const STEP: Operation = { name: "LinearAttentionState.step", options: INPUT_OPTIONS, places: ["out"] };
 
@@ -159,43 +153,6 @@ export class LinearAttentionState {
     const operation = STEP.name;
     this.#assertReady(operation);
     knownOptions(STEP, options);
-    return this.#attend(operation, q, k, v, options);
-  }
-
-  /**
-   * A call of `linearAttention` with the option `state`.
-   * @internal
-   */
-  static attend<Out extends PlaceTensor>(
-    runtime: Runtime,
-    q: TensorLike,
-    k: TensorLike,
-    v: TensorLike,
-    options: LinearOptions<Out>,
-    state: unknown,
-  ): Out {
-    const operation = LINEAR_ATTENTION.name;
-    runtime.assertReady(operation);
-    knownOptions(LINEAR_ATTENTION, options);
-    for (const [name, value] of Object.entries(options)) {
-      if (name === "state" || INPUT_OPTIONS.includes(name) || isAbsent(value)) continue;
-      throw wrongKind(operation, `"${name}" cannot be combined with "state", which has its own`);
-    }
-    if (!isObject(state) || !(#span in state)) {
-      throw wrongKind(operation, `"state" must be a LinearAttentionState, got ${describe(state)}`);
-    }
-    if (state.#runtime !== runtime) throw wrongKind(operation, '"state" belongs to another engine');
-    state.#assertReady(operation);
-    return state.#attend(operation, q, k, v, options);
-  }
-
-  #attend<Out extends PlaceTensor>(
-    operation: string,
-    q: TensorLike,
-    k: TensorLike,
-    v: TensorLike,
-    options: LinearInputs<Out>,
-  ): Out {
     const { kind, sizes } = this.#config;
     const changes = this.#changes;
     const linear = readLinearCall(new Call(this.#runtime, operation), { q, k, v }, options, kind, sizes);

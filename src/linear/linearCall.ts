@@ -29,13 +29,13 @@ export interface LinearInputs<Out extends PlaceTensor = Float32Tensor> {
   /** Number of keys in each sequence [batch]; those beyond are ignored. Default all. */
   keyLengths?: Integers | undefined;
   /** Integers or booleans [batch, kvLen] or [kvLen]: keys at 0 are ignored. If the rule is gated, their decays still apply to the state. */
-  mask?: MaskLike | undefined;
+  keyMask?: MaskLike | undefined;
   /** Receives the output, and is returned: [batch, seq, heads, valueDim] in the layout of q. */
   out?: Out | undefined;
 }
 
-/** Options of linear attention without a state. */
-export interface StatelessOptions<Out extends PlaceTensor = Float32Tensor> extends LinearKind, LinearInputs<Out> {
+/** Options of linear attention. */
+export interface LinearOptions<Out extends PlaceTensor = Float32Tensor> extends LinearKind, LinearInputs<Out> {
   /** Whether row i sees only the keys up to i; then kvLen = seqLen. Default false, with `rule` true. */
   causal?: boolean | undefined;
 }
@@ -50,9 +50,9 @@ const KIND_OPTIONS = [
   "chunkSize",
   "features",
   "seed",
-  "state",
 ] as const;
-export const INPUT_OPTIONS: readonly string[] = ["layout", "numHeads", "numKvHeads", "numKeyHeads", "decay", "beta", "keyLengths", "mask", "out"];
+const HEADS_OPTIONS = ["numHeads", "numKvHeads", "numKeyHeads"] as const;
+export const INPUT_OPTIONS: readonly string[] = ["layout", ...HEADS_OPTIONS, "decay", "beta", "keyLengths", "keyMask", "out"];
 export const LINEAR_OPTIONS: readonly string[] = [...INPUT_OPTIONS, ...KIND_OPTIONS];
 
 /** Sizes of one call. */
@@ -82,7 +82,7 @@ export interface LinearCall {
   readonly layout: Layout;
   readonly shape: LinearShape;
   readonly inputs: { readonly q: Operand; readonly k: Operand; readonly v: Operand } & Record<
-    "decay" | "beta" | "mask",
+    "decay" | "beta" | "keyMask",
     Operand | undefined
   >;
   readonly decayDim: number;
@@ -108,14 +108,10 @@ export function readLinearCall(
   config: LinearConfig,
   state: StateSizes | undefined,
 ): LinearCall {
-  const { layout: layoutOption = "bshd", numHeads, numKvHeads, numKeyHeads, decay, beta, keyLengths, mask, out: returned } = options;
+  const { layout: layoutOption = "bshd", decay, beta, keyLengths, keyMask: keyMaskOption, out: returned } = options;
   const layout = oneOf(call.operation, "layout", layoutOption, LAYOUTS);
   checkGates(call.operation, config.rule, { decay, beta });
-  const given = {
-    numHeads: headsOption(call.operation, "numHeads", numHeads),
-    numKvHeads: headsOption(call.operation, "numKvHeads", numKvHeads),
-    numKeyHeads: headsOption(call.operation, "numKeyHeads", numKeyHeads),
-  };
+  const [numHeads, numKvHeads, numKeyHeads] = HEADS_OPTIONS.map((name) => headsOption(call.operation, name, options[name]));
   const isMapped = config.mapFunction !== undefined; // by a function, which gets a copy
   const raw = {
     q: call.numbers("q", tensors.q, !isMapped),
@@ -126,9 +122,9 @@ export function readLinearCall(
     decay: optional(decay, (value) => call.numbers("decay", value)),
     beta: optional(beta, (value) => call.numbers("beta", value)),
   };
-  const keyMask = optional(mask, (value) => call.mask("mask", value, "other than 0 where a key counts"));
+  const keyMask = optional(keyMaskOption, (value) => call.mask("keyMask", value, "other than 0 where a key counts"));
   const { q, k, v } = config.mapFunction ? { ...mapped(call, config.mapFunction, raw), v: raw.v } : raw;
-  const sizes = linearShape(call.operation, { q, k, v }, { layout, ...given }, config, state);
+  const sizes = linearShape(call.operation, { q, k, v }, { layout, numHeads, numKvHeads, numKeyHeads }, config, state);
   const { batchSize, kvLen, outDims } = sizes;
   const isFlat = q.dims.length === 2;
   const decays = gateStrides(call.operation, gates.decay, layout, isFlat, sizes, state ? state.decayDim : undefined);
@@ -146,7 +142,7 @@ export function readLinearCall(
     config,
     layout,
     shape: sizes,
-    inputs: { q, k, v, decay: gates.decay, beta: gates.beta, mask: keyMask },
+    inputs: { q, k, v, decay: gates.decay, beta: gates.beta, keyMask },
     decayDim: decays.size,
     strides: { decay: decays.strides, beta: betas.strides },
     maskBatchStride,
@@ -292,6 +288,6 @@ function maskStride(operation: string, mask: Operand, batchSize: number, kvLen: 
   if (show(dims) === show([batchSize, kvLen])) return kvLen;
   throw wrongValue(
     operation,
-    `"mask" has dims ${show(dims)}, expected ${show([batchSize, kvLen])} or ${show([kvLen])} (batch, kvLen)`,
+    `"keyMask" has dims ${show(dims)}, expected ${show([batchSize, kvLen])} or ${show([kvLen])} (batch, kvLen)`,
   );
 }

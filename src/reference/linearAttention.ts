@@ -20,7 +20,7 @@ export interface ReferenceLinearOptions {
   decay?: ReferenceTensor | undefined;
   beta?: ReferenceTensor | undefined;
   keyLengths?: ArrayLike<number> | undefined;
-  mask?: ReferenceTensor | undefined;
+  keyMask?: ReferenceTensor | undefined;
   /** For "favor+": [numKvHeads, features, headDim]. */
   projections?: ReferenceTensor | undefined;
   /** Initial sums [batch, numKvHeads, headDim, valueDim], and the place of the final ones. */
@@ -53,7 +53,7 @@ export function linearAttention(
   v: ReferenceTensor,
   options: ReferenceLinearOptions = {},
 ): ReferenceResult {
-  const { layout = "bshd", rule, decay, beta, keyLengths, mask, initialState, finalState } = options;
+  const { layout = "bshd", rule, decay, beta, keyLengths, keyMask, initialState, finalState } = options;
   const { causal = rule !== undefined, normalize = rule === undefined, eps = 1e-6 } = options;
   const { featureMap = rule ? "identity" : "elu+1" } = options;
   const [queries, keys, values] = [new Rows(q, layout), new Rows(k, layout), new Rows(v, layout)];
@@ -68,7 +68,7 @@ export function linearAttention(
     const length = keyLengths?.[b] ?? keys.rows;
     const isPresent = (j: number): boolean => {
       if (j >= length) return false;
-      return !mask || mask.data[mask.dims.length === 1 ? j : b * keys.rows + j] !== 0;
+      return !keyMask || keyMask.data[keyMask.dims.length === 1 ? j : b * keys.rows + j] !== 0;
     };
     for (let h = 0; h < values.heads; h++) {
       const keyHead = Math.floor((h * keys.heads) / values.heads);

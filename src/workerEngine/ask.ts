@@ -1,7 +1,6 @@
 /** Calls of objects in the worker: only members in the table of methods. */
 import { describe, show, typedArrayName, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { AttentionEngine, EngineInfo } from "../engine/attentionEngine.js";
-import { KVCache } from "../cache/kvCache.js";
 import type { EngineTensor } from "../call/tensor.js";
 import { type ClassName, memberOf } from "./methods.js";
 
@@ -14,7 +13,6 @@ const ofEngine = {
     engine.dispose();
     return engine.info;
   },
-  restoreKVCache: (engine: AttentionEngine, bytes: Uint8Array): KVCache => KVCache.restore(engine, bytes),
 };
 
 /** Methods that tensors have only in a worker. */

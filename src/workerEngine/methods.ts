@@ -57,10 +57,10 @@ const ENGINE: Members = {
   methods: {
     tensor: { makes: "EngineTensor" },
     scaledDotProductAttention: { places: ATTENTION_PLACES },
-    plan: { name: "scaledDotProductAttention", places: ATTENTION_PLACES, isPlan: true },
+    planAttention: { places: ATTENTION_PLACES, isPlan: true },
     mergeAttention: { places: ["out", "logSumExp"] },
     createKVCache: { makes: "KVCache" },
-    restoreKVCache: { name: "KVCache.restore", makes: "KVCache" },
+    restoreKVCache: { makes: "KVCache" },
     dispose: {},
   },
   properties: ["info"],

@@ -3,7 +3,6 @@
 import type { Integers } from "../check.js";
 import type { AttentionEngine } from "../engine/attentionEngine.js";
 import type { Engine } from "../engine/engine.js";
-import type { KVCache } from "../cache/kvCache.js";
 import type { Asynchronous, CallOptions, WorkerTensor } from "./asynchronous.js";
 
 /**
@@ -49,22 +48,6 @@ export interface AttentionWorkerEngine extends Omit<Asynchronous<AttentionEngine
    */
   tensor(dims: Integers, type?: "float32", options?: CallOptions): Promise<WorkerTensor<"float32">>;
   tensor(dims: Integers, type: "uint8", options?: CallOptions): Promise<WorkerTensor<"uint8">>;
-
-  /**
-   * Restores on this engine a cache that `serialize` wrote, as `KVCache.restore` does for other engines.
-   *
-   * @throws {TypeError} @throws {RangeError} @throws {Error} as `KVCache.restore`
-   *
-   * @example
-   * import { createWorkerEngine } from "headwise";
-   *
-   * const engine = await createWorkerEngine();
-   * const cache = await engine.createKVCache({ numKvHeads: 1, headDim: 4, capacity: 100 });
-   * const again = await engine.restoreKVCache(await cache.serialize());
-   * console.log(await again.length); // 0
-   * await engine.dispose();
-   */
-  restoreKVCache(bytes: Uint8Array, options?: CallOptions): Promise<Asynchronous<KVCache>>;
 }
 
 /** An engine in a worker with every operation; made by `createWorkerEngine` of `headwise`. */

@@ -48,7 +48,7 @@ export function linearInputs(sizes: LinearSizes, seed: number, layout: Layout = 
  */
 export function naiveLinear(q: TestTensor, k: TestTensor, v: TestTensor, options: ReferenceLinearOptions): Float32Array {
   const { fround, exp } = Math;
-  const { layout = "bshd", rule, decay, beta, keyLengths, mask } = options;
+  const { layout = "bshd", rule, decay, beta, keyLengths, keyMask } = options;
   const { causal = rule !== undefined, eps = 1e-6, featureMap = rule ? "identity" : "elu+1" } = options;
   const { normalize = rule === undefined && featureMap !== "softmax" } = options;
   const of = ({ dims }: TestTensor) => {
@@ -86,7 +86,7 @@ export function naiveLinear(q: TestTensor, k: TestTensor, v: TestTensor, options
             const factor = fround(exp(gate(decay, j, f)));
             for (let c = 0; c < vs.channels; c++) S[f]![c]! *= factor;
           }
-        if (j >= length || (mask && mask.data[mask.dims.length === 1 ? j : b * ks.rows + j] === 0)) return;
+        if (j >= length || (keyMask && keyMask.data[keyMask.dims.length === 1 ? j : b * ks.rows + j] === 0)) return;
         const kStart = at(b, j, keyHead, ks.rows, ks.heads) * ks.channels;
         const x = Array.from({ length: ks.channels }, (_, f) => map(k.data[kStart + f]!));
         for (let f = 0; f < ks.channels; f++) z[f]! += x[f]!;

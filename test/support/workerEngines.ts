@@ -4,7 +4,6 @@ import {
   createEngine,
   createWorkerEngine,
   type WorkerEngine,
-  KVCache,
   type ResultTensor,
   type WorkerEngineOptions,
 } from "headwise";
@@ -12,9 +11,7 @@ import { normal } from "./random.js";
 
 /** An engine here, called as if it were in a worker: `await` works on both. */
 export async function openHere(build: "simd" | "relaxed"): Promise<WorkerEngine> {
-  const engine = await createEngine({ build });
-  const restoreKVCache = (bytes: Uint8Array): KVCache => KVCache.restore(engine, bytes);
-  return Object.assign(engine, { restoreKVCache }) as unknown as WorkerEngine;
+  return (await createEngine({ build })) as unknown as WorkerEngine;
 }
 
 export const openThere = (build: "simd" | "relaxed"): Promise<WorkerEngine> => createWorkerEngine({ build });

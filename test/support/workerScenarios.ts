@@ -63,7 +63,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     const out = await engine.scaledDotProductAttention(rows(5, 1), rows(7, 2), rows(7, 3), options);
     return [out === places.out, places];
   },
-  "Engine.plan": (engine) => engine.plan(rows(5, 1), rows(7, 2), rows(7, 3)),
+  "Engine.planAttention": (engine) => engine.planAttention(rows(5, 1), rows(7, 2), rows(7, 3)),
   "Engine.mergeAttention": async (engine) => {
     const parts = [1, 2].map((seed) => ({ out: x([4, 8], seed), logSumExp: x([4], seed + 2) }));
     return engine.mergeAttention(parts, { logSumExp: zeros(4) });
@@ -75,7 +75,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   "Engine.dispose": async (engine) => {
     await engine.dispose();
-    return [await afterDispose(() => engine.plan(rows(1, 1), rows(1, 1), rows(1, 1))), (await engine.info).memory.reserved];
+    return [await afterDispose(() => engine.planAttention(rows(1, 1), rows(1, 1), rows(1, 1))), (await engine.info).memory.reserved];
   },
   "Engine.restoreKVCache": async (engine) =>
     (await engine.restoreKVCache(await (await cacheOf(engine)).serialize())).attend(rows(2, 3)),
@@ -90,11 +90,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   "Engine.rotary": async (engine) =>
     engine.rotary(rows(5, 1), { tables: await engine.rotaryTables({ length: 9, rotaryDim: 8 }), positions: [1, 0, 3, 8, 2] }),
   "Engine.rotaryTables": (engine) => engine.rotaryTables({ length: 9, rotaryDim: 8, base: 500 }),
-  "Engine.linearAttention": async (engine) => {
-    const state = await stateOf(engine);
-    const [q, k, v] = [rows(3, 4), rows(3, 5), rows(3, 6)];
-    return [await engine.linearAttention(q, k, v, { state }), await engine.linearAttention(q, k, v, { causal: true })];
-  },
+  "Engine.linearAttention": (engine) => engine.linearAttention(rows(3, 4), rows(3, 5), rows(3, 6), { causal: true }),
   "Engine.createLinearAttentionState": async (engine) => (await stateOf(engine)).lengths,
   "Engine.restoreLinearAttentionState": async (engine) =>
     (await engine.restoreLinearAttentionState(await (await stateOf(engine)).serialize())).sums(),

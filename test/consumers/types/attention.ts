@@ -1,6 +1,6 @@
 /** Engines, tensors, attention and caches. */
 import {
-  and,
+  andMasks,
   applyMask,
   type AppendOptions,
   type AttentionOptions,
@@ -27,8 +27,8 @@ import {
   type MaskOptions,
   type MaskTensor,
   type MergeOptions,
-  not,
-  or,
+  notMask,
+  orMasks,
   type OwnFloat32Array,
   type OwnUint8Array,
   type PackagedBuild,
@@ -154,7 +154,7 @@ export const halfPlace: Uint16Array = engine.scaledDotProductAttention(x, x, x, 
 // @ts-expect-error results are not bfloat16 without a type, nor integers
 engine.scaledDotProductAttention(x, x, x, { out: { data: new Int32Array(32), dims: [4, 8] } });
 export const mine: boolean = engine.scaledDotProductAttention(x, x, x, { out: place }).mine;
-const plan: AttentionPlan = engine.plan(x, x, x, { causal: true });
+const plan: AttentionPlan = engine.planAttention(x, x, x, { causal: true });
 export const planned: number = plan.scratchBytes + plan.threads;
 // @ts-expect-error a misspelt option
 engine.scaledDotProductAttention(x, x, x, { casual: true });
@@ -180,7 +180,7 @@ export const sent: ArrayBuffer[] = [attended.data.buffer, image.buffer, causalMa
 export const own: OwnFloat32Array = attended.data;
 cache.reorder(BigInt64Array.of(0n));
 cache.truncate(3n);
-const restored: KVCache = KVCache.restore(engine, image);
+const restored: KVCache = engine.restoreKVCache(image);
 export const lengths: number[] = restored.lengths;
 
 const maskOptions: MaskOptions = { queryOffset: 1 };
@@ -192,7 +192,7 @@ const masks: Mask[] = [
   prefixMask(1n, 3),
   documentMask([[1, 1, 2n]]),
 ];
-export const masked: ResultTensor = applyMask(result, and(or(...masks), not(masks[0]!)));
+export const masked: ResultTensor = applyMask(result, andMasks(orMasks(...masks), notMask(masks[0]!)));
 export const mask: MaskLike = masks[0]!;
 
 // What keeps state has dispose(), for languages without `using`; as a Disposable it works with helpers that take one.

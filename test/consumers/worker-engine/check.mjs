@@ -11,7 +11,7 @@ export async function check(options) {
     const expected = reference(x, x, x, { causal: true }).data;
     const out = await engine.scaledDotProductAttention(x, x, x, { causal: true });
     const controller = new AbortController();
-    const aborted = engine.plan(x, x, x, { signal: controller.signal }).catch((reason) => reason);
+    const aborted = engine.planAttention(x, x, x, { signal: controller.signal }).catch((reason) => reason);
     controller.abort("enough");
     const message = await engine.matmul(x, { data: new Float32Array(3), dims: [3, 1] }).catch(String);
     const tensor = await engine.tensor([2]);
@@ -19,7 +19,7 @@ export async function check(options) {
     const norm = await engine.rmsNorm(tensor);
     const { build, threads, threadsReason } = await engine.info;
     await engine.dispose();
-    const after = await engine.plan(x, x, x).catch(String);
+    const after = await engine.planAttention(x, x, x).catch(String);
     const largestError = expected.reduce((most, value, index) => Math.max(most, Math.abs(value - out.data[index])), 0);
     const normed = [...norm.data].map((y) => y.toFixed(2)).join();
     return { build, threads, threadsReason, largestError, aborted: await aborted, message, normed, after };
