@@ -1,6 +1,6 @@
 /** Reads the configuration and the parameters of a layer from a state dict of PyTorch's nn.MultiheadAttention. */
 import type { Call } from "../call/call.js";
-import { describe, knownOptions, show, wrongKind, wrongValue, isAbsent, isObject } from "../check.js";
+import { describe, knownOptions, oneOf, show, wrongKind, wrongValue, isAbsent, isObject } from "../check.js";
 import { type Operand } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
 import type { TensorLike } from "../call/tensor.js";
@@ -16,11 +16,13 @@ export interface FromTorchOptions extends Pick<MultiHeadAttentionConfig, "headGa
   numHeads: number;
   /** The beginning of the layer's names, such as "encoder.0.self_attn."; other names are ignored. Default none. */
   prefix?: string | undefined;
+  /** Whether x and the result are [batch, seq, embed], not [seq, batch, embed]: PyTorch's batch_first. Default true. */
+  batchFirst?: boolean | undefined;
 }
 
 export const FROM_TORCH: Operation = {
   name: "createMultiHeadAttention.fromTorch",
-  options: ["numHeads", "prefix", "headGates", "addZeroAttention"],
+  options: ["numHeads", "prefix", "batchFirst", "headGates", "addZeroAttention"],
   places: [],
 };
 
@@ -58,7 +60,7 @@ export function readTorchStateDict(
     throw wrongKind(call.operation, `"stateDict" must be an object of tensors by name, got ${describe(stateDict)}`);
   }
   knownOptions(FROM_TORCH, options);
-  const { numHeads, prefix = "", headGates, addZeroAttention } = options;
+  const { numHeads, prefix = "", batchFirst, headGates, addZeroAttention } = options;
   if (typeof prefix !== "string") throw wrongKind(call.operation, `"prefix" must be a string, got ${describe(prefix)}`);
 
   const operands = new Map<ParameterName, Operand>();
@@ -89,6 +91,7 @@ export function readTorchStateDict(
   if (!out) throw wrongKind(call.operation, `"${prefix}out_proj.weight" is missing from "stateDict"`);
   const config = readMultiHeadConfig(call, {
     ...{ embedDim: out.dims[0]!, numHeads, headGates, addZeroAttention },
+    layout: oneOf(call.operation, "batchFirst", batchFirst ?? true, [true, false]) ? "batchFirst" : "sequenceFirst",
     ...{ kDim: matrix("k")?.dims[1], vDim: matrix("v")?.dims[1] },
   });
   return { config, operands };
