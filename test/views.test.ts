@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { DataTensor, Layout, MaskLike, Placement, PlaceTensor, TensorLike, WorkerEngine } from "headwise";
 import { andMasks, applyMask } from "headwise";
+import { scaledDotProductAttention as baseline } from "headwise/baseline";
 import { scaledDotProductAttention as reference } from "headwise/reference";
 import { dimsOf, expectSameBits } from "./support/attention.js";
 import { openBuild } from "./support/builds.js";
@@ -172,7 +173,12 @@ function suite(engine: WorkerEngine): void {
       const found = await engine.scaledDotProductAttention(turn(q), turn(k), turn(v), { layout });
       const truth = reference(turn(q), turn(k), turn(v), { layout });
       expect(found.dims).toEqual(truth.dims);
-      for (const [index, value] of truth.data.entries()) expect(Math.abs(found.data[index]! - value)).toBeLessThan(2e-6);
+      const plain = baseline(turn(q), turn(k), turn(v), { layout });
+      expect(plain.dims).toEqual(truth.dims);
+      for (const [index, value] of truth.data.entries()) {
+        expect(Math.abs(found.data[index]! - value)).toBeLessThan(2e-6);
+        expect(Math.abs(plain.data[index]! - value)).toBeLessThan(2e-6);
+      }
     });
   });
 
