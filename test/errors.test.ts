@@ -77,7 +77,7 @@ const REFUSED: Refusal[] = [
   [
     { k: normal([2, 7, 3, 8], 1), v: normal([2, 7, 3, 8], 1) },
     RangeError,
-    '"q" has 4 heads, expected a multiple of the 3 that k has (k has dims [2, 7, 3, 8])',
+    '"q" has 4 heads, expected a multiple of 3 (k has dims [2, 7, 3, 8])',
   ],
   [{ q: normal([2, 5, 0, 8], 1) }, RangeError, '"q" has no heads (dims [2, 5, 0, 8]), expected at least 1'],
   [{ v: normal([2, 7, 2, 0], 1) }, RangeError, '"v" has 0 elements a head (dims [2, 7, 2, 0]), expected at least 1'],

@@ -93,13 +93,25 @@ onEveryBuild((_, engine) => {
   });
 });
 
+test("batchFirst: false is a layer that takes the sequence first", () => {
+  using engine = openBuild("simd");
+  for (const [batchFirst, layout] of [
+    [undefined, "batchFirst"],
+    [true, "batchFirst"],
+    [false, "sequenceFirst"],
+  ] as const) {
+    using layer = engine.createMultiHeadAttention.fromTorch(stateDict, { numHeads: HEADS, batchFirst });
+    expect(layer.config.layout).toBe(layout);
+  }
+});
+
 describe("mismatches are named", () => {
   const without = (name: string): Record<string, TensorLike> =>
     Object.fromEntries(Object.entries(stateDict).filter(([each]) => each !== name));
   test.each<[unknown, unknown, string]>([
     [null, { numHeads: 2 }, '"stateDict" must be an object of tensors by name, got null'],
     [stateDict, { numHeads: 2, prefix: 3 }, '"prefix" must be a string, got 3'],
-    [stateDict, { heads: 2 }, 'unknown option "heads"; the options are numHeads, prefix, headGates, addZeroAttention'],
+    [stateDict, { heads: 2 }, 'unknown option "heads"; the options are numHeads, prefix, batchFirst, headGates, addZeroAttention'],
     [stateDict, {}, '"numHeads" must be an integer from 1 to 1048576, got undefined'],
     [stateDict, { numHeads: 4 }, '"headDim" is missing: embedDim 6 is not a multiple of numHeads 4'],
     [without("out_proj.weight"), { numHeads: 2 }, '"out_proj.weight" is missing from "stateDict"'],

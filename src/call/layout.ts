@@ -24,7 +24,7 @@ export interface Sizes {
 
 /** The first three sizes in the order of a layout. */
 export const inOrder = <T>(layout: Layout, b: T, s: T, h: T): T[] =>
-  [...layout.slice(0, 3)].map((axis) => ({ b, s, h })[axis as "b"]);
+  Array.from(layout.slice(0, 3), (axis) => ({ b, s, h })[axis as "b"]);
 
 /** Reads an option that says how many heads rows have, where it is given. */
 export const headsOption = (operation: string, name: string, value: unknown): number | undefined =>

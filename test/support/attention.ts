@@ -28,7 +28,7 @@ export const showShape = (s: Shape): string =>
   `B${s.batchSize}-S${s.seqLen}-KV${s.kvLen}-H${s.numHeads}/${s.numKvHeads}-D${s.headDim}${s.valueDim === s.headDim ? "" : `:${s.valueDim}`}`;
 
 export const dimsOf = (layout: Layout, batch: number, rows: number, heads: number, channels: number): number[] => [
-  ...[...layout.slice(0, 3)].map((axis) => ({ b: batch, s: rows, h: heads })[axis as "b"]),
+  ...Array.from(layout.slice(0, 3), (axis) => ({ b: batch, s: rows, h: heads })[axis as "b"]),
   channels,
 ];
 
