@@ -12,7 +12,7 @@ import {
 } from "headwise";
 import { multiHeadAttention as reference } from "headwise/reference";
 import { expectSameBits, largestError } from "./support/attention.js";
-import { onEveryBuild } from "./support/builds.js";
+import { onEveryBuild, openBuild } from "./support/builds.js";
 import { normal, type TestTensor } from "./support/random.js";
 
 const [EMBED, HEADS, HEAD_DIM, ROWS, KEYS] = [6, 2, 3, 4, 5];
@@ -246,6 +246,18 @@ onEveryBuild((_, engine) => {
   });
 });
 
+test("PyTorch: batchFirst: false is a layer that takes the sequence first", () => {
+  using engine = openBuild("simd");
+  for (const [batchFirst, layout] of [
+    [undefined, "batchFirst"],
+    [true, "batchFirst"],
+    [false, "sequenceFirst"],
+  ] as const) {
+    using layer = made(engine, multiHeadFromTorch(stateDict, { numHeads: HEADS, batchFirst }));
+    expect(layer.config.layout).toBe(layout);
+  }
+});
+
 describe("mismatches are named", () => {
   const without = (name: string): StateDict => Object.fromEntries(Object.entries(stateDict).filter(([each]) => each !== name));
   const loop: unknown[] = [];
@@ -260,7 +272,7 @@ describe("mismatches are named", () => {
   test.each<[() => unknown, string]>([
     [() => torch(null), 'multiHeadFromTorch: "stateDict" must be an object of tensors by name, got null'],
     [() => torch(stateDict, { numHeads: 2, prefix: 3 }), 'multiHeadFromTorch: "prefix" must be a string, got 3'],
-    [() => torch(stateDict, { heads: 2 }), 'multiHeadFromTorch: unknown option "heads"; the options are numHeads, prefix'],
+    [() => torch(stateDict, { heads: 2 }), 'multiHeadFromTorch: unknown option "heads"; the options are numHeads, prefix, batchFirst'],
     [() => torch(without("out_proj.weight")), 'multiHeadFromTorch: "out_proj.weight" is missing'],
     [
       () => torch({ ...stateDict, "norm.weight": normal([6], 1) }),

@@ -195,8 +195,8 @@ export default [
   },
   {
     rule: "raw views survive growth by a feature function",
-    find: "data && viewOffset === undefined && typedArrayLength",
-    replace: "data && typedArrayLength",
+    find: "data && viewOffset === undefined ? typedArrayLength(data) : span",
+    replace: "data ? typedArrayLength(data) : span",
     tests: ["hostile"],
   },
   {

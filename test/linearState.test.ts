@@ -39,7 +39,7 @@ function rowsOf({ data, dims }: TestTensor, from: number, to: number): TestTenso
 class NoMemory extends Float32Array {
   constructor(...args: [number] | [ArrayBufferLike, number?, number?]) {
     if (ArrayBuffer.isView(args[0])) throw new RangeError("no memory for a copy");
-    super(...(args as [ArrayBufferLike]));
+    super(...(args as [number]));
   }
 }
 
@@ -329,7 +329,7 @@ describe("mismatches are named", () => {
       "TypeError",
       [x, x, x],
       { rule: "linear" },
-      'unknown option "rule"; the options are layout, decay, beta, keyLengths, cuSeqlens, keyMask, out',
+      'unknown option "rule"; the options are layout, numHeads, numKvHeads, numKeyHeads, decay, beta, keyLengths, cuSeqlens, keyMask, out',
     ],
   ])("step, %s %#", (kind, [q, k, v], options, message) => {
     using engine = openBuild("simd");

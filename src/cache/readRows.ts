@@ -1,6 +1,6 @@
 /** Reads rows of a cache as tensors. */
 import type { Call } from "../call/call.js";
-import type { Layout } from "../call/layout.js";
+import { inOrder, type Layout } from "../call/layout.js";
 import { handBack, newResult } from "../call/operand.js";
 import type { ResultTensor } from "../call/tensor.js";
 import type { CacheConfig } from "./cacheConfig.js";
@@ -16,10 +16,10 @@ export function readRows(
 ): { k: ResultTensor; v: ResultTensor } {
   const { batchSize, numKvHeads, headDim, valueDim } = config;
   const count = spans.reduce((most, { first, end }) => Math.max(most, end - first), 0);
-  const axes = layout === "bshd" ? [batchSize, count, numKvHeads] : [batchSize, numKvHeads, count];
+  const axes = inOrder(layout, batchSize, count, numKvHeads);
   // copied in, because the kernel writes no rows beyond a span
   const k = { ...newResult(call, [...axes, headDim]), isUpdated: true };
   const v = { ...newResult(call, [...axes, valueDim]), isUpdated: true };
-  if (count > 0) transferRows(call, "readKeys", config, spans, { k, v, count, layout });
+  if (count > 0) transferRows(call, "readKeys", config, spans, { k, v, layout });
   return { k: handBack<ResultTensor>(undefined, k), v: handBack<ResultTensor>(undefined, v) };
 }
