@@ -237,8 +237,8 @@ export default [
   },
   {
     rule: "a new result owns its memory",
-    find: "operand.data = new Float32Array(memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count));",
-    replace: "operand.data = memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count);",
+    find: "operand.data = new Float32Array(floats());",
+    replace: "operand.data = floats();",
     tests: ["tensors"],
   },
   {

@@ -66,8 +66,8 @@ export default [
   {
     rule: "views: kernels get the strides of what they use in place",
     ...views,
-    find: "strides && !data ?",
-    replace: "strides && data ?",
+    find: "strides && !isOutside ?",
+    replace: "strides && isOutside ?",
   },
   {
     rule: "views: results are scattered",
@@ -144,8 +144,8 @@ export default [
   {
     rule: "layouts: results of a layer that takes the sequence first lie so",
     ...views,
-    find: "layerCall.out ?? batchFirst(layout, made)",
-    replace: 'layerCall.out ?? { ...made, dims: layerCall.outDims }',
+    find: "layerCall.out ?? batchFirst(layout, newResult(call, reordered(layout, layerCall.outDims)))",
+    replace: "layerCall.out ?? newResult(call, layerCall.outDims)",
   },
   {
     rule: "orders: a group is a key/value head",

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { DataTensor, Layout, MaskLike, Placement, PlaceTensor, TensorLike, WorkerEngine } from "headwise";
 import { andMasks, applyMask } from "headwise";
 import { scaledDotProductAttention as baseline } from "headwise/baseline";
-import { scaledDotProductAttention as reference } from "headwise/reference";
+import { linearAttention as linearReference, scaledDotProductAttention as reference } from "headwise/reference";
 import { dimsOf, expectSameBits } from "./support/attention.js";
 import { openBuild } from "./support/builds.js";
 import { onEveryEngine } from "./support/engines.js";
@@ -160,16 +160,28 @@ function suite(engine: WorkerEngine): void {
         expectSameBits(found!.data, whole.data, layout);
       };
       await same((of, order) => engine.scaledDotProductAttention(of(q), of(k), of(v), { layout: order, causal: true }));
-      await same((of, order) => engine.rotary(of(q), { layout: order, offset: [3, 1] }));
+      await same((of, order) => engine.rotary(of(q), { layout: order, offset: [3, 1], rotaryStart: 2 }));
       const decay = { data: eighths([2, 7, 2, 8], 14).data.map((each) => -Math.abs(each)), dims: [2, 7, 2, 8] };
       await same((of, order) => engine.linearAttention(of(k), of(k), of(v), { layout: order, rule: "gated", decay: of(decay) }));
       await same(async (of, order) => {
         const cache = await engine.createKVCache({ batchSize: 2, numKvHeads: 2, headDim: 8, capacity: 9 });
         await cache.append(of(k), of(v), { layout: order });
         const out = await cache.attend(of(q), { layout: order });
+        const read = (await cache.read(1, 6, { layout: order })).k;
         await cache.dispose();
+        expect(read.dims).toEqual(dimsOf(order, 2, 5, 2, 8));
+        const rows = k.data.filter((_, index) => Math.floor(index / 16) % 7 > 0 && Math.floor(index / 16) % 7 < 6);
+        expectSameBits(read.data, of({ data: rows, dims: [2, 5, 2, 8] }).data, "read");
         return out;
       });
+
+      const [one, both] = [eighths([1, 7, 2, 8], 3), { data: decay.data.slice(0, 56), dims: [1, 7, 1, 8] }];
+      const packed = { rule: "gated", cuSeqlens: [0, 3, 7] } as const;
+      await same((of, order) => engine.linearAttention(of(one), of(one), of(one), { ...packed, layout: order, decay: of(both) }));
+      const apart = linearReference(turn(one), turn(one), turn(one), { ...packed, layout, decay: turn(both) });
+      const together = await engine.linearAttention(turn(one), turn(one), turn(one), { ...packed, layout, decay: turn(both) });
+      expect(together.dims).toEqual(apart.dims);
+      for (const [index, value] of apart.data.entries()) expect(Math.abs(together.data[index]! - value)).toBeLessThan(2e-6);
       const found = await engine.scaledDotProductAttention(turn(q), turn(k), turn(v), { layout });
       const truth = reference(turn(q), turn(k), turn(v), { layout });
       expect(found.dims).toEqual(truth.dims);

@@ -27,7 +27,7 @@ export const SCALED_DOT_PRODUCT_ATTENTION: Operation = {
   places: ATTENTION_PLACES,
 };
 
-const PLAN_ATTENTION: Operation = { ...SCALED_DOT_PRODUCT_ATTENTION, name: "planAttention" };
+export const PLAN_ATTENTION: Operation = { ...SCALED_DOT_PRODUCT_ATTENTION, name: "planAttention" };
 
 /** See `Engine.scaledDotProductAttention`. */
 export function scaledDotProductAttention<Out extends PlaceTensor = ResultTensor>(

@@ -49,7 +49,9 @@ export const ATTEND: Operation = {
   places: ATTENTION_PLACES,
 };
 /** With policy "rolling" the cache also sets the window. */
-export const ATTEND_ROLLING: Operation = {
+const ATTEND_ROLLING: Operation = {
   ...ATTEND,
   options: ATTEND.options.filter((name) => name !== "window" && name !== "sinkTokens"),
 };
+/** `attend` of a cache. */
+export const attendOf = (isRolling: boolean): Operation => (isRolling ? ATTEND_ROLLING : ATTEND);
