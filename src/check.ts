@@ -42,6 +42,9 @@ export const isArray = (value: unknown): value is unknown[] => tryIsArray(value)
  */
 export const kindOf = (value: object): string => Object.prototype.toString.call(value).slice(8, -1);
 
+/** Whether other threads can see a buffer. */
+export const isShared = (buffer: ArrayBufferLike): boolean => kindOf(buffer) === "SharedArrayBuffer";
+
 /** Under this symbol, which all copies of the package in a program share, our objects name the copy that made them. */
 export const MAKER = Symbol.for("headwise");
 /** This copy of the package: no other can use what it has made. */

@@ -3,10 +3,10 @@
  * its promise.
  */
 import { readParts } from "../call/tensorParts.js";
-import { isShared } from "../runtime/memory.js";
 import {
   describe,
   isObject,
+  isShared,
   listLength,
   makerOf,
   oneOf,
