@@ -97,7 +97,10 @@ const separately = (q: string, k: string, v: string, out: string): StateDict => 
 function byHead(tensor: TestTensor): TestTensor {
   const width = tensor.dims[1] ?? 1;
   const rows = Array.from({ length: HEADS }, (_, h) => [0, 1, 2].map((index) => (index * HEADS + h) * HEAD_DIM)).flat();
-  return { ...tensor, data: Float32Array.from(rows.flatMap((row) => [...tensor.data.subarray(row * width, (row + HEAD_DIM) * width)])) };
+  return {
+    ...tensor,
+    data: Float32Array.from(rows.flatMap((row) => [...tensor.data.subarray(row * width, (row + HEAD_DIM) * width)])),
+  };
 }
 const norm = { "output.LayerNorm.weight": normal([EMBED], 9), "output.LayerNorm.bias": normal([EMBED], 9) };
 const HUGGING_FACE: Record<string, StateDict> = {
@@ -308,7 +311,10 @@ describe("mismatches are named", () => {
   test.each<[() => unknown, string]>([
     [() => torch(null), 'multiHeadFromTorch: "stateDict" must be an object of tensors by name, got null'],
     [() => torch(stateDict, { numHeads: 2, prefix: 3 }), 'multiHeadFromTorch: "prefix" must be a string, got 3'],
-    [() => torch(stateDict, { heads: 2 }), 'multiHeadFromTorch: unknown option "heads"; the options are numHeads, prefix, batchFirst'],
+    [
+      () => torch(stateDict, { heads: 2 }),
+      'multiHeadFromTorch: unknown option "heads"; the options are numHeads, prefix, batchFirst',
+    ],
     [() => torch(without("out_proj.weight")), 'multiHeadFromTorch: "out_proj.weight" is missing'],
     [
       () => torch({ ...stateDict, "norm.weight": normal([6], 1) }),

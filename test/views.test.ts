@@ -105,7 +105,10 @@ function suite(engine: WorkerEngine): void {
           expect(collect(found, sizes, where(sizes)), name).toEqual([...expected]);
           const elements = new Set(indicesOf(sizes, where(sizes).strides, where(sizes).offset));
           const between = [...found.keys()].filter((index) => !elements.has(index)).map((index) => found[index]!);
-          expect(between.every((value) => (isHalf ? value === float16Of(NaN) : Number.isNaN(value))), name).toBe(true);
+          expect(
+            between.every((value) => (isHalf ? value === float16Of(NaN) : Number.isNaN(value))),
+            name,
+          ).toBe(true);
         }
       }
     });
@@ -116,7 +119,10 @@ function suite(engine: WorkerEngine): void {
     const where = { strides: [1, 11], offset: 2 };
     const whole = new Uint8Array(100);
     for (const [element, index] of indicesOf(dims, where.strides, where.offset).entries()) whole[index] = data[element]!;
-    const forms: MaskLike[] = [{ data: whole, dims, ...where }, { data: Array.from(whole, Boolean), dims, ...where }];
+    const forms: MaskLike[] = [
+      { data: whole, dims, ...where },
+      { data: Array.from(whole, Boolean), dims, ...where },
+    ];
     for (const view of forms) {
       const attend = async (given: MaskLike) => (await engine.scaledDotProductAttention(q, k, v, { mask: given })).data;
       expectSameBits(await attend(view), await attend(mask), "mask");
@@ -232,7 +238,10 @@ function suite(engine: WorkerEngine): void {
         strides: dims.length === 3 ? [192, 96, 1] : [192, 96, 8, 1],
         offset: 32 * index,
       });
-      const [rank3, rank4] = [[7, 2, 32], [7, 2, 4, 8]].map((dims) => [0, 1, 2].map((index) => part(index, dims)));
+      const [rank3, rank4] = [
+        [7, 2, 32],
+        [7, 2, 4, 8],
+      ].map((dims) => [0, 1, 2].map((index) => part(index, dims)));
       const options = { layout: "sbhd" as const, causal: true };
       const found = await engine.scaledDotProductAttention(rank3![0]!, rank3![1]!, rank3![2]!, { ...options, numHeads: 4 });
       const expected = await engine.scaledDotProductAttention(rank4![0]!, rank4![1]!, rank4![2]!, options);
@@ -295,7 +304,10 @@ onEveryEngine((build, engine) => {
       3 * 4 * 2 * 9 * 4 * 8 + 384, // 9 · 9 float32 in whole lines
     );
     const attend = ([q, k, v]: readonly object[], bias: object) =>
-      engine.scaledDotProductAttention(q as TensorLike, k as TensorLike, v as TensorLike, { causal: true, bias: bias as TensorLike });
+      engine.scaledDotProductAttention(q as TensorLike, k as TensorLike, v as TensorLike, {
+        causal: true,
+        bias: bias as TensorLike,
+      });
     expectSameBits(attend(inPlace, bias).data, attend(copied, flat).data, build);
     const linear = ([q, k, v]: readonly object[]) =>
       engine.linearAttention(q as TensorLike, k as TensorLike, v as TensorLike, { rule: "linear" }).data;
@@ -415,7 +427,10 @@ describe("refused", () => {
     [{ strides: [27, 1], offset: 1 }, reaches("1 + 1 × 27 + 2 × 1")],
     [{ offset: 25 }, reaches("25 + 1 × 3 + 2 × 1")],
     [{ strides: [15, 8] }, reaches("0 + 1 × 15 + 2 × 8")],
-    [{ strides: [2 ** 53 - 1, 2 ** 53 - 1], offset: 2 ** 53 - 1 }, reaches("9007199254740991 + 1 × 9007199254740991 + 2 × 9007199254740991")],
+    [
+      { strides: [2 ** 53 - 1, 2 ** 53 - 1], offset: 2 ** 53 - 1 },
+      reaches("9007199254740991 + 1 × 9007199254740991 + 2 × 9007199254740991"),
+    ],
     [{ strides: [3, -1], offset: 2 }, new RangeError(`softmax: "x.strides[1]" ${whole} -1`)],
     [{ strides: [3, 0.5] }, new RangeError(`softmax: "x.strides[1]" ${whole} 0.5`)],
     [{ strides: [3, "1"] }, new TypeError(`softmax: "x.strides[1]" ${whole} "1"`)],
@@ -450,7 +465,9 @@ describe("refused", () => {
     using tensor = engine.tensor([2, 5, 3, 4, 8]);
     const view = (offset: number) => ({ data: tensor, dims: [2, 5, 4, 8], strides: [480, 96, 8, 1], offset });
     expect(() => attend({ out: view(32) }, view(0))).toThrow(/"out" overlaps "q" in the engine's memory/);
-    expect(() => attend({ out: { ...view(0), strides: [480, 48, 8, 1] } }, view(0))).toThrow(/"out" overlaps "q" in the engine's memory/);
+    expect(() => attend({ out: { ...view(0), strides: [480, 48, 8, 1] } }, view(0))).toThrow(
+      /"out" overlaps "q" in the engine's memory/,
+    );
     const same = view(0);
     expect(attend({ out: same }, view(0))).toBe(same);
     const lse = { data: tensor, dims: [2, 4, 5], strides: [480, 24, 2] };
@@ -491,11 +508,16 @@ describe("refused", () => {
       },
     });
     soften(counted);
-    for (const name of Object.keys(given)) expect(reads.filter((read) => read === name), name).toHaveLength(1);
+    for (const name of Object.keys(given))
+      expect(
+        reads.filter((read) => read === name),
+        name,
+      ).toHaveLength(1);
   });
 
   test("rows that do not split, other heads, and layouts that cannot hold them", () => {
-    const call = (options: object, [a, b, c]: readonly TestTensor[] = [q, k, v]) => engine.scaledDotProductAttention(a!, b!, c!, options);
+    const call = (options: object, [a, b, c]: readonly TestTensor[] = [q, k, v]) =>
+      engine.scaledDotProductAttention(a!, b!, c!, options);
     const flat = [eighths([2, 5, 30], 1), eighths([2, 7, 16], 2), eighths([2, 7, 16], 3)];
     expect(() => call({ numHeads: 4 }, flat)).toThrow('"q" has dims [2, 5, 30], expected rows of 4 heads');
     expect(() => call({ numHeads: 2 })).toThrow('"q" has dims [2, 5, 4, 8], expected rows of 2 heads');
@@ -513,13 +535,15 @@ describe("refused", () => {
     expect(make({ order: "heads", numKvHeads: 2 }, apart)).toThrow(
       '"order" is "heads", expected "groups" where numHeads 4 are more than numKvHeads 2',
     );
-    expect(make({ order: "groups" }, apart)).toThrow('"order" "groups" is that of "parameters.qkv" or "parameters.qkvBias", of which neither');
+    expect(make({ order: "groups" }, apart)).toThrow(
+      '"order" "groups" is that of "parameters.qkv" or "parameters.qkvBias", of which neither',
+    );
     expect(make({ order: "kqv" }, apart)).toThrow('"order" must be one of "qkv", "heads", "groups", got "kqv"');
     expect(make({ layout: "sbhd" }, apart)).toThrow('"layout" must be "batchFirst" or "sequenceFirst", got "sbhd"');
     const layer = make({ layout: "sequenceFirst" }, apart)();
     expect(() => layer.forward(eighths([5, 2, 7], 1))).toThrow('"x" has dims [5, 2, 7], expected [seq, batch, 8] or [seq, 8]');
-    expect(() => layer.forward(eighths([5, 2, 8], 1), { out: { data: new Float32Array(80), dims: [2, 5, 8] } as PlaceTensor })).toThrow(
-      '"out" has dims [2, 5, 8], expected [5, 2, 8]',
-    );
+    expect(() =>
+      layer.forward(eighths([5, 2, 8], 1), { out: { data: new Float32Array(80), dims: [2, 5, 8] } as PlaceTensor }),
+    ).toThrow('"out" has dims [2, 5, 8], expected [5, 2, 8]');
   });
 });

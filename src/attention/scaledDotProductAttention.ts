@@ -137,7 +137,10 @@ function run(attention: AttentionCall, out: Operand): void {
 function planOf(attention: AttentionCall, otherBytes: number): AttentionPlan {
   const { runtime } = attention.call;
   const { kernels, memory, jobPtr, besidePtr } = runtime;
-  writeAttentionParams(memory, jobPtr, { ...paramsOf(attention, scratchTensor("out", attention.shape.outDims), besidePtr, 0), numSequences: 1 });
+  writeAttentionParams(memory, jobPtr, {
+    ...paramsOf(attention, scratchTensor("out", attention.shape.outDims), besidePtr, 0),
+    numSequences: 1,
+  });
   let strips = 0;
   for (const sequence of attention.sequences) {
     writeSequenceParams(memory, besidePtr, sequence);

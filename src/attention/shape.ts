@@ -117,18 +117,18 @@ export function cachedShape(
   expect("batch", query.batch, batchSize);
   expect("headDim", query.channels, headDim);
   const rows = lengths.reduce((most, length) => Math.max(most, length), 0);
-  return shapeOf(operation, q, query, { batch: batchSize, rows, heads: numKvHeads, channels: headDim }, valueDim, "those of the cache");
+  return shapeOf(
+    operation,
+    q,
+    query,
+    { batch: batchSize, rows, heads: numKvHeads, channels: headDim },
+    valueDim,
+    "those of the cache",
+  );
 }
 
 /** @param whose  the tensor that has the key/value heads */
-function shapeOf(
-  operation: string,
-  { dims }: Operand,
-  query: Sizes,
-  key: Sizes,
-  valueDim: number,
-  whose: string,
-): AttentionShape {
+function shapeOf(operation: string, { dims }: Operand, query: Sizes, key: Sizes, valueDim: number, whose: string): AttentionShape {
   if (query.heads < 1 || query.heads % key.heads !== 0)
     throw wrongValue(operation, `"q" has ${query.heads} heads, expected a multiple of ${key.heads} (${whose})`);
   return {

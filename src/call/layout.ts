@@ -54,14 +54,7 @@ export function sizesOf(operation: string, { name, dims }: Operand, layout: Layo
 }
 
 /** Refuses a size of a tensor that differs from another; `why` says whose that is. */
-export function expectSize(
-  operation: string,
-  { name }: Operand,
-  size: string,
-  found: number,
-  expected: number,
-  why: string,
-): void {
+export function expectSize(operation: string, { name }: Operand, size: string, found: number, expected: number, why: string): void {
   if (found !== expected) throw wrongValue(operation, `"${name}" has ${size} ${found}, expected ${expected} (${why})`);
 }
 

@@ -35,8 +35,7 @@ export interface Operand {
 export const BYTES_PER_ELEMENT = { float32: 4, float16: 2, uint8: 1 } as const;
 
 /** Bytes from the first element to the end of the last one where they come from or go to. */
-export const reachOf = ({ dims, strides, count, kind }: Operand): number =>
-  spanOf(dims, strides, count) * BYTES_PER_ELEMENT[kind];
+export const reachOf = ({ dims, strides, count, kind }: Operand): number => spanOf(dims, strides, count) * BYTES_PER_ELEMENT[kind];
 
 /** Bytes that an operand takes in the engine's memory: float16 is widened to float32. */
 export const bytesOf = (operand: Operand): number => operand.count * (operand.kind === "uint8" ? 1 : 4);

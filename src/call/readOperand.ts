@@ -49,7 +49,10 @@ export function readPlace(
   if (!place) throw wrongData(call.operation, given, PLACES);
   expectDims(call.operation, place, expected, axes);
   if (place.strides && !areSeparate(place.dims, place.strides)) {
-    throw wrongValue(call.operation, `"${name}" has strides ${show(place.strides)}, with which elements of ${show(expected)} overlap`);
+    throw wrongValue(
+      call.operation,
+      `"${name}" has strides ${show(place.strides)}, with which elements of ${show(expected)} overlap`,
+    );
   }
   if (place.viewOffset !== undefined && !place.tensor) {
     throw wrongKind(
@@ -81,8 +84,7 @@ function readTensor(call: CallContext, name: string, value: unknown): ReadTensor
 }
 
 /** The tensor, or what is left to know of a view that has been copied. */
-const copied = (given: ReadTensor): PlacedTensor =>
-  given.offset === undefined ? given : { name: given.name, dims: given.dims };
+const copied = (given: ReadTensor): PlacedTensor => (given.offset === undefined ? given : { name: given.name, dims: given.dims });
 
 /** Arrays that calls read or write as they are: float32, and float16 that kernels convert; undefined for any other. */
 function floats(call: CallContext, given: ReadTensor, isResult: boolean, takesStrides: boolean): Operand | undefined {
@@ -108,7 +110,8 @@ function operandOf(
   const buffer = typedArrayBuffer(whole);
   const start = typedArrayOffset(whole) + offset * BYTES_PER_ELEMENT[kind];
   const span = spanOf(dims, strides, count);
-  const data = given.offset === undefined ? whole : span === 0 ? new Float32Array(0) : new (elementClass(kind))(buffer, start, span);
+  const data =
+    given.offset === undefined ? whole : span === 0 ? new Float32Array(0) : new (elementClass(kind))(buffer, start, span);
   return {
     ...{ name, dims, count, kind, isResult, tensor, strides, isOutside },
     ...(isOutside

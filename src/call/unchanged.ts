@@ -22,7 +22,8 @@ export function assertUnchanged(call: CallContext, operands: readonly Operand[])
 /** Refuses a result that would overwrite an input in the engine's memory, unless that is `replaceable` and the same tensor. */
 function refuseOverlap(operation: string, place: Operand, input: Operand, replaceable: readonly Operand[]): void {
   if (!overlap(place, input)) return;
-  const areSame = input.ptr === place.ptr && haveSameSizes([...input.dims, ...stridesIn(input)], [...place.dims, ...stridesIn(place)]);
+  const areSame =
+    input.ptr === place.ptr && haveSameSizes([...input.dims, ...stridesIn(input)], [...place.dims, ...stridesIn(place)]);
   if (areSame && replaceable.includes(input)) return;
   const names = replaceable.map(({ name }) => `"${name}"`).join(" or ");
   const exception = names === "" ? "" : `; only the tensor ${names} itself may be overwritten`;

@@ -44,7 +44,7 @@ export const areSeparate = (dims: readonly number[], strides: readonly number[])
 /** float32, or the bits of float16. */
 export type Elements = Float32Array | Uint16Array;
 
-export const elementClass = (kind: string): (new (buffer: ArrayBufferLike, offset: number, length: number) => Elements) =>
+export const elementClass = (kind: string): new (buffer: ArrayBufferLike, offset: number, length: number) => Elements =>
   kind === "float16" ? Uint16Array : Float32Array;
 
 /** Rows from this length on are copied by the host. Node 20, Granite Rapids: a loop over 64 float32 takes one and a half times as long. */
@@ -65,7 +65,8 @@ export function copyPlaced(
   const step = toStrides[axis]!;
   const stride = fromStrides[axis]!;
   if (axis < dims.length - 1) {
-    for (let i = 0; i < length; i++) copyPlaced(dims, to, toStrides, from, fromStrides, axis + 1, at + i * step, start + i * stride);
+    for (let i = 0; i < length; i++)
+      copyPlaced(dims, to, toStrides, from, fromStrides, axis + 1, at + i * step, start + i * stride);
   } else if (length >= LONG_ROW && step === 1 && stride === 1) to.set(from.subarray(start, start + length), at);
   else for (let i = 0; i < length; i++) to[at + i * step] = from[start + i * stride]!;
 }

@@ -218,12 +218,7 @@ const vectorsOf = (numbersOf: NumbersOf): Record<"biasK" | "biasV" | "qNorm" | "
 });
 
 /** The elements of a view one after the other: a part of the numbers themselves, or a copy. */
-function elementsAt(
-  numbers: Float32Array,
-  offset: number,
-  dims: readonly number[],
-  strides: readonly number[],
-): Float32Array {
+function elementsAt(numbers: Float32Array, offset: number, dims: readonly number[], strides: readonly number[]): Float32Array {
   const gaps = gapsOf(dims, strides);
   const count = countOf(dims);
   if (!gaps) return numbers.subarray(offset, offset + count);

@@ -83,7 +83,11 @@ export function scaledDotProductAttention(
     scoresStage = "biased",
   } = options;
   const kvHeads = options.numKvHeads ?? options.numHeads;
-  const [ofQ, ofK, ofV] = [sizesOf(q.dims, layout, options.numHeads), sizesOf(k.dims, layout, kvHeads), sizesOf(v.dims, layout, kvHeads)];
+  const [ofQ, ofK, ofV] = [
+    sizesOf(q.dims, layout, options.numHeads),
+    sizesOf(k.dims, layout, kvHeads),
+    sizesOf(v.dims, layout, kvHeads),
+  ];
   const [batchSize, seqLen, numHeads, headDim] = ofQ;
   const [, kvLen, numKvHeads, valueDim] = ofV;
   const { scale = 1 / Math.sqrt(headDim), window = -1, maskStart = 0 } = options;

@@ -1,7 +1,16 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Derives the types of objects in a worker from those of an engine and its objects, so that new operations are included. */
 import type { Integers } from "../check.js";
-import type { ElementArrays, ElementType, EngineTensor, Placement, PlaceTensor, OwnArrays, ResultTensor, SyncTensor } from "../call/tensor.js";
+import type {
+  ElementArrays,
+  ElementType,
+  EngineTensor,
+  Placement,
+  PlaceTensor,
+  OwnArrays,
+  ResultTensor,
+  SyncTensor,
+} from "../call/tensor.js";
 import type { Classes, Fact } from "./methods.js";
 
 /** An AbortSignal, as far as calls need one. */

@@ -99,8 +99,7 @@ export class PlaceList {
   }
 }
 
-const plainValue = (value: Encoded): unknown =>
-  typeof value === "object" && value?.kind === "list" ? value.items : value;
+const plainValue = (value: Encoded): unknown => (typeof value === "object" && value?.kind === "list" ? value.items : value);
 
 /** Only the elements of a view: the others may have changed since the call was made. */
 function fillView(data: PlaceArray, results: PlaceArray, dims: readonly number[], { offset = 0, strides }: View): void {
