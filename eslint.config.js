@@ -29,6 +29,7 @@ export default defineConfig(
     files: ["src/**"],
     ignores: ["src/check.ts"],
     rules: {
+      "no-restricted-globals": ["error", { name: "process", message: "Bundlers replace this name: use runtime/nodeProcess.ts." }],
       "no-restricted-syntax": [
         "error",
         {

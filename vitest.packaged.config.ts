@@ -7,7 +7,7 @@ export default defineConfig({
     exclude: ["**/node_modules/**"],
     globalSetup: ["test/packaged/pack.ts"],
     fileParallelism: false,
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
   },
 });

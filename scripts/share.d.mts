@@ -1,1 +1,1 @@
-export declare function readShare(text: string): ((index: number) => boolean) | undefined;
+export declare function readShare(text: string): ((index: number, count?: number) => boolean) | undefined;

@@ -54,7 +54,7 @@ const { startVitest } = await import("vitest/node");
 const left = readdirSync("test/packaged")
   .filter((name) => name.endsWith(".heavy.test.ts"))
   .sort()
-  .filter((_, index) => !isInShare(index))
+  .filter((_, index, { length }) => !isInShare(index, length))
   .map((name) => `test/packaged/${name}`);
 const vitest = await startVitest("test", names, { watch: false, cliExclude: left, config, project });
 const show = ({ passed, failed, skipped }) => `${passed} passed, ${failed} failed, ${skipped} skipped`;

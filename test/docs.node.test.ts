@@ -132,7 +132,7 @@ const headingsOf = (pathname: string): string[] =>
 test("every file of tests that docs/hosts.md names exists", () => {
   const table = read("docs/hosts.md").split("## What is tested")[1]!;
   const named = [...table.matchAll(/ \| ([^|]+) \|$/gm)].flatMap(([, cell]) =>
-    [...cell!.matchAll(/`(\w+)`/g)].map(([, name]) => name!),
+    [...cell!.matchAll(/`([\w.]+)`/g)].map(([, name]) => name!),
   );
   expect(named.length).toBeGreaterThan(15);
   for (const name of named) expect(existsSync(new URL(`test/packaged/${name}.test.ts`, root)), name).toBe(true);

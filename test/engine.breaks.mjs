@@ -43,6 +43,12 @@ export default [
     tests: ["poorHosts"],
   },
   {
+    rule: "servers compile and link at once, as what waits counts as dynamic when Next.js prerenders a page",
+    find: "if (nodeProcess()) {",
+    replace: "if (!nodeProcess()) {",
+    tests: ["poorHosts"],
+  },
+  {
     rule: "a module is linked unshared",
     find: ": UNSHARED_WITH_MAXIMUM;",
     replace: ": SHARED_WITH_MAXIMUM;",
@@ -115,8 +121,8 @@ export default [
   },
   {
     rule: "a policy that forbids compiling is named",
-    find: "const isForbidden = ",
-    replace: "const isForbidden = message === undefined && ",
+    find: "if (!/CSP|Content Security/i.test(message)) return undefined;",
+    replace: "if (message !== undefined) return undefined;",
   },
   {
     rule: "a policy that forbids compiling is recognized by Firefox's message",

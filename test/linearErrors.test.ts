@@ -75,7 +75,12 @@ describe("mismatches are named", () => {
       { rule: "gated", decay: normal([1, 4, 3], 1) },
       '"decay" has dims [1, 4, 3], expected [1, 4, 2] or [1, 4, 2, 4] (or 1 in place of the 2 heads)',
     ],
-    ["RangeError", [q, k, v], { rule: "delta", beta: v }, '"beta" has dims [1, 4, 2, 4], expected [1, 4, 2] (or 1 in place of the 2 heads)'],
+    [
+      "RangeError",
+      [q, k, v],
+      { rule: "delta", beta: v },
+      '"beta" has dims [1, 4, 2, 4], expected [1, 4, 2] (or 1 in place of the 2 heads)',
+    ],
     [
       "TypeError",
       [q, k, v],

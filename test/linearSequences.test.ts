@@ -84,9 +84,8 @@ onEveryEngine((_, engine) => {
       (kind) => {
         const sizes: LinearSizes = { ...SIZES, batchSize: 3 };
         const inputs = linearInputs(sizes, 6, layout);
-        const options = KINDS[kind]!(inputs);
-        delete options.causal;
-        const { decay, beta, ...kindOptions } = options;
+        const { decay, beta, ...kindOptions } = KINDS[kind]!(inputs);
+        delete kindOptions.causal; // states are causal
         const config = { ...kindOptions, batchSize: 3, numKeyHeads: 2, numKvHeads: 4, headDim: 9, valueDim: 10 } as const;
         const isByChannel = kind.includes("channel");
         using padded = engine.createLinearAttentionState({ ...config, ...(isByChannel && { channelDecay: true }) });

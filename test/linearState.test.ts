@@ -39,7 +39,7 @@ function rowsOf({ data, dims }: TestTensor, from: number, to: number): TestTenso
 class NoMemory extends Float32Array {
   constructor(...args: [number] | [ArrayBufferLike, number?, number?]) {
     if (ArrayBuffer.isView(args[0])) throw new RangeError("no memory for a copy");
-    super(...(args as [number]));
+    super(...(args as [ArrayBuffer]));
   }
 }
 

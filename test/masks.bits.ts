@@ -22,7 +22,9 @@ export default [
     one: documentMask(inputs.integers(50, 0, 3)).data,
     batch: documentMask([inputs.integers(20, 0, 2), inputs.integers(20, 0, 2)]).data,
   })),
-  masks("andMasks", (_, inputs) => ({ mask: andMasks(inputs.mask([5, 1, 9], 0.7), inputs.mask([8, 9], 0.7), inputs.mask([1], 1)).data })),
+  masks("andMasks", (_, inputs) => ({
+    mask: andMasks(inputs.mask([5, 1, 9], 0.7), inputs.mask([8, 9], 0.7), inputs.mask([1], 1)).data,
+  })),
   masks("orMasks", (_, inputs) => ({ mask: orMasks(inputs.mask([5, 1, 9], 0.4), inputs.mask([8, 9], 0.4)).data })),
   masks("notMask", (_, inputs) => ({ mask: notMask(inputs.mask([7, 31], 0.5)).data })),
   masks("applyMask", (_, inputs) => ({ scores: applyMask(inputs.extremes([3, 20, 9], 9), inputs.mask([20, 9], 0.5)).data })),

@@ -43,7 +43,13 @@ const CASES: Record<string, Case> = {
   "norms without parameters": { config: { embedDim: 30, numHeads: 3, qkNorm: { eps: 0.1 } }, x: [2, 9, 30] },
   rotary: { config: { embedDim: 24, numHeads: 3, rotary: {} }, x: [2, 9, 24], options: { causal: true } },
   "rotary of some channels, interleaved, after norms": {
-    config: { embedDim: 40, numHeads: 4, numKvHeads: 2, rotary: { base: 500, rotaryStart: 3, rotaryDim: 6, interleaved: true }, qkNorm: true },
+    config: {
+      embedDim: 40,
+      numHeads: 4,
+      numKvHeads: 2,
+      rotary: { base: 500, rotaryStart: 3, rotaryDim: 6, interleaved: true },
+      qkNorm: true,
+    },
     x: [2, 33, 40],
     extras: { norms: true, biases: true },
   },

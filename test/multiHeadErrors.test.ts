@@ -32,7 +32,10 @@ describe("configs", () => {
     [{ ...CONFIG, qkNorm: { eps: -1 } }, '"qkNorm.eps" must be a number ≥ 0 within the range of float32, got -1'],
     [{ ...CONFIG, rotary: true }, '"options" must be an object, got true'],
     [{ ...CONFIG, rotary: { rotaryDim: 6 } }, '"rotaryDim" must be an integer from 2 to 4, got 6'],
-    [{ ...CONFIG, rotary: { offset: 6 } }, 'unknown option "offset"; the options are base, rotaryStart, rotaryDim, interleaved, tables'],
+    [
+      { ...CONFIG, rotary: { offset: 6 } },
+      'unknown option "offset"; the options are base, rotaryStart, rotaryDim, interleaved, tables',
+    ],
     [{ ...CONFIG, addZeroAttention: 1 }, '"addZeroAttention" must be false or true, got 1'],
   ])("%#", (config, message) => {
     using engine = openBuild("simd");

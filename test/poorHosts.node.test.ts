@@ -4,7 +4,7 @@ import vm from "node:vm";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { rolldown } from "rolldown";
-import { createEngine, type Engine } from "headwise";
+import { createEngine, createWorkerEngine, type Engine } from "headwise";
 import { createEngineSync } from "headwise/sync";
 import { scaledDotProductAttention as baseline } from "headwise/baseline";
 import { expectSameBits } from "./support/attention.js";
@@ -91,6 +91,63 @@ describe("memory that the host refuses", () => {
       new RangeError("createEngine: this host refuses memory of 1048576 bytes that may grow to 134217728 (Out of memory)"),
     );
   });
+});
+
+describe("a server that prerenders pages, where random values are forbidden and what waits counts as dynamic, as in Next.js", () => {
+  const forbidRandomValues = (): void => {
+    const refuse = (): never => {
+      throw new Error("a random value while prerendering");
+    };
+    vi.stubGlobal("crypto", { randomUUID: refuse, getRandomValues: refuse });
+    vi.stubGlobal("navigator", { locks: { request: refuse } }); // newer Nodes have locks
+  };
+
+  test("the kernels are compiled and linked at once", async () => {
+    const refuse = (): never => {
+      throw new Error("not at once");
+    };
+    stubWebAssembly({ compile: refuse, instantiate: refuse });
+    expectRight(await createEngine({ build: "simd" }));
+  });
+
+  test("threads start", async () => {
+    forbidRandomValues();
+    const engine = await createEngine({ build: "simd", threads: 2 });
+    expect(engine.info).toMatchObject({ threads: 2, threadsReason: undefined });
+    expectRight(engine);
+  });
+
+  test("an engine in a worker starts, and ends", async () => {
+    forbidRandomValues();
+    const engine = await createWorkerEngine({ build: "simd" });
+    expectSameBits((await engine.scaledDotProductAttention(x, x, x)).data, truth, "simd");
+    await engine.dispose();
+  });
+});
+
+describe("a bundler that replaces the names of Node's globals, as Parcel does", () => {
+  const NAMES = ["process", "Buffer", "global", "setImmediate", "__dirname", "__filename"];
+  const SHIMS = Object.fromEntries(NAMES.map((name) => [name, [`shim-of-${name}`, "default"] as [string, string]]));
+  /** The replaced names in a file and what it imports. */
+  const replacedIn = async (input: string, code?: string): Promise<string[]> => {
+    const virtual = { name: "virtual", resolveId: (id: string) => (id === input ? id : null), load: () => code };
+    const plugins = code === undefined ? [] : [virtual];
+    const bundle = await rolldown({ input, platform: "neutral", external: /^shim-of-/, transform: { inject: SHIMS }, plugins });
+    const { output } = await bundle.generate({ format: "esm" });
+    await bundle.close();
+    return output.flatMap((chunk) => (chunk.type === "chunk" ? chunk.imports : [])).filter((name) => name.startsWith("shim-of-"));
+  };
+
+  test("would be noticed", async () => {
+    expect(await replacedIn("virtual.js", "console.log(typeof process, globalThis.Buffer);")).toEqual(["shim-of-process"]);
+  });
+
+  test.each(["index", "attention", "sync", "standalone", "standalone-sync", "runtime/worker", "engine-worker"])(
+    "finds none of them in dist/%s.js",
+    async (entry) => {
+      expect(await replacedIn(fileURLToPath(new URL(`../dist/${entry}.js`, import.meta.url)))).toEqual([]);
+    },
+  );
 });
 
 describe("no WebAssembly at all", () => {

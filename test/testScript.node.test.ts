@@ -28,6 +28,12 @@ describe("shares", () => {
     for (let index = 0; index < 10; index++) expect(shares.filter((has) => has(index)).length).toBe(1);
   });
 
+  test("are never empty: where there are fewer elements than shares, some are in several", () => {
+    const shares = Array.from({ length: 8 }, (_, part) => readShare(`${part + 1}/8`)!);
+    const elements = shares.map((has) => [0, 1, 2].filter((index) => has(index, 3)));
+    expect(elements).toEqual([[0], [1], [2], [0], [1], [2], [0], [1]]);
+  });
+
   test.each(["", "1", "0/2", "3/2", "1/0", "a/b", "1/2/3"])("%j is none", (text) => {
     expect(readShare(text)).toBeUndefined();
   });

@@ -18,8 +18,8 @@ export default [
   },
   {
     rule: "wide: the flag stays unchanged where the build cannot run",
-    find: "  assertWide(operation);\n  process",
-    replace: "  process",
+    find: "  assertWide(operation);\n  nodeProcess()",
+    replace: "  nodeProcess()",
     tests: ["wide"],
   },
   {

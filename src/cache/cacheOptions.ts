@@ -5,6 +5,7 @@ import type { Operation } from "../call/operation.js";
 import type { Float32Tensor, PlaceTensor } from "../call/tensor.js";
 import type { Integers } from "../check.js";
 import type { RotaryConfig } from "../rows/rotaryConfig.js";
+import type { CacheConfig } from "./cacheConfig.js";
 
 /** Options of `append`. */
 export interface AppendOptions {
@@ -48,10 +49,11 @@ export const ATTEND: Operation = {
   options: ATTENTION_OPTIONS.filter((name) => !OWN_OPTIONS.includes(name as OwnOption)),
   places: ATTENTION_PLACES,
 };
-/** With policy "rolling" the cache also sets the window. */
-const ATTEND_ROLLING: Operation = {
-  ...ATTEND,
-  options: ATTEND.options.filter((name) => name !== "window" && name !== "sinkTokens"),
-};
-/** `attend` of a cache. */
-export const attendOf = (isRolling: boolean): Operation => (isRolling ? ATTEND_ROLLING : ATTEND);
+/**
+ * The options that a cache of this policy takes: with "rolling" it sets the window, too.
+ * @internal
+ */
+export const attendWith = (policy: CacheConfig["policy"]): Operation =>
+  policy === "rolling"
+    ? { ...ATTEND, options: ATTEND.options.filter((name) => name !== "window" && name !== "sinkTokens") }
+    : ATTEND;

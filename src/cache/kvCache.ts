@@ -28,7 +28,7 @@ import {
   APPEND,
   type AppendOptions,
   ATTEND,
-  attendOf,
+  attendWith,
   type CachedAttentionOptions,
   READ,
   type ReadOptions,
@@ -186,7 +186,7 @@ export class KVCache {
     const operation = ATTEND.name;
     this.#assertReady(operation);
     const { policy, window, sinkTokens } = this.#config;
-    const known = attendOf(policy === "rolling");
+    const known = attendWith(policy);
     const call = Call.of(this.#runtime, known, options);
     const given: AttentionOptions<Out> = Object.fromEntries(
       known.options.map((name) => [name, options[name as keyof typeof options]]),

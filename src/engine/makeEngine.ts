@@ -1,6 +1,7 @@
 /** Makes an engine asynchronously; each entry brings its own way to load the kernels. */
 import { describe, isObject, kindOf, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { AttentionEngine, EngineReasons } from "./attentionEngine.js";
+import { nodeProcess } from "../runtime/nodeProcess.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { answerLater, type HostRequest, takeAsync } from "../runtime/steps.js";
 import {
@@ -86,9 +87,8 @@ export async function fetchWasm(operation: string, wasm: object | string): Promi
     const given = wasm as string | URL;
     const url = URL.canParse(given, base) ? new URL(given, base) : undefined;
     if (!url) throw wrongValue(operation, `"wasm" must be an absolute URL here, got ${describe(wasm)}`);
-    if (url.protocol === "file:" && typeof process === "object") {
-      return await reached(operation, url, process.getBuiltinModule("node:fs/promises").readFile(url));
-    }
+    const files = url.protocol === "file:" ? nodeProcess()?.getBuiltinModule("node:fs/promises") : undefined;
+    if (files) return await reached(operation, url, files.readFile(url));
     return await bytesOf(operation, await reached(operation, url, fetch(url)));
   }
   throw wrongKind(operation, `"wasm" must be a WebAssembly.Module, bytes, a Response or a URL, got ${describe(wasm)}`);

@@ -1,4 +1,5 @@
 /** Features of this host. Its WebAssembly is probed with modules of some 30 bytes, which are validated and never compiled. */
+import { nodeProcess } from "./nodeProcess.js";
 import { hasWorkers } from "./workerHost.js";
 
 export const hasWebAssembly = (): boolean => typeof WebAssembly === "object";
@@ -31,6 +32,6 @@ export function whyNoThreads(): string | undefined {
 
 /** Threads that this host can run at once. */
 export const availableParallelism = (): number =>
-  typeof process === "object" && typeof process.getBuiltinModule === "function"
-    ? process.getBuiltinModule("node:os").availableParallelism()
-    : ((globalThis as { navigator?: { hardwareConcurrency?: number } }).navigator?.hardwareConcurrency ?? 1);
+  nodeProcess()?.getBuiltinModule("node:os").availableParallelism() ??
+  (globalThis as { navigator?: { hardwareConcurrency?: number } }).navigator?.hardwareConcurrency ??
+  1;

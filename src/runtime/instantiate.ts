@@ -72,11 +72,8 @@ function* compilation(operation: string, name: string | undefined, bytes: Buffer
     return (yield { kind: "compile", bytes }) as WebAssembly.Module;
   } catch (cause) {
     const { message } = cause as Error;
-    const isForbidden = /CSP|Content Security/i.test(message); // Firefox, and Chromium and Safari
-    const problem = isForbidden
-      ? "the page's Content-Security-Policy must allow 'wasm-unsafe-eval' in script-src"
-      : `${name === undefined ? "the kernels do" : `"${name}" does`} not compile on this host`;
-    throw wrongMoment(operation, `${problem} (${message})`, cause);
+    const problem = `${name === undefined ? "the kernels do" : `"${name}" does`} not compile on this host`;
+    throw refusedByPolicy(operation, cause) ?? wrongMoment(operation, `${problem} (${message})`, cause);
   }
 }
 
@@ -86,6 +83,16 @@ function* linking(module: WebAssembly.Module, { object }: Reserved): Steps<WebAs
 
 function notLinked(operation: string, name: string | undefined, cause: unknown): Error {
   const { message } = cause as Error;
+  const refused = refusedByPolicy(operation, cause);
+  if (refused) return refused;
   if (name === undefined) return wrongMoment(operation, `the kernels do not link on this host (${message})`, cause);
   return wrongValue(operation, `"${name}" does not link as a kernel module (${message})`);
+}
+
+/** What a page's policy forbids: to compile, or in WebKitGTK to link. Undefined for any other cause. */
+function refusedByPolicy(operation: string, cause: unknown): Error | undefined {
+  const { message } = cause as Error;
+  if (!/CSP|Content Security/i.test(message)) return undefined; // Firefox, and the others
+  const problem = "the page's Content-Security-Policy must allow 'wasm-unsafe-eval' in script-src";
+  return wrongMoment(operation, `${problem} (${message})`, cause);
 }

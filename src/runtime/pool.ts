@@ -1,9 +1,8 @@
 /** The workers of one engine, and the jobs that the calling thread shares with them. */
 import { wrongMoment } from "../check.js";
-import { CONTROL_BYTES, OPEN, takePart, Word } from "./job.js";
+import { CONTROL_BYTES, OPEN, takePart, Word, type WorkerStart } from "./job.js";
 import { SHARED_KERNELS, type SharedKernel } from "./abi.generated.js";
 import type { Kernels } from "./kernels.js";
-import { newLockName } from "./locks.js";
 import { createPackagedWorker, whyNotMade, WorkerHost } from "./workerHost.js";
 import type { WorkerLike } from "./workerLike.js";
 
@@ -54,15 +53,12 @@ export async function startPool({ module, memory, threads, createWorker, stallTi
   const hosts: WorkerHost[] = [];
   const problems: string[] = [];
   const starts = Array.from({ length: threads - 1 }, async (_, index) => {
-    const lock = newLockName();
     let host: WorkerHost | undefined;
     let problem: string | undefined;
     try {
-      host = new WorkerHost(
-        createWorker ? createWorker() : createPackagedWorker((await import("./binary/worker.js")).source),
-        lock,
-      );
-      problem = await host.start({ module, memory, control, thread: index + 1, lock }, stallTimeout);
+      host = new WorkerHost(createWorker ? createWorker() : createPackagedWorker((await import("./binary/worker.js")).source));
+      const message: Omit<WorkerStart, "lock"> = { module, memory, control, thread: index + 1 };
+      problem = await host.start(message, stallTimeout);
     } catch (error) {
       problem = whyNotMade(error);
     }

@@ -2,6 +2,7 @@
  * What is asked of the host while an engine is opened, written once for engines that are made at once and for those that may wait:
  * old browsers compile and link nothing but tiny modules synchronously on the main thread.
  */
+import { nodeProcess } from "./nodeProcess.js";
 
 /** Something that the host can do at once or asynchronously. */
 export type HostRequest =
@@ -15,9 +16,20 @@ export type Steps<T, Request = HostRequest> = Generator<Request, T, unknown>;
 export const answerAtOnce = (request: HostRequest): WebAssembly.Module | WebAssembly.Instance =>
   request.kind === "compile" ? new WebAssembly.Module(request.bytes) : new WebAssembly.Instance(request.module, request.imports);
 
-/** Answers on another thread where the host can. */
-export const answerLater = (request: HostRequest): Promise<WebAssembly.Module | WebAssembly.Instance> =>
-  request.kind === "compile" ? WebAssembly.compile(request.bytes) : WebAssembly.instantiate(request.module, request.imports);
+/**
+ * Answers on another thread where there is a page to keep alive. Servers answer at once: it takes less than a millisecond, and what waits
+ * for another thread counts as dynamic when Next.js prerenders a page.
+ */
+export async function answerLater(request: HostRequest): Promise<WebAssembly.Module | WebAssembly.Instance> {
+  if (nodeProcess()) {
+    try {
+      return answerAtOnce(request);
+    } catch {
+      // The other way may be allowed, or says what is wrong.
+    }
+  }
+  return request.kind === "compile" ? WebAssembly.compile(request.bytes) : WebAssembly.instantiate(request.module, request.imports);
+}
 
 /** Takes the steps, one after the other. */
 export function take<T, Request>(steps: Steps<T, Request>, answer: (request: Request) => unknown): T {

@@ -4,14 +4,15 @@
  */
 import { wrongMoment } from "../check.js";
 import { instantiate } from "./instantiate.js";
+import { nodeProcess } from "./nodeProcess.js";
 
 const FLAG = "--experimental-wasm-revectorize";
 const NEEDED = "Node.js on x64 with V8 13.6 or newer";
 
 /** Why this host cannot run build "wide", or undefined if it can. */
 export function whyNotWide(): string | undefined {
-  if (typeof process !== "object" || typeof process.getBuiltinModule !== "function")
-    return "this host is not Node.js 20.16 or newer";
+  const process = nodeProcess();
+  if (!process) return "this host is not Node.js 20.16 or newer";
   if (process.release.name !== "node" || "bun" in process.versions || "deno" in process.versions) return "this host is not Node.js";
   if (process.arch !== "x64") return `this host is ${process.arch}`;
   const [major = 0, minor = 0] = process.versions.v8.split(".").map(Number);
@@ -30,7 +31,7 @@ export function assertWide(operation: string): void {
  */
 export function enableWide(operation: string): void {
   assertWide(operation);
-  process.getBuiltinModule("node:v8").setFlagsFromString(FLAG);
+  nodeProcess()!.getBuiltinModule("node:v8").setFlagsFromString(FLAG);
 }
 
 const MEMORY_BYTES = 2 ** 17;

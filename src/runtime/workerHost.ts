@@ -1,7 +1,8 @@
 /** The calling thread's side of a worker, the same for `worker_threads` and for the workers of browsers, Deno and Bun. */
 import { describe } from "../check.js";
-import type { WorkerAnswer, WorkerStart } from "./job.js";
-import { hasLocks, whenFree } from "./locks.js";
+import type { WorkerAnswer } from "./job.js";
+import { hasLocks, newLockName, whenFree } from "./locks.js";
+import { nodeProcess } from "./nodeProcess.js";
 import type { WorkerLike } from "./workerLike.js";
 
 interface NodeWorker extends WorkerLike {
@@ -24,7 +25,7 @@ const REFUSED =
 export function createPackagedWorker(source: string): WorkerLike {
   // Libraries for browsers (such as onnxruntime-web) make Node's own Worker global; it cannot take the URL of a blob.
   if (typeof Worker !== "function" || "on" in Worker.prototype) {
-    const { Worker: NodeWorker } = process.getBuiltinModule("node:worker_threads");
+    const { Worker: NodeWorker } = nodeProcess()!.getBuiltinModule("node:worker_threads");
     return new NodeWorker(source, { eval: true, execArgv: [], name: "headwise" });
   }
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
@@ -43,12 +44,10 @@ export function whyNotMade(error: unknown): string {
 }
 
 /** Whether this host has any kind of worker. */
-export const hasWorkers = (): boolean =>
-  typeof Worker === "function" || (typeof process === "object" && typeof process.getBuiltinModule === "function");
+export const hasWorkers = (): boolean => typeof Worker === "function" || nodeProcess() !== undefined;
 
 export class WorkerHost {
   readonly #worker: WorkerLike;
-  readonly #lock: string;
   #hasEnded = false;
   #onEnd: () => void = () => undefined;
   /** Fulfilled when the worker has ended, in whatever way. */
@@ -59,22 +58,23 @@ export class WorkerHost {
     };
   });
 
-  constructor(worker: WorkerLike, lock: string) {
+  constructor(worker: WorkerLike) {
     this.#worker = worker;
-    this.#lock = lock;
   }
 
   get hasEnded(): boolean {
     return this.#hasEnded;
   }
 
-  /** Sends the worker its start message, which names its lock; the result is undefined if it is ready, else the problem. */
-  async start(message: WorkerStart | Pick<WorkerStart, "lock">, timeout: number): Promise<string | undefined> {
+  /** Sends the worker its start message and the name of its lock; the result is undefined if it is ready, else the problem. */
+  async start(message: object, timeout: number): Promise<string | undefined> {
     const worker = this.#worker;
     if (typeof (worker as Partial<WorkerLike> | undefined)?.postMessage !== "function") {
       this.#onEnd();
       return `"createWorker" must return a worker, got ${describe(worker)}`;
     }
+    // Node tells when a worker ends. It needs no lock, whose random name frameworks that prerender pages (Next.js) forbid.
+    const lock = "on" in worker ? "" : newLockName();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const problem = await new Promise<string | undefined>((resolve) => {
       timer = setTimeout(() => resolve(`no answer within ${timeout} ms`), timeout);
@@ -92,9 +92,9 @@ export class WorkerHost {
         web.addEventListener("error", failed);
         web.addEventListener("close", this.#onEnd); // Bun
       }
-      worker.postMessage(message);
+      worker.postMessage({ ...message, lock });
     }).finally(() => clearTimeout(timer));
-    if (problem === undefined && !("on" in worker)) whenFree(this.#lock, this.#onEnd);
+    if (problem === undefined && !("on" in worker)) whenFree(lock, this.#onEnd);
     if ("unref" in worker) (worker as NodeWorker).unref(); // not earlier: a process with nothing else to do would end
     return problem;
   }

@@ -1,4 +1,5 @@
 /** A worker's connection to the thread that started it, for `worker_threads` and for the workers of browsers, Deno and Bun. */
+import { nodeProcess } from "./nodeProcess.js";
 
 /** For use within a worker. */
 export interface Port {
@@ -21,7 +22,7 @@ export function openPort(take: (message: unknown) => void): Port {
     scope.addEventListener("message", ({ data }) => take(data));
     return { post: (message, transfer = []) => scope.postMessage(message, transfer), close: () => scope.close() };
   }
-  const port = process.getBuiltinModule("node:worker_threads").parentPort!;
+  const port = nodeProcess()!.getBuiltinModule("node:worker_threads").parentPort!;
   port.on("message", take);
   return { post: (message, transfer = []) => port.postMessage(message, transfer), close: () => port.close() };
 }

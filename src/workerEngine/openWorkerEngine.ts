@@ -2,7 +2,6 @@
 import { wrongMoment } from "../check.js";
 import type { fetchWasm } from "../engine/makeEngine.js";
 import type { EngineOptions, Entry, PackagedBuild, Plan, readOptions } from "../engine/openEngine.js";
-import { newLockName } from "../runtime/locks.js";
 import { createPackagedWorker, hasWorkers, whyNotMade, WorkerHost } from "../runtime/workerHost.js";
 import type { WorkerLike } from "../runtime/workerLike.js";
 import { VERSION } from "../engine/version.js";
@@ -44,9 +43,8 @@ export async function openWorkerEngine(options: WorkerEngineOptions, parts: Entr
   const plan = parts.readOptions(OPERATION, options, parts.entry);
   const wasm = plan.wasm === undefined ? undefined : await parts.fetchWasm(OPERATION, plan.wasm);
   const worker = await makeWorker(plan, parts);
-  const lock = newLockName();
-  const host = new WorkerHost(worker, lock);
-  const start: StartMessage = { kind: "start", lock, version: VERSION };
+  const host = new WorkerHost(worker);
+  const start: Omit<StartMessage, "lock"> = { kind: "start", version: VERSION };
   const problem = await host.start(start, plan.stallTimeout).catch((error: unknown) => String(error));
   if (problem !== undefined) {
     host.terminate();

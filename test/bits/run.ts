@@ -31,9 +31,9 @@ export async function find(name: HostName): Promise<BitsHost> {
   const found = findBrowser(browser);
   if (found.reason !== undefined) return { name, reason: found.reason };
   try {
-    const { version, close } = await launch(browser);
-    await close();
-    return { name, version, executable: found.executable };
+    const launched = await launch(browser);
+    await launched.close();
+    return { name, version: launched.version, executable: found.executable };
   } catch (error) {
     if (areHostsRequired) throw error;
     return { name, reason: (error as Error).message.split("\n")[0]! };

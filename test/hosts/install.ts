@@ -45,8 +45,8 @@ export function copyConsumer(...names: readonly string[]): Consumer {
 export const installTools = (consumer: Consumer, ...packages: readonly string[]): Promise<unknown> =>
   consumer.run("npm", "install", ...QUIET, "--prefix", "tools", ...packages);
 
-/** A consumer in an existing folder. @param timeout  milliseconds of a command */
-export const consumerIn = (folder: string, timeout = 120_000): Consumer => ({
+/** A consumer in an existing folder. @param timeout  milliseconds of a command; a loaded machine takes minutes for some */
+export const consumerIn = (folder: string, timeout = 600_000): Consumer => ({
   folder,
   run: async (executable, ...args) => {
     try {
@@ -59,8 +59,8 @@ export const consumerIn = (folder: string, timeout = 120_000): Consumer => ({
   remove: () => rmSync(folder, { recursive: true, force: true }),
 });
 
-/** The environment without the variables that npm and vitest have set. */
-const environment = (): NodeJS.ProcessEnv => {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(npm_|VITEST|NODE_ENV$|NODE_OPTIONS$)/i.test(name));
+/** The environment without the variables that npm and Vitest have set. */
+export const environment = (): NodeJS.ProcessEnv => {
+  const kept = Object.entries(process.env).filter(([name]) => !/^(npm_|VITEST|NODE_ENV$|NODE_OPTIONS$|FORCE_COLOR$)/i.test(name));
   return { ...Object.fromEntries(kept), NO_COLOR: "1" };
 };

@@ -61,9 +61,15 @@ function driven(page: OpenPage): Page {
     if (response.status() >= 400) log.push(`${response.status()} ${response.url()}`);
   });
   return {
-    goto: async (url) => void (await page.goto(url)),
-    reload: async () => void (await page.reload()),
-    goBack: async () => void (await page.goBack()),
+    goto: async (url) => {
+      await page.goto(url);
+    },
+    reload: async () => {
+      await page.reload();
+    },
+    goBack: async () => {
+      await page.goBack();
+    },
     evaluate: (expression) => page.evaluate(expression),
     log,
     close: () => page.close(),

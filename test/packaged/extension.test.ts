@@ -21,10 +21,10 @@ describe.skipIf(found.reason !== undefined)(found.reason === undefined ? "Chromi
   /** What the page of the extension finds. */
   async function resultIn({ folder }: Consumer): Promise<unknown> {
     const { executable } = found as { executable: string };
-    const { page, origin, close } = await launchExtension(executable, folder);
-    onTestFinished(close);
-    await page.goto(`${origin}/page.html`);
-    return resultOf(page, 60_000);
+    const extension = await launchExtension(executable, folder);
+    onTestFinished(() => extension.close());
+    await extension.page.goto(`${extension.origin}/page.html`);
+    return resultOf(extension.page, 60_000);
   }
 
   test("the service worker has headwise/standalone-sync; a page has threads and an engine in a worker, too", async () => {

@@ -17,10 +17,10 @@ export const attentionBinaryOf = (build: Build): Uint8Array<ArrayBuffer> => host
 /** A binary with a wrong constant in 2ˣ: it validates, but computes wrong numbers. */
 export function corruptedBinary(): Uint8Array<ArrayBuffer> {
   const bytes = binaryOf("simd");
-  const ln2 = new Uint8Array(Float32Array.of(Math.LN2).buffer);
+  const ln2 = new Uint8Array(Float32Array.of(Math.LN2 * 2 ** 27).buffer); // as exp2.ts has it
   const at = bytes.findIndex((_, index) => ln2.every((byte, offset) => bytes[index + offset] === byte));
   if (at < 0) throw new Error("no such constant");
-  bytes.set(new Uint8Array(Float32Array.of(0.69).buffer), at);
+  bytes.set(new Uint8Array(Float32Array.of(0.69 * 2 ** 27).buffer), at);
   return bytes;
 }
 

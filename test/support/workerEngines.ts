@@ -1,12 +1,6 @@
 /** Engines in a worker for tests, and an engine here to compare them with. */
 import { afterAll, afterEach } from "vitest";
-import {
-  createEngine,
-  createWorkerEngine,
-  type WorkerEngine,
-  type ResultTensor,
-  type WorkerEngineOptions,
-} from "headwise";
+import { createEngine, createWorkerEngine, type WorkerEngine, type ResultTensor, type WorkerEngineOptions } from "headwise";
 import { normal } from "./random.js";
 
 /** An engine here, called as if it were in a worker: `await` works on both. */

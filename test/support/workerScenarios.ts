@@ -75,7 +75,10 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   "Engine.dispose": async (engine) => {
     await engine.dispose();
-    return [await afterDispose(() => engine.planAttention(rows(1, 1), rows(1, 1), rows(1, 1))), (await engine.info).memory.reserved];
+    return [
+      await afterDispose(() => engine.planAttention(rows(1, 1), rows(1, 1), rows(1, 1))),
+      (await engine.info).memory.reserved,
+    ];
   },
   "Engine.restoreKVCache": async (engine) =>
     (await engine.restoreKVCache(await (await cacheOf(engine)).serialize())).attend(rows(2, 3)),
