@@ -37,6 +37,7 @@ export type {
   MaskTensor,
   OwnFloat32Array,
   OwnUint8Array,
+  Placement,
   PlaceTensor,
   ResultTensor,
   RuntimeTensor,
@@ -45,6 +46,6 @@ export type {
   TypedTensor,
 } from "./call/tensor.js";
 export type { Integers } from "./check.js";
-export type { AbortSignalLike, Asynchronous, CallOptions, Place, WorkerTensor } from "./workerEngine/asynchronous.js";
+export type { AbortSignalLike, Asynchronous, CallOptions, Place, WorkerTensor, WorkerView } from "./workerEngine/asynchronous.js";
 export type { WorkerEngineOptions } from "./workerEngine/openWorkerEngine.js";
 export type { AttentionWorkerEngine as WorkerEngine } from "./workerEngine/workerEngine.js";

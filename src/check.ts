@@ -42,6 +42,9 @@ export const isArray = (value: unknown): value is unknown[] => tryIsArray(value)
  */
 export const kindOf = (value: object): string => Object.prototype.toString.call(value).slice(8, -1);
 
+/** Whether other threads can see a buffer. */
+export const isShared = (buffer: ArrayBufferLike): boolean => kindOf(buffer) === "SharedArrayBuffer";
+
 /** Under this symbol, which all copies of the package in a program share, our objects name the copy that made them. */
 export const MAKER = Symbol.for("headwise");
 /** This copy of the package: no other can use what it has made. */
@@ -153,7 +156,7 @@ export const optional = <T, R>(value: T | undefined | null, read: (value: T) => 
 /** Positions, windows and sink tokens stay below this: sums of three of them fit in 32 bits. */
 export const MAX_POSITION = 2 ** 29;
 
-/** Reads an array of `count` integers, one for each sequence; an undefined `count` allows any number. */
+/** Reads an array of `count` integers, one for each of what `each` names; an undefined `count` allows any number. */
 export function integersOf(
   operation: string,
   name: string,
@@ -161,6 +164,7 @@ export function integersOf(
   count: number | undefined,
   least: number,
   most: number,
+  each = "sequence",
 ): number[] {
   const given = isObject(values) ? (values as { length?: unknown }).length : undefined;
   if (typeof given !== "number") {
@@ -171,7 +175,7 @@ export function integersOf(
   }
   const length = listLength(operation, name, { length: given });
   if (count !== undefined && length !== count) {
-    throw wrongValue(operation, `"${name}" holds ${length} elements, expected ${count}, one for each sequence`);
+    throw wrongValue(operation, `"${name}" holds ${length} elements, expected ${count}, one for each ${each}`);
   }
   const found: number[] = [];
   for (let index = 0; index < length; index++) {

@@ -11,7 +11,7 @@ export type { LinearInputs } from "./linear/linearCall.js";
 export type { FeatureMap, LinearKind, LinearRule } from "./linear/linearConfig.js";
 export type { LayerCacheOptions, MultiHeadAttention, ProjectKeysOptions } from "./multiHead/multiHeadAttention.js";
 export type { MultiHeadForwardOptions } from "./multiHead/forwardOptions.js";
-export type { LayerConfig, MultiHeadAttentionConfig } from "./multiHead/config.js";
+export type { FusedOrder, LayerConfig, MultiHeadAttentionConfig, RowOrder } from "./multiHead/config.js";
 export type { MultiHeadAttentionParameters } from "./multiHead/parameters.js";
 export { type FromHuggingFaceOptions, multiHeadFromHuggingFace } from "./multiHead/checkpoints/huggingFace.js";
 export { type FromKerasOptions, multiHeadFromKeras } from "./multiHead/checkpoints/keras.js";

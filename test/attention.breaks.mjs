@@ -267,14 +267,14 @@ export default [
   },
   {
     rule: "layouts are strides",
-    find: 'return layout === "bshd" ? { row: heads * channels',
-    replace: 'return layout !== "bshd" ? { row: heads * channels',
+    find: 'at("b"), row: at("s"), head: rank === 3',
+    replace: 'at("s"), row: at("b"), head: rank === 3',
   },
   {
     rule: "valueDim may differ from headDim",
     file: "scaledDotProductAttention.ts",
-    find: "stridesOf(layout, kvLen, numKvHeads, valueDim)",
-    replace: "stridesOf(layout, kvLen, numKvHeads, headDim)",
+    find: "    valueDim,\n    qRowStride",
+    replace: "    valueDim: headDim,\n    qRowStride",
   },
   {
     rule: "odd columns are packed",

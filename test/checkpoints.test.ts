@@ -12,7 +12,7 @@ import {
 } from "headwise";
 import { multiHeadAttention as reference } from "headwise/reference";
 import { expectSameBits, largestError } from "./support/attention.js";
-import { onEveryBuild } from "./support/builds.js";
+import { onEveryBuild, openBuild } from "./support/builds.js";
 import { normal, type TestTensor } from "./support/random.js";
 
 const [EMBED, HEADS, HEAD_DIM, ROWS, KEYS] = [6, 2, 3, 4, 5];
@@ -93,6 +93,15 @@ const separately = (q: string, k: string, v: string, out: string): StateDict => 
   [`${out}.weight`]: stateDict["out_proj.weight"],
   [`${out}.bias`]: stateDict["out_proj.bias"],
 });
+/** q, k and v of head 0, then of head 1, in place of all of q, k and v. */
+function byHead(tensor: TestTensor): TestTensor {
+  const width = tensor.dims[1] ?? 1;
+  const rows = Array.from({ length: HEADS }, (_, h) => [0, 1, 2].map((index) => (index * HEADS + h) * HEAD_DIM)).flat();
+  return {
+    ...tensor,
+    data: Float32Array.from(rows.flatMap((row) => [...tensor.data.subarray(row * width, (row + HEAD_DIM) * width)])),
+  };
+}
 const norm = { "output.LayerNorm.weight": normal([EMBED], 9), "output.LayerNorm.bias": normal([EMBED], 9) };
 const HUGGING_FACE: Record<string, StateDict> = {
   BERT: { ...separately("self.query", "self.key", "self.value", "output.dense"), ...norm },
@@ -111,6 +120,12 @@ const HUGGING_FACE: Record<string, StateDict> = {
     "rotary_emb.inv_freq": normal([1], 1),
   },
   BART: separately("q_proj", "k_proj", "v_proj", "out_proj"),
+  "GPT-NeoX and BLOOM": {
+    "query_key_value.weight": byHead(inWeight),
+    "query_key_value.bias": byHead(inBias),
+    "dense.weight": stateDict["out_proj.weight"],
+    "dense.bias": stateDict["out_proj.bias"],
+  },
 };
 
 /** Keras's kernels [in, heads, channels] and [heads, channels, out], and biases [heads, channels]. */
@@ -208,6 +223,30 @@ onEveryBuild((_, engine) => {
     expectSameBits(layer.forward(x, { causal: true }).data, direct.forward(x, { causal: true }).data, "out");
   });
 
+  test("Hugging Face: groups of query heads, k and v in one matrix, as in Falcon: the same bits as by their own names", () => {
+    for (const [numHeads, numKvHeads] of [
+      [4, 2], // new_decoder_architecture
+      [4, 1], // multi_query
+    ] as const) {
+      const qkv = normal([(numHeads + 2 * numKvHeads) * 3, 5], 1);
+      const out = normal([5, numHeads * 3], 2);
+      const read = multiHeadFromHuggingFace({ "query_key_value.weight": qkv, "dense.weight": out }, { numHeads });
+      expect(read.config).toEqual({ embedDim: 5, numHeads, numKvHeads, headDim: 3, outDim: 5, order: "groups" });
+      const group = (numHeads / numKvHeads + 2) * 3;
+      const rows = (first: number, count: number): TestTensor => {
+        const parts = Array.from({ length: numKvHeads }, (_, g) => [...rowsOf(qkv, g * group + first, count, []).data]);
+        return { data: Float32Array.from(parts.flat()), dims: [numKvHeads * count, 5] };
+      };
+      using layer = made(engine, read);
+      using direct = engine.createMultiHeadAttention(
+        { embedDim: 5, numHeads, numKvHeads, headDim: 3 },
+        { q: rows(0, group - 6), k: rows(group - 6, 3), v: rows(group - 3, 3), out },
+      );
+      const x = normal([7, 5], 7);
+      expectSameBits(layer.forward(x, { causal: true }).data, direct.forward(x, { causal: true }).data, "out");
+    }
+  });
+
   test(`Keras: by name, in the order of get_weights(), and without biases, against the formula written out: ≤ ${BOUND}`, () => {
     expectSameLayer(multiHeadFromKeras(KERAS));
     expectSameLayer(multiHeadFromKeras(Object.values(KERAS) as TensorLike[]));
@@ -246,6 +285,18 @@ onEveryBuild((_, engine) => {
   });
 });
 
+test("PyTorch: batchFirst: false is a layer that takes the sequence first", () => {
+  using engine = openBuild("simd");
+  for (const [batchFirst, layout] of [
+    [undefined, "batchFirst"],
+    [true, "batchFirst"],
+    [false, "sequenceFirst"],
+  ] as const) {
+    using layer = made(engine, multiHeadFromTorch(stateDict, { numHeads: HEADS, batchFirst }));
+    expect(layer.config.layout).toBe(layout);
+  }
+});
+
 describe("mismatches are named", () => {
   const without = (name: string): StateDict => Object.fromEntries(Object.entries(stateDict).filter(([each]) => each !== name));
   const loop: unknown[] = [];
@@ -260,7 +311,10 @@ describe("mismatches are named", () => {
   test.each<[() => unknown, string]>([
     [() => torch(null), 'multiHeadFromTorch: "stateDict" must be an object of tensors by name, got null'],
     [() => torch(stateDict, { numHeads: 2, prefix: 3 }), 'multiHeadFromTorch: "prefix" must be a string, got 3'],
-    [() => torch(stateDict, { heads: 2 }), 'multiHeadFromTorch: unknown option "heads"; the options are numHeads, prefix'],
+    [
+      () => torch(stateDict, { heads: 2 }),
+      'multiHeadFromTorch: unknown option "heads"; the options are numHeads, prefix, batchFirst',
+    ],
     [() => torch(without("out_proj.weight")), 'multiHeadFromTorch: "out_proj.weight" is missing'],
     [
       () => torch({ ...stateDict, "norm.weight": normal([6], 1) }),
@@ -299,7 +353,15 @@ describe("mismatches are named", () => {
     ],
     [
       () => huggingFace({ "q_proj.weight": part(0) }),
-      'multiHeadFromHuggingFace: "stateDict" has no matrix "k", expected one of self.key.weight, attention.key.weight, k_lin.weight, k_proj.weight or c_attn.weight',
+      'multiHeadFromHuggingFace: "stateDict" has no matrix "k", expected one of self.key.weight, attention.key.weight, k_lin.weight, k_proj.weight or c_attn.weight or query_key_value.weight',
+    ],
+    [
+      () => huggingFace({ "query_key_value.weight": normal([15, 6], 1), "dense.weight": part(0) }),
+      'multiHeadFromHuggingFace: "query_key_value.weight" has 15 rows, expected (numHeads 2 + 2 · numKvHeads) · 3 (headDim 6 / 2)',
+    ],
+    [
+      () => huggingFace({ "query_key_value.weight": inWeight, "dense.weight": part(0) }, { numHeads: 4 }),
+      'multiHeadFromHuggingFace: "dense.weight" has 6 columns, expected a multiple of numHeads 4',
     ],
     [
       () => huggingFace({ ...bart, "o_proj.weight": part(0) }),

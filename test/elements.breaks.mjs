@@ -13,8 +13,8 @@ export default [
   {
     rule: "elements: a Float64Array is narrowed",
     ...elements,
-    find: 'if (array === "Float64Array") {',
-    replace: 'if (array === "Float32Array") {',
+    find: 'if (array !== "Float64Array" && array !== "Float32Array"',
+    replace: 'if (array !== "Float32Array"',
   },
   {
     rule: "elements: what an array holds are numbers",
@@ -31,8 +31,8 @@ export default [
   {
     rule: "elements: data have as many elements as the sizes say",
     ...elements,
-    find: "if (length === count) return count;",
-    replace: "if (length >= count) return count;",
+    find: "offset === undefined ? length === count",
+    replace: "offset === undefined ? length >= count",
   },
   {
     rule: "elements: integers of any type are a mask",
@@ -138,9 +138,8 @@ export default [
   {
     rule: "float16 places: they overlap by their own bytes",
     ...tested,
-    file: "unchanged.ts",
-    find: "const sizeOf = a.data ? outsideBytesOf : bytesOf;",
-    replace: "const sizeOf = bytesOf;",
+    find: "spanOf(dims, strides, count) * BYTES_PER_ELEMENT[kind];",
+    replace: "spanOf(dims, strides, count) * 4;",
   },
   {
     rule: "float16 places: they are bits of float16 only with that type",

@@ -18,11 +18,11 @@ import {
 import { host } from "#host";
 import { expectSameBits } from "./support/attention.js";
 import { onEveryEngine } from "./support/engines.js";
+import { asIs, float32Place, type Form, k, mask, matrix, nowhere, OPERATIONS, places, q, row, v, x } from "./support/everyOperation.js";
 import { float16Of } from "./support/halves.js";
-import { eighths, randomMask, type TestTensor } from "./support/random.js";
+import { eighths } from "./support/random.js";
 import { here, shared } from "./support/workerEngines.js";
 
-type Form = (tensor: TestTensor) => TensorLike;
 /** bfloat16 is the upper half of float32. */
 const upperHalves = (data: Float32Array): Uint16Array =>
   Uint16Array.from(new Uint32Array(Float32Array.from(data).buffer), (bits) => bits >>> 16);
@@ -37,109 +37,6 @@ const FORMS: Record<string, Form> = {
   "shape as bigints": ({ data, dims }) => ({ shape: dims.map(BigInt), dataSync: () => data }),
 };
 
-const [q, k, v] = [eighths([2, 5, 4, 8], 1), eighths([2, 7, 2, 8], 2), eighths([2, 7, 2, 8], 3)];
-const x = eighths([2, 5, 8], 4);
-const matrix = eighths([8, 8], 5);
-const row = eighths([8], 6);
-const mask = randomMask([5, 7], 7, 0.6);
-
-interface Result {
-  readonly data: unknown;
-}
-type Place = (name: string, dims: readonly number[]) => PlaceTensor | undefined;
-/** Every operation that takes tensors, whose places come from `place`. */
-type Operation = (engine: WorkerEngine, form: Form, place: Place) => Promise<Result>;
-
-const OPERATIONS: Record<string, Operation> = {
-  scaledDotProductAttention: (engine, form, place) =>
-    engine.scaledDotProductAttention(form(q), form(k), form(v), {
-      bias: form(eighths([5, 7], 8)),
-      sinks: form(eighths([4], 9)),
-      out: place("out", q.dims),
-      logSumExp: place("logSumExp", [2, 4, 5]),
-      weights: place("weights", [2, 4, 5, 7]),
-      scores: place("scores", [2, 4, 5, 7]),
-    }),
-  mergeAttention: (engine, form, place) =>
-    engine.mergeAttention(
-      [
-        { out: form(q), logSumExp: form(eighths([2, 4, 5], 10)) },
-        { out: form(q), logSumExp: form(eighths([2, 4, 5], 11)) },
-      ],
-      { out: place("out", q.dims), logSumExp: place("logSumExp", [2, 4, 5]) },
-    ),
-  "KVCache.append and attend": async (engine, form, place) => {
-    const cache = await engine.createKVCache({ batchSize: 2, numKvHeads: 2, headDim: 8, capacity: 9 });
-    await cache.append(form(k), form(v));
-    const result = await cache.attend(form(q), { out: place("out", q.dims) });
-    await cache.dispose();
-    return result;
-  },
-  matmul: (engine, form, place) => engine.matmul(form(x), form(matrix), { bias: form(row), out: place("out", x.dims) }),
-  "matmul, accumulating": (engine, form, place) => {
-    const out = place("out", x.dims) ?? { data: x.data.slice(), dims: x.dims };
-    return engine.matmul(form(x), form(matrix), { accumulate: true, out });
-  },
-  packMatrix: async (engine, form, place) => {
-    const packed = await engine.packMatrix(form(matrix));
-    const result = await engine.matmul(form(x), packed, { out: place("out", x.dims) });
-    await packed.dispose();
-    return result;
-  },
-  softmax: (engine, form, place) => engine.softmax(form(x), { bias: form(row), out: place("out", x.dims) }),
-  layerNorm: (engine, form, place) => engine.layerNorm(form(x), { weight: form(row), bias: form(row), out: place("out", x.dims) }),
-  rmsNorm: (engine, form, place) => engine.rmsNorm(form(x), { weight: form(row), out: place("out", x.dims) }),
-  rotary: (engine, form, place) => {
-    const [cos, sin] = [eighths([5, 4], 12), eighths([5, 4], 13)];
-    return engine.rotary(form(q), {
-      tables: { cos: form(cos), sin: form(sin) },
-      out: place("out", q.dims),
-    });
-  },
-  activate: (engine, form, place) => engine.activate(form(x), "silu", { gate: form(x), out: place("out", x.dims) }),
-  add: (engine, form, place) => engine.add(form(x), form(row), { out: place("out", x.dims) }),
-  linearAttention: (engine, form, place) =>
-    engine.linearAttention(form(k), form(k), form(v), {
-      rule: "gated_delta",
-      causal: true,
-      decay: form({ data: eighths([2, 7, 2], 14).data.map((each) => -Math.abs(each)), dims: [2, 7, 2] }),
-      beta: form(eighths([2, 7, 2], 15)),
-      out: place("out", k.dims),
-    }),
-  "LinearAttentionState.step": async (engine, form, place) => {
-    const state = await engine.createLinearAttentionState({ batchSize: 2, numKvHeads: 2, headDim: 8, rule: "linear" });
-    const result = await state.step(form(k), form(k), form(v), { out: place("out", k.dims) });
-    await state.dispose();
-    return result;
-  },
-  "MultiHeadAttention.forward": async (engine, form, place) => {
-    const parameters = { q: form(matrix), k: form(matrix), v: form(matrix), out: form(matrix), outBias: form(row) };
-    const layer = await engine.createMultiHeadAttention({ embedDim: 8, numHeads: 2 }, parameters);
-    const result = await layer.forward(form(x), {
-      key: form(x),
-      out: place("out", x.dims),
-      weights: place("weights", [2, 2, 5, 5]),
-      averageWeights: place("averageWeights", [2, 5, 5]),
-    });
-    await layer.dispose();
-    return result;
-  },
-};
-
-const asIs: Form = (tensor) => tensor;
-const nowhere: Place = () => undefined;
-const count = (dims: readonly number[]): number => dims.reduce((product, size) => product * size, 1);
-
-/** Places of one type by name; each begins with x where it is read first. */
-function places(make: (data: Float32Array, dims: readonly number[]) => PlaceTensor) {
-  const found: Record<string, PlaceTensor> = {};
-  const place: Place = (name, dims) => {
-    const start = count(dims) === x.data.length ? x.data : new Float32Array(count(dims));
-    return (found[name] = make(Float32Array.from(start), dims));
-  };
-  return { found, place };
-}
-const float32Place = (data: Float32Array, dims: readonly number[]): PlaceTensor => ({ data, dims });
 const float16Place = (data: Float32Array, dims: readonly number[]): PlaceTensor => ({
   data: Uint16Array.from(data, float16Of),
   dims: BigInt64Array.from(dims, BigInt),

@@ -201,8 +201,8 @@ export default [
   },
   {
     rule: "raw views survive growth by a feature function",
-    find: "data && viewOffset === undefined && typedArrayLength",
-    replace: "data && typedArrayLength",
+    find: "data && viewOffset === undefined ? typedArrayLength(data) : span",
+    replace: "data ? typedArrayLength(data) : span",
     tests: ["hostile"],
   },
   {
@@ -243,8 +243,8 @@ export default [
   },
   {
     rule: "a new result owns its memory",
-    find: "operand.data = new Float32Array(memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count));",
-    replace: "operand.data = memory.f32.subarray(ptr >>> 2, (ptr >>> 2) + count);",
+    find: "operand.data = new Float32Array(floats());",
+    replace: "operand.data = floats();",
     tests: ["tensors"],
   },
   {

@@ -55,12 +55,13 @@ const REFUSED: Refusal[] = [
     { q: { data: q.data, dims: [2, 5, 32] } },
     RangeError,
     '"q" has 3 dims [2, 5, 32], expected 4 [batch, seq, heads, headDim] or 2 [seq, headDim]; ' +
-      "reshape it to [2, 5, heads, 32 / heads] or [1, 2, 5, 32]",
+      'give "numHeads" for rows of numHeads · headDim',
   ],
   [
     { q: { data: q.data, dims: [2, 5, 32] }, layout: "bhsd" },
     RangeError,
-    '"q" has 3 dims [2, 5, 32], expected 4 [batch, heads, seq, headDim] or 2 [seq, headDim]; reshape it to [1, 2, 5, 32]',
+    '"q" has 3 dims [2, 5, 32], expected 4 [batch, heads, seq, headDim] or 2 [seq, headDim]; ' +
+      'give "numHeads" and layout "bshd" for rows of numHeads · headDim',
   ],
   [
     { q: { data: q.data, dims: [320] } },
@@ -76,11 +77,11 @@ const REFUSED: Refusal[] = [
   [
     { k: normal([2, 7, 3, 8], 1), v: normal([2, 7, 3, 8], 1) },
     RangeError,
-    '"q" has 4 heads, expected a multiple of the 3 that k has (k has dims [2, 7, 3, 8])',
+    '"q" has 4 heads, expected a multiple of 3 (k has dims [2, 7, 3, 8])',
   ],
   [{ q: normal([2, 5, 0, 8], 1) }, RangeError, '"q" has no heads (dims [2, 5, 0, 8]), expected at least 1'],
   [{ v: normal([2, 7, 2, 0], 1) }, RangeError, '"v" has 0 elements a head (dims [2, 7, 2, 0]), expected at least 1'],
-  [{ layout: "sbhd" }, RangeError, '"layout" must be "bshd" or "bhsd", got "sbhd"'],
+  [{ layout: "hbsd" }, RangeError, '"layout" must be one of "bshd", "bhsd", "sbhd", got "hbsd"'],
   [{ causal: 1 }, TypeError, '"causal" must be one of false, true, "lower-right", "upper-left", got 1'],
   [{ scale: NaN }, RangeError, '"scale" must be a number within the range of float32, got NaN'],
   [{ scale: "0.5" }, TypeError, '"scale" must be a number within the range of float32, got "0.5"'],
@@ -150,7 +151,7 @@ const REFUSED: Refusal[] = [
   [
     { casual: true },
     TypeError,
-    'unknown option "casual"; the options are layout, scale, softcap, bias, mask, maskStart, keyMask, shortMask, causal, queryOffset, ' +
+    'unknown option "casual"; the options are layout, numHeads, numKvHeads, scale, softcap, bias, mask, maskStart, keyMask, shortMask, causal, queryOffset, ' +
       "window, sinkTokens, queryLengths, keyLengths, keyStarts, cuSeqlensQ, cuSeqlensK, sinks, out, logSumExp, weights, scores, scoresStage",
   ],
 ];

@@ -280,9 +280,9 @@ describe("operations", () => {
     expect(create({ size: 1 })).toThrow('createKVCache: unknown option "size"');
     const cache = engine.createKVCache(shape);
     expect(() => cache.append(normal([1, 2, 1, 5], 1), piece(2, 1))).toThrow(
-      'KVCache.append: "k" has headDim 5, expected 4, as in the cache ("k" has dims [1, 2, 1, 5])',
+      'KVCache.append: "k" has headDim 5, expected 4 (as in the cache; k has dims [1, 2, 1, 5])',
     );
-    expect(() => cache.append(piece(2, 1), piece(3, 1))).toThrow('KVCache.append: "v" has rows 3, expected 2, as in k');
+    expect(() => cache.append(piece(2, 1), piece(3, 1))).toThrow('KVCache.append: "v" has rows 3, expected 2 (as in k; v has dims [1, 3, 1, 4])');
     expect(() => cache.append(piece(2, 1), piece(2, 1), { keyLengths: [3] })).toThrow(
       'KVCache.append: "keyLengths[0]" must be an integer from 0 to 2, got 3',
     );
@@ -294,7 +294,7 @@ describe("operations", () => {
       'KVCache.attend: "q" has 3 rows of sequence 0, which has 2 keys; append theirs first',
     );
     expect(() => cache.attend(normal([1, 1, 1, 5], 1))).toThrow(
-      'KVCache.attend: "q" has headDim 5, expected the 4 of the cache (q has dims [1, 1, 1, 5])',
+      'KVCache.attend: "q" has headDim 5, expected 4 (as in the cache; q has dims [1, 1, 1, 5])',
     );
     expect(() => cache.attend(piece(1, 1), { keyLengths: [1] } as object)).toThrow('KVCache.attend: unknown option "keyLengths"');
     expect(() => cache.reorder([1])).toThrow('KVCache.reorder: "indices[0]" must be an integer from 0 to 0, got 1');

@@ -93,9 +93,9 @@ onEveryBuild((_, engine) => {
     ],
     [
       "a layout",
-      (c) => c.read(0, 1, { layout: "sbhd" as never }),
+      (c) => c.read(0, 1, { layout: "hsbd" as never }),
       RangeError,
-      'read: "layout" must be "bshd" or "bhsd", got "sbhd"',
+      'read: "layout" must be one of "bshd", "bhsd", "sbhd", got "hsbd"',
     ],
     [
       "an option of read",

@@ -35,8 +35,8 @@ export default [
   },
   {
     rule: "linear attention: a gate with one head serves all heads",
-    find: "heads === 1 ? { ...strides, head: 0 } : strides",
-    replace: "strides",
+    find: "dims: [...dims.slice(0, positions.length), found]",
+    replace: "dims: [...positions, found]",
     tests: packed,
   },
   {

@@ -12,7 +12,7 @@ describe("mismatches are named", () => {
       "TypeError",
       [q, k, v],
       { rules: 1 },
-      'unknown option "rules"; the options are layout, decay, beta, keyLengths, cuSeqlens, keyMask, out, featureMap, causal, normalize, eps, scale, rule, chunkSize, features, seed',
+      'unknown option "rules"; the options are layout, numHeads, numKvHeads, numKeyHeads, decay, beta, keyLengths, cuSeqlens, keyMask, out, featureMap, causal, normalize, eps, scale, rule, chunkSize, features, seed',
     ],
     [
       "TypeError",

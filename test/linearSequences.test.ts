@@ -86,7 +86,7 @@ onEveryEngine((_, engine) => {
         const inputs = linearInputs(sizes, 6, layout);
         const { decay, beta, ...kindOptions } = KINDS[kind]!(inputs);
         delete kindOptions.causal; // states are causal
-        const config = { batchSize: 3, numKeyHeads: 2, numKvHeads: 4, headDim: 9, valueDim: 10, ...kindOptions } as const;
+        const config = { ...kindOptions, batchSize: 3, numKeyHeads: 2, numKvHeads: 4, headDim: 9, valueDim: 10 } as const;
         const isByChannel = kind.includes("channel");
         using padded = engine.createLinearAttentionState({ ...config, ...(isByChannel && { channelDecay: true }) });
         using packed = engine.createLinearAttentionState({ ...config, ...(isByChannel && { channelDecay: true }) });

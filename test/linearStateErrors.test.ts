@@ -54,7 +54,7 @@ describe("mismatches are named", () => {
       "TypeError",
       [x, x, x],
       { rule: "linear" },
-      'unknown option "rule"; the options are layout, decay, beta, keyLengths, cuSeqlens, keyMask, out',
+      'unknown option "rule"; the options are layout, numHeads, numKvHeads, numKeyHeads, decay, beta, keyLengths, cuSeqlens, keyMask, out',
     ],
   ])("step, %s %#", (kind, [q, k, v], options, message) => {
     using engine = openBuild("simd");

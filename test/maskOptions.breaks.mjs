@@ -135,9 +135,9 @@ export default [
   },
   {
     rule: "mask options: the baseline has a scale for each head",
-    find: 'const factor = typeof scale === "number" ? scale : scale[h]!;\n      for (let i = 0; i < seqLen; i++) {\n        const row = isInterleaved',
+    find: 'const factor = typeof scale === "number" ? scale : scale[h]!;\n      for (let i = 0; i < seqLen; i++) {\n        const row = firstOf',
     replace:
-      'const factor = typeof scale === "number" ? scale : scale[0]!;\n      for (let i = 0; i < seqLen; i++) {\n        const row = isInterleaved',
+      'const factor = typeof scale === "number" ? scale : scale[0]!;\n      for (let i = 0; i < seqLen; i++) {\n        const row = firstOf',
     tests: ["maskOptions"],
   },
   {

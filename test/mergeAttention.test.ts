@@ -156,8 +156,8 @@ describe("mismatches are named", () => {
       {},
       '"parts[0].out" has 1 heads of 0, expected at least 1 of each',
     ],
-    [[part], { outs: 1 }, 'unknown option "outs"; the options are layout, out, logSumExp'],
-    [[part], { layout: "shbd" }, '"layout" must be "bshd" or "bhsd", got "shbd"'],
+    [[part], { outs: 1 }, 'unknown option "outs"; the options are layout, numHeads, out, logSumExp'],
+    [[part], { layout: "shbd" }, '"layout" must be one of "bshd", "bhsd", "sbhd", got "shbd"'],
   ])("%#: %j", (parts, options, message) => {
     using engine = openBuild("simd");
     expect(() => engine.mergeAttention(parts as AttentionPart[], options)).toThrow(`mergeAttention: ${message}`);

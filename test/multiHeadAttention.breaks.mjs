@@ -185,8 +185,8 @@ export default [
   },
   {
     rule: "a layer separates q, k and v if they are in one matrix",
-    find: "matrix.subarray(row * all + first, row * all + first + size)",
-    replace: "matrix.subarray(row * all, row * all + size)",
+    find: "elementsAt(qkv, first, [inDim",
+    replace: "elementsAt(qkv, 0, [inDim",
     tests: PROPERTIES,
   },
   {

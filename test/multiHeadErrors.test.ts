@@ -16,7 +16,7 @@ describe("configs", () => {
     [
       { ...CONFIG, heads: 2 },
       'unknown option "heads"; the options are embedDim, numHeads, numKvHeads, headDim, valueDim, kDim, vDim, outDim, weightLayout, ' +
-        "headGates, qkNorm, rotary, addZeroAttention",
+        "order, layout, headGates, qkNorm, rotary, addZeroAttention",
     ],
     [{ numHeads: 3 }, '"embedDim" must be an integer from 1 to 1048576, got undefined'],
     [{ ...CONFIG, numHeads: 0 }, '"numHeads" must be an integer from 1 to 1048576, got 0'],

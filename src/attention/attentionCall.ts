@@ -1,6 +1,6 @@
 /** One attention call as the caller describes it, read once and checked; only numbers and operands remain. */
 import type { Call } from "../call/call.js";
-import { type Layout, LAYOUTS } from "../call/layout.js";
+import { headsOption, type Layout, LAYOUTS } from "../call/layout.js";
 import {
   describe,
   float32,
@@ -14,7 +14,7 @@ import {
   isObject,
   listLength,
 } from "../check.js";
-import type { AttentionOptions } from "./options.js";
+import type { AttentionOptions, ROW_OPTIONS } from "./options.js";
 import { type Operand, ownArray } from "../call/operand.js";
 import { type AttentionParams, SCORES_STAGES, type SequenceParams } from "../runtime/abi.generated.js";
 import { type BroadcastStrides, readMasks } from "./maskOptions.js";
@@ -78,12 +78,15 @@ export function readAttention(
   options: AttentionOptions<PlaceTensor>,
 ): AttentionCall {
   const { operation } = call;
-  const { layout: layoutOption = "bshd" } = options;
-  const layout = oneOf(operation, "layout", layoutOption, LAYOUTS);
-  const query = call.numbers("q", q);
+  const layout = oneOf(operation, "layout", options.layout ?? "bshd", LAYOUTS);
+  const heads = (name: "numHeads" | "numKvHeads"): number | undefined => headsOption(operation, name, options[name]);
+  const rowLayout = { layout, numHeads: heads("numHeads"), numKvHeads: heads("numKvHeads") };
+  const query = call.numbers("q", q, true);
   const cache = "lengths" in keys ? keys : undefined;
-  const rows = "lengths" in keys ? undefined : { k: call.numbers("k", keys.k), v: call.numbers("v", keys.v) };
-  const shape = rows ? attentionShape(operation, query, rows.k, rows.v, layout) : cachedShape(operation, query, cache!, layout);
+  const rows = "lengths" in keys ? undefined : { k: call.numbers("k", keys.k, true), v: call.numbers("v", keys.v, true) };
+  const shape = rows
+    ? attentionShape(operation, query, rows.k, rows.v, rowLayout)
+    : cachedShape(operation, query, cache!, rowLayout);
   const attention = attentionOn(call, { q: query, k: rows?.k, v: rows?.v }, cache, shape, layout, options);
   call.close((result) => (result === attention.results.out ? [query] : []));
   return attention;
@@ -103,7 +106,7 @@ export function attentionOn(
   cache: CachedKeys | undefined,
   shape: AttentionShape,
   layout: Layout,
-  options: Omit<AttentionOptions<PlaceTensor>, "layout">,
+  options: Omit<AttentionOptions<PlaceTensor>, (typeof ROW_OPTIONS)[number]>,
   extraKeys = 0,
 ): AttentionCall {
   const { scale, softcap = 0, causal: causalOption = false, sinkTokens = 0, scoresStage = "biased" } = options;
@@ -122,7 +125,7 @@ export function attentionOn(
   const { seqLen, kvLen, headDims } = shape;
   const leading = ["batch, ", "numHeads, "].slice(2 - headDims.length).join("");
   const place = (name: "out" | "logSumExp" | "weights" | "scores", value: unknown, dims: readonly number[], axes: string) =>
-    optional(value, (given) => call.place(name, given, dims, axes));
+    optional(value, (given) => call.place(name, given, dims, axes, name === "out"));
   const { out: returned } = options;
   const results = {
     out: place("out", returned, shape.outDims, `the sizes of q with valueDim ${shape.valueDim}`),

@@ -1,7 +1,7 @@
 /** The options that hide keys by tensors: mask, maskStart, bias and keyMask, and how they lie under the scores. */
 import type { Call } from "../call/call.js";
 import type { Strides } from "../call/layout.js";
-import { expectDims, type Operand } from "../call/operand.js";
+import { expectDims, type Operand, stridesIn } from "../call/operand.js";
 import { integer, integersOf, isAbsent, oneOf, optional, show, wrongValue } from "../check.js";
 import type { AttentionOptions } from "./options.js";
 import type { AttentionShape } from "./shape.js";
@@ -52,7 +52,7 @@ export function readMasks(
 
   const inputs = {
     mask: optional(maskOption, (value) => call.mask("mask", value, "other than 0 where a query may attend")),
-    bias: optional(biasOption, (value) => call.numbers("bias", value)),
+    bias: optional(biasOption, (value) => call.numbers("bias", value, true)),
     keyMask: optional(keyMaskOption, (value) => call.mask("keyMask", value, "other than 0 where a key is kept")),
   };
   const all = { count: kvLen, name: "kvLen", arithmetic: "" };
@@ -96,11 +96,12 @@ function readStarts(
 /** Aligns dims to the right of [batch, numHeads, seqLen, columns]; an axis of 1 is broadcast. */
 function broadcastStrides(
   operation: string,
-  { name, dims }: Operand,
+  operand: Operand,
   { batchSize, numHeads, seqLen, kvLen }: AttentionShape,
   { count, name: columnsName, arithmetic }: Columns,
   mayBeShort: boolean,
 ): BroadcastStrides {
+  const { name, dims } = operand;
   const axes = ["batch", "numHeads", "seqLen", columnsName];
   const full = [batchSize, numHeads, seqLen, count];
   const problem = (what: string, hint = ""): RangeError =>
@@ -110,8 +111,6 @@ function broadcastStrides(
     );
   if (dims.length > 4) throw problem("expected at most 4");
 
-  const strides = [0, 0, 0, 0];
-  let stride = 1;
   for (let axis = 3; axis >= 0; axis--) {
     const size = dims[axis - 4 + dims.length] ?? 1;
     const isShort = axis === 3 && size > 0 && size < count;
@@ -126,9 +125,8 @@ function broadcastStrides(
           : "";
       throw problem(`expected ${expected} for ${axes[axis]}${axis === 3 ? arithmetic : ""} instead of ${size}`, hint);
     }
-    if (size !== 1) strides[axis] = stride;
-    stride *= size;
   }
+  const strides = stridesIn(operand, 4);
   const columns = dims.length === 0 || dims.at(-1) === 1 ? Infinity : dims.at(-1)!;
   return { batch: strides[0]!, head: strides[1]!, row: strides[2]!, key: strides[3]!, columns };
 }

@@ -3,7 +3,7 @@
  * them broadcast to [batch, numHeads, seqLen, kvLen]. Plain arithmetic: no engine is needed.
  */
 import { broadcastDims, eachRow, stridesUnder } from "../call/broadcast.js";
-import { bytesOfMask, expectLength, readGiven, wrongData } from "../call/elements.js";
+import { bytesOfMask, copyOfNumbers, expectLength, readGiven, wrongData } from "../call/elements.js";
 import {
   describe,
   integer,
@@ -305,6 +305,7 @@ function readScores(name: string, argument: string, scores: unknown): { data: Fl
   const given = readGiven(name, argument, scores);
   const { data, dims } = given;
   if (typedArrayName(data) !== "Float32Array") throw wrongData(name, given, "a Float32Array");
-  expectLength(name, argument, typedArrayLength(data as Float32Array), dims);
-  return { data: plainView(data as Float32Array, Float32Array), dims };
+  const numbers = given.offset === undefined ? (data as Float32Array) : copyOfNumbers(name, given);
+  expectLength(name, argument, typedArrayLength(numbers), dims);
+  return { data: plainView(numbers, Float32Array), dims };
 }

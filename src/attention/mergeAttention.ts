@@ -1,6 +1,6 @@
 /** Attention over the union of disjoint sets of keys, from the results on each set. */
 import { Call } from "../call/call.js";
-import { type Layout, LAYOUTS, sizesOf, stridesOf } from "../call/layout.js";
+import { headsOption, type Layout, LAYOUTS, type Sizes, sizesOf, stridesOf } from "../call/layout.js";
 import { describe, isObject, isArray, listLength, oneOf, wrongKind, wrongValue, optional } from "../check.js";
 import { expectDims, handBack, type Operand } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
@@ -10,7 +10,7 @@ import type { Float32Tensor, PlaceTensor, ResultTensor, TensorLike } from "../ca
 
 /** The results of attention on one set of keys. */
 export interface AttentionPart {
-  /** [batch, seq, heads, valueDim] in the layout. */
+  /** [batch, seq, heads, valueDim] in the layout, or [batch, seq, numHeads · valueDim]. */
   readonly out: TensorLike;
   /** [batch, numHeads, seqLen] */
   readonly logSumExp: TensorLike;
@@ -18,8 +18,10 @@ export interface AttentionPart {
 
 /** Options of `mergeAttention`. */
 export interface MergeOptions<Out extends PlaceTensor = Float32Tensor> {
-  /** Order of axes of the outputs. Default "bshd". */
+  /** Order of axes of the outputs, as in attention. Default "bshd". */
   layout?: Layout | undefined;
+  /** Heads of the outputs, where their rows hold them side by side: [batch, seq, numHeads · valueDim]. */
+  numHeads?: number | undefined;
   /** Receives the output, and is returned; may be the tensor of the first part. */
   out?: Out | undefined;
   /** Receives the logSumExp of all keys: [batch, numHeads, seqLen]; may be the tensor of the first part. */
@@ -28,7 +30,7 @@ export interface MergeOptions<Out extends PlaceTensor = Float32Tensor> {
 
 export const MERGE_ATTENTION: Operation = {
   name: "mergeAttention",
-  options: ["layout", "out", "logSumExp"],
+  options: ["layout", "numHeads", "out", "logSumExp"],
   places: ["out", "logSumExp"],
 };
 const OPERATION = MERGE_ATTENTION.name;
@@ -38,6 +40,7 @@ const WORK = 4;
 const MAX_PARTS = 2 ** 16;
 
 interface Part {
+  readonly sizes: Sizes;
   readonly out: Operand;
   readonly logSumExp: Operand;
 }
@@ -53,9 +56,9 @@ export function mergeAttention<Out extends PlaceTensor = ResultTensor>(
 ): Out {
   const call = Call.of(runtime, MERGE_ATTENTION, options);
   const layout = oneOf(OPERATION, "layout", options.layout ?? "bshd", LAYOUTS);
-  const inputs = readParts(call, parts, layout);
+  const { numHeads, out: returned, logSumExp: lsePlace } = options;
+  const inputs = readParts(call, parts, layout, headsOption(OPERATION, "numHeads", numHeads));
   const first = inputs[0]!;
-  const { out: returned, logSumExp: lsePlace } = options;
   const place = (name: "out" | "logSumExp", given: unknown): Operand | undefined =>
     optional(given, (value) => call.place(name, value, first[name].dims, "as in the parts"));
   const results = { out: place("out", returned), logSumExp: place("logSumExp", lsePlace) };
@@ -66,7 +69,7 @@ export function mergeAttention<Out extends PlaceTensor = ResultTensor>(
   return handBack(returned, out);
 }
 
-function readParts(call: Call, parts: readonly AttentionPart[], layout: Layout): Part[] {
+function readParts(call: Call, parts: readonly AttentionPart[], layout: Layout, numHeads: number | undefined): Part[] {
   if (!isArray(parts)) throw wrongKind(OPERATION, `"parts" must be an array of { out, logSumExp }, got ${describe(parts)}`);
   const numParts = listLength(OPERATION, "parts", parts, MAX_PARTS);
   if (numParts === 0) throw wrongValue(OPERATION, '"parts" is empty, expected at least 1');
@@ -82,7 +85,8 @@ function readParts(call: Call, parts: readonly AttentionPart[], layout: Layout):
       out: call.numbers(`${name}.out`, out),
       logSumExp: call.numbers(`${name}.logSumExp`, logSumExp),
     };
-    const { batch, heads, rows, channels } = sizesOf(OPERATION, operands.out, layout);
+    const sizes = sizesOf(OPERATION, operands.out, layout, numHeads);
+    const { batch, heads, rows, channels } = sizes;
     if (heads < 1 || channels < 1) {
       throw wrongValue(OPERATION, `"${name}.out" has ${heads} heads of ${channels}, expected at least 1 of each`);
     }
@@ -90,14 +94,14 @@ function readParts(call: Call, parts: readonly AttentionPart[], layout: Layout):
     const axes = isFlat ? "seqLen" : "batch, numHeads, seqLen";
     expectDims(OPERATION, operands.logSumExp, isFlat ? [rows] : [batch, heads, rows], `${axes} of ${name}.out`);
     expectDims(OPERATION, operands.out, (read[0] ?? operands).out.dims, "as parts[0].out");
-    read.push(operands);
+    read.push({ ...operands, sizes });
   }
   return read;
 }
 
 function run(call: Call, inputs: readonly Part[], out: Operand, logSumExp: Operand | undefined, layout: Layout): void {
-  const { batch, rows, heads, channels } = sizesOf(OPERATION, out, layout);
-  const strides = stridesOf(layout, rows, heads, channels);
+  const { batch, rows, heads, channels } = inputs[0]!.sizes;
+  const strides = stridesOf(out, layout, channels);
   call.launch({
     kernel: "merge",
     work: WORK * inputs.length * out.count,

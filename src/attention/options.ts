@@ -12,8 +12,15 @@ export type ShortMask = "error" | "hide";
 
 /** Options of scaled dot-product attention. */
 export interface AttentionOptions<Out extends PlaceTensor = Float32Tensor> {
-  /** Order of axes: "bshd" = [batch, seq, heads, headDim], "bhsd" = [batch, heads, seq, headDim]. Default "bshd". */
+  /**
+   * Order of axes: "bshd" = [batch, seq, heads, headDim], "bhsd" = [batch, heads, seq, headDim], "sbhd" = [seq, batch, heads,
+   * headDim]. Default "bshd".
+   */
   layout?: Layout | undefined;
+  /** Heads of q, where its rows hold them side by side: [batch, seq, numHeads · headDim], as in ONNX. The result is of rank 3 too. */
+  numHeads?: number | undefined;
+  /** The same for k and v. Default numHeads. */
+  numKvHeads?: number | undefined;
   /** Factor on q·k, for all heads or for each [numHeads]. Default 1/√headDim. */
   scale?: number | ArrayLike<number> | undefined;
   /** Bounds scores to ±softcap by softcap · tanh(score / softcap) (Gemma 2, arXiv:2408.00118). Default 0: off. */
@@ -75,8 +82,11 @@ export interface AttentionOptions<Out extends PlaceTensor = Float32Tensor> {
   scoresStage?: ScoresStage | undefined;
 }
 
+/** Those that say how rows lie. */
+export const ROW_OPTIONS = ["layout", "numHeads", "numKvHeads"] as const;
 export const ATTENTION_OPTIONS: readonly string[] = [
-  ...["layout", "scale", "softcap", "bias", "mask", "maskStart", "keyMask", "shortMask", "causal", "queryOffset", "window"],
+  ...ROW_OPTIONS,
+  ...["scale", "softcap", "bias", "mask", "maskStart", "keyMask", "shortMask", "causal", "queryOffset", "window"],
   ...[
     "sinkTokens",
     "queryLengths",

@@ -2,8 +2,8 @@
 import { onScratch, scratchBytes } from "../call/scratch.js";
 import { Call } from "../call/call.js";
 import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions } from "./options.js";
-import { stridesOf } from "../call/layout.js";
-import { handBack, newResult, type Operand } from "../call/operand.js";
+import { NO_STRIDES, type Strides, stridesOf } from "../call/layout.js";
+import { handBack, newResult, type Operand, scratchTensor } from "../call/operand.js";
 import { runWritten } from "../call/launch.js";
 import type { Operation } from "../call/operation.js";
 import { wholeLines } from "../runtime/arena.js";
@@ -79,7 +79,7 @@ function ownBytesOf({ sequences, cache, shape }: AttentionCall): { readonly sequ
 }
 
 /** Writes the struct of the call, and the data that it points to from `ptr` on; returns its fields. */
-function write(attention: AttentionCall, out: Pick<Operand, "ptr">, ptr: number): AttentionParams {
+function write(attention: AttentionCall, out: Operand, ptr: number): AttentionParams {
   const { memory, jobPtr } = attention.call.runtime;
   let sequencePtr = ptr;
   for (const sequence of attention.sequences) {
@@ -137,7 +137,10 @@ function run(attention: AttentionCall, out: Operand): void {
 function planOf(attention: AttentionCall, otherBytes: number): AttentionPlan {
   const { runtime } = attention.call;
   const { kernels, memory, jobPtr, besidePtr } = runtime;
-  writeAttentionParams(memory, jobPtr, { ...paramsOf(attention, { ptr: 0 }, besidePtr, 0), numSequences: 1 });
+  writeAttentionParams(memory, jobPtr, {
+    ...paramsOf(attention, scratchTensor("out", attention.shape.outDims), besidePtr, 0),
+    numSequences: 1,
+  });
   let strips = 0;
   for (const sequence of attention.sequences) {
     writeSequenceParams(memory, besidePtr, sequence);
@@ -174,13 +177,15 @@ function workOf({ sequences, shape: { numHeads, numKvHeads, headDim, valueDim },
 }
 
 /** The struct of the call; all operands have their places. */
-function paramsOf(attention: AttentionCall, out: Pick<Operand, "ptr">, sequences: number, blocks: number): AttentionParams {
+function paramsOf(attention: AttentionCall, out: Operand, sequences: number, blocks: number): AttentionParams {
   const { cache, inputs, results, shape, strides, numbers, layout } = attention;
   const { seqLen, kvLen, numHeads, numKvHeads, headDim, valueDim } = shape;
-  const qStrides = stridesOf(layout, seqLen, numHeads, headDim);
-  const kStrides = stridesOf(layout, kvLen, numKvHeads, headDim);
-  const vStrides = stridesOf(layout, kvLen, numKvHeads, valueDim);
-  const outStrides = stridesOf(layout, seqLen, numHeads, valueDim);
+  const stridesIn = (operand: Operand | undefined, channels: number): Strides =>
+    operand ? stridesOf(operand, layout, channels) : NO_STRIDES;
+  const qStrides = stridesIn(inputs.q, headDim);
+  const kStrides = stridesIn(inputs.k, headDim);
+  const vStrides = stridesIn(inputs.v, valueDim);
+  const outStrides = stridesIn(out, valueDim);
   return {
     q: inputs.q.ptr,
     k: inputs.k?.ptr ?? 0,

@@ -1,7 +1,7 @@
 /** Sizes of one attention call: those of q, k and v. */
 import { show, wrongValue } from "../check.js";
 import type { Layout, Sizes } from "../call/layout.js";
-import { sizesOf } from "../call/layout.js";
+import { expectSize, sizesOf } from "../call/layout.js";
 import type { Operand } from "../call/operand.js";
 
 export interface AttentionShape {
@@ -18,23 +18,30 @@ export interface AttentionShape {
   readonly headDims: readonly number[];
 }
 
+/** How the rows of q, k and v lie, as the caller says it. */
+export interface RowLayout {
+  readonly layout: Layout;
+  readonly numHeads: number | undefined;
+  readonly numKvHeads: number | undefined;
+}
+
 /**
  * Sizes of q, k and v together.
  * @throws {RangeError} sizes that do not fit together
  * @internal
  */
-export function attentionShape(operation: string, q: Operand, k: Operand, v: Operand, layout: Layout): AttentionShape {
-  const query = sizesOf(operation, q, layout);
-  const key = sizesOf(operation, k, layout);
-  const value = sizesOf(operation, v, layout);
-  const equal = (tensor: Operand, size: string, found: number, other: Operand, expected: number): void => {
-    if (found !== expected) {
-      throw wrongValue(
-        operation,
-        `"${tensor.name}" has ${size} ${found}, expected ${expected} (${other.name} has dims ${show(other.dims)})`,
-      );
-    }
-  };
+export function attentionShape(
+  operation: string,
+  q: Operand,
+  k: Operand,
+  v: Operand,
+  { layout, numHeads, numKvHeads = k.dims.length === 3 ? numHeads : undefined }: RowLayout,
+): AttentionShape {
+  const query = sizesOf(operation, q, layout, numHeads);
+  const key = sizesOf(operation, k, layout, numKvHeads);
+  const value = sizesOf(operation, v, layout, numKvHeads);
+  const equal = (tensor: Operand, size: string, found: number, { name, dims }: Operand, expected: number): void =>
+    expectSize(operation, tensor, size, found, expected, `${name} has dims ${show(dims)}`);
   equal(k, "rank", k.dims.length, q, q.dims.length);
   equal(v, "rank", v.dims.length, q, q.dims.length);
   equal(k, "batch", key.batch, q, query.batch);
@@ -52,13 +59,7 @@ export function attentionShape(operation: string, q: Operand, k: Operand, v: Ope
     if (sizes.channels < 1)
       throw wrongValue(operation, `"${tensor.name}" has 0 elements a head (dims ${show(tensor.dims)}), expected at least 1`);
   }
-  if (query.heads % key.heads !== 0) {
-    throw wrongValue(
-      operation,
-      `"q" has ${query.heads} heads, expected a multiple of the ${key.heads} that k has (k has dims ${show(k.dims)})`,
-    );
-  }
-  return shapeOf(q.dims, query, key, value.channels);
+  return shapeOf(operation, q, query, key, value.channels, `k has dims ${show(k.dims)}`);
 }
 
 /** The keys of a cache, as a call sees them. */
@@ -84,23 +85,18 @@ export type CacheSizes = Pick<CachedKeys, "batchSize" | "numKvHeads" | "headDim"
  * @internal
  */
 export function cachedRows(operation: string, k: Operand, v: Operand, sizes: CacheSizes, layout: Layout): number {
-  const key = sizesOf(operation, k, layout);
-  const value = sizesOf(operation, v, layout);
-  const expect = (tensor: Operand, size: string, found: number, expected: number, whose: string): void => {
-    if (found === expected) return;
-    throw wrongValue(
-      operation,
-      `"${tensor.name}" has ${size} ${found}, expected ${expected}${whose} ("${tensor.name}" has dims ${show(tensor.dims)})`,
-    );
+  const { batchSize, numKvHeads, headDim, valueDim } = sizes;
+  const rowsOf = (tensor: Operand, size: string, channels: number, rows?: number): number => {
+    const found = sizesOf(operation, tensor, layout, tensor.dims.length === 3 ? numKvHeads : undefined);
+    const expect = (name: string, one: number, expected: number, whose = "as in the cache"): void =>
+      expectSize(operation, tensor, name, one, expected, `${whose}; ${tensor.name} has dims ${show(tensor.dims)}`);
+    expect("batch", found.batch, batchSize);
+    expect("heads", found.heads, numKvHeads);
+    expect(size, found.channels, channels);
+    expect("rows", found.rows, rows ?? found.rows, "as in k");
+    return found.rows;
   };
-  for (const [tensor, { batch, heads }] of [[k, key] as const, [v, value] as const]) {
-    expect(tensor, "batch", batch, sizes.batchSize, ", as in the cache");
-    expect(tensor, "heads", heads, sizes.numKvHeads, ", as in the cache");
-  }
-  expect(k, "headDim", key.channels, sizes.headDim, ", as in the cache");
-  expect(v, "valueDim", value.channels, sizes.valueDim, ", as in the cache");
-  expect(v, "rows", value.rows, key.rows, ", as in k");
-  return key.rows;
+  return rowsOf(v, "valueDim", valueDim, rowsOf(k, "headDim", headDim));
 }
 
 /**
@@ -108,24 +104,33 @@ export function cachedRows(operation: string, k: Operand, v: Operand, sizes: Cac
  * @throws {RangeError} sizes that do not fit together
  * @internal
  */
-export function cachedShape(operation: string, q: Operand, cache: CachedKeys, layout: Layout): AttentionShape {
+export function cachedShape(
+  operation: string,
+  q: Operand,
+  cache: CachedKeys,
+  { layout, numHeads }: Pick<RowLayout, "layout" | "numHeads">,
+): AttentionShape {
   const { batchSize, numKvHeads, headDim, valueDim, lengths } = cache;
-  const query = sizesOf(operation, q, layout);
-  const problem = (what: string): RangeError => wrongValue(operation, `"q" has ${what} of the cache (q has dims ${show(q.dims)})`);
-  if (query.batch !== batchSize) throw problem(`batch ${query.batch}, expected the ${batchSize}`);
-  if (query.channels !== headDim) throw problem(`headDim ${query.channels}, expected the ${headDim}`);
-  if (query.heads < 1 || query.heads % numKvHeads !== 0) {
-    throw problem(`${query.heads} heads, expected a multiple of the ${numKvHeads} key/value heads`);
-  }
+  const query = sizesOf(operation, q, layout, numHeads);
+  const expect = (size: string, found: number, expected: number): void =>
+    expectSize(operation, q, size, found, expected, `as in the cache; q has dims ${show(q.dims)}`);
+  expect("batch", query.batch, batchSize);
+  expect("headDim", query.channels, headDim);
+  const rows = lengths.reduce((most, length) => Math.max(most, length), 0);
   return shapeOf(
-    q.dims,
+    operation,
+    q,
     query,
-    { batch: batchSize, rows: lengths.reduce((most, length) => Math.max(most, length), 0), heads: numKvHeads, channels: headDim },
+    { batch: batchSize, rows, heads: numKvHeads, channels: headDim },
     valueDim,
+    "those of the cache",
   );
 }
 
-function shapeOf(qDims: readonly number[], query: Sizes, key: Sizes, valueDim: number): AttentionShape {
+/** @param whose  the tensor that has the key/value heads */
+function shapeOf(operation: string, { dims }: Operand, query: Sizes, key: Sizes, valueDim: number, whose: string): AttentionShape {
+  if (query.heads < 1 || query.heads % key.heads !== 0)
+    throw wrongValue(operation, `"q" has ${query.heads} heads, expected a multiple of ${key.heads} (${whose})`);
   return {
     batchSize: query.batch,
     seqLen: query.rows,
@@ -134,7 +139,7 @@ function shapeOf(qDims: readonly number[], query: Sizes, key: Sizes, valueDim: n
     numKvHeads: key.heads,
     headDim: query.channels,
     valueDim,
-    outDims: [...qDims.slice(0, -1), valueDim],
-    headDims: qDims.length === 2 ? [] : [query.batch, query.heads],
+    outDims: [...dims.slice(0, -1), dims.length === 3 ? query.heads * valueDim : valueDim],
+    headDims: dims.length === 2 ? [] : [query.batch, query.heads],
   };
 }

@@ -9,10 +9,12 @@ export interface BaselineTensor {
   readonly dims: readonly number[];
 }
 
+type BaselineLayout = "bshd" | "bhsd" | "sbhd";
+
 /** Some options of `Engine.scaledDotProductAttention`, with the same meanings and defaults. Nothing is checked. */
 export interface BaselineOptions {
   /** Order of axes. Default "bshd". */
-  layout?: "bshd" | "bhsd" | undefined;
+  layout?: BaselineLayout | undefined;
   /** Factor on q·k, for all heads or for each [numHeads]. Default 1/√headDim. */
   scale?: number | ArrayLike<number> | undefined;
   /** Row i sees no key after its position, the last query at the position of the last key. Default false. */
@@ -48,16 +50,18 @@ export function scaledDotProductAttention(
   const dims = [...q.dims.slice(0, -1), valueDim];
   const out = options.out ?? { data: new Float32Array(batchSize * seqLen * numHeads * valueDim), dims };
   const weights = new Float32Array(kvLen);
-  const isInterleaved = layout === "bshd";
+  const firstOf = (b: number, h: number, rows: number, heads: number): number =>
+    layout === "bhsd" ? (b * heads + h) * rows : (layout === "bshd" ? b * rows : b) * heads + h;
+  const stepOf = (heads: number): number => (layout === "bhsd" ? 1 : layout === "bshd" ? heads : batchSize * heads);
 
   for (let b = 0; b < batchSize; b++) {
     for (let h = 0; h < numHeads; h++) {
       const kvHead = Math.floor((h * numKvHeads) / numHeads);
-      const kvFirst = isInterleaved ? b * kvLen * numKvHeads + kvHead : (b * numKvHeads + kvHead) * kvLen;
-      const kvStep = isInterleaved ? numKvHeads : 1;
+      const kvFirst = firstOf(b, kvHead, kvLen, numKvHeads);
+      const kvStep = stepOf(numKvHeads);
       const factor = typeof scale === "number" ? scale : scale[h]!;
       for (let i = 0; i < seqLen; i++) {
-        const row = isInterleaved ? (b * seqLen + i) * numHeads + h : (b * numHeads + h) * seqLen + i;
+        const row = firstOf(b, h, seqLen, numHeads) + i * stepOf(numHeads);
         const keys = causal ? Math.max(0, Math.min(kvLen, i + 1 + kvLen - seqLen)) : kvLen;
         attendRow(
           q.data,
@@ -150,8 +154,8 @@ function attendRow(
 }
 
 /** [batch, rows, heads, channels] */
-function sizes(dims: readonly number[], layout: "bshd" | "bhsd"): [number, number, number, number] {
+function sizes(dims: readonly number[], layout: BaselineLayout): [number, number, number, number] {
   if (dims.length === 2) return [1, dims[0]!, 1, dims[1]!];
-  const [batch, second, third, channels] = dims as [number, number, number, number];
-  return layout === "bshd" ? [batch, second, third, channels] : [batch, third, second, channels];
+  const at = (axis: string): number => dims[layout.indexOf(axis)]!;
+  return [at("b"), at("s"), at("h"), dims[3]!];
 }

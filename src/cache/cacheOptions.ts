@@ -32,7 +32,7 @@ export interface RemoveOptions {
 }
 
 /** Options of attention that the cache itself sets. */
-const OWN_OPTIONS = ["keyLengths", "keyStarts", "cuSeqlensQ", "cuSeqlensK"] as const;
+const OWN_OPTIONS = ["numKvHeads", "keyLengths", "keyStarts", "cuSeqlensQ", "cuSeqlensK"] as const;
 type OwnOption = (typeof OWN_OPTIONS)[number];
 
 /** Options of `attend`: those of attention, except for those that the cache sets. */

@@ -10,7 +10,7 @@ import { type Rows, transferRows } from "./transferRows.js";
 
 /** @throws {RangeError} not enough memory */
 export const serializeKeys = (call: Call, config: CacheConfig, { list }: KeySequences): OwnUint8Array =>
-  writeImage(config, list, (span, rows) => transferRows(call, "readKeys", config, [span], rowsOf(span, rows, true)));
+  writeImage(config, list, (span, rows) => transferRows(call, "readKeys", config, [span], rowsOf(config, span, rows, true)));
 
 /**
  * Writes the rows of an image to empty sequences.
@@ -22,22 +22,26 @@ export function restoreKeys(call: Call, { config, sequences }: CacheImage, resto
     sequence.evicted = evicted;
     for (const { first, end, rows } of pieces) {
       const span = { sequence, first, end };
-      new StagedRows(call, config, restored, [span]).writeAndKeep(rowsOf(span, rows, false));
+      new StagedRows(call, config, restored, [span]).writeAndKeep(rowsOf(config, span, rows, false));
     }
     sequence.length = length;
   }
 }
 
 /** The rows of a span in arrays of an image, to be read or to be written. */
-function rowsOf({ first, end }: KeySpan, { k, v, scales }: RowArrays, areResults: boolean): Rows {
+function rowsOf(
+  { numKvHeads, headDim, valueDim }: CacheConfig,
+  { first, end }: KeySpan,
+  { k, v, scales }: RowArrays,
+  areResults: boolean,
+): Rows {
   return {
-    k: ownArray("k", k, areResults),
-    v: ownArray("v", v, areResults),
+    k: ownArray("k", k, areResults, [1, end - first, numKvHeads, headDim]),
+    v: ownArray("v", v, areResults, [1, end - first, numKvHeads, valueDim]),
     ...(scales && {
       keyScales: ownArray("keyScales", scales.k, areResults),
       valueScales: ownArray("valueScales", scales.v, areResults),
     }),
-    count: end - first,
     layout: "bshd",
   };
 }

@@ -137,7 +137,7 @@ export class KVCache {
     const call = Call.of(this.#runtime, APPEND, options);
     const { batchSize } = this.#config;
     const layout = oneOf(operation, "layout", options.layout ?? "bshd", LAYOUTS);
-    const operands = { k: call.numbers("k", k), v: call.numbers("v", v) };
+    const operands = { k: call.numbers("k", k, true), v: call.numbers("v", v, true) };
     const rows = cachedRows(operation, operands.k, operands.v, this.#config, layout);
     const given = options.keyLengths;
     const counts = isAbsent(given)
@@ -146,7 +146,7 @@ export class KVCache {
     this.#assertReady(operation); // a getter may have disposed of the cache
     call.close();
 
-    this.stage(call, counts).writeAndKeep({ ...operands, count: rows, layout });
+    this.stage(call, counts).writeAndKeep({ ...operands, layout });
   }
 
   /**

@@ -1,6 +1,6 @@
 /** Reads rows of a cache as tensors. */
 import type { Call } from "../call/call.js";
-import type { Layout } from "../call/layout.js";
+import { inOrder, type Layout } from "../call/layout.js";
 import { handBack, newResult, type Operand } from "../call/operand.js";
 import type { ResultTensor } from "../call/tensor.js";
 import type { CacheConfig } from "./cacheConfig.js";
@@ -16,13 +16,13 @@ export function readRows(
 ): { k: ResultTensor; v: ResultTensor } {
   const { batchSize, numKvHeads, headDim, valueDim } = config;
   const count = spans.reduce((most, { first, end }) => Math.max(most, end - first), 0);
-  const axes = layout === "bshd" ? [batchSize, count, numKvHeads] : [batchSize, numKvHeads, count];
-  // Zeros that are copied in, because the kernel writes no rows beyond a span.
-  const zeros = (dims: readonly number[]): Operand => {
-    const result = newResult(call, dims);
+  const axes = inOrder(layout, batchSize, count, numKvHeads);
+  // copied in, because the kernel writes no rows beyond a span
+  const zeros = (channels: number): Operand => {
+    const result = newResult(call, [...axes, channels]);
     return { ...result, data: new Float32Array(result.count), isUpdated: true };
   };
-  const [k, v] = [zeros([...axes, headDim]), zeros([...axes, valueDim])];
-  if (count > 0) transferRows(call, "readKeys", config, spans, { k, v, count, layout });
+  const [k, v] = [zeros(headDim), zeros(valueDim)];
+  if (count > 0) transferRows(call, "readKeys", config, spans, { k, v, layout });
   return { k: handBack<ResultTensor>(undefined, k), v: handBack<ResultTensor>(undefined, v) };
 }

@@ -1,12 +1,13 @@
 /** Removes keys from the middle of sequences: later ones move up, block by block, and are rotated to their new positions if requested. */
 import type { Call } from "../call/call.js";
+import { type Operand, scratchTensor } from "../call/operand.js";
 import { onScratch } from "../call/scratch.js";
 import { BLOCK } from "../runtime/abi.generated.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { CacheConfig } from "./cacheConfig.js";
 import type { KeyRotation } from "./keyRotation.js";
 import type { KeySequences, KeySpan } from "./keySequences.js";
-import { transferBytes, transferPlaced } from "./transferRows.js";
+import { type Rows, transferBytes, transferPlaced } from "./transferRows.js";
 
 /** The places of the later keys of a sequence, and how far they move up to them. */
 interface Move extends KeySpan {
@@ -59,13 +60,18 @@ function moveKeys(call: Call, config: CacheConfig, moves: readonly Move[]): void
     const valueScales = keyScales + scalesBytes;
     const rotationPtr = valueScales + scalesBytes;
     const ptr = rotationPtr + rotationBytes;
-    const scales = isInt8 && { keyScales: { ptr: keyScales }, valueScales: { ptr: valueScales } };
     for (const { sequence, first, end, distance, rotation } of moves) {
       for (let key = first, next; key < end; key = next) {
         next = Math.min(end, (Math.floor(key / BLOCK) + 1) * BLOCK); // whole panels are written
-        const rows = { k: { ptr: kPtr }, v: { ptr: vPtr }, ...scales, count: next - key, layout: "bshd" } as const;
+        const count = next - key;
+        const placed = (ptr: number, ...channels: number[]): Operand => ({
+          ...scratchTensor("rows", [1, count, numKvHeads, ...channels]),
+          ptr,
+        });
+        const scales = isInt8 && { keyScales: placed(keyScales), valueScales: placed(valueScales) };
+        const rows: Rows = { k: placed(kPtr, headDim), v: placed(vPtr, valueDim), ...scales, layout: "bshd" };
         transferPlaced(call, "readKeys", config, [{ sequence, first: key + distance, end: next + distance }], rows, ptr);
-        rotation?.rotate(rows.count * numKvHeads, kPtr, isInt8 ? keyScales : 0, rotationPtr);
+        rotation?.rotate(count * numKvHeads, kPtr, isInt8 ? keyScales : 0, rotationPtr);
         transferPlaced(call, "appendKeys", config, [{ sequence, first: key, end: next }], rows, ptr);
       }
     }

@@ -15,14 +15,13 @@ const NOT_FINITE = { all: undefined, "key-not-finite": "k", "value-not-finite": 
   string | undefined
 >;
 
-/** Keys and values of `count` rows per sequence: operands of a call, arrays for results, or scratch. */
-export interface Rows<Tensor extends Pick<Operand, "ptr"> = Operand> {
-  readonly k: Tensor;
-  readonly v: Tensor;
+/** Keys and values of each sequence: operands of a call, arrays for results, or scratch. */
+export interface Rows {
+  readonly k: Operand;
+  readonly v: Operand;
   /** If k and v are int8: their scales [count, numKvHeads], of one sequence. */
-  readonly keyScales?: Tensor | undefined;
-  readonly valueScales?: Tensor | undefined;
-  readonly count: number;
+  readonly keyScales?: Operand | undefined;
+  readonly valueScales?: Operand | undefined;
   readonly layout: Layout;
 }
 
@@ -55,7 +54,7 @@ export function transferPlaced(
   kernel: TransferKernel,
   { numKvHeads, headDim, valueDim, dtype }: CacheConfig,
   spans: readonly KeySpan[],
-  { k, v, keyScales, valueScales, count, layout }: Rows<Pick<Operand, "ptr">>,
+  { k, v, keyScales, valueScales, layout }: Rows,
   spansPtr: number,
 ): void {
   const { memory, kernels, jobPtr } = call.runtime;
@@ -66,8 +65,8 @@ export function transferPlaced(
     writeKeySpan(memory, spansPtr + index * KEY_SPAN_BYTES, { first, end });
     writeBlocks(sequence, blocksPerSequence, memory.i32, (blocksPtr >>> 2) + index * blocksPerSequence);
   }
-  const kStrides = stridesOf(layout, count, numKvHeads, headDim);
-  const vStrides = stridesOf(layout, count, numKvHeads, valueDim);
+  const kStrides = stridesOf(k, layout, headDim);
+  const vStrides = stridesOf(v, layout, valueDim);
   writeCacheParams(memory, jobPtr, {
     k: k.ptr,
     v: v.ptr,

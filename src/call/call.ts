@@ -32,9 +32,9 @@ export class Call implements CallContext {
     return call;
   }
 
-  /** Reads a tensor of numbers. */
-  numbers(name: string, value: unknown): Operand {
-    return this.#keep(readNumbers(this, name, value));
+  /** Reads a tensor of numbers; `takesStrides` says that kernels read rows of an engine's tensor wherever they lie. */
+  numbers(name: string, value: unknown, takesStrides = false): Operand {
+    return this.#keep(readNumbers(this, name, value, takesStrides));
   }
 
   /** Reads a boolean mask; `meaning` says in errors what its bytes mean. */
@@ -42,9 +42,9 @@ export class Call implements CallContext {
     return this.#keep(readMask(this, name, value, meaning));
   }
 
-  /** Reads a place for a result of exactly these sizes; `axes` names them. */
-  place(name: string, value: unknown, dims: readonly number[], axes: string): Operand {
-    return this.#keep(readPlace(this, name, value, dims, axes));
+  /** Reads a place for a result of exactly these sizes; `axes` names them, `takesStrides` is as above. */
+  place(name: string, value: unknown, dims: readonly number[], axes: string, takesStrides = false): Operand {
+    return this.#keep(readPlace(this, name, value, dims, axes, takesStrides));
   }
 
   #keep(operand: Operand): Operand {

@@ -12,10 +12,12 @@ import {
   wrongMoment,
   wrongValue,
 } from "../check.js";
+import { eachRow, stridesUnder } from "./broadcast.js";
 import { readParts } from "./tensorParts.js";
+import { readView, spanOf, type View } from "./view.js";
 
 /** A tensor as its caller gave it; only its sizes are checked. */
-export interface GivenTensor {
+export interface GivenTensor extends View {
   readonly name: string;
   readonly dims: readonly number[];
   readonly data: unknown;
@@ -30,7 +32,7 @@ export interface GivenTensor {
  */
 export function readGiven(operation: string, name: string, value: unknown): GivenTensor {
   if (!isObject(value)) throw notATensor(operation, name, value);
-  const { dims, data, isSync, type, location, isElsewhere } = readParts(operation, `"${name}"`, value);
+  const { dims, data, isSync, type, location, isElsewhere, ...where } = readParts(operation, `"${name}"`, value);
   if (isElsewhere) {
     if (location === "none") throw wrongMoment(operation, `"${name}" has been disposed of`);
     throw wrongKind(operation, `"${name}" is on ${describe(location)}, expected "cpu"; await its getData() first`);
@@ -39,7 +41,8 @@ export function readGiven(operation: string, name: string, value: unknown): Give
     if (data === undefined) throw notATensor(operation, name, value);
     throw wrongKind(operation, `"${name}.dims" is missing, expected an array of sizes beside "data"`);
   }
-  return { name, dims: readDims(operation, name, isSync ? "shape" : "dims", dims), data, type, isSync };
+  const sizes = readDims(operation, name, isSync ? "shape" : "dims", dims);
+  return { name, dims: sizes, data, type, isSync, ...readView(operation, name, sizes, where) };
 }
 
 const notATensor = (operation: string, name: string, value: unknown): TypeError =>
@@ -55,18 +58,26 @@ export function wrongData(operation: string, given: GivenTensor, expected: strin
   return wrongKind(operation, `"${dataName(given)}" must be ${expected}, got ${describe(data)}${typed}`);
 }
 
-/** Returns the elements of these sizes, if the data have as many. */
-export function expectLength(operation: string, name: string, length: number, dims: readonly number[]): number {
+/** Returns the elements of these sizes, if the data have as many, or reach to the last one of a view. */
+export function expectLength(
+  operation: string,
+  name: string,
+  length: number,
+  dims: readonly number[],
+  { offset, strides }: View = {},
+): number {
   const count = elementsOf(operation, name, dims);
-  if (length === count) return count;
-  throw wrongValue(operation, `"${name}" holds ${length} elements, expected ${dims.join(" × ") || 1} = ${count}`);
+  if (offset === undefined ? length === count : count === 0 || offset + spanOf(dims, strides, count) <= length) return count;
+  const terms = (strides ?? stridesUnder(dims, dims.length)).map((stride, axis) => ` + ${dims[axis]! - 1} × ${stride}`);
+  const expected = offset === undefined ? `${dims.join(" × ") || 1} = ${count}` : `more than ${offset}${terms.join("")}`;
+  throw wrongValue(operation, `"${name}" holds ${length} elements, expected ${expected}`);
 }
 
-/** The length of an array or a typed array, which must be that of the sizes. */
-function lengthOf(operation: string, given: GivenTensor): number {
+/** The elements of the sizes, if an array or a typed array holds them. */
+function countIn(operation: string, given: GivenTensor): number {
   const { name, data, dims } = given;
   const length = isArray(data) ? listLength(operation, dataName(given), data) : typedArrayLength(data as Float32Array);
-  return expectLength(operation, name, length, dims);
+  return expectLength(operation, name, length, dims, given);
 }
 
 type Copy = Float32Array | Uint32Array | Uint8Array;
@@ -78,8 +89,12 @@ function copied<C extends Copy>(
   Kind: new (count: number) => C,
   read: (element: unknown, index: number) => number,
 ): C {
-  const copy = new Kind(lengthOf(operation, given));
-  for (let index = 0; index < copy.length; index++) copy[index] = read((given.data as ArrayLike<unknown>)[index], index);
+  const copy = new Kind(countIn(operation, given));
+  const { dims, offset = 0, strides } = given;
+  const data = given.data as ArrayLike<unknown>;
+  eachRow(strides ? dims : [copy.length], strides ?? [1], (first, start, length, step) => {
+    for (let j = 0, index = offset + start; j < length; j++, index += step) copy[first + j] = read(data[index], index);
+  });
   return copy;
 }
 
@@ -87,7 +102,7 @@ const NUMBERS =
   'a Float32Array, Float64Array, Float16Array or array of numbers, or a Uint16Array with type "float16" or "bfloat16"';
 
 /**
- * Numbers as float32, copied from a Float64Array, bfloat16 or an array.
+ * Numbers as float32, copied from a Float64Array, bfloat16, an array or a view of float32.
  * @throws {TypeError} other data @throws {RangeError} data of another length than the sizes
  */
 export function copyOfNumbers(operation: string, given: GivenTensor): Float32Array {
@@ -97,11 +112,11 @@ export function copyOfNumbers(operation: string, given: GivenTensor): Float32Arr
     // bfloat16 is the upper half of float32
     return new Float32Array(copied(operation, given, Uint32Array, (bits) => (bits as number) << 16).buffer);
   }
-  if (array === "Float64Array") {
-    lengthOf(operation, given);
+  if (array === "Float64Array" && given.offset === undefined) {
+    countIn(operation, given);
     return new Float32Array(data as Float64Array);
   }
-  if (!isArray(data)) throw wrongData(operation, given, NUMBERS);
+  if (array !== "Float64Array" && array !== "Float32Array" && !isArray(data)) throw wrongData(operation, given, NUMBERS);
   return copied(operation, given, Float32Array, (element, index) => {
     if (typeof element === "number") return element;
     const advice = isArray(element) ? "; flatten nested arrays with flat(Infinity)" : "";
@@ -110,13 +125,13 @@ export function copyOfNumbers(operation: string, given: GivenTensor): Float32Arr
 }
 
 /**
- * A mask as bytes: a Uint8Array itself, or a copy of integers of any type or an array, 1 where they are not 0; `meaning` says in errors
- * what they mean. Numbers that are not integers are refused: they are a bias, whose 0 means the opposite.
+ * A mask as bytes: a Uint8Array itself, or a copy of a view, of integers of any type or of an array, 1 where they are not 0; `meaning`
+ * says in errors what they mean. Numbers that are not integers are refused: they are a bias, whose 0 means the opposite.
  * @throws {TypeError} other data @throws {RangeError} data of another length than the sizes
  */
 export function bytesOfMask(operation: string, given: GivenTensor, meaning: string): Uint8Array {
   const { data, type } = given;
-  if (typedArrayName(data) === "Uint8Array") return data as Uint8Array;
+  if (typedArrayName(data) === "Uint8Array" && given.offset === undefined) return data as Uint8Array;
   const isFloat = typeof type === "string" && type.includes("float"); // bits of float16
   if (isFloat || !(isArray(data) || /int/i.test(typedArrayName(data) ?? "")))
     throw wrongData(operation, given, `an array of integers or booleans, ${meaning}`);

@@ -1,9 +1,9 @@
 /** The order of a tensor's axes: its sizes and strides, whatever the layout. */
-import { show, wrongValue } from "../check.js";
-import type { Operand } from "./operand.js";
+import { integer, MAX_POSITION, optional, show, wrongValue } from "../check.js";
+import { type Operand, stridesIn } from "./operand.js";
 
-export const LAYOUTS = ["bshd", "bhsd"] as const;
-/** Order of axes: [batch, seq, heads, headDim] or [batch, heads, seq, headDim]. */
+export const LAYOUTS = ["bshd", "bhsd", "sbhd"] as const;
+/** Order of axes: [batch, seq, heads, headDim], [batch, heads, seq, headDim] or [seq, batch, heads, headDim]. */
 export type Layout = (typeof LAYOUTS)[number];
 
 /** Distances in elements. */
@@ -12,6 +12,7 @@ export interface Strides {
   readonly head: number;
   readonly batch: number;
 }
+export const NO_STRIDES: Strides = { row: 0, head: 0, batch: 0 };
 
 /** One tensor's sizes, whatever the layout. */
 export interface Sizes {
@@ -21,31 +22,48 @@ export interface Sizes {
   readonly channels: number;
 }
 
+/** The first three sizes in the order of a layout. */
+export const inOrder = <T>(layout: Layout, b: T, s: T, h: T): T[] =>
+  Array.from(layout.slice(0, 3), (axis) => ({ b, s, h })[axis as "b"]);
+
+/** Reads an option that says how many heads rows have, where it is given. */
+export const headsOption = (operation: string, name: string, value: unknown): number | undefined =>
+  optional(value, (given) => integer(operation, name, given, 1, MAX_POSITION));
+
 /**
  * Sizes of a tensor in a layout.
+ *
+ * @param numHeads  heads of its rows, by which rank 3 is split; undefined if nobody said it
  * @internal
  */
-export function sizesOf(operation: string, { name, dims }: Operand, layout: Layout): Sizes {
-  if (dims.length === 2) return { batch: 1, rows: dims[0]!, heads: 1, channels: dims[1]! };
-  if (dims.length === 3) {
-    const [a, b, c] = dims as [number, number, number];
-    const reshaped = layout === "bshd" ? `[${a}, ${b}, heads, ${c} / heads] or [1, ${a}, ${b}, ${c}]` : `[1, ${a}, ${b}, ${c}]`;
-    throw wrongValue(
-      operation,
-      `"${name}" has 3 dims ${show(dims)}, expected 4 ${AXES[layout]} or 2 [seq, headDim]; reshape it to ${reshaped}`,
-    );
+export function sizesOf(operation: string, { name, dims }: Operand, layout: Layout, numHeads?: number): Sizes {
+  const rank = dims.length;
+  const at = (axis: string): number => dims[layout.indexOf(axis)]!;
+  const problem = (what: string): RangeError => wrongValue(operation, `"${name}" has ${what}`);
+  const isSplit = rank === 3 && numHeads !== undefined && layout !== "bhsd";
+  if (rank !== 2 && rank !== 4 && !isSplit) {
+    const axes = inOrder(layout, "batch", "seq", "heads").join(", ");
+    const hint = `; give "numHeads"${layout === "bhsd" ? ' and layout "bshd"' : ""} for rows of numHeads · headDim`;
+    throw problem(`${rank} dims ${show(dims)}, expected 4 [${axes}, headDim] or 2 [seq, headDim]${rank === 3 ? hint : ""}`);
   }
-  if (dims.length !== 4) {
-    throw wrongValue(operation, `"${name}" has ${dims.length} dims ${show(dims)}, expected 4 ${AXES[layout]} or 2 [seq, headDim]`);
-  }
-  const [batch, second, third, channels] = dims as [number, number, number, number];
-  return layout === "bshd" ? { batch, rows: second, heads: third, channels } : { batch, rows: third, heads: second, channels };
+  const [batch, rows] = rank === 2 ? [1, dims[0]!] : [at("b"), at("s")];
+  const heads = rank === 2 ? 1 : isSplit ? numHeads : at("h");
+  const channels = isSplit ? dims[2]! / heads : dims.at(-1)!;
+  if (heads === (numHeads ?? heads) && Number.isInteger(channels)) return { batch, rows, heads, channels };
+  throw problem(`dims ${show(dims)}, expected rows of ${numHeads} heads`);
 }
 
-const AXES: Record<Layout, string> = { bshd: "[batch, seq, heads, headDim]", bhsd: "[batch, heads, seq, headDim]" };
+/** Refuses a size of a tensor that differs from another; `why` says whose that is. */
+export function expectSize(operation: string, { name }: Operand, size: string, found: number, expected: number, why: string): void {
+  if (found !== expected) throw wrongValue(operation, `"${name}" has ${size} ${found}, expected ${expected} (${why})`);
+}
 
-/** Strides of a dense tensor of `rows` × `heads` × `channels` per sequence. */
-export function stridesOf(layout: Layout, rows: number, heads: number, channels: number): Strides {
-  const batch = rows * heads * channels;
-  return layout === "bshd" ? { row: heads * channels, head: channels, batch } : { row: channels, head: rows * channels, batch };
+/** Strides of rows of heads in the engine's memory, of `channels` elements each. */
+export function stridesOf(operand: Operand, layout: Layout, channels: number): Strides {
+  const strides = stridesIn(operand);
+  const rank = strides.length;
+  const at = (axis: string): number => strides[layout.indexOf(axis)]!;
+  return rank === 2
+    ? { row: strides[0]!, head: 0, batch: 0 }
+    : { batch: at("b"), row: at("s"), head: rank === 3 ? channels : at("h") };
 }

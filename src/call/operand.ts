@@ -1,7 +1,9 @@
 /** Operands: the tensors of one call. */
 import type { CallContext } from "./callContext.js";
 import { elementsOf, show, wrongValue } from "../check.js";
+import { stridesUnder } from "./broadcast.js";
 import { countOf, EngineTensor, type PlaceTensor, type ResultTensor } from "./tensor.js";
+import { spanOf } from "./view.js";
 
 export type HostArray = Float32Array | Uint16Array | Uint8Array;
 
@@ -19,22 +21,28 @@ export interface Operand {
   readonly tensor: EngineTensor | undefined;
   /** Its address in the engine's memory, once it has one. */
   ptr: number;
-  /** Whether it is copied in or out: it is no tensor of the engine, and does not lie in scratch. */
+  /** Whether it is copied in or out: kernels do not read or write it where it lies. */
   readonly isOutside: boolean;
-  /** The array to copy in or out; undefined for a new result until it is copied. */
+  /** The array to copy in or out, from the first element on; undefined for a new result until it is copied. */
   data: HostArray | undefined;
+  /** Distances of the elements in `data`, else in the engine's memory, 0 where a size is 1; undefined if they are dense. */
+  readonly strides?: readonly number[] | undefined;
   /** Where data that are a raw view of the engine's memory begin. Growth may detach the view before it is read. */
   readonly viewOffset: number | undefined;
 }
 
 /** Bytes of an element outside of the engine's memory. */
-const BYTES_PER_ELEMENT = { float32: 4, float16: 2, uint8: 1 } as const;
+export const BYTES_PER_ELEMENT = { float32: 4, float16: 2, uint8: 1 } as const;
 
-/** Bytes that an operand takes outside of the engine's memory. */
-export const outsideBytesOf = ({ count, kind }: Operand): number => count * BYTES_PER_ELEMENT[kind];
+/** Bytes from the first element to the end of the last one where they come from or go to. */
+export const reachOf = ({ dims, strides, count, kind }: Operand): number => spanOf(dims, strides, count) * BYTES_PER_ELEMENT[kind];
 
 /** Bytes that an operand takes in the engine's memory: float16 is widened to float32. */
 export const bytesOf = (operand: Operand): number => operand.count * (operand.kind === "uint8" ? 1 : 4);
+
+/** Strides in the engine's memory under `rank` axes, 0 where it is broadcast: what is copied there lies without gaps. */
+export const stridesIn = ({ isOutside, dims, strides }: Operand, rank = dims.length): readonly number[] =>
+  strides && !isOutside ? [...new Array<number>(rank - dims.length).fill(0), ...strides] : stridesUnder(dims, rank);
 
 /** Refuses a tensor of other sizes; `axes` names them. */
 export function expectDims(operation: string, { name, dims }: Operand, expected: readonly number[], axes: string): void {
@@ -50,9 +58,14 @@ export function newResult(call: CallContext, dims: readonly number[]): Operand {
 }
 
 /** An operand for an array that the library made. */
-export function ownArray(name: string, data: Float32Array | Uint8Array, isResult: boolean): Operand {
+export function ownArray(
+  name: string,
+  data: Float32Array | Uint8Array,
+  isResult: boolean,
+  dims: readonly number[] = [data.length],
+): Operand {
   const kind = data instanceof Uint8Array ? "uint8" : "float32";
-  return { ...scratchTensor(name, [data.length]), kind, isResult, isOutside: true, data };
+  return { ...scratchTensor(name, dims), kind, isResult, isOutside: true, data };
 }
 
 /** A tensor that lies in scratch. */

@@ -1,32 +1,60 @@
 /** The caller's tensors as operands. Each getter is read once. */
-import { isObject, plainView, typedArrayBuffer, typedArrayLength, typedArrayName, typedArrayOffset, wrongKind } from "../check.js";
+import {
+  isObject,
+  plainView,
+  show,
+  typedArrayBuffer,
+  typedArrayLength,
+  typedArrayName,
+  typedArrayOffset,
+  wrongKind,
+  wrongValue,
+} from "../check.js";
 import type { CallContext } from "./callContext.js";
 import { bytesOfMask, copyOfNumbers, expectLength, type GivenTensor, readGiven, wrongData } from "./elements.js";
-import { expectDims, type HostArray, type Operand } from "./operand.js";
+import { BYTES_PER_ELEMENT, expectDims, type HostArray, type Operand } from "./operand.js";
 import { EngineTensor } from "./tensor.js";
+import { areSeparate, elementClass, spanOf, type View } from "./view.js";
 
 const PLACES = 'a Float32Array or Float16Array, or a Uint16Array with type "float16"';
 
-/** Reads a tensor of numbers. Each getter of the caller's object is read once. */
-export function readNumbers(call: CallContext, name: string, value: unknown): Operand {
+/**
+ * Reads a tensor of numbers. Each getter of the caller's object is read once.
+ * @param takesStrides  whether kernels read its rows wherever they lie; else, or if the elements of a row lie apart, it is copied
+ */
+export function readNumbers(call: CallContext, name: string, value: unknown, takesStrides: boolean): Operand {
   const given = readTensor(call, name, value);
-  return floats(call, given, false) ?? operand(call, given, copyOfNumbers(call.operation, given), "float32", false);
+  const operand = floats(call, given, false, takesStrides);
+  return operand ?? operandOf(call, copied(given), copyOfNumbers(call.operation, given), "float32", false);
 }
 
 /** Reads a boolean mask; `meaning` says in errors what its elements mean. */
 export function readMask(call: CallContext, name: string, value: unknown, meaning: string): Operand {
   const given = readTensor(call, name, value);
-  return operand(call, given, bytesOfMask(call.operation, given, meaning), "uint8", false);
+  return operandOf(call, copied(given), bytesOfMask(call.operation, given, meaning), "uint8", false);
 }
 
-/** Reads a place for results: float32 or float16 of exactly these sizes. */
-export function readPlace(call: CallContext, name: string, value: unknown, expected: readonly number[], axes: string): Operand {
+/** Reads a place for results: float32 or float16 of exactly these sizes; `takesStrides` as above. */
+export function readPlace(
+  call: CallContext,
+  name: string,
+  value: unknown,
+  expected: readonly number[],
+  axes: string,
+  takesStrides: boolean,
+): Operand {
   const given = readTensor(call, name, value);
   if (given.isSync) throw wrongKind(call.operation, `"${name}" must be { data, dims }: dataSync() may return a copy`);
-  const place = floats(call, given, true);
+  const place = floats(call, given, true, takesStrides);
   if (!place) throw wrongData(call.operation, given, PLACES);
   expectDims(call.operation, place, expected, axes);
-  if (place.viewOffset !== undefined) {
+  if (place.strides && !areSeparate(place.dims, place.strides)) {
+    throw wrongValue(
+      call.operation,
+      `"${name}" has strides ${show(place.strides)}, with which elements of ${show(expected)} overlap`,
+    );
+  }
+  if (place.viewOffset !== undefined && !place.tensor) {
     throw wrongKind(
       call.operation,
       `"${name}" is a raw view of the engine's memory, which growth would detach; pass the engine's tensor itself`,
@@ -35,38 +63,59 @@ export function readPlace(call: CallContext, name: string, value: unknown, expec
   return place;
 }
 
-interface ReadTensor extends GivenTensor {
-  /** The engine's own tensor, if it is one. */
-  readonly tensor?: EngineTensor;
+/** A tensor without its elements. */
+interface PlacedTensor extends View {
+  readonly name: string;
+  readonly dims: readonly number[];
+  /** The engine's own tensor, if it is one or a view of one. */
+  readonly tensor?: EngineTensor | undefined;
 }
+
+type ReadTensor = PlacedTensor & GivenTensor;
 
 function readTensor(call: CallContext, name: string, value: unknown): ReadTensor {
-  const tensor = isObject(value) ? EngineTensor.of(call.operation, name, value, call.runtime) : undefined;
-  if (!tensor) return readGiven(call.operation, name, value);
-  return { name, dims: tensor.dims, data: tensor.data, type: tensor.type, isSync: false, tensor };
+  const own = (of: unknown): EngineTensor | undefined =>
+    isObject(of) ? EngineTensor.of(call.operation, name, of, call.runtime) : undefined;
+  const whole = own(value);
+  if (whole) return { name, dims: whole.dims, data: whole.data, type: whole.type, isSync: false, tensor: whole };
+  const given = readGiven(call.operation, name, value);
+  const tensor = own(given.data);
+  return tensor ? { ...given, data: tensor.data, type: tensor.type, tensor } : given;
 }
+
+/** The tensor, or what is left to know of a view that has been copied. */
+const copied = (given: ReadTensor): PlacedTensor => (given.offset === undefined ? given : { name: given.name, dims: given.dims });
 
 /** Arrays that calls read or write as they are: float32, and float16 that kernels convert; undefined for any other. */
-function floats(call: CallContext, given: ReadTensor, isResult: boolean): Operand | undefined {
+function floats(call: CallContext, given: ReadTensor, isResult: boolean, takesStrides: boolean): Operand | undefined {
   const { data, type } = given;
   const array = typedArrayName(data);
-  if (array === "Float32Array") return operand(call, given, data as Float32Array, "float32", isResult);
+  if (array === "Float32Array") return operandOf(call, given, data as Float32Array, "float32", isResult, takesStrides);
   if (array !== "Float16Array" && !(array === "Uint16Array" && type === "float16")) return undefined;
-  return operand(call, given, plainView(data as Uint16Array, Uint16Array), "float16", isResult);
+  return operandOf(call, given, plainView(data as Uint16Array, Uint16Array), "float16", isResult);
 }
 
-function operand(
+function operandOf(
   call: CallContext,
-  { name, dims, tensor }: ReadTensor,
-  data: HostArray,
+  given: PlacedTensor,
+  whole: HostArray,
   kind: Operand["kind"],
   isResult: boolean,
+  takesStrides = false,
 ): Operand {
   call.runtime.assertAlive(call.operation); // a getter may have disposed of the engine
-  const count = expectLength(call.operation, name, typedArrayLength(data), dims);
-  const isOutside = tensor === undefined;
-  if (tensor)
-    return { name, dims, count, kind, isResult, isOutside, tensor, ptr: tensor.ptr, data: undefined, viewOffset: undefined };
-  const viewOffset = call.runtime.memory.owns(typedArrayBuffer(data)) ? typedArrayOffset(data) : undefined;
-  return { name, dims, count, kind, isResult, isOutside, tensor, ptr: 0, data, viewOffset };
+  const { name, dims, tensor, offset = 0, strides } = given;
+  const count = expectLength(call.operation, name, typedArrayLength(whole), dims, given);
+  const isOutside = !(tensor && (!strides || (takesStrides && (strides.at(-1) === 1 || dims.at(-1) === 1))));
+  const buffer = typedArrayBuffer(whole);
+  const start = typedArrayOffset(whole) + offset * BYTES_PER_ELEMENT[kind];
+  const span = spanOf(dims, strides, count);
+  const data =
+    given.offset === undefined ? whole : span === 0 ? new Float32Array(0) : new (elementClass(kind))(buffer, start, span);
+  return {
+    ...{ name, dims, count, kind, isResult, tensor, strides, isOutside },
+    ...(isOutside
+      ? { ptr: 0, data, viewOffset: call.runtime.memory.owns(buffer) ? start : undefined }
+      : { ptr: start, data: undefined, viewOffset: undefined }),
+  };
 }

@@ -15,15 +15,26 @@ interface Float16Numbers {
 /** Arrays of numbers that say what they hold. */
 type Numbers = Float32Array | Float64Array | Float16Numbers | readonly number[];
 
-/** Numbers and their sizes: plain objects, and the engine's own tensors. The data are flat. */
-export interface DataTensor {
-  readonly data: Numbers;
+/**
+ * Where the elements of a tensor lie in its data, counted in elements: [i, j, …] at offset + i · strides[0] + j · strides[1] + ….
+ * Without both, the data hold the elements one after the other and nothing else.
+ */
+export interface Placement {
+  /** From one element to the next along each axis, at least 0. Default that of elements one after the other. */
+  readonly strides?: Integers | undefined;
+  /** Where the first element lies. Default 0. */
+  readonly offset?: number | bigint | undefined;
+}
+
+/** Numbers and their sizes: plain objects, and the engine's own tensors. The data are flat, or a tensor of the engine of which this is a view. */
+export interface DataTensor extends Placement {
+  readonly data: Numbers | EngineTensor<"float32">;
   readonly dims: Integers;
   readonly type?: string | undefined;
 }
 
 /** The same, or the bits of float16 or bfloat16, with `type` "float16" or "bfloat16". */
-export interface TypedTensor {
+export interface TypedTensor extends Placement {
   readonly data: Numbers | Uint16Array;
   readonly dims: Integers;
   readonly type: string;
@@ -47,8 +58,9 @@ export interface SyncTensor {
 export type TensorLike = DataTensor | TypedTensor | RuntimeTensor | SyncTensor;
 
 /** A boolean mask: integers or booleans, other than 0 where a query may attend. */
-export interface MaskTensor {
+export interface MaskTensor extends Placement {
   readonly data:
+    | EngineTensor<"uint8">
     | Uint8Array
     | Uint8ClampedArray
     | Int8Array
@@ -73,12 +85,18 @@ export interface Float32Tensor {
 }
 
 /**
- * The caller's place for a result: data of the exact length, or a tensor in the engine's memory. float16, in a Float16Array or with
+ * The caller's place for a result: data of the exact length, a view of some, or a tensor in the engine's memory. float16, in a Float16Array or with
  * `type` "float16" in a Uint16Array, receives the result rounded.
  */
-export type PlaceTensor =
-  | { readonly data: Float32Array | Float16Numbers; readonly dims: Integers; readonly type?: string | undefined }
-  | { readonly data: Float32Array | Float16Numbers | Uint16Array; readonly dims: Integers; readonly type: string };
+export type PlaceTensor = Placement &
+  (
+    | {
+        readonly data: Float32Array | Float16Numbers | EngineTensor<"float32">;
+        readonly dims: Integers;
+        readonly type?: string | undefined;
+      }
+    | { readonly data: Float32Array | Float16Numbers | Uint16Array; readonly dims: Integers; readonly type: string }
+  );
 
 /**
  * An array that lies in an ArrayBuffer, and not in memory that threads share: `Float32Array<ArrayBuffer>` for a TypeScript that

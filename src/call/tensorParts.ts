@@ -6,10 +6,13 @@ export interface TensorParts {
   readonly dims: unknown;
   /** Undefined if they are elsewhere: then even reading the property may throw. */
   readonly data: unknown;
-  /** Whether it is { shape, dataSync }; then `type` and `location` are not read. */
+  /** Whether it is { shape, dataSync }; then the properties below are not read. */
   readonly isSync: boolean;
   readonly type: unknown;
   readonly location: unknown;
+  /** Where its elements lie in the data, unchecked. */
+  readonly strides: unknown;
+  readonly offset: unknown;
   /** Whether its data are out of reach, on a GPU or nowhere. */
   readonly isElsewhere: boolean;
 }
@@ -22,11 +25,13 @@ export function readParts(operation: string, name: string, value: object): Tenso
   const { dims, shape, dataSync, type, location } = value as Readonly<Record<string, unknown>>;
   if (typeof dataSync === "function" && shape !== undefined) {
     const data = fetchData(operation, name, () => (dataSync as () => unknown).call(value));
-    return { dims: shape, data, isSync: true, type: undefined, location: undefined, isElsewhere: false };
+    const none = { type: undefined, location: undefined, strides: undefined, offset: undefined };
+    return { dims: shape, data, isSync: true, ...none, isElsewhere: false };
   }
+  const { strides, offset } = value as Readonly<Record<string, unknown>>; // those of tfjs are of another kind
   const isElsewhere = location !== undefined && location !== "cpu" && location !== "cpu-pinned";
   const data = isElsewhere ? undefined : (value as { readonly data?: unknown }).data;
-  return { dims, data, isSync: false, type, location, isElsewhere };
+  return { dims, data, isSync: false, type, location, strides, offset, isElsewhere };
 }
 
 /** The array from dataSync(). If it throws (a disposed tensor, an asynchronous backend), the error names the tensor. */

@@ -1,7 +1,8 @@
 /** Checks after a call has been read: no result overlaps an operand, and no getter has changed an operand read before it. */
 import { typedArrayBuffer, typedArrayLength, typedArrayOffset, wrongValue } from "../check.js";
 import type { CallContext } from "./callContext.js";
-import { bytesOf, haveSameSizes, type Operand, outsideBytesOf } from "./operand.js";
+import { haveSameSizes, type Operand, reachOf, stridesIn } from "./operand.js";
+import { spanOf } from "./view.js";
 
 /**
  * Throws if one of the caller's getters disposed of an operand that had been read already, or detached its array.
@@ -9,21 +10,21 @@ import { bytesOf, haveSameSizes, type Operand, outsideBytesOf } from "./operand.
  */
 export function assertUnchanged(call: CallContext, operands: readonly Operand[]): void {
   call.runtime.assertAlive(call.operation);
-  for (const { name, count, data, tensor, viewOffset } of operands) {
+  for (const { name, dims, strides, count, data, tensor, viewOffset } of operands) {
     tensor?.assertUsable(call.operation, `"${name}"`);
-    if (data && viewOffset === undefined && typedArrayLength(data) !== count) {
-      throw wrongValue(
-        call.operation,
-        `"${name}" holds ${typedArrayLength(data)} elements after the options were read, expected ${count}`,
-      );
-    }
+    const span = spanOf(dims, strides, count);
+    const length = data && viewOffset === undefined ? typedArrayLength(data) : span;
+    if (length !== span)
+      throw wrongValue(call.operation, `"${name}" holds ${length} elements after the options were read, expected ${span}`);
   }
 }
 
 /** Refuses a result that would overwrite an input in the engine's memory, unless that is `replaceable` and the same tensor. */
 function refuseOverlap(operation: string, place: Operand, input: Operand, replaceable: readonly Operand[]): void {
   if (!overlap(place, input)) return;
-  if (replaceable.includes(input) && input.ptr === place.ptr && haveSameSizes(input.dims, place.dims)) return;
+  const areSame =
+    input.ptr === place.ptr && haveSameSizes([...input.dims, ...stridesIn(input)], [...place.dims, ...stridesIn(place)]);
+  if (areSame && replaceable.includes(input)) return;
   const names = replaceable.map(({ name }) => `"${name}"`).join(" or ");
   const exception = names === "" ? "" : `; only the tensor ${names} itself may be overwritten`;
   throw wrongValue(operation, `"${place.name}" overlaps "${input.name}" in the engine's memory${exception}`);
@@ -44,7 +45,8 @@ export function refuseOverlaps(
     for (const other of operands) {
       if (other === result) continue;
       if (other.isResult) refuseSharedPlace(operation, result, other);
-      else if (result.tensor) refuseOverlap(operation, result, other, replaceable(result));
+      // what is copied in is read before anything is written, and what is copied out is written after everything has been read
+      else if (!result.isOutside && !other.isOutside) refuseOverlap(operation, result, other, replaceable(result));
     }
   }
 }
@@ -55,9 +57,11 @@ function refuseSharedPlace(operation: string, place: Operand, other: Operand): v
 }
 
 function overlap(a: Operand, b: Operand): boolean {
-  if ((a.data && typedArrayBuffer(a.data)) !== (b.data && typedArrayBuffer(b.data))) return false;
-  const startOf = ({ data, ptr }: Operand): number => (data ? typedArrayOffset(data) : ptr);
-  const sizeOf = a.data ? outsideBytesOf : bytesOf;
-  const [aStart, bStart] = [startOf(a), startOf(b)];
-  return aStart < bStart + sizeOf(b) && bStart < aStart + sizeOf(a);
+  const [aBuffer, aStart] = startOf(a);
+  const [bBuffer, bStart] = startOf(b);
+  return aBuffer === bBuffer && aStart < bStart + reachOf(b) && bStart < aStart + reachOf(a);
 }
+
+/** Where an operand comes from or goes to: an array of the caller's, or else the engine's memory. */
+const startOf = ({ data, viewOffset, ptr }: Operand): [ArrayBufferLike | undefined, number] =>
+  data && viewOffset === undefined ? [typedArrayBuffer(data), typedArrayOffset(data)] : [undefined, viewOffset ?? ptr];

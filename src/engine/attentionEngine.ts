@@ -132,7 +132,8 @@ export class AttentionEngine {
   }
 
   /**
-   * A tensor of zeros in the engine's memory, of type "float32" (default) or "uint8". Operations use it without copying.
+   * A tensor of zeros in the engine's memory, of type "float32" (default) or "uint8". Operations use it without copying. It may be the
+   * `data` of a view, { data: tensor, dims, strides, offset }.
    *
    * @throws {TypeError} `dims` is not an array, or the type is unknown
    * @throws {RangeError} a negative or fractional size, or not enough memory

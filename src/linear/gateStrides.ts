@@ -1,10 +1,8 @@
 /** The sizes and strides of gates of linear attention: decays and betas. */
 import { show, wrongValue } from "../check.js";
-import { type Layout, type Strides, stridesOf } from "../call/layout.js";
+import { inOrder, type Layout, NO_STRIDES, type Strides, stridesOf } from "../call/layout.js";
 import type { Operand } from "../call/operand.js";
 import type { LinearShape } from "./linearShape.js";
-
-export const NO_STRIDES: Strides = { row: 0, head: 0, batch: 0 };
 
 /**
  * Strides of a decay or beta, and how many elements it has for a head at a position.
@@ -21,10 +19,10 @@ export function gateStrides(
 ): { size: number; strides: Strides } {
   if (!gate) return { size: 0, strides: NO_STRIDES };
   const { name, dims } = gate;
-  const headAxis = isFlat ? undefined : layout === "bshd" ? 2 : 1;
+  const headAxis = isFlat ? undefined : layout.indexOf("h");
   const isFixed = name === "decay" && (size !== headDim || headDim === 1) && fits(dims, [numKvHeads], 0);
   if (isFixed) return { size: 1, strides: { row: 0, head: dims[0] === 1 ? 0 : 1, batch: 0 } };
-  const positions = isFlat ? [kvLen] : layout === "bshd" ? [batchSize, kvLen, numKvHeads] : [batchSize, numKvHeads, kvLen];
+  const positions = isFlat ? [kvLen] : inOrder(layout, batchSize, kvLen, numKvHeads);
   const wanted =
     size === undefined || (size === 1 && headDim === 1)
       ? [positions, [...positions, headDim]]
@@ -34,9 +32,8 @@ export function gateStrides(
     throw wrongValue(operation, `"${name}" has dims ${show(dims)}, expected ${wanted.map(show).join(" or ")}${shared}`);
   }
   const found = dims.length > positions.length ? headDim : 1;
-  const heads = headAxis === undefined ? 1 : dims[headAxis]!;
-  const strides = stridesOf(layout, kvLen, heads, found);
-  return { size: found, strides: heads === 1 ? { ...strides, head: 0 } : strides };
+  const strides = stridesOf({ ...gate, dims: [...dims.slice(0, positions.length), found] }, layout, found);
+  return { size: found, strides };
 }
 
 /** Whether sizes are those that are expected, or have 1 on the axis of heads. */

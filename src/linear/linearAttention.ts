@@ -6,7 +6,7 @@ import {
   writeLinearSequenceParams,
 } from "../runtime/fullAbi.generated.js";
 import { Call } from "../call/call.js";
-import { stridesOf } from "../call/layout.js";
+import { NO_STRIDES, stridesOf } from "../call/layout.js";
 import { handBack, type Operand } from "../call/operand.js";
 import { prepare } from "../call/launch.js";
 import type { Operation } from "../call/operation.js";
@@ -17,7 +17,6 @@ import type { Runtime } from "../runtime/runtime.js";
 import type { PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import { LINEAR_OPTIONS, type LinearCall, readLinearCall, type LinearOptions } from "./linearCall.js";
 import type { StateSizes } from "./linearShape.js";
-import { NO_STRIDES } from "./gateStrides.js";
 import type { LinearRows } from "./linearSequences.js";
 import { isDelta, type LinearConfig, readLinearConfig } from "./linearConfig.js";
 import { projectionsOf } from "./randomFeatures.js";
@@ -175,11 +174,11 @@ type OwnParams = Pick<LinearParams, "projections" | "states" | "sequences" | "ch
 /** The struct of a call; all operands have their addresses. One literal: spreading an object of so many fields costs 10 µs. */
 function paramsOf(call: LinearCall, out: Operand, own: OwnParams): LinearParams {
   const { config, shape, inputs, layout, strides } = call;
-  const { seqLen, kvLen, numHeads, numKeyHeads, numKvHeads, headDim, featureDim, valueDim } = shape;
-  const qStrides = stridesOf(layout, seqLen, numHeads, headDim);
-  const kStrides = stridesOf(layout, kvLen, numKeyHeads, headDim);
-  const vStrides = stridesOf(layout, kvLen, numKvHeads, valueDim);
-  const outStrides = stridesOf(layout, seqLen, Math.max(numHeads, numKvHeads), valueDim);
+  const { numHeads, numKeyHeads, numKvHeads, headDim, featureDim, valueDim } = shape;
+  const qStrides = stridesOf(inputs.q, layout, headDim);
+  const kStrides = stridesOf(inputs.k, layout, headDim);
+  const vStrides = stridesOf(inputs.v, layout, valueDim);
+  const outStrides = stridesOf(out, layout, valueDim);
   return {
     q: inputs.q.ptr,
     k: inputs.k.ptr,

@@ -2,7 +2,7 @@
 import { onScratch } from "../call/scratch.js";
 import { assertUnchanged } from "../call/unchanged.js";
 import type { Call } from "../call/call.js";
-import { type Layout, LAYOUTS, type Strides } from "../call/layout.js";
+import { headsOption, type Layout, LAYOUTS, type Strides } from "../call/layout.js";
 import { oneOf, show, wrongValue, type Integers, optional } from "../check.js";
 import { type Operand } from "../call/operand.js";
 import type { Float32Tensor, PlaceTensor, MaskLike, TensorLike } from "../call/tensor.js";
@@ -13,8 +13,14 @@ import { type LinearShape, linearShape, type StateSizes } from "./linearShape.js
 
 /** The inputs of linear attention besides q, k and v, for calls with a state too. */
 export interface LinearInputs<Out extends PlaceTensor = Float32Tensor> {
-  /** Order of axes: "bshd" = [batch, seq, heads, headDim], "bhsd" = [batch, heads, seq, headDim]. Default "bshd". */
+  /** Order of axes, as in attention: "bshd", "bhsd" or "sbhd". Default "bshd". */
   layout?: Layout | undefined;
+  /** Heads of q, where rows hold heads side by side: [batch, seq, numHeads · headDim], as in ONNX. The result is of rank 3 too. */
+  numHeads?: number | undefined;
+  /** The same for v. Default numHeads, or those of the state. */
+  numKvHeads?: number | undefined;
+  /** The same for k. Default numKvHeads. */
+  numKeyHeads?: number | undefined;
   /**
    * For gated rules: log of the factor on the state at each position, at most 0 for it to stay bounded; −∞ clears it. [batch, seq,
    * numKvHeads] for whole heads, [batch, seq, numKvHeads, headDim] for channels of keys, in the layout, or [numKvHeads] for all
@@ -46,7 +52,11 @@ export interface LinearOptions<Out extends PlaceTensor = Float32Tensor> extends 
 }
 
 const KIND_OPTIONS = ["featureMap", "causal", "normalize", "eps", "scale", "rule", "chunkSize", "features", "seed"] as const;
-export const INPUT_OPTIONS: readonly string[] = ["layout", "decay", "beta", "keyLengths", "cuSeqlens", "keyMask", "out"];
+const HEADS_OPTIONS = ["numHeads", "numKvHeads", "numKeyHeads"] as const;
+export const INPUT_OPTIONS: readonly string[] = [
+  ...["layout", ...HEADS_OPTIONS, "decay", "beta"],
+  ...["keyLengths", "cuSeqlens", "keyMask", "out"],
+];
 export const LINEAR_OPTIONS: readonly string[] = [...INPUT_OPTIONS, ...KIND_OPTIONS];
 
 /** @internal */
@@ -86,14 +96,20 @@ export function readLinearCall(
   const { keyLengths, cuSeqlens } = options;
   const layout = oneOf(call.operation, "layout", layoutOption, LAYOUTS);
   checkGates(call.operation, config.rule, { decay, beta });
-  const raw = { q: call.numbers("q", tensors.q), k: call.numbers("k", tensors.k), v: call.numbers("v", tensors.v) };
+  const [numHeads, numKvHeads, numKeyHeads] = HEADS_OPTIONS.map((name) => headsOption(call.operation, name, options[name]));
+  const isMapped = config.mapFunction !== undefined; // by a function, which gets a copy
+  const raw = {
+    q: call.numbers("q", tensors.q, !isMapped),
+    k: call.numbers("k", tensors.k, !isMapped),
+    v: call.numbers("v", tensors.v, true),
+  };
   const gates = {
     decay: optional(decay, (value) => call.numbers("decay", value)),
     beta: optional(beta, (value) => call.numbers("beta", value)),
   };
   const keyMask = optional(keyMaskOption, (value) => call.mask("keyMask", value, "other than 0 where a key counts"));
   const { q, k, v } = config.mapFunction ? { ...mapped(call, config.mapFunction, raw), v: raw.v } : raw;
-  const sizes = linearShape(call.operation, { q, k, v }, layout, config, state);
+  const sizes = linearShape(call.operation, { q, k, v }, { layout, numHeads, numKvHeads, numKeyHeads }, config, state);
   const sequences = linearSequences(call.operation, { keyLengths, cuSeqlens }, sizes, state?.batchSize);
   const { batchSize, kvLen, outDims } = sizes;
   const isFlat = q.dims.length === 2;
@@ -101,7 +117,7 @@ export function readLinearCall(
   const betas = gateStrides(call.operation, gates.beta, layout, isFlat, sizes, 1);
   const maskBatchStride = keyMask ? maskStride(call.operation, keyMask, batchSize, kvLen) : 0;
   const out = optional(returned, (value) =>
-    call.place("out", value, outDims, `[batch, seq, heads, valueDim] in layout "${layout}"`),
+    call.place("out", value, outDims, `[batch, seq, heads, valueDim] in layout "${layout}"`, true),
   );
   call.close(() => [q]);
   return {

@@ -1,6 +1,6 @@
 /** The sizes of a call of linear attention and of a state. */
 import { show, wrongValue } from "../check.js";
-import { type Layout, sizesOf } from "../call/layout.js";
+import { expectSize, inOrder, type Layout, sizesOf } from "../call/layout.js";
 import type { Operand } from "../call/operand.js";
 import type { LinearConfig } from "./linearConfig.js";
 
@@ -24,19 +24,30 @@ export type StateSizes = Pick<LinearShape, "batchSize" | "numKeyHeads" | "numKvH
   readonly decayDim: number;
 };
 
+/** How the rows of q, k and v lie, as the caller says it. */
+interface LinearRowLayout {
+  readonly layout: Layout;
+  readonly numHeads: number | undefined;
+  readonly numKvHeads: number | undefined;
+  readonly numKeyHeads: number | undefined;
+}
+
 /** Sizes of q, k and v together. @throws {RangeError} sizes that do not fit together */
 export function linearShape(
   operation: string,
   { q, k, v }: { q: Operand; k: Operand; v: Operand },
-  layout: Layout,
+  { layout, numHeads, numKvHeads, numKeyHeads }: LinearRowLayout,
   { isCausal, features, mapFunction }: LinearConfig,
   state: StateSizes | undefined,
 ): LinearShape {
-  const [query, key, value] = [sizesOf(operation, q, layout), sizesOf(operation, k, layout), sizesOf(operation, v, layout)];
-  const expect = (tensor: Operand, size: string, found: number, expected: number, why: string): void => {
-    if (found === expected) return;
-    throw wrongValue(operation, `"${tensor.name}" has ${size} ${found}, expected ${expected} (${why})`);
-  };
+  const isSplit = v.dims.length === 3;
+  const valueHeads = numKvHeads ?? (isSplit ? (state?.numKvHeads ?? numHeads) : undefined);
+  const keyHeads = numKeyHeads ?? (isSplit ? (state?.numKeyHeads ?? valueHeads) : undefined);
+  const query = sizesOf(operation, q, layout, numHeads);
+  const key = sizesOf(operation, k, layout, keyHeads);
+  const value = sizesOf(operation, v, layout, valueHeads);
+  const expect = (tensor: Operand, size: string, found: number, expected: number, why: string): void =>
+    expectSize(operation, tensor, size, found, expected, why);
   const like = (tensor: Operand): string => `${tensor.name} has dims ${show(tensor.dims)}`;
   expect(k, "rank", k.dims.length, q.dims.length, like(q));
   expect(v, "rank", v.dims.length, q.dims.length, like(q));
@@ -67,12 +78,13 @@ export function linearShape(
     expect(v, "valueDim", value.channels, state.valueDim, "as in the state");
   }
   const numOutHeads = Math.max(query.heads, value.heads);
+  const axes = inOrder(layout, query.batch, query.rows, numOutHeads);
   const outDims =
     q.dims.length === 2
       ? [query.rows, value.channels]
-      : layout === "bshd"
-        ? [query.batch, query.rows, numOutHeads, value.channels]
-        : [query.batch, numOutHeads, query.rows, value.channels];
+      : isSplit
+        ? [axes[0]!, axes[1]!, numOutHeads * value.channels]
+        : [...axes, value.channels];
   return {
     batchSize: query.batch,
     seqLen: query.rows,

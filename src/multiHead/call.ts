@@ -8,7 +8,7 @@ import type { RotaryAngleRows } from "../rows/rotaryCall.js";
 import type { AttentionShape } from "../attention/shape.js";
 import type { PlaceTensor, TensorLike } from "../call/tensor.js";
 import { keyPositions, angleRowsOf, queryPositions } from "./rotary.js";
-import { readRows, readSource, type RowSizes, type SourceRows } from "./layerRows.js";
+import { readRows, readRowsPlace, readSource, reordered, type RowSizes, type SourceRows } from "./layerRows.js";
 import { type MultiHeadConfig, readHeadGates } from "./config.js";
 import { type StoredKeys, storedKeys } from "./storedKeys.js";
 
@@ -55,7 +55,7 @@ export function readMultiHeadCall(
 ): MultiHeadCall {
   const given: Given = Object.fromEntries(FORWARD.options.map((name) => [name, options[name as keyof Given]]));
   assertTogether(call.operation, config, extraKeys, given);
-  const { operand: input, batch, rows: seqLen } = readRows(call, "x", x, config.embedDim, "embedDim");
+  const { operand: input, batch, rows: seqLen } = readRows(call, config.layout, "x", x, config.embedDim, "embedDim");
   const rank = input.dims.length;
 
   const stored = storedKeys(call, config, extraKeys, given, { batch, rows: seqLen });
@@ -83,7 +83,7 @@ export function readMultiHeadCall(
   const keyAngleRows = stored ? queryAngleRows : angles && angleRowsOf(call.operation, angles, keyPositions(where, keyRows));
 
   const outDims = [...input.dims.slice(0, -1), outDim];
-  const out = optional(given.out, (place) => call.place("out", place, outDims, "rows of x, outDim"));
+  const out = optional(given.out, (place) => readRowsPlace(call, config.layout, place, outDims, "rows of x, outDim"));
   const accumulate = oneOf(call.operation, "accumulate", given.accumulate ?? false, [false, true]);
   if (accumulate && !out) throw wrongKind(call.operation, '"accumulate" needs "out" to begin with');
   if (out && accumulate) out.isUpdated = true;
@@ -136,9 +136,10 @@ function assertTogether(operation: string, { embedDim, kDim, vDim }: MultiHeadCo
 function sourceOf(call: Call, config: MultiHeadConfig, given: Given, x: Operand, sizes: RowSizes): SourceRows | undefined {
   if (!isAbsent(given.memory)) return undefined;
   if (isAbsent(given.key)) return { key: x, value: x, rows: sizes.rows };
+  const asGiven = ({ dims }: Operand): string => show(reordered(config.layout, dims));
   const { batch, rank, source } = readSource(call, config, given.key, given.value);
   if (batch !== sizes.batch || rank !== x.dims.length) {
-    throw wrongValue(call.operation, `"key" has dims ${show(source.key.dims)}, expected the rank and batch of x ${show(x.dims)}`);
+    throw wrongValue(call.operation, `"key" has dims ${asGiven(source.key)}, expected the rank and batch of x ${asGiven(x)}`);
   }
   return source;
 }

@@ -5,6 +5,14 @@ import type { Operation } from "../call/operation.js";
 import { type HostAngles, readAngles, type RotaryConfig } from "../rows/rotaryConfig.js";
 import { WEIGHT_LAYOUTS, type WeightLayout } from "../product/packedMatrix.js";
 
+export const FUSED_ORDERS = ["qkv", "heads", "groups"] as const;
+/** How the columns of W^Q, W^K and W^V lie in one matrix. */
+export type FusedOrder = (typeof FUSED_ORDERS)[number];
+
+export const ROW_ORDERS = ["batchFirst", "sequenceFirst"] as const;
+/** Which axis of rows comes first. */
+export type RowOrder = (typeof ROW_ORDERS)[number];
+
 /** Sizes and options of a multi-head layer. */
 export interface MultiHeadAttentionConfig {
   /** Numbers of a row of x. */
@@ -27,6 +35,14 @@ export interface MultiHeadAttentionConfig {
    * Layout of matrices: "outIn" is [out, in] with y = x Wᵀ (PyTorch), "inOut" is [in, out] with y = x W (Keras). Default "outIn".
    */
   weightLayout?: WeightLayout | undefined;
+  /**
+   * Order of the columns of `qkv` and `qkvBias`: "qkv" = all of q, then k, then v; "heads" = q, k and v of head 0, then of head 1 …, as
+   * in GPT-NeoX and BLOOM; "groups" = for each key/value head its query heads, then k, then v, as in Falcon and InternLM 2. Default
+   * "qkv".
+   */
+  order?: FusedOrder | undefined;
+  /** Order of the axes of x, `key`, `value` and the result: "batchFirst" = [batch, seq, …], "sequenceFirst" = [seq, batch, …]. Default "batchFirst". */
+  layout?: RowOrder | undefined;
   /** Factor on each head's output before the output projection [numHeads]; a head with 0 has no influence. Default 1. */
   headGates?: ArrayLike<number> | undefined;
   /**
@@ -67,6 +83,8 @@ interface Settings {
   readonly vDim: number;
   readonly outDim: number;
   readonly weightLayout: WeightLayout;
+  readonly order: FusedOrder;
+  readonly layout: RowOrder;
   /** [numHeads] */
   readonly headGates: readonly number[];
   readonly addZeroAttention: boolean;
@@ -84,8 +102,8 @@ export interface MultiHeadConfig extends Settings {
 export const CREATE_MULTI_HEAD_ATTENTION: Operation = {
   name: "createMultiHeadAttention",
   options: [
-    ...["embedDim", "numHeads", "numKvHeads", "headDim", "valueDim", "kDim", "vDim", "outDim", "weightLayout", "headGates"],
-    ...["qkNorm", "rotary", "addZeroAttention"],
+    ...["embedDim", "numHeads", "numKvHeads", "headDim", "valueDim", "kDim", "vDim", "outDim", "weightLayout", "order"],
+    ...["layout", "headGates", "qkNorm", "rotary", "addZeroAttention"],
   ],
   places: [],
 };
@@ -111,6 +129,8 @@ export function readMultiHeadConfig(call: Call, config: MultiHeadAttentionConfig
     vDim = embedDim,
     outDim = embedDim,
     weightLayout = "outIn",
+    order = "qkv",
+    layout = "batchFirst",
     headGates,
     qkNorm = false,
     rotary,
@@ -128,6 +148,12 @@ export function readMultiHeadConfig(call: Call, config: MultiHeadAttentionConfig
   if (headDim === undefined && heads.embedDim % heads.numHeads !== 0) {
     throw wrongValue(call.operation, `"headDim" is missing: embedDim ${embedDim} is not a multiple of numHeads ${numHeads}`);
   }
+  if (order === "heads" && heads.numHeads !== heads.numKvHeads) {
+    throw wrongValue(
+      call.operation,
+      `"order" is "heads", expected "groups" where numHeads ${numHeads} are more than numKvHeads ${numKvHeads}`,
+    );
+  }
   const channels = headDim === undefined ? heads.embedDim / heads.numHeads : size("headDim", headDim);
   return {
     ...heads,
@@ -137,6 +163,8 @@ export function readMultiHeadConfig(call: Call, config: MultiHeadAttentionConfig
     vDim: size("vDim", vDim),
     outDim: size("outDim", outDim),
     weightLayout: oneOf(call.operation, "weightLayout", weightLayout, WEIGHT_LAYOUTS),
+    order: oneOf(call.operation, "order", order, FUSED_ORDERS),
+    layout: oneOf(call.operation, "layout", layout, ROW_ORDERS),
     headGates: readHeadGates(call.operation, headGates, heads.numHeads) ?? new Array<number>(heads.numHeads).fill(1),
     normEps: epsOf(call.operation, qkNorm),
     angles: optional(rotary, (given) => readAngles(call, given, channels)),

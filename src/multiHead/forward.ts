@@ -13,7 +13,7 @@ import type { Runtime } from "../runtime/runtime.js";
 import type { EngineTensor, PlaceTensor } from "../call/tensor.js";
 import { averageOverHeads, gateHeads } from "./heads.js";
 import { anglesAt, rotateInPlace } from "./rotary.js";
-import { type SourceRows } from "./layerRows.js";
+import { batchFirst, reordered, type SourceRows } from "./layerRows.js";
 import type { Projection } from "./projection.js";
 import type { MultiHeadCall } from "./call.js";
 import type { MultiHeadConfig } from "./config.js";
@@ -66,7 +66,8 @@ export function onLayerScratch(call: Call, operands: readonly Operand[], tensors
 /** Computes a call that has been read. On failure its cache is unchanged. */
 export function forward(parts: MultiHeadParts, layerCall: MultiHeadCall): PlaceTensor {
   const { call, added, returned, x } = layerCall;
-  const out = layerCall.out ?? newResult(call, layerCall.outDims);
+  const { layout } = parts.config;
+  const out = layerCall.out ?? batchFirst(layout, newResult(call, reordered(layout, layerCall.outDims)));
   const staged = added?.cache.stage(call, added.counts);
   try {
     if (x.count > 0) compute(parts, layerCall, out, staged);
@@ -75,7 +76,7 @@ export function forward(parts: MultiHeadParts, layerCall: MultiHeadCall): PlaceT
     throw error;
   }
   staged?.keep();
-  return handBack(returned, out);
+  return handBack(returned, { ...out, dims: reordered(layout, out.dims) });
 }
 
 function compute(parts: MultiHeadParts, layerCall: MultiHeadCall, out: Operand, staged: StagedRows | undefined): void {
@@ -100,7 +101,7 @@ function compute(parts: MultiHeadParts, layerCall: MultiHeadCall, out: Operand, 
     normalizeHeads(call, parts, q, parts.qNorm);
     rotateHeads(call, parts, q, layerCall.queryAngleRows);
     if (source && projected) projectSource(call, parts, source, projected, batchSize, layerCall.keyAngleRows);
-    if (staged) staged.write({ ...projected!, count: seqLen, layout: "bshd" });
+    if (staged) staged.write({ ...projected!, layout: "bshd" });
     attendTo(attended, heads);
     gateHeads(call, heads, valueDim, headGates);
     const rows = batchSize * seqLen;

@@ -1,5 +1,5 @@
 /** The options of a multi-head layer's `forward`. */
-import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions } from "../attention/options.js";
+import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions, ROW_OPTIONS } from "../attention/options.js";
 import type { KVCache } from "../cache/kvCache.js";
 import type { Operation } from "../call/operation.js";
 import type { Float32Tensor, PlaceTensor, TensorLike } from "../call/tensor.js";
@@ -10,7 +10,7 @@ import type { Float32Tensor, PlaceTensor, TensorLike } from "../call/tensor.js";
  */
 export interface MultiHeadForwardOptions<Out extends PlaceTensor = Float32Tensor> extends Omit<
   AttentionOptions<Out>,
-  "layout" | "out"
+  (typeof ROW_OPTIONS)[number] | "out"
 > {
   /** Rows that keys are made of, for cross-attention [batch, kvLen, kDim]. Default x. */
   key?: TensorLike | undefined;
@@ -37,7 +37,7 @@ export const FORWARD: Operation = {
   name: "MultiHeadAttention.forward",
   options: [
     ...["key", "value", "memory", "cache", "headGates", "accumulate", "averageWeights"],
-    ...ATTENTION_OPTIONS.filter((name) => name !== "layout"),
+    ...ATTENTION_OPTIONS.filter((name) => !ROW_OPTIONS.some((option) => option === name)),
   ],
   places: [...ATTENTION_PLACES, "averageWeights"],
   reads: "accumulate",

@@ -202,7 +202,7 @@ export class MultiHeadAttention {
       const staged = memory.stage(call, counts);
       onLayerScratch(call, [source.key, source.value], [k, v], () => {
         projectSource(call, this.#parts, source, { k, v }, batch, angleRows);
-        staged.write({ k, v, count: rows, layout: "bshd" });
+        staged.write({ k, v, layout: "bshd" });
       });
       staged.keep();
     } catch (error) {

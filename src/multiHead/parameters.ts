@@ -4,10 +4,11 @@ import { assertUnchanged } from "../call/unchanged.js";
 import type { Call } from "../call/call.js";
 import { describe, knownOptions, show, wrongKind, wrongValue, isAbsent, isObject } from "../check.js";
 import { type Operand } from "../call/operand.js";
-import type { TensorLike } from "../call/tensor.js";
+import { countOf, type TensorLike } from "../call/tensor.js";
+import { stridesUnder } from "../call/broadcast.js";
+import { copyPlaced, gapsOf } from "../call/view.js";
 import type { ProjectionParameters } from "./projection.js";
 import type { MultiHeadConfig } from "./config.js";
-import type { WeightLayout } from "../product/packedMatrix.js";
 
 /**
  * The parameters of a multi-head layer. `weightLayout` gives the layout of matrices; sizes below are those of "outIn", and
@@ -21,7 +22,7 @@ export interface MultiHeadAttentionParameters {
   k?: TensorLike | undefined;
   /** W^V [numKvHeads · valueDim, vDim] */
   v?: TensorLike | undefined;
-  /** W^Q, W^K and W^V one after the other, instead of them: [(numHeads + numKvHeads) · headDim + numKvHeads · valueDim, embedDim]. */
+  /** W^Q, W^K and W^V in one, in the config's `order`, instead of them: [(numHeads + numKvHeads) · headDim + numKvHeads · valueDim, embedDim]. */
   qkv?: TensorLike | undefined;
   /** W^O [outDim, numHeads · valueDim] */
   out: TensorLike;
@@ -31,7 +32,7 @@ export interface MultiHeadAttentionParameters {
   kBias?: TensorLike | undefined;
   /** [numKvHeads · valueDim] */
   vBias?: TensorLike | undefined;
-  /** The three biases one after the other, instead of them. */
+  /** The three biases in one, in the config's `order`, instead of them. */
   qkvBias?: TensorLike | undefined;
   /** [outDim] */
   outBias?: TensorLike | undefined;
@@ -118,7 +119,9 @@ function assertTogether(operation: string, config: MultiHeadConfig, operands: Pa
     const names = (["q", "k", "v"] as const).map(quote);
     throw wrongKind(operation, `${quote(missing)} is missing; give ${names[0]}, ${names[1]} and ${names[2]}, or ${quote("qkv")}`);
   }
-  const { embedDim, kDim, vDim, normEps } = config;
+  const { embedDim, kDim, vDim, normEps, order } = config;
+  if (order !== "qkv" && !isGiven("qkv") && !isGiven("qkvBias"))
+    throw wrongValue(operation, `"order" "${order}" is that of ${quote("qkv")} or ${quote("qkvBias")}, of which neither is given`);
   if (isGiven("qkv") && (kDim !== embedDim || vDim !== embedDim)) {
     throw wrongValue(
       operation,
@@ -184,14 +187,20 @@ type NumbersOf = (name: ParameterName) => Float32Array | undefined;
 
 function linearsOf(config: MultiHeadConfig, numbersOf: NumbersOf): Record<"q" | "k" | "v" | "out", ProjectionParameters> {
   const { embedDim, kDim, vDim, outDim, numHeads, numKvHeads, headDim, valueDim, weightLayout: layout } = config;
-  const [qSize, kSize, vSize] = [numHeads * headDim, numKvHeads * headDim, numKvHeads * valueDim];
-  const all = qSize + kSize + vSize;
+  const groups = config.order === "qkv" ? 1 : numKvHeads;
+  const qSize = (numHeads * headDim) / groups;
+  const [kSize, vSize] = [(numKvHeads * headDim) / groups, (numKvHeads * valueDim) / groups];
+  const width = qSize + kSize + vSize; // of a group
   const qkv = numbersOf("qkv");
   const qkvBias = numbersOf("qkvBias");
   const linear = (name: "q" | "k" | "v", inDim: number, first: number, size: number): ProjectionParameters => ({
-    ...{ layout, inDim, outDim: size },
-    matrix: qkv ? cutColumns(qkv, layout, inDim, all, first, size) : numbersOf(name)!,
-    bias: qkvBias ? qkvBias.subarray(first, first + size) : numbersOf(`${name}Bias`),
+    ...{ layout, inDim, outDim: groups * size },
+    matrix: !qkv
+      ? numbersOf(name)!
+      : layout === "outIn"
+        ? elementsAt(qkv, first * inDim, [groups, size * inDim], [width * inDim, 1])
+        : elementsAt(qkv, first, [inDim, groups, size], [groups * width, width, 1]),
+    bias: qkvBias ? elementsAt(qkvBias, first, [groups, size], [width, 1]) : numbersOf(`${name}Bias`),
   });
   return {
     q: linear("q", embedDim, 0, qSize),
@@ -208,17 +217,12 @@ const vectorsOf = (numbersOf: NumbersOf): Record<"biasK" | "biasV" | "qNorm" | "
   kNorm: numbersOf("kNorm"),
 });
 
-/** Columns `first` to `first + size − 1` of W [inDim, all]. */
-function cutColumns(
-  matrix: Float32Array,
-  layout: WeightLayout,
-  inDim: number,
-  all: number,
-  first: number,
-  size: number,
-): Float32Array {
-  if (layout === "outIn") return matrix.subarray(first * inDim, (first + size) * inDim);
-  const cut = new Float32Array(inDim * size);
-  for (let row = 0; row < inDim; row++) cut.set(matrix.subarray(row * all + first, row * all + first + size), row * size);
-  return cut;
+/** The elements of a view one after the other: a part of the numbers themselves, or a copy. */
+function elementsAt(numbers: Float32Array, offset: number, dims: readonly number[], strides: readonly number[]): Float32Array {
+  const gaps = gapsOf(dims, strides);
+  const count = countOf(dims);
+  if (!gaps) return numbers.subarray(offset, offset + count);
+  const elements = new Float32Array(count);
+  copyPlaced(dims, elements, stridesUnder(dims, dims.length), numbers.subarray(offset), gaps);
+  return elements;
 }

@@ -66,10 +66,11 @@ export function angleRowsOf(operation: string, angles: HostAngles, positions: re
 }
 
 /** Rotates the heads of x [batch, rows, heads, headDim] in place. */
-export function rotateInPlace(call: Call, rotary: Rotary, angleRows: RotaryAngleRows, { ptr, dims, count }: Operand): void {
+export function rotateInPlace(call: Call, rotary: Rotary, angleRows: RotaryAngleRows, x: Operand): void {
+  const { ptr, dims, count } = x;
   if (count === 0) return;
   const [batchSize, seqLen, numHeads, headDim] = dims as [number, number, number, number];
-  const strides = stridesOf("bshd", seqLen, numHeads, headDim);
+  const strides = stridesOf(x, "bshd", headDim);
   onScratch(call, [], rotaryBytes(rotary, angleRows), (scratch) => {
     const rows = { batchSize, seqLen, numHeads, headDim, xStrides: strides, outStrides: strides };
     rotateRows(call, rotary, angleRows, { ...rows, x: ptr, out: ptr }, scratch);

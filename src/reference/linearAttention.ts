@@ -2,6 +2,7 @@
  * Linear attention in float64, by its definition: a state that takes in one key after the other. Katharopoulos et al. 2020,
  * arXiv:2006.16236; with the rules of ONNX's operator LinearAttention.
  */
+import { type ReferenceLayout, type ReferenceSizes, rowIndex, sizesOf } from "./layout.js";
 import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
 /** A function of one tensor: its result has the same sizes except for the last. */
@@ -9,7 +10,7 @@ type ReferenceFeatureMap = (x: ReferenceTensor) => ReferenceTensor;
 
 /** The options of `Engine.linearAttention`, with the same meanings and defaults. Nothing is checked. */
 export interface ReferenceLinearOptions {
-  layout?: "bshd" | "bhsd" | undefined;
+  layout?: ReferenceLayout | undefined;
   featureMap?: "elu+1" | "identity" | "relu" | "relu2" | "exp" | "softmax" | "favor+" | ReferenceFeatureMap | undefined;
   causal?: boolean | undefined;
   normalize?: boolean | undefined;
@@ -60,12 +61,8 @@ export function linearAttention(
   const { scale = rule ? 1 / Math.sqrt(queries.channels) : 1 } = options;
   if (options.cuSeqlens) return packed(q, k, v, options, options.cuSeqlens);
   const numOutHeads = Math.max(queries.heads, values.heads);
-  const outDims =
-    q.dims.length === 2
-      ? [queries.rows, values.channels]
-      : layout === "bshd"
-        ? [queries.batch, queries.rows, numOutHeads, values.channels]
-        : [queries.batch, numOutHeads, queries.rows, values.channels];
+  const outDims = [...q.dims.slice(0, -1), values.channels];
+  if (q.dims.length === 4) outDims[layout.indexOf("h")] = numOutHeads;
   const result = { data: new Float64Array(outDims.reduce((a, b) => a * b, 1)), dims: outDims };
   const out = new Rows(result, layout);
 
@@ -92,7 +89,7 @@ export function linearAttention(
       const take = (j: number): void => {
         if (decay && j < length) {
           for (const [f, row] of sums.entries()) {
-            const factor = Math.exp(elementOf(decay, layout, b, j, h, f, keys.rows, values.heads));
+            const factor = Math.exp(elementOf(decay, values, b, j, h, f));
             sums[f] = row.map((sum) => (factor === 0 ? 0 : factor * sum)); // cleared, also of NaN
           }
         }
@@ -100,7 +97,7 @@ export function linearAttention(
         let u = values.row(b, j, h);
         if (beta) {
           const found = read(mapped[j]!);
-          u = u.map((vc, c) => elementOf(beta, layout, b, j, h, 0, keys.rows, values.heads) * (vc - found[c]!));
+          u = u.map((vc, c) => elementOf(beta, values, b, j, h, 0) * (vc - found[c]!));
         }
         for (const [f, kf] of mapped[j]!.entries()) {
           normalizer[f]! += kf;
@@ -142,7 +139,7 @@ function packed(
   cuSeqlens: ArrayLike<number>,
 ): ReferenceResult {
   const { layout = "bshd", decay, beta, keyMask, initialState, finalState } = options;
-  const rowAxis = q.dims.length === 2 ? 0 : layout === "bshd" ? 1 : 2;
+  const rowAxis = q.dims.length === 2 ? 0 : layout.indexOf("s");
   const count = cuSeqlens.length - 1;
   const results: ReferenceResult[] = [];
   for (let s = 0; s < count; s++) {
@@ -187,8 +184,9 @@ function slice({ data, dims }: ReferenceTensor, axis: number, first: number, end
   return { data: numbers, dims: dims.map((size, each) => (each === axis ? end - first : size)) };
 }
 
-/** Rows of channels of a tensor in either layout or of rank 2. */
+/** Rows of channels of a tensor in any layout or of rank 2. */
 class Rows {
+  readonly sizes: ReferenceSizes;
   readonly batch: number;
   readonly rows: number;
   readonly heads: number;
@@ -196,24 +194,18 @@ class Rows {
 
   constructor(
     readonly tensor: ReferenceTensor,
-    readonly layout: "bshd" | "bhsd",
+    readonly layout: ReferenceLayout,
   ) {
-    const { dims } = tensor;
-    const [batch, second, third, channels] = (dims.length === 2 ? [1, dims[0], 1, dims[1]] : dims) as [
-      number,
-      number,
-      number,
-      number,
-    ];
-    const isRowsFirst = dims.length === 2 || layout === "bshd";
-    this.batch = batch;
-    this.rows = isRowsFirst ? second : third;
-    this.heads = isRowsFirst ? third : second;
-    this.channels = channels;
+    this.sizes = sizesOf(tensor.dims, layout);
+    [this.batch, this.rows, this.heads, this.channels] = this.sizes;
+  }
+
+  index(b: number, i: number, h: number): number {
+    return rowIndex(this.layout, this.sizes, b, i, h);
   }
 
   start(b: number, i: number, h: number): number {
-    return rowIndex(this.layout, b, i, h, this.rows, this.heads) * this.channels;
+    return this.index(b, i, h) * this.channels;
   }
 
   row(b: number, i: number, h: number): Row {
@@ -226,26 +218,15 @@ class Rows {
   }
 }
 
-const rowIndex = (layout: "bshd" | "bhsd", b: number, i: number, h: number, rows: number, heads: number): number =>
-  layout === "bshd" ? (b * rows + i) * heads + h : (b * heads + h) * rows + i;
-
 /**
  * Element of a decay or beta: [heads], [batch, seq, heads] or [batch, seq, heads, headDim], with 1 or all heads; where q has rank 2 also
  * [seq] or [seq, headDim].
  */
-function elementOf(
-  { data, dims }: ReferenceTensor,
-  layout: "bshd" | "bhsd",
-  b: number,
-  i: number,
-  h: number,
-  f: number,
-  rows: number,
-  heads: number,
-): number {
-  if (dims.length === 1 && (dims[0] === heads || dims[0] === 1)) return data[dims[0] === 1 ? 0 : h]!;
-  const gateHeads = dims.length < 3 ? heads : dims[layout === "bshd" ? 2 : 1]!; // 1 serves all
-  const row = rowIndex(layout, b, i, gateHeads === 1 ? 0 : h, rows, gateHeads);
+function elementOf({ data, dims }: ReferenceTensor, values: Rows, b: number, i: number, h: number, f: number): number {
+  if (dims.length === 1 && (dims[0] === values.heads || dims[0] === 1)) return data[dims[0] === 1 ? 0 : h]!;
+  const { layout, batch, rows, heads, channels } = values;
+  const gateHeads = dims.length < 3 ? heads : dims[layout.indexOf("h")]!; // 1 serves all
+  const row = rowIndex(layout, [batch, rows, gateHeads, channels], b, i, gateHeads === 1 ? 0 : h);
   const isByChannel = dims.length === 4 || dims.length === 2;
   return isByChannel ? data[row * dims.at(-1)! + f]! : data[row]!;
 }

@@ -1,4 +1,5 @@
 /** Attention over the union of disjoint sets of keys, from the results on each set, in float64. Dao et al. 2023, Flash-Decoding. */
+import { type ReferenceLayout, rowIndex, sizesOf } from "./layout.js";
 import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
 /** The results of attention on one set of keys: out [batch, seqLen, numHeads, valueDim] and logSumExp [batch, numHeads, seqLen]. */
@@ -20,17 +21,17 @@ export interface ReferencePart {
  */
 export function mergeAttention(
   parts: readonly ReferencePart[],
-  layout: "bshd" | "bhsd" = "bshd",
+  layout: ReferenceLayout = "bshd",
 ): { out: ReferenceResult; logSumExp: ReferenceResult } {
   const { dims } = parts[0]!.out;
-  const valueDim = dims.at(-1)!;
+  const sizes = sizesOf(dims, layout);
+  const [, seqLen, numHeads, valueDim] = sizes;
   const out = { data: new Float64Array(parts[0]!.out.data.length), dims };
   const logSumExp = { data: new Float64Array(parts[0]!.logSumExp.data.length), dims: parts[0]!.logSumExp.dims };
-  const [numHeads, seqLen] = dims.length === 2 ? [1, dims[0]!] : layout === "bshd" ? [dims[2]!, dims[1]!] : [dims[1]!, dims[2]!];
 
   for (let row = 0; row < logSumExp.data.length; row++) {
     const [b, h, i] = [Math.floor(row / seqLen / numHeads), Math.floor(row / seqLen) % numHeads, row % seqLen];
-    const outRow = layout === "bshd" ? (b * seqLen + i) * numHeads + h : row;
+    const outRow = rowIndex(layout, sizes, b, i, h);
     const lses = parts.map((part) => part.logSumExp.data[row]!);
     const most = lses.reduce((a, b) => Math.max(a, b), -Infinity);
     const powers = lses.map((lse) => (lse === -Infinity ? 0 : Math.exp(lse - most)));

@@ -30,7 +30,7 @@ export interface ReferenceMultiHeadOptions extends Omit<ReferenceOptions, "layou
 /**
  * head_h = attention(x W^Q_h + b, key W^K_h + b, value W^V_h + b) ,  out = Σ_h gate_h head_h W^O_h + b
  *
- * @param x  [batch, seq, embedDim], or [seq, embedDim]
+ * @param x  [batch, seq, embedDim], [seq, batch, embedDim] with the config's layout "sequenceFirst", or [seq, embedDim]
  * @returns { data, dims } with dims [batch, seq, outDim]
  *
  * @example
@@ -49,15 +49,26 @@ export function multiHeadAttention(
   { key = x, value = key, headGates = config.headGates, averageWeights, ...options }: ReferenceMultiHeadOptions = {},
 ): ReferenceResult {
   const { embedDim, numHeads, numKvHeads = numHeads, headDim = embedDim / numHeads, valueDim = headDim } = config;
-  const { kDim = embedDim, vDim = embedDim, outDim = embedDim, weightLayout = "outIn", qkNorm = false } = config;
+  const { kDim = embedDim, vDim = embedDim, outDim = embedDim, weightLayout = "outIn", qkNorm = false, order = "qkv" } = config;
+  if (config.layout === "sequenceFirst") {
+    const turned = { ...options, key: exchanged(key), value: exchanged(value), headGates, averageWeights };
+    return exchanged(multiHeadAttention({ ...config, layout: "batchFirst" }, parameters, exchanged(x), turned));
+  }
   const { qBias, kBias, vBias, qkvBias, outBias } = parameters;
 
-  // W^Q, W^K and W^V, which may be the columns of one matrix
+  // W^Q, W^K and W^V, which may be the columns of one matrix: in each group those of q, then of k, then of v
+  const groups = order === "qkv" ? 1 : numKvHeads;
   const [qSize, kSize, vSize] = [numHeads * headDim, numKvHeads * headDim, numKvHeads * valueDim];
-  const packed = (first: number, inDim: number, columns: number, own?: ReferenceTensor, ownBias?: ReferenceTensor): Linear => ({
-    ...{ inDim, columns, weightLayout, matrix: own ?? parameters.qkv!, bias: ownBias ?? qkvBias },
-    ...{ firstColumn: own ? 0 : first, allColumns: own ? columns : qSize + kSize + vSize, firstBias: ownBias ? 0 : first },
-  });
+  const all = qSize + kSize + vSize;
+  const packed = (before: number, inDim: number, columns: number, own?: ReferenceTensor, ownBias?: ReferenceTensor): Linear => {
+    const inGroup = columns / groups;
+    const fused = (to: number): number => (Math.floor(to / inGroup) * all + before) / groups + (to % inGroup);
+    const itself = (to: number): number => to;
+    return {
+      ...{ inDim, columns, weightLayout, matrix: own ?? parameters.qkv!, bias: ownBias ?? qkvBias },
+      ...{ columnOf: own ? itself : fused, allColumns: own ? columns : all, biasOf: ownBias ? itself : fused },
+    };
+  };
   let q = apply(packed(0, embedDim, qSize, parameters.q, qBias), x, [numHeads, headDim]);
   let k = apply(packed(qSize, kDim, kSize, parameters.k, kBias), key, [numKvHeads, headDim]);
   const v = apply(packed(qSize + kSize, vDim, vSize, parameters.v, vBias), value, [numKvHeads, valueDim]);
@@ -81,39 +92,49 @@ export function multiHeadAttention(
     return gate === 0 ? 0 : gate * element; // not 0 · NaN: a gate of 0 removes the head
   });
   const output = { inDim: numHeads * valueDim, columns: outDim, allColumns: outDim, weightLayout, matrix: parameters.out };
-  const { data } = apply({ ...output, bias: outBias, firstColumn: 0, firstBias: 0 }, { data: gated, dims: [rows, output.inDim] }, [
-    1,
-    outDim,
-  ]);
+  const itself = (to: number): number => to;
+  const linear = { ...output, bias: outBias, columnOf: itself, biasOf: itself };
+  const { data } = apply(linear, { data: gated, dims: [rows, output.inDim] }, [1, outDim]);
   return { data, dims: [...x.dims.slice(0, -1), outDim] };
 }
 
-/** A linear map: `columns` columns of a matrix from `firstColumn` on. */
+/** The first two axes of [a, b, channels] exchanged; one of rank 2 as it is. */
+function exchanged({ data, dims }: ReferenceTensor): ReferenceResult {
+  if (dims.length === 2) return { data: Float64Array.from(data), dims };
+  const [a, b, channels] = dims as [number, number, number];
+  const from = (index: number): number => {
+    const row = Math.floor(index / channels);
+    return ((row % a) * b + Math.floor(row / a)) * channels + (index % channels);
+  };
+  return { data: Float64Array.from({ length: data.length }, (_, index) => data[from(index)]!), dims: [b, a, channels] };
+}
+
+/** A linear map: some columns of a matrix and of a bias. */
 interface Linear {
   readonly inDim: number;
   readonly columns: number;
   readonly weightLayout: "outIn" | "inOut";
   readonly matrix: ReferenceTensor;
-  readonly firstColumn: number;
+  readonly columnOf: (to: number) => number;
   readonly allColumns: number;
   readonly bias: ReferenceTensor | undefined;
-  readonly firstBias: number;
+  readonly biasOf: (to: number) => number;
 }
 
 /** x W + b as [batch, rows, heads, channels]. */
 function apply(linear: Linear, x: ReferenceTensor, [heads, channels]: [number, number]): ReferenceResult {
-  const { inDim, columns, weightLayout, matrix, firstColumn, allColumns, bias, firstBias } = linear;
+  const { inDim, columns, weightLayout, matrix, columnOf, allColumns, bias, biasOf } = linear;
   const rows = x.data.length / inDim;
   const data = new Float64Array(rows * columns);
   for (let row = 0; row < rows; row++) {
     for (let to = 0; to < columns; to++) {
-      const column = firstColumn + to;
+      const column = columnOf(to);
       let sum = 0;
       for (let from = 0; from < inDim; from++) {
         const index = weightLayout === "outIn" ? column * inDim + from : from * allColumns + column;
         sum += x.data[row * inDim + from]! * matrix.data[index]!;
       }
-      data[row * columns + to] = sum + (bias?.data[firstBias + to] ?? 0);
+      data[row * columns + to] = sum + (bias?.data[biasOf(to)] ?? 0);
     }
   }
   const batch = x.dims.length === 3 ? x.dims[0]! : 1;

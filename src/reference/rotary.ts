@@ -1,9 +1,10 @@
 /** Rotary position embedding in float64, by its definition. Su et al. 2021, arXiv:2104.09864. */
+import { type ReferenceLayout, rowIndex, sizesOf } from "./layout.js";
 import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
 
 /** The options of `Engine.rotary`, with the same meanings and defaults. Nothing is checked. */
 export interface ReferenceRotaryOptions {
-  layout?: "bshd" | "bhsd" | undefined;
+  layout?: ReferenceLayout | undefined;
   base?: number | undefined;
   rotaryStart?: number | undefined;
   rotaryDim?: number | undefined;
@@ -17,7 +18,7 @@ export interface ReferenceRotaryOptions {
 /**
  * (a, b) → (a cos θ − b sin θ, b cos θ + a sin θ) for each pair i of channels from rotaryStart on, θ = position · base^(−2i / rotaryDim).
  *
- * @param x  [batch, seqLen, heads, headDim], or [batch, heads, seqLen, headDim] with layout "bhsd", or [seqLen, headDim]
+ * @param x  [batch, seqLen, heads, headDim] in layout "bshd", or [seqLen, headDim]
  * @returns { data, dims } with the sizes of x
  *
  * @example
@@ -28,17 +29,16 @@ export interface ReferenceRotaryOptions {
  */
 export function rotary(x: ReferenceTensor, options: ReferenceRotaryOptions = {}): ReferenceResult {
   const { layout = "bshd", base = 10000, interleaved = false, offset = 0, positions, inverse = false, tables } = options;
-  const headDim = x.dims.at(-1)!;
+  const sizes = sizesOf(x.dims, layout);
+  const [batchSize, seqLen, heads, headDim] = sizes;
   const { rotaryStart = 0, rotaryDim = tables ? 2 * tables.cos.dims[1]! : headDim - rotaryStart } = options;
   const pairs = rotaryDim / 2;
-  const [seqLen, heads] =
-    x.dims.length === 2 ? [x.dims[0]!, 1] : layout === "bshd" ? [x.dims[1]!, x.dims[2]!] : [x.dims[2]!, x.dims[1]!];
   const data = Float64Array.from(x.data);
 
-  for (let row = 0; row * headDim < data.length; row++) {
-    const batch = Math.floor(row / seqLen / heads);
-    const i = layout === "bshd" ? Math.floor(row / heads) % seqLen : row % seqLen;
-    const token = batch * seqLen + i;
+  for (let index = 0; index < batchSize * seqLen * heads; index++) {
+    const token = Math.floor(index / heads);
+    const [batch, i] = [Math.floor(token / seqLen), token % seqLen];
+    const row = rowIndex(layout, sizes, batch, i, index % heads);
     let position = i + (typeof offset === "number" ? offset : offset[batch]!);
     if (positions) position = positions[positions.length === seqLen ? i : token]!;
     for (let pair = 0; pair < pairs; pair++) {

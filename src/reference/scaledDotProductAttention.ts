@@ -1,5 +1,7 @@
 /** Scaled dot-product attention in float64, by its definition. Vaswani et al. 2017, arXiv:1706.03762, eq. 1. */
 
+import { type ReferenceLayout, rowIndex, sizesOf } from "./layout.js";
+
 /** Numbers and their sizes. */
 export interface ReferenceTensor {
   readonly data: ArrayLike<number>;
@@ -20,7 +22,9 @@ export interface Place {
 
 /** The options of `Engine.scaledDotProductAttention`, with the same meanings and defaults. Nothing is checked. */
 export interface ReferenceOptions {
-  layout?: "bshd" | "bhsd" | undefined;
+  layout?: ReferenceLayout | undefined;
+  numHeads?: number | undefined;
+  numKvHeads?: number | undefined;
   scale?: number | ArrayLike<number> | undefined;
   softcap?: number | undefined;
   bias?: ReferenceTensor | undefined;
@@ -48,10 +52,10 @@ export interface ReferenceOptions {
 /**
  * out_i = Σ_j w_ij v_j ,  w_ij = exp(s_ij − m_i) / Σ_j' exp(s_ij' − m_i) over the keys that row i sees; a row that sees none is 0.
  *
- * @param q  [batch, seqLen, numHeads, headDim] in layout "bshd", or [seqLen, headDim]
+ * @param q  [batch, seqLen, numHeads, headDim] in layout "bshd", [batch, seqLen, numHeads · headDim] with `numHeads`, or [seqLen, headDim]
  * @param k  [batch, kvLen, numKvHeads, headDim]
  * @param v  [batch, kvLen, numKvHeads, valueDim]
- * @returns { data, dims } with dims [batch, seqLen, numHeads, valueDim] in the same layout
+ * @returns { data, dims } with dims [batch, seqLen, numHeads, valueDim] in the layout and rank of q
  *
  * @example
  * import { scaledDotProductAttention } from "headwise/reference";
@@ -78,8 +82,14 @@ export function scaledDotProductAttention(
     scores,
     scoresStage = "biased",
   } = options;
-  const [batchSize, seqLen, numHeads, headDim] = sizes(q, layout);
-  const [, kvLen, numKvHeads, valueDim] = sizes(v, layout);
+  const kvHeads = options.numKvHeads ?? options.numHeads;
+  const [ofQ, ofK, ofV] = [
+    sizesOf(q.dims, layout, options.numHeads),
+    sizesOf(k.dims, layout, kvHeads),
+    sizesOf(v.dims, layout, kvHeads),
+  ];
+  const [batchSize, seqLen, numHeads, headDim] = ofQ;
+  const [, kvLen, numKvHeads, valueDim] = ofV;
   const { scale = 1 / Math.sqrt(headDim), window = -1, maskStart = 0 } = options;
   const [left = -1, right = -1] = typeof window === "number" ? [window, window] : window;
   const out = new Float64Array(batchSize * seqLen * numHeads * valueDim);
@@ -91,7 +101,7 @@ export function scaledDotProductAttention(
       const factor = typeof scale === "number" ? scale : scale[h]!;
       for (let i = 0; i < seqLen; i++) {
         const { queryEnd, keyStart, keyEnd, lastKey, position } = sequenceOf(options, b, i, seqLen, kvLen);
-        const qRow = at(layout, b, i, h, seqLen, numHeads) * headDim;
+        const qRow = rowIndex(layout, ofQ, b, i, h) * headDim;
         const row = (b * numHeads + h) * seqLen + i; // of logSumExp, weights and scores
         const isVisible = (j: number): boolean =>
           i < queryEnd &&
@@ -106,7 +116,7 @@ export function scaledDotProductAttention(
         for (let j = 0; j < kvLen; j++) {
           rowScores[j] = -Infinity;
           if (!isVisible(j) && !scores) continue;
-          const scaled = factor * dot(q.data, qRow, k.data, at(layout, b, j, kvHead, kvLen, numKvHeads) * headDim, headDim);
+          const scaled = factor * dot(q.data, qRow, k.data, rowIndex(layout, ofK, b, j, kvHead) * headDim, headDim);
           const capped = softcap > 0 ? softcap * Math.tanh(scaled / softcap) : scaled;
           const bias = broadcast(options.bias, b, h, i, j, 0, -Infinity);
           if (isVisible(j) && bias !== -Infinity) rowScores[j] = capped + bias;
@@ -121,19 +131,19 @@ export function scaledDotProductAttention(
         const seesKey = rowScores.some((score) => score !== -Infinity);
         if (logSumExp) logSumExp.data[row] = seesKey ? rowMax + Math.log(rowSum) : sink;
 
-        const outRow = at(layout, b, i, h, seqLen, numHeads) * valueDim;
+        const outRow = rowIndex(layout, ofQ, b, i, h) * valueDim;
         for (let j = 0; j < kvLen; j++) {
           const isAbsent = rowScores[j] === -Infinity; // not 0 · v: v may be NaN
           const weight = isAbsent ? 0 : exponential(rowScores[j]!) / rowSum;
           if (weights) weights.data[row * kvLen + j] = weight;
           if (isAbsent) continue;
-          const vRow = at(layout, b, j, kvHead, kvLen, numKvHeads) * valueDim;
+          const vRow = rowIndex(layout, ofV, b, j, kvHead) * valueDim;
           for (let d = 0; d < valueDim; d++) out[outRow + d]! += weight * v.data[vRow + d]!;
         }
       }
     }
   }
-  return { data: out, dims: [...q.dims.slice(0, -1), valueDim] };
+  return { data: out, dims: [...q.dims.slice(0, -1), q.dims.length === 3 ? numHeads * valueDim : valueDim] };
 }
 
 /** The keys of row `i`'s sequence, the end of its rows, and the row's position; a key's position is its index. */
@@ -158,17 +168,6 @@ export function sequenceOf(
   const position = origin + i - queryStart + (typeof queryOffset === "number" ? queryOffset : queryOffset[index]!);
   return { queryEnd, keyStart, keyEnd, lastKey, position };
 }
-
-/** [batch, rows, heads, channels] of a tensor in either layout or of rank 2. */
-function sizes({ dims }: ReferenceTensor, layout: "bshd" | "bhsd"): [number, number, number, number] {
-  if (dims.length === 2) return [1, dims[0]!, 1, dims[1]!];
-  const [batch, second, third, channels] = dims as [number, number, number, number];
-  return layout === "bshd" ? [batch, second, third, channels] : [batch, third, second, channels];
-}
-
-/** Index of a row of channels. */
-const at = (layout: "bshd" | "bhsd", batch: number, row: number, head: number, rows: number, heads: number): number =>
-  layout === "bshd" ? (batch * rows + row) * heads + head : (batch * heads + head) * rows + row;
 
 const dot = (a: ArrayLike<number>, aStart: number, b: ArrayLike<number>, bStart: number, length: number): number => {
   let sum = 0;

@@ -1,6 +1,6 @@
 /** Rotary embeddings: read and check the call, run the kernel, return the result. */
 import { Call } from "../call/call.js";
-import { type Layout, LAYOUTS, sizesOf, stridesOf } from "../call/layout.js";
+import { headsOption, type Layout, LAYOUTS, sizesOf, stridesOf } from "../call/layout.js";
 import { integer, oneOf, optional, MAX_POSITION } from "../check.js";
 import { handBack } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
@@ -12,8 +12,10 @@ import { evenDim, readBase, readRotary, type RotaryConfig } from "./rotaryConfig
 
 /** Options of `rotary`. */
 export interface RotaryOptions<Out extends PlaceTensor = Float32Tensor> extends RotaryConfig, RotaryPositions {
-  /** Order of axes: "bshd" = [batch, seq, heads, headDim], "bhsd" = [batch, heads, seq, headDim]. Default "bshd". */
+  /** Order of axes, as in attention: "bshd", "bhsd" or "sbhd". Default "bshd". */
   layout?: Layout | undefined;
+  /** Heads of x, where its rows hold them side by side: [batch, seq, numHeads · headDim]. */
+  numHeads?: number | undefined;
   /** Receives the result, and is returned; may be the tensor x. */
   out?: Out | undefined;
 }
@@ -30,7 +32,10 @@ export interface RotaryTablesOptions {
 
 export const ROTARY: Operation = {
   name: "rotary",
-  options: ["layout", "base", "rotaryStart", "rotaryDim", "interleaved", "offset", "positions", "inverse", "tables", "out"],
+  options: [
+    ...["layout", "numHeads", "base", "rotaryStart", "rotaryDim", "interleaved"],
+    ...["offset", "positions", "inverse", "tables", "out"],
+  ],
   places: ["out"],
 };
 export const ROTARY_TABLES: Operation = { name: "rotaryTables", options: ["length", "rotaryDim", "base"], places: [] };
@@ -49,18 +54,19 @@ export function rotary<Out extends PlaceTensor = ResultTensor>(
   const { layout: givenLayout = "bshd", base, rotaryStart, rotaryDim, interleaved, tables } = options;
   const { offset, positions, inverse, out: returned } = options;
   const layout = oneOf(operation, "layout", givenLayout, LAYOUTS);
-  const input = call.numbers("x", x);
-  const { batch: batchSize, rows: seqLen, heads: numHeads, channels: headDim } = sizesOf(operation, input, layout);
+  const givenHeads = headsOption(operation, "numHeads", options.numHeads);
+  const input = call.numbers("x", x, true);
+  const { batch: batchSize, rows: seqLen, heads: numHeads, channels: headDim } = sizesOf(operation, input, layout, givenHeads);
   const config = readRotary(call, { base, rotaryStart, rotaryDim, interleaved, tables }, headDim);
   const angleRows = readAngleRows(operation, { offset, positions, inverse }, { batchSize, seqLen, numHeads }, config);
-  const place = optional(returned, (value) => call.place("out", value, input.dims, "as x"));
+  const place = optional(returned, (value) => call.place("out", value, input.dims, "as x", true));
   call.close(() => [input]);
 
   const out = call.result(place, input.dims);
   if (input.count > 0) {
-    const strides = stridesOf(layout, seqLen, numHeads, headDim);
+    const [xStrides, outStrides] = [stridesOf(input, layout, headDim), stridesOf(out, layout, headDim)];
     call.onScratch(rotaryBytes(config, angleRows), (ptr) => {
-      const rows = { batchSize, seqLen, numHeads, headDim, xStrides: strides, outStrides: strides };
+      const rows = { batchSize, seqLen, numHeads, headDim, xStrides, outStrides };
       rotateRows(call, config, angleRows, { ...rows, x: input.ptr, out: out.ptr }, ptr);
     });
   }

@@ -1,4 +1,4 @@
-import { kindOf, wrongValue } from "../check.js";
+import { isShared, wrongValue } from "../check.js";
 
 /** The size of a memory to reserve, in bytes. */
 export interface MemoryLimits {
@@ -38,9 +38,6 @@ export function reserve(operation: string, limits: MemoryLimits, isShared: boole
     }
   }
 }
-
-/** Whether other threads can see a buffer. */
-export const isShared = (buffer: ArrayBufferLike): boolean => kindOf(buffer) === "SharedArrayBuffer";
 
 /** Linear memory and views on it. Only this class grows the memory; it then makes new views, and older ones become useless. */
 export class LinearMemory {

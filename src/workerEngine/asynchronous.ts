@@ -1,7 +1,16 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Derives the types of objects in a worker from those of an engine and its objects, so that new operations are included. */
 import type { Integers } from "../check.js";
-import type { ElementArrays, ElementType, EngineTensor, PlaceTensor, OwnArrays, ResultTensor, SyncTensor } from "../call/tensor.js";
+import type {
+  ElementArrays,
+  ElementType,
+  EngineTensor,
+  Placement,
+  PlaceTensor,
+  OwnArrays,
+  ResultTensor,
+  SyncTensor,
+} from "../call/tensor.js";
 import type { Classes, Fact } from "./methods.js";
 
 /** An AbortSignal, as far as calls need one. */
@@ -74,8 +83,14 @@ type AsynchronousMethod<M> = M extends (...args: infer Arguments) => infer Resul
     : (...args: [...{ [Index in keyof Arguments]: Argument<Arguments[Index]> }, options?: CallOptions]) => Promise<Returned<Result>>
   : never;
 
+/** A view of a tensor in the memory of an engine in a worker. */
+export interface WorkerView<T extends ElementType = ElementType> extends Placement {
+  readonly data: WorkerTensor<T>;
+  readonly dims: Integers;
+}
+
 /** A place for results: one of the caller's, or one in the worker. */
-export type Place = PlaceTensor | WorkerTensor<"float32">;
+export type Place = PlaceTensor | WorkerTensor<"float32"> | WorkerView<"float32">;
 
 /** Whether a method returns the place that it was given, or a new result. */
 type IsPlace<Result> = [PlaceTensor] extends [Result] ? ([Result] extends [PlaceTensor] ? true : false) : false;
@@ -95,7 +110,7 @@ type Argument<A> = A extends Primitive
   : A extends Staying
     ? Asynchronous<A>
     : A extends TensorData
-      ? A | WorkerTensor
+      ? A | WorkerTensor | WorkerView
       : A extends Method
         ? never
         : A extends readonly unknown[]

@@ -3,8 +3,18 @@
  * its promise.
  */
 import { readParts } from "../call/tensorParts.js";
-import { isShared } from "../runtime/memory.js";
-import { describe, isObject, listLength, makerOf, oneOf, typedArrayName, wrongKind, wrongValue } from "../check.js";
+import {
+  describe,
+  isObject,
+  isShared,
+  listLength,
+  makerOf,
+  oneOf,
+  typedArrayLength,
+  typedArrayName,
+  wrongKind,
+  wrongValue,
+} from "../check.js";
 import type { CallMessage, Encoded } from "./messages.js";
 import { type PlaceArray, PlaceList } from "./placeList.js";
 import { identityOf } from "./identity.js";
@@ -166,18 +176,19 @@ class CallEncoder {
 
   /** The parts of a tensor that the engine reads; `place` is the option in which it receives results. */
   #tensor(name: string, value: object, place?: string): Encoded {
-    const { dims, data, isSync, type, location, isElsewhere } = readParts(this.#operation, quote(name), value);
+    const parts = readParts(this.#operation, quote(name), value);
+    const { dims, data, isSync, type, location, strides, offset, isElsewhere } = parts;
     const given = place === undefined ? undefined : this.#given.push(value) - 1;
     if (isSync) {
       return { kind: "sync", shape: this.#value(`${name}.shape`, dims), data: this.#value(`${name}.data`, data), given };
     }
-    const known = Object.entries({ dims, type, location }).filter(([, each]) => each !== undefined);
-    const entries = known.map(([key, each]): [string, Encoded] => [key, this.#value(`${name}.${key}`, each)]);
+    const known = Object.entries({ dims, type, location, strides, offset }).filter(([, each]) => each !== undefined);
+    const entries = known.map(([key, each]): [string, Encoded] => [key, this.#value(`${name}.${key}`, listOf(each))]);
     if (isElsewhere) return { kind: "object", tag: "Object", entries, given };
     const array = typedArrayName(data);
     const isPlace = given !== undefined && (array === "Float32Array" || array === "Uint16Array" || array === "Float16Array");
     if (isPlace && !isShared((data as PlaceArray).buffer)) {
-      const place = this.#places.add(name, data as PlaceArray, array === "Float32Array" ? Float32Array : Uint16Array);
+      const place = this.#places.add(name, data as PlaceArray, array === "Float32Array" ? Float32Array : Uint16Array, entries);
       return { kind: "place", type: array, entries, given, place };
     }
     return { kind: "object", tag: "Object", entries: [...entries, ["data", this.#value(name, data, place === undefined)]], given };
@@ -254,6 +265,12 @@ const isOptions = (value: unknown): value is Readonly<Record<string, unknown>> =
 const isTensor = (value: object): boolean => ("dims" in value && "data" in value) || ("shape" in value && "dataSync" in value);
 
 const quote = (name: string): string => (name.startsWith("argument ") ? name : `"${name}"`);
+
+/** A typed array of integers as a list, which both threads have. */
+const listOf = (value: unknown): unknown =>
+  typedArrayName(value) === undefined
+    ? value
+    : Array.from({ length: typedArrayLength(value as Uint8Array) }, (_, index) => (value as Uint8Array)[index]);
 
 /** The part of the buffer that an array views; empty if the buffer has been detached. */
 const copyOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): ArrayBuffer =>

@@ -1,6 +1,8 @@
 /** The caller's places of one call: arrays that stay on this thread, and receive copies of the worker's results. */
-import { plainView, typedArrayLength, wrongMoment } from "../check.js";
-import type { PlaceAt, Span } from "./messages.js";
+import { stridesUnder } from "../call/broadcast.js";
+import { copyPlaced, readView, type View } from "../call/view.js";
+import { plainView, readDims, typedArrayLength, wrongMoment } from "../check.js";
+import type { Encoded, Entries, PlaceAt, Span } from "./messages.js";
 
 /** float32, or the bits of float16. */
 export type PlaceArray = Float32Array | Uint16Array;
@@ -11,6 +13,8 @@ interface Place {
   readonly data: PlaceArray;
   readonly Kind: PlaceClass;
   readonly length: number;
+  /** `dims`, `strides` and `offset` as they were sent. */
+  readonly entries: Entries;
 }
 
 /** A stretch of a caller's buffer. */
@@ -28,8 +32,8 @@ export class PlaceList {
   areRead = false;
 
   /** Returns the number of the place. */
-  add(name: string, data: PlaceArray, Kind: PlaceClass): number {
-    return this.#list.push({ name, data: plainView(data, Kind), Kind, length: typedArrayLength(data) }) - 1;
+  add(name: string, data: PlaceArray, Kind: PlaceClass, entries: Entries): number {
+    return this.#list.push({ name, data: plainView(data, Kind), Kind, length: typedArrayLength(data), entries }) - 1;
   }
 
   /** The name of a place in one of the buffers. */
@@ -75,9 +79,14 @@ export class PlaceList {
    */
   fill(operation: string, spans: readonly ArrayBuffer[]): void {
     this.#assertWhole(operation, "when its results arrive");
-    for (const [index, { data, Kind }] of this.#list.entries()) {
+    for (const [index, { name, data, Kind, entries }] of this.#list.entries()) {
       const { span, offset, length } = this.#at[index]!;
-      data.set(new Kind(spans[span]!, offset, length));
+      const results = new Kind(spans[span]!, offset, length);
+      const { dims, strides, offset: first } = Object.fromEntries(entries.map(([key, value]) => [key, plainValue(value)]));
+      const sizes = readDims(operation, name, "dims", dims);
+      const view = readView(operation, name, sizes, { strides, offset: first });
+      if (view) fillView(data, results, sizes, view);
+      else data.set(results);
     }
   }
 
@@ -88,6 +97,15 @@ export class PlaceList {
       }
     }
   }
+}
+
+const plainValue = (value: Encoded): unknown => (typeof value === "object" && value?.kind === "list" ? value.items : value);
+
+/** Only the elements of a view: the others may have changed since the call was made. */
+function fillView(data: PlaceArray, results: PlaceArray, dims: readonly number[], { offset = 0, strides }: View): void {
+  const sizes = dims.length === 0 ? [1] : dims;
+  const places = strides ?? stridesUnder(sizes, sizes.length);
+  copyPlaced(sizes, data.subarray(offset), places, results.subarray(offset), places);
 }
 
 const stretchOf = ({ buffer, byteOffset, byteLength }: PlaceArray): Stretch => ({

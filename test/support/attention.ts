@@ -27,8 +27,10 @@ export function parseShape(name: string): Shape {
 export const showShape = (s: Shape): string =>
   `B${s.batchSize}-S${s.seqLen}-KV${s.kvLen}-H${s.numHeads}/${s.numKvHeads}-D${s.headDim}${s.valueDim === s.headDim ? "" : `:${s.valueDim}`}`;
 
-export const dimsOf = (layout: Layout, batch: number, rows: number, heads: number, channels: number): number[] =>
-  layout === "bshd" ? [batch, rows, heads, channels] : [batch, heads, rows, channels];
+export const dimsOf = (layout: Layout, batch: number, rows: number, heads: number, channels: number): number[] => [
+  ...Array.from(layout.slice(0, 3), (axis) => ({ b: batch, s: rows, h: heads })[axis as "b"]),
+  channels,
+];
 
 /** Rows `from` to `to` − 1 of each sequence of [batch, rows, heads, channels]. */
 export function cutRows({ data, dims }: TestTensor, from: number, to: number): TestTensor {

@@ -15,6 +15,9 @@ const OPERATION = { name: "multiHeadFromHuggingFace", options: ["numHeads", "pre
 
 type Projection = "q" | "k" | "v" | "qkv" | "out";
 
+/** A matrix of groups: the query heads of a key/value head, then k, then v. */
+const FUSED = "query_key_value";
+
 /** The projections by the names of modules. */
 const MODULES: Readonly<Record<string, Projection>> = {
   // BERT, RoBERTa, ELECTRA; ViT
@@ -24,6 +27,8 @@ const MODULES: Readonly<Record<string, Projection>> = {
   ...{ q_lin: "q", k_lin: "k", v_lin: "v", out_lin: "out" },
   // GPT-2
   ...{ c_attn: "qkv", c_proj: "out" },
+  // GPT-NeoX, BLOOM, Falcon
+  ...{ [FUSED]: "qkv", dense: "out" },
   // Llama, Mistral, Qwen; BART, OPT, Whisper, CLIP
   ...{ q_proj: "q", k_proj: "k", v_proj: "v", o_proj: "out", out_proj: "out" },
 };
@@ -43,8 +48,9 @@ function parameterOf(name: string): ParameterName | "" | undefined {
 
 /**
  * The configuration and the parameters of the attention of a BERT, GPT-2 or Llama, or of a model that names its modules as they do
- * (RoBERTa, ELECTRA, DistilBERT, ViT; Mistral, Qwen 2 and 3; BART, OPT, Whisper, CLIP), from the state dict of transformers. Key/value
- * heads and `headDim` follow from the sizes.
+ * (RoBERTa, ELECTRA, DistilBERT, ViT; Mistral, Qwen 2 and 3; BART, OPT, Whisper, CLIP; GPT-NeoX, BLOOM, Falcon), from the state dict of
+ * transformers. Key/value heads and `headDim` follow from the sizes. The columns of `query_key_value` are in the order of those three:
+ * for each key/value head its query heads, then k, then v. For ChatGLM 2 and 3 set `order: "qkv"` in the configuration.
  *
  * A state dict does not say how positions enter. For Llama, Mistral and Qwen add `rotary: { base }` with the model's `rope_theta`, and
  * call `forward` with `causal: true`, as for GPT-2. The normalization after BERT's attention is not a part of the layer.
@@ -80,12 +86,25 @@ export function multiHeadFromHuggingFace(stateDict: StateDict, options: FromHugg
     const stored = found.get(projection);
     if (stored) return expectRank(operation, stored) as [number, number];
     const names = Object.keys(MODULES).filter((module) => MODULES[module] === projection);
-    const expected = `${names.map((module) => `${module}.weight`).join(", ")}${projection === "out" ? "" : " or c_attn.weight"}`;
+    const expected = `${names.map((module) => `${module}.weight`).join(", ")}${projection === "out" ? "" : ` or c_attn.weight or ${FUSED}.weight`}`;
     throw wrongKind(operation, `"stateDict" has no matrix "${projection}", expected one of ${expected}`);
   };
   const parameters = parametersOf(found);
   const normed = found.has("qNorm") || found.has("kNorm") ? { qkNorm: true } : {};
-  if (found.has("qkv")) {
+  const fused = found.get("qkv");
+  if (fused?.name.endsWith(`${FUSED}.weight`)) {
+    const [columns, embedDim] = sizesOf("qkv");
+    const [outDim, channels] = sizesOf("out");
+    const headDim = headsOf(operation, `"${found.get("out")!.name}"`, channels, numHeads, `numHeads ${numHeads}`, "columns");
+    const keyHeads = columns / headDim - numHeads; // those of keys, and as many of values
+    const numKvHeads = keyHeads / 2;
+    if (!Number.isInteger(numKvHeads) || numKvHeads < 1) {
+      const expected = `(numHeads ${numHeads} + 2 · numKvHeads) · ${headDim} (headDim ${channels} / ${numHeads})`;
+      throw wrongValue(operation, `"${fused.name}" has ${columns} rows, expected ${expected}`);
+    }
+    return { config: { embedDim, numHeads, numKvHeads, headDim, outDim, order: "groups", ...normed }, parameters };
+  }
+  if (fused) {
     // Conv1D, whose matrices are transposed
     return { config: { embedDim: sizesOf("qkv")[0], numHeads, weightLayout: "inOut", ...normed }, parameters };
   }
@@ -103,7 +122,7 @@ export function multiHeadFromHuggingFace(stateDict: StateDict, options: FromHugg
   return { config: { embedDim, numHeads, numKvHeads, headDim, kDim, vDim, outDim: sizesOf("out")[0], ...normed }, parameters };
 }
 
-function headsOf(operation: string, name: string, rows: number, divisor: number, meaning: string): number {
-  if (rows % divisor === 0 && rows > 0) return rows / divisor;
-  throw wrongValue(operation, `${name} has ${rows} rows, expected a multiple of ${meaning}`);
+function headsOf(operation: string, name: string, size: number, divisor: number, meaning: string, axis = "rows"): number {
+  if (size % divisor === 0 && size > 0) return size / divisor;
+  throw wrongValue(operation, `${name} has ${size} ${axis}, expected a multiple of ${meaning}`);
 }

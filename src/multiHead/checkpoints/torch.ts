@@ -1,5 +1,5 @@
 /** The layer that a state dict of PyTorch's nn.MultiheadAttention describes. */
-import { knownOptions } from "../../check.js";
+import { knownOptions, oneOf } from "../../check.js";
 import type { ParameterName } from "../parameters.js";
 import {
   expectRank,
@@ -16,9 +16,11 @@ export interface FromTorchOptions {
   numHeads: number;
   /** The beginning of the layer's names, such as "encoder.0.self_attn."; other names are ignored. Default none. */
   prefix?: string | undefined;
+  /** Whether x and the result are [batch, seq, embed], not [seq, batch, embed]: PyTorch's batch_first. Default true. */
+  batchFirst?: boolean | undefined;
 }
 
-const OPERATION = { name: "multiHeadFromTorch", options: ["numHeads", "prefix"] };
+const OPERATION = { name: "multiHeadFromTorch", options: ["numHeads", "prefix", "batchFirst"] };
 
 const NAMES: Readonly<Record<string, ParameterName>> = {
   in_proj_weight: "qkv",
@@ -33,9 +35,9 @@ const NAMES: Readonly<Record<string, ParameterName>> = {
 };
 
 /**
- * The configuration and the parameters of a layer like PyTorch's nn.MultiheadAttention, with the batch first, from its state dict:
- * `in_proj_weight` or `q_proj_weight`, `k_proj_weight` and `v_proj_weight`, `in_proj_bias`, `out_proj.weight`, `out_proj.bias`, `bias_k`,
- * `bias_v`. With `add_zero_attn` add `addZeroAttention: true` to the configuration.
+ * The configuration and the parameters of a layer like PyTorch's nn.MultiheadAttention, from its state dict: `in_proj_weight` or
+ * `q_proj_weight`, `k_proj_weight` and `v_proj_weight`, `in_proj_bias`, `out_proj.weight`, `out_proj.bias`, `bias_k`, `bias_v`. With
+ * `batch_first=False`, PyTorch's default, give `batchFirst: false`; with `add_zero_attn` add `addZeroAttention: true` to the configuration.
  *
  * Masks are inverted: where PyTorch's boolean `attn_mask` is true a key is hidden, where headwise's `mask` is not 0 it may be seen; a
  * float `attn_mask` is `bias`, and `key_padding_mask` the opposite of `keyMask`.
@@ -62,6 +64,7 @@ export function multiHeadFromTorch(stateDict: StateDict, options: FromTorchOptio
   const { name: operation } = OPERATION;
   knownOptions(OPERATION, options);
   const { numHeads, prefix } = options;
+  const isBatchFirst = oneOf(operation, "batchFirst", options.batchFirst ?? true, [true, false]);
   const parameterOf = (name: string): ParameterName | undefined => (Object.hasOwn(NAMES, name) ? NAMES[name] : undefined);
   const found = readStateDict(operation, "stateDict", stateDict, prefix, parameterOf, Object.keys(NAMES));
   const [embedDim] = requiredMatrix(operation, found, "out", "out_proj.weight");
@@ -70,7 +73,10 @@ export function multiHeadFromTorch(stateDict: StateDict, options: FromTorchOptio
     return stored && expectRank(operation, stored)[1];
   };
   return {
-    config: { embedDim: embedDim!, numHeads, kDim: inDim("k"), vDim: inDim("v") },
+    config: {
+      ...{ embedDim: embedDim!, numHeads, kDim: inDim("k"), vDim: inDim("v") },
+      layout: isBatchFirst ? "batchFirst" : "sequenceFirst",
+    },
     parameters: parametersOf(found),
   };
 }
