@@ -3,7 +3,7 @@ import type { Call } from "../call/call.js";
 import type { Strides } from "../call/layout.js";
 import { expectDims, type Operand } from "../call/operand.js";
 import { integer, integersOf, isAbsent, oneOf, optional, show, wrongValue } from "../check.js";
-import type { AttentionOptions } from "./options.js";
+import { type AttentionOptions, MAY_ATTEND } from "./options.js";
 import type { AttentionShape } from "./shape.js";
 
 /** How a mask or bias lies under [batch, numHeads, seqLen, kvLen]. */
@@ -51,7 +51,7 @@ export function readMasks(
   if (!isAbsent(maskStart) && isAbsent(maskOption)) throw wrongValue(operation, '"maskStart" needs "mask"');
 
   const inputs = {
-    mask: optional(maskOption, (value) => call.mask("mask", value, "other than 0 where a query may attend")),
+    mask: optional(maskOption, (value) => call.mask("mask", value, MAY_ATTEND)),
     bias: optional(biasOption, (value) => call.numbers("bias", value)),
     keyMask: optional(keyMaskOption, (value) => call.mask("keyMask", value, "other than 0 where a key is kept")),
   };
@@ -63,6 +63,7 @@ export function readMasks(
     mask: inputs.mask && broadcastStrides(operation, inputs.mask, shape, columns, mayBeShort),
     bias: inputs.bias && broadcastStrides(operation, inputs.bias, shape, all, mayBeShort),
   };
+  if (inputs.mask) refuseTokenizerMask(operation, inputs.mask, shape);
   const { keyMask } = inputs;
   const isOneRow = batchSize === 1 && keyMask?.dims.length === 1;
   if (keyMask) expectDims(operation, keyMask, isOneRow ? [kvLen] : [batchSize, kvLen], isOneRow ? "kvLen" : "batch, kvLen");
@@ -72,6 +73,29 @@ export function readMasks(
     maskStart: startOf,
     coveredEnd: (batch) => Math.min(startOf(batch) + (strides.mask?.columns ?? Infinity), strides.bias?.columns ?? Infinity),
   };
+}
+
+/**
+ * Asks what [n, kvLen] means where batch and seqLen are both n, if its rows are padded as a tokenizer's are: on one side, and by
+ * other numbers than those of a causal mask. A mask [seqLen, kvLen] rarely looks so.
+ */
+function refuseTokenizerMask(operation: string, mask: Operand, { batchSize, seqLen, kvLen }: AttentionShape): void {
+  const { dims, name } = mask;
+  if (batchSize < 2 || batchSize !== seqLen || show(dims) !== show([seqLen, kvLen])) return;
+  const bytes = mask.data ?? mask.tensor!.data;
+  const rows = Array.from({ length: seqLen }, (_, row) => Array.from(bytes.subarray(row * kvLen, (row + 1) * kvLen), Boolean));
+  const counts = rows.map((row) => row.filter(Boolean).length);
+  const isCausal = counts.every((count, row) => count === counts[0]! + row);
+  const isWhole = counts.every((count) => count === kvLen);
+  if (isCausal || isWhole || counts.includes(0)) return;
+  const isPadded = (isLeft: boolean): boolean =>
+    rows.every((row, index) => row.every((isKept, key) => isKept === (isLeft ? key >= kvLen - counts[index]! : key < counts[index]!)));
+  if (!isPadded(false) && !isPadded(true)) return;
+  throw wrongValue(
+    operation,
+    `"${name}" of dims ${show(dims)} looks like a tokenizer's [batch, kvLen], but seqLen is ${seqLen} too; ` +
+      `give it as "keyMask", or with dims ${show([1, 1, seqLen, kvLen])} if its rows are those of q`,
+  );
 }
 
 /** One maskStart for all sequences, or one for each, and the columns that the longest rest of a sequence needs. */

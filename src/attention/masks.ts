@@ -4,16 +4,15 @@
  */
 import { broadcastDims, eachRow, stridesUnder } from "../call/broadcast.js";
 import { bytesOfMask, expectLength, readGiven, wrongData } from "../call/elements.js";
+import { readOptions } from "../call/readOptions.js";
 import {
   describe,
   integer,
-  knownOptions,
   show,
   wrongKind,
   wrongValue,
   type Integers,
   integersOf,
-  isAbsent,
   MAX_POSITION,
   typedArrayName,
   typedArrayLength,
@@ -22,6 +21,7 @@ import {
   isArray,
   elementsOf,
 } from "../check.js";
+import { MAY_ATTEND } from "./options.js";
 import type { MaskLike, OwnUint8Array, ResultTensor } from "../call/tensor.js";
 
 /** Bytes, 1 where a query may attend. */
@@ -56,7 +56,7 @@ const MAX_ELEMENTS = 2 ** 30;
  *
  * console.log([...causalMask(2, 3).data]); // [ 1, 1, 0, 1, 1, 1 ]
  */
-export function causalMask(seqLen: number, kvLen: number = seqLen, options: MaskOptions = {}): Mask {
+export function causalMask(seqLen: number, kvLen?: number | null, options: MaskOptions = {}): Mask {
   const { dims, offset } = readSizes("causalMask", seqLen, kvLen, options, ["queryOffset"]);
   return build("causalMask", dims, (_, i, row) => row.fill(1, 0, Math.max(0, i + offset + 1)));
 }
@@ -80,8 +80,7 @@ export function windowMask(
   options: WindowMaskOptions = {},
 ): Mask {
   const name = "windowMask";
-  const { dims, offset } = readSizes(name, seqLen, kvLen, options, ["queryOffset", "sinkTokens"]);
-  const sinks = integer(name, "sinkTokens", options.sinkTokens ?? 0, 0, MAX_POSITION);
+  const { dims, offset, sinkTokens } = readSizes(name, seqLen, kvLen, options, ["queryOffset", "sinkTokens"]);
   const isPair = isArray(window);
   if (isPair && window.length !== 2) throw wrongValue(name, `"window" must be n or [left, right], got ${describe(window)}`);
   if (!isPair && typeof window !== "number") throw wrongKind(name, `"window" must be n or [left, right], got ${describe(window)}`);
@@ -92,7 +91,7 @@ export function windowMask(
   };
   const [before, after] = [reach("window[0]", left), reach("window[1]", right)];
   return build(name, dims, (_, i, row) => {
-    row.fill(1, 0, sinks);
+    row.fill(1, 0, sinkTokens);
     row.fill(1, Math.max(0, i + offset - before), Math.max(0, i + offset + after + 1));
   });
 }
@@ -129,7 +128,7 @@ export function paddingMask(lengths: Integers, kvLen: number): Mask {
 export function prefixMask(
   prefixLength: number | bigint | Integers,
   seqLen: number,
-  kvLen: number = seqLen,
+  kvLen?: number | null,
   options: MaskOptions = {},
 ): Mask {
   const name = "prefixMask";
@@ -247,16 +246,18 @@ export function applyMask(scores: { readonly data: Float32Array; readonly dims: 
 function readSizes(
   name: string,
   seqLen: number,
-  kvLen: number,
-  options: MaskOptions,
+  kvLen: number | null | undefined,
+  options: MaskOptions | null | undefined,
   known: readonly string[],
-): { dims: [number, number]; offset: number } {
+): { dims: [number, number]; offset: number; sinkTokens: number } {
   const rows = integer(name, "seqLen", seqLen, 0, MAX_ELEMENTS);
-  const keys = integer(name, "kvLen", kvLen, 0, MAX_ELEMENTS);
-  knownOptions({ name, options: known }, options);
-  const { queryOffset } = options;
-  const offset = isAbsent(queryOffset) ? keys - rows : integer(name, "queryOffset", queryOffset, -MAX_POSITION, MAX_POSITION);
-  return { dims: [rows, keys], offset };
+  const keys = integer(name, "kvLen", kvLen ?? seqLen, 0, MAX_ELEMENTS);
+  const { queryOffset = keys - rows, sinkTokens = 0 } = readOptions<WindowMaskOptions>({ name, options: known }, options);
+  return {
+    dims: [rows, keys],
+    offset: integer(name, "queryOffset", queryOffset, -MAX_POSITION, MAX_POSITION),
+    sinkTokens: integer(name, "sinkTokens", sinkTokens, 0, MAX_POSITION),
+  };
 }
 
 /** Elements of a mask of these sizes. */
@@ -295,7 +296,7 @@ function combine(name: string, masks: readonly MaskLike[], neutral: number, join
 /** Reads a mask; each getter of the caller's object is read once. */
 function readMask(name: string, argument: string, mask: unknown): { data: Uint8Array; dims: readonly number[] } {
   const given = readGiven(name, argument, mask);
-  const bytes = bytesOfMask(name, given, "other than 0 where a query may attend");
+  const bytes = bytesOfMask(name, given, MAY_ATTEND);
   expectLength(name, argument, typedArrayLength(bytes), given.dims);
   return { data: plainView(bytes, Uint8Array), dims: given.dims };
 }

@@ -51,11 +51,10 @@ export function mergeAttention<Out extends PlaceTensor = ResultTensor>(
   parts: readonly AttentionPart[],
   options: MergeOptions<Out> = {},
 ): Out {
-  const call = Call.of(runtime, MERGE_ATTENTION, options);
-  const layout = oneOf(OPERATION, "layout", options.layout ?? "bshd", LAYOUTS);
+  const [call, { layout: givenLayout = "bshd", out: returned, logSumExp: lsePlace }] = Call.of(runtime, MERGE_ATTENTION, options);
+  const layout = oneOf(OPERATION, "layout", givenLayout, LAYOUTS);
   const inputs = readParts(call, parts, layout);
   const first = inputs[0]!;
-  const { out: returned, logSumExp: lsePlace } = options;
   const place = (name: "out" | "logSumExp", given: unknown): Operand | undefined =>
     optional(given, (value) => call.place(name, value, first[name].dims, "as in the parts"));
   const results = { out: place("out", returned), logSumExp: place("logSumExp", lsePlace) };

@@ -2,6 +2,7 @@
 /** A cache of the keys and values of earlier tokens, stored as the kernels read them. */
 import { Call } from "../call/call.js";
 import { type Layout, LAYOUTS } from "../call/layout.js";
+import { ATTENTION_NAMES } from "../attention/foreignNames.js";
 import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions } from "../attention/options.js";
 import {
   describe,
@@ -55,6 +56,7 @@ export const APPEND: Operation = { name: "KVCache.append", options: ["layout", "
 export const ATTEND: Operation = {
   name: "KVCache.attend",
   options: ATTENTION_OPTIONS.filter((name) => !OWN_OPTIONS.includes(name as OwnOption)),
+  foreign: ATTENTION_NAMES,
   places: ATTENTION_PLACES,
 };
 /** With policy "rolling" the cache also sets the window. */
@@ -154,15 +156,14 @@ export class KVCache {
   append(k: TensorLike, v: TensorLike, options: AppendOptions = {}): void {
     const operation = APPEND.name;
     this.#assertReady(operation);
-    const call = Call.of(this.#runtime, APPEND, options);
+    const [call, { layout: givenLayout = "bshd", keyLengths }] = Call.of(this.#runtime, APPEND, options);
     const { batchSize } = this.#config;
-    const layout = oneOf(operation, "layout", options.layout ?? "bshd", LAYOUTS);
+    const layout = oneOf(operation, "layout", givenLayout, LAYOUTS);
     const operands = { k: call.numbers("k", k), v: call.numbers("v", v) };
     const rows = cachedRows(operation, operands.k, operands.v, this.#config, layout);
-    const given = options.keyLengths;
-    const counts = isAbsent(given)
-      ? new Array<number>(batchSize).fill(rows)
-      : integersOf(operation, "keyLengths", given, batchSize, 0, rows);
+    const counts = keyLengths
+      ? integersOf(operation, "keyLengths", keyLengths, batchSize, 0, rows)
+      : new Array<number>(batchSize).fill(rows);
     this.#assertReady(operation); // a getter may have disposed of the cache
     call.close();
 
@@ -221,11 +222,8 @@ export class KVCache {
     const operation = ATTEND.name;
     this.#assertReady(operation);
     const { policy, window, sinkTokens } = this.#config;
-    const known = policy === "rolling" ? ATTEND_ROLLING : ATTEND;
-    const call = Call.of(this.#runtime, known, options);
-    const given: AttentionOptions<Out> = Object.fromEntries(
-      known.options.map((name) => [name, options[name as keyof typeof options]]),
-    );
+    const [call, own] = Call.of(this.#runtime, policy === "rolling" ? ATTEND_ROLLING : ATTEND, options);
+    const given: AttentionOptions<Out> = own;
     const keys = this.keysWith();
     const changes = this.#changes;
     const attention = readAttention(call, q, keys, {

@@ -1,10 +1,14 @@
 /** The caller's tensors: each getter is read once, and elements of types that kernels do not read are copied to one that they do. */
 import {
+  counted,
   describe,
   elementsOf,
+  isAbsent,
   isArray,
   isObject,
+  kindOf,
   listLength,
+  product,
   readDims,
   typedArrayLength,
   typedArrayName,
@@ -26,24 +30,30 @@ export interface GivenTensor {
 
 /**
  * Reads a tensor of any library. Each getter is read once.
+ *
+ * @param wanted  what it must be, in errors
  * @throws {TypeError} not a tensor, or one on a GPU @throws {Error} one that has been disposed of
  */
-export function readGiven(operation: string, name: string, value: unknown): GivenTensor {
-  if (!isObject(value)) throw notATensor(operation, name, value);
+export function readGiven(operation: string, name: string, value: unknown, wanted = tensor): GivenTensor {
+  const notOne = (): TypeError => {
+    const advice = isObject(value) && kindOf(value) === "Promise" ? "; await it first" : "";
+    return wrongKind(operation, `"${name}" must be ${wanted()}, got ${describe(value)}${advice}`);
+  };
+  if (!isObject(value)) throw notOne();
   const { dims, data, isSync, type, location, isElsewhere } = readParts(operation, `"${name}"`, value);
   if (isElsewhere) {
     if (location === "none") throw wrongMoment(operation, `"${name}" has been disposed of`);
     throw wrongKind(operation, `"${name}" is on ${describe(location)}, expected "cpu"; await its getData() first`);
   }
-  if (dims === undefined) {
-    if (data === undefined) throw notATensor(operation, name, value);
-    throw wrongKind(operation, `"${name}.dims" is missing, expected an array of sizes beside "data"`);
+  if (isAbsent(dims)) {
+    if (isAbsent(data)) throw notOne();
+    const advice = "shape" in value ? '; "shape" is read only beside dataSync()' : "";
+    throw wrongKind(operation, `"${name}.dims" is missing, expected an array of sizes beside "data"${advice}`);
   }
   return { name, dims: readDims(operation, name, isSync ? "shape" : "dims", dims), data, type, isSync };
 }
 
-const notATensor = (operation: string, name: string, value: unknown): TypeError =>
-  wrongKind(operation, `"${name}" must be a tensor { data, dims } or { shape, dataSync() }, got ${describe(value)}`);
+const tensor = (): string => "a tensor { data, dims } or { shape, dataSync() }";
 
 /** The name of a tensor's data in errors: `q.data`. */
 const dataName = ({ name, isSync }: GivenTensor): string => `${name}.${isSync ? "dataSync()" : "data"}`;
@@ -52,14 +62,15 @@ const dataName = ({ name, isSync }: GivenTensor): string => `${name}.${isSync ? 
 export function wrongData(operation: string, given: GivenTensor, expected: string): TypeError {
   const { data, type } = given;
   const typed = typeof type === "string" && typedArrayName(data) !== undefined ? ` of type ${describe(type)}` : "";
-  return wrongKind(operation, `"${dataName(given)}" must be ${expected}, got ${describe(data)}${typed}`);
+  const advice = isObject(data) && kindOf(data) === "ArrayBuffer" ? "; make an array on it, such as new Float32Array(buffer)" : "";
+  return wrongKind(operation, `"${dataName(given)}" must be ${expected}, got ${describe(data)}${typed}${advice}`);
 }
 
 /** Returns the elements of these sizes, if the data have as many. */
 export function expectLength(operation: string, name: string, length: number, dims: readonly number[]): number {
   const count = elementsOf(operation, name, dims);
   if (length === count) return count;
-  throw wrongValue(operation, `"${name}" holds ${length} elements, expected ${dims.join(" × ") || 1} = ${count}`);
+  throw wrongValue(operation, `"${name}" holds ${counted(length, "element")}, expected ${product(dims, count)}`);
 }
 
 /** The length of an array or a typed array, which must be that of the sizes. */

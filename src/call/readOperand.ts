@@ -1,9 +1,9 @@
 /** The caller's tensors as operands. Each getter is read once. */
-import { isObject, plainView, typedArrayBuffer, typedArrayLength, typedArrayName, typedArrayOffset, wrongKind } from "../check.js";
+import { isObject, plainView, show, typedArrayBuffer, typedArrayLength, typedArrayName, typedArrayOffset, wrongKind } from "../check.js";
 import type { CallContext } from "./callContext.js";
 import { bytesOfMask, copyOfNumbers, expectLength, type GivenTensor, readGiven, wrongData } from "./elements.js";
 import { expectDims, type HostArray, type Operand } from "./operand.js";
-import { EngineTensor } from "./tensor.js";
+import { countOf, EngineTensor } from "./tensor.js";
 
 const PLACES = 'a Float32Array or Float16Array, or a Uint16Array with type "float16"';
 
@@ -21,7 +21,10 @@ export function readMask(call: CallContext, name: string, value: unknown, meanin
 
 /** Reads a place for results: float32 or float16 of exactly these sizes. */
 export function readPlace(call: CallContext, name: string, value: unknown, expected: readonly number[], axes: string): Operand {
-  const given = readTensor(call, name, value);
+  const given = readTensor(call, name, value, () => {
+    const place = `{ data: new Float32Array(${countOf(expected)}), dims: ${show(expected)} }`;
+    return `a place for the result, such as ${place} (${axes}), or an engine's tensor`;
+  });
   if (given.isSync) throw wrongKind(call.operation, `"${name}" must be { data, dims }: dataSync() may return a copy`);
   const place = floats(call, given, true);
   if (!place) throw wrongData(call.operation, given, PLACES);
@@ -40,9 +43,9 @@ interface ReadTensor extends GivenTensor {
   readonly tensor?: EngineTensor;
 }
 
-function readTensor(call: CallContext, name: string, value: unknown): ReadTensor {
+function readTensor(call: CallContext, name: string, value: unknown, wanted?: () => string): ReadTensor {
   const tensor = isObject(value) ? EngineTensor.of(call.operation, name, value, call.runtime) : undefined;
-  if (!tensor) return readGiven(call.operation, name, value);
+  if (!tensor) return readGiven(call.operation, name, value, wanted);
   return { name, dims: tensor.dims, data: tensor.data, type: tensor.type, isSync: false, tensor };
 }
 

@@ -1,5 +1,5 @@
 /** The properties of a caller's tensor, read once: for engines, and on the way to an engine in a worker. */
-import { wrongMoment } from "../check.js";
+import { isAbsent, wrongMoment } from "../check.js";
 
 export interface TensorParts {
   /** Its sizes, unchecked. */
@@ -20,11 +20,11 @@ export interface TensorParts {
  */
 export function readParts(operation: string, name: string, value: object): TensorParts {
   const { dims, shape, dataSync, type, location } = value as Readonly<Record<string, unknown>>;
-  if (typeof dataSync === "function" && shape !== undefined) {
+  if (typeof dataSync === "function" && !isAbsent(shape)) {
     const data = fetchData(operation, name, () => (dataSync as () => unknown).call(value));
     return { dims: shape, data, isSync: true, type: undefined, location: undefined, isElsewhere: false };
   }
-  const isElsewhere = location !== undefined && location !== "cpu" && location !== "cpu-pinned";
+  const isElsewhere = !isAbsent(location) && location !== "cpu" && location !== "cpu-pinned";
   const data = isElsewhere ? undefined : (value as { readonly data?: unknown }).data;
   return { dims, data, isSync: false, type, location, isElsewhere };
 }

@@ -1,5 +1,5 @@
 /** Checks after a call has been read: no result overlaps an operand, and no getter has changed an operand read before it. */
-import { typedArrayBuffer, typedArrayLength, typedArrayOffset, wrongValue } from "../check.js";
+import { counted, typedArrayBuffer, typedArrayLength, typedArrayOffset, wrongValue } from "../check.js";
 import type { CallContext } from "./callContext.js";
 import { bytesOf, haveSameSizes, type Operand, outsideBytesOf } from "./operand.js";
 
@@ -14,7 +14,7 @@ export function assertUnchanged(call: CallContext, operands: readonly Operand[])
     if (data && viewOffset === undefined && typedArrayLength(data) !== count) {
       throw wrongValue(
         call.operation,
-        `"${name}" holds ${typedArrayLength(data)} elements after the options were read, expected ${count}`,
+        `"${name}" holds ${counted(typedArrayLength(data), "element")} after the arguments were read, expected ${count}`,
       );
     }
   }

@@ -12,6 +12,25 @@ export type FeatureFunction = (x: { data: OwnFloat32Array; dims: readonly number
 /** The feature map φ: φ(q)·φ(k) takes the place of exp(q·k). */
 export type FeatureMap = NamedMap | FeatureFunction;
 
+/** What flash-linear-attention, ONNX and transformers call the options. */
+export const LINEAR_NAMES = {
+  decay: "g gk ggamma logdecay",
+  keyMask: "mask attentionmask",
+  "keyMask, the other way round: other than 0 where a key counts": "keypaddingmask",
+  causal: "iscausal",
+  rule: "updaterule",
+  features: "nbfeatures featuredim numfeatures",
+  numKvHeads: "numheads numvheads kvnumheads",
+  numKeyHeads: "numkheads",
+  valueDim: "headvdim",
+  headDim: "headkdim headsize",
+  layout: "headfirst batchfirst",
+  "createLinearAttentionState takes it": "initialstate recurrentstate",
+  "a state goes on from earlier tokens: state.step(q, k, v)": "state paststate usecache",
+  "state.sums() gives it": "outputfinalstate",
+  "normalize q and k before the call": "useqkl2norm useqkl2norminkernel",
+};
+
 export const RULES = ["linear", "gated", "delta", "gated_delta"] as const;
 /** How a key updates a state. */
 export type LinearRule = (typeof RULES)[number];

@@ -1,7 +1,8 @@
 /** The configuration of a multi-head layer: its sizes and options, read once and checked. */
 import type { Call } from "../call/call.js";
-import { describe, float32, integer, knownOptions, oneOf, wrongKind, wrongValue, optional, isAbsent, isObject } from "../check.js";
+import { describe, float32, integer, oneOf, wrongKind, wrongValue, optional, isAbsent, isObject } from "../check.js";
 import type { Operation } from "../call/operation.js";
+import { readOptions } from "../call/readOptions.js";
 import type { RotaryConfig } from "../rows/rotaryCall.js";
 import { type LayerAngles, readAngles } from "./rotary.js";
 import { WEIGHT_LAYOUTS, type WeightLayout } from "../product/packedMatrix.js";
@@ -81,6 +82,19 @@ export const CREATE_MULTI_HEAD_ATTENTION: Operation = {
     ...["embedDim", "numHeads", "numKvHeads", "headDim", "valueDim", "kDim", "vDim", "outDim", "weightLayout", "headGates"],
     ...["qkNorm", "rotary", "addZeroAttention"],
   ],
+  foreign: {
+    embedDim: "hiddensize dmodel nembd modeldim",
+    numHeads: "numattentionheads numqueryheads qnumheads nhead nheads heads",
+    numKvHeads: "numkeyvalueheads kvnumheads nkvheads",
+    headDim: "keydim headsize dhead dk",
+    valueDim: "valuesize vheadsize dv",
+    outDim: "outputshape outputdim",
+    qkNorm: "useqknorm qklayernorm",
+    "rotary, { base }": "ropetheta",
+    addZeroAttention: "addzeroattn",
+    "biases are among the parameters": "bias usebias attentionbias qkvbias addbiaskv",
+    "there is no dropout": "dropout attentiondropout attnpdrop",
+  },
   places: [],
 };
 const MAX_SIZE = 2 ** 20;
@@ -91,10 +105,6 @@ const DEFAULT_EPS = 1e-6;
  * @internal
  */
 export function readMultiHeadConfig(call: Call, config: MultiHeadAttentionConfig): MultiHeadConfig {
-  if (!isObject(config)) {
-    throw wrongKind(call.operation, `"config" must be an object, got ${describe(config)}`);
-  }
-  knownOptions({ name: call.operation, options: CREATE_MULTI_HEAD_ATTENTION.options }, config);
   const {
     embedDim,
     numHeads,
@@ -109,7 +119,7 @@ export function readMultiHeadConfig(call: Call, config: MultiHeadAttentionConfig
     qkNorm = false,
     rotary,
     addZeroAttention = false,
-  } = config;
+  } = readOptions({ ...CREATE_MULTI_HEAD_ATTENTION, name: call.operation }, config, "config");
   const size = (name: string, value: unknown): number => integer(call.operation, name, value, 1, MAX_SIZE);
   const heads = {
     embedDim: size("embedDim", embedDim),
@@ -159,8 +169,6 @@ function epsOf(operation: string, qkNorm: unknown): number | undefined {
   if (!isObject(qkNorm)) {
     throw wrongKind(operation, `"qkNorm" must be true, false or { eps }, got ${describe(qkNorm)}`);
   }
-  for (const name of Object.keys(qkNorm)) {
-    if (name !== "eps") throw wrongKind(operation, `unknown option "qkNorm.${name}"; the only option is eps`);
-  }
-  return float32(operation, "qkNorm.eps", (qkNorm as { eps?: unknown }).eps ?? DEFAULT_EPS, 0);
+  const { eps = DEFAULT_EPS } = readOptions({ name: operation, options: ["eps"] }, qkNorm as { eps?: unknown }, "qkNorm");
+  return float32(operation, "qkNorm.eps", eps, 0);
 }

@@ -2,7 +2,8 @@
 import { hostNumbers } from "../call/scratch.js";
 import { assertUnchanged } from "../call/unchanged.js";
 import type { Call } from "../call/call.js";
-import { describe, knownOptions, show, wrongKind, wrongValue, isAbsent, isObject } from "../check.js";
+import { show, wrongKind, wrongValue } from "../check.js";
+import { readOptions } from "../call/readOptions.js";
 import { type Operand } from "../call/operand.js";
 import type { TensorLike } from "../call/tensor.js";
 import type { ProjectionParameters } from "./projection.js";
@@ -51,6 +52,17 @@ export type MultiHeadParameters = Record<"q" | "k" | "v" | "out", ProjectionPara
 
 const MATRICES = ["q", "k", "v", "qkv", "out"] as const;
 const VECTORS = ["qBias", "kBias", "vBias", "qkvBias", "outBias", "biasK", "biasV", "qNorm", "kNorm"] as const;
+/** Names in state dicts and checkpoints. */
+const PARAMETER_NAMES = {
+  "createMultiHeadAttention.fromTorch reads a state dict":
+    "inprojweight inprojbias outproj.weight outproj.bias qprojweight kprojweight vprojweight",
+  q: "wq query queryweight qproj.weight query.weight",
+  k: "wk key keyweight kproj.weight key.weight",
+  v: "wv value valueweight vproj.weight value.weight",
+  qkv: "wqkv cattn cattn.weight",
+  out: "wo o output oproj.weight cproj.weight",
+  outBias: "bo obias outputbias oproj.bias",
+};
 /** @internal */
 export type ParameterName = (typeof MATRICES)[number] | (typeof VECTORS)[number];
 
@@ -65,16 +77,12 @@ export type ParameterOperands = ReadonlyMap<ParameterName, Operand>;
  * @internal
  */
 export function readParameterOperands(call: Call, parameters: MultiHeadAttentionParameters): ParameterOperands {
-  if (!isObject(parameters)) {
-    throw wrongKind(call.operation, `"parameters" must be an object, got ${describe(parameters)}`);
-  }
-  knownOptions({ name: call.operation, options: [...MATRICES, ...VECTORS] }, parameters);
+  const known = { name: call.operation, options: [...MATRICES, ...VECTORS], foreign: PARAMETER_NAMES };
   const operands = new Map<ParameterName, Operand>();
-  for (const name of [...MATRICES, ...VECTORS]) {
-    const value: unknown = parameters[name];
-    if (isAbsent(value) && name !== "out") continue;
-    operands.set(name, call.numbers(`parameters.${name}`, value));
+  for (const [name, value] of Object.entries(readOptions(known, parameters, "parameters"))) {
+    operands.set(name as ParameterName, call.numbers(`parameters.${name}`, value));
   }
+  if (!operands.has("out")) throw wrongKind(call.operation, '"parameters.out" is missing, the matrix of the output projection');
   return operands;
 }
 

@@ -3,9 +3,10 @@ import { hostNumbers, onScratch } from "../call/scratch.js";
 import { assertUnchanged } from "../call/unchanged.js";
 import type { Call } from "../call/call.js";
 import { stridesOf } from "../call/layout.js";
-import { knownOptions, wrongValue } from "../check.js";
+import { wrongValue } from "../check.js";
+import { readOptions } from "../call/readOptions.js";
 import { type Operand, scratchTensor } from "../call/operand.js";
-import { readRotary, type Rotary, rotaryBytes, type RotaryConfig, type RotaryAngleRows, rotateRows } from "../rows/rotaryCall.js";
+import { ROTARY_NAMES, readRotary, type Rotary, rotaryBytes, type RotaryConfig, type RotaryAngleRows, rotateRows } from "../rows/rotaryCall.js";
 import type { AttentionCall } from "../attention/attentionCall.js";
 
 /** Angles of a layer; tables lie in JavaScript's memory. */
@@ -15,8 +16,8 @@ export interface LayerAngles extends Omit<Rotary, "tables"> {
 
 /** Reads how a layer rotates its heads. */
 export function readAngles(call: Call, config: RotaryConfig, headDim: number): LayerAngles {
-  knownOptions({ name: call.operation, options: ["base", "rotaryDim", "interleaved", "tables"] }, config);
-  const { tables, ...rotary } = readRotary(call, config, headDim);
+  const known = { name: call.operation, options: ["base", "rotaryDim", "interleaved", "tables"], foreign: ROTARY_NAMES };
+  const { tables, ...rotary } = readRotary(call, readOptions(known, config, "rotary"), headDim);
   if (!tables) return { ...rotary, tables: undefined };
   const { cos, sin } = tables;
   assertUnchanged(call, [cos, sin]);

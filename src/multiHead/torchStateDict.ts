@@ -1,8 +1,9 @@
 /** Reads the configuration and the parameters of a layer from a state dict of PyTorch's nn.MultiheadAttention. */
 import type { Call } from "../call/call.js";
-import { describe, knownOptions, show, wrongKind, wrongValue, isAbsent, isObject } from "../check.js";
+import { describe, show, wrongKind, wrongValue, isAbsent, isObject } from "../check.js";
 import { type Operand } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
+import { readOptions } from "../call/readOptions.js";
 import type { TensorLike } from "../call/tensor.js";
 import { type MultiHeadAttentionConfig, type MultiHeadConfig, readMultiHeadConfig } from "./config.js";
 import type { ParameterName, ParameterOperands } from "./parameters.js";
@@ -57,8 +58,7 @@ export function readTorchStateDict(
   if (!isObject(stateDict)) {
     throw wrongKind(call.operation, `"stateDict" must be an object of tensors by name, got ${describe(stateDict)}`);
   }
-  knownOptions(FROM_TORCH, options);
-  const { numHeads, prefix = "", headGates, addZeroAttention } = options;
+  const { numHeads, prefix = "", headGates, addZeroAttention } = readOptions(FROM_TORCH, options);
   if (typeof prefix !== "string") throw wrongKind(call.operation, `"prefix" must be a string, got ${describe(prefix)}`);
 
   const operands = new Map<ParameterName, Operand>();

@@ -30,6 +30,12 @@ export interface MatmulOptions<Out extends PlaceTensor = Float32Tensor> {
 export const MATMUL: Operation = {
   name: "matmul",
   options: ["transposeA", "transposeB", "bias", "activation", "accumulate", "out"],
+  foreign: {
+    transposeA: "transa adja adjointa",
+    transposeB: "transb adjb adjointb",
+    bias: "c",
+    activation: "act fusedactivation",
+  },
   places: ["out"],
   reads: "accumulate",
 };
@@ -45,11 +51,11 @@ export function matmul<Out extends PlaceTensor = ResultTensor>(
   b: TensorLike | PackedMatrix,
   options: MatmulOptions<Out> = {},
 ): Out {
-  const call = Call.of(runtime, MATMUL, options);
-  const { bias: biasOption, activation: activationOption, out: returned } = options;
-  const isATransposed = oneOf(OPERATION, "transposeA", options.transposeA ?? false, [true, false]);
-  const isBTransposed = oneOf(OPERATION, "transposeB", options.transposeB ?? false, [true, false]);
-  const accumulate = oneOf(OPERATION, "accumulate", options.accumulate ?? false, [true, false]);
+  const [call, given] = Call.of(runtime, MATMUL, options);
+  const { bias: biasOption, activation: activationOption, out: returned } = given;
+  const isATransposed = oneOf(OPERATION, "transposeA", given.transposeA ?? false, [true, false]);
+  const isBTransposed = oneOf(OPERATION, "transposeB", given.transposeB ?? false, [true, false]);
+  const accumulate = oneOf(OPERATION, "accumulate", given.accumulate ?? false, [true, false]);
 
   const activation = optional(activationOption, (value) => oneOf(OPERATION, "activation", value, ACTIVATIONS));
   const aOperand = call.numbers("a", a);

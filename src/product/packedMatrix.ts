@@ -99,10 +99,10 @@ export class PackedMatrix {
    * See `Engine.packMatrix`.
    * @internal
    */
-  static pack(runtime: Runtime, matrix: TensorLike, layout: WeightLayout = "inOut"): PackedMatrix {
+  static pack(runtime: Runtime, matrix: TensorLike, layout?: WeightLayout | null): PackedMatrix {
     const operation = PACK_MATRIX.name;
     const call = new Call(runtime, operation);
-    const isTransposed = oneOf(operation, "layout", layout, WEIGHT_LAYOUTS) === "outIn";
+    const isTransposed = oneOf(operation, "layout", layout ?? "inOut", WEIGHT_LAYOUTS) === "outIn";
     const operand = call.numbers("b", matrix);
     const { dims } = operand;
     if (dims.length !== 2) {

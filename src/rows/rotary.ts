@@ -13,6 +13,7 @@ import {
   readBase,
   readAngleRows,
   readRotary,
+  ROTARY_NAMES,
   rotaryBytes,
   type RotaryConfig,
   type RotaryPositions,
@@ -40,9 +41,10 @@ export interface RotaryTablesOptions {
 export const ROTARY: Operation = {
   name: "rotary",
   options: ["layout", "base", "rotaryDim", "interleaved", "offset", "positions", "inverse", "tables", "out"],
+  foreign: ROTARY_NAMES,
   places: ["out"],
 };
-export const ROTARY_TABLES: Operation = { name: "rotaryTables", options: ["length", "rotaryDim", "base"], places: [] };
+export const ROTARY_TABLES: Operation = { name: "rotaryTables", options: ["length", "rotaryDim", "base"], foreign: ROTARY_NAMES, places: [] };
 
 /**
  * See `Engine.rotary`.
@@ -54,8 +56,8 @@ export function rotary<Out extends PlaceTensor = ResultTensor>(
   options: RotaryOptions<Out> = {},
 ): Out {
   const operation = ROTARY.name;
-  const call = Call.of(runtime, ROTARY, options);
-  const { layout: givenLayout = "bshd", base, rotaryDim, interleaved, tables, offset, positions, inverse, out: returned } = options;
+  const [call, given] = Call.of(runtime, ROTARY, options);
+  const { layout: givenLayout = "bshd", base, rotaryDim, interleaved, tables, offset, positions, inverse, out: returned } = given;
   const layout = oneOf(operation, "layout", givenLayout, LAYOUTS);
   const input = call.numbers("x", x);
   const { batch: batchSize, rows: seqLen, heads: numHeads, channels: headDim } = sizesOf(operation, input, layout);
@@ -81,8 +83,8 @@ export function rotary<Out extends PlaceTensor = ResultTensor>(
  */
 export function rotaryTables(runtime: Runtime, options: RotaryTablesOptions): { cos: ResultTensor; sin: ResultTensor } {
   const operation = ROTARY_TABLES.name;
-  const call = Call.of(runtime, ROTARY_TABLES, options);
-  const { length: givenLength, rotaryDim: givenDim, base: givenBase = 10000 } = options;
+  const [call, given] = Call.of(runtime, ROTARY_TABLES, options);
+  const { length: givenLength, rotaryDim: givenDim, base: givenBase = 10000 } = given;
   const length = integer(operation, "length", givenLength, 0, MAX_POSITION);
   const rotaryDim = evenDim(operation, givenDim, 2 ** 20);
   const base = readBase(operation, givenBase);

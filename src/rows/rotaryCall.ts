@@ -30,6 +30,20 @@ export interface RotaryTables {
   readonly sin: TensorLike;
 }
 
+/** What others call the options of rotation. */
+export const ROTARY_NAMES = {
+  base: "theta ropetheta ropebase freqbase",
+  positions: "positionids inputpos pos",
+  offset: "startpos seqlenoffset seqlenoffsets",
+  rotaryDim: "dim dims rotdim rotaryembeddingdim",
+  "rotaryDim, in channels: the factor times headDim": "partialrotaryfactor rotarypct",
+  interleaved: "traditional rotaryinterleaved",
+  "interleaved, the other way round": "isneox isneoxstyle",
+  inverse: "conjugate",
+  "tables, { cos, sin }": "cos sin coscache sincache rotarycos rotarysin freqscis",
+  length: "maxseqlen maxpositionembeddings end",
+};
+
 /** How rows are rotated, whatever their layout. */
 export interface RotaryConfig {
   /** θ = position · base^(−2i / rotaryDim) for pair i. At least 1. Default 10000; not together with `tables`. */
