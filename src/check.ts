@@ -170,7 +170,7 @@ const MAX_LENGTH = 2 ** 24;
 /** The length of one of the caller's lists; an endless one is refused before any of its elements is read. */
 export function listLength(operation: string, name: string, { length }: { readonly length: unknown }, most = MAX_LENGTH): number {
   if (Number.isSafeInteger(length) && (length as number) >= 0 && (length as number) <= most) return length as number;
-  throw wrongValue(operation, `"${name}" has length ${describe(length)}, expected at most ${most}`);
+  throw wrongValue(operation, `"${name}" has length ${describe(length)}, expected an integer from 0 to ${most}`);
 }
 
 const isSize = (value: unknown): value is number =>

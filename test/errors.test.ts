@@ -54,18 +54,18 @@ const REFUSED: Refusal[] = [
   [
     { q: { data: q.data, dims: [2, 5, 32] } },
     RangeError,
-    '"q" has 3 dims [2, 5, 32], expected 4 [batch, seq, heads, headDim] or 2 [seq, headDim]; ' +
+    '"q" has dims [2, 5, 32], expected [batch, seq, heads, headDim] or [seq, headDim]; ' +
       "reshape it to [2, 5, heads, 32 / heads] or [1, 2, 5, 32]",
   ],
   [
     { q: { data: q.data, dims: [2, 5, 32] }, layout: "bhsd" },
     RangeError,
-    '"q" has 3 dims [2, 5, 32], expected 4 [batch, heads, seq, headDim] or 2 [seq, headDim]; reshape it to [1, 2, 5, 32]',
+    '"q" has dims [2, 5, 32], expected [batch, heads, seq, headDim] or [seq, headDim]; reshape it to [1, 2, 5, 32]',
   ],
   [
     { q: { data: q.data, dims: [320] } },
     RangeError,
-    '"q" has 1 dims [320], expected 4 [batch, seq, heads, headDim] or 2 [seq, headDim]',
+    '"q" has dims [320], expected [batch, seq, heads, headDim] or [seq, headDim]',
   ],
   [{ k: { data: kv.data, dims: [28, 8] } }, RangeError, '"k" has rank 2, expected 4 (q has dims [2, 5, 4, 8])'],
   [{ k: { data: kv.data, dims: [2, 7, 4, 4] } }, RangeError, '"k" has headDim 4, expected 8 (q has dims [2, 5, 4, 8])'],
@@ -102,11 +102,11 @@ const REFUSED: Refusal[] = [
   ],
   [{ window: -2 }, RangeError, '"window" must be an integer from -1 to 536870912, got -2'],
   [{ window: [1, 2.5] }, RangeError, '"window[1]" must be an integer from -1 to 536870912, got 2.5'],
-  [{ window: [1, 2, 3] }, RangeError, '"window" must be n or [left, right], got an array of 3'],
-  [{ window: "4" }, TypeError, '"window" must be n or [left, right], got "4"'],
+  [{ window: [1, 2, 3] }, RangeError, '"window" must be a number or [left, right], got an array of 3'],
+  [{ window: "4" }, TypeError, '"window" must be a number or [left, right], got "4"'],
   [{ sinkTokens: -1 }, RangeError, '"sinkTokens" must be an integer from 0 to 536870912, got -1'],
   [{ queryOffset: 0.5 }, RangeError, '"queryOffset" must be an integer from -536870912 to 536870912, got 0.5'],
-  [{ queryOffset: [1] }, RangeError, '"queryOffset" holds 1 elements, expected 2, one for each sequence'],
+  [{ queryOffset: [1] }, RangeError, '"queryOffset" holds 1 element, expected 2, one for each sequence'],
   [{ keyLengths: [7, 8] }, RangeError, '"keyLengths[1]" must be an integer from 0 to 7, got 8'],
   [{ queryLengths: 5 }, TypeError, '"queryLengths" must be an array of 2 integers, got 5'],
   [
@@ -187,7 +187,7 @@ const REFUSED_MASKS: Refusal[] = [
   [{ maskStart: 3 }, RangeError, '"maskStart" needs "mask"'],
   [{ mask: bytes([5, 7]), maskStart: -1 }, RangeError, '"maskStart" must be an integer from 0 to 7, got -1'],
   [{ mask: bytes([5, 7]), maskStart: 8 }, RangeError, '"maskStart" must be an integer from 0 to 7, got 8'],
-  [{ mask: bytes([5, 7]), maskStart: [3] }, RangeError, '"maskStart" holds 1 elements, expected 2, one for each sequence'],
+  [{ mask: bytes([5, 7]), maskStart: [3] }, RangeError, '"maskStart" holds 1 element, expected 2, one for each sequence'],
   [{ mask: bytes([5, 7]), maskStart: [3, 8] }, RangeError, '"maskStart[1]" must be an integer from 0 to 7, got 8'],
   [{ mask: bytes([5, 7]), maskStart: "3" }, TypeError, '"maskStart" must be an array of 2 integers, got "3"'],
   [
@@ -297,7 +297,7 @@ describe("scaledDotProductAttention refuses", () => {
       },
     };
     expect(() => other.scaledDotProductAttention(lost, one(), one(), detaching)).toThrow(
-      new RangeError('scaledDotProductAttention: "q" holds 0 elements after the options were read, expected 1'),
+      new RangeError('scaledDotProductAttention: "q" holds 0 elements after the arguments were read, expected 1'),
     );
     expect(out.data[0]).toBe(7);
     const ending = {
@@ -340,7 +340,7 @@ describe("memory that runs out", () => {
     const out = { data: new Float32Array(160_000).fill(7), dims: [400, 400] };
     const before = small.info.memory;
     expect(() => small.scaledDotProductAttention(wide, wide, wide, { out })).toThrow(
-      /^scaledDotProductAttention: needs \d+ bytes of memory, but maximumMemory is 1048576$/,
+      /^scaledDotProductAttention: needs \d+ bytes of memory, but info.memory.limit is 1048576$/,
     );
     expect(small.info.memory).toEqual(before);
     expect(out.data).toEqual(new Float32Array(160_000).fill(7));
@@ -353,7 +353,7 @@ describe("memory that runs out", () => {
     const k = { data: new Float32Array(1), dims: [1, 1] };
     const v = { data: new Float32Array(2 ** 14), dims: [1, 2 ** 14] };
     expect(() => engine.scaledDotProductAttention(q, k, v)).toThrow(
-      /^scaledDotProductAttention: needs \d+ bytes of memory.*, but maximumMemory is 4294967296$/,
+      /^scaledDotProductAttention: needs \d+ bytes of memory.*, but info.memory.limit is 4294967296$/,
     );
   });
 
@@ -361,7 +361,7 @@ describe("memory that runs out", () => {
     const one = small.tensor([100]);
     expect(() => small.tensor([2 ** 18])).toThrow(RangeError);
     expect(() => small.tensor([2 ** 18])).toThrow(
-      /^tensor: needs \d+ bytes of memory \(1048576 beyond the \d+ that .*\), but maximumMemory is 1048576$/,
+      /^tensor: needs \d+ bytes of memory \(1048576 beyond the \d+ that .*\), but info.memory.limit is 1048576$/,
     );
     expect(small.info.memory.inUse).toBe(448);
     one.dispose();

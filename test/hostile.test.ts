@@ -93,7 +93,7 @@ describe("empty batches: no object is made for each sequence", () => {
     refuses(
       () => engine.scaledDotProductAttention(none, none, none, { keyLengths: [1] }),
       RangeError,
-      `scaledDotProductAttention: "keyLengths" holds 1 elements, expected ${MANY}, one for each sequence`,
+      `scaledDotProductAttention: "keyLengths" holds 1 element, expected ${MANY}, one for each sequence`,
     );
   });
 
@@ -299,7 +299,7 @@ describe("side effects of the caller's arrays", () => {
           },
         }),
       RangeError,
-      'linearAttention: "k" holds 0 elements after the options were read, expected 80',
+      'linearAttention: "k" holds 0 elements after the arguments were read, expected 80',
     );
     const ended = own();
     const featureMap = (y: TensorLike): TensorLike => {
@@ -337,7 +337,7 @@ describe("side effects of the caller's arrays", () => {
     refuses(
       () => andMasks({ data: detached(new Uint8Array(4)), dims: [4] }),
       RangeError,
-      'andMasks: "masks[0]" holds 0 elements, expected 4 = 4',
+      'andMasks: "masks[0]" holds 0 elements, expected 4',
     );
   });
 });

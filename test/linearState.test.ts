@@ -232,7 +232,7 @@ describe("mismatches are named", () => {
       { ...least, causal: true },
       'unknown option "causal"; the options are batchSize, numKvHeads, numKeyHeads, headDim, valueDim, channelDecay, initialState, featureMap, normalize, eps, scale, rule, chunkSize, features, seed',
     ],
-    ["TypeError", { headDim: 4 }, '"numKvHeads" must be an integer from 1 to 65536, got undefined'],
+    ["TypeError", { headDim: 4 }, '"numKvHeads" is missing, expected an integer from 1 to 65536'],
     ["RangeError", { ...least, numKeyHeads: 3 }, '"numKeyHeads" is 3, expected a divisor of numKvHeads 2'],
     [
       "TypeError",

@@ -227,7 +227,7 @@ onEveryBuild((_, engine) => {
       "accumulating into nothing",
       (e) => e.matmul(a, b, { accumulate: true }),
       TypeError,
-      'matmul: "accumulate" needs "out" to add to',
+      'matmul: "accumulate" needs "out", which it adds to',
     ],
     [
       "an activation",

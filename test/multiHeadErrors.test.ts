@@ -18,7 +18,7 @@ describe("configs", () => {
       'unknown option "heads"; the options are embedDim, numHeads, numKvHeads, headDim, valueDim, kDim, vDim, outDim, weightLayout, ' +
         "headGates, qkNorm, rotary, addZeroAttention",
     ],
-    [{ numHeads: 3 }, '"embedDim" must be an integer from 1 to 1048576, got undefined'],
+    [{ numHeads: 3 }, '"embedDim" is missing, expected an integer from 1 to 1048576'],
     [{ ...CONFIG, numHeads: 0 }, '"numHeads" must be an integer from 1 to 1048576, got 0'],
     [{ ...CONFIG, numKvHeads: 2 }, '"numHeads" is 3, expected a multiple of numKvHeads 2'],
     [{ ...CONFIG, numHeads: 5 }, '"headDim" is missing: embedDim 12 is not a multiple of numHeads 5'],
@@ -33,7 +33,7 @@ describe("configs", () => {
     [{ ...CONFIG, rotary: true }, '"options" must be an object, got true'],
     [{ ...CONFIG, rotary: { rotaryDim: 6 } }, '"rotaryDim" must be an integer from 2 to 4, got 6'],
     [{ ...CONFIG, rotary: { offset: 6 } }, 'unknown option "offset"; the options are base, rotaryDim, interleaved, tables'],
-    [{ ...CONFIG, addZeroAttention: 1 }, '"addZeroAttention" must be false or true, got 1'],
+    [{ ...CONFIG, addZeroAttention: 1 }, '"addZeroAttention" must be true or false, got 1'],
   ])("%#", (config, message) => {
     using engine = openBuild("simd");
     expect(() => engine.createMultiHeadAttention(config as MultiHeadAttentionConfig, PARAMETERS)).toThrow(
@@ -189,8 +189,8 @@ describe("forward", () => {
       '"queryLengths[1]" must be an integer from 0 to 5, got 6',
       options(({ caches }) => ({ cache: caches({ batchSize: 2 }), queryLengths: [5, 6] })),
     ],
-    ['"accumulate" needs "out" to begin with', options(() => ({ accumulate: true }))],
-    ['"headGates" holds 1 elements, expected 3, one for each head', options(() => ({ headGates: [1] }))],
+    ['"accumulate" needs "out", which it adds to', options(() => ({ accumulate: true }))],
+    ['"headGates" holds 1 element, expected 3, one for each head', options(() => ({ headGates: [1] }))],
     [
       '"mask" has dims [4, 5], expected 1 or 5 for seqLen instead of 4 (it must broadcast to [batch, numHeads, seqLen, kvLen] = [2, 3, 5, 5])',
       options(() => ({ mask: { data: new Uint8Array(20), dims: [4, 5] } })),
@@ -372,7 +372,7 @@ describe("the rest of a layer", () => {
     ],
     ['MultiHeadAttention.projectKeys: "key" has batch 0, expected at least 1', (layer) => layer.projectKeys(normal([0, 1, 12], 1))],
     [
-      'MultiHeadAttention.projectKeys: "keyLengths" holds 1 elements, expected 2, one for each sequence',
+      'MultiHeadAttention.projectKeys: "keyLengths" holds 1 element, expected 2, one for each sequence',
       (layer) => layer.projectKeys(normal([2, 1, 12], 1), { keyLengths: [1] }),
     ],
     ['createKVCache: "dtype" must be', (layer) => layer.projectKeys(normal([2, 1, 12], 1), { dtype: "int4" as never })],

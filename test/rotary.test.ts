@@ -211,7 +211,7 @@ describe("mismatches are named", () => {
     [
       normal([2, 3, 8], 1),
       {},
-      '"x" has 3 dims [2, 3, 8], expected 4 [batch, seq, heads, headDim] or 2 [seq, headDim]; reshape it to [2, 3, heads, 8 / heads] or [1, 2, 3, 8]',
+      '"x" has dims [2, 3, 8], expected [batch, seq, heads, headDim] or [seq, headDim]; reshape it to [2, 3, heads, 8 / heads] or [1, 2, 3, 8]',
     ],
     [normal([2, 7], 1), {}, '"rotaryDim" must be even, as channels rotate in pairs, got 7'],
     [normal([2, 1], 1), {}, '"rotaryDim" must be an integer from 2 to 1, got 1'],
@@ -222,7 +222,7 @@ describe("mismatches are named", () => {
     [x, { interleaved: 1 }, '"interleaved" must be true or false, got 1'],
     [x, { inverse: 1 }, '"inverse" must be true or false, got 1'],
     [x, { offset: -1 }, '"offset" must be an integer from 0 to 536870909, got -1'],
-    [x, { offset: [1] }, '"offset" holds 1 elements, expected 2, one for each sequence'],
+    [x, { offset: [1] }, '"offset" holds 1 element, expected 2, one for each sequence'],
     [x, { offset: "1" }, '"offset" must be an array of 2 integers, got "1"'],
     [x, { positions: [1, 2] }, '"positions" holds 2 elements, expected seqLen = 3 or batch × seqLen = 2 × 3 = 6'],
     [x, { positions: [1, 2, -3] }, '"positions[2]" must be an integer from 0 to 536870911, got -3'],
@@ -267,8 +267,8 @@ describe("mismatches are named", () => {
   });
 
   test.each<[unknown, string]>([
-    [{}, '"length" must be an integer from 0 to 536870912, got undefined'],
-    [{ length: 3 }, '"rotaryDim" must be an integer from 2 to 1048576, got undefined'],
+    [{}, '"length" is missing, expected an integer from 0 to 536870912'],
+    [{ length: 3 }, '"rotaryDim" is missing, expected an integer from 2 to 1048576'],
     [{ length: 3, rotaryDim: 5 }, '"rotaryDim" must be even, as channels rotate in pairs, got 5'],
     [{ length: 3, rotaryDim: 4, base: 0 }, '"base" must be a number from 1 to 1e+300, got 0'],
     [{ length: 3, rotaryDim: 4, theta: 0 }, 'unknown option "theta"; the options are length, rotaryDim, base'],

@@ -110,7 +110,7 @@ describe("mismatches are named", () => {
     [{ cuSeqlensQ: [0, 10], keyLengths: [3] }, '"keyLengths" is for padded sequences and cannot be combined with "cuSeqlensQ"'],
     [
       { cuSeqlensQ: [0, 5, 10], cuSeqlensK: [0, 6, 12], queryOffset: [1] },
-      '"queryOffset" holds 1 elements, expected 2, one for each sequence',
+      '"queryOffset" holds 1 element, expected 2, one for each sequence',
     ],
     [{ keyStarts: [13] }, '"keyStarts[0]" must be an integer from 0 to 12, got 13'],
     [{ keyStarts: [1, 2] }, '"keyStarts" holds 2 elements, expected 1, one for each sequence'],

@@ -100,7 +100,7 @@ describe("mismatches are named", () => {
     [null, { numHeads: 2 }, '"stateDict" must be an object of tensors by name, got null'],
     [stateDict, { numHeads: 2, prefix: 3 }, '"prefix" must be a string, got 3'],
     [stateDict, { heads: 2 }, 'unknown option "heads"; the options are numHeads, prefix, headGates, addZeroAttention'],
-    [stateDict, {}, '"numHeads" must be an integer from 1 to 1048576, got undefined'],
+    [stateDict, {}, '"numHeads" is missing, expected an integer from 1 to 1048576'],
     [stateDict, { numHeads: 4 }, '"headDim" is missing: embedDim 6 is not a multiple of numHeads 4'],
     [without("out_proj.weight"), { numHeads: 2 }, '"out_proj.weight" is missing from "stateDict"'],
     [stateDict, { numHeads: 2, prefix: "a." }, '"a.out_proj.weight" is missing from "stateDict"'],

@@ -199,11 +199,11 @@ function windowOf(operation: string, window: unknown): [number, number] {
   const side = (name: string, value: unknown): number =>
     isAbsent(value) ? -1 : integer(operation, name, value, -1, MAX_POSITION);
   if (isArray(window)) {
-    if (window.length !== 2) throw wrongValue(operation, `"window" must be n or [left, right], got ${describe(window)}`);
+    if (window.length !== 2) throw wrongValue(operation, `"window" must be a number or [left, right], got ${describe(window)}`);
     return [side("window[0]", window[0]), side("window[1]", window[1])];
   }
   if (!isAbsent(window) && typeof window !== "number") {
-    throw wrongKind(operation, `"window" must be n or [left, right], got ${describe(window)}`);
+    throw wrongKind(operation, `"window" must be a number or [left, right], got ${describe(window)}`);
   }
   const reach = side("window", window);
   return [reach, reach];

@@ -83,18 +83,17 @@ function refuseTokenizerMask(operation: string, mask: Operand, { batchSize, seqL
   const { dims, name } = mask;
   if (batchSize < 2 || batchSize !== seqLen || show(dims) !== show([seqLen, kvLen])) return;
   const bytes = mask.data ?? mask.tensor!.data;
-  const rows = Array.from({ length: seqLen }, (_, row) => Array.from(bytes.subarray(row * kvLen, (row + 1) * kvLen), Boolean));
-  const counts = rows.map((row) => row.filter(Boolean).length);
-  const isCausal = counts.every((count, row) => count === counts[0]! + row);
-  const isWhole = counts.every((count) => count === kvLen);
-  if (isCausal || isWhole || counts.includes(0)) return;
-  const isPadded = (isLeft: boolean): boolean =>
-    rows.every((row, index) => row.every((isKept, key) => isKept === (isLeft ? key >= kvLen - counts[index]! : key < counts[index]!)));
-  if (!isPadded(false) && !isPadded(true)) return;
+  const rows = Array.from({ length: seqLen }, (_, row) =>
+    Array.from(bytes.subarray(row * kvLen, (row + 1) * kvLen), (byte) => (byte ? 1 : 0)).join(""),
+  );
+  const ends = rows.map((row) => row.lastIndexOf("1"));
+  const isCausal = ends.every((end, row) => end === ends[0]! + row);
+  const isPadded = [/^1+0*$/, /^0*1+$/].some((pattern) => rows.every((row) => pattern.test(row)));
+  if (isCausal || !isPadded || !rows.join().includes("0")) return;
   throw wrongValue(
     operation,
     `"${name}" of dims ${show(dims)} looks like a tokenizer's [batch, kvLen], but seqLen is ${seqLen} too; ` +
-      `give it as "keyMask", or with dims ${show([1, 1, seqLen, kvLen])} if its rows are those of q`,
+      `give it as "keyMask", or with dims ${show([1, 1, ...dims])} if its rows are those of q`,
   );
 }
 
@@ -132,7 +131,7 @@ function broadcastStrides(
       operation,
       `"${name}" has dims ${show(dims)}, ${what} (it must broadcast to [${axes.join(", ")}] = ${show(full)})${hint}`,
     );
-  if (dims.length > 4) throw problem("expected at most 4");
+  if (dims.length > 4) throw problem("expected at most 4 of them");
 
   const strides = [0, 0, 0, 0];
   let stride = 1;

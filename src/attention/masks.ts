@@ -6,6 +6,7 @@ import { broadcastDims, eachRow, stridesUnder } from "../call/broadcast.js";
 import { bytesOfMask, expectLength, readGiven, wrongData } from "../call/elements.js";
 import { readOptions } from "../call/readOptions.js";
 import {
+  counted,
   describe,
   integer,
   show,
@@ -82,8 +83,8 @@ export function windowMask(
   const name = "windowMask";
   const { dims, offset, sinkTokens } = readSizes(name, seqLen, kvLen, options, ["queryOffset", "sinkTokens"]);
   const isPair = isArray(window);
-  if (isPair && window.length !== 2) throw wrongValue(name, `"window" must be n or [left, right], got ${describe(window)}`);
-  if (!isPair && typeof window !== "number") throw wrongKind(name, `"window" must be n or [left, right], got ${describe(window)}`);
+  if (isPair && window.length !== 2) throw wrongValue(name, `"window" must be a number or [left, right], got ${describe(window)}`);
+  if (!isPair && typeof window !== "number") throw wrongKind(name, `"window" must be a number or [left, right], got ${describe(window)}`);
   const [left, right] = isPair ? (window as [number, number]) : [window, window];
   const reach = (side: string, value: unknown): number => {
     const keys = integer(name, isPair ? side : "window", value, -1, MAX_POSITION);
@@ -164,7 +165,7 @@ export function documentMask(documentIds: Integers | readonly Integers[]): Mask 
   const seqLen = ids[0]!.length;
   for (const [b, each] of ids.entries()) {
     if (each.length !== seqLen) {
-      throw wrongValue(name, `"${nameOf(b)}" holds ${each.length} elements, expected ${seqLen} (as documentIds[0])`);
+      throw wrongValue(name, `"${nameOf(b)}" holds ${counted(each.length, "element")}, expected ${seqLen} (as documentIds[0])`);
     }
   }
   return build("documentMask", isEach ? [ids.length, 1, seqLen, seqLen] : [seqLen, seqLen], (b, i, row) => {
@@ -233,7 +234,7 @@ export function applyMask(scores: { readonly data: Float32Array; readonly dims: 
   const { data: bytes, dims: maskDims } = readMask(name, "mask", mask);
   const full = broadcastDims([dims, maskDims]);
   if (full === undefined || show(full) !== show(dims)) {
-    throw wrongValue(name, `"mask" has dims ${show(maskDims)}, which don't broadcast to ${show(dims)}, those of scores`);
+    throw wrongValue(name, `"mask" has dims ${show(maskDims)}, which do not broadcast to those of scores, ${show(dims)}`);
   }
   const result = Float32Array.from(data);
   eachRow(dims, stridesUnder(maskDims, dims.length), (first, offset, length, step) => {
@@ -278,11 +279,11 @@ function build(name: string, dims: readonly number[], fill: (b: number, i: numbe
 }
 
 function combine(name: string, masks: readonly MaskLike[], neutral: number, join: (so: number, byte: number) => number): Mask {
-  if (masks.length === 0) throw wrongValue(name, "no masks given, expected at least 1");
+  if (masks.length === 0) throw wrongValue(name, "masks are missing, expected at least 1");
   const read = masks.map((mask, index) => readMask(name, `masks[${index}]`, mask));
   const dims = broadcastDims(read.map((mask) => mask.dims));
   if (dims === undefined) {
-    throw wrongValue(name, `masks of dims ${read.map((mask) => show(mask.dims)).join(" and ")} don't broadcast to one another`);
+    throw wrongValue(name, `masks of dims ${read.map((mask) => show(mask.dims)).join(" and ")} do not broadcast to one another`);
   }
   const result = new Uint8Array(countWithin(name, dims)).fill(neutral);
   for (const { data, dims: maskDims } of read) {

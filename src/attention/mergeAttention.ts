@@ -1,8 +1,9 @@
 /** Attention over the union of disjoint sets of keys, from the results on each set. */
 import { Call } from "../call/call.js";
 import { type Layout, LAYOUTS, sizesOf, stridesOf } from "../call/layout.js";
-import { describe, isObject, isArray, listLength, oneOf, wrongKind, wrongValue, optional } from "../check.js";
+import { counted, describe, isObject, isArray, listLength, oneOf, wrongKind, wrongValue, optional } from "../check.js";
 import { expectDims, handBack, type Operand } from "../call/operand.js";
+import { ATTENTION_NAMES } from "./foreignNames.js";
 import type { Operation } from "../call/operation.js";
 import { MERGE_PART_BYTES, writeMergeParams, writeMergePart } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
@@ -29,6 +30,7 @@ export interface MergeOptions<Out extends PlaceTensor = Float32Tensor> {
 export const MERGE_ATTENTION: Operation = {
   name: "mergeAttention",
   options: ["layout", "out", "logSumExp"],
+  foreign: ATTENTION_NAMES,
   places: ["out", "logSumExp"],
 };
 const OPERATION = MERGE_ATTENTION.name;
@@ -83,7 +85,7 @@ function readParts(call: Call, parts: readonly AttentionPart[], layout: Layout):
     };
     const { batch, heads, rows, channels } = sizesOf(OPERATION, operands.out, layout);
     if (heads < 1 || channels < 1) {
-      throw wrongValue(OPERATION, `"${name}.out" has ${heads} heads of ${channels}, expected at least 1 of each`);
+      throw wrongValue(OPERATION, `"${name}.out" has ${counted(heads, "head")} of ${counted(channels, "element")}, expected at least 1 of each`);
     }
     const isFlat = operands.out.dims.length === 2;
     const axes = isFlat ? "seqLen" : "batch, numHeads, seqLen";

@@ -1,6 +1,7 @@
 /** The sequences of a call: where their rows and keys lie, how many are valid, and their positions. */
 import type { AttentionOptions } from "./options.js";
 import {
+  counted,
   type Integers,
   integer,
   integersOf,
@@ -121,10 +122,10 @@ function packed(operation: string, options: SequenceOptions, shape: AttentionSha
   const queries = boundaries(operation, "cuSeqlensQ", cuSeqlensQ, shape.seqLen, "seqLen");
   const keys = isAbsent(cuSeqlensK) ? queries : boundaries(operation, "cuSeqlensK", cuSeqlensK, shape.kvLen, "kvLen");
   if (isAbsent(cuSeqlensK) && shape.kvLen !== shape.seqLen) {
-    throw wrongValue(operation, `"cuSeqlensK" is missing: k has ${shape.kvLen} rows and q has ${shape.seqLen}`);
+    throw wrongValue(operation, `"cuSeqlensK" is missing: k has ${counted(shape.kvLen, "row")}, but q has ${shape.seqLen}`);
   }
   if (keys.length !== queries.length) {
-    throw wrongValue(operation, `"cuSeqlensK" holds ${keys.length} elements, expected ${queries.length}, as in cuSeqlensQ`);
+    throw wrongValue(operation, `"cuSeqlensK" holds ${counted(keys.length, "element")}, expected ${queries.length}, as in cuSeqlensQ`);
   }
   return queries.slice(1).map((queryEnd, index) => {
     const [queryStart, keyStart] = [queries[index]!, keys[index]!];

@@ -1,5 +1,5 @@
 /** Sizes of one attention call: those of q, k and v. */
-import { show, wrongValue } from "../check.js";
+import { counted, show, wrongValue } from "../check.js";
 import type { Layout, Sizes } from "../call/layout.js";
 import { sizesOf } from "../call/layout.js";
 import type { Operand } from "../call/operand.js";
@@ -41,7 +41,7 @@ export function attentionShape(operation: string, q: Operand, k: Operand, v: Ope
   equal(v, "batch", value.batch, q, query.batch);
   equal(k, "headDim", key.channels, q, query.channels);
   equal(v, "kvLen", value.rows, k, key.rows);
-  equal(v, "heads", value.heads, k, key.heads);
+  equal(v, "numKvHeads", value.heads, k, key.heads);
   for (const [tensor, sizes] of [
     [q, query],
     [k, key],
@@ -55,7 +55,7 @@ export function attentionShape(operation: string, q: Operand, k: Operand, v: Ope
   if (query.heads % key.heads !== 0) {
     throw wrongValue(
       operation,
-      `"q" has ${query.heads} heads, expected a multiple of the ${key.heads} that k has (k has dims ${show(k.dims)})`,
+      `"q" has ${counted(query.heads, "head")}, expected a multiple of the ${key.heads} that k has (k has dims ${show(k.dims)})`,
     );
   }
   return shapeOf(q.dims, query, key, value.channels);
@@ -90,16 +90,16 @@ export function cachedRows(operation: string, k: Operand, v: Operand, sizes: Cac
     if (found === expected) return;
     throw wrongValue(
       operation,
-      `"${tensor.name}" has ${size} ${found}, expected ${expected}${whose} ("${tensor.name}" has dims ${show(tensor.dims)})`,
+      `"${tensor.name}" has ${size} ${found}, expected ${expected}${whose} (${tensor.name} has dims ${show(tensor.dims)})`,
     );
   };
   for (const [tensor, { batch, heads }] of [[k, key] as const, [v, value] as const]) {
     expect(tensor, "batch", batch, sizes.batchSize, ", as in the cache");
-    expect(tensor, "heads", heads, sizes.numKvHeads, ", as in the cache");
+    expect(tensor, "numKvHeads", heads, sizes.numKvHeads, ", as in the cache");
   }
   expect(k, "headDim", key.channels, sizes.headDim, ", as in the cache");
   expect(v, "valueDim", value.channels, sizes.valueDim, ", as in the cache");
-  expect(v, "rows", value.rows, key.rows, ", as in k");
+  expect(v, "seqLen", value.rows, key.rows, ", as in k");
   return key.rows;
 }
 
@@ -111,11 +111,11 @@ export function cachedRows(operation: string, k: Operand, v: Operand, sizes: Cac
 export function cachedShape(operation: string, q: Operand, cache: CachedKeys, layout: Layout): AttentionShape {
   const { batchSize, numKvHeads, headDim, valueDim, lengths } = cache;
   const query = sizesOf(operation, q, layout);
-  const problem = (what: string): RangeError => wrongValue(operation, `"q" has ${what} of the cache (q has dims ${show(q.dims)})`);
-  if (query.batch !== batchSize) throw problem(`batch ${query.batch}, expected the ${batchSize}`);
-  if (query.channels !== headDim) throw problem(`headDim ${query.channels}, expected the ${headDim}`);
+  const problem = (what: string): RangeError => wrongValue(operation, `"q" has ${what} (q has dims ${show(q.dims)})`);
+  if (query.batch !== batchSize) throw problem(`batch ${query.batch}, expected ${batchSize}, as in the cache`);
+  if (query.channels !== headDim) throw problem(`headDim ${query.channels}, expected ${headDim}, as in the cache`);
   if (query.heads < 1 || query.heads % numKvHeads !== 0) {
-    throw problem(`${query.heads} heads, expected a multiple of the ${numKvHeads} key/value heads`);
+    throw problem(`${counted(query.heads, "head")}, expected a multiple of the cache's numKvHeads ${numKvHeads}`);
   }
   return shapeOf(
     q.dims,

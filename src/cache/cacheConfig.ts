@@ -43,12 +43,11 @@ export const CREATE_KV_CACHE: Operation = {
   name: "createKVCache",
   options: ["batchSize", "numKvHeads", "headDim", "valueDim", "capacity", "policy", "window", "sinkTokens", "dtype"],
   foreign: {
-    capacity: "maxcachelen maxlength maxlen maxseqlen",
-    batchSize: "maxbatchsize batch",
-    numKvHeads: "numkeyvalueheads kvnumheads numheads",
+    capacity: "len",
+    numKvHeads: "heads",
     headDim: "headsize",
-    "window, in keys before a row's own": "slidingwindow windowsize",
-    dtype: "quantization type",
+    "window, which does not count the row's own key": "sliding",
+    dtype: "quant",
   },
   places: [],
 };

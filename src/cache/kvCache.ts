@@ -5,6 +5,7 @@ import { type Layout, LAYOUTS } from "../call/layout.js";
 import { ATTENTION_NAMES } from "../attention/foreignNames.js";
 import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions } from "../attention/options.js";
 import {
+  counted,
   describe,
   integer,
   oneOf,
@@ -56,7 +57,7 @@ export const APPEND: Operation = { name: "KVCache.append", options: ["layout", "
 export const ATTEND: Operation = {
   name: "KVCache.attend",
   options: ATTENTION_OPTIONS.filter((name) => !OWN_OPTIONS.includes(name as OwnOption)),
-  foreign: ATTENTION_NAMES,
+  foreign: { ...ATTENTION_NAMES, "the cache knows it": "queryoffset keylengths keystarts cuseqlensq cuseqlensk window sinktokens" },
   places: ATTENTION_PLACES,
 };
 /** With policy "rolling" the cache also sets the window. */
@@ -105,8 +106,7 @@ export class KVCache {
    * An empty cache.
    * @internal
    */
-  static create(runtime: Runtime, options: KVCacheOptions): KVCache {
-    const operation = CREATE_KV_CACHE.name;
+  static create(runtime: Runtime, options: KVCacheOptions, operation = CREATE_KV_CACHE.name): KVCache {
     runtime.assertReady(operation);
     const config = readCacheConfig(operation, options);
     runtime.assertReady(operation); // a getter may have disposed of the engine
@@ -182,11 +182,11 @@ export class KVCache {
       const { length } = sequence;
       const count = counts[batch]!;
       const kept = policy === "rolling" ? window! : length;
-      const what = policy === "rolling" ? "window" : "length";
+      const what = policy === "rolling" ? "in and after its window" : "in all";
       if (kept + count > capacity) {
         throw wrongValue(
           operation,
-          `sequence ${batch} would need ${what} ${kept} + ${count} rows = ${kept + count} keys, but capacity is ${capacity}`,
+          `sequence ${batch} would have ${kept} + ${count} = ${kept + count} keys ${what}, but capacity is ${capacity}`,
         );
       }
       if (length + count > MAX_POSITION) throw wrongValue(operation, `sequence ${batch} would exceed position ${MAX_POSITION}`);
@@ -268,7 +268,7 @@ export class KVCache {
     for (const [batch, sequence] of this.#sequences.list.entries()) {
       const length = wanted[batch]!;
       if (length > sequence.length) {
-        throw wrongValue(operation, `sequence ${batch} has ${sequence.length} keys and cannot be truncated to ${length}`);
+        throw wrongValue(operation, `sequence ${batch} has ${counted(sequence.length, "key")} and cannot be truncated to ${length}`);
       }
       if (policy === "rolling" && length !== sequence.length && length - window! < sequence.evicted && sequence.evicted > 0) {
         throw wrongValue(
@@ -440,7 +440,7 @@ export class KVCache {
       if (position < 0) {
         throw wrongValue(
           operation,
-          `"q" has ${queryLength} rows of sequence ${batch}, which has ${length} keys; append theirs first`,
+          `"q" has ${counted(queryLength, "row")} of sequence ${batch}, which has ${counted(length, "key")}; append their keys first`,
         );
       }
       if (policy === "rolling" && evicted > 0 && queryLength > 0 && position - window! < evicted) {

@@ -32,11 +32,11 @@ export function sizesOf(operation: string, { name, dims }: Operand, layout: Layo
     const reshaped = layout === "bshd" ? `[${a}, ${b}, heads, ${c} / heads] or [1, ${a}, ${b}, ${c}]` : `[1, ${a}, ${b}, ${c}]`;
     throw wrongValue(
       operation,
-      `"${name}" has 3 dims ${show(dims)}, expected 4 ${AXES[layout]} or 2 [seq, headDim]; reshape it to ${reshaped}`,
+      `"${name}" has dims ${show(dims)}, expected ${AXES[layout]} or [seq, headDim]; reshape it to ${reshaped}`,
     );
   }
   if (dims.length !== 4) {
-    throw wrongValue(operation, `"${name}" has ${dims.length} dims ${show(dims)}, expected 4 ${AXES[layout]} or 2 [seq, headDim]`);
+    throw wrongValue(operation, `"${name}" has dims ${show(dims)}, expected ${AXES[layout]} or [seq, headDim]`);
   }
   const [batch, second, third, channels] = dims as [number, number, number, number];
   return layout === "bshd" ? { batch, rows: second, heads: third, channels } : { batch, rows: third, heads: second, channels };

@@ -2,8 +2,8 @@
 import { describe, isAbsent, isArray, isObject, wrongKind } from "../check.js";
 
 /**
- * Names that other libraries have, in lower case without "_", by what answers them: an option, then a remark after a comma; or a
- * sentence, where there is none.
+ * Names that other libraries have, or parts of them, in lower case without "_", by what answers them: an option, then a remark after
+ * a comma; or a sentence, where there is none. A name that contains that of an option needs no line.
  */
 export type ForeignNames = Readonly<Record<string, string>>;
 
@@ -42,20 +42,20 @@ export function readOptions<T extends object>(known: KnownOptions, options: T | 
 function unknownOption({ name: operation, options, foreign = {} }: KnownOptions, name: string, argument: string): TypeError {
   const kind = argument === "parameters" ? "parameter" : "option";
   const path = argument === "options" || argument === "config" ? "" : `${argument}.`;
-  const advice = nameHere(name, options, foreign) ?? misspelt(name, options) ?? `the ${kind}s are ${options.join(", ")}`;
+  const list = options.length === 1 ? `the only ${kind} is ${options[0]}` : `the ${kind}s are ${options.join(", ")}`;
+  const advice = nameHere(plain(name), options, foreign) ?? likeliest(plain(name), options) ?? list;
   return wrongKind(operation, `unknown ${kind} "${path}${name}"; ${advice}`);
 }
 
 /** A name as it is compared: `attn_mask` and `attnMask` are one. */
 const plain = (name: string): string => name.replace(/[_-]/g, "").toLowerCase();
 
-/** How a name of another library's is called here. */
+/** What a name of another library's is here. */
 function nameHere(name: string, options: readonly string[], foreign: ForeignNames): string | undefined {
-  const wanted = plain(name);
-  const same = options.find((option) => plain(option) === wanted);
+  const same = options.find((option) => plain(option) === name);
   if (same !== undefined) return `here it is "${same}"`;
-  for (const [answer, names] of Object.entries(foreign)) {
-    if (!names.split(" ").includes(wanted)) continue;
+  for (const [answer, parts] of Object.entries(foreign)) {
+    if (!parts.split(" ").some((part) => (part.length < 3 ? name === part : name.includes(part)))) continue;
     const [, option, remark = ""] = /^(\w+)(,.*)?$/.exec(answer) ?? [];
     if (option === undefined) return answer;
     if (options.includes(option)) return `here it is "${option}"${remark}`;
@@ -63,30 +63,22 @@ function nameHere(name: string, options: readonly string[], foreign: ForeignName
   return undefined;
 }
 
-/** The option that a name misses by a letter or two. */
-function misspelt(name: string, options: readonly string[]): string | undefined {
-  const wanted = plain(name);
-  let least = wanted.length > 4 ? 3 : 2;
-  let nearest: string | undefined;
-  for (const option of options) {
-    const distance = distanceOf(wanted, plain(option));
-    if (distance < least) [least, nearest] = [distance, option];
-  }
-  return nearest && `did you mean "${nearest}"?`;
+/** The option that a name misses by a letter or two, or else the longest that it contains. */
+function likeliest(name: string, options: readonly string[]): string | undefined {
+  const most = name.length < 3 ? 0 : name.length < 5 ? 1 : 2;
+  const contained = options.filter((option) => option.length > 3 && name.includes(plain(option)));
+  const found =
+    options.find((option) => isNear(name, plain(option), Math.min(1, most))) ??
+    options.find((option) => isNear(name, plain(option), most)) ??
+    contained.sort((one, other) => other.length - one.length)[0];
+  return found && `did you mean "${found}"?`;
 }
 
-/** How many letters to insert, to leave out, to replace or to swap with their neighbours lead from one name to the other. */
-function distanceOf(a: string, b: string): number {
-  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = rows[i - 1]![j - 1]! + Number(a[i - 1] !== b[j - 1]);
-      const isSwapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      const swapped = isSwapped ? rows[i - 2]![j - 2]! + 1 : Infinity;
-      row.push(Math.min(rows[i - 1]![j]! + 1, row[j - 1]! + 1, replaced, swapped));
-    }
-    rows.push(row);
-  }
-  return rows[a.length]![b.length]!;
+/** Whether one name becomes the other when at most `most` letters are inserted, left out or replaced. */
+function isNear(one: string, other: string, most: number): boolean {
+  if (one === other || most === 0) return one === other;
+  let at = 0;
+  while (one[at] === other[at]) at++;
+  const rest = (name: string, from: number): string => name.slice(at + from);
+  return [[1, 0], [0, 1], [1, 1]].some(([i, j]) => isNear(rest(one, i!), rest(other, j!), most - 1)); // prettier-ignore
 }

@@ -223,8 +223,10 @@ export class EngineTensor<T extends ElementType = ElementType> {
       if (!(value instanceof EngineTensor)) return undefined;
       throw wrongKind(operation, `"${name}" is a proxy of an engine's tensor, expected the tensor itself`);
     }
+    if (value.#isDisposed || (value.#span.runtime.isDisposed && value.#span.runtime !== runtime)) {
+      throw wrongMoment(operation, `"${name}" has been disposed of`);
+    }
     if (value.#span.runtime !== runtime) return undefined;
-    value.assertUsable(operation, `"${name}"`);
     return value;
   }
 

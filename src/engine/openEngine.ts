@@ -65,9 +65,6 @@ const BUILDS = [...SYNC_BUILDS, "wide"] as const;
 const SYNC_OPTIONS = ["build", "wasm", "initialMemory", "maximumMemory"];
 const OPTIONS = [...SYNC_OPTIONS, "threads", "createWorker", "stallTimeout"];
 const FOREIGN = {
-  threads: "numthreads intraopnumthreads",
-  wasm: "wasmpaths wasmbinary wasmurl",
-  build: "backend simd",
   "headwise has every operation, headwise/attention those of attention": "operations",
 };
 const MAX_THREADS = 64;

@@ -80,7 +80,7 @@ export class LinearAttentionState {
     const { batchSize, numKvHeads, featureDim, valueDim } = config.sizes;
     const dims = [batchSize, numKvHeads, featureDim, valueDim];
     if (given && config.kind.isNormalized) {
-      throw wrongKind(operation, '"initialState" cannot be combined with "normalize" true: it has no normalizer');
+      throw wrongKind(operation, '"initialState" cannot be given where results are normalized: it holds no normalizer');
     }
     if (given && show(given.dims) !== show(dims)) {
       const axes = "batchSize, numKvHeads, features, valueDim";

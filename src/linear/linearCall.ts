@@ -3,7 +3,7 @@ import { onScratch } from "../call/scratch.js";
 import { assertUnchanged } from "../call/unchanged.js";
 import type { Call } from "../call/call.js";
 import { type Layout, LAYOUTS, type Strides, sizesOf, stridesOf } from "../call/layout.js";
-import { oneOf, show, wrongValue, type Integers, integersOf, isAbsent, optional } from "../check.js";
+import { counted, oneOf, show, wrongValue, type Integers, integersOf, isAbsent, optional } from "../check.js";
 import { type Operand } from "../call/operand.js";
 import type { Float32Tensor, PlaceTensor, MaskLike, TensorLike } from "../call/tensor.js";
 import { checkGates, type FeatureFunction, type LinearConfig, type LinearKind } from "./linearConfig.js";
@@ -186,23 +186,23 @@ function linearShape(
   expect(v, "kvLen", value.rows, key.rows, like(k));
   for (const [tensor, { heads, channels }] of [[q, query] as const, [k, key] as const, [v, value] as const]) {
     if (heads < 1 || channels < 1) {
-      throw wrongValue(operation, `"${tensor.name}" has ${heads} heads of ${channels}, expected at least 1 of each`);
+      throw wrongValue(operation, `"${tensor.name}" has ${counted(heads, "head")} of ${counted(channels, "element")}, expected at least 1 of each`);
     }
   }
   if (value.heads % key.heads !== 0) {
-    throw wrongValue(operation, `"v" has ${value.heads} heads, expected a multiple of the ${key.heads} that k has (${like(k)})`);
+    throw wrongValue(operation, `"v" has ${counted(value.heads, "head")}, expected a multiple of the ${key.heads} that k has (${like(k)})`);
   }
   if (query.heads % value.heads !== 0 && value.heads % query.heads !== 0) {
     throw wrongValue(
       operation,
-      `"q" has ${query.heads} heads, expected a multiple or a divisor of the ${value.heads} that v has (${like(v)})`,
+      `"q" has ${counted(query.heads, "head")}, expected a multiple or a divisor of the ${value.heads} that v has (${like(v)})`,
     );
   }
   if (isCausal) expect(k, "kvLen", key.rows, query.rows, `causal: one key for each row; ${like(q)}`);
   if (state) {
     expect(q, "batch", query.batch, state.batchSize, "as in the state");
-    expect(k, "heads", key.heads, state.numKeyHeads, "as in the state");
-    expect(v, "heads", value.heads, state.numKvHeads, "as in the state");
+    expect(k, "numKeyHeads", key.heads, state.numKeyHeads, "as in the state");
+    expect(v, "numKvHeads", value.heads, state.numKvHeads, "as in the state");
     const channels = mapFunction ? state.featureDim : state.headDim;
     expect(k, mapFunction ? "features" : "headDim", key.channels, channels, "as in the state");
     expect(v, "valueDim", value.channels, state.valueDim, "as in the state");

@@ -83,8 +83,8 @@ export function readMultiHeadCall(
 
   const outDims = [...input.dims.slice(0, -1), outDim];
   const out = optional(given.out, (place) => call.place("out", place, outDims, "rows of x, outDim"));
-  const accumulate = oneOf(call.operation, "accumulate", given.accumulate ?? false, [false, true]);
-  if (accumulate && !out) throw wrongKind(call.operation, '"accumulate" needs "out" to begin with');
+  const accumulate = oneOf(call.operation, "accumulate", given.accumulate ?? false, [true, false]);
+  if (accumulate && !out) throw wrongKind(call.operation, '"accumulate" needs "out", which it adds to');
   if (out && accumulate) out.isUpdated = true;
   const headGates = readHeadGates(call.operation, given.headGates, numHeads) ?? config.headGates;
   const leading = rank === 2 ? [] : [batch];

@@ -1,6 +1,6 @@
 /** The configuration of a multi-head layer: its sizes and options, read once and checked. */
 import type { Call } from "../call/call.js";
-import { describe, float32, integer, oneOf, wrongKind, wrongValue, optional, isAbsent, isObject } from "../check.js";
+import { counted, describe, float32, integer, oneOf, wrongKind, wrongValue, optional, isAbsent, isObject } from "../check.js";
 import type { Operation } from "../call/operation.js";
 import { readOptions } from "../call/readOptions.js";
 import type { RotaryConfig } from "../rows/rotaryCall.js";
@@ -83,17 +83,16 @@ export const CREATE_MULTI_HEAD_ATTENTION: Operation = {
     ...["qkNorm", "rotary", "addZeroAttention"],
   ],
   foreign: {
-    embedDim: "hiddensize dmodel nembd modeldim",
-    numHeads: "numattentionheads numqueryheads qnumheads nhead nheads heads",
+    embedDim: "hiddensize dmodel nembd",
     numKvHeads: "numkeyvalueheads kvnumheads nkvheads",
-    headDim: "keydim headsize dhead dk",
-    valueDim: "valuesize vheadsize dv",
-    outDim: "outputshape outputdim",
-    qkNorm: "useqknorm qklayernorm",
-    "rotary, { base }": "ropetheta",
-    addZeroAttention: "addzeroattn",
-    "biases are among the parameters": "bias usebias attentionbias qkvbias addbiaskv",
-    "there is no dropout": "dropout attentiondropout attnpdrop",
+    numHeads: "heads nhead",
+    headDim: "keydim headsize dhead",
+    outDim: "output",
+    qkNorm: "qklayernorm",
+    "rotary, { base }": "rope",
+    addZeroAttention: "addzero",
+    "biases are among the parameters": "bias",
+    "there is no dropout": "drop",
   },
   places: [],
 };
@@ -144,7 +143,7 @@ export function readMultiHeadConfig(call: Call, config: MultiHeadAttentionConfig
     headGates: readHeadGates(call.operation, headGates, heads.numHeads) ?? new Array<number>(heads.numHeads).fill(1),
     normEps: epsOf(call.operation, qkNorm),
     angles: optional(rotary, (given) => readAngles(call, given, channels)),
-    addZeroAttention: oneOf(call.operation, "addZeroAttention", addZeroAttention, [false, true]),
+    addZeroAttention: oneOf(call.operation, "addZeroAttention", addZeroAttention, [true, false]),
   };
 }
 
@@ -159,7 +158,7 @@ export function readHeadGates(operation: string, gates: unknown, numHeads: numbe
     throw wrongKind(operation, `"headGates" must be an array of ${numHeads} numbers, got ${describe(gates)}`);
   }
   if (length !== numHeads)
-    throw wrongValue(operation, `"headGates" holds ${length} elements, expected ${numHeads}, one for each head`);
+    throw wrongValue(operation, `"headGates" holds ${counted(length, "element")}, expected ${numHeads}, one for each head`);
   return Array.from({ length }, (_, head) => float32(operation, `headGates[${head}]`, (gates as ArrayLike<unknown>)[head]));
 }
 
@@ -169,6 +168,6 @@ function epsOf(operation: string, qkNorm: unknown): number | undefined {
   if (!isObject(qkNorm)) {
     throw wrongKind(operation, `"qkNorm" must be true, false or { eps }, got ${describe(qkNorm)}`);
   }
-  const { eps = DEFAULT_EPS } = readOptions({ name: operation, options: ["eps"] }, qkNorm as { eps?: unknown }, "qkNorm");
+  const { eps = DEFAULT_EPS } = readOptions({ name: operation, options: ["eps"], foreign: { eps: "epsilon" } }, qkNorm as { eps?: unknown }, "qkNorm");
   return float32(operation, "qkNorm.eps", eps, 0);
 }

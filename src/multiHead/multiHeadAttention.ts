@@ -194,14 +194,14 @@ export class MultiHeadAttention {
     if (!isAbsent(keyLengths) && extraKeys > 0) {
       throw wrongValue(
         operation,
-        '"keyLengths" cannot be combined with biasK or addZeroAttention, whose keys come last; hide keys with a mask',
+        '"keyLengths" cannot be combined with biasK or addZeroAttention, whose keys come last; hide keys with "keyMask"',
       );
     }
     const lengths = isAbsent(keyLengths) ? undefined : integersOf(operation, "keyLengths", keyLengths, batch, 0, source.rows);
     if (batch < 1) throw wrongValue(operation, '"key" has batch 0, expected at least 1');
     const sizes = { batchSize: batch, numKvHeads, headDim, valueDim };
     const rows = source.rows + extraKeys;
-    const memory = KVCache.create(runtime, { ...sizes, capacity: Math.max(1, rows), dtype });
+    const memory = KVCache.create(runtime, { ...sizes, capacity: Math.max(1, rows), dtype }, operation);
     try {
       this.#assertReady(operation); // a getter may have disposed of the layer
       call.close();
@@ -247,7 +247,7 @@ export class MultiHeadAttention {
     const given = readOptions(CREATE_CACHE, options);
     const { runtime, config } = this.#parts;
     const { numKvHeads, headDim, valueDim } = config;
-    return KVCache.create(runtime, { ...given, numKvHeads, headDim, valueDim });
+    return KVCache.create(runtime, { ...given, numKvHeads, headDim, valueDim }, operation);
   }
 
   /**

@@ -55,13 +55,12 @@ const VECTORS = ["qBias", "kBias", "vBias", "qkvBias", "outBias", "biasK", "bias
 /** Names in state dicts and checkpoints. */
 const PARAMETER_NAMES = {
   "createMultiHeadAttention.fromTorch reads a state dict":
-    "inprojweight inprojbias outproj.weight outproj.bias qprojweight kprojweight vprojweight",
-  q: "wq query queryweight qproj.weight query.weight",
-  k: "wk key keyweight kproj.weight key.weight",
-  v: "wv value valueweight vproj.weight value.weight",
-  qkv: "wqkv cattn cattn.weight",
-  out: "wo o output oproj.weight cproj.weight",
-  outBias: "bo obias outputbias oproj.bias",
+    "inproj outproj qprojweight kprojweight vprojweight",
+  qkv: "wqkv cattn",
+  q: "wq query qproj",
+  k: "wk key kproj",
+  v: "wv value vproj",
+  out: "wo oproj output cproj",
 };
 /** @internal */
 export type ParameterName = (typeof MATRICES)[number] | (typeof VECTORS)[number];

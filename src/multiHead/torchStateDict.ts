@@ -80,7 +80,7 @@ export function readTorchStateDict(
     if (operand && operand.dims.length !== 2) {
       throw wrongValue(
         call.operation,
-        `"${operand.name}" has ${operand.dims.length} dims ${show(operand.dims)}, expected 2 [out, in]`,
+        `"${operand.name}" has dims ${show(operand.dims)}, expected [out, in]`,
       );
     }
     return operand;

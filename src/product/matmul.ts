@@ -34,7 +34,6 @@ export const MATMUL: Operation = {
     transposeA: "transa adja adjointa",
     transposeB: "transb adjb adjointb",
     bias: "c",
-    activation: "act fusedactivation",
   },
   places: ["out"],
   reads: "accumulate",
@@ -81,7 +80,7 @@ export function matmul<Out extends PlaceTensor = ResultTensor>(
   const bias = optional(biasOption, (value) => call.numbers("bias", value));
   if (bias) expectDims(OPERATION, bias, [columns], "one for each column");
   const place = optional(returned, (value) => call.place("out", value, dims, "..., rows, columns"));
-  if (accumulate && !place) throw wrongKind(OPERATION, '"accumulate" needs "out" to add to');
+  if (accumulate && !place) throw wrongKind(OPERATION, '"accumulate" needs "out", which it adds to');
   if (place && accumulate) place.isUpdated = true;
   call.close();
   const packed = bOperand ? 0 : (b as PackedMatrix).ptrFor(call, "b");
@@ -123,7 +122,7 @@ const of = (isTransposed: boolean): string => (isTransposed ? ", transposed" : "
 /** The last two sizes in the order of the product. */
 function matrixSizes({ name, dims }: Operand, isTransposed: boolean, axes: string): [number, number] {
   if (dims.length < 2)
-    throw wrongValue(OPERATION, `"${name}" has ${dims.length} dims ${show(dims)}, expected at least 2 [..., ${axes}]`);
+    throw wrongValue(OPERATION, `"${name}" has dims ${show(dims)}, expected [..., ${axes}]`);
   const [first, second] = dims.slice(-2) as [number, number];
   return isTransposed ? [second, first] : [first, second];
 }

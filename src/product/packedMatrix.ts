@@ -107,7 +107,7 @@ export class PackedMatrix {
     const { dims } = operand;
     if (dims.length !== 2) {
       const expected = isTransposed ? "[out, in]" : "[in, out]";
-      throw wrongValue(operation, `"b" has ${dims.length} dims ${show(dims)}, expected 2 ${expected}`);
+      throw wrongValue(operation, `"b" has dims ${show(dims)}, expected ${expected}`);
     }
     call.close();
     const [depth, columns] = (isTransposed ? [dims[1], dims[0]] : dims) as [number, number];

@@ -27,8 +27,8 @@ export interface LayerNormOptions<Out extends PlaceTensor = Float32Tensor> exten
 const FOREIGN = {
   weight: "gamma scale",
   bias: "beta",
-  eps: "epsilon varianceepsilon",
-  "the last axis is normalized": "axis axes dim normalizedshape",
+  eps: "epsilon",
+  "the last axis is normalized": "axis axes dim shape",
 };
 export const LAYER_NORM: Operation = {
   name: "layerNorm",

@@ -3,6 +3,7 @@ import { writeRotaryParams, writeRotaryTablesParams } from "../runtime/fullAbi.g
 import type { Call } from "../call/call.js";
 import type { Strides } from "../call/layout.js";
 import {
+  counted,
   describe,
   integer,
   oneOf,
@@ -32,16 +33,16 @@ export interface RotaryTables {
 
 /** What others call the options of rotation. */
 export const ROTARY_NAMES = {
-  base: "theta ropetheta ropebase freqbase",
-  positions: "positionids inputpos pos",
-  offset: "startpos seqlenoffset seqlenoffsets",
-  rotaryDim: "dim dims rotdim rotaryembeddingdim",
+  base: "theta",
+  positions: "positionids inputpos",
+  offset: "startpos",
+  rotaryDim: "dim",
   "rotaryDim, in channels: the factor times headDim": "partialrotaryfactor rotarypct",
-  interleaved: "traditional rotaryinterleaved",
-  "interleaved, the other way round": "isneox isneoxstyle",
+  interleaved: "traditional",
+  "interleaved, the other way round": "neox",
   inverse: "conjugate",
-  "tables, { cos, sin }": "cos sin coscache sincache rotarycos rotarysin freqscis",
-  length: "maxseqlen maxpositionembeddings end",
+  "tables, { cos, sin }": "cos sin freqscis",
+  length: "max",
 };
 
 /** How rows are rotated, whatever their layout. */
@@ -102,7 +103,7 @@ export function readRotary(call: Call, config: RotaryConfig, headDim: number): R
   const rotaryDim = evenDim(call.operation, givenDim ?? (width === undefined ? headDim : 2 * width), headDim);
   if (width !== undefined && 2 * width !== rotaryDim) {
     const why = `half of rotaryDim ${rotaryDim}`;
-    throw wrongValue(call.operation, `"tables.cos" has dims ${show(tables!.cos.dims)}, expected ${rotaryDim / 2} columns (${why})`);
+    throw wrongValue(call.operation, `"tables.cos" has dims ${show(tables!.cos.dims)}, expected ${counted(rotaryDim / 2, "column")} (${why})`);
   }
   return {
     rotaryDim,
@@ -143,7 +144,7 @@ function readTables(call: Call, tables: unknown): NonNullable<Rotary["tables"]> 
   const cos = call.numbers("tables.cos", givenCos);
   const sin = call.numbers("tables.sin", givenSin);
   if (cos.dims.length !== 2) {
-    throw wrongValue(call.operation, `"tables.cos" has dims ${show(cos.dims)}, expected 2 [positions, rotaryDim / 2]`);
+    throw wrongValue(call.operation, `"tables.cos" has dims ${show(cos.dims)}, expected [positions, rotaryDim / 2]`);
   }
   if (show(sin.dims) !== show(cos.dims)) {
     throw wrongValue(call.operation, `"tables.sin" has dims ${show(sin.dims)}, expected ${show(cos.dims)} (as tables.cos)`);
@@ -187,7 +188,7 @@ export function readAngleRows(
       const each = `${batchSize} × ${seqLen} = ${tokens}`;
       throw wrongValue(
         operation,
-        `"positions" holds ${describe(length)} elements, expected seqLen = ${seqLen} or batch × seqLen = ${each}`,
+        `"positions" has length ${describe(length)}, expected seqLen = ${seqLen} or batch × seqLen = ${each}`,
       );
     }
     rowPositions = integersOf(operation, "positions", positions, length, 0, last);

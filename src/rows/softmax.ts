@@ -43,7 +43,7 @@ export interface SoftmaxOptions<Out extends PlaceTensor = Float32Tensor> {
 export const SOFTMAX: Operation = {
   name: "softmax",
   options: ["axis", "scale", "mask", "bias", "shortMask", "log", "out"],
-  foreign: { axis: "dim axes", "scale, which is 1 / temperature": "temperature", mask: "where attentionmask" },
+  foreign: { axis: "dim axes", "scale, which is 1 / temperature": "temperature", mask: "where" },
   places: ["out"],
 };
 /** Cost of an element in multiply-adds, roughly. */
@@ -128,7 +128,7 @@ function stridesOf({ name, dims }: Operand, x: Operand, axis: number, mayBeShort
   const rank = x.dims.length;
   const problem = (what: string, hint = ""): RangeError =>
     wrongValue(SOFTMAX.name, `"${name}" has dims ${show(dims)}, ${what} (it must broadcast to x, of dims ${show(x.dims)})${hint}`);
-  if (dims.length > rank) throw problem(`expected at most ${rank}`);
+  if (dims.length > rank) throw problem(`expected at most ${rank} of them`);
   for (const [index, size] of dims.entries()) {
     const at = index + rank - dims.length;
     const full = x.dims[at]!;

@@ -44,7 +44,7 @@ export function readCallOptions(operation: string, args: readonly unknown[]): Ca
   if (!isAbsent(signal) && !isSignal) throw wrongKind(operation, `"signal" must be an AbortSignal, got ${describe(signal)}`);
   return {
     signal: isSignal ? (signal as AbortSignalLike) : undefined,
-    transfer: oneOf(operation, "transfer", transfer ?? false, [false, true]),
+    transfer: oneOf(operation, "transfer", transfer ?? false, [true, false]),
   };
 }
 

@@ -12,7 +12,7 @@ import {
   type Engine,
 } from "headwise";
 import { openBuild } from "../support/builds.js";
-import { bytes, detached, each, type Groups, revoked, zeros } from "./provoke.js";
+import { bytes, detached, each, type Groups, revoked, runtimeOf, zeros } from "./provoke.js";
 
 type Change = Record<string, unknown>;
 
@@ -41,13 +41,13 @@ export function attention(engine: Engine): Groups {
         { q: { data: new Float32Array(320), dims: "2,5" } },
         { q: { data: new Float32Array(320), dims: [2, 5, 4, -8] } },
         { q: { data: new Float32Array(320), dims: [2, 5, 4, "8"] } },
+        { q: { data: new Float32Array(320), dims: [2, 5, 4, 8.5] } },
         { q: { data: new Float32Array(320), dims: [2, 5, 4, undefined] } },
         { q: { data: new Float32Array(320), dims: new Array<number>(65).fill(1) } },
         { q: { data: new Float32Array(320), dims: [2 ** 30, 2 ** 30, 0] } },
         { q: zeros(2, 5, 4, 8), k: { data: new Float32Array(4), dims: [5] } },
         { q: { data: new Float32Array(320), dims: [2, 5, 4, 9] } },
         { q: { data: new Float32Array(1), dims: [2] } },
-        { q: { data: detached(320), dims: [2, 5, 4, 8] } },
         { q: { data: new ArrayBuffer(1280), dims: [2, 5, 4, 8] } },
         { q: { data: { 0: 1, 1: 2 }, dims: [2] } },
         { q: { data: null, dims: [2] } },
@@ -64,6 +64,7 @@ export function attention(engine: Engine): Groups {
         { q: { dims: [2, 5, 4, 8], location: "none" } },
         { q: { shape: [2, 5, 4, 8], dataSync: () => new Int32Array(320) } },
       ]),
+      "q: an array whose buffer is detached": () => attend({ q: { data: detached(320), dims: [2, 5, 4, 8] } }),
       "dataSync() throws": () =>
         attend({
           q: {
@@ -112,7 +113,7 @@ export function attention(engine: Engine): Groups {
         const x = engine.tensor([2, 5, 4, 8]);
         attend({ q: x, k: x, v: x, out: x });
       },
-      "softmax: out overlaps the mask": () => {
+      "softmax: out overlaps the bias": () => {
         const x = engine.tensor([4]);
         engine.softmax(zeros(4), { bias: x, out: x });
       },
@@ -241,8 +242,8 @@ export function attention(engine: Engine): Groups {
     },
 
     "Memory that runs out": {
-      "more than maximumMemory": () => engine.tensor([2 ** 30]),
-      "more than maximumMemory beside others": () => {
+      "more than there may be": () => engine.tensor([2 ** 30]),
+      "more than there may be beside a tensor": () => {
         const x = engine.tensor([1]);
         try {
           engine.tensor([2 ** 30]);
@@ -280,11 +281,15 @@ export function attention(engine: Engine): Groups {
         other.dispose();
         other.rmsNorm(zeros(2));
       },
-      "a call in another call": () => {
-        const map = (): never => engine.tensor([1]) as never;
-        const x = zeros(1, 4);
-        // a feature map runs between two scratches, a getter of its result within the call
-        engine.linearAttention(x, x, x, { featureMap: map as never, normalize: false, eps: 1 });
+      "a tensor is made while a call is in progress": () => {
+        const { arena } = runtimeOf(openBuild("simd"));
+        arena.openScratch("rmsNorm", 64);
+        arena.allocate("tensor", 64);
+      },
+      "the workers of a failed call have not ended": () => {
+        const other = openBuild("simd");
+        runtimeOf(other).pool = { isEnding: true } as never;
+        other.rmsNorm(zeros(2));
       },
     },
 

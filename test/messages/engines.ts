@@ -2,15 +2,20 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Worker } from "node:worker_threads";
-import { vi } from "vitest";
+import { expect, vi } from "vitest";
 import { createEngine, createWorkerEngine, type EngineOptions, type WorkerEngine } from "headwise";
 import { createEngineSync } from "headwise/sync";
 import { imported } from "../../src/engine/makeEngine.js";
 import { type LoadRequest, openPackaged, readOptions } from "../../src/engine/openEngine.js";
 import * as features from "../../src/runtime/features.js";
+import { withMemory } from "../../src/runtime/memorySharing.js";
+import { CONTROL_BYTES, Word } from "../../src/runtime/job.js";
+import { Pool } from "../../src/runtime/pool.js";
 import { answerAtOnce, type HostRequest, take } from "../../src/runtime/steps.js";
 import { whyNotMade } from "../../src/runtime/workerHost.js";
 import { ask } from "../../src/workerEngine/ask.js";
+import { ResultEncoder } from "../../src/workerEngine/encodeResult.js";
+import { Objects } from "../../src/workerEngine/objects.js";
 import { attentionBinaryOf, binaryOf, corruptedBinary } from "../support/builds.js";
 import { each, type Groups, type Provoke, revoked, zeros } from "./provoke.js";
 
@@ -92,6 +97,11 @@ const started = (source: string): Promise<WorkerEngine> =>
 const fast = (options: object): Promise<unknown> => createEngine(options);
 const IMPORTS = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 2, 7, 1, 1, 0x61, 1, 0x62, 0, 0);
 const EMPTY = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+/** It exports a function abiHash that returns 1. */
+const OTHER_ABI = Uint8Array.of(
+  ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 5, 1, 0x60, 0, 1, 0x7f, 3, 2, 1, 0],
+  ...[7, 11, 1, 7, ...new TextEncoder().encode("abiHash"), 0, 0, 10, 6, 1, 4, 0, 0x41, 1, 0x0b],
+);
 const node = process;
 
 export const engines: Groups = {
@@ -100,6 +110,7 @@ export const engines: Groups = {
       { build: "fast" },
       { build: 3 },
       { thread: 2 },
+    { operations: "all" },
       { threads: 0 },
       { threads: "many" },
       { threads: null, stallTimeout: 0 },
@@ -112,6 +123,7 @@ export const engines: Groups = {
       { wasm: new Uint8Array(8) },
     ]),
     "wasm: another module": () => createEngine({ wasm: EMPTY }),
+    "wasm: kernels of another version": () => createEngine({ wasm: OTHER_ABI }),
     "wasm: a module with other imports": () => createEngine({ wasm: IMPORTS }),
     "wasm: a compiled module with other imports": () => createEngine({ wasm: new WebAssembly.Module(IMPORTS) }),
     "wasm: cut off": () => createEngine({ wasm: binaryOf("simd").slice(0, 500) }),
@@ -233,8 +245,13 @@ export const engines: Groups = {
     "transfer of a part of a buffer": inWorker((engine) =>
       engine.rmsNorm({ data: new Float32Array(8).subarray(2, 4), dims: [2] }, { transfer: true }),
     ),
-    "transfer of a WebAssembly memory": inWorker((engine) =>
-      engine.rmsNorm({ data: new Float32Array(new WebAssembly.Memory({ initial: 1 }).buffer), dims: [2 ** 14] }, { transfer: true }),
+    "transfer of a buffer that the host does not move": withGlobals(
+      {
+        structuredClone: () => {
+          throw new Error("An ArrayBuffer could not be cloned.");
+        },
+      },
+      inWorker((engine) => engine.rmsNorm(zeros(2), { transfer: true })),
     ),
     "transfer of a place, too": inWorker((engine) => {
       const x = zeros(2);
@@ -267,14 +284,50 @@ export const engines: Groups = {
     },
     "a worker that fails": async () => (await started("throw new Error('out of order')")).rmsNorm(zeros(2)),
     "a worker that ends": async () => (await started("process.exit()")).rmsNorm(zeros(2)),
+    "a call after that": async () => {
+      const engine = await started("process.exit()");
+      await Promise.allSettled([engine.rmsNorm(zeros(2))]);
+      await engine.rmsNorm(zeros(2));
+    },
+    "a worker whose messages cannot be read": async () => {
+      let made: Worker | undefined;
+      const createWorker = (): Worker => (made = worker('if (kind === "open") return parentPort.postMessage({ kind: "opened" });'));
+      const engine = await createWorkerEngine({ createWorker });
+      const call = engine.rmsNorm(zeros(2));
+      made!.emit("messageerror", new Error("unreadable"));
+      await call;
+    },
+    "a signal that is aborted": inWorker((engine) => engine.rmsNorm(zeros(2), { signal: AbortSignal.abort(new Error("enough")) })),
+    "a result of a class that stays": () => new ResultEncoder(new Objects({} as never, "Engine"), new Map(), undefined).encode(new Map()),
     "a member that is not public": () => ask("KVCache", {}, "config", []),
+  },
+
+  "Threads that fail": {
+    "a worker stalls": () => failing({ [Word.GATE]: 1 }).call(),
+    "a worker fails": () => failing({ [Word.FAILED]: 1 }).call(),
+    "info.threadsReason after that": () => {
+      const { call, pool } = failing({ [Word.FAILED]: 1 });
+      expect(call).toThrow();
+      return reason(pool.failure);
+    },
+    "info.threadsReason after the workers have ended": async () => {
+      const { pool, end } = failing({});
+      end();
+      await Promise.resolve();
+      return reason(pool.failure);
+    },
   },
 
   "info.buildReason": {
     "a host without relaxed SIMD": without("hasRelaxedSimd", async () => reason((await createEngine()).info.buildReason)),
     "the first build fails its self-test": () => {
-      const { reasons } = openWith({}, (build) => build === "relaxed") as { reasons: { build?: string } };
-      return reason(reasons.build);
+      const probe = vi.spyOn(features, "hasRelaxedSimd").mockReturnValue(true);
+      try {
+        const { reasons } = openWith({}, (build) => build === "relaxed") as { reasons: { build?: string } };
+        return reason(reasons.build);
+      } finally {
+        probe.mockRestore();
+      }
     },
   },
   "info.threadsReason": {
@@ -282,7 +335,7 @@ export const engines: Groups = {
     "a host without SharedArrayBuffer": withGlobals({ SharedArrayBuffer: undefined }, threadsReason),
     "a host that refuses shared memory": withGlobals({ WebAssembly: refusing(({ shared }) => shared === true) }, threadsReason),
     "a module that was compiled for one thread": async () =>
-      reason((await createEngine({ threads: 2, wasm: new WebAssembly.Module(unshared()) })).info.threadsReason),
+      reason((await createEngine({ threads: 2, wasm: unshared() })).info.threadsReason),
     "a worker that does not start": async () =>
       reason((await createEngine({ threads: 3, createWorker: () => new Worker("", { eval: true }) })).info.threadsReason),
     "the script of another worker": async () => {
@@ -300,6 +353,17 @@ export class Reason extends Error {
 }
 function reason(text: string | undefined): never {
   throw new Reason(text);
+}
+
+/** A pool with one worker that does nothing, whose control words begin as given; `call` runs a job on it. */
+function failing(words: Readonly<Record<number, number>>): { pool: Pool; call: () => void; end: () => void } {
+  const control = new Int32Array(new SharedArrayBuffer(CONTROL_BYTES));
+  for (const [word, value] of Object.entries(words)) control[Number(word)] = value;
+  let end = (): void => undefined;
+  const ended = new Promise<void>((resolve) => (end = resolve));
+  const pool = new Pool(control, [{ ended, terminate: () => undefined } as never], 2, 20);
+  const job = { kernel: "activate", units: 0, work: 1, threads: 2, params: 0, workspaces: 0, workspaceBytes: 0 } as const;
+  return { pool, end, call: () => pool.run("activate", {} as never, job) };
 }
 
 async function threadsReason(): Promise<never> {
@@ -324,6 +388,4 @@ function inWorker(provoke: (engine: WorkerEngine) => unknown): Provoke {
 }
 
 /** A module that imports unshared memory. */
-function unshared(): Uint8Array<ArrayBuffer> {
-  return binaryOf("simd");
-}
+const unshared = (): WebAssembly.Module => new WebAssembly.Module(withMemory("createEngine", binaryOf("simd"), false));

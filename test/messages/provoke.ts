@@ -1,5 +1,7 @@
 /** Calls that the library refuses, each with a label that says what is wrong with it. */
 import { inspect } from "node:util";
+import type { Engine } from "headwise";
+import type { Runtime } from "../../src/runtime/runtime.js";
 
 export type Provoke = () => unknown;
 /** By label; a promise may be rejected instead. */
@@ -18,9 +20,9 @@ function shown(value: unknown): string {
   if (kind !== "Object") return /^[AEIOU]/.test(kind) ? `an ${kind}` : `a ${kind}`;
   if (isTensor(value)) {
     const type = value.data instanceof Float32Array ? "tensor" : `tensor of ${shown(value.data)},`;
-    return `${type} [${value.dims.join(", ")}]`;
+    return `${type} ${shown(value.dims)}`;
   }
-  return `{ ${changes(value)} }`;
+  return Object.keys(value).length === 0 ? "{}" : `{ ${changes(value)} }`;
 }
 
 function isRevoked(value: unknown): boolean {
@@ -41,8 +43,12 @@ const changes = (value: object): string =>
     .join(", ");
 
 /** A call with one change at a time, labelled by it. */
-export const each = (call: (change: never) => unknown, list: readonly object[]): Cases =>
-  Object.fromEntries(list.map((change) => [changes(change), () => call(change as never)]));
+export function each(call: (change: never) => unknown, list: readonly object[]): Cases {
+  const cases = list.map((change): [string, Provoke] => [changes(change) || "nothing given", () => call(change as never)]);
+  const twice = cases.find(([label], index) => cases.findIndex(([other]) => other === label) !== index);
+  if (twice) throw new Error(`two cases are labelled ${twice[0]}`);
+  return Object.fromEntries(cases);
+}
 
 /** A tensor of float32 zeros. */
 export const zeros = (...dims: number[]): { data: Float32Array; dims: number[] } => ({ data: new Float32Array(count(dims)), dims });
@@ -52,6 +58,9 @@ export const bytes = (...dims: number[]): { data: Uint8Array; dims: number[] } =
   dims,
 });
 const count = (dims: readonly number[]): number => dims.reduce((product, size) => product * size, 1);
+
+/** The basis of an engine. */
+export const runtimeOf = (engine: Engine): Runtime => (engine as unknown as { readonly runtime: Runtime }).runtime;
 
 export function revoked(): object {
   const { proxy, revoke } = Proxy.revocable({}, {});

@@ -36,7 +36,7 @@ export function rows(engine: Engine): Groups {
     rmsNorm: each(({ ...options }: Change) => engine.rmsNorm(zeros(2, 3), options), [{ eps: "small" }, { bias: zeros(3) }]),
     activate: each(({ kind = "relu", ...options }: Change) => engine.activate(zeros(2, 3), kind as never, options), [
       { kind: "swish" },
-      { kind: undefined },
+      { kind: null },
       { gate: zeros(3, 2) },
       { out: zeros(3) },
     ]),
@@ -45,8 +45,7 @@ export function rows(engine: Engine): Groups {
       { b: 1 },
       { b: zeros(3), out: zeros(3) },
     ]),
-    rotary: {
-      ...each(rotary, [
+    rotary: each(rotary, [
         { x: zeros(3) },
         { base: 0.5 },
         { base: "10000" },
@@ -69,7 +68,6 @@ export function rows(engine: Engine): Groups {
         { layout: "sbh" },
         { thetas: 1 },
       ]),
-    },
     rotaryTables: each((options: Change) => engine.rotaryTables(options as never), [
       {},
       { length: 3, rotaryDim: 5 },
@@ -80,6 +78,7 @@ export function rows(engine: Engine): Groups {
       ...each(matmul, [
         { a: zeros(3) },
         { b: zeros(2, 4) },
+        { b: zeros(3) },
         { b: zeros(4, 2), transposeB: true },
         { a: zeros(2, 2, 3), b: zeros(3, 3, 4) },
         { bias: zeros(3) },

@@ -1,7 +1,8 @@
 /** Caches of keys and values, and linear attention with its states. */
+import { expect, vi } from "vitest";
 import type { Engine } from "headwise";
 import { openBuild } from "../support/builds.js";
-import { bytes, each, type Groups, zeros } from "./provoke.js";
+import { bytes, each, type Groups, runtimeOf, zeros } from "./provoke.js";
 
 type Change = Record<string, unknown>;
 
@@ -13,10 +14,10 @@ export function stores(engine: Engine): Groups {
     if (keys > 0) cache.append(zeros(cache.lengths.length, keys, 1, 4), zeros(cache.lengths.length, keys, 1, 4));
     return cache;
   };
-  /** 2000 keys have been appended; those before 1536 have been evicted. */
+  /** It has 2048 keys, of which those before 1024 have been evicted. */
   const rolling = (): ReturnType<Engine["createKVCache"]> => {
     const cache = cacheOf({ policy: "rolling", window: 16, capacity: 600 }, 0);
-    for (let piece = 0; piece < 4; piece++) cache.append(zeros(1, 500, 1, 4), zeros(1, 500, 1, 4));
+    for (const rows of [500, 500, 500, 548]) cache.append(zeros(1, rows, 1, 4), zeros(1, rows, 1, 4));
     return cache;
   };
   const append = ({ k = zeros(1, 2, 1, 4), v = zeros(1, 2, 1, 4), ...options }: Change): unknown =>
@@ -76,6 +77,11 @@ export function stores(engine: Engine): Groups {
         { length: 1 },
       ]),
       "more than a rolling cache holds at once": () => rolling().append(zeros(1, 599, 1, 4), zeros(1, 599, 1, 4)),
+      "a position beyond the last": () => {
+        const image = rolling().serialize();
+        new Uint32Array(image.buffer).set([2 ** 29, 2 ** 29 - 1024], 11);
+        engine.restoreKVCache(image).append(zeros(1, 1, 1, 4), zeros(1, 1, 1, 4));
+      },
       "a number that int8 cannot store": () => {
         const k = zeros(1, 1, 1, 4);
         k.data[2] = NaN;
@@ -94,7 +100,7 @@ export function stores(engine: Engine): Groups {
         { keyLengths: [1] },
       ]),
       "a window option of a rolling cache": () => rolling().attend(zeros(1, 1, 1, 4), { window: 3 } as object),
-      "rows whose window holds evicted keys": () => rolling().attend(zeros(1, 470, 1, 4)),
+      "rows whose window holds evicted keys": () => rolling().attend(zeros(1, 1020, 1, 4)),
       "a getter appends to the cache": () => {
         const cache = cacheOf();
         const mask = {
@@ -110,7 +116,7 @@ export function stores(engine: Engine): Groups {
     },
     "KVCache.truncate": {
       ...each(({ lengths }: Change) => cacheOf().truncate(lengths as never), [{ lengths: 4 }, { lengths: [1, 2] }, { lengths: "3" }, { lengths: -1 }]),
-      "to evicted keys": () => rolling().truncate(1530),
+      "to evicted keys": () => rolling().truncate(1030),
     },
     "KVCache.reorder": each(({ indices }: Change) => cacheOf({ batchSize: 2 }).reorder(indices as never), [{ indices: [0] }, { indices: [0, 2] }, { indices: null }]),
     restoreKVCache: {
@@ -193,6 +199,16 @@ export function stores(engine: Engine): Groups {
         state.dispose();
         state.step(x, x, x);
       },
+      "after a call that failed on a worker": () => {
+        const other = openBuild("simd");
+        const state = other.createLinearAttentionState({ numKvHeads: 2, headDim: 4 });
+        const run = vi.spyOn(runtimeOf(other), "run").mockImplementation(() => {
+          throw new Error("a worker failed");
+        });
+        expect(() => state.step(x, x, x)).toThrow("a worker failed");
+        run.mockRestore();
+        state.step(x, x, x);
+      },
       "a getter steps, too": () => {
         const state = stateOf();
         const keyMask = {
@@ -218,8 +234,8 @@ export function stores(engine: Engine): Groups {
         engine.restoreLinearAttentionState(stateOf({ featureMap: () => x, normalize: false }).serialize()),
       "with a function that it does not have": () => engine.restoreLinearAttentionState(stateOf().serialize(), () => x),
     },
-    "Objects of another engine": {
-      "a tensor of another engine is read like any other": () => {
+    "A tensor of another engine": {
+      "after its dispose": () => {
         const other = openBuild("simd");
         const tensor = other.tensor([2]);
         tensor.dispose();
