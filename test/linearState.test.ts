@@ -220,11 +220,11 @@ onEveryEngine((build, engine) => {
 describe("mismatches are named", () => {
   const least = { numKvHeads: 2, headDim: 4 };
   test.each<[string, object, string]>([
-    ["TypeError", { ...least, features: 8 }, '"features" is for featureMap "favor+", got "elu+1"'],
+    ["TypeError", { ...least, features: 8 }, '"features" is for featureMap "favor+", but featureMap is "elu+1"'],
     [
       "TypeError",
       { ...least, featureMap: "softmax" },
-      '"featureMap" "softmax" cannot be causal: its softmax of keys is over all positions',
+      '"featureMap" cannot be "softmax" when causal: its softmax of keys is over all positions',
     ],
     ["TypeError", { ...least, channelDecay: true }, '"channelDecay" needs rule "gated" or "gated_delta"'],
     [
@@ -237,7 +237,7 @@ describe("mismatches are named", () => {
     [
       "TypeError",
       { ...least, initialState: normal([1, 2, 4, 4], 1) },
-      '"initialState" cannot be combined with "normalize" true: it has no normalizer',
+      '"initialState" cannot be given where results are normalized: it holds no normalizer',
     ],
     [
       "RangeError",
@@ -255,7 +255,7 @@ describe("mismatches are named", () => {
   const x = normal([1, 3, 2, 4], 1);
   test.each<[string, TestTensor[], object, string]>([
     ["RangeError", [x, x, normal([1, 3, 2, 5], 1)], {}, '"v" has valueDim 5, expected 4 (as in the state)'],
-    ["RangeError", [x, normal([1, 3, 1, 4], 1), x], {}, '"k" has heads 1, expected 2 (as in the state)'],
+    ["RangeError", [x, normal([1, 3, 1, 4], 1), x], {}, '"k" has numKeyHeads 1, expected 2 (as in the state)'],
     [
       "RangeError",
       [normal([2, 3, 2, 4], 1), normal([2, 3, 2, 4], 1), normal([2, 3, 2, 4], 1)],
@@ -292,7 +292,7 @@ describe("mismatches are named", () => {
     };
     const message = (text: string): string => `restoreLinearAttentionState: "bytes" ${text}`;
     expect(restore([])).toThrow(message("must be a Uint8Array, got an array of 0"));
-    expect(restore(image.subarray(0, 8))).toThrow(message("is 8 bytes long, not a serialized state"));
+    expect(restore(image.subarray(0, 8))).toThrow(message("has 8 bytes, too few or cut off for a serialized state"));
     expect(restore(changed(0, 1))).toThrow(message("does not begin like a serialized state"));
     expect(restore(changed(1, 2))).toThrow(message("has version 2, expected 1"));
     expect(restore(image.subarray(0, image.length - 4))).toThrow(message("is damaged"));

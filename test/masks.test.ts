@@ -124,7 +124,7 @@ describe("mismatches are named", () => {
       () => causalMask(2, 2, { queryOffset: 0.5 }),
       'causalMask: "queryOffset" must be an integer from -536870912 to 536870912, got 0.5',
     ],
-    [() => causalMask(2, 2, { offset: 1 } as object), 'causalMask: unknown option "offset"; the options are queryOffset'],
+    [() => causalMask(2, 2, { offset: 1 } as object), 'causalMask: unknown option "offset"; the only option is queryOffset'],
     [() => windowMask(2, 2, -2), 'windowMask: "window" must be an integer from -1 to 536870912, got -2'],
     [() => windowMask(2, 2, [1, -2]), 'windowMask: "window[1]" must be an integer from -1 to 536870912, got -2'],
     [() => windowMask(2, 2, [1] as never), 'windowMask: "window" must be a number or [left, right], got an array of 1'],
@@ -135,9 +135,9 @@ describe("mismatches are named", () => {
     [() => prefixMask([1, 4], 3), 'prefixMask: "prefixLength[1]" must be an integer from 0 to 3, got 4'],
     [() => documentMask(3 as never), 'documentMask: "documentIds" must be an array of integers, got 3'],
     [() => documentMask([[1, 2], [1]]), 'documentMask: "documentIds[1]" holds 1 element, expected 2 (as documentIds[0])'],
-    [() => andMasks(), "andMasks: no masks given, expected at least 1"],
+    [() => andMasks(), "andMasks: masks are missing, expected at least 1"],
     [() => andMasks(bytes, { ...bytes, dims: [3] }), 'andMasks: "masks[1]" holds 4 elements, expected 3'],
-    [() => orMasks(bytes, causalMask(3)), "orMasks: masks of dims [4] and [3, 3] don't broadcast to one another"],
+    [() => orMasks(bytes, causalMask(3)), "orMasks: masks of dims [4] and [3, 3] do not broadcast to one another"],
     [() => notMask(3 as never), 'notMask: "mask" must be a tensor { data, dims } or { shape, dataSync() }, got 3'],
     [
       () => notMask(normal([3], 1) as never),
@@ -146,7 +146,7 @@ describe("mismatches are named", () => {
     [() => notMask({ data: new Uint8Array(1), dims: 1 as never }), 'notMask: "mask.dims" must be an array of sizes, got 1'],
     [
       () => applyMask(normal([3], 1), causalMask(3)),
-      'applyMask: "mask" has dims [3, 3], which don\'t broadcast to [3], those of scores',
+      'applyMask: "mask" has dims [3, 3], which do not broadcast to those of scores, [3]',
     ],
     [() => applyMask(bytes as never, bytes), 'applyMask: "scores.data" must be a Float32Array, got Uint8Array(4)'],
   ])("%#", (call, message) => {

@@ -23,8 +23,8 @@ async function foreignNames(): Promise<Groups> {
     Object.entries(known.foreign ?? {}).flatMap(([answer, names]): [string, Provoke][] => {
       const option = /^(\w+)(?:,|$)/.exec(answer)?.[1];
       if (option !== undefined && !known.options.includes(option)) return []; // an answer for others that share the table
-      const [first] = names.split(" ");
-      return [[`${known.name}: ${names.replaceAll(" ", ", ")}`, () => readOptions(known, { [first!]: 1 })]];
+      const first = names.split(" ").find((name) => !known.options.includes(name));
+      return [[`${known.name}: ${names.replaceAll(" ", ", ")}`, () => readOptions(known, { [first ?? `my${names}`]: 1 })]];
     }),
   );
   return { "Options by the names of other libraries, in lower case": Object.fromEntries(cases) };

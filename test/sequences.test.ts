@@ -103,7 +103,7 @@ describe("mismatches are named", () => {
     [{ cuSeqlensQ: [], cuSeqlensK: [] }, '"cuSeqlensQ" is empty, expected [0, …, 10]'],
     [{ cuSeqlensQ: [1, 10], cuSeqlensK: [0, 12] }, '"cuSeqlensQ" begins with 1, expected 0'],
     [{ cuSeqlensQ: [0, 9], cuSeqlensK: [0, 12] }, '"cuSeqlensQ" ends with 9, expected seqLen = 10'],
-    [{ cuSeqlensQ: [0, 10] }, '"cuSeqlensK" is missing: k has 12 rows and q has 10'],
+    [{ cuSeqlensQ: [0, 10] }, '"cuSeqlensK" is missing: k has 12 rows, but q has 10'],
     [{ cuSeqlensQ: [0, 11] }, '"cuSeqlensQ[1]" must be an integer from 0 to 10, got 11'],
     [{ cuSeqlensQ: [0, 6, 5, 10] }, '"cuSeqlensQ[2]" is 5, expected at least cuSeqlensQ[1] = 6'],
     [{ cuSeqlensQ: [0, 5, 10], cuSeqlensK: [0, 12] }, '"cuSeqlensK" holds 2 elements, expected 3, as in cuSeqlensQ'],

@@ -128,7 +128,7 @@ describe("mismatches are named", () => {
     [
       { ...stateDict, "out_proj.weight": normal([36], 1) },
       { numHeads: 2 },
-      '"out_proj.weight" has 1 dims [36], expected 2 [out, in]',
+      '"out_proj.weight" has dims [36], expected [out, in]',
     ],
     [{ ...stateDict, bias_k: normal([1, 1, 6], 1) }, { numHeads: 2 }, '"bias_v" is missing; "bias_k" needs it'],
   ])("%#", (dict, options, message) => {

@@ -111,7 +111,7 @@ describe("errors", () => {
     [
       "write of another length",
       async (engine) => (await engine.tensor([2, 2])).write(new Float32Array(3)),
-      new RangeError('tensor.write: "data" holds 3 elements, expected 4 ([2, 2])'),
+      new RangeError('tensor.write: "data" holds 3 elements, expected 2 × 2 = 4'),
     ],
     [
       "read after dispose",

@@ -19,6 +19,7 @@ import {
   typedArrayLength,
   plainView,
   listLength,
+  optional,
   isArray,
   elementsOf,
 } from "../check.js";
@@ -253,10 +254,10 @@ function readSizes(
 ): { dims: [number, number]; offset: number; sinkTokens: number } {
   const rows = integer(name, "seqLen", seqLen, 0, MAX_ELEMENTS);
   const keys = integer(name, "kvLen", kvLen ?? seqLen, 0, MAX_ELEMENTS);
-  const { queryOffset = keys - rows, sinkTokens = 0 } = readOptions<WindowMaskOptions>({ name, options: known }, options);
+  const { queryOffset, sinkTokens = 0 } = readOptions<WindowMaskOptions>({ name, options: known }, options);
   return {
     dims: [rows, keys],
-    offset: integer(name, "queryOffset", queryOffset, -MAX_POSITION, MAX_POSITION),
+    offset: optional(queryOffset, (value) => integer(name, "queryOffset", value, -MAX_POSITION, MAX_POSITION)) ?? keys - rows,
     sinkTokens: integer(name, "sinkTokens", sinkTokens, 0, MAX_POSITION),
   };
 }

@@ -215,7 +215,7 @@ export const engines: Groups = {
       const { VERSION } = await import("../../src/engine/version.js");
       await createWorkerEngine({ createWorker: () => new Worker(source.replaceAll(VERSION, "0.0.9"), { eval: true }) });
     },
-    "a worker that stops answering": () => createWorkerEngine({ createWorker: () => worker(""), stallTimeout: 100 }),
+    "a worker that stops answering": () => createWorkerEngine({ createWorker: () => worker(""), stallTimeout: 3000 }),
     "a worker that ends meanwhile": () => createWorkerEngine({ createWorker: () => worker("process.exit()") }),
     "a host without workers": withGlobals({ process: undefined }, () => createWorkerEngine()),
   },
