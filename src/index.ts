@@ -13,7 +13,10 @@ export type { LayerCacheOptions, MultiHeadAttention, ProjectKeysOptions } from "
 export type { MultiHeadForwardOptions } from "./multiHead/forwardOptions.js";
 export type { LayerConfig, MultiHeadAttentionConfig } from "./multiHead/config.js";
 export type { MultiHeadAttentionParameters } from "./multiHead/parameters.js";
-export type { FromTorchOptions, TorchStateDict } from "./multiHead/torchStateDict.js";
+export { type FromHuggingFaceOptions, multiHeadFromHuggingFace } from "./multiHead/checkpoints/huggingFace.js";
+export { type FromKerasOptions, multiHeadFromKeras } from "./multiHead/checkpoints/keras.js";
+export type { MultiHeadDefinition, NestedNumbers, StateDict, StoredTensor } from "./multiHead/checkpoints/storedTensors.js";
+export { type FromTorchOptions, multiHeadFromTorch } from "./multiHead/checkpoints/torch.js";
 export type { PackedMatrix } from "./product/packedMatrix.js";
 export { type Activation, ACTIVATIONS } from "./rows/activations.js";
 export type { RotaryConfig, RotaryPositions, RotaryTables } from "./rows/rotaryCall.js";

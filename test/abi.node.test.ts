@@ -5,7 +5,6 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { KVCache } from "headwise";
 import { generate, hashOf, readAbi } from "../scripts/abi.mjs";
 import { AttentionEngine } from "../src/engine/attentionEngine.js";
 import { openGiven, readOptions } from "../src/engine/openEngine.js";

@@ -23,6 +23,9 @@ const HINT = "npm run bits -- --update writes the hashes of new cases";
 const NO_OPERATIONS: Readonly<Record<string, string>> = {
   createEngine: "makes an engine",
   createEngineSync: "makes an engine",
+  multiHeadFromTorch: "names parameters",
+  multiHeadFromHuggingFace: "names parameters",
+  multiHeadFromKeras: "names parameters",
   createWorkerEngine: "makes an engine, which test/workerEngine.node.test.ts compares bit for bit with one here",
   "Engine.tensor": "makes a tensor of zeros",
   "Engine.planAttention": "counts threads and bytes, which are the host's",
@@ -49,14 +52,9 @@ const CLASSES: Readonly<Record<string, { prototype: object }>> = {
 
 /** The object that has an operation, and its name there; undefined for functions of a module, which cannot be spied on. */
 function holderOf(engine: Engine, operation: string): [Record<string, () => unknown>, string] | undefined {
-  const [owner, ...path] = operation.split(".") as [string, ...string[]];
-  const name = path.pop();
+  const [owner, name] = operation.split(".") as [string, string?];
   if (name === undefined) return undefined;
-  const places: unknown[] = [
-    path[0] === undefined ? engine : Reflect.get(engine, path[0]),
-    CLASSES[owner],
-    CLASSES[owner]?.prototype,
-  ];
+  const places: unknown[] = [engine, CLASSES[owner], CLASSES[owner]?.prototype];
   const holder = places.find((place) => Object.hasOwn(place as object, name));
   return [holder as Record<string, () => unknown>, name];
 }

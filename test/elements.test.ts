@@ -124,15 +124,6 @@ const OPERATIONS: Record<string, Operation> = {
     await layer.dispose();
     return result;
   },
-  "createMultiHeadAttention.fromTorch": async (engine, form, place) => {
-    const layer = await engine.createMultiHeadAttention.fromTorch(
-      { in_proj_weight: form(eighths([24, 8], 16)), "out_proj.weight": form(matrix) },
-      { numHeads: 2 },
-    );
-    const result = await layer.forward(form(x), { out: place("out", x.dims) });
-    await layer.dispose();
-    return result;
-  },
 };
 
 const asIs: Form = (tensor) => tensor;
@@ -202,7 +193,11 @@ function suite(engine: WorkerEngine): void {
       expectSameBits(await soften(given), await soften(mask), name);
       const linear = async (mask: MaskLike) => (await engine.linearAttention(k, k, v, { keyMask: mask })).data;
       expectSameBits(await linear(keysAs(given)), await linear(keys), name);
-      expect([andMasks(given).data, orMasks(given).data, notMask(given).data]).toEqual([andMasks(mask).data, orMasks(mask).data, notMask(mask).data]);
+      expect([andMasks(given).data, orMasks(given).data, notMask(given).data]).toEqual([
+        andMasks(mask).data,
+        orMasks(mask).data,
+        notMask(mask).data,
+      ]);
       expect(applyMask(eighths([5, 7], 1), given).data).toEqual(applyMask(eighths([5, 7], 1), mask).data);
     });
   });

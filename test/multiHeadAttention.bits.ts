@@ -1,5 +1,5 @@
 /** The multi-head layer. */
-import type { MultiHeadAttentionConfig, MultiHeadAttentionParameters } from "headwise";
+import { type MultiHeadAttentionConfig, type MultiHeadAttentionParameters, multiHeadFromTorch } from "headwise";
 import { type BitsCase, casesOf } from "./bits/case.js";
 import { type Inputs, place } from "./bits/inputs.js";
 
@@ -101,11 +101,7 @@ export default [
     },
     "MultiHeadAttention.pruneHeads",
   ),
-  casesOf(
-    "layer",
-    "Engine.createMultiHeadAttention.fromTorch",
-    "MultiHeadAttention.forward",
-  )("parameters of PyTorch, with a key and a value more", (engine, inputs) => {
+  layer("parameters of PyTorch, with a key and a value more", (engine, inputs) => {
     const stateDict = {
       "attention.in_proj_weight": matrix(inputs, 3 * EMBED, EMBED),
       "attention.in_proj_bias": inputs.numbers([3 * EMBED]),
@@ -114,8 +110,8 @@ export default [
       "attention.bias_k": inputs.numbers([1, 1, EMBED]),
       "attention.bias_v": inputs.numbers([1, 1, EMBED]),
     };
-    const options = { numHeads: 4, prefix: "attention.", addZeroAttention: true };
-    const mine = engine.createMultiHeadAttention.fromTorch(stateDict, options);
+    const { config, parameters } = multiHeadFromTorch(stateDict, { numHeads: 4, prefix: "attention." });
+    const mine = engine.createMultiHeadAttention({ ...config, addZeroAttention: true }, parameters);
     const out = mine.forward(inputs.numbers([2, 13, EMBED]), { mask: inputs.mask([2, 1, 1, 13], 0.7) }).data;
     mine.dispose();
     return { out };

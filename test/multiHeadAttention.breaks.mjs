@@ -3,7 +3,7 @@
 const PARITY = ["multiHeadAttention"];
 const PROPERTIES = ["multiHeadProperties", "multiHeadCache"];
 const ERRORS = ["multiHeadErrors"];
-const TORCH = ["torchStateDict"];
+const CHECKPOINTS = ["checkpoints"];
 
 export default [
   {
@@ -227,14 +227,32 @@ export default [
   },
   {
     rule: "a layer from PyTorch takes the sizes of keys and values from its matrices",
-    find: 'kDim: matrix("k")?.dims[1]',
-    replace: 'kDim: matrix("q")?.dims[1]',
-    tests: TORCH,
+    find: 'kDim: inDim("k")',
+    replace: 'kDim: inDim("v")',
+    tests: CHECKPOINTS,
+  },
+  {
+    rule: "a layer from Hugging Face has the key/value heads of its matrices",
+    find: "embedDim, numHeads, numKvHeads, headDim, kDim,",
+    replace: "embedDim, numHeads, headDim, kDim,",
+    tests: CHECKPOINTS,
+  },
+  {
+    rule: "GPT-2's matrices are transposed",
+    find: 'numHeads, weightLayout: "inOut", ...normed',
+    replace: "numHeads, ...normed",
+    tests: CHECKPOINTS,
+  },
+  {
+    rule: "nested arrays are rectangular",
+    find: "if (!isArray(level) || level.length !== length)",
+    replace: "if (!isArray(level))",
+    tests: CHECKPOINTS,
   },
   {
     rule: "a layer from PyTorch takes only names with its prefix",
-    find: "if (!full.startsWith(prefix)) continue;",
+    find: "if (!name.startsWith(start)) continue;",
     replace: "",
-    tests: TORCH,
+    tests: CHECKPOINTS,
   },
 ];

@@ -223,7 +223,7 @@ describe("forward", () => {
   });
 
   test.each<[number[], string]>([
-    [[2, 5, 3, 4], '"x" has 4 dims [2, 5, 3, 4], expected 3 [batch, seq, embedDim]: the layer splits rows into heads itself'],
+    [[2, 5, 3, 4], '"x" has dims [2, 5, 3, 4], expected [batch, seq, embedDim]: the layer splits rows into heads itself'],
     [[2, 5, 11], '"x" has dims [2, 5, 11], expected [batch, seq, 12] or [seq, 12] (embedDim is 12)'],
     [[12], '"x" has dims [12], expected [batch, seq, 12] or [seq, 12] (embedDim is 12)'],
   ])("x of dims %j", (dims, message) => {

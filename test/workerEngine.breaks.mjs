@@ -157,8 +157,8 @@ export default [
   {
     rule: "what is internal can't be asked for",
     ...here("ask"),
-    find: "if (!memberOf(type, path)) throw",
-    replace: "if (!memberOf(type, path) && path === '') throw",
+    find: "if (!memberOf(type, name)) throw",
+    replace: "if (!memberOf(type, name) && name === '') throw",
   },
   {
     rule: "the table says which options of an operation receive results",

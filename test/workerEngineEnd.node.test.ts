@@ -33,7 +33,7 @@ describe("the end", () => {
         return true;
       },
     };
-    await expect(attend(engine, options)).rejects.toEqual(new Error("planAttention: the engine has been disposed of"));
+    await expect(attend(engine, options)).rejects.toEqual(new Error("scaledDotProductAttention: the engine has been disposed of"));
   });
 
   test("dispose ends the worker and its threads", async () => {

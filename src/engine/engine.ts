@@ -1,7 +1,9 @@
 /** An engine with every operation: those of `AttentionEngine`, and those that models need around attention. */
 import type { Activation } from "../rows/activations.js";
 import { AttentionEngine } from "./attentionEngine.js";
-import { type CreateMultiHeadAttention, createMultiHeadAttention } from "../multiHead/createMultiHeadAttention.js";
+import type { MultiHeadAttentionConfig } from "../multiHead/config.js";
+import { MultiHeadAttention } from "../multiHead/multiHeadAttention.js";
+import type { MultiHeadAttentionParameters } from "../multiHead/parameters.js";
 import { LinearAttentionState } from "../linear/linearAttentionState.js";
 import type { LinearAttentionStateOptions } from "../linear/stateConfig.js";
 import { PackedMatrix, type WeightLayout } from "../product/packedMatrix.js";
@@ -17,14 +19,7 @@ import { softmax, type SoftmaxOptions } from "../rows/softmax.js";
 import type { PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 
 // What its methods take, for the callers' own types.
-export type {
-  ActivateOptions,
-  AddOptions,
-  CreateMultiHeadAttention,
-  FeatureFunction,
-  LayerNormOptions,
-  LinearAttentionStateOptions,
-};
+export type { ActivateOptions, AddOptions, FeatureFunction, LayerNormOptions, LinearAttentionStateOptions };
 export type { LinearOptions, MatmulOptions, RmsNormOptions, RotaryOptions, RotaryTablesOptions, SoftmaxOptions, WeightLayout };
 
 /**
@@ -169,7 +164,9 @@ export class Engine extends AttentionEngine {
    * console.log(layer.forward(x, { causal: true }).dims); // [2, 10, 64]
    * layer.dispose();
    */
-  readonly createMultiHeadAttention: CreateMultiHeadAttention = createMultiHeadAttention(this.runtime);
+  createMultiHeadAttention(config: MultiHeadAttentionConfig, parameters: MultiHeadAttentionParameters): MultiHeadAttention {
+    return MultiHeadAttention.create(this.runtime, config, parameters);
+  }
 
   /**
    * Softmax along an axis, or its logarithm (Bridle 1990; relative to the largest score, so that nothing overflows).

@@ -10,14 +10,7 @@ import { STRIP_ROWS } from "../runtime/builds.js";
 import { PANEL } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
-import {
-  LINEAR_OPTIONS,
-  type LinearCall,
-  NO_STRIDES,
-  readLinearCall,
-  type LinearOptions,
-  type StateSizes,
-} from "./linearCall.js";
+import { LINEAR_OPTIONS, type LinearCall, NO_STRIDES, readLinearCall, type LinearOptions, type StateSizes } from "./linearCall.js";
 import { isDelta, LINEAR_NAMES, type LinearConfig, readLinearConfig } from "./linearConfig.js";
 import { projectionsOf } from "./randomFeatures.js";
 

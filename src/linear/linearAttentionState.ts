@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The state of linear attention: a summary of earlier keys and values, for tokens that arrive over time. */
 import { Call } from "../call/call.js";
-import { describe, optional, show, wrongKind, wrongMoment, wrongValue, isAbsent, isObject } from "../check.js";
+import { optional, show, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import { attendLinear, type PlacedStates, readSums } from "./linearAttention.js";
 import { INPUT_OPTIONS, type LinearInputs, readLinearCall } from "./linearCall.js";
 import { type FeatureFunction, LINEAR_NAMES } from "./linearConfig.js";

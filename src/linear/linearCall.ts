@@ -34,17 +34,7 @@ export interface LinearOptions<Out extends PlaceTensor = Float32Tensor> extends 
   causal?: boolean | undefined;
 }
 
-const KIND_OPTIONS = [
-  "featureMap",
-  "causal",
-  "normalize",
-  "eps",
-  "scale",
-  "rule",
-  "chunkSize",
-  "features",
-  "seed",
-] as const;
+const KIND_OPTIONS = ["featureMap", "causal", "normalize", "eps", "scale", "rule", "chunkSize", "features", "seed"] as const;
 export const INPUT_OPTIONS: readonly string[] = ["layout", "decay", "beta", "keyLengths", "keyMask", "out"];
 export const LINEAR_OPTIONS: readonly string[] = [...INPUT_OPTIONS, ...KIND_OPTIONS];
 

@@ -31,7 +31,6 @@ import {
   readParameterOperands,
 } from "./parameters.js";
 import { pruned } from "./prunedHeads.js";
-import { FROM_TORCH, type FromTorchOptions, readTorchStateDict, torchNameOf, type TorchStateDict } from "./torchStateDict.js";
 
 /** Options of `projectKeys`. */
 export interface ProjectKeysOptions {
@@ -102,17 +101,6 @@ export class MultiHeadAttention {
     const read = readMultiHeadConfig(call, config);
     const operands = readParameterOperands(call, parameters);
     return new MultiHeadAttention(runtime, read, multiHeadParameters(call, read, operands));
-  }
-
-  /**
-   * See `CreateMultiHeadAttention.fromTorch`.
-   * @internal
-   */
-  static fromTorch(runtime: Runtime, stateDict: TorchStateDict, options: FromTorchOptions): MultiHeadAttention {
-    const call = new Call(runtime, FROM_TORCH.name);
-    const { config, operands } = readTorchStateDict(call, stateDict, options);
-    const numbers = multiHeadParameters(call, config, operands, torchNameOf);
-    return new MultiHeadAttention(runtime, config, numbers);
   }
 
   /** Sizes and options, with the defaults filled in. */

@@ -54,7 +54,7 @@ const MATRICES = ["q", "k", "v", "qkv", "out"] as const;
 const VECTORS = ["qBias", "kBias", "vBias", "qkvBias", "outBias", "biasK", "biasV", "qNorm", "kNorm"] as const;
 /** Names in state dicts and checkpoints. */
 const PARAMETER_NAMES = {
-  "createMultiHeadAttention.fromTorch reads a state dict":
+  "multiHeadFromTorch reads such names, multiHeadFromHuggingFace others":
     "inproj outproj qprojweight kprojweight vprojweight",
   qkv: "wqkv cattn",
   q: "wq query qproj",
@@ -87,17 +87,10 @@ export function readParameterOperands(call: Call, parameters: MultiHeadAttention
 
 /**
  * The parameters of a layer.
- *
- * @param nameOf  the name of a parameter in errors
  * @internal
  */
-export function multiHeadParameters(
-  call: Call,
-  config: MultiHeadConfig,
-  operands: ParameterOperands,
-  nameOf: (name: ParameterName) => string = (name) => `parameters.${name}`,
-): MultiHeadParameters {
-  assertTogether(call.operation, config, operands, nameOf);
+export function multiHeadParameters(call: Call, config: MultiHeadConfig, operands: ParameterOperands): MultiHeadParameters {
+  assertTogether(call.operation, config, operands);
   const expected = expectedDims(config);
   for (const [name, operand] of operands) {
     const { axes, dims } = expected[name];
@@ -117,14 +110,9 @@ export function multiHeadParameters(
 }
 
 /** Refuses parameters that need others, and redundant ones. */
-function assertTogether(
-  operation: string,
-  config: MultiHeadConfig,
-  operands: ParameterOperands,
-  nameOf: (name: ParameterName) => string,
-): void {
+function assertTogether(operation: string, config: MultiHeadConfig, operands: ParameterOperands): void {
   const isGiven = (name: ParameterName): boolean => operands.has(name);
-  const quote = (name: ParameterName): string => `"${nameOf(name)}"`;
+  const quote = (name: ParameterName): string => `"parameters.${name}"`;
   const refuseBoth = (whole: ParameterName, parts: readonly ParameterName[]): void => {
     const part = parts.find(isGiven);
     if (part && isGiven(whole))

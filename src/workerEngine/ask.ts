@@ -43,10 +43,10 @@ const ADDITIONS: Partial<Record<ClassName, object>> = { AttentionEngine: ofEngin
  * Calls a method, or reads a property.
  * @throws {Error} a member that is not in the table
  */
-export function ask(type: ClassName, object: object, path: string, args: readonly unknown[]): unknown {
-  if (!memberOf(type, path)) throw wrongMoment("createWorkerEngine", `${type}.${path} is not public`);
-  const addition = (ADDITIONS[type] as Readonly<Record<string, Method>> | undefined)?.[path];
+export function ask(type: ClassName, object: object, name: string, args: readonly unknown[]): unknown {
+  if (!memberOf(type, name)) throw wrongMoment("createWorkerEngine", `${type}.${name} is not public`);
+  const addition = (ADDITIONS[type] as Readonly<Record<string, Method>> | undefined)?.[name];
   if (addition) return addition(object, ...args);
-  const member = path.split(".").reduce<unknown>((owner, name) => (owner as Readonly<Record<string, unknown>>)[name], object);
+  const member = (object as Readonly<Record<string, unknown>>)[name];
   return typeof member === "function" ? (member as Method).apply(object, [...args]) : member;
 }

@@ -68,12 +68,11 @@ export type Asynchronous<T> = {
 
 type Method = (...args: never) => unknown;
 
-/** A method, and methods that are properties of it. */
-type AsynchronousMethod<M> = (M extends (...args: infer Arguments) => infer Result
+type AsynchronousMethod<M> = M extends (...args: infer Arguments) => infer Result
   ? IsPlace<Result> extends true
     ? <Out extends Place = ResultTensor>(...args: [...WithPlace<Arguments, Out>, options?: CallOptions]) => Promise<Out>
     : (...args: [...{ [Index in keyof Arguments]: Argument<Arguments[Index]> }, options?: CallOptions]) => Promise<Returned<Result>>
-  : never) & { readonly [Name in keyof M]: AsynchronousMethod<M[Name]> };
+  : never;
 
 /** A place for results: one of the caller's, or one in the worker. */
 export type Place = PlaceTensor | WorkerTensor<"float32">;

@@ -90,15 +90,15 @@ export class Connection {
   }
 
   /** Calls a method of an object in the worker, or reads a property; arguments are read before this returns. */
-  async call(target: object, path: string, args: readonly unknown[]): Promise<unknown> {
+  async call(target: object, name: string, args: readonly unknown[]): Promise<unknown> {
     const { type, id } = identityOf(target)!;
-    const member = memberOf(type, path)!;
+    const member = memberOf(type, name)!;
     const operation = member.name;
-    if (this.#disposal !== undefined && id === ENGINE && path === "info") return this.#disposal;
+    if (this.#disposal !== undefined && id === ENGINE && name === "info") return this.#disposal;
     this.#assertAlive(operation);
     const { signal, transfer } = readCallOptions(operation, args);
     if (signal?.aborted) throw signal.reason;
-    const encoded = encodeCall(this, member, path, args, transfer);
+    const encoded = encodeCall(this, member, name, args, transfer);
     this.#assertAlive(operation); // a getter may have disposed of the engine
 
     let stopWatching: (() => void) | undefined;

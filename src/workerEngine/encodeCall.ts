@@ -57,11 +57,11 @@ export function readCallOptions(operation: string, args: readonly unknown[]): Ca
 export function encodeCall(
   connection: object,
   member: Member,
-  path: string,
+  name: string,
   args: readonly unknown[],
   transfer: boolean,
 ): EncodedCall {
-  return new CallEncoder(connection, member, transfer).call(path, args);
+  return new CallEncoder(connection, member, transfer).call(name, args);
 }
 
 class CallEncoder {
@@ -87,7 +87,7 @@ class CallEncoder {
     this.#transfer = transfer;
   }
 
-  call(path: string, args: readonly unknown[]): EncodedCall {
+  call(name: string, args: readonly unknown[]): EncodedCall {
     const encoded: Encoded[] = [];
     for (const [index, value] of args.entries()) {
       if (isOptions(value)) {
@@ -103,7 +103,7 @@ class CallEncoder {
     const copies = this.#buffers.filter((buffer): buffer is ArrayBuffer => !isShared(buffer));
     return {
       member: this.#member,
-      message: { path, args: encoded, buffers: this.#buffers, places },
+      message: { name, args: encoded, buffers: this.#buffers, places },
       transfer: [...new Set([...copies, ...moved])],
       remotes: this.#remotes,
       places: this.#places,

@@ -3,7 +3,7 @@ import type { ClassName } from "./methods.js";
 
 /** The part of the connection to its engine that such an object needs. */
 export interface RemoteConnection {
-  call(target: object, path: string, args: readonly unknown[]): Promise<unknown>;
+  call(target: object, name: string, args: readonly unknown[]): Promise<unknown>;
   dispose(target: object): Promise<void>;
   release(ids: readonly number[]): void;
   terminate(): void;

@@ -34,7 +34,7 @@ export interface CallMessage {
   /** The object that is called: ENGINE, or the number of an object in an earlier result. */
   readonly target: number;
   /** The name of a method, or of a property to read, in the table of methods. */
-  readonly path: string;
+  readonly name: string;
   readonly args: readonly Encoded[];
   /** Buffers of the arrays in the arguments. */
   readonly buffers: readonly ArrayBufferLike[];

@@ -38,7 +38,7 @@ interface Method extends Pick<Operation, "reads"> {
 }
 
 interface Members {
-  /** By name, or "method.name" for a method of a method. */
+  /** By name. */
   readonly methods: Readonly<Record<string, Method>>;
   /** Properties that may change: the calling thread gets promises of them. Default none. */
   readonly properties?: readonly string[];
@@ -78,7 +78,6 @@ export const CLASSES: Readonly<Record<ClassName, Members>> = {
       rotaryTables: {},
       packMatrix: { makes: "PackedMatrix" },
       createMultiHeadAttention: { makes: "MultiHeadAttention" },
-      "createMultiHeadAttention.fromTorch": { makes: "MultiHeadAttention" },
       createLinearAttentionState: { makes: "LinearAttentionState" },
       restoreLinearAttentionState: { makes: "LinearAttentionState" },
     },
@@ -125,9 +124,9 @@ export interface Member extends Method {
 }
 
 /** The member of a name; undefined if it is not public. */
-export function memberOf(type: ClassName, path: string): Member | undefined {
+export function memberOf(type: ClassName, name: string): Member | undefined {
   const { methods, properties } = CLASSES[type];
-  const method = Object.hasOwn(methods, path) ? methods[path] : properties?.includes(path) ? {} : undefined;
-  const name = type === "AttentionEngine" || type === "Engine" ? path : `${type}.${path}`;
-  return method && { name, ...method };
+  const method = Object.hasOwn(methods, name) ? methods[name] : properties?.includes(name) ? {} : undefined;
+  const isOfEngine = type === "AttentionEngine" || type === "Engine";
+  return method && { name: isOfEngine ? name : `${type}.${name}`, ...method };
 }

@@ -42,22 +42,12 @@ function makePrototype(type: ClassName): object {
   const define = (name: string | symbol, descriptor: PropertyDescriptor): void => {
     Object.defineProperty(prototype, name, { configurable: true, ...descriptor });
   };
-  const call = (path: string) =>
+  const call = (name: string) =>
     function (this: object, ...args: unknown[]): Promise<unknown> {
-      return connectionOf(this).call(this, path, args);
+      return connectionOf(this).call(this, name, args);
     };
   for (const name of properties) define(name, { get: call(name) });
-  for (const path of Object.keys(methods)) {
-    const [name, inner] = path.split(".") as [string, string?];
-    if (inner === undefined) define(path, { value: call(path), writable: true });
-    else {
-      define(name, {
-        get(this: object) {
-          return Object.assign(call(name).bind(this), { [inner]: call(path).bind(this) });
-        },
-      });
-    }
-  }
+  for (const name of Object.keys(methods)) define(name, { value: call(name), writable: true });
   const dispose = {
     value(this: object): Promise<void> {
       return connectionOf(this).dispose(this);

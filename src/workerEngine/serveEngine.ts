@@ -41,14 +41,14 @@ export function serveEngine(Engine: EngineClass<AttentionEngine>): void {
   }
 
   function call(message: CallMessage): void {
-    const { target, path } = message;
+    const { target, name } = message;
     const { type, object } = objects!.at(target);
     const { args, given, spans } = decodeCall(message, objects!);
-    const result = new ResultEncoder(objects!, given, memberOf(type, path)?.makes);
-    const encoded = result.encode(ask(type, object, path, args));
+    const result = new ResultEncoder(objects!, given, memberOf(type, name)?.makes);
+    const encoded = result.encode(ask(type, object, name, args));
     const { buffers, made } = result;
     post({ kind: "done", result: encoded, buffers, made, spans }, [...buffers, ...spans]);
-    if (target === ENGINE && path === "dispose") port.close();
+    if (target === ENGINE && name === "dispose") port.close();
   }
 
   const failed = (error: unknown): void => post({ kind: "failed", error: toSent(error) });

@@ -1,9 +1,12 @@
 /** Multi-head layers. */
-import type { Engine, MultiHeadAttention } from "headwise";
+import { type Engine, type MultiHeadAttention, multiHeadFromHuggingFace, multiHeadFromKeras, multiHeadFromTorch } from "headwise";
 import { openBuild } from "../support/builds.js";
 import { bytes, each, type Groups, zeros } from "./provoke.js";
 
 type Change = Record<string, unknown>;
+
+/** An array in an array in an array … */
+const nested = (depth: number): unknown => (depth === 0 ? 1 : [nested(depth - 1)]);
 
 const CONFIG = { embedDim: 4, numHeads: 2 };
 const w = zeros(4, 4);
@@ -20,8 +23,10 @@ export function layers(engine: Engine): Groups {
   const forward = ({ x: rows = x, ...options }: Change): unknown => layer.forward(rows as never, options);
   const other = openBuild("simd");
   const tables = { cos: zeros(2, 1), sin: zeros(2, 1) };
-  const fromTorch = ({ stateDict, ...options }: Change): unknown =>
-    engine.createMultiHeadAttention.fromTorch(stateDict as never, { numHeads: 2, ...options });
+  const fromTorch = ({ dict, ...options }: Change): unknown => multiHeadFromTorch(dict as never, { numHeads: 2, ...options });
+  const fromHuggingFace = ({ dict, ...options }: Change): unknown =>
+    multiHeadFromHuggingFace(dict as never, { numHeads: 2, ...options });
+  const fromKeras = ({ dict, ...options }: Change): unknown => multiHeadFromKeras(dict as never, options);
   const stateDict = { in_proj_weight: zeros(12, 4), "out_proj.weight": w };
 
   return {
@@ -71,15 +76,26 @@ export function layers(engine: Engine): Groups {
       "qkv of another size in layout inOut": () => make({ weightLayout: "inOut" }, { qkv: w, out: w }),
       "a list": () => make({}, [w] as never),
     },
-    "createMultiHeadAttention.fromTorch": each(fromTorch, [
-      { stateDict: null },
-      { stateDict: { in_proj_weight: w } },
-      { stateDict: { "linear1.weight": w } },
-      { stateDict: { ...stateDict, "out_proj.weight": zeros(4) } },
-      { stateDict: { ...stateDict, in_proj_bias: zeros(3) } },
-      { stateDict, prefix: 3 },
-      { stateDict, numHeads: null },
+    multiHeadFromTorch: each(fromTorch, [
+      { dict: null },
+      { dict: { in_proj_weight: w } },
+      { dict: { "linear1.weight": w } },
+      { dict: { ...stateDict, "out_proj.weight": zeros(4) } },
+      { dict: { "out_proj.weight": 5 } },
+      { dict: { "out_proj.weight": [[1, 2], [3]] } },
+      { dict: { "out_proj.weight": [[1, "2"]] } },
+      { dict: { "out_proj.weight": nested(99) } },
+      { dict: stateDict, prefix: 3 },
+      { dict: stateDict, head: 3 },
     ]),
+    multiHeadFromHuggingFace: each(fromHuggingFace, [
+      { dict: {} },
+      { dict: { "q_proj.weight": zeros(4, 4) } },
+      { dict: { "q_proj.weight": zeros(3, 4) } },
+      { dict: { "q_proj.weight": zeros(4, 4), "query.weight": zeros(4, 4) } },
+      { dict: { "q_proj.weight": zeros(4, 4) }, numHeads: null },
+    ]),
+    multiHeadFromKeras: each(fromKeras, [{ dict: [w] }, { dict: {} }, { dict: { "query/kernel": w } }]),
     "MultiHeadAttention.forward": {
       ...each(forward, [
         { x: zeros(3) },

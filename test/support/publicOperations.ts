@@ -1,10 +1,10 @@
-/** The public operations of the package, from its types: functions, methods of classes, and functions attached to methods. */
+/** The public operations of the package, from its types: functions and methods of classes. */
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-/** `causalMask`, `KVCache.append`, `Engine.createMultiHeadAttention.fromTorch`: without private or internal members, and without getters. */
+/** `causalMask`, `KVCache.append`: without private or internal members, and without getters. */
 export function publicOperations(entries: readonly string[]): string[] {
   const { config } = ts.readConfigFile(`${root}tsconfig.json`, (path) => ts.sys.readFile(path)) as { config: unknown };
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
@@ -26,16 +26,11 @@ export function publicOperations(entries: readonly string[]): string[] {
     });
 
   const names = new Set<string>();
-  const addMember = (owner: string, member: ts.Symbol): void => {
-    const name = `${owner}.${member.name}`;
-    names.add(name);
-    for (const property of checker.getTypeOfSymbol(member).getProperties()) if (isCallable(property)) addMember(name, property);
-  };
   for (const entry of entries) {
     const module = checker.getSymbolAtLocation(program.getSourceFile(`${root}${entry}`)!)!;
     for (const exported of checker.getExportsOfModule(module)) {
       const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
-      if (symbol.flags & ts.SymbolFlags.Class) for (const member of membersOf(symbol)) addMember(exported.name, member);
+      if (symbol.flags & ts.SymbolFlags.Class) for (const { name } of membersOf(symbol)) names.add(`${exported.name}.${name}`);
       else if (symbol.flags & ts.SymbolFlags.Function) names.add(exported.name);
     }
   }

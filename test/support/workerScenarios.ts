@@ -83,10 +83,6 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     engine.matmul(x([2, 5, 3], 1), x([7, 3], 2), { transposeB: true, bias: x([7], 3), activation: "silu" }),
   "Engine.packMatrix": async (engine) => engine.matmul(x([3, 5], 1), await matrixOf(engine)),
   "Engine.createMultiHeadAttention": async (engine) => (await layerOf(engine)).forward(x([4, 8], 6)),
-  "Engine.createMultiHeadAttention.fromTorch": async (engine) => {
-    const stateDict = { "a.in_proj_weight": x([24, 8], 1), "a.out_proj.weight": x([8, 8], 2), "b.else": x([1], 1) };
-    return (await engine.createMultiHeadAttention.fromTorch(stateDict, { numHeads: 2, prefix: "a." })).forward(x([4, 8], 6));
-  },
   "Engine.rotary": async (engine) =>
     engine.rotary(rows(5, 1), { tables: await engine.rotaryTables({ length: 9, rotaryDim: 8 }), positions: [1, 0, 3, 8, 2] }),
   "Engine.rotaryTables": (engine) => engine.rotaryTables({ length: 9, rotaryDim: 8, base: 500 }),

@@ -4,9 +4,10 @@ import {
   type Activation,
   ACTIVATIONS,
   createEngine,
-  type CreateMultiHeadAttention,
   type FeatureFunction,
   type FeatureMap,
+  type FromHuggingFaceOptions,
+  type FromKerasOptions,
   type FromTorchOptions,
   type Engine,
   type KVCache,
@@ -23,7 +24,12 @@ import {
   type MultiHeadAttention,
   type MultiHeadAttentionConfig,
   type MultiHeadAttentionParameters,
+  type MultiHeadDefinition,
   type MultiHeadForwardOptions,
+  multiHeadFromHuggingFace,
+  multiHeadFromKeras,
+  multiHeadFromTorch,
+  type NestedNumbers,
   type PackedMatrix,
   type ProjectKeysOptions,
   type ResultTensor,
@@ -34,7 +40,8 @@ import {
   type RotaryTables,
   type RotaryTablesOptions,
   type SoftmaxOptions,
-  type TorchStateDict,
+  type StateDict,
+  type StoredTensor,
   type WeightLayout,
 } from "headwise";
 
@@ -78,11 +85,19 @@ export const again: LinearAttentionState = engine.restoreLinearAttentionState(st
 
 const config: MultiHeadAttentionConfig = { embedDim: 8, numHeads: 2, rotary: rotaryConfig, qkNorm: { eps: 1e-6 } };
 const parameters: MultiHeadAttentionParameters = { q: x, k: x, v: x, out: x, qBias: undefined };
-const create: CreateMultiHeadAttention = engine.createMultiHeadAttention;
-const layer: MultiHeadAttention = create(config, parameters);
-const stateDict: TorchStateDict = { in_proj_weight: x };
+const layer: MultiHeadAttention = engine.createMultiHeadAttention(config, parameters);
+const nested: NestedNumbers = [[1, 0], [0, 1]]; // prettier-ignore
+const stored: StoredTensor = nested;
+const stateDict: StateDict = { in_proj_weight: x, "out_proj.weight": stored, "out_proj.bias": null };
 const torchOptions: FromTorchOptions = { numHeads: 2, prefix: "layers.0." };
-export const fromTorch: MultiHeadAttention = engine.createMultiHeadAttention.fromTorch(stateDict, torchOptions);
+const huggingFaceOptions: FromHuggingFaceOptions = { numHeads: 2 };
+const kerasOptions: FromKerasOptions = { prefix: "attention/" };
+export const definitions: MultiHeadDefinition[] = [
+  multiHeadFromTorch(stateDict, torchOptions),
+  multiHeadFromHuggingFace(stateDict, huggingFaceOptions),
+  multiHeadFromKeras(stateDict, kerasOptions),
+  multiHeadFromKeras([nested, nested, nested, nested]),
+];
 const layerConfig: LayerConfig = layer.config;
 export const headDim: number = layerConfig.headDim;
 const cacheOptions: LayerCacheOptions = { capacity: 16 };

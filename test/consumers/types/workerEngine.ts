@@ -6,6 +6,7 @@ import {
   createWorkerEngine,
   type KVCache,
   type MultiHeadAttention,
+  multiHeadFromTorch,
   type Place,
   type ResultTensor,
   type WorkerEngine,
@@ -54,7 +55,8 @@ const layer: Asynchronous<MultiHeadAttention> = await full.createMultiHeadAttent
 const heads: number = layer.config.numHeads;
 const cached = await layer.createCache({ capacity: 100 });
 const rows: WorkerTensor<"float32"> = await layer.forward(product, { cache: cached, out: x });
-await full.createMultiHeadAttention.fromTorch({ "out_proj.weight": product }, { numHeads: 2 });
+const { config: read, parameters: stored } = multiHeadFromTorch({ "out_proj.weight": product }, { numHeads: 2 });
+await full.createMultiHeadAttention(read, stored);
 // @ts-expect-error functions cannot be sent to a worker
 await full.linearAttention(x, x, x, { featureMap: (each: unknown) => each });
 // @ts-expect-error a misspelt option
