@@ -1,10 +1,10 @@
 // Runs the tests and ends with one plain line, "N passed, N failed, N skipped", after the names of skipped tests and the hosts in which
-// the tests ran. Exits with 1 on a failure or when nothing ran. Arguments: --config, --project, and file names.
+// the tests ran. `--update` writes snapshots. Exits with 1 on a failure or when nothing ran. Arguments: --config, --project, and file names.
 import { parseArgs } from "node:util";
 import { startVitest } from "vitest/node";
 
 const { values, positionals } = parseArgs({
-  options: { config: { type: "string" }, project: { type: "string" } },
+  options: { config: { type: "string" }, project: { type: "string" }, update: { type: "boolean" } },
   allowPositionals: true,
 });
 const vitest = await startVitest("test", positionals, { watch: false, ...values });
