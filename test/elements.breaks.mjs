@@ -55,7 +55,7 @@ export default [
   {
     rule: "elements: an error says that sizes are missing",
     ...elements,
-    find: "if (data === undefined) throw notATensor(operation, name, value);",
+    find: "if (isAbsent(data)) throw notOne();",
     replace: "if (data !== null) throw notATensor(operation, name, value);",
   },
   {

@@ -26,7 +26,7 @@ export default [
   },
   {
     rule: "a host that refuses shared memory computes on one thread",
-    find: "      threadsReason = (error as Error).message;",
+    find: "      threadsReason = problemOf(operation, error);",
     replace: "      throw error;",
     tests: ["poorHosts"],
   },
@@ -147,7 +147,7 @@ export default [
   },
   {
     rule: "unknown options are refused",
-    find: "if (!known.includes(name)) throw",
+    find: "if (!known.options.includes(name)) throw",
     replace: "if (known.length === 0) throw",
   },
   {

@@ -262,7 +262,7 @@ describe("forward", () => {
     expectUnchanged(
       opened,
       (layer) => layer.projectKeys(x, { keyLengths: [1, 2] }),
-      '"keyLengths" cannot be combined with biasK or addZeroAttention, whose keys come last; hide keys with a mask',
+      '"keyLengths" cannot be combined with biasK or addZeroAttention, whose keys come last; hide keys with "keyMask"',
     );
   });
 

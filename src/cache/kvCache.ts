@@ -161,9 +161,9 @@ export class KVCache {
     const layout = oneOf(operation, "layout", givenLayout, LAYOUTS);
     const operands = { k: call.numbers("k", k), v: call.numbers("v", v) };
     const rows = cachedRows(operation, operands.k, operands.v, this.#config, layout);
-    const counts = keyLengths
-      ? integersOf(operation, "keyLengths", keyLengths, batchSize, 0, rows)
-      : new Array<number>(batchSize).fill(rows);
+    const counts = isAbsent(keyLengths)
+      ? new Array<number>(batchSize).fill(rows)
+      : integersOf(operation, "keyLengths", keyLengths, batchSize, 0, rows);
     this.#assertReady(operation); // a getter may have disposed of the cache
     call.close();
 

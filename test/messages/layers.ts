@@ -93,6 +93,7 @@ export function layers(engine: Engine): Groups {
       { dict: { "q_proj.weight": zeros(4, 4) } },
       { dict: { "q_proj.weight": zeros(3, 4) } },
       { dict: { "q_proj.weight": zeros(4, 4), "query.weight": zeros(4, 4) } },
+      { dict: { "q_proj.weight": zeros(4, 4), "wq.weight": zeros(4, 4) } },
       { dict: { "q_proj.weight": zeros(4, 4) }, numHeads: null },
     ]),
     multiHeadFromKeras: each(fromKeras, [{ dict: [w] }, { dict: {} }, { dict: { "query/kernel": w } }]),
