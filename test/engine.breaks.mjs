@@ -148,7 +148,7 @@ export default [
   {
     rule: "unknown options are refused",
     find: "if (!known.options.includes(name)) throw",
-    replace: "if (known.length === 0) throw",
+    replace: "if (known.options.length === 0) throw",
   },
   {
     rule: "sizes whose product is not a safe integer are refused",
