@@ -48,7 +48,8 @@ const CALLS: Readonly<Record<string, (engine: AnyEngine, options: Options) => un
   matmul: (engine, options) => engine.matmul(row, column, options),
   packMatrix: async (engine) => (await engine.packMatrix(column, null)).columns,
   linearAttention: (engine, options) => engine.linearAttention(x, x, x, options),
-  createLinearAttentionState: async (engine, options) => (await engine.createLinearAttentionState({ ...options, ...STATE })).lengths,
+  createLinearAttentionState: async (engine, options) =>
+    (await engine.createLinearAttentionState({ ...options, ...STATE })).lengths,
   "LinearAttentionState.step": async (engine, options) => (await engine.createLinearAttentionState(STATE)).step(x, x, x, options),
   createMultiHeadAttention: async (engine, options) =>
     (await engine.createMultiHeadAttention({ ...options, ...LAYER }, PARAMETERS)).config,

@@ -210,7 +210,10 @@ function suite(engine: WorkerEngine): void {
     const three = { data: Float32Array.of(1, 2, 3), dims: [3] };
 
     test.each<[x: object, problem: string]>([
-      [{ data, shape: dims }, '"x.dims" is missing, expected an array of sizes beside "data"; "shape" is read only beside dataSync()'],
+      [
+        { data, shape: dims },
+        '"x.dims" is missing, expected an array of sizes beside "data"; "shape" is read only beside dataSync()',
+      ],
       [{ data: data.buffer, dims }, `"x.data" ${numbers} an ArrayBuffer; make an array on it, such as new Float32Array(buffer)`],
       [{ data: {}, dims }, `"x.data" ${numbers} an object`],
       [{ data: "12345678", dims }, `"x.data" ${numbers} "12345678"`],

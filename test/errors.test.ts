@@ -62,11 +62,7 @@ const REFUSED: Refusal[] = [
     RangeError,
     '"q" has dims [2, 5, 32], expected [batch, heads, seq, headDim] or [seq, headDim]; reshape it to [1, 2, 5, 32]',
   ],
-  [
-    { q: { data: q.data, dims: [320] } },
-    RangeError,
-    '"q" has dims [320], expected [batch, seq, heads, headDim] or [seq, headDim]',
-  ],
+  [{ q: { data: q.data, dims: [320] } }, RangeError, '"q" has dims [320], expected [batch, seq, heads, headDim] or [seq, headDim]'],
   [{ k: { data: kv.data, dims: [28, 8] } }, RangeError, '"k" has rank 2, expected 4 (q has dims [2, 5, 4, 8])'],
   [{ k: { data: kv.data, dims: [2, 7, 4, 4] } }, RangeError, '"k" has headDim 4, expected 8 (q has dims [2, 5, 4, 8])'],
   [{ k: { data: kv.data, dims: [1, 14, 2, 8] } }, RangeError, '"k" has batch 1, expected 2 (q has dims [2, 5, 4, 8])'],
@@ -147,11 +143,7 @@ const REFUSED: Refusal[] = [
     '"weights" has dims [2, 4, 5, 8], expected [2, 4, 5, 7] (batch, numHeads, seqLen, kvLen)',
   ],
   [{ scoresStage: "raw" }, RangeError, '"scoresStage" must be one of "scaled", "capped", "biased", got "raw"'],
-  [
-    { casual: true },
-    TypeError,
-    'unknown option "casual"; did you mean "causal"?',
-  ],
+  [{ casual: true }, TypeError, 'unknown option "casual"; did you mean "causal"?'],
 ];
 
 /** The sizes to which mask and bias broadcast. */
@@ -392,11 +384,7 @@ describe("tensor refuses", () => {
 describe("createEngine refuses", () => {
   test.each([
     [{ build: "fast" }, RangeError, 'createEngine: "build" must be one of "auto", "simd", "relaxed", "wide", got "fast"'],
-    [
-      { thread: 2 },
-      TypeError,
-      'createEngine: unknown option "thread"; did you mean "threads"?',
-    ],
+    [{ thread: 2 }, TypeError, 'createEngine: unknown option "thread"; did you mean "threads"?'],
     [{ threads: 0 }, RangeError, 'createEngine: "threads" must be an integer from 1 to 64, got 0'],
     [{ threads: "many" }, RangeError, 'createEngine: "threads" must be "auto" or an integer from 1 to 64, got "many"'],
     [{ createWorker: 3 }, TypeError, 'createEngine: "createWorker" must be a function that returns a worker, got 3'],

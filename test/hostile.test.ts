@@ -101,7 +101,9 @@ describe("empty batches: no object is made for each sequence", () => {
     for (const config of [{}, { addZeroAttention: true }, { rotary: {} }, { rotary: {}, addZeroAttention: true }]) {
       const layer = layerOf(config);
       expect(layer.forward(empty(MANY, 0, 8)).dims).toEqual([MANY, 0, 8]);
-      expect(() => layer.projectKeys(empty(MANY, 0, 8))).toThrow('MultiHeadAttention.projectKeys: "batchSize" must be an integer from 1 to 1048576');
+      expect(() => layer.projectKeys(empty(MANY, 0, 8))).toThrow(
+        'MultiHeadAttention.projectKeys: "batchSize" must be an integer from 1 to 1048576',
+      );
       layer.dispose();
     }
   });
@@ -181,9 +183,21 @@ describe("endless lists", () => {
       RangeError,
       `andMasks: "masks[0].dims" has length ${all}, expected an integer from 0 to 64`,
     );
-    refuses(() => paddingMask(endless, 1), RangeError, `paddingMask: "lengths" has length ${all}, expected an integer from 0 to 16777216`);
-    refuses(() => documentMask(endless), RangeError, `documentMask: "documentIds" has length ${all}, expected an integer from 0 to 16777216`);
-    refuses(() => engine.mergeAttention(endless), RangeError, `mergeAttention: "parts" has length ${all}, expected an integer from 0 to 65536`);
+    refuses(
+      () => paddingMask(endless, 1),
+      RangeError,
+      `paddingMask: "lengths" has length ${all}, expected an integer from 0 to 16777216`,
+    );
+    refuses(
+      () => documentMask(endless),
+      RangeError,
+      `documentMask: "documentIds" has length ${all}, expected an integer from 0 to 16777216`,
+    );
+    refuses(
+      () => engine.mergeAttention(endless),
+      RangeError,
+      `mergeAttention: "parts" has length ${all}, expected an integer from 0 to 65536`,
+    );
     const layer = layerOf();
     refuses(
       () => layer.pruneHeads(endless),

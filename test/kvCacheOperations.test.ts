@@ -154,7 +154,9 @@ describe("operations", () => {
     expect(() => engine.restoreKVCache([1] as unknown as Uint8Array)).toThrow(
       new TypeError('restoreKVCache: "bytes" must be a Uint8Array, got an array of 1'),
     );
-    expect(() => engine.restoreKVCache(image.subarray(0, 12))).toThrow('"bytes" has 12 bytes, too few or cut off for a serialized cache');
+    expect(() => engine.restoreKVCache(image.subarray(0, 12))).toThrow(
+      '"bytes" has 12 bytes, too few or cut off for a serialized cache',
+    );
     expect(() => engine.restoreKVCache(changed(0, 7))).toThrow('"bytes" does not begin like a serialized cache');
     expect(() => engine.restoreKVCache(changed(1, 9))).toThrow('"bytes" has version 9, expected 1');
     for (const [word, value] of [
@@ -287,7 +289,7 @@ describe("operations", () => {
       'KVCache.append: "keyLengths[0]" must be an integer from 0 to 2, got 3',
     );
     expect(() => cache.append(piece(2, 1), piece(2, 1), { keyLengths: 0 } as object)).toThrow(
-      new TypeError('KVCache.append: "keyLengths" must be an array of 1 integers, got 0'),
+      new TypeError('KVCache.append: "keyLengths" must be an array of 1 integer, got 0'),
     );
     cache.append(piece(2, 1), piece(2, 1));
     expect(() => cache.attend(piece(3, 1))).toThrow(

@@ -8,12 +8,7 @@ describe("mismatches are named", () => {
   const { q, k, v, decay, beta } = linearInputs(parseLinear("B1-S4-KV4-H2/2/2-D4:4"), 1);
   const [q5, k3, v3] = [normal([1, 5, 2, 4], 1), normal([1, 4, 3, 4], 1), normal([1, 4, 3, 4], 2)];
   test.each<[string, unknown[], object, string]>([
-    [
-      "TypeError",
-      [q, k, v],
-      { rules: 1 },
-      'unknown option "rules"; did you mean "rule"?',
-    ],
+    ["TypeError", [q, k, v], { rules: 1 }, 'unknown option "rules"; did you mean "rule"?'],
     [
       "TypeError",
       [q, k, v],
@@ -38,12 +33,7 @@ describe("mismatches are named", () => {
       { featureMap: "softmax", causal: true },
       '"featureMap" cannot be "softmax" when causal: its softmax of keys is over all positions',
     ],
-    [
-      "TypeError",
-      [q, k, v],
-      { featureMap: "softmax", normalize: true },
-      '"normalize" cannot be true with featureMap "softmax"',
-    ],
+    ["TypeError", [q, k, v], { featureMap: "softmax", normalize: true }, '"normalize" cannot be true with featureMap "softmax"'],
     ["TypeError", [q, k, v], { normalize: false, eps: 1 }, '"eps" has no effect when results are not normalized'],
     ["TypeError", [q, k, v], { seed: 1 }, '"seed" is for featureMap "favor+", but featureMap is "elu+1"'],
     [

@@ -192,12 +192,7 @@ onEveryBuild((_, engine) => {
       TypeError,
       'matmul: "a" must be a tensor { data, dims } or { shape, dataSync() }, got 1',
     ],
-    [
-      "a vector",
-      (e) => e.matmul(normal([4], 1), b),
-      RangeError,
-      'matmul: "a" has dims [4], expected [..., rows, depth]',
-    ],
+    ["a vector", (e) => e.matmul(normal([4], 1), b), RangeError, 'matmul: "a" has dims [4], expected [..., rows, depth]'],
     ["another depth", (e) => e.matmul(a, normal([3, 5], 1)), RangeError, 'matmul: "b" has depth 3, expected 4 (a has dims [3, 4])'],
     [
       "another depth, transposed",

@@ -133,7 +133,9 @@ describe("nothing in the sources is left out", () => {
 
   test("every place that makes an error is reached, or says why not", () => {
     expect(sites.length).toBeGreaterThan(200);
-    expect(sites.filter(({ isReached, text }) => !isReached && !isExcused(text)).map(({ name, text }) => `${name} ${text}`)).toEqual([]);
+    expect(
+      sites.filter(({ isReached, text }) => !isReached && !isExcused(text)).map(({ name, text }) => `${name} ${text}`),
+    ).toEqual([]);
   });
 
   test("every text stands in a message, or says why not", () => {

@@ -196,8 +196,7 @@ function sinksOf(operation: string, sinks: Operand, { numHeads }: AttentionShape
 
 /** The window as [left, right], −1 for unlimited. When causal, the right end has no effect. */
 function windowOf(operation: string, window: unknown): [number, number] {
-  const side = (name: string, value: unknown): number =>
-    isAbsent(value) ? -1 : integer(operation, name, value, -1, MAX_POSITION);
+  const side = (name: string, value: unknown): number => (isAbsent(value) ? -1 : integer(operation, name, value, -1, MAX_POSITION));
   if (isArray(window)) {
     if (window.length !== 2) throw wrongValue(operation, `"window" must be a number or [left, right], got ${describe(window)}`);
     return [side("window[0]", window[0]), side("window[1]", window[1])];

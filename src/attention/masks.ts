@@ -85,7 +85,8 @@ export function windowMask(
   const { dims, offset, sinkTokens } = readSizes(name, seqLen, kvLen, options, ["queryOffset", "sinkTokens"]);
   const isPair = isArray(window);
   if (isPair && window.length !== 2) throw wrongValue(name, `"window" must be a number or [left, right], got ${describe(window)}`);
-  if (!isPair && typeof window !== "number") throw wrongKind(name, `"window" must be a number or [left, right], got ${describe(window)}`);
+  if (!isPair && typeof window !== "number")
+    throw wrongKind(name, `"window" must be a number or [left, right], got ${describe(window)}`);
   const [left, right] = isPair ? (window as [number, number]) : [window, window];
   const reach = (side: string, value: unknown): number => {
     const keys = integer(name, isPair ? side : "window", value, -1, MAX_POSITION);

@@ -85,7 +85,10 @@ function readParts(call: Call, parts: readonly AttentionPart[], layout: Layout):
     };
     const { batch, heads, rows, channels } = sizesOf(OPERATION, operands.out, layout);
     if (heads < 1 || channels < 1) {
-      throw wrongValue(OPERATION, `"${name}.out" has ${counted(heads, "head")} of ${counted(channels, "element")}, expected at least 1 of each`);
+      throw wrongValue(
+        OPERATION,
+        `"${name}.out" has ${counted(heads, "head")} of ${counted(channels, "element")}, expected at least 1 of each`,
+      );
     }
     const isFlat = operands.out.dims.length === 2;
     const axes = isFlat ? "seqLen" : "batch, numHeads, seqLen";

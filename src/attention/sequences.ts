@@ -125,7 +125,10 @@ function packed(operation: string, options: SequenceOptions, shape: AttentionSha
     throw wrongValue(operation, `"cuSeqlensK" is missing: k has ${counted(shape.kvLen, "row")}, but q has ${shape.seqLen}`);
   }
   if (keys.length !== queries.length) {
-    throw wrongValue(operation, `"cuSeqlensK" holds ${counted(keys.length, "element")}, expected ${queries.length}, as in cuSeqlensQ`);
+    throw wrongValue(
+      operation,
+      `"cuSeqlensK" holds ${counted(keys.length, "element")}, expected ${queries.length}, as in cuSeqlensQ`,
+    );
   }
   return queries.slice(1).map((queryEnd, index) => {
     const [queryStart, keyStart] = [queries[index]!, keys[index]!];

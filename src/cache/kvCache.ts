@@ -268,7 +268,10 @@ export class KVCache {
     for (const [batch, sequence] of this.#sequences.list.entries()) {
       const length = wanted[batch]!;
       if (length > sequence.length) {
-        throw wrongValue(operation, `sequence ${batch} has ${counted(sequence.length, "key")} and cannot be truncated to ${length}`);
+        throw wrongValue(
+          operation,
+          `sequence ${batch} has ${counted(sequence.length, "key")} and cannot be truncated to ${length}`,
+        );
       }
       if (policy === "rolling" && length !== sequence.length && length - window! < sequence.evicted && sequence.evicted > 0) {
         throw wrongValue(

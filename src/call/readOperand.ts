@@ -1,5 +1,14 @@
 /** The caller's tensors as operands. Each getter is read once. */
-import { isObject, plainView, show, typedArrayBuffer, typedArrayLength, typedArrayName, typedArrayOffset, wrongKind } from "../check.js";
+import {
+  isObject,
+  plainView,
+  show,
+  typedArrayBuffer,
+  typedArrayLength,
+  typedArrayName,
+  typedArrayOffset,
+  wrongKind,
+} from "../check.js";
 import type { CallContext } from "./callContext.js";
 import { bytesOfMask, copyOfNumbers, expectLength, type GivenTensor, readGiven, wrongData } from "./elements.js";
 import { expectDims, type HostArray, type Operand } from "./operand.js";

@@ -14,7 +14,12 @@ import { LINEAR_OPTIONS, type LinearCall, NO_STRIDES, readLinearCall, type Linea
 import { isDelta, LINEAR_NAMES, type LinearConfig, readLinearConfig } from "./linearConfig.js";
 import { projectionsOf } from "./randomFeatures.js";
 
-export const LINEAR_ATTENTION: Operation = { name: "linearAttention", options: LINEAR_OPTIONS, foreign: LINEAR_NAMES, places: ["out"] };
+export const LINEAR_ATTENTION: Operation = {
+  name: "linearAttention",
+  options: LINEAR_OPTIONS,
+  foreign: LINEAR_NAMES,
+  places: ["out"],
+};
 
 /**
  * Keys folded at once when every row sees all keys. Granite Rapids, relaxed, 12 × 16384 × 64: 48, 96 and 192 keys take 100, 102

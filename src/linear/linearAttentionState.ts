@@ -18,7 +18,12 @@ import {
 } from "./stateConfig.js";
 import { type LinearSequence, readLinearImage, writeLinearImage } from "./stateImage.js";
 
-export const STEP: Operation = { name: "LinearAttentionState.step", options: INPUT_OPTIONS, foreign: LINEAR_NAMES, places: ["out"] };
+export const STEP: Operation = {
+  name: "LinearAttentionState.step",
+  options: INPUT_OPTIONS,
+  foreign: LINEAR_NAMES,
+  places: ["out"],
+};
 
 /** Bytes of the state of one head, and of all heads. */
 function stateBytes(runtime: Runtime, { sizes, kind }: LinearStateConfig): { head: number; all: number } {

@@ -176,11 +176,17 @@ function linearShape(
   expect(v, "kvLen", value.rows, key.rows, like(k));
   for (const [tensor, { heads, channels }] of [[q, query] as const, [k, key] as const, [v, value] as const]) {
     if (heads < 1 || channels < 1) {
-      throw wrongValue(operation, `"${tensor.name}" has ${counted(heads, "head")} of ${counted(channels, "element")}, expected at least 1 of each`);
+      throw wrongValue(
+        operation,
+        `"${tensor.name}" has ${counted(heads, "head")} of ${counted(channels, "element")}, expected at least 1 of each`,
+      );
     }
   }
   if (value.heads % key.heads !== 0) {
-    throw wrongValue(operation, `"v" has ${counted(value.heads, "head")}, expected a multiple of the ${key.heads} that k has (${like(k)})`);
+    throw wrongValue(
+      operation,
+      `"v" has ${counted(value.heads, "head")}, expected a multiple of the ${key.heads} that k has (${like(k)})`,
+    );
   }
   if (query.heads % value.heads !== 0 && value.heads % query.heads !== 0) {
     throw wrongValue(

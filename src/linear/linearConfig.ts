@@ -136,10 +136,7 @@ export function readLinearConfig(operation: string, options: LinearKind, causal:
 function readMap(operation: string, featureMap: unknown, rule: LinearRule | undefined): NamedMap | undefined {
   if (rule !== undefined) {
     if (featureMap !== undefined && featureMap !== "identity") {
-      throw wrongKind(
-        operation,
-        `"featureMap" cannot be ${describe(featureMap)} with rule "${rule}", whose map is "identity"`,
-      );
+      throw wrongKind(operation, `"featureMap" cannot be ${describe(featureMap)} with rule "${rule}", whose map is "identity"`);
     }
     return "identity";
   }

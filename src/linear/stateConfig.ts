@@ -47,7 +47,10 @@ const MAX_SIZE = 2 ** 16;
  * Checks the options of a state, which have been read.
  * @internal
  */
-export function readLinearStateConfig(operation: string, options: Given<Omit<LinearAttentionStateOptions, "initialState">>): LinearStateConfig {
+export function readLinearStateConfig(
+  operation: string,
+  options: Given<Omit<LinearAttentionStateOptions, "initialState">>,
+): LinearStateConfig {
   const { batchSize = 1, numKvHeads, numKeyHeads = numKvHeads, headDim, valueDim = headDim, channelDecay = false } = options;
   const size = (name: string, value: unknown): number => integer(operation, name, value, 1, MAX_SIZE);
   const sizes = {

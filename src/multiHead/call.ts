@@ -113,7 +113,12 @@ export function readMultiHeadCall(
 }
 
 /** Refuses options that contradict each other or the layer. */
-function assertTogether(operation: string, { embedDim, kDim, vDim }: MultiHeadConfig, extraKeys: number, given: GivenForward): void {
+function assertTogether(
+  operation: string,
+  { embedDim, kDim, vDim }: MultiHeadConfig,
+  extraKeys: number,
+  given: GivenForward,
+): void {
   const isGiven = (name: keyof GivenForward): boolean => !isAbsent(given[name]);
   const sources = (["memory", "cache", "key"] as const).filter(isGiven);
   if (sources.length > 1)

@@ -168,6 +168,10 @@ function epsOf(operation: string, qkNorm: unknown): number | undefined {
   if (!isObject(qkNorm)) {
     throw wrongKind(operation, `"qkNorm" must be true, false or { eps }, got ${describe(qkNorm)}`);
   }
-  const { eps = DEFAULT_EPS } = readOptions({ name: operation, options: ["eps"], foreign: { eps: "epsilon" } }, qkNorm as { eps?: unknown }, "qkNorm");
+  const { eps = DEFAULT_EPS } = readOptions(
+    { name: operation, options: ["eps"], foreign: { eps: "epsilon" } },
+    qkNorm as { eps?: unknown },
+    "qkNorm",
+  );
   return float32(operation, "qkNorm.eps", eps, 0);
 }

@@ -54,8 +54,7 @@ const MATRICES = ["q", "k", "v", "qkv", "out"] as const;
 const VECTORS = ["qBias", "kBias", "vBias", "qkvBias", "outBias", "biasK", "biasV", "qNorm", "kNorm"] as const;
 /** Names in state dicts and checkpoints. */
 const PARAMETER_NAMES = {
-  "multiHeadFromTorch reads such names, multiHeadFromHuggingFace others":
-    "inproj outproj qprojweight kprojweight vprojweight",
+  "multiHeadFromTorch reads such names, multiHeadFromHuggingFace others": "inproj outproj qprojweight kprojweight vprojweight",
   qkv: "wqkv cattn",
   q: "wq query qproj",
   k: "wk key kproj",

@@ -6,7 +6,15 @@ import { stridesOf } from "../call/layout.js";
 import { wrongValue } from "../check.js";
 import { readOptions } from "../call/readOptions.js";
 import { type Operand, scratchTensor } from "../call/operand.js";
-import { ROTARY_NAMES, readRotary, type Rotary, rotaryBytes, type RotaryConfig, type RotaryAngleRows, rotateRows } from "../rows/rotaryCall.js";
+import {
+  ROTARY_NAMES,
+  readRotary,
+  type Rotary,
+  rotaryBytes,
+  type RotaryConfig,
+  type RotaryAngleRows,
+  rotateRows,
+} from "../rows/rotaryCall.js";
 import type { AttentionCall } from "../attention/attentionCall.js";
 
 /** Angles of a layer; tables lie in JavaScript's memory. */

@@ -121,8 +121,7 @@ const of = (isTransposed: boolean): string => (isTransposed ? ", transposed" : "
 
 /** The last two sizes in the order of the product. */
 function matrixSizes({ name, dims }: Operand, isTransposed: boolean, axes: string): [number, number] {
-  if (dims.length < 2)
-    throw wrongValue(OPERATION, `"${name}" has dims ${show(dims)}, expected [..., ${axes}]`);
+  if (dims.length < 2) throw wrongValue(OPERATION, `"${name}" has dims ${show(dims)}, expected [..., ${axes}]`);
   const [first, second] = dims.slice(-2) as [number, number];
   return isTransposed ? [second, first] : [first, second];
 }

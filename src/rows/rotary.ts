@@ -44,7 +44,12 @@ export const ROTARY: Operation = {
   foreign: ROTARY_NAMES,
   places: ["out"],
 };
-export const ROTARY_TABLES: Operation = { name: "rotaryTables", options: ["length", "rotaryDim", "base"], foreign: ROTARY_NAMES, places: [] };
+export const ROTARY_TABLES: Operation = {
+  name: "rotaryTables",
+  options: ["length", "rotaryDim", "base"],
+  foreign: ROTARY_NAMES,
+  places: [],
+};
 
 /**
  * See `Engine.rotary`.

@@ -103,7 +103,10 @@ export function readRotary(call: Call, config: RotaryConfig, headDim: number): R
   const rotaryDim = evenDim(call.operation, givenDim ?? (width === undefined ? headDim : 2 * width), headDim);
   if (width !== undefined && 2 * width !== rotaryDim) {
     const why = `half of rotaryDim ${rotaryDim}`;
-    throw wrongValue(call.operation, `"tables.cos" has dims ${show(tables!.cos.dims)}, expected ${counted(rotaryDim / 2, "column")} (${why})`);
+    throw wrongValue(
+      call.operation,
+      `"tables.cos" has dims ${show(tables!.cos.dims)}, expected ${counted(rotaryDim / 2, "column")} (${why})`,
+    );
   }
   return {
     rotaryDim,

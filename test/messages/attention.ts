@@ -19,10 +19,12 @@ type Change = Record<string, unknown>;
 export function attention(engine: Engine): Groups {
   const attend = ({ q = zeros(2, 5, 4, 8), k = zeros(2, 7, 2, 8), v = zeros(2, 7, 2, 8), ...options }: Change): unknown =>
     engine.scaledDotProductAttention(q as never, k as never, v as never, options);
-  const rank2 = ({ q = zeros(5, 8), k = zeros(7, 8), v = zeros(7, 8), ...options }: Change): unknown => attend({ q, k, v, ...options });
+  const rank2 = ({ q = zeros(5, 8), k = zeros(7, 8), v = zeros(7, 8), ...options }: Change): unknown =>
+    attend({ q, k, v, ...options });
   const packed = (options: Change): unknown =>
     attend({ q: zeros(1, 5, 4, 8), k: zeros(1, 7, 2, 8), v: zeros(1, 7, 2, 8), ...options });
-  const square = (options: Change): unknown => attend({ q: zeros(4, 4, 1, 8), k: zeros(4, 4, 1, 8), v: zeros(4, 4, 1, 8), ...options });
+  const square = (options: Change): unknown =>
+    attend({ q: zeros(4, 4, 1, 8), k: zeros(4, 4, 1, 8), v: zeros(4, 4, 1, 8), ...options });
   const merge = (parts: unknown, options: object = {}): unknown => engine.mergeAttention(parts as never, options);
   const part = { out: zeros(1, 2, 2, 4), logSumExp: zeros(1, 2, 2) };
   const padded = (...rows: number[][]): unknown => ({ data: Uint8Array.from(rows.flat()), dims: [rows.length, rows[0]!.length] });
@@ -219,25 +221,27 @@ export function attention(engine: Engine): Groups {
     },
 
     planAttention: each(
-      ({ q = zeros(5, 8), ...options }: Change) =>
-        engine.planAttention(q as never, zeros(5, 8), zeros(5, 8), options),
+      ({ q = zeros(5, 8), ...options }: Change) => engine.planAttention(q as never, zeros(5, 8), zeros(5, 8), options),
       [{ q: zeros(5, 9) }, { isCausal: true }],
     ),
 
     mergeAttention: {
-      ...each(({ parts, ...options }: Change) => merge(parts, options), [
-        { parts: part },
-        { parts: [] },
-        { parts: [null] },
-        { parts: [{ out: part.out }] },
-        { parts: [{ out: zeros(1, 2, 0, 4), logSumExp: zeros(1, 0, 2) }] },
-        { parts: [{ out: part.out, logSumExp: zeros(2, 2) }] },
-        { parts: [{ out: zeros(2, 4), logSumExp: zeros(3) }] },
-        { parts: [part, { out: zeros(1, 3, 2, 4), logSumExp: zeros(1, 2, 3) }] },
-        { parts: [part], out: zeros(4) },
-        { parts: [part], layout: "b" },
-        { parts: [part], lse: zeros(1, 2, 2) },
-      ]),
+      ...each(
+        ({ parts, ...options }: Change) => merge(parts, options),
+        [
+          { parts: part },
+          { parts: [] },
+          { parts: [null] },
+          { parts: [{ out: part.out }] },
+          { parts: [{ out: zeros(1, 2, 0, 4), logSumExp: zeros(1, 0, 2) }] },
+          { parts: [{ out: part.out, logSumExp: zeros(2, 2) }] },
+          { parts: [{ out: zeros(2, 4), logSumExp: zeros(3) }] },
+          { parts: [part, { out: zeros(1, 3, 2, 4), logSumExp: zeros(1, 2, 3) }] },
+          { parts: [part], out: zeros(4) },
+          { parts: [part], layout: "b" },
+          { parts: [part], lse: zeros(1, 2, 2) },
+        ],
+      ),
       "too many parts": () => merge(new Array(2 ** 17)),
     },
 
@@ -255,12 +259,10 @@ export function attention(engine: Engine): Groups {
     },
 
     "An engine's tensor": {
-      ...each(({ dims, type }: Change) => engine.tensor(dims as never, type as never), [
-        { dims: "3" },
-        { dims: [-1] },
-        { dims: [1], type: "int8" },
-        { dims: [1], type: 8 },
-      ]),
+      ...each(
+        ({ dims, type }: Change) => engine.tensor(dims as never, type as never),
+        [{ dims: "3" }, { dims: [-1] }, { dims: [1], type: "int8" }, { dims: [1], type: 8 }],
+      ),
       "reshape to other sizes": () => engine.tensor([2, 3]).reshape([4]),
       "reshape after dispose": () => {
         const x = engine.tensor([2]);
@@ -301,12 +303,18 @@ export function attention(engine: Engine): Groups {
       ({ window = 1, ...options }: Change) => windowMask(2, 2, window as never, options),
       [{ window: [1] }, { window: "1" }, { window: -2 }, { window: [0, 1.5] }, { sinkTokens: -1 }],
     ),
-    paddingMask: each(({ lengths, kvLen = 3 }: Change) => paddingMask(lengths as never, kvLen as never), [{ lengths: 3 }, { lengths: [4] }, { lengths: [1], kvLen: -1 }]),
-    prefixMask: each(({ prefixLength }: Change) => prefixMask(prefixLength as never, 3), [{ prefixLength: 4 }, { prefixLength: [1, "2"] }]),
-    documentMask: each(({ documentIds }: Change) => documentMask(documentIds as never), [
-      { documentIds: 3 },
-      { documentIds: [[1, 1], [1]] },
-    ]),
+    paddingMask: each(
+      ({ lengths, kvLen = 3 }: Change) => paddingMask(lengths as never, kvLen as never),
+      [{ lengths: 3 }, { lengths: [4] }, { lengths: [1], kvLen: -1 }],
+    ),
+    prefixMask: each(
+      ({ prefixLength }: Change) => prefixMask(prefixLength as never, 3),
+      [{ prefixLength: 4 }, { prefixLength: [1, "2"] }],
+    ),
+    documentMask: each(
+      ({ documentIds }: Change) => documentMask(documentIds as never),
+      [{ documentIds: 3 }, { documentIds: [[1, 1], [1]] }],
+    ),
     "andMasks, orMasks and notMask": {
       "no masks": () => andMasks(),
       "sizes that do not fit": () => orMasks(bytes(2, 3), bytes(4)),

@@ -103,7 +103,8 @@ export function readStateDict(
   for (const name of Object.keys(stateDict)) {
     if (!name.startsWith(start)) continue;
     const parameter = parameterOf(name.slice(start.length));
-    if (parameter === undefined) throw wrongKind(operation, `"${argument}" holds "${name}", expected ${known.join(", ")}; ${advice}`);
+    if (parameter === undefined)
+      throw wrongKind(operation, `"${argument}" holds "${name}", expected ${known.join(", ")}; ${advice}`);
     const value = (stateDict as StateDict)[name];
     if (parameter === "" || isAbsent(value)) continue;
     const other = found.get(parameter);
