@@ -293,10 +293,10 @@ describe("operations", () => {
     );
     cache.append(piece(2, 1), piece(2, 1));
     expect(() => cache.attend(piece(3, 1))).toThrow(
-      'KVCache.attend: "q" has 3 rows of sequence 0, which has 2 keys; append theirs first',
+      'KVCache.attend: "q" has 3 rows of sequence 0, which has 2 keys; append their keys first',
     );
     expect(() => cache.attend(normal([1, 1, 1, 5], 1))).toThrow(
-      'KVCache.attend: "q" has headDim 5, expected the 4 of the cache (q has dims [1, 1, 1, 5])',
+      'KVCache.attend: "q" has headDim 5, expected 4, as in the cache (q has dims [1, 1, 1, 5])',
     );
     expect(() => cache.attend(piece(1, 1), { keyLengths: [1] } as object)).toThrow('KVCache.attend: unknown option "keyLengths"');
     expect(() => cache.reorder([1])).toThrow('KVCache.reorder: "indices[0]" must be an integer from 0 to 0, got 1');
