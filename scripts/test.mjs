@@ -13,6 +13,7 @@ npm run test:packaged -- [options] [names]
   --share 2/5     of the heavy tests (*.heavy.test.ts), and of the long ones in Firefox and WebKitGTK (test/hosts/longTests.ts), only
                   every fifth file, from the second on; default 1/1
   --config FILE   Vitest's configuration
+  --update        writes the snapshots anew
   --build TARGET  first builds that, unless it is up to date
   -h, --help      this text
 
@@ -27,6 +28,7 @@ function readArguments() {
     project: text,
     build: text,
     share: { ...text, default: "1/1" },
+    update: { type: "boolean" },
     help: { type: "boolean", short: "h" },
   };
   try {
@@ -40,7 +42,7 @@ function readArguments() {
   }
 }
 
-const { help, build, config, project, share, isInShare, names } = readArguments();
+const { help, build, config, project, share, update, isInShare, names } = readArguments();
 if (help) {
   console.log(USAGE);
   process.exit();
@@ -56,7 +58,7 @@ const left = readdirSync("test/packaged")
   .sort()
   .filter((_, index, { length }) => !isInShare(index, length))
   .map((name) => `test/packaged/${name}`);
-const vitest = await startVitest("test", names, { watch: false, cliExclude: left, config, project });
+const vitest = await startVitest("test", names, { watch: false, cliExclude: left, config, project, update });
 const show = ({ passed, failed, skipped }) => `${passed} passed, ${failed} failed, ${skipped} skipped`;
 /** By name of the project. */
 const projects = new Map();

@@ -100,6 +100,13 @@ export function describe(value: unknown): string {
   return `an object${name === "Object" ? "" : ` of kind ${name}`}${maker === thisCopy ? "" : ", made by another copy of headwise"}`;
 }
 
+/** `1 element`, `2 elements` */
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+/** How many elements sizes make: `2 × 3 = 6`, or `6` for one size. */
+export const product = (dims: readonly number[], count: number): string =>
+  dims.length < 2 ? String(count) : `${dims.join(" × ")} = ${count}`;
+
 /** Whether a value is one number, and not a list of them. */
 export const isNumeric = (value: unknown): value is number | bigint => typeof value === "number" || typeof value === "bigint";
 
@@ -110,7 +117,9 @@ export const isNumeric = (value: unknown): value is number | bigint => typeof va
 export function integer(operation: string, name: string, value: unknown, least: number, most: number): number {
   const number = typeof value === "bigint" ? Number(value) : value;
   if (Number.isInteger(number) && (number as number) >= least && (number as number) <= most) return number as number;
-  const problem = `"${name}" must be an integer from ${least} to ${most}, got ${describe(value)}`;
+  const range = `an integer from ${least} to ${most}`;
+  if (isAbsent(value)) throw wrongKind(operation, `"${name}" is missing, expected ${range}`);
+  const problem = `"${name}" must be ${range}, got ${describe(value)}`;
   throw isNumeric(value) ? wrongValue(operation, problem) : wrongKind(operation, problem);
 }
 
@@ -131,19 +140,6 @@ export function oneOf<T extends string | boolean>(operation: string, name: strin
   const choice = names.length > 2 ? `one of ${names.join(", ")}` : names.join(" or ");
   const problem = `"${name}" must be ${choice}, got ${describe(value)}`;
   throw typeof value === "string" ? wrongValue(operation, problem) : wrongKind(operation, problem);
-}
-
-/** Refuses unknown options: a misspelt one would otherwise go unnoticed. */
-export function knownOptions(
-  { name: operation, options: known }: { readonly name: string; readonly options: readonly string[] },
-  options: unknown,
-): void {
-  if (!isObject(options) || isArray(options)) {
-    throw wrongKind(operation, `"options" must be an object, got ${describe(options)}`);
-  }
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw wrongKind(operation, `unknown option "${name}"; the options are ${known.join(", ")}`);
-  }
 }
 
 /** Whether an option is absent: null counts as absent, as a missing tensor often is null. */
@@ -170,7 +166,7 @@ export function integersOf(
   if (typeof given !== "number") {
     throw wrongKind(
       operation,
-      `"${name}" must be an array of ${count === undefined ? "" : `${count} `}integers, got ${describe(values)}`,
+      `"${name}" must be an array of ${count === undefined ? "integers" : counted(count, "integer")}, got ${describe(values)}`,
     );
   }
   const length = listLength(operation, name, { length: given });
@@ -193,7 +189,7 @@ const MAX_LENGTH = 2 ** 24;
 /** The length of one of the caller's lists; an endless one is refused before any of its elements is read. */
 export function listLength(operation: string, name: string, { length }: { readonly length: unknown }, most = MAX_LENGTH): number {
   if (Number.isSafeInteger(length) && (length as number) >= 0 && (length as number) <= most) return length as number;
-  throw wrongValue(operation, `"${name}" has length ${describe(length)}, expected at most ${most}`);
+  throw wrongValue(operation, `"${name}" has length ${describe(length)}, expected an integer from 0 to ${most}`);
 }
 
 const isSize = (value: unknown): value is number =>

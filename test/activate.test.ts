@@ -134,7 +134,7 @@ describe("mismatches are named", () => {
     [x, undefined, {}, '"kind" must be one of "gelu", "gelu-tanh", "silu", "relu", "tanh", "sigmoid", got undefined'],
     [x, "relu", { gate: normal([3, 2], 1) }, '"gate" has dims [3, 2], expected [2, 3] (as x)'],
     [x, "relu", { out: normal([6], 1) }, '"out" has dims [6], expected [2, 3] (as x)'],
-    [x, "relu", { gates: x }, 'unknown option "gates"; the options are gate, out'],
+    [x, "relu", { gates: x }, 'unknown option "gates"; did you mean "gate"?'],
     [x, "relu", [], '"options" must be an object, got an array of 0'],
   ])("%#", (input, kind, options, message) => {
     using engine = openBuild("simd");

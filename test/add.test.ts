@@ -236,7 +236,7 @@ describe("mismatches are named", () => {
     [x, normal([0], 1), {}, RangeError, broadcasts("[2, 3]", "[0]")],
     [x, x, { out: normal([6], 1) }, RangeError, '"out" has dims [6], expected [2, 3] (as a and b broadcast)'],
     [normal([3], 1), x, { out: normal([3], 1) }, RangeError, '"out" has dims [3], expected [2, 3] (as a and b broadcast)'],
-    [x, x, { place: x }, TypeError, 'unknown option "place"; the options are out'],
+    [x, x, { place: x }, TypeError, 'unknown option "place"; the only option is out'],
     [x, x, [], TypeError, '"options" must be an object, got an array of 0'],
   ])("%#", (a, b, options, Kind, message) => {
     using engine = openBuild("simd");

@@ -322,7 +322,7 @@ describe("mismatches are named", () => {
     ],
     [
       () => torch({ ...stateDict, "out_proj.weight": normal([36], 1) }),
-      'multiHeadFromTorch: "out_proj.weight" has 1 dims [36], expected 2 (a matrix)',
+      'multiHeadFromTorch: "out_proj.weight" has dims [36], expected 2 of them (a matrix)',
     ],
     [
       () => torch({ ...stateDict, in_proj_bias: 3 }),
@@ -342,7 +342,7 @@ describe("mismatches are named", () => {
       () => torch({ in_proj_weight: [new Array(2 ** 24), new Array(2 ** 24)] }),
       'multiHeadFromTorch: "in_proj_weight[0][0]" must be a number, got undefined',
     ],
-    [() => huggingFace(bart, {}), 'multiHeadFromHuggingFace: "numHeads" must be an integer from 1 to 1048576, got undefined'],
+    [() => huggingFace(bart, {}), 'multiHeadFromHuggingFace: "numHeads" is missing, expected an integer from 1 to 1048576'],
     [
       () => huggingFace(bart, { numHeads: 4 }),
       'multiHeadFromHuggingFace: "q_proj.weight" has 6 rows, expected a multiple of numHeads 4',
@@ -374,7 +374,7 @@ describe("mismatches are named", () => {
     [() => keras([1, 2]), 'multiHeadFromKeras: "weights" holds 2 arrays, expected 4 kernels, or 8 with biases'],
     [
       () => keras([part(0), ...kernels]),
-      'multiHeadFromKeras: "query/kernel" has 2 dims [6, 6], expected 3 ([in, heads, channels])',
+      'multiHeadFromKeras: "query/kernel" has dims [6, 6], expected 3 of them ([in, heads, channels])',
     ],
     [() => keras({ "query/kernel": kernels[0] }), 'multiHeadFromKeras: "key/kernel" is missing'],
     [() => keras({ "query/weight": 1 }), '"weights" holds "query/weight", expected query/kernel, query/bias, key/kernel'],

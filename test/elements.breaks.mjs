@@ -55,8 +55,8 @@ export default [
   {
     rule: "elements: an error says that sizes are missing",
     ...elements,
-    find: "if (data === undefined) throw notATensor(operation, name, value);",
-    replace: "if (data !== null) throw notATensor(operation, name, value);",
+    find: "if (isAbsent(data)) throw notOne();",
+    replace: "if (data !== null) throw notOne();",
   },
   {
     rule: "elements: an error names dataSync()",
@@ -104,8 +104,8 @@ export default [
   {
     rule: "integers: sizes of a mask may be bigints",
     ...tested,
-    find: "return { dims: [rows, keys], offset };",
-    replace: "return { dims: [seqLen, kvLen], offset };",
+    find: "    dims: [rows, keys],\n    offset",
+    replace: "    dims: [seqLen, kvLen],\n    offset",
   },
   {
     rule: "float16 places: of two as near, the even one",

@@ -107,8 +107,11 @@ function suite(engine: WorkerEngine): void {
     const three = { data: Float32Array.of(1, 2, 3), dims: [3] };
 
     test.each<[x: object, problem: string]>([
-      [{ data, shape: dims }, '"x.dims" is missing, expected an array of sizes beside "data"'],
-      [{ data: data.buffer, dims }, `"x.data" ${numbers} an object of kind ArrayBuffer`],
+      [
+        { data, shape: dims },
+        '"x.dims" is missing, expected an array of sizes beside "data"; "shape" is read only beside dataSync()',
+      ],
+      [{ data: data.buffer, dims }, `"x.data" ${numbers} an ArrayBuffer; make an array on it, such as new Float32Array(buffer)`],
       [{ data: {}, dims }, `"x.data" ${numbers} an object`],
       [{ data: "12345678", dims }, `"x.data" ${numbers} "12345678"`],
       [{ dims }, `"x.data" ${numbers} undefined`],
@@ -128,7 +131,7 @@ function suite(engine: WorkerEngine): void {
       [{ data: new Uint16Array(2), dims: [3], type: "bfloat16" }],
     ])("%o: another number of elements", async (x) => {
       const call = async () => await engine.softmax(x as TensorLike);
-      await expect(call()).rejects.toEqual(new RangeError('softmax: "x" holds 2 elements, expected 3 = 3'));
+      await expect(call()).rejects.toEqual(new RangeError('softmax: "x" holds 2 elements, expected 3'));
     });
 
     test.each<[mask: object, error: Error]>([
@@ -142,7 +145,7 @@ function suite(engine: WorkerEngine): void {
         new RangeError('softmax: "mask.data[2]" must be an integer or a boolean, got -Infinity'),
       ],
       [{ data: [true, null, true], dims: [3] }, new TypeError('softmax: "mask.data[1]" must be an integer or a boolean, got null')],
-      [{ data: new Int32Array(2), dims: [3] }, new RangeError('softmax: "mask" holds 2 elements, expected 3 = 3')],
+      [{ data: new Int32Array(2), dims: [3] }, new RangeError('softmax: "mask" holds 2 elements, expected 3')],
     ])("a mask %o", async (mask, error) => {
       const call = async () => await engine.softmax(three, { mask: mask as MaskLike });
       await expect(call()).rejects.toEqual(error);

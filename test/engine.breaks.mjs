@@ -26,7 +26,7 @@ export default [
   },
   {
     rule: "a host that refuses shared memory computes on one thread",
-    find: "      threadsReason = (error as Error).message;",
+    find: "      threadsReason = problemOf(operation, error);",
     replace: "      throw error;",
     tests: ["poorHosts"],
   },
@@ -153,8 +153,8 @@ export default [
   },
   {
     rule: "unknown options are refused",
-    find: "if (!known.includes(name)) throw",
-    replace: "if (known.length === 0) throw",
+    find: "if (!known.options.includes(name)) throw",
+    replace: "if (known.options.length === 0) throw",
   },
   {
     rule: "sizes whose product is not a safe integer are refused",

@@ -33,7 +33,7 @@ test("a build that fails its self-test is replaced by the next, and info reports
     const { runtime, reasons } = take(openPackaged("createEngine", readOptions("createEngine", {}, "attention")), answer);
     expect(tried).toEqual(["relaxed", "simd"]);
     const engine = new AttentionEngine(runtime, reasons);
-    expect(engine.info.buildReason).toBe('createEngine: build "simd" failed its self-test: causal attention gave wrong numbers');
+    expect(engine.info.buildReason).toBe('build "simd" failed its self-test: causal attention gave wrong numbers');
     expectWorking(engine);
   } finally {
     probe.mockRestore();

@@ -93,7 +93,7 @@ describe("empty batches: no object is made for each sequence", () => {
     refuses(
       () => engine.scaledDotProductAttention(none, none, none, { keyLengths: [1] }),
       RangeError,
-      `scaledDotProductAttention: "keyLengths" holds 1 elements, expected ${MANY}, one for each sequence`,
+      `scaledDotProductAttention: "keyLengths" holds 1 element, expected ${MANY}, one for each sequence`,
     );
   });
 
@@ -101,7 +101,9 @@ describe("empty batches: no object is made for each sequence", () => {
     for (const config of [{}, { addZeroAttention: true }, { rotary: {} }, { rotary: {}, addZeroAttention: true }]) {
       const layer = layerOf(config);
       expect(layer.forward(empty(MANY, 0, 8)).dims).toEqual([MANY, 0, 8]);
-      expect(() => layer.projectKeys(empty(MANY, 0, 8))).toThrow('createKVCache: "batchSize" must be an integer from 1 to 1048576');
+      expect(() => layer.projectKeys(empty(MANY, 0, 8))).toThrow(
+        'MultiHeadAttention.projectKeys: "batchSize" must be an integer from 1 to 1048576',
+      );
       layer.dispose();
     }
   });
@@ -154,41 +156,53 @@ describe("endless lists", () => {
     refuses(
       () => attend({ cuSeqlensQ: endless }),
       RangeError,
-      `scaledDotProductAttention: "cuSeqlensQ" has length ${all}, expected at most 1048577`,
+      `scaledDotProductAttention: "cuSeqlensQ" has length ${all}, expected an integer from 0 to 1048577`,
     );
     refuses(
       () => attend({ cuSeqlensQ: { length: Infinity } }),
       RangeError,
-      'scaledDotProductAttention: "cuSeqlensQ" has length Infinity, expected at most 1048577',
+      'scaledDotProductAttention: "cuSeqlensQ" has length Infinity, expected an integer from 0 to 1048577',
     );
     for (const length of [-1, 0.5]) {
-      const message = `scaledDotProductAttention: "cuSeqlensQ" has length ${length}, expected at most 1048577`;
+      const message = `scaledDotProductAttention: "cuSeqlensQ" has length ${length}, expected an integer from 0 to 1048577`;
       refuses(() => attend({ cuSeqlensQ: { length } }), RangeError, message);
     }
     refuses(
       () => attend({ keyLengths: { length: NaN } }),
       RangeError,
-      'scaledDotProductAttention: "keyLengths" has length NaN, expected at most 16777216',
+      'scaledDotProductAttention: "keyLengths" has length NaN, expected an integer from 0 to 16777216',
     );
     refuses(
       () => attend({}, { data: x.data, dims: endless }),
       RangeError,
-      `scaledDotProductAttention: "q.dims" has length ${all}, expected at most 64`,
+      `scaledDotProductAttention: "q.dims" has length ${all}, expected an integer from 0 to 64`,
     );
-    refuses(() => engine.tensor(sparse), RangeError, `tensor: "dims" has length ${all}, expected at most 64`);
+    refuses(() => engine.tensor(sparse), RangeError, `tensor: "dims" has length ${all}, expected an integer from 0 to 64`);
     refuses(
       () => andMasks({ data: new Uint8Array(1), dims: sparse }),
       RangeError,
-      `andMasks: "masks[0].dims" has length ${all}, expected at most 64`,
+      `andMasks: "masks[0].dims" has length ${all}, expected an integer from 0 to 64`,
     );
-    refuses(() => paddingMask(endless, 1), RangeError, `paddingMask: "lengths" has length ${all}, expected at most 16777216`);
-    refuses(() => documentMask(endless), RangeError, `documentMask: "documentIds" has length ${all}, expected at most 16777216`);
-    refuses(() => engine.mergeAttention(endless), RangeError, `mergeAttention: "parts" has length ${all}, expected at most 65536`);
+    refuses(
+      () => paddingMask(endless, 1),
+      RangeError,
+      `paddingMask: "lengths" has length ${all}, expected an integer from 0 to 16777216`,
+    );
+    refuses(
+      () => documentMask(endless),
+      RangeError,
+      `documentMask: "documentIds" has length ${all}, expected an integer from 0 to 16777216`,
+    );
+    refuses(
+      () => engine.mergeAttention(endless),
+      RangeError,
+      `mergeAttention: "parts" has length ${all}, expected an integer from 0 to 65536`,
+    );
     const layer = layerOf();
     refuses(
       () => layer.pruneHeads(endless),
       RangeError,
-      `MultiHeadAttention.pruneHeads: "heads" has length ${all}, expected at most 16777216`,
+      `MultiHeadAttention.pruneHeads: "heads" has length ${all}, expected an integer from 0 to 16777216`,
     );
     layer.dispose();
   });
@@ -299,7 +313,7 @@ describe("side effects of the caller's arrays", () => {
           },
         }),
       RangeError,
-      'linearAttention: "k" holds 0 elements after the options were read, expected 80',
+      'linearAttention: "k" holds 0 elements after the arguments were read, expected 80',
     );
     const ended = own();
     const featureMap = (y: TensorLike): TensorLike => {
@@ -337,7 +351,7 @@ describe("side effects of the caller's arrays", () => {
     refuses(
       () => andMasks({ data: detached(new Uint8Array(4)), dims: [4] }),
       RangeError,
-      'andMasks: "masks[0]" holds 0 elements, expected 4 = 4',
+      'andMasks: "masks[0]" holds 0 elements, expected 4',
     );
   });
 });

@@ -35,8 +35,8 @@ onEveryEngine((_, engine) => {
 
   test("an endless array is refused by its length", () => {
     const endless = new Proxy([], { get: (_, name) => (name === "length" ? 2 ** 24 + 1 : "not read") });
-    refuses(endless, '"a.data" has length 16777217, expected at most 16777216', [97, 257, 673]);
-    refuses(new Array(5), '"a" holds 5 elements, expected 3 = 3');
+    refuses(endless, '"a.data" has length 16777217, expected an integer from 0 to 16777216', [97, 257, 673]);
+    refuses(new Array(5), '"a" holds 5 elements, expected 3');
   });
 
   test("an element that disposes of the engine, or of a tensor that was read before", () => {
@@ -66,10 +66,10 @@ onEveryEngine((_, engine) => {
       structuredClone(array.buffer, { transfer: [array.buffer as ArrayBuffer] });
       return array;
     };
-    refuses(detached(new Float64Array(3)), 'add: "a" holds 0 elements, expected 3 = 3');
+    refuses(detached(new Float64Array(3)), 'add: "a" holds 0 elements, expected 3');
     const out = { data: detached(new Uint16Array(3)), dims: [3], type: "float16" };
     const three = { data: new Float32Array(3), dims: [3] };
-    expect(() => engine.add(three, three, { out })).toThrow('add: "out" holds 0 elements, expected 3 = 3');
+    expect(() => engine.add(three, three, { out })).toThrow('add: "out" holds 0 elements, expected 3');
   });
 
   test("copies of raw views of the engine's memory", () => {

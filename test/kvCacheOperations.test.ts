@@ -16,7 +16,7 @@ describe("operations", () => {
     cache.append(piece(8, 1), piece(8, 2));
     const before = cache.serialize();
     expect(() => cache.append(piece(3, 3), piece(3, 3))).toThrow(
-      new RangeError("KVCache.append: sequence 0 would need length 8 + 3 rows = 11 keys, but capacity is 10"),
+      new RangeError("KVCache.append: sequence 0 would have 8 + 3 = 11 keys in all, but capacity is 10"),
     );
     expect(cache.serialize()).toEqual(before);
     cache.append(piece(2, 3), piece(2, 3));
@@ -67,7 +67,7 @@ describe("operations", () => {
       "KVCache.truncate: the window of row 9000 starts before key 9216, and earlier keys of sequence 0 have been evicted",
     );
     expect(() => cache.append(piece(191, 1), piece(191, 1))).toThrow(
-      "KVCache.append: sequence 0 would need window 10 + 191 rows = 201 keys, but capacity is 200",
+      "KVCache.append: sequence 0 would have 10 + 191 = 201 keys in and after its window, but capacity is 200",
     );
     expect(() => cache.attend(piece(300, 1))).toThrow(
       "KVCache.attend: the window of row 0 of sequence 0 starts at key 9190, but keys before 9216 have been evicted",
@@ -154,7 +154,9 @@ describe("operations", () => {
     expect(() => engine.restoreKVCache([1] as unknown as Uint8Array)).toThrow(
       new TypeError('restoreKVCache: "bytes" must be a Uint8Array, got an array of 1'),
     );
-    expect(() => engine.restoreKVCache(image.subarray(0, 12))).toThrow('"bytes" is 12 bytes long, not a serialized cache');
+    expect(() => engine.restoreKVCache(image.subarray(0, 12))).toThrow(
+      '"bytes" has 12 bytes, too few or cut off for a serialized cache',
+    );
     expect(() => engine.restoreKVCache(changed(0, 7))).toThrow('"bytes" does not begin like a serialized cache');
     expect(() => engine.restoreKVCache(changed(1, 9))).toThrow('"bytes" has version 9, expected 1');
     for (const [word, value] of [
@@ -287,11 +289,11 @@ describe("operations", () => {
       'KVCache.append: "keyLengths[0]" must be an integer from 0 to 2, got 3',
     );
     expect(() => cache.append(piece(2, 1), piece(2, 1), { keyLengths: 0 } as object)).toThrow(
-      new TypeError('KVCache.append: "keyLengths" must be an array of 1 integers, got 0'),
+      new TypeError('KVCache.append: "keyLengths" must be an array of 1 integer, got 0'),
     );
     cache.append(piece(2, 1), piece(2, 1));
     expect(() => cache.attend(piece(3, 1))).toThrow(
-      'KVCache.attend: "q" has 3 rows of sequence 0, which has 2 keys; append theirs first',
+      'KVCache.attend: "q" has 3 rows of sequence 0, which has 2 keys; append their keys first',
     );
     expect(() => cache.attend(normal([1, 1, 1, 5], 1))).toThrow(
       'KVCache.attend: "q" has headDim 5, expected 4 (as in the cache; q has dims [1, 1, 1, 5])',

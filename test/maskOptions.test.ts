@@ -275,7 +275,7 @@ onEveryEngine((build, engine) => {
       1: 1,
     };
     expect(() => engine.scaledDotProductAttention(q, k, v, { keyMask, scale })).toThrow(
-      '"keyMask" holds 0 elements after the options were read, expected 75',
+      '"keyMask" holds 0 elements after the arguments were read, expected 75',
     );
   });
 

@@ -15,8 +15,8 @@ export default [
   },
   {
     rule: "masks: rows end with the keys",
-    find: "isAbsent(queryOffset) ? keys - rows",
-    replace: "isAbsent(queryOffset) ? 0",
+    find: "-MAX_POSITION, MAX_POSITION)) ?? keys - rows",
+    replace: "-MAX_POSITION, MAX_POSITION)) ?? 0",
     tests: ["masks"],
   },
   {

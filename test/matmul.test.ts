@@ -303,7 +303,7 @@ onEveryBuild((_, engine) => {
       "accumulating into nothing",
       (e) => e.matmul(a, b, { accumulate: true }),
       TypeError,
-      'matmul: "accumulate" needs "out" to add to',
+      'matmul: "accumulate" needs "out", which it adds to',
     ],
     [
       "an activation",
@@ -316,7 +316,7 @@ onEveryBuild((_, engine) => {
       "an option",
       (e) => e.matmul(a, b, { transpose: true } as never),
       TypeError,
-      'matmul: unknown option "transpose"; the options are transposeA, transposeB, bias, activation, accumulate, out',
+      'matmul: unknown option "transpose"; did you mean "transposeA"?',
     ],
     [
       "a packed matrix, transposed",
@@ -328,7 +328,7 @@ onEveryBuild((_, engine) => {
       "packing a vector",
       (e) => e.packMatrix(normal([4], 1), "outIn"),
       RangeError,
-      'packMatrix: "b" has 1 dims [4], expected 2 [out, in]',
+      'packMatrix: "b" has dims [4], expected [out, in]',
     ],
     ["a layout", (e) => e.packMatrix(b, "io" as never), RangeError, 'packMatrix: "layout" must be "inOut" or "outIn", got "io"'],
   ])("refuses %s", (_name, call, kind, message) => {

@@ -154,7 +154,7 @@ describe("mismatches are named", () => {
     [
       [{ out: { data: new Float32Array(0), dims: [1, 0] }, logSumExp: { data: new Float32Array(1), dims: [1] } }],
       {},
-      '"parts[0].out" has 1 heads of 0, expected at least 1 of each',
+      '"parts[0].out" has 1 head of 0 elements, expected at least 1 of each',
     ],
     [[part], { outs: 1 }, 'unknown option "outs"; the options are layout, numHeads, out, logSumExp'],
     [[part], { layout: "shbd" }, '"layout" must be one of "bshd", "bhsd", "sbhd", got "shbd"'],

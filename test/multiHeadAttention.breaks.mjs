@@ -203,8 +203,8 @@ export default [
   },
   {
     rule: "a getter's changes to a layer are detected before it is used",
-    find: "extraKeysOf(this.#parts), x, options);\n    this.#assertReady(operation); // a getter may have disposed of the layer",
-    replace: "extraKeysOf(this.#parts), x, options);",
+    find: "extraKeysOf(this.#parts), x, given);\n    this.#assertReady(operation); // a getter may have disposed of the layer",
+    replace: "extraKeysOf(this.#parts), x, given);",
     tests: ERRORS,
   },
   {

@@ -12,13 +12,13 @@ const { q, k, v, out } = PARAMETERS;
 
 describe("configs", () => {
   test.each<[unknown, string]>([
-    [null, '"config" must be an object, got null'],
+    [5, '"config" must be an object, got 5'],
     [
       { ...CONFIG, heads: 2 },
       'unknown option "heads"; the options are embedDim, numHeads, numKvHeads, headDim, valueDim, kDim, vDim, outDim, weightLayout, ' +
         "order, layout, headGates, qkNorm, rotary, addZeroAttention",
     ],
-    [{ numHeads: 3 }, '"embedDim" must be an integer from 1 to 1048576, got undefined'],
+    [{ numHeads: 3 }, '"embedDim" is missing, expected an integer from 1 to 1048576'],
     [{ ...CONFIG, numHeads: 0 }, '"numHeads" must be an integer from 1 to 1048576, got 0'],
     [{ ...CONFIG, numKvHeads: 2 }, '"numHeads" is 3, expected a multiple of numKvHeads 2'],
     [{ ...CONFIG, numHeads: 5 }, '"headDim" is missing: embedDim 12 is not a multiple of numHeads 5'],
@@ -28,9 +28,9 @@ describe("configs", () => {
     [{ ...CONFIG, headGates: [1, 2] }, '"headGates" holds 2 elements, expected 3, one for each head'],
     [{ ...CONFIG, headGates: [1, 2, NaN] }, '"headGates[2]" must be a number within the range of float32, got NaN'],
     [{ ...CONFIG, qkNorm: 1 }, '"qkNorm" must be true, false or { eps }, got 1'],
-    [{ ...CONFIG, qkNorm: { epsilon: 1 } }, 'unknown option "qkNorm.epsilon"; the only option is eps'],
+    [{ ...CONFIG, qkNorm: { epsilon: 1 } }, 'unknown option "qkNorm.epsilon"; here it is "eps"'],
     [{ ...CONFIG, qkNorm: { eps: -1 } }, '"qkNorm.eps" must be a number ≥ 0 within the range of float32, got -1'],
-    [{ ...CONFIG, rotary: true }, '"options" must be an object, got true'],
+    [{ ...CONFIG, rotary: true }, '"rotary" must be an object, got true'],
     [{ ...CONFIG, rotary: { rotaryDim: 6 } }, '"rotaryDim" must be an integer from 2 to 4, got 6'],
     [
       { ...CONFIG, rotary: { offset: 6 } },
@@ -49,9 +49,9 @@ describe("configs", () => {
 describe("parameters", () => {
   const qkv = normal([36, 12], 1);
   test.each<[MultiHeadAttentionConfig, unknown, string]>([
-    [CONFIG, undefined, '"parameters" must be an object, got undefined'],
-    [CONFIG, { ...PARAMETERS, w: q }, 'unknown option "w"; the options are q, k, v, qkv, out, qBias,'],
-    [CONFIG, { q, k, v }, '"parameters.out" must be a tensor { data, dims } or { shape, dataSync() }, got undefined'],
+    [CONFIG, 5, '"parameters" must be an object, got 5'],
+    [CONFIG, { ...PARAMETERS, w: q }, 'unknown parameter "parameters.w"; the parameters are q, k, v, qkv, out, qBias,'],
+    [CONFIG, { q, k, v }, '"parameters.out" is missing, the matrix of the output projection'],
     [
       CONFIG,
       { q, v, out },
@@ -185,15 +185,15 @@ describe("forward", () => {
       options(({ caches }) => ({ cache: caches({ batchSize: 2 }), causal: "upper-left" })),
     ],
     [
-      "sequence 0 would need length 0 + 5 rows = 5 keys, but capacity is 4",
+      "sequence 0 would have 0 + 5 = 5 keys in all, but capacity is 4",
       options(({ caches }) => ({ cache: caches({ batchSize: 2, capacity: 4 }) })),
     ],
     [
       '"queryLengths[1]" must be an integer from 0 to 5, got 6',
       options(({ caches }) => ({ cache: caches({ batchSize: 2 }), queryLengths: [5, 6] })),
     ],
-    ['"accumulate" needs "out" to begin with', options(() => ({ accumulate: true }))],
-    ['"headGates" holds 1 elements, expected 3, one for each head', options(() => ({ headGates: [1] }))],
+    ['"accumulate" needs "out", which it adds to', options(() => ({ accumulate: true }))],
+    ['"headGates" holds 1 element, expected 3, one for each head', options(() => ({ headGates: [1] }))],
     [
       '"mask" has dims [4, 5], expected 1 or 5 for seqLen instead of 4 (it must broadcast to [batch, numHeads, seqLen, kvLen] = [2, 3, 5, 5])',
       options(() => ({ mask: { data: new Uint8Array(20), dims: [4, 5] } })),
@@ -227,7 +227,7 @@ describe("forward", () => {
   });
 
   test.each<[number[], string]>([
-    [[2, 5, 3, 4], '"x" has 4 dims [2, 5, 3, 4], expected 3 [batch, seq, embedDim]: the layer splits rows into heads itself'],
+    [[2, 5, 3, 4], '"x" has dims [2, 5, 3, 4], expected [batch, seq, embedDim]: the layer splits rows into heads itself'],
     [[2, 5, 11], '"x" has dims [2, 5, 11], expected [batch, seq, 12] or [seq, 12] (embedDim is 12)'],
     [[12], '"x" has dims [12], expected [batch, seq, 12] or [seq, 12] (embedDim is 12)'],
   ])("x of dims %j", (dims, message) => {
@@ -266,7 +266,7 @@ describe("forward", () => {
     expectUnchanged(
       opened,
       (layer) => layer.projectKeys(x, { keyLengths: [1, 2] }),
-      '"keyLengths" cannot be combined with biasK or addZeroAttention, whose keys come last; hide keys with a mask',
+      '"keyLengths" cannot be combined with biasK or addZeroAttention, whose keys come last; hide keys with "keyMask"',
     );
   });
 
@@ -368,17 +368,17 @@ describe("the rest of a layer", () => {
       'MultiHeadAttention.createCache: unknown option "headDim"',
       (layer) => layer.createCache({ capacity: 1, headDim: 4 } as never),
     ],
-    ['createKVCache: "capacity" must be an integer', (layer) => layer.createCache({} as never)],
+    ['MultiHeadAttention.createCache: "capacity" is missing', (layer) => layer.createCache({} as never)],
     [
       'MultiHeadAttention.projectKeys: "key" has dims [12], expected [batch, seq, 12] or [seq, 12]',
       (layer) => layer.projectKeys(normal([12], 1)),
     ],
     ['MultiHeadAttention.projectKeys: "key" has batch 0, expected at least 1', (layer) => layer.projectKeys(normal([0, 1, 12], 1))],
     [
-      'MultiHeadAttention.projectKeys: "keyLengths" holds 1 elements, expected 2, one for each sequence',
+      'MultiHeadAttention.projectKeys: "keyLengths" holds 1 element, expected 2, one for each sequence',
       (layer) => layer.projectKeys(normal([2, 1, 12], 1), { keyLengths: [1] }),
     ],
-    ['createKVCache: "dtype" must be', (layer) => layer.projectKeys(normal([2, 1, 12], 1), { dtype: "int4" as never })],
+    ['MultiHeadAttention.projectKeys: "dtype" must be', (layer) => layer.projectKeys(normal([2, 1, 12], 1), { dtype: "int4" as never })],
     [
       'MultiHeadAttention.projectKeys: "k" holds NaN or infinity',
       (layer) => layer.projectKeys({ data: new Float32Array(12).fill(NaN), dims: [1, 12] }, { dtype: "int8" }),

@@ -71,7 +71,7 @@ describe("memory that the host refuses", () => {
     const engine = await createEngine({ build: "simd", threads: 2 });
     expect(engine.info).toMatchObject({
       threads: 1,
-      threadsReason: "createEngine: this host refuses shared memory of 1048576 bytes that may grow to 134217728 (Out of memory)",
+      threadsReason: "this host refuses shared memory of 1048576 bytes that may grow to 134217728 (Out of memory)",
       memory: { limit: 2 ** 32 },
     });
     expectRight(engine);

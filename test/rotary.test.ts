@@ -257,9 +257,9 @@ describe("mismatches are named", () => {
     [x, { interleaved: 1 }, '"interleaved" must be true or false, got 1'],
     [x, { inverse: 1 }, '"inverse" must be true or false, got 1'],
     [x, { offset: -1 }, '"offset" must be an integer from 0 to 536870909, got -1'],
-    [x, { offset: [1] }, '"offset" holds 1 elements, expected 2, one for each sequence'],
+    [x, { offset: [1] }, '"offset" holds 1 element, expected 2, one for each sequence'],
     [x, { offset: "1" }, '"offset" must be an array of 2 integers, got "1"'],
-    [x, { positions: [1, 2] }, '"positions" holds 2 elements, expected seqLen = 3 or batch × seqLen = 2 × 3 = 6'],
+    [x, { positions: [1, 2] }, '"positions" has length 2, expected seqLen = 3 or batch × seqLen = 2 × 3 = 6'],
     [x, { positions: [1, 2, -3] }, '"positions[2]" must be an integer from 0 to 536870911, got -3'],
     [x, { positions: 7 }, '"positions" must be an array of integers, got 7'],
     [x, { positions: [0, 1, 2], offset: 3 }, '"offset" cannot be combined with "positions", which give every position'],
@@ -269,7 +269,7 @@ describe("mismatches are named", () => {
     [
       x,
       { tables: { cos: normal([12], 1), sin: table(3, 4) } },
-      '"tables.cos" has dims [12], expected 2 [positions, rotaryDim / 2]',
+      '"tables.cos" has dims [12], expected [positions, rotaryDim / 2]',
     ],
     [x, { tables: { cos: table(3, 5), sin: table(3, 5) } }, '"rotaryDim" must be an integer from 2 to 8, got 10'],
     [
@@ -302,11 +302,11 @@ describe("mismatches are named", () => {
   });
 
   test.each<[unknown, string]>([
-    [{}, '"length" must be an integer from 0 to 536870912, got undefined'],
-    [{ length: 3 }, '"rotaryDim" must be an integer from 2 to 1048576, got undefined'],
+    [{}, '"length" is missing, expected an integer from 0 to 536870912'],
+    [{ length: 3 }, '"rotaryDim" is missing, expected an integer from 2 to 1048576'],
     [{ length: 3, rotaryDim: 5 }, '"rotaryDim" must be even, as channels rotate in pairs, got 5'],
     [{ length: 3, rotaryDim: 4, base: 0 }, '"base" must be a number from 1 to 1e+300, got 0'],
-    [{ length: 3, rotaryDim: 4, theta: 0 }, 'unknown option "theta"; the options are length, rotaryDim, base'],
+    [{ length: 3, rotaryDim: 4, theta: 0 }, 'unknown option "theta"; here it is "base"'],
   ])("tables %#", (options, message) => {
     using engine = openBuild("simd");
     expect(() => engine.rotaryTables(options as RotaryTablesOptions)).toThrow(`rotaryTables: ${message}`);

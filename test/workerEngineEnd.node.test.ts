@@ -128,7 +128,7 @@ describe("the end", () => {
   test("the wrong worker file of the package: the reason", async () => {
     const { info } = await createEngine({ threads: 2, createWorker: packaged });
     expect(info.threadsReason).toBe(
-      "1 of 1 workers did not start: its script is that of createWorkerEngine's worker, expected headwise/worker",
+      "1 of 1 workers did not start: its script is headwise/engine-worker, expected headwise/worker",
     );
   });
 

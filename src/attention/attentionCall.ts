@@ -2,6 +2,7 @@
 import type { Call } from "../call/call.js";
 import { headsOption, type Layout, LAYOUTS } from "../call/layout.js";
 import {
+  counted,
   describe,
   float32,
   integer,
@@ -10,6 +11,7 @@ import {
   wrongValue,
   MAX_POSITION,
   optional,
+  isAbsent,
   isArray,
   isObject,
   listLength,
@@ -184,7 +186,7 @@ function scaleOf(
   if (!isObject(scale)) return { factor: float32(operation, "scale", scale) };
   const count = listLength(operation, "scale", scale);
   if (count !== shape.numHeads) {
-    throw wrongValue(operation, `"scale" holds ${count} elements, expected ${shape.numHeads}, one for each query head`);
+    throw wrongValue(operation, `"scale" holds ${counted(count, "element")}, expected ${shape.numHeads}, one for each query head`);
   }
   const scales = Float32Array.from({ length: count }, (_, head) => float32(operation, `scale[${head}]`, scale[head]));
   return { factor: 1, scales: ownArray("scale", scales, false) };
@@ -192,19 +194,18 @@ function scaleOf(
 
 function sinksOf(operation: string, sinks: Operand, { numHeads }: AttentionShape): Operand {
   if (sinks.count === numHeads) return sinks;
-  throw wrongValue(operation, `"sinks" holds ${sinks.count} elements, expected ${numHeads}, one for each query head`);
+  throw wrongValue(operation, `"sinks" holds ${counted(sinks.count, "element")}, expected ${numHeads}, one for each query head`);
 }
 
 /** The window as [left, right], −1 for unlimited. When causal, the right end has no effect. */
 function windowOf(operation: string, window: unknown): [number, number] {
-  const side = (name: string, value: unknown): number =>
-    value === undefined ? -1 : integer(operation, name, value, -1, MAX_POSITION);
+  const side = (name: string, value: unknown): number => (isAbsent(value) ? -1 : integer(operation, name, value, -1, MAX_POSITION));
   if (isArray(window)) {
-    if (window.length !== 2) throw wrongValue(operation, `"window" must be n or [left, right], got ${describe(window)}`);
+    if (window.length !== 2) throw wrongValue(operation, `"window" must be a number or [left, right], got ${describe(window)}`);
     return [side("window[0]", window[0]), side("window[1]", window[1])];
   }
-  if (window !== undefined && typeof window !== "number") {
-    throw wrongKind(operation, `"window" must be n or [left, right], got ${describe(window)}`);
+  if (!isAbsent(window) && typeof window !== "number") {
+    throw wrongKind(operation, `"window" must be a number or [left, right], got ${describe(window)}`);
   }
   const reach = side("window", window);
   return [reach, reach];

@@ -3,7 +3,7 @@ import type { Call } from "../call/call.js";
 import type { Strides } from "../call/layout.js";
 import { expectDims, type Operand, stridesIn } from "../call/operand.js";
 import { integer, integersOf, isAbsent, oneOf, optional, show, wrongValue } from "../check.js";
-import type { AttentionOptions } from "./options.js";
+import { type AttentionOptions, MAY_ATTEND } from "./options.js";
 import type { AttentionShape } from "./shape.js";
 
 /** How a mask or bias lies under [batch, numHeads, seqLen, kvLen]. */
@@ -51,7 +51,7 @@ export function readMasks(
   if (!isAbsent(maskStart) && isAbsent(maskOption)) throw wrongValue(operation, '"maskStart" needs "mask"');
 
   const inputs = {
-    mask: optional(maskOption, (value) => call.mask("mask", value, "other than 0 where a query may attend")),
+    mask: optional(maskOption, (value) => call.mask("mask", value, MAY_ATTEND)),
     bias: optional(biasOption, (value) => call.numbers("bias", value, true)),
     keyMask: optional(keyMaskOption, (value) => call.mask("keyMask", value, "other than 0 where a key is kept")),
   };
@@ -63,6 +63,7 @@ export function readMasks(
     mask: inputs.mask && broadcastStrides(operation, inputs.mask, shape, columns, mayBeShort),
     bias: inputs.bias && broadcastStrides(operation, inputs.bias, shape, all, mayBeShort),
   };
+  if (inputs.mask) refuseTokenizerMask(operation, inputs.mask, shape);
   const { keyMask } = inputs;
   const isOneRow = batchSize === 1 && keyMask?.dims.length === 1;
   if (keyMask) expectDims(operation, keyMask, isOneRow ? [kvLen] : [batchSize, kvLen], isOneRow ? "kvLen" : "batch, kvLen");
@@ -72,6 +73,28 @@ export function readMasks(
     maskStart: startOf,
     coveredEnd: (batch) => Math.min(startOf(batch) + (strides.mask?.columns ?? Infinity), strides.bias?.columns ?? Infinity),
   };
+}
+
+/**
+ * Asks what [n, kvLen] means where batch and seqLen are both n, if its rows are padded as a tokenizer's are: on one side, and by
+ * other numbers than those of a causal mask. A mask [seqLen, kvLen] rarely looks so.
+ */
+function refuseTokenizerMask(operation: string, mask: Operand, { batchSize, seqLen, kvLen }: AttentionShape): void {
+  const { dims, name } = mask;
+  if (batchSize < 2 || batchSize !== seqLen || show(dims) !== show([seqLen, kvLen])) return;
+  const bytes = mask.data ?? mask.tensor!.data;
+  const rows = Array.from({ length: seqLen }, (_, row) =>
+    Array.from(bytes.subarray(row * kvLen, (row + 1) * kvLen), (byte) => (byte ? 1 : 0)).join(""),
+  );
+  const ends = rows.map((row) => row.lastIndexOf("1"));
+  const isCausal = ends.every((end, row) => end === ends[0]! + row);
+  const isPadded = [/^1+0*$/, /^0*1+$/].some((pattern) => rows.every((row) => pattern.test(row)));
+  if (isCausal || !isPadded || !rows.join().includes("0")) return;
+  throw wrongValue(
+    operation,
+    `"${name}" of dims ${show(dims)} looks like a tokenizer's [batch, kvLen], but seqLen is ${seqLen} too; ` +
+      `give it as "keyMask", or with dims ${show([1, 1, ...dims])} if its rows are those of q`,
+  );
 }
 
 /** One maskStart for all sequences, or one for each, and the columns that the longest rest of a sequence needs. */
@@ -109,7 +132,7 @@ function broadcastStrides(
       operation,
       `"${name}" has dims ${show(dims)}, ${what} (it must broadcast to [${axes.join(", ")}] = ${show(full)})${hint}`,
     );
-  if (dims.length > 4) throw problem("expected at most 4");
+  if (dims.length > 4) throw problem("expected at most 4 of them");
 
   for (let axis = 3; axis >= 0; axis--) {
     const size = dims[axis - 4 + dims.length] ?? 1;

@@ -4,24 +4,26 @@
  */
 import { broadcastDims, eachRow, stridesUnder } from "../call/broadcast.js";
 import { bytesOfMask, copyOfNumbers, expectLength, readGiven, wrongData } from "../call/elements.js";
+import { readOptions } from "../call/readOptions.js";
 import {
+  counted,
   describe,
   integer,
-  knownOptions,
   show,
   wrongKind,
   wrongValue,
   type Integers,
   integersOf,
-  isAbsent,
   MAX_POSITION,
   typedArrayName,
   typedArrayLength,
   plainView,
   listLength,
+  optional,
   isArray,
   elementsOf,
 } from "../check.js";
+import { MAY_ATTEND } from "./options.js";
 import type { MaskLike, OwnUint8Array, ResultTensor } from "../call/tensor.js";
 
 /** Bytes, 1 where a query may attend. */
@@ -56,7 +58,7 @@ const MAX_ELEMENTS = 2 ** 30;
  *
  * console.log([...causalMask(2, 3).data]); // [ 1, 1, 0, 1, 1, 1 ]
  */
-export function causalMask(seqLen: number, kvLen: number = seqLen, options: MaskOptions = {}): Mask {
+export function causalMask(seqLen: number, kvLen?: number | null, options: MaskOptions = {}): Mask {
   const { dims, offset } = readSizes("causalMask", seqLen, kvLen, options, ["queryOffset"]);
   return build("causalMask", dims, (_, i, row) => row.fill(1, 0, Math.max(0, i + offset + 1)));
 }
@@ -80,11 +82,11 @@ export function windowMask(
   options: WindowMaskOptions = {},
 ): Mask {
   const name = "windowMask";
-  const { dims, offset } = readSizes(name, seqLen, kvLen, options, ["queryOffset", "sinkTokens"]);
-  const sinks = integer(name, "sinkTokens", options.sinkTokens ?? 0, 0, MAX_POSITION);
+  const { dims, offset, sinkTokens } = readSizes(name, seqLen, kvLen, options, ["queryOffset", "sinkTokens"]);
   const isPair = isArray(window);
-  if (isPair && window.length !== 2) throw wrongValue(name, `"window" must be n or [left, right], got ${describe(window)}`);
-  if (!isPair && typeof window !== "number") throw wrongKind(name, `"window" must be n or [left, right], got ${describe(window)}`);
+  if (isPair && window.length !== 2) throw wrongValue(name, `"window" must be a number or [left, right], got ${describe(window)}`);
+  if (!isPair && typeof window !== "number")
+    throw wrongKind(name, `"window" must be a number or [left, right], got ${describe(window)}`);
   const [left, right] = isPair ? (window as [number, number]) : [window, window];
   const reach = (side: string, value: unknown): number => {
     const keys = integer(name, isPair ? side : "window", value, -1, MAX_POSITION);
@@ -92,7 +94,7 @@ export function windowMask(
   };
   const [before, after] = [reach("window[0]", left), reach("window[1]", right)];
   return build(name, dims, (_, i, row) => {
-    row.fill(1, 0, sinks);
+    row.fill(1, 0, sinkTokens);
     row.fill(1, Math.max(0, i + offset - before), Math.max(0, i + offset + after + 1));
   });
 }
@@ -129,7 +131,7 @@ export function paddingMask(lengths: Integers, kvLen: number): Mask {
 export function prefixMask(
   prefixLength: number | bigint | Integers,
   seqLen: number,
-  kvLen: number = seqLen,
+  kvLen?: number | null,
   options: MaskOptions = {},
 ): Mask {
   const name = "prefixMask";
@@ -165,7 +167,7 @@ export function documentMask(documentIds: Integers | readonly Integers[]): Mask 
   const seqLen = ids[0]!.length;
   for (const [b, each] of ids.entries()) {
     if (each.length !== seqLen) {
-      throw wrongValue(name, `"${nameOf(b)}" holds ${each.length} elements, expected ${seqLen} (as documentIds[0])`);
+      throw wrongValue(name, `"${nameOf(b)}" holds ${counted(each.length, "element")}, expected ${seqLen} (as documentIds[0])`);
     }
   }
   return build("documentMask", isEach ? [ids.length, 1, seqLen, seqLen] : [seqLen, seqLen], (b, i, row) => {
@@ -234,7 +236,7 @@ export function applyMask(scores: { readonly data: Float32Array; readonly dims: 
   const { data: bytes, dims: maskDims } = readMask(name, "mask", mask);
   const full = broadcastDims([dims, maskDims]);
   if (full === undefined || show(full) !== show(dims)) {
-    throw wrongValue(name, `"mask" has dims ${show(maskDims)}, which don't broadcast to ${show(dims)}, those of scores`);
+    throw wrongValue(name, `"mask" has dims ${show(maskDims)}, which do not broadcast to those of scores, ${show(dims)}`);
   }
   const result = Float32Array.from(data);
   eachRow(dims, stridesUnder(maskDims, dims.length), (first, offset, length, step) => {
@@ -247,16 +249,18 @@ export function applyMask(scores: { readonly data: Float32Array; readonly dims: 
 function readSizes(
   name: string,
   seqLen: number,
-  kvLen: number,
-  options: MaskOptions,
+  kvLen: number | null | undefined,
+  options: MaskOptions | null | undefined,
   known: readonly string[],
-): { dims: [number, number]; offset: number } {
+): { dims: [number, number]; offset: number; sinkTokens: number } {
   const rows = integer(name, "seqLen", seqLen, 0, MAX_ELEMENTS);
-  const keys = integer(name, "kvLen", kvLen, 0, MAX_ELEMENTS);
-  knownOptions({ name, options: known }, options);
-  const { queryOffset } = options;
-  const offset = isAbsent(queryOffset) ? keys - rows : integer(name, "queryOffset", queryOffset, -MAX_POSITION, MAX_POSITION);
-  return { dims: [rows, keys], offset };
+  const keys = integer(name, "kvLen", kvLen ?? seqLen, 0, MAX_ELEMENTS);
+  const { queryOffset, sinkTokens = 0 } = readOptions<WindowMaskOptions>({ name, options: known }, options);
+  return {
+    dims: [rows, keys],
+    offset: optional(queryOffset, (value) => integer(name, "queryOffset", value, -MAX_POSITION, MAX_POSITION)) ?? keys - rows,
+    sinkTokens: integer(name, "sinkTokens", sinkTokens, 0, MAX_POSITION),
+  };
 }
 
 /** Elements of a mask of these sizes. */
@@ -277,11 +281,11 @@ function build(name: string, dims: readonly number[], fill: (b: number, i: numbe
 }
 
 function combine(name: string, masks: readonly MaskLike[], neutral: number, join: (so: number, byte: number) => number): Mask {
-  if (masks.length === 0) throw wrongValue(name, "no masks given, expected at least 1");
+  if (masks.length === 0) throw wrongValue(name, "masks are missing, expected at least 1");
   const read = masks.map((mask, index) => readMask(name, `masks[${index}]`, mask));
   const dims = broadcastDims(read.map((mask) => mask.dims));
   if (dims === undefined) {
-    throw wrongValue(name, `masks of dims ${read.map((mask) => show(mask.dims)).join(" and ")} don't broadcast to one another`);
+    throw wrongValue(name, `masks of dims ${read.map((mask) => show(mask.dims)).join(" and ")} do not broadcast to one another`);
   }
   const result = new Uint8Array(countWithin(name, dims)).fill(neutral);
   for (const { data, dims: maskDims } of read) {
@@ -295,7 +299,7 @@ function combine(name: string, masks: readonly MaskLike[], neutral: number, join
 /** Reads a mask; each getter of the caller's object is read once. */
 function readMask(name: string, argument: string, mask: unknown): { data: Uint8Array; dims: readonly number[] } {
   const given = readGiven(name, argument, mask);
-  const bytes = bytesOfMask(name, given, "other than 0 where a query may attend");
+  const bytes = bytesOfMask(name, given, MAY_ATTEND);
   expectLength(name, argument, typedArrayLength(bytes), given.dims);
   return { data: plainView(bytes, Uint8Array), dims: given.dims };
 }

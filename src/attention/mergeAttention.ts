@@ -1,8 +1,9 @@
 /** Attention over the union of disjoint sets of keys, from the results on each set. */
 import { Call } from "../call/call.js";
 import { headsOption, type Layout, LAYOUTS, type Sizes, sizesOf, stridesOf } from "../call/layout.js";
-import { describe, isObject, isArray, listLength, oneOf, wrongKind, wrongValue, optional } from "../check.js";
+import { counted, describe, isObject, isArray, listLength, oneOf, wrongKind, wrongValue, optional } from "../check.js";
 import { expectDims, handBack, type Operand } from "../call/operand.js";
+import { ATTENTION_NAMES } from "./foreignNames.js";
 import type { Operation } from "../call/operation.js";
 import { MERGE_PART_BYTES, writeMergeParams, writeMergePart } from "../runtime/abi.generated.js";
 import type { Runtime } from "../runtime/runtime.js";
@@ -31,6 +32,7 @@ export interface MergeOptions<Out extends PlaceTensor = Float32Tensor> {
 export const MERGE_ATTENTION: Operation = {
   name: "mergeAttention",
   options: ["layout", "numHeads", "out", "logSumExp"],
+  foreign: ATTENTION_NAMES,
   places: ["out", "logSumExp"],
 };
 const OPERATION = MERGE_ATTENTION.name;
@@ -54,9 +56,9 @@ export function mergeAttention<Out extends PlaceTensor = ResultTensor>(
   parts: readonly AttentionPart[],
   options: MergeOptions<Out> = {},
 ): Out {
-  const call = Call.of(runtime, MERGE_ATTENTION, options);
-  const layout = oneOf(OPERATION, "layout", options.layout ?? "bshd", LAYOUTS);
-  const { numHeads, out: returned, logSumExp: lsePlace } = options;
+  const [call, given] = Call.of(runtime, MERGE_ATTENTION, options);
+  const { layout: givenLayout = "bshd", numHeads, out: returned, logSumExp: lsePlace } = given;
+  const layout = oneOf(OPERATION, "layout", givenLayout, LAYOUTS);
   const inputs = readParts(call, parts, layout, headsOption(OPERATION, "numHeads", numHeads));
   const first = inputs[0]!;
   const place = (name: "out" | "logSumExp", given: unknown): Operand | undefined =>
@@ -88,7 +90,10 @@ function readParts(call: Call, parts: readonly AttentionPart[], layout: Layout, 
     const sizes = sizesOf(OPERATION, operands.out, layout, numHeads);
     const { batch, heads, rows, channels } = sizes;
     if (heads < 1 || channels < 1) {
-      throw wrongValue(OPERATION, `"${name}.out" has ${heads} heads of ${channels}, expected at least 1 of each`);
+      throw wrongValue(
+        OPERATION,
+        `"${name}.out" has ${counted(heads, "head")} of ${counted(channels, "element")}, expected at least 1 of each`,
+      );
     }
     const isFlat = operands.out.dims.length === 2;
     const axes = isFlat ? "seqLen" : "batch, numHeads, seqLen";

@@ -4,6 +4,9 @@ import type { Layout } from "../call/layout.js";
 import type { Float32Tensor, PlaceTensor, MaskLike, TensorLike } from "../call/tensor.js";
 import type { SCORES_STAGES } from "../runtime/abi.generated.js";
 
+/** What the elements of a mask mean, in errors. */
+export const MAY_ATTEND = "other than 0 where a query may attend";
+
 /** A stage of the scores: scale · q·k, after the softcap, after bias and masks. */
 export type ScoresStage = (typeof SCORES_STAGES)[number];
 

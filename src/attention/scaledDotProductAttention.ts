@@ -1,6 +1,7 @@
 /** Scaled dot-product attention: validate → place → run → hand back. */
 import { onScratch, scratchBytes } from "../call/scratch.js";
 import { Call } from "../call/call.js";
+import { ATTENTION_NAMES } from "./foreignNames.js";
 import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions } from "./options.js";
 import { NO_STRIDES, type Strides, stridesOf } from "../call/layout.js";
 import { handBack, newResult, type Operand, scratchTensor } from "../call/operand.js";
@@ -24,6 +25,7 @@ import { type AttentionCall, type AttentionPlan, readAttention } from "./attenti
 export const SCALED_DOT_PRODUCT_ATTENTION: Operation = {
   name: "scaledDotProductAttention",
   options: ATTENTION_OPTIONS,
+  foreign: ATTENTION_NAMES,
   places: ATTENTION_PLACES,
 };
 
@@ -37,8 +39,8 @@ export function scaledDotProductAttention<Out extends PlaceTensor = ResultTensor
   v: TensorLike,
   options: AttentionOptions<Out> = {},
 ): Out {
-  const call = Call.of(runtime, SCALED_DOT_PRODUCT_ATTENTION, options);
-  return attend(readAttention(call, q, { k, v }, options)) as Out;
+  const [call, given] = Call.of(runtime, SCALED_DOT_PRODUCT_ATTENTION, options);
+  return attend(readAttention(call, q, { k, v }, given)) as Out;
 }
 
 /** See `Engine.planAttention`. */
@@ -49,8 +51,8 @@ export function planAttention(
   v: TensorLike,
   options: AttentionOptions<PlaceTensor> = {},
 ): AttentionPlan {
-  const call = Call.of(runtime, PLAN_ATTENTION, options);
-  const attention = readAttention(call, q, { k, v }, options);
+  const [call, given] = Call.of(runtime, PLAN_ATTENTION, options);
+  const attention = readAttention(call, q, { k, v }, given);
   if (isEmpty(attention)) return { threads: 1, scratchBytes: 0 };
   const outBytes = attention.results.out ? 0 : wholeLines(4 * countOf(attention.shape.outDims));
   return planOf(attention, scratchBytes(attention.given) + outBytes);

@@ -1,7 +1,7 @@
 /** The sequences of a call: where their rows and keys lie, how many are valid, and their positions. */
 import type { AttentionOptions } from "./options.js";
 import { boundaries } from "../call/boundaries.js";
-import { type Integers, integer, integersOf, isAbsent, isNumeric, MAX_POSITION, wrongValue } from "../check.js";
+import { counted, type Integers, integer, integersOf, isAbsent, isNumeric, MAX_POSITION, wrongValue } from "../check.js";
 import type { SequenceParams } from "../runtime/abi.generated.js";
 import type { Masks } from "./maskOptions.js";
 import type { AttentionShape } from "./shape.js";
@@ -109,10 +109,13 @@ function packed(operation: string, options: SequenceOptions, shape: AttentionSha
   const queries = boundaries(operation, "cuSeqlensQ", cuSeqlensQ, shape.seqLen, "seqLen");
   const keys = isAbsent(cuSeqlensK) ? queries : boundaries(operation, "cuSeqlensK", cuSeqlensK, shape.kvLen, "kvLen");
   if (isAbsent(cuSeqlensK) && shape.kvLen !== shape.seqLen) {
-    throw wrongValue(operation, `"cuSeqlensK" is missing: k has ${shape.kvLen} rows and q has ${shape.seqLen}`);
+    throw wrongValue(operation, `"cuSeqlensK" is missing: k has ${counted(shape.kvLen, "row")}, but q has ${shape.seqLen}`);
   }
   if (keys.length !== queries.length) {
-    throw wrongValue(operation, `"cuSeqlensK" holds ${keys.length} elements, expected ${queries.length}, as in cuSeqlensQ`);
+    throw wrongValue(
+      operation,
+      `"cuSeqlensK" holds ${counted(keys.length, "element")}, expected ${queries.length}, as in cuSeqlensQ`,
+    );
   }
   return queries.slice(1).map((queryEnd, index) => {
     const [queryStart, keyStart] = [queries[index]!, keys[index]!];

@@ -1,5 +1,5 @@
 /** Sizes of one attention call: those of q, k and v. */
-import { show, wrongValue } from "../check.js";
+import { counted, show, wrongValue } from "../check.js";
 import type { Layout, Sizes } from "../call/layout.js";
 import { expectSize, sizesOf } from "../call/layout.js";
 import type { Operand } from "../call/operand.js";
@@ -48,7 +48,7 @@ export function attentionShape(
   equal(v, "batch", value.batch, q, query.batch);
   equal(k, "headDim", key.channels, q, query.channels);
   equal(v, "kvLen", value.rows, k, key.rows);
-  equal(v, "heads", value.heads, k, key.heads);
+  equal(v, "numKvHeads", value.heads, k, key.heads);
   for (const [tensor, sizes] of [
     [q, query],
     [k, key],
@@ -91,9 +91,9 @@ export function cachedRows(operation: string, k: Operand, v: Operand, sizes: Cac
     const expect = (name: string, one: number, expected: number, whose = "as in the cache"): void =>
       expectSize(operation, tensor, name, one, expected, `${whose}; ${tensor.name} has dims ${show(tensor.dims)}`);
     expect("batch", found.batch, batchSize);
-    expect("heads", found.heads, numKvHeads);
+    expect("numKvHeads", found.heads, numKvHeads);
     expect(size, found.channels, channels);
-    expect("rows", found.rows, rows ?? found.rows, "as in k");
+    expect("seqLen", found.rows, rows ?? found.rows, "as in k");
     return found.rows;
   };
   return rowsOf(v, "valueDim", valueDim, rowsOf(k, "headDim", headDim));
@@ -130,7 +130,7 @@ export function cachedShape(
 /** @param whose  the tensor that has the key/value heads */
 function shapeOf(operation: string, { dims }: Operand, query: Sizes, key: Sizes, valueDim: number, whose: string): AttentionShape {
   if (query.heads < 1 || query.heads % key.heads !== 0)
-    throw wrongValue(operation, `"q" has ${query.heads} heads, expected a multiple of ${key.heads} (${whose})`);
+    throw wrongValue(operation, `"q" has ${counted(query.heads, "head")}, expected a multiple of ${key.heads} (${whose})`);
   return {
     batchSize: query.batch,
     seqLen: query.rows,

@@ -1,6 +1,7 @@
 /** The configuration of a cache: its options, read once and checked. */
-import { integer, knownOptions, oneOf, wrongValue, MAX_POSITION } from "../check.js";
+import { integer, oneOf, wrongValue, MAX_POSITION } from "../check.js";
 import type { Operation } from "../call/operation.js";
+import { readOptions } from "../call/readOptions.js";
 
 /** Options of `createKVCache`. */
 export interface KVCacheOptions {
@@ -41,6 +42,13 @@ export type CacheConfig = Required<{ [K in keyof Omit<KVCacheOptions, "policy" |
 export const CREATE_KV_CACHE: Operation = {
   name: "createKVCache",
   options: ["batchSize", "numKvHeads", "headDim", "valueDim", "capacity", "policy", "window", "sinkTokens", "dtype"],
+  foreign: {
+    capacity: "len",
+    numKvHeads: "heads",
+    headDim: "headsize",
+    "window, which does not count the row's own key": "sliding",
+    dtype: "quant",
+  },
   places: [],
 };
 export const POLICIES = ["append", "rolling"] as const;
@@ -55,7 +63,6 @@ const MAX_SIZE = 2 ** 20;
  * @internal
  */
 export function readCacheConfig(operation: string, options: KVCacheOptions): CacheConfig {
-  knownOptions({ name: operation, options: CREATE_KV_CACHE.options }, options);
   const {
     batchSize = 1,
     numKvHeads,
@@ -66,7 +73,7 @@ export function readCacheConfig(operation: string, options: KVCacheOptions): Cac
     window,
     sinkTokens = 0,
     dtype = "float32",
-  } = options;
+  } = readOptions({ ...CREATE_KV_CACHE, name: operation }, options);
   const size = (name: string, value: unknown, least = 1, most = MAX_SIZE): number => integer(operation, name, value, least, most);
   const config = {
     batchSize: size("batchSize", batchSize),

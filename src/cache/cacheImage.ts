@@ -9,7 +9,7 @@
  * Pieces are the keys that are not evicted, PIECE at a time: those of the sink tokens' blocks, then those from `evicted` on.
  */
 import type { OwnUint8Array } from "../call/tensor.js";
-import { describe, wrongKind, wrongValue, MAX_POSITION, typedArrayName, plainView } from "../check.js";
+import { counted, describe, wrongKind, wrongValue, MAX_POSITION, typedArrayName, plainView } from "../check.js";
 import { CACHE_TYPES, type CacheConfig, POLICIES, readCacheConfig } from "./cacheConfig.js";
 import { BLOCK } from "../runtime/abi.generated.js";
 import { blocksOf, type KeySequence, type KeySpan, sinkEndOf } from "./keySequences.js";
@@ -118,7 +118,8 @@ export function readImage(operation: string, bytes: unknown): CacheImage {
   const problem = (what: string): RangeError => wrongValue(operation, `"bytes" ${what}`);
   const damaged = (): RangeError => problem("is damaged");
   const { buffer, length: size } = plainView(bytes as Uint8Array, Uint8Array).slice(); // a copy: aligned, and out of the caller's reach
-  if (size < 4 * CONFIG_WORDS || size % 4 !== 0) throw problem(`is ${size} bytes long, not a serialized cache`);
+  if (size < 4 * CONFIG_WORDS || size % 4 !== 0)
+    throw problem(`has ${counted(size, "byte")}, too few or cut off for a serialized cache`);
   const header = new Uint32Array(buffer);
   if (header[0] !== MAGIC) throw problem("does not begin like a serialized cache");
   if (header[1] !== VERSION) throw problem(`has version ${header[1]}, expected ${VERSION}`);

@@ -1,4 +1,5 @@
 /** The operations of a cache and their options. */
+import { ATTENTION_NAMES } from "../attention/foreignNames.js";
 import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions } from "../attention/options.js";
 import type { Layout } from "../call/layout.js";
 import type { Operation } from "../call/operation.js";
@@ -47,6 +48,7 @@ export const REMOVE: Operation = { name: "KVCache.remove", options: ["rotary"], 
 export const ATTEND: Operation = {
   name: "KVCache.attend",
   options: ATTENTION_OPTIONS.filter((name) => !OWN_OPTIONS.includes(name as OwnOption)),
+  foreign: { ...ATTENTION_NAMES, "the cache knows it": "queryoffset keylengths keystarts cuseqlensq cuseqlensk window sinktokens" },
   places: ATTENTION_PLACES,
 };
 const ATTEND_ROLLING: Operation = {

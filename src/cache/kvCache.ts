@@ -4,6 +4,7 @@ import { Call } from "../call/call.js";
 import { LAYOUTS } from "../call/layout.js";
 import type { AttentionOptions } from "../attention/options.js";
 import {
+  counted,
   describe,
   integersOf,
   isAbsent,
@@ -83,8 +84,7 @@ export class KVCache {
    * An empty cache.
    * @internal
    */
-  static create(runtime: Runtime, options: KVCacheOptions): KVCache {
-    const operation = CREATE_KV_CACHE.name;
+  static create(runtime: Runtime, options: KVCacheOptions, operation = CREATE_KV_CACHE.name): KVCache {
     runtime.assertReady(operation);
     const config = readCacheConfig(operation, options);
     runtime.assertReady(operation); // a getter may have disposed of the engine
@@ -134,15 +134,14 @@ export class KVCache {
   append(k: TensorLike, v: TensorLike, options: AppendOptions = {}): void {
     const operation = APPEND.name;
     this.#assertReady(operation);
-    const call = Call.of(this.#runtime, APPEND, options);
+    const [call, { layout: givenLayout = "bshd", keyLengths }] = Call.of(this.#runtime, APPEND, options);
     const { batchSize } = this.#config;
-    const layout = oneOf(operation, "layout", options.layout ?? "bshd", LAYOUTS);
+    const layout = oneOf(operation, "layout", givenLayout, LAYOUTS);
     const operands = { k: call.numbers("k", k, true), v: call.numbers("v", v, true) };
     const rows = cachedRows(operation, operands.k, operands.v, this.#config, layout);
-    const given = options.keyLengths;
-    const counts = isAbsent(given)
+    const counts = isAbsent(keyLengths)
       ? new Array<number>(batchSize).fill(rows)
-      : integersOf(operation, "keyLengths", given, batchSize, 0, rows);
+      : integersOf(operation, "keyLengths", keyLengths, batchSize, 0, rows);
     this.#assertReady(operation); // a getter may have disposed of the cache
     call.close();
 
@@ -186,11 +185,8 @@ export class KVCache {
     const operation = ATTEND.name;
     this.#assertReady(operation);
     const { policy, window, sinkTokens } = this.#config;
-    const known = attendWith(policy);
-    const call = Call.of(this.#runtime, known, options);
-    const given: AttentionOptions<Out> = Object.fromEntries(
-      known.options.map((name) => [name, options[name as keyof typeof options]]),
-    );
+    const [call, own] = Call.of(this.#runtime, attendWith(policy), options);
+    const given: AttentionOptions<Out> = own;
     const keys = this.keysWith();
     const changes = this.#changes;
     const attention = readAttention(call, q, keys, {
@@ -232,7 +228,7 @@ export class KVCache {
     this.#assertReady(operation); // a getter may have disposed of the cache
     for (const [batch, { length }] of this.#sequences.list.entries()) {
       if (wanted[batch]! <= length) continue;
-      throw wrongValue(operation, `sequence ${batch} has ${length} keys and cannot be truncated to ${wanted[batch]}`);
+      throw wrongValue(operation, `sequence ${batch} has ${counted(length, "key")} and cannot be truncated to ${wanted[batch]}`);
     }
     assertContinues(operation, this.#config, this.#sequences.list, wanted);
     this.#changes++;
@@ -268,10 +264,10 @@ export class KVCache {
   remove(from: number | bigint | Integers, to?: number | bigint | Integers, options: RemoveOptions = {}): void {
     const operation = REMOVE.name;
     this.#assertReady(operation);
-    const call = Call.of(this.#runtime, REMOVE, options);
+    const [call, given] = Call.of(this.#runtime, REMOVE, options);
     const { batchSize, headDim } = this.#config;
     const ranges = readRanges(operation, from, to, batchSize);
-    const rotationBy = optional(options.rotary, (rotary) => readKeyRotation(call, rotary, headDim));
+    const rotationBy = optional(given.rotary, (rotary) => readKeyRotation(call, rotary, headDim));
     this.#assertReady(operation); // a getter may have disposed of the cache
     const spans = spansOf(operation, ranges, this.#sequences.list, this.#config, false);
     const lengths = spans.map(({ sequence, first, end }) => sequence.length - (end - first));
@@ -309,8 +305,8 @@ export class KVCache {
   ): { k: ResultTensor; v: ResultTensor } {
     const operation = READ.name;
     this.#assertReady(operation);
-    const call = Call.of(this.#runtime, READ, options);
-    const layout = oneOf(operation, "layout", options.layout ?? "bshd", LAYOUTS);
+    const [call, { layout: givenLayout = "bshd" }] = Call.of(this.#runtime, READ, options);
+    const layout = oneOf(operation, "layout", givenLayout, LAYOUTS);
     const ranges = readRanges(operation, from ?? 0, to, this.#config.batchSize);
     this.#assertReady(operation); // a getter may have disposed of the cache
     const spans = spansOf(operation, ranges, this.#sequences.list, this.#config, true);

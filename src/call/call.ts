@@ -5,12 +5,11 @@
 import { readMask, readNumbers, readPlace } from "./readOperand.js";
 import { onScratch } from "./scratch.js";
 import { assertUnchanged, refuseOverlaps } from "./unchanged.js";
-import { knownOptions } from "../check.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { CallContext } from "./callContext.js";
 import { launch, type Launch } from "./launch.js";
 import { newResult, type Operand } from "./operand.js";
-import type { Operation } from "./operation.js";
+import { type Given, type KnownOptions, readOptions } from "./readOptions.js";
 
 export class Call implements CallContext {
   readonly runtime: Runtime;
@@ -25,11 +24,10 @@ export class Call implements CallContext {
     this.operation = operation;
   }
 
-  /** Begins a call. @throws {TypeError} an option that the operation does not have */
-  static of(runtime: Runtime, operation: Operation, options: unknown): Call {
+  /** Begins a call, and reads its options. @throws {TypeError} an option that the operation does not have */
+  static of<T extends object>(runtime: Runtime, operation: KnownOptions, options: T | null | undefined): [Call, Given<T>] {
     const call = new Call(runtime, operation.name);
-    knownOptions(operation, options);
-    return call;
+    return [call, readOptions(operation, options)];
   }
 
   /** Reads a tensor of numbers; `takesStrides` says that kernels read rows of an engine's tensor wherever they lie. */

@@ -1,10 +1,14 @@
 /** The caller's tensors: each getter is read once, and elements of types that kernels do not read are copied to one that they do. */
 import {
+  counted,
   describe,
   elementsOf,
+  isAbsent,
   isArray,
   isObject,
+  kindOf,
   listLength,
+  product,
   readDims,
   typedArrayLength,
   typedArrayName,
@@ -28,25 +32,31 @@ export interface GivenTensor extends View {
 
 /**
  * Reads a tensor of any library. Each getter is read once.
+ *
+ * @param wanted  what it must be, in errors
  * @throws {TypeError} not a tensor, or one on a GPU @throws {Error} one that has been disposed of
  */
-export function readGiven(operation: string, name: string, value: unknown): GivenTensor {
-  if (!isObject(value)) throw notATensor(operation, name, value);
+export function readGiven(operation: string, name: string, value: unknown, wanted = tensor): GivenTensor {
+  const notOne = (): TypeError => {
+    const advice = isObject(value) && kindOf(value) === "Promise" ? "; await it first" : "";
+    return wrongKind(operation, `"${name}" must be ${wanted()}, got ${describe(value)}${advice}`);
+  };
+  if (!isObject(value)) throw notOne();
   const { dims, data, isSync, type, location, isElsewhere, ...where } = readParts(operation, `"${name}"`, value);
   if (isElsewhere) {
     if (location === "none") throw wrongMoment(operation, `"${name}" has been disposed of`);
     throw wrongKind(operation, `"${name}" is on ${describe(location)}, expected "cpu"; await its getData() first`);
   }
-  if (dims === undefined) {
-    if (data === undefined) throw notATensor(operation, name, value);
-    throw wrongKind(operation, `"${name}.dims" is missing, expected an array of sizes beside "data"`);
+  if (isAbsent(dims)) {
+    if (isAbsent(data)) throw notOne();
+    const advice = "shape" in value ? '; "shape" is read only beside dataSync()' : "";
+    throw wrongKind(operation, `"${name}.dims" is missing, expected an array of sizes beside "data"${advice}`);
   }
   const sizes = readDims(operation, name, isSync ? "shape" : "dims", dims);
   return { name, dims: sizes, data, type, isSync, ...readView(operation, name, sizes, where) };
 }
 
-const notATensor = (operation: string, name: string, value: unknown): TypeError =>
-  wrongKind(operation, `"${name}" must be a tensor { data, dims } or { shape, dataSync() }, got ${describe(value)}`);
+const tensor = (): string => "a tensor { data, dims } or { shape, dataSync() }";
 
 /** The name of a tensor's data in errors: `q.data`. */
 const dataName = ({ name, isSync }: GivenTensor): string => `${name}.${isSync ? "dataSync()" : "data"}`;
@@ -55,7 +65,8 @@ const dataName = ({ name, isSync }: GivenTensor): string => `${name}.${isSync ? 
 export function wrongData(operation: string, given: GivenTensor, expected: string): TypeError {
   const { data, type } = given;
   const typed = typeof type === "string" && typedArrayName(data) !== undefined ? ` of type ${describe(type)}` : "";
-  return wrongKind(operation, `"${dataName(given)}" must be ${expected}, got ${describe(data)}${typed}`);
+  const advice = isObject(data) && kindOf(data) === "ArrayBuffer" ? "; make an array on it, such as new Float32Array(buffer)" : "";
+  return wrongKind(operation, `"${dataName(given)}" must be ${expected}, got ${describe(data)}${typed}${advice}`);
 }
 
 /** Returns the elements of these sizes, if the data have as many, or reach to the last one of a view. */
@@ -69,8 +80,8 @@ export function expectLength(
   const count = elementsOf(operation, name, dims);
   if (offset === undefined ? length === count : count === 0 || offset + spanOf(dims, strides, count) <= length) return count;
   const terms = (strides ?? stridesUnder(dims, dims.length)).map((stride, axis) => ` + ${dims[axis]! - 1} × ${stride}`);
-  const expected = offset === undefined ? `${dims.join(" × ") || 1} = ${count}` : `more than ${offset}${terms.join("")}`;
-  throw wrongValue(operation, `"${name}" holds ${length} elements, expected ${expected}`);
+  const expected = offset === undefined ? product(dims, count) : `more than ${offset}${terms.join("")}`;
+  throw wrongValue(operation, `"${name}" holds ${counted(length, "element")}, expected ${expected}`);
 }
 
 /** The elements of the sizes, if an array or a typed array holds them. */

@@ -44,7 +44,7 @@ export function sizesOf(operation: string, { name, dims }: Operand, layout: Layo
   if (rank !== 2 && rank !== 4 && !isSplit) {
     const axes = inOrder(layout, "batch", "seq", "heads").join(", ");
     const hint = `; give "numHeads"${layout === "bhsd" ? ' and layout "bshd"' : ""} for rows of numHeads · headDim`;
-    throw problem(`${rank} dims ${show(dims)}, expected 4 [${axes}, headDim] or 2 [seq, headDim]${rank === 3 ? hint : ""}`);
+    throw problem(`dims ${show(dims)}, expected [${axes}, headDim] or [seq, headDim]${rank === 3 ? hint : ""}`);
   }
   const [batch, rows] = rank === 2 ? [1, dims[0]!] : [at("b"), at("s")];
   const heads = rank === 2 ? 1 : isSplit ? numHeads : at("h");

@@ -13,7 +13,7 @@ import {
 import type { CallContext } from "./callContext.js";
 import { bytesOfMask, copyOfNumbers, expectLength, type GivenTensor, readGiven, wrongData } from "./elements.js";
 import { BYTES_PER_ELEMENT, expectDims, type HostArray, type Operand } from "./operand.js";
-import { EngineTensor } from "./tensor.js";
+import { countOf, EngineTensor } from "./tensor.js";
 import { areSeparate, elementClass, spanOf, type View } from "./view.js";
 
 const PLACES = 'a Float32Array or Float16Array, or a Uint16Array with type "float16"';
@@ -43,7 +43,10 @@ export function readPlace(
   axes: string,
   takesStrides: boolean,
 ): Operand {
-  const given = readTensor(call, name, value);
+  const given = readTensor(call, name, value, () => {
+    const place = `{ data: new Float32Array(${countOf(expected)}), dims: ${show(expected)} }`;
+    return `a place for the result, such as ${place} (${axes}), or an engine's tensor`;
+  });
   if (given.isSync) throw wrongKind(call.operation, `"${name}" must be { data, dims }: dataSync() may return a copy`);
   const place = floats(call, given, true, takesStrides);
   if (!place) throw wrongData(call.operation, given, PLACES);
@@ -73,12 +76,12 @@ interface PlacedTensor extends View {
 
 type ReadTensor = PlacedTensor & GivenTensor;
 
-function readTensor(call: CallContext, name: string, value: unknown): ReadTensor {
+function readTensor(call: CallContext, name: string, value: unknown, wanted?: () => string): ReadTensor {
   const own = (of: unknown): EngineTensor | undefined =>
     isObject(of) ? EngineTensor.of(call.operation, name, of, call.runtime) : undefined;
   const whole = own(value);
   if (whole) return { name, dims: whole.dims, data: whole.data, type: whole.type, isSync: false, tensor: whole };
-  const given = readGiven(call.operation, name, value);
+  const given = readGiven(call.operation, name, value, wanted);
   const tensor = own(given.data);
   return tensor ? { ...given, data: tensor.data, type: tensor.type, tensor } : given;
 }

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Tensors: those that callers pass, those that they get back, and those in the engine's memory. */
-import { type Integers, oneOf, readDims, show, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import { type Integers, oneOf, product, readDims, show, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own, Span } from "../runtime/span.js";
 import { markClass } from "../runtime/markClass.js";
@@ -205,10 +205,9 @@ export class EngineTensor<T extends ElementType = ElementType> {
     this.assertUsable("reshape");
     const sizes = readDims("reshape", "", "dims", dims);
     if (countOf(sizes) !== countOf(this.dims)) {
-      const arithmetic = `${sizes.join(" × ")} = ${countOf(sizes)}`;
       throw wrongValue(
         "reshape",
-        `"dims" ${show(sizes)} hold ${arithmetic} elements, expected ${countOf(this.dims)} (${show(this.dims)})`,
+        `"dims" ${show(sizes)} hold ${product(sizes, countOf(sizes))} elements, expected ${product(this.dims, countOf(this.dims))}`,
       );
     }
     return new EngineTensor(this.type, sizes, this.#span.share());
@@ -242,8 +241,10 @@ export class EngineTensor<T extends ElementType = ElementType> {
       if (!(value instanceof EngineTensor)) return undefined;
       throw wrongKind(operation, `"${name}" is a proxy of an engine's tensor, expected the tensor itself`);
     }
+    if (value.#isDisposed || (value.#span.runtime.isDisposed && value.#span.runtime !== runtime)) {
+      throw wrongMoment(operation, `"${name}" has been disposed of`);
+    }
     if (value.#span.runtime !== runtime) return undefined;
-    value.assertUsable(operation, `"${name}"`);
     return value;
   }
 

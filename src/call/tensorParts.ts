@@ -1,5 +1,5 @@
 /** The properties of a caller's tensor, read once: for engines, and on the way to an engine in a worker. */
-import { wrongMoment } from "../check.js";
+import { isAbsent, wrongMoment } from "../check.js";
 
 export interface TensorParts {
   /** Its sizes, unchecked. */
@@ -23,13 +23,13 @@ export interface TensorParts {
  */
 export function readParts(operation: string, name: string, value: object): TensorParts {
   const { dims, shape, dataSync, type, location } = value as Readonly<Record<string, unknown>>;
-  if (typeof dataSync === "function" && shape !== undefined) {
+  if (typeof dataSync === "function" && !isAbsent(shape)) {
     const data = fetchData(operation, name, () => (dataSync as () => unknown).call(value));
     const none = { type: undefined, location: undefined, strides: undefined, offset: undefined };
     return { dims: shape, data, isSync: true, ...none, isElsewhere: false };
   }
   const { strides, offset } = value as Readonly<Record<string, unknown>>; // those of tfjs are of another kind
-  const isElsewhere = location !== undefined && location !== "cpu" && location !== "cpu-pinned";
+  const isElsewhere = !isAbsent(location) && location !== "cpu" && location !== "cpu-pinned";
   const data = isElsewhere ? undefined : (value as { readonly data?: unknown }).data;
   return { dims, data, isSync: false, type, location, strides, offset, isElsewhere };
 }

@@ -1,5 +1,5 @@
 /** Checks after a call has been read: no result overlaps an operand, and no getter has changed an operand read before it. */
-import { typedArrayBuffer, typedArrayLength, typedArrayOffset, wrongValue } from "../check.js";
+import { counted, typedArrayBuffer, typedArrayLength, typedArrayOffset, wrongValue } from "../check.js";
 import type { CallContext } from "./callContext.js";
 import { haveSameSizes, type Operand, reachOf, stridesIn } from "./operand.js";
 import { spanOf } from "./view.js";
@@ -15,7 +15,10 @@ export function assertUnchanged(call: CallContext, operands: readonly Operand[])
     const span = spanOf(dims, strides, count);
     const length = data && viewOffset === undefined ? typedArrayLength(data) : span;
     if (length !== span)
-      throw wrongValue(call.operation, `"${name}" holds ${length} elements after the options were read, expected ${span}`);
+      throw wrongValue(
+        call.operation,
+        `"${name}" holds ${counted(length, "element")} after the arguments were read, expected ${span}`,
+      );
   }
 }
 

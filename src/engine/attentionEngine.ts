@@ -139,10 +139,10 @@ export class AttentionEngine {
    * @throws {RangeError} a negative or fractional size, or not enough memory
    * @throws {Error} after `dispose`
    */
-  tensor(dims: Integers, type?: "float32"): EngineTensor<"float32">;
+  tensor(dims: Integers, type?: "float32" | null): EngineTensor<"float32">;
   tensor(dims: Integers, type: "uint8"): EngineTensor<"uint8">;
-  tensor(dims: Integers, type: ElementType = "float32"): EngineTensor {
-    return createTensor(this.runtime, dims, type);
+  tensor(dims: Integers, type?: ElementType | null): EngineTensor {
+    return createTensor(this.runtime, dims, type ?? "float32");
   }
 
   /**

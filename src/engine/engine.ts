@@ -89,7 +89,7 @@ export class Engine extends AttentionEngine {
    * console.log([...engine.matmul(x, packed).data]); // [ 19, 22 ]
    * packed.dispose();
    */
-  packMatrix(b: TensorLike, layout?: WeightLayout): PackedMatrix {
+  packMatrix(b: TensorLike, layout?: WeightLayout | null): PackedMatrix {
     return PackedMatrix.pack(this.runtime, b, layout);
   }
 
@@ -370,7 +370,7 @@ export class Engine extends AttentionEngine {
    * console.log(engine.restoreLinearAttentionState(state.serialize()).length); // 8
    * engine.dispose();
    */
-  restoreLinearAttentionState(bytes: Uint8Array, featureMap?: FeatureFunction): LinearAttentionState {
+  restoreLinearAttentionState(bytes: Uint8Array, featureMap?: FeatureFunction | null): LinearAttentionState {
     return LinearAttentionState.restore(this.runtime, bytes, featureMap);
   }
 }

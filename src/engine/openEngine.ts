@@ -1,5 +1,6 @@
 /** Opens an engine with kernels that were loaded by any entry: options, builds to try, the self-test. */
-import { describe, integer, isObject, kindOf, knownOptions, oneOf, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import { readOptions as readGiven } from "../call/readOptions.js";
+import { describe, integer, isObject, kindOf, oneOf, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { EngineReasons } from "./attentionEngine.js";
 import { availableParallelism, hasRelaxedSimd, hasSimd, hasWebAssembly, whyNoThreads } from "../runtime/features.js";
 import { hasAllOperations, instantiation, isModule, type Wasm } from "../runtime/instantiate.js";
@@ -63,6 +64,9 @@ const SYNC_BUILDS = ["auto", "simd", "relaxed"] as const;
 const BUILDS = [...SYNC_BUILDS, "wide"] as const;
 const SYNC_OPTIONS = ["build", "wasm", "initialMemory", "maximumMemory"];
 const OPTIONS = [...SYNC_OPTIONS, "threads", "createWorker", "stallTimeout"];
+const FOREIGN = {
+  "headwise has every operation, headwise/attention those of attention": "operations",
+};
 const MAX_THREADS = 64;
 const MAX_AUTO_THREADS = 16;
 const DEFAULT_STALL_TIMEOUT = 10_000;
@@ -99,9 +103,9 @@ export type Entry = "all" | "sync" | "attention";
 /** @internal */
 export function readOptions(operation: string, options: EngineOptions, entry: Entry): Plan {
   const isSync = entry === "sync";
-  knownOptions({ name: operation, options: isSync ? SYNC_OPTIONS : OPTIONS }, options);
-  const { build = "auto", wasm, initialMemory, maximumMemory, threads = 1, createWorker } = options;
-  const { stallTimeout = DEFAULT_STALL_TIMEOUT } = options;
+  const given = readGiven({ name: operation, options: isSync ? SYNC_OPTIONS : OPTIONS, foreign: FOREIGN }, options);
+  const { build = "auto", wasm, initialMemory, maximumMemory, threads = 1, createWorker } = given;
+  const { stallTimeout = DEFAULT_STALL_TIMEOUT } = given;
   if (createWorker !== undefined && typeof createWorker !== "function") {
     throw wrongKind(operation, `"createWorker" must be a function that returns a worker, got ${describe(createWorker)}`);
   }
@@ -165,7 +169,7 @@ function reserveFor(operation: string, plan: Plan): { reserved: Reserved; thread
     try {
       return { reserved: reserve(operation, plan, true), threadsReason };
     } catch (error) {
-      threadsReason = (error as Error).message;
+      threadsReason = problemOf(operation, error);
     }
   }
   return { reserved: reserve(operation, plan, false), threadsReason };
@@ -216,9 +220,12 @@ export function* openPackaged(operation: string, plan: Plan): Steps<Opened, Host
     return yield* opening(operation, plan, wasm, undefined, isSecondBest ? "this host does not validate relaxed SIMD" : undefined);
   } catch (error) {
     if (!fallback) throw error;
-    return yield* opening(operation, plan, yield* load(fallback), undefined, (error as Error).message);
+    return yield* opening(operation, plan, yield* load(fallback), undefined, problemOf(operation, error));
   }
 }
+
+/** The message of one of our errors as a reason, without its beginning. */
+const problemOf = (operation: string, error: unknown): string => (error as Error).message.replace(`${operation}: `, "");
 
 /**
  * The value if it is bytes or a module, else undefined.

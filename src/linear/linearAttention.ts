@@ -18,10 +18,15 @@ import type { PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import { LINEAR_OPTIONS, type LinearCall, readLinearCall, type LinearOptions } from "./linearCall.js";
 import type { StateSizes } from "./linearShape.js";
 import type { LinearRows } from "./linearSequences.js";
-import { isDelta, type LinearConfig, readLinearConfig } from "./linearConfig.js";
+import { isDelta, LINEAR_NAMES, type LinearConfig, readLinearConfig } from "./linearConfig.js";
 import { projectionsOf } from "./randomFeatures.js";
 
-export const LINEAR_ATTENTION: Operation = { name: "linearAttention", options: LINEAR_OPTIONS, places: ["out"] };
+export const LINEAR_ATTENTION: Operation = {
+  name: "linearAttention",
+  options: LINEAR_OPTIONS,
+  foreign: LINEAR_NAMES,
+  places: ["out"],
+};
 
 /**
  * Keys folded at once when every row sees all keys. Granite Rapids, relaxed, 12 × 16384 × 64: 48, 96 and 192 keys take 100, 102
@@ -48,9 +53,9 @@ export function linearAttention<Out extends PlaceTensor = ResultTensor>(
   v: TensorLike,
   options: LinearOptions<Out> = {},
 ): Out {
-  const call = Call.of(runtime, LINEAR_ATTENTION, options);
-  const config = readLinearConfig(call.operation, options, options.causal, false);
-  return attendLinear(readLinearCall(call, { q, k, v }, options, config, undefined), undefined) as Out;
+  const [call, given] = Call.of(runtime, LINEAR_ATTENTION, options);
+  const config = readLinearConfig(call.operation, given, given.causal, false);
+  return attendLinear(readLinearCall(call, { q, k, v }, given, config, undefined), undefined) as Out;
 }
 
 /**

@@ -1,10 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The state of linear attention: a summary of earlier keys and values, for tokens that arrive over time. */
 import { Call } from "../call/call.js";
-import { knownOptions, show, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import { optional, show, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import { attendLinear, type PlacedStates, readSums } from "./linearAttention.js";
 import { INPUT_OPTIONS, type LinearInputs, readLinearCall } from "./linearCall.js";
-import type { FeatureFunction } from "./linearConfig.js";
+import { type FeatureFunction, LINEAR_NAMES } from "./linearConfig.js";
 import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own, Span } from "../runtime/span.js";
@@ -18,7 +18,12 @@ import {
 } from "./stateConfig.js";
 import { type LinearSequence, readLinearImage, writeLinearImage } from "./stateImage.js";
 
-export const STEP: Operation = { name: "LinearAttentionState.step", options: INPUT_OPTIONS, places: ["out"] };
+export const STEP: Operation = {
+  name: "LinearAttentionState.step",
+  options: INPUT_OPTIONS,
+  foreign: LINEAR_NAMES,
+  places: ["out"],
+};
 
 /** Bytes of the state of one head, and of all heads. */
 function stateBytes(runtime: Runtime, { sizes, kind }: LinearStateConfig): { head: number; all: number } {
@@ -74,14 +79,13 @@ export class LinearAttentionState {
    */
   static create(runtime: Runtime, options: LinearAttentionStateOptions): LinearAttentionState {
     const operation = CREATE_LINEAR_ATTENTION_STATE.name;
-    const call = new Call(runtime, operation);
-    const config = readLinearStateConfig(operation, options);
-    const { initialState } = options;
-    const given = initialState === undefined ? undefined : call.numbers("initialState", initialState);
+    const [call, { initialState, ...sizesAndKind }] = Call.of(runtime, CREATE_LINEAR_ATTENTION_STATE, options);
+    const config = readLinearStateConfig(operation, sizesAndKind);
+    const given = optional(initialState, (value) => call.numbers("initialState", value));
     const { batchSize, numKvHeads, featureDim, valueDim } = config.sizes;
     const dims = [batchSize, numKvHeads, featureDim, valueDim];
     if (given && config.kind.isNormalized) {
-      throw wrongKind(operation, '"initialState" cannot be combined with "normalize" true: it has no normalizer');
+      throw wrongKind(operation, '"initialState" cannot be given where results are normalized: it holds no normalizer');
     }
     if (given && show(given.dims) !== show(dims)) {
       const axes = "batchSize, numKvHeads, features, valueDim";
@@ -152,10 +156,10 @@ export class LinearAttentionState {
   step<Out extends PlaceTensor = ResultTensor>(q: TensorLike, k: TensorLike, v: TensorLike, options: LinearInputs<Out> = {}): Out {
     const operation = STEP.name;
     this.#assertReady(operation);
-    knownOptions(STEP, options);
+    const [call, given] = Call.of(this.#runtime, STEP, options);
     const { kind, sizes } = this.#config;
     const changes = this.#changes;
-    const linear = readLinearCall(new Call(this.#runtime, operation), { q, k, v }, options, kind, sizes);
+    const linear = readLinearCall(call, { q, k, v }, given, kind, sizes);
     this.#assertReady(operation); // a getter may have disposed of the state
     if (changes !== this.#changes) throw wrongMoment(operation, "this state was changed while the arguments were read");
     this.#changes++;
@@ -236,11 +240,11 @@ export class LinearAttentionState {
    * See `Engine.restoreLinearAttentionState`.
    * @internal
    */
-  static restore(runtime: Runtime, bytes: Uint8Array, featureMap?: FeatureFunction): LinearAttentionState {
+  static restore(runtime: Runtime, bytes: Uint8Array, featureMap?: FeatureFunction | null): LinearAttentionState {
     const operation = "restoreLinearAttentionState";
     runtime.assertReady(operation);
     const bytesOf = (config: LinearStateConfig): number => stateBytes(runtime, config).all;
-    const { options, sequences, states } = readLinearImage(operation, bytes, featureMap, bytesOf);
+    const { options, sequences, states } = readLinearImage(operation, bytes, featureMap ?? undefined, bytesOf);
     const state = LinearAttentionState.create(runtime, options);
     runtime.memory.u8.set(states, state.#span.ptr);
     state.#sequences = sequences;

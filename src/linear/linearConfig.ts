@@ -12,6 +12,22 @@ export type FeatureFunction = (x: { data: OwnFloat32Array; dims: readonly number
 /** The feature map φ: φ(q)·φ(k) takes the place of exp(q·k). */
 export type FeatureMap = NamedMap | FeatureFunction;
 
+/** What flash-linear-attention, ONNX and transformers call the options. */
+export const LINEAR_NAMES = {
+  decay: "g gk",
+  "keyMask, the other way round: other than 0 where a key counts": "paddingmask",
+  keyMask: "mask",
+  numKvHeads: "numheads numvheads",
+  numKeyHeads: "numkheads",
+  valueDim: "headvdim",
+  headDim: "headkdim",
+  layout: "first",
+  "createLinearAttentionState takes it": "initialstate",
+  "state.sums() gives the final state": "finalstate",
+  "a state goes on from earlier tokens: state.step(q, k, v)": "state",
+  "normalize q and k before the call": "l2norm",
+};
+
 export const RULES = ["linear", "gated", "delta", "gated_delta"] as const;
 /** How a key updates a state. */
 export type LinearRule = (typeof RULES)[number];
@@ -87,20 +103,20 @@ export function readLinearConfig(operation: string, options: LinearKind, causal:
   const isSoftmax = mapName === "softmax";
   const isCausal = causal === undefined ? isState || rule !== undefined : oneOf(operation, "causal", causal, [true, false]);
   if (rule !== undefined && !isCausal) {
-    throw wrongKind(operation, `"causal" false cannot be combined with rule "${rule}", which takes keys one after the other`);
+    throw wrongKind(operation, `"causal" cannot be false with rule "${rule}", which takes keys one after the other`);
   }
   if (isSoftmax && isCausal) {
-    throw wrongKind(operation, '"featureMap" "softmax" cannot be causal: its softmax of keys is over all positions');
+    throw wrongKind(operation, '"featureMap" cannot be "softmax" when causal: its softmax of keys is over all positions');
   }
   const isNormalized =
     normalize === undefined ? rule === undefined && !isSoftmax : oneOf(operation, "normalize", normalize, [true, false]);
-  if (isNormalized && rule !== undefined) throw wrongKind(operation, `"normalize" true cannot be combined with rule "${rule}"`);
-  if (isNormalized && isSoftmax) throw wrongKind(operation, '"normalize" true cannot be combined with featureMap "softmax"');
+  if (isNormalized && rule !== undefined) throw wrongKind(operation, `"normalize" cannot be true with rule "${rule}"`);
+  if (isNormalized && isSoftmax) throw wrongKind(operation, '"normalize" cannot be true with featureMap "softmax"');
   if (!isNormalized) refuse("eps", eps, "has no effect when results are not normalized");
   if (!isFavor) {
-    refuse("seed", seed, `is for featureMap "favor+", got ${describe(mapName ?? featureMap)}`);
+    refuse("seed", seed, `is for featureMap "favor+", but featureMap is ${describe(mapName ?? featureMap)}`);
     if (!isState || mapName !== undefined)
-      refuse("features", features, `is for featureMap "favor+", got ${describe(mapName ?? featureMap)}`);
+      refuse("features", features, `is for featureMap "favor+", but featureMap is ${describe(mapName ?? featureMap)}`);
   }
   return {
     map: FEATURE_MAPS.indexOf(mapName ?? "identity"),
@@ -120,10 +136,7 @@ export function readLinearConfig(operation: string, options: LinearKind, causal:
 function readMap(operation: string, featureMap: unknown, rule: LinearRule | undefined): NamedMap | undefined {
   if (rule !== undefined) {
     if (featureMap !== undefined && featureMap !== "identity") {
-      throw wrongKind(
-        operation,
-        `"featureMap" ${describe(featureMap)} cannot be combined with rule "${rule}", whose map is "identity"`,
-      );
+      throw wrongKind(operation, `"featureMap" cannot be ${describe(featureMap)} with rule "${rule}", whose map is "identity"`);
     }
     return "identity";
   }

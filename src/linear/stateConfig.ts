@@ -1,8 +1,9 @@
 /** The configuration of a state of linear attention: its options, read once and checked. */
-import { integer, knownOptions, oneOf, wrongKind, wrongValue } from "../check.js";
+import { integer, oneOf, wrongKind, wrongValue } from "../check.js";
 import type { Operation } from "../call/operation.js";
+import type { Given } from "../call/readOptions.js";
 import type { StateSizes } from "./linearShape.js";
-import { isGated, type LinearConfig, type LinearKind, readLinearConfig } from "./linearConfig.js";
+import { isGated, LINEAR_NAMES, type LinearConfig, type LinearKind, readLinearConfig } from "./linearConfig.js";
 import type { TensorLike } from "../call/tensor.js";
 
 /** Options of a state of linear attention. */
@@ -37,16 +38,19 @@ export const CREATE_LINEAR_ATTENTION_STATE: Operation = {
     ...["batchSize", "numKvHeads", "numKeyHeads", "headDim", "valueDim", "channelDecay", "initialState"],
     ...["featureMap", "normalize", "eps", "scale", "rule", "chunkSize", "features", "seed"],
   ],
+  foreign: LINEAR_NAMES,
   places: [],
 };
 const MAX_SIZE = 2 ** 16;
 
 /**
- * Reads and checks the options of a state.
+ * Checks the options of a state, which have been read.
  * @internal
  */
-export function readLinearStateConfig(operation: string, options: LinearAttentionStateOptions): LinearStateConfig {
-  knownOptions({ name: operation, options: CREATE_LINEAR_ATTENTION_STATE.options }, options);
+export function readLinearStateConfig(
+  operation: string,
+  options: Given<Omit<LinearAttentionStateOptions, "initialState">>,
+): LinearStateConfig {
   const { batchSize = 1, numKvHeads, numKeyHeads = numKvHeads, headDim, valueDim = headDim, channelDecay = false } = options;
   const size = (name: string, value: unknown): number => integer(operation, name, value, 1, MAX_SIZE);
   const sizes = {

@@ -9,7 +9,7 @@
  */
 import type { OwnUint8Array } from "../call/tensor.js";
 import { FEATURE_MAPS } from "../runtime/abi.generated.js";
-import { describe, typedArrayName, plainView, wrongKind, wrongValue } from "../check.js";
+import { counted, describe, typedArrayName, plainView, wrongKind, wrongValue } from "../check.js";
 import { type FeatureFunction, RULES } from "./linearConfig.js";
 import { type LinearAttentionStateOptions, type LinearStateConfig, readLinearStateConfig } from "./stateConfig.js";
 
@@ -71,7 +71,7 @@ export function readLinearImage(
   const problem = (what: string): RangeError => wrongValue(operation, `"bytes" ${what}`);
   const copy = plainView(bytes as Uint8Array, Uint8Array).slice(); // aligned, and out of the caller's reach
   if (copy.length < 4 * CONFIG_WORDS || copy.length % 4 !== 0)
-    throw problem(`is ${copy.length} bytes long, not a serialized state`);
+    throw problem(`has ${counted(copy.length, "byte")}, too few or cut off for a serialized state`);
   const header = new Uint32Array(copy.buffer);
   if (header[0] !== MAGIC) throw problem("does not begin like a serialized state");
   if (header[1] !== VERSION) throw problem(`has version ${header[1]}, expected ${VERSION}`);

@@ -1,6 +1,6 @@
 /** One forward call of a multi-head layer as the caller describes it, read once and checked. */
 import type { Call } from "../call/call.js";
-import { FORWARD, type Given, type MultiHeadForwardOptions } from "./forwardOptions.js";
+import type { GivenForward } from "./forwardOptions.js";
 import { oneOf, show, wrongKind, wrongValue, optional, isAbsent } from "../check.js";
 import { type Operand, scratchTensor } from "../call/operand.js";
 import { type AttentionCall, attentionOn } from "../attention/attentionCall.js";
@@ -41,7 +41,7 @@ export interface MultiHeadCall {
 }
 
 /**
- * Reads a call. Each getter is read once.
+ * Reads a call, whose options have been read.
  *
  * @param extraKeys  keys that every row sees, after the others
  * @internal
@@ -51,9 +51,8 @@ export function readMultiHeadCall(
   config: MultiHeadConfig,
   extraKeys: number,
   x: TensorLike,
-  options: MultiHeadForwardOptions<PlaceTensor>,
+  given: GivenForward,
 ): MultiHeadCall {
-  const given: Given = Object.fromEntries(FORWARD.options.map((name) => [name, options[name as keyof Given]]));
   assertTogether(call.operation, config, extraKeys, given);
   const { operand: input, batch, rows: seqLen } = readRows(call, config.layout, "x", x, config.embedDim, "embedDim");
   const rank = input.dims.length;
@@ -73,7 +72,7 @@ export function readMultiHeadCall(
   };
   const q = scratchTensor("q", [batch, seqLen, numHeads, headDim]);
   const attended = { q, k: stored ? undefined : projected?.k, v: stored ? undefined : projected?.v };
-  const own: Given = { ...given, ...stored?.options, out: undefined };
+  const own: GivenForward = { ...given, ...stored?.options, out: undefined };
   const attention = attentionOn(call, attended, stored?.keys, shape, "bshd", own, extraKeys);
 
   const { angles } = config;
@@ -84,8 +83,8 @@ export function readMultiHeadCall(
 
   const outDims = [...input.dims.slice(0, -1), outDim];
   const out = optional(given.out, (place) => readRowsPlace(call, config.layout, place, outDims, "rows of x, outDim"));
-  const accumulate = oneOf(call.operation, "accumulate", given.accumulate ?? false, [false, true]);
-  if (accumulate && !out) throw wrongKind(call.operation, '"accumulate" needs "out" to begin with');
+  const accumulate = oneOf(call.operation, "accumulate", given.accumulate ?? false, [true, false]);
+  if (accumulate && !out) throw wrongKind(call.operation, '"accumulate" needs "out", which it adds to');
   if (out && accumulate) out.isUpdated = true;
   const headGates = readHeadGates(call.operation, given.headGates, numHeads) ?? config.headGates;
   const leading = rank === 2 ? [] : [batch];
@@ -114,8 +113,13 @@ export function readMultiHeadCall(
 }
 
 /** Refuses options that contradict each other or the layer. */
-function assertTogether(operation: string, { embedDim, kDim, vDim }: MultiHeadConfig, extraKeys: number, given: Given): void {
-  const isGiven = (name: keyof Given): boolean => !isAbsent(given[name]);
+function assertTogether(
+  operation: string,
+  { embedDim, kDim, vDim }: MultiHeadConfig,
+  extraKeys: number,
+  given: GivenForward,
+): void {
+  const isGiven = (name: keyof GivenForward): boolean => !isAbsent(given[name]);
   const sources = (["memory", "cache", "key"] as const).filter(isGiven);
   if (sources.length > 1)
     throw wrongValue(operation, `"${sources[0]}" cannot be combined with "${sources[1]}": keys come from one of them`);
@@ -133,7 +137,7 @@ function assertTogether(operation: string, { embedDim, kDim, vDim }: MultiHeadCo
 }
 
 /** Rows that keys and values are made of, if they are not stored. */
-function sourceOf(call: Call, config: MultiHeadConfig, given: Given, x: Operand, sizes: RowSizes): SourceRows | undefined {
+function sourceOf(call: Call, config: MultiHeadConfig, given: GivenForward, x: Operand, sizes: RowSizes): SourceRows | undefined {
   if (!isAbsent(given.memory)) return undefined;
   if (isAbsent(given.key)) return { key: x, value: x, rows: sizes.rows };
   const asGiven = ({ dims }: Operand): string => show(reordered(config.layout, dims));

@@ -1,7 +1,8 @@
 /** The configuration of a multi-head layer: its sizes and options, read once and checked. */
 import type { Call } from "../call/call.js";
-import { describe, float32, integer, knownOptions, oneOf, wrongKind, wrongValue, optional, isAbsent, isObject } from "../check.js";
+import { counted, describe, float32, integer, oneOf, wrongKind, wrongValue, optional, isAbsent, isObject } from "../check.js";
 import type { Operation } from "../call/operation.js";
+import { readOptions } from "../call/readOptions.js";
 import { type HostAngles, readAngles, type RotaryConfig } from "../rows/rotaryConfig.js";
 import { WEIGHT_LAYOUTS, type WeightLayout } from "../product/packedMatrix.js";
 
@@ -105,6 +106,18 @@ export const CREATE_MULTI_HEAD_ATTENTION: Operation = {
     ...["embedDim", "numHeads", "numKvHeads", "headDim", "valueDim", "kDim", "vDim", "outDim", "weightLayout", "order"],
     ...["layout", "headGates", "qkNorm", "rotary", "addZeroAttention"],
   ],
+  foreign: {
+    embedDim: "hiddensize dmodel nembd",
+    numKvHeads: "numkeyvalueheads kvnumheads nkvheads",
+    numHeads: "heads nhead",
+    headDim: "keydim headsize dhead",
+    outDim: "output",
+    qkNorm: "qklayernorm",
+    "rotary, { base }": "rope",
+    addZeroAttention: "addzero",
+    "biases are among the parameters": "bias",
+    "there is no dropout": "drop",
+  },
   places: [],
 };
 const MAX_SIZE = 2 ** 20;
@@ -115,10 +128,6 @@ const DEFAULT_EPS = 1e-6;
  * @internal
  */
 export function readMultiHeadConfig(call: Call, config: MultiHeadAttentionConfig): MultiHeadConfig {
-  if (!isObject(config)) {
-    throw wrongKind(call.operation, `"config" must be an object, got ${describe(config)}`);
-  }
-  knownOptions({ name: call.operation, options: CREATE_MULTI_HEAD_ATTENTION.options }, config);
   const {
     embedDim,
     numHeads,
@@ -135,7 +144,7 @@ export function readMultiHeadConfig(call: Call, config: MultiHeadAttentionConfig
     qkNorm = false,
     rotary,
     addZeroAttention = false,
-  } = config;
+  } = readOptions({ ...CREATE_MULTI_HEAD_ATTENTION, name: call.operation }, config, "config");
   const size = (name: string, value: unknown): number => integer(call.operation, name, value, 1, MAX_SIZE);
   const heads = {
     embedDim: size("embedDim", embedDim),
@@ -168,7 +177,7 @@ export function readMultiHeadConfig(call: Call, config: MultiHeadAttentionConfig
     headGates: readHeadGates(call.operation, headGates, heads.numHeads) ?? new Array<number>(heads.numHeads).fill(1),
     normEps: epsOf(call.operation, qkNorm),
     angles: optional(rotary, (given) => readAngles(call, given, channels)),
-    addZeroAttention: oneOf(call.operation, "addZeroAttention", addZeroAttention, [false, true]),
+    addZeroAttention: oneOf(call.operation, "addZeroAttention", addZeroAttention, [true, false]),
   };
 }
 
@@ -183,7 +192,7 @@ export function readHeadGates(operation: string, gates: unknown, numHeads: numbe
     throw wrongKind(operation, `"headGates" must be an array of ${numHeads} numbers, got ${describe(gates)}`);
   }
   if (length !== numHeads)
-    throw wrongValue(operation, `"headGates" holds ${length} elements, expected ${numHeads}, one for each head`);
+    throw wrongValue(operation, `"headGates" holds ${counted(length, "element")}, expected ${numHeads}, one for each head`);
   return Array.from({ length }, (_, head) => float32(operation, `headGates[${head}]`, (gates as ArrayLike<unknown>)[head]));
 }
 
@@ -193,8 +202,10 @@ function epsOf(operation: string, qkNorm: unknown): number | undefined {
   if (!isObject(qkNorm)) {
     throw wrongKind(operation, `"qkNorm" must be true, false or { eps }, got ${describe(qkNorm)}`);
   }
-  for (const name of Object.keys(qkNorm)) {
-    if (name !== "eps") throw wrongKind(operation, `unknown option "qkNorm.${name}"; the only option is eps`);
-  }
-  return float32(operation, "qkNorm.eps", (qkNorm as { eps?: unknown }).eps ?? DEFAULT_EPS, 0);
+  const { eps = DEFAULT_EPS } = readOptions(
+    { name: operation, options: ["eps"], foreign: { eps: "epsilon" } },
+    qkNorm as { eps?: unknown },
+    "qkNorm",
+  );
+  return float32(operation, "qkNorm.eps", eps, 0);
 }

@@ -1,7 +1,9 @@
 /** The options of a multi-head layer's `forward`. */
+import { ATTENTION_NAMES } from "../attention/foreignNames.js";
 import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions, ROW_OPTIONS } from "../attention/options.js";
 import type { KVCache } from "../cache/kvCache.js";
 import type { Operation } from "../call/operation.js";
+import type { Given } from "../call/readOptions.js";
 import type { Float32Tensor, PlaceTensor, TensorLike } from "../call/tensor.js";
 
 /**
@@ -39,12 +41,19 @@ export const FORWARD: Operation = {
     ...["key", "value", "memory", "cache", "headGates", "accumulate", "averageWeights"],
     ...ATTENTION_OPTIONS.filter((name) => !ROW_OPTIONS.some((option) => option === name)),
   ],
+  foreign: {
+    averageWeights: "averageattn",
+    headGates: "headmask",
+    "key, and value if it is another": "states",
+    "cache, from createCache": "past kvcache usecache",
+    ...ATTENTION_NAMES,
+  },
   places: [...ATTENTION_PLACES, "averageWeights"],
   reads: "accumulate",
 };
 
 /**
- * Options, each read once.
+ * Options that have been read.
  * @internal
  */
-export type Given = { readonly [Name in keyof MultiHeadForwardOptions]: MultiHeadForwardOptions[Name] };
+export type GivenForward = Given<MultiHeadForwardOptions<PlaceTensor>>;

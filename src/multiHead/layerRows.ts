@@ -53,7 +53,7 @@ export function readRows(
   if (dims.length === 4) {
     throw wrongValue(
       call.operation,
-      `"${name}" has 4 dims ${show(dims)}, expected 3 [${outer}, ${axis}]: the layer splits rows into heads itself`,
+      `"${name}" has dims ${show(dims)}, expected [${outer}, ${axis}]: the layer splits rows into heads itself`,
     );
   }
   if ((dims.length !== 3 && dims.length !== 2) || dims.at(-1) !== channels) {

@@ -2,13 +2,14 @@
 /** Multi-head attention with its projections, whose parameters are packed once. Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2. */
 import { Call } from "../call/call.js";
 import { FORWARD, type MultiHeadForwardOptions } from "./forwardOptions.js";
-import { knownOptions, wrongMoment, wrongValue, type Integers, integersOf, isAbsent } from "../check.js";
+import { readOptions } from "../call/readOptions.js";
+import { wrongMoment, wrongValue, type Integers, integersOf, isAbsent } from "../check.js";
 import { scratchTensor } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { markClass } from "../runtime/markClass.js";
 import type { EngineTensor, PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
-import type { KVCacheOptions } from "../cache/cacheConfig.js";
+import { CREATE_KV_CACHE, type KVCacheOptions } from "../cache/cacheConfig.js";
 import { noteExtraKeys } from "./storedKeys.js";
 import { KVCache } from "../cache/kvCache.js";
 import { angleRowsOf } from "./rotary.js";
@@ -53,6 +54,7 @@ export const PROJECT_KEYS: Operation = {
 export const CREATE_CACHE: Operation = {
   name: "MultiHeadAttention.createCache",
   options: ["batchSize", "capacity", "policy", "window", "sinkTokens", "dtype"],
+  foreign: CREATE_KV_CACHE.foreign,
   places: [],
 };
 
@@ -142,8 +144,8 @@ export class MultiHeadAttention {
     const operation = FORWARD.name;
     this.#assertReady(operation);
     const { runtime, config } = this.#parts;
-    const call = Call.of(runtime, FORWARD, options);
-    const layerCall = readMultiHeadCall(call, config, extraKeysOf(this.#parts), x, options);
+    const [call, given] = Call.of(runtime, FORWARD, options);
+    const layerCall = readMultiHeadCall(call, config, extraKeysOf(this.#parts), x, given);
     this.#assertReady(operation); // a getter may have disposed of the layer
     return forward(this.#parts, layerCall) as Out;
   }
@@ -174,22 +176,21 @@ export class MultiHeadAttention {
     const operation = PROJECT_KEYS.name;
     this.#assertReady(operation);
     const { runtime, config } = this.#parts;
-    const call = Call.of(runtime, PROJECT_KEYS, options);
+    const [call, { value, keyLengths, dtype }] = Call.of(runtime, PROJECT_KEYS, options);
     const { numKvHeads, headDim, valueDim } = config;
-    const { value, keyLengths, dtype } = options;
     const { batch, source } = readSource(call, config, key, value);
     const extraKeys = extraKeysOf(this.#parts);
     if (!isAbsent(keyLengths) && extraKeys > 0) {
       throw wrongValue(
         operation,
-        '"keyLengths" cannot be combined with biasK or addZeroAttention, whose keys come last; hide keys with a mask',
+        '"keyLengths" cannot be combined with biasK or addZeroAttention, whose keys come last; hide keys with "keyMask"',
       );
     }
     const lengths = isAbsent(keyLengths) ? undefined : integersOf(operation, "keyLengths", keyLengths, batch, 0, source.rows);
     if (batch < 1) throw wrongValue(operation, '"key" has batch 0, expected at least 1');
     const sizes = { batchSize: batch, numKvHeads, headDim, valueDim };
     const rows = source.rows + extraKeys;
-    const memory = KVCache.create(runtime, { ...sizes, capacity: Math.max(1, rows), dtype });
+    const memory = KVCache.create(runtime, { ...sizes, capacity: Math.max(1, rows), dtype }, operation);
     try {
       this.#assertReady(operation); // a getter may have disposed of the layer
       call.close();
@@ -232,10 +233,10 @@ export class MultiHeadAttention {
   createCache(options: LayerCacheOptions): KVCache {
     const operation = CREATE_CACHE.name;
     this.#assertReady(operation);
-    knownOptions(CREATE_CACHE, options);
+    const given = readOptions(CREATE_CACHE, options);
     const { runtime, config } = this.#parts;
     const { numKvHeads, headDim, valueDim } = config;
-    return KVCache.create(runtime, { ...options, numKvHeads, headDim, valueDim });
+    return KVCache.create(runtime, { ...given, numKvHeads, headDim, valueDim }, operation);
   }
 
   /**

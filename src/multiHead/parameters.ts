@@ -2,7 +2,8 @@
 import { hostNumbers } from "../call/scratch.js";
 import { assertUnchanged } from "../call/unchanged.js";
 import type { Call } from "../call/call.js";
-import { describe, knownOptions, show, wrongKind, wrongValue, isAbsent, isObject } from "../check.js";
+import { show, wrongKind, wrongValue } from "../check.js";
+import { readOptions } from "../call/readOptions.js";
 import { type Operand } from "../call/operand.js";
 import { countOf, type TensorLike } from "../call/tensor.js";
 import { stridesUnder } from "../call/broadcast.js";
@@ -55,6 +56,16 @@ const VECTORS = ["qBias", "kBias", "vBias", "qkvBias", "outBias", "biasK", "bias
 /** A name of a parameter. */
 export type ParameterName = (typeof MATRICES)[number] | (typeof VECTORS)[number];
 
+/** Names in state dicts and checkpoints. */
+const PARAMETER_NAMES = {
+  "multiHeadFromTorch reads such names, multiHeadFromHuggingFace others": "inproj outproj qprojweight kprojweight vprojweight",
+  qkv: "wqkv cattn",
+  q: "wq query qproj",
+  k: "wk key kproj",
+  v: "wv value vproj",
+  out: "wo oproj output cproj",
+};
+
 /**
  * Parameters by name, as the caller gave them.
  * @internal
@@ -66,16 +77,12 @@ export type ParameterOperands = ReadonlyMap<ParameterName, Operand>;
  * @internal
  */
 export function readParameterOperands(call: Call, parameters: MultiHeadAttentionParameters): ParameterOperands {
-  if (!isObject(parameters)) {
-    throw wrongKind(call.operation, `"parameters" must be an object, got ${describe(parameters)}`);
-  }
-  knownOptions({ name: call.operation, options: [...MATRICES, ...VECTORS] }, parameters);
+  const known = { name: call.operation, options: [...MATRICES, ...VECTORS], foreign: PARAMETER_NAMES };
   const operands = new Map<ParameterName, Operand>();
-  for (const name of [...MATRICES, ...VECTORS]) {
-    const value: unknown = parameters[name];
-    if (isAbsent(value) && name !== "out") continue;
-    operands.set(name, call.numbers(`parameters.${name}`, value));
+  for (const [name, value] of Object.entries(readOptions(known, parameters, "parameters"))) {
+    operands.set(name as ParameterName, call.numbers(`parameters.${name}`, value));
   }
+  if (!operands.has("out")) throw wrongKind(call.operation, '"parameters.out" is missing, the matrix of the output projection');
   return operands;
 }
 

@@ -1,6 +1,6 @@
 /** Keys that a layer attends to without projecting them again: an encoder's memory, or a cache of earlier rows. */
 import type { Call } from "../call/call.js";
-import type { Given } from "./forwardOptions.js";
+import type { GivenForward } from "./forwardOptions.js";
 import { oneOf, wrongMoment, wrongValue, integersOf, isAbsent } from "../check.js";
 import type { CachedKeys } from "../attention/shape.js";
 import { KVCache } from "../cache/kvCache.js";
@@ -25,7 +25,7 @@ export interface StoredKeys {
   /** As attention will see them. */
   readonly keys: CachedKeys;
   /** The options that they set. */
-  readonly options: Pick<Given, "window" | "sinkTokens" | "queryLengths" | "causal">;
+  readonly options: Pick<GivenForward, "window" | "sinkTokens" | "queryLengths" | "causal">;
   /** If they are a cache: the number of rows that each sequence gains. */
   readonly added: { readonly cache: KVCache; readonly counts: readonly number[] } | undefined;
   /** Throws if a getter of the caller's has changed them since. */
@@ -41,7 +41,7 @@ export function storedKeys(
   call: Call,
   config: MultiHeadConfig,
   extraKeys: number,
-  given: Given,
+  given: GivenForward,
   { batch, rows }: RowSizes,
 ): StoredKeys | undefined {
   const name = isAbsent(given.memory) ? "cache" : "memory";

@@ -30,6 +30,11 @@ export interface MatmulOptions<Out extends PlaceTensor = Float32Tensor> {
 export const MATMUL: Operation = {
   name: "matmul",
   options: ["transposeA", "transposeB", "bias", "activation", "accumulate", "out"],
+  foreign: {
+    transposeA: "transa adja adjointa",
+    transposeB: "transb adjb adjointb",
+    bias: "c",
+  },
   places: ["out"],
   reads: "accumulate",
 };
@@ -45,11 +50,11 @@ export function matmul<Out extends PlaceTensor = ResultTensor>(
   b: TensorLike | PackedMatrix,
   options: MatmulOptions<Out> = {},
 ): Out {
-  const call = Call.of(runtime, MATMUL, options);
-  const { bias: biasOption, activation: activationOption, out: returned } = options;
-  const isATransposed = oneOf(OPERATION, "transposeA", options.transposeA ?? false, [true, false]);
-  const isBTransposed = oneOf(OPERATION, "transposeB", options.transposeB ?? false, [true, false]);
-  const accumulate = oneOf(OPERATION, "accumulate", options.accumulate ?? false, [true, false]);
+  const [call, given] = Call.of(runtime, MATMUL, options);
+  const { bias: biasOption, activation: activationOption, out: returned } = given;
+  const isATransposed = oneOf(OPERATION, "transposeA", given.transposeA ?? false, [true, false]);
+  const isBTransposed = oneOf(OPERATION, "transposeB", given.transposeB ?? false, [true, false]);
+  const accumulate = oneOf(OPERATION, "accumulate", given.accumulate ?? false, [true, false]);
 
   const activation = optional(activationOption, (value) => oneOf(OPERATION, "activation", value, ACTIVATIONS));
   const aOperand = call.numbers("a", a);
@@ -83,7 +88,7 @@ export function matmul<Out extends PlaceTensor = ResultTensor>(
   const place = optional(returned, (value) =>
     call.place("out", value, dims, `...${isAVector ? "" : ", rows"}${isBVector ? "" : ", columns"}`),
   );
-  if (accumulate && !place) throw wrongKind(OPERATION, '"accumulate" needs "out" to add to');
+  if (accumulate && !place) throw wrongKind(OPERATION, '"accumulate" needs "out", which it adds to');
   if (place && accumulate) place.isUpdated = true;
   call.close();
   const packed = bOperand ? 0 : (b as PackedMatrix).ptrFor(call, "b");

@@ -99,15 +99,15 @@ export class PackedMatrix {
    * See `Engine.packMatrix`.
    * @internal
    */
-  static pack(runtime: Runtime, matrix: TensorLike, layout: WeightLayout = "inOut"): PackedMatrix {
+  static pack(runtime: Runtime, matrix: TensorLike, layout?: WeightLayout | null): PackedMatrix {
     const operation = PACK_MATRIX.name;
     const call = new Call(runtime, operation);
-    const isTransposed = oneOf(operation, "layout", layout, WEIGHT_LAYOUTS) === "outIn";
+    const isTransposed = oneOf(operation, "layout", layout ?? "inOut", WEIGHT_LAYOUTS) === "outIn";
     const operand = call.numbers("b", matrix);
     const { dims } = operand;
     if (dims.length !== 2) {
       const expected = isTransposed ? "[out, in]" : "[in, out]";
-      throw wrongValue(operation, `"b" has ${dims.length} dims ${show(dims)}, expected 2 ${expected}`);
+      throw wrongValue(operation, `"b" has dims ${show(dims)}, expected ${expected}`);
     }
     call.close();
     const [depth, columns] = (isTransposed ? [dims[1], dims[0]] : dims) as [number, number];

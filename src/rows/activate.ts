@@ -17,7 +17,8 @@ export interface ActivateOptions<Out extends PlaceTensor = Float32Tensor> {
   out?: Out | undefined;
 }
 
-export const ACTIVATE: Operation = { name: "activate", options: ["gate", "out"], places: ["out"] };
+const FOREIGN = { "the kind is the second argument": "kind activation approximate" };
+export const ACTIVATE: Operation = { name: "activate", options: ["gate", "out"], foreign: FOREIGN, places: ["out"] };
 /** Cost of an element in multiply-adds, roughly. */
 const WORK = 12;
 
@@ -31,8 +32,7 @@ export function activate<Out extends PlaceTensor = ResultTensor>(
   kind: Activation,
   options: ActivateOptions<Out> = {},
 ): Out {
-  const call = Call.of(runtime, ACTIVATE, options);
-  const { gate: gateOption, out: returned } = options;
+  const [call, { gate: gateOption, out: returned }] = Call.of(runtime, ACTIVATE, options);
   const input = call.numbers("x", x);
   const number = ACTIVATIONS.indexOf(oneOf(ACTIVATE.name, "kind", kind, ACTIVATIONS));
   const gate = optional(gateOption, (value) => call.numbers("gate", value));

@@ -28,8 +28,7 @@ export function add<Out extends PlaceTensor = ResultTensor>(
   b: TensorLike,
   options: AddOptions<Out> = {},
 ): Out {
-  const call = Call.of(runtime, ADD, options);
-  const { out: returned } = options;
+  const [call, { out: returned }] = Call.of(runtime, ADD, options);
   const left = call.numbers("a", a);
   const right = call.numbers("b", b);
   const dims = broadcastDims([left.dims, right.dims]);

@@ -24,8 +24,19 @@ export interface LayerNormOptions<Out extends PlaceTensor = Float32Tensor> exten
   bias?: TensorLike | undefined;
 }
 
-export const LAYER_NORM: Operation = { name: "layerNorm", options: ["weight", "bias", "eps", "out"], places: ["out"] };
-export const RMS_NORM: Operation = { name: "rmsNorm", options: ["weight", "eps", "out"], places: ["out"] };
+const FOREIGN = {
+  weight: "gamma scale",
+  bias: "beta",
+  eps: "epsilon",
+  "the last axis is normalized": "axis axes dim shape",
+};
+export const LAYER_NORM: Operation = {
+  name: "layerNorm",
+  options: ["weight", "bias", "eps", "out"],
+  foreign: FOREIGN,
+  places: ["out"],
+};
+export const RMS_NORM: Operation = { name: "rmsNorm", options: ["weight", "eps", "out"], foreign: FOREIGN, places: ["out"] };
 /** Cost of an element in multiply-adds, roughly. */
 const WORK = 8;
 
@@ -61,8 +72,8 @@ function normalize<Out extends PlaceTensor>(
   defaultEps: number,
 ): Out {
   const operation = descriptor.name;
-  const call = Call.of(runtime, descriptor, options);
-  const { weight: weightOption, bias: biasOption, eps = defaultEps, out: returned } = options;
+  const [call, given] = Call.of(runtime, descriptor, options);
+  const { weight: weightOption, bias: biasOption, eps = defaultEps, out: returned } = given;
   const input = call.numbers("x", x);
   const length = input.dims.at(-1);
   if (length === undefined) throw wrongValue(operation, '"x" has no axes, expected at least 1');
@@ -73,7 +84,7 @@ function normalize<Out extends PlaceTensor>(
     return operand;
   };
   const weight = optional(weightOption, (value) => read("weight", value));
-  const bias = descriptor === RMS_NORM ? undefined : optional(biasOption, (value) => read("bias", value));
+  const bias = optional(biasOption, (value) => read("bias", value));
   const place = optional(returned, (value) => call.place("out", value, input.dims, "as x"));
   call.close(() => [input]);
 

@@ -8,7 +8,7 @@ import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import { computeTables, readAngleRows, rotaryBytes, type RotaryPositions, rotateRows } from "./rotaryCall.js";
-import { evenDim, readBase, readRotary, type RotaryConfig } from "./rotaryConfig.js";
+import { evenDim, readBase, readRotary, ROTARY_NAMES, type RotaryConfig } from "./rotaryConfig.js";
 
 /** Options of `rotary`. */
 export interface RotaryOptions<Out extends PlaceTensor = Float32Tensor> extends RotaryConfig, RotaryPositions {
@@ -36,9 +36,15 @@ export const ROTARY: Operation = {
     ...["layout", "numHeads", "base", "rotaryStart", "rotaryDim", "interleaved"],
     ...["offset", "positions", "inverse", "tables", "out"],
   ],
+  foreign: ROTARY_NAMES,
   places: ["out"],
 };
-export const ROTARY_TABLES: Operation = { name: "rotaryTables", options: ["length", "rotaryDim", "base"], places: [] };
+export const ROTARY_TABLES: Operation = {
+  name: "rotaryTables",
+  options: ["length", "rotaryDim", "base"],
+  foreign: ROTARY_NAMES,
+  places: [],
+};
 
 /**
  * See `Engine.rotary`.
@@ -50,9 +56,9 @@ export function rotary<Out extends PlaceTensor = ResultTensor>(
   options: RotaryOptions<Out> = {},
 ): Out {
   const operation = ROTARY.name;
-  const call = Call.of(runtime, ROTARY, options);
-  const { layout: givenLayout = "bshd", base, rotaryStart, rotaryDim, interleaved, tables } = options;
-  const { offset, positions, inverse, out: returned } = options;
+  const [call, given] = Call.of(runtime, ROTARY, options);
+  const { layout: givenLayout = "bshd", base, rotaryStart, rotaryDim, interleaved, tables } = given;
+  const { offset, positions, inverse, out: returned } = given;
   const layout = oneOf(operation, "layout", givenLayout, LAYOUTS);
   const givenHeads = headsOption(operation, "numHeads", options.numHeads);
   const input = call.numbers("x", x, true);
@@ -79,8 +85,8 @@ export function rotary<Out extends PlaceTensor = ResultTensor>(
  */
 export function rotaryTables(runtime: Runtime, options: RotaryTablesOptions): { cos: ResultTensor; sin: ResultTensor } {
   const operation = ROTARY_TABLES.name;
-  const call = Call.of(runtime, ROTARY_TABLES, options);
-  const { length: givenLength, rotaryDim: givenDim, base: givenBase = 10000 } = options;
+  const [call, given] = Call.of(runtime, ROTARY_TABLES, options);
+  const { length: givenLength, rotaryDim: givenDim, base: givenBase = 10000 } = given;
   const length = integer(operation, "length", givenLength, 0, MAX_POSITION);
   const rotaryDim = evenDim(operation, givenDim, 2 ** 20);
   const base = readBase(operation, givenBase);

@@ -3,6 +3,7 @@ import { writeRotaryParams, writeRotaryTablesParams } from "../runtime/fullAbi.g
 import type { Call } from "../call/call.js";
 import type { Strides } from "../call/layout.js";
 import {
+  counted,
   describe,
   integer,
   oneOf,
@@ -76,7 +77,7 @@ export function readAngleRows(
       const each = `${batchSize} × ${seqLen} = ${tokens}`;
       throw wrongValue(
         operation,
-        `"positions" holds ${describe(length)} elements, expected seqLen = ${seqLen} or batch × seqLen = ${each}`,
+        `"positions" has length ${describe(length)}, expected seqLen = ${seqLen} or batch × seqLen = ${each}`,
       );
     }
     rowPositions = integersOf(operation, "positions", positions, length, 0, last);

@@ -1,8 +1,9 @@
 /** How rotary embeddings rotate: the caller's options, read once and checked. */
 import type { Call } from "../call/call.js";
+import { readOptions } from "../call/readOptions.js";
 import { hostNumbers } from "../call/scratch.js";
 import { assertUnchanged } from "../call/unchanged.js";
-import { describe, integer, isObject, knownOptions, oneOf, optional, show, wrongKind, wrongValue } from "../check.js";
+import { counted, describe, integer, isObject, oneOf, optional, show, wrongKind, wrongValue } from "../check.js";
 import type { Operand } from "../call/operand.js";
 import type { TensorLike } from "../call/tensor.js";
 
@@ -13,6 +14,20 @@ export interface RotaryTables {
   /** [positions, rotaryDim / 2] */
   readonly sin: TensorLike;
 }
+
+/** What others call the options of rotation. */
+export const ROTARY_NAMES = {
+  base: "theta",
+  positions: "positionids inputpos",
+  offset: "startpos",
+  rotaryDim: "dim",
+  "rotaryDim, in channels: the factor times headDim": "partialrotaryfactor rotarypct",
+  interleaved: "traditional",
+  "interleaved, the other way round": "neox",
+  inverse: "conjugate",
+  "tables, { cos, sin }": "cos sin freqscis",
+  length: "max",
+};
 
 /** How rows are rotated, whatever their layout. */
 export interface RotaryConfig {
@@ -59,7 +74,7 @@ export function readRotary(call: Call, config: RotaryConfig, headDim: number): R
   }
   if (width !== undefined && 2 * width !== rotaryDim) {
     const why = `half of rotaryDim ${rotaryDim}`;
-    throw wrongValue(call.operation, `"tables.cos" has dims ${show(tables!.cos.dims)}, expected ${rotaryDim / 2} columns (${why})`);
+    throw wrongValue(call.operation, `"tables.cos" has dims ${show(tables!.cos.dims)}, expected ${counted(rotaryDim / 2, "column")} (${why})`);
   }
   return {
     rotaryStart,
@@ -101,7 +116,7 @@ function readTables(call: Call, tables: unknown): NonNullable<Rotary["tables"]> 
   const cos = call.numbers("tables.cos", givenCos);
   const sin = call.numbers("tables.sin", givenSin);
   if (cos.dims.length !== 2) {
-    throw wrongValue(call.operation, `"tables.cos" has dims ${show(cos.dims)}, expected 2 [positions, rotaryDim / 2]`);
+    throw wrongValue(call.operation, `"tables.cos" has dims ${show(cos.dims)}, expected [positions, rotaryDim / 2]`);
   }
   if (show(sin.dims) !== show(cos.dims)) {
     throw wrongValue(call.operation, `"tables.sin" has dims ${show(sin.dims)}, expected ${show(cos.dims)} (as tables.cos)`);
@@ -124,8 +139,8 @@ const CONFIG_OPTIONS = ["base", "rotaryStart", "rotaryDim", "interleaved", "tabl
  * @internal
  */
 export function readAngles(call: Call, config: RotaryConfig, headDim: number): HostAngles {
-  knownOptions({ name: call.operation, options: CONFIG_OPTIONS }, config);
-  const { tables, ...rotary } = readRotary(call, config, headDim);
+  const known = { name: call.operation, options: CONFIG_OPTIONS, foreign: ROTARY_NAMES };
+  const { tables, ...rotary } = readRotary(call, readOptions(known, config, "rotary"), headDim);
   if (!tables) return { ...rotary, tables: undefined };
   const { cos, sin } = tables;
   assertUnchanged(call, [cos, sin]);

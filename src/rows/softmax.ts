@@ -43,6 +43,7 @@ export interface SoftmaxOptions<Out extends PlaceTensor = Float32Tensor> {
 export const SOFTMAX: Operation = {
   name: "softmax",
   options: ["axis", "scale", "mask", "bias", "shortMask", "log", "out"],
+  foreign: { axis: "dim axes", "scale, which is 1 / temperature": "temperature", mask: "where" },
   places: ["out"],
 };
 /** Cost of an element in multiply-adds, roughly. */
@@ -63,9 +64,9 @@ export function softmax<Out extends PlaceTensor = ResultTensor>(
   x: TensorLike,
   options: SoftmaxOptions<Out> = {},
 ): Out {
-  const call = Call.of(runtime, SOFTMAX, options);
-  const { axis: axisOption = -1, scale = 1, mask: maskOption, bias: biasOption, shortMask = "error", log = false } = options;
-  const { out: returned } = options;
+  const [call, given] = Call.of(runtime, SOFTMAX, options);
+  const { axis: axisOption = -1, scale = 1, mask: maskOption, bias: biasOption, shortMask = "error", log = false } = given;
+  const { out: returned } = given;
   const input = call.numbers("x", x);
   const axis = axisOf(input, axisOption);
   const factor = float32(SOFTMAX.name, "scale", scale);
@@ -127,7 +128,7 @@ function stridesOf({ name, dims }: Operand, x: Operand, axis: number, mayBeShort
   const rank = x.dims.length;
   const problem = (what: string, hint = ""): RangeError =>
     wrongValue(SOFTMAX.name, `"${name}" has dims ${show(dims)}, ${what} (it must broadcast to x, of dims ${show(x.dims)})${hint}`);
-  if (dims.length > rank) throw problem(`expected at most ${rank}`);
+  if (dims.length > rank) throw problem(`expected at most ${rank} of them`);
   for (const [index, size] of dims.entries()) {
     const at = index + rank - dims.length;
     const full = x.dims[at]!;

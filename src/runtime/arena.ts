@@ -150,7 +150,7 @@ export class Arena {
     const end = ptr + bytes + SLACK;
     if (end > this.#limit) {
       const others = ptr === this.#base ? "" : ` (${bytes} beyond the ${ptr} that static data and tensors take)`;
-      throw wrongValue(operation, `needs ${end} bytes of memory${others}, but maximumMemory is ${this.#limit}`);
+      throw wrongValue(operation, `needs ${end} bytes of memory${others}, but info.memory.limit is ${this.#limit}`);
     }
   }
 }

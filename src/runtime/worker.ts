@@ -48,7 +48,13 @@ function serve(kernels: Kernels, control: Int32Array, thread: number, firstJob: 
   }
 }
 
-async function start({ module, memory, control, thread, lock }: WorkerStart, port: Port): Promise<void> {
+async function start({ module, memory, control, thread, lock }: Partial<WorkerStart>, port: Port): Promise<void> {
+  const isOurs = module && memory && control && thread !== undefined && lock !== undefined;
+  if (!isOurs) {
+    port.post({ problem: "its script is headwise/worker, expected headwise/engine-worker" } satisfies WorkerAnswer);
+    port.close();
+    return;
+  }
   try {
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });
     await holdLock(lock);
@@ -61,4 +67,4 @@ async function start({ module, memory, control, thread, lock }: WorkerStart, por
   port.close();
 }
 
-const port = openPort((message) => void start(message as WorkerStart, port));
+const port = openPort((message) => void start(message as Partial<WorkerStart>, port));

@@ -1,5 +1,5 @@
 /** Calls of objects in the worker: only members in the table of methods. */
-import { describe, show, typedArrayName, wrongKind, wrongMoment, wrongValue } from "../check.js";
+import { counted, describe, product, typedArrayName, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { AttentionEngine, EngineInfo } from "../engine/attentionEngine.js";
 import type { EngineTensor } from "../call/tensor.js";
 import { type ClassName, memberOf } from "./methods.js";
@@ -31,7 +31,7 @@ const ofTensor = {
     }
     const { length } = data as Float32Array | Uint8Array;
     if (length !== target.length) {
-      throw wrongValue(operation, `"data" holds ${length} elements, expected ${target.length} (${show(dims)})`);
+      throw wrongValue(operation, `"data" holds ${counted(length, "element")}, expected ${product(dims, target.length)}`);
     }
     target.set(data as Float32Array | Uint8Array);
   },

@@ -5,6 +5,7 @@
 import { readParts } from "../call/tensorParts.js";
 import {
   describe,
+  isAbsent,
   isObject,
   isShared,
   listLength,
@@ -50,12 +51,12 @@ export function readCallOptions(operation: string, args: readonly unknown[]): Ca
     if (!isOptions(options)) continue;
     for (const name of CALL_OPTIONS) if (name in options) found[name] = options[name];
   }
-  const { signal, transfer = false } = found as { signal?: Partial<AbortSignalLike> | null; transfer?: unknown };
+  const { signal, transfer } = found as { signal?: Partial<AbortSignalLike> | null; transfer?: unknown };
   const isSignal = isObject(signal) && typeof signal.aborted === "boolean" && "addEventListener" in signal;
-  if (signal !== undefined && !isSignal) throw wrongKind(operation, `"signal" must be an AbortSignal, got ${describe(signal)}`);
+  if (!isAbsent(signal) && !isSignal) throw wrongKind(operation, `"signal" must be an AbortSignal, got ${describe(signal)}`);
   return {
-    signal: signal as AbortSignalLike | undefined,
-    transfer: oneOf(operation, "transfer", transfer, [false, true]),
+    signal: isSignal ? (signal as AbortSignalLike) : undefined,
+    transfer: oneOf(operation, "transfer", transfer ?? false, [true, false]),
   };
 }
 

@@ -1,7 +1,7 @@
 /** The caller's places of one call: arrays that stay on this thread, and receive copies of the worker's results. */
 import { stridesUnder } from "../call/broadcast.js";
 import { copyPlaced, readView, type View } from "../call/view.js";
-import { plainView, readDims, typedArrayLength, wrongMoment } from "../check.js";
+import { counted, plainView, readDims, typedArrayLength, wrongMoment } from "../check.js";
 import type { Encoded, Entries, PlaceAt, Span } from "./messages.js";
 
 /** float32, or the bits of float16. */
@@ -93,7 +93,7 @@ export class PlaceList {
   #assertWhole(operation: string, when: string): void {
     for (const { name, data, length } of this.#list) {
       if (data.length !== length) {
-        throw wrongMoment(operation, `"${name}" holds ${data.length} elements ${when}, expected ${length}`);
+        throw wrongMoment(operation, `"${name}" holds ${counted(data.length, "element")} ${when}, expected ${length}`);
       }
     }
   }

@@ -28,7 +28,7 @@ export function serveEngine(Engine: EngineClass<AttentionEngine>): void {
     });
 
   async function start({ kind, lock, version }: Partial<StartMessage>): Promise<WorkerAnswer> {
-    if (kind !== "start") return { problem: "its script is that of createWorkerEngine's worker, expected headwise/worker" };
+    if (kind !== "start") return { problem: "its script is headwise/engine-worker, expected headwise/worker" };
     if (version !== VERSION) return { problem: `its script is of headwise ${VERSION}, expected ${version}` };
     await holdLock(lock!);
     return { problem: undefined };

@@ -1,5 +1,6 @@
 /** The layer that the attention module of a model of Hugging Face's transformers describes. */
-import { integer, knownOptions, wrongKind, wrongValue } from "../../check.js";
+import { integer, wrongKind, wrongValue } from "../../check.js";
+import { readOptions } from "../../call/readOptions.js";
 import type { ParameterName } from "../parameters.js";
 import { expectRank, type MultiHeadDefinition, parametersOf, readStateDict, type StateDict } from "./storedTensors.js";
 
@@ -77,9 +78,8 @@ function parameterOf(name: string): ParameterName | "" | undefined {
  */
 export function multiHeadFromHuggingFace(stateDict: StateDict, options: FromHuggingFaceOptions): MultiHeadDefinition {
   const { name: operation } = OPERATION;
-  knownOptions(OPERATION, options);
-  const { prefix } = options;
-  const numHeads = integer(operation, "numHeads", options.numHeads, 1, 2 ** 20);
+  const { prefix, numHeads: givenHeads } = readOptions(OPERATION, options);
+  const numHeads = integer(operation, "numHeads", givenHeads, 1, 2 ** 20);
   const known = [...Object.keys(MODULES).map((module) => `${module}.weight`), ...Object.keys(NORMS)];
   const found = readStateDict(operation, "stateDict", stateDict, prefix, parameterOf, known);
   const sizesOf = (projection: Projection): readonly [number, number] => {

@@ -1,5 +1,6 @@
 /** The layer that the weights of Keras's MultiHeadAttention or GroupedQueryAttention describe. */
-import { isArray, knownOptions, wrongValue } from "../../check.js";
+import { isArray, wrongValue } from "../../check.js";
+import { readOptions } from "../../call/readOptions.js";
 import type { ParameterName } from "../parameters.js";
 import {
   type MultiHeadDefinition,
@@ -56,8 +57,7 @@ export function multiHeadFromKeras(
   options: FromKerasOptions = {},
 ): MultiHeadDefinition {
   const { name: operation } = OPERATION;
-  knownOptions(OPERATION, options);
-  const { prefix } = options;
+  const { prefix } = readOptions(OPERATION, options);
   const parameterOf = (full: string): ParameterName | undefined => {
     const name = full.replace(/:0$/, "");
     return Object.hasOwn(NAMES, name) ? NAMES[name] : undefined;

@@ -131,7 +131,7 @@ export function requiredMatrix(
 export function expectRank(operation: string, { name, dims }: Stored, rank = 2): readonly number[] {
   if (dims.length === rank) return dims;
   const axes = rank === 2 ? "a matrix" : "[in, heads, channels]";
-  throw wrongValue(operation, `"${name}" has ${dims.length} dims ${show(dims)}, expected ${rank} (${axes})`);
+  throw wrongValue(operation, `"${name}" has dims ${show(dims)}, expected ${rank} of them (${axes})`);
 }
 
 /** The tensors as parameters of a layer. */

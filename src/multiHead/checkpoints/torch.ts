@@ -1,5 +1,6 @@
 /** The layer that a state dict of PyTorch's nn.MultiheadAttention describes. */
-import { knownOptions, oneOf } from "../../check.js";
+import { readOptions } from "../../call/readOptions.js";
+import { oneOf } from "../../check.js";
 import type { ParameterName } from "../parameters.js";
 import {
   expectRank,
@@ -62,9 +63,8 @@ const NAMES: Readonly<Record<string, ParameterName>> = {
  */
 export function multiHeadFromTorch(stateDict: StateDict, options: FromTorchOptions): MultiHeadDefinition {
   const { name: operation } = OPERATION;
-  knownOptions(OPERATION, options);
-  const { numHeads, prefix } = options;
-  const isBatchFirst = oneOf(operation, "batchFirst", options.batchFirst ?? true, [true, false]);
+  const { numHeads, prefix, batchFirst = true } = readOptions(OPERATION, options);
+  const isBatchFirst = oneOf(operation, "batchFirst", batchFirst, [true, false]);
   const parameterOf = (name: string): ParameterName | undefined => (Object.hasOwn(NAMES, name) ? NAMES[name] : undefined);
   const found = readStateDict(operation, "stateDict", stateDict, prefix, parameterOf, Object.keys(NAMES));
   const [embedDim] = requiredMatrix(operation, found, "out", "out_proj.weight");

@@ -1,0 +1,23 @@
+/**
+ * What PyTorch, flash-attn, xformers, JAX, Keras, transformers, MLX and ONNX call the options of attention. One answer a line, in few
+ * words: every page downloads it.
+ */
+import type { ForeignNames } from "../call/readOptions.js";
+
+export const ATTENTION_NAMES: ForeignNames = {
+  "keyMask, the other way round: other than 0 where a key is kept": "paddingmask",
+  'keyMask, or "mask" unless it is [batch, kvLen]': "attentionmask",
+  'mask, or "bias" for numbers to add': "attnmask",
+  "window, which does not count the row's own key": "window",
+  bias: "alibi",
+  keyLengths: "seqlens sequsedk kvseqlen",
+  queryLengths: "sequsedq",
+  keyStarts: "leftpad",
+  sinks: "saux sink",
+  "weights, which takes a place for them": "weights attentions attnprobs attentionscores",
+  "logSumExp, which takes a place for it": "lse",
+  layout: "first",
+  "q may always have a multiple of the heads of k": "gqa",
+  "there is no dropout": "dropout p",
+  "createKVCache makes a cache": "past kcache vcache usecache",
+};
