@@ -52,11 +52,20 @@ export interface Page {
 /** The sum of the files' sizes. */
 export const gzipBytesOf = (files: readonly PageFile[]): number => files.reduce((sum, { gzipBytes }) => sum + gzipBytes, 0);
 
-/** Bundles the package in the folder `packaged` as for a page that imports all of an entry. */
+/** A page's own script, by which a bundler begins. */
+const PAGE = "page";
+
+/** Bundles the package in the folder `packaged` as for a page that uses all of an entry. */
 export async function bundlePage(packaged: string, entry: PageEntry): Promise<Page> {
   const dist = realpathSync(packaged);
   const { file, binaryOf } = ENTRIES[entry];
-  const bundle = await rolldown({ input: join(dist, file), platform: "browser", logLevel: "silent" });
+  const script = `import * as all from ${JSON.stringify(join(dist, file))}; globalThis.headwise = all;`;
+  const plugin = {
+    name: PAGE,
+    resolveId: (id: string) => (id === PAGE ? id : null),
+    load: (id: string) => (id === PAGE ? script : null),
+  };
+  const bundle = await rolldown({ input: PAGE, plugins: [plugin], platform: "browser", logLevel: "silent" });
   const { output } = await bundle.generate({ format: "esm", minify: true });
   await bundle.close();
   const chunks = output.filter((each) => each.type === "chunk");

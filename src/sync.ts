@@ -2,10 +2,11 @@
 import type { Engine } from "./engine/engine.js";
 import { type HeldKernels, makeEngineSync } from "./engine/makeEngineSync.js";
 import type { SyncEngineOptions } from "./engine/openEngine.js";
-import { bytes as relaxed } from "./runtime/binary/relaxed.js";
-import { bytes as simd } from "./runtime/binary/simd.js";
+import { text as relaxed } from "./runtime/binary/relaxed.js";
+import { text as simd } from "./runtime/binary/simd.js";
+import { decodePrintable } from "./runtime/printable.js";
 
-const BINARIES: HeldKernels = { simd, relaxed };
+const BINARIES: HeldKernels = { simd: () => decodePrintable(simd), relaxed: () => decodePrintable(relaxed) };
 
 /**
  * Makes an engine at once, like `createEngine`, on one thread, with all operations. `wasm` may be a WebAssembly.Module or the bytes of one.

@@ -38,4 +38,11 @@ export default [
     find: "for (const file of found) {",
     replace: "for (const file of [...found]) {",
   },
+  {
+    rule: "kernels: a rare byte is a pair of characters",
+    file: "printable.ts",
+    tests: ["printable"],
+    find: "text.charCodeAt(++at)",
+    replace: "text.charCodeAt(at)",
+  },
 ];

@@ -2,6 +2,7 @@
 import { AttentionEngine } from "./attentionEngine.js";
 import { imported, makeEngine } from "./makeEngine.js";
 import { type EngineOptions, type PackagedBuild, readOptions } from "./openEngine.js";
+import { decodePrintable } from "../runtime/printable.js";
 
 /**
  * Makes an engine for attention, its caches and merging, with the best build that this host validates, on one thread.
@@ -25,7 +26,8 @@ export async function createEngine(options: EngineOptions = {}): Promise<Attenti
 }
 
 /** @internal */
-export const loadBinary = async (build: PackagedBuild): Promise<Uint8Array<ArrayBuffer>> => (await BINARIES[build]()).bytes();
+export const loadBinary = async (build: PackagedBuild): Promise<Uint8Array<ArrayBuffer>> =>
+  decodePrintable((await BINARIES[build]()).text);
 
 const BINARIES = {
   simd: async () => import("../runtime/binary/attention-simd.js"),

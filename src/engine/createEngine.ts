@@ -2,6 +2,7 @@
 import { Engine } from "./engine.js";
 import { imported, makeEngine } from "./makeEngine.js";
 import { type EngineOptions, type PackagedBuild, readOptions } from "./openEngine.js";
+import { decodePrintable } from "../runtime/printable.js";
 
 /**
  * Makes an engine with the best build that this host validates, on one thread.
@@ -28,7 +29,8 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
  * Each binary has its own file, so that a caller loads only one.
  * @internal
  */
-export const loadBinary = async (build: PackagedBuild): Promise<Uint8Array<ArrayBuffer>> => (await BINARIES[build]()).bytes();
+export const loadBinary = async (build: PackagedBuild): Promise<Uint8Array<ArrayBuffer>> =>
+  decodePrintable((await BINARIES[build]()).text);
 
 const BINARIES = {
   simd: async () => import("../runtime/binary/simd.js"),

@@ -4,8 +4,8 @@ import type { Browser } from "../hosts/browser.js";
 import { type Visit, visit } from "../hosts/visit.js";
 import { type CheckResult, expectRight } from "./check.js";
 
-/** The first bytes of a WebAssembly module of version 1, in base64 and in hexadecimal. */
-const BINARY = /AGFzbQE|0061736d01/g;
+/** The first bytes of a WebAssembly module of version 1 in base64, and how the text of a packaged one begins. */
+const BINARY = /AGFzbQE|["'`][0-9a-f]{64}[ -~]{1000}/g;
 
 /** The number of binaries that the page has downloaded in its scripts. */
 export const binariesIn = ({ scripts }: Visit): number =>

@@ -1,0 +1,1 @@
+export declare function encodePrintable(bytes: Uint8Array): string;
