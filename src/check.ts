@@ -171,7 +171,7 @@ export function integersOf(
   }
   const length = listLength(operation, name, { length: given });
   if (count !== undefined && length !== count) {
-    throw wrongValue(operation, `"${name}" holds ${length} elements, expected ${count}, one for each ${each}`);
+    throw wrongValue(operation, `"${name}" holds ${counted(length, "element")}, expected ${count}, one for each ${each}`);
   }
   const found: number[] = [];
   for (let index = 0; index < length; index++) {

@@ -38,6 +38,17 @@ const CALLS: Readonly<Record<string, (engine: AnyEngine, options: Options) => un
     await cache.append(x, x);
     return cache.attend(x, options);
   },
+  "KVCache.read": async (engine, options) => {
+    const cache = await engine.createKVCache(CACHE);
+    await cache.append(x, x);
+    return (await cache.read(0, null, options)).k;
+  },
+  "KVCache.remove": async (engine, options) => {
+    const cache = await engine.createKVCache(CACHE);
+    await cache.append(x, x);
+    await cache.remove(0, null, options);
+    return cache.lengths;
+  },
   softmax: (engine, options) => engine.softmax(x, options),
   layerNorm: (engine, options) => engine.layerNorm(x, options),
   rmsNorm: (engine, options) => engine.rmsNorm(x, options),

@@ -111,7 +111,7 @@ function suite(engine: WorkerEngine): void {
         { data, shape: dims },
         '"x.dims" is missing, expected an array of sizes beside "data"; "shape" is read only beside dataSync()',
       ],
-      [{ data: data.buffer, dims }, `"x.data" ${numbers} an ArrayBuffer; make an array on it, such as new Float32Array(buffer)`],
+      [{ data: data.buffer, dims }, `"x.data" ${numbers} an object of kind ArrayBuffer; make an array on it, such as new Float32Array(buffer)`],
       [{ data: {}, dims }, `"x.data" ${numbers} an object`],
       [{ data: "12345678", dims }, `"x.data" ${numbers} "12345678"`],
       [{ dims }, `"x.data" ${numbers} undefined`],

@@ -54,19 +54,19 @@ const REFUSED: Refusal[] = [
   [
     { q: { data: q.data, dims: [2, 5, 32] } },
     RangeError,
-    '"q" has 3 dims [2, 5, 32], expected 4 [batch, seq, heads, headDim] or 2 [seq, headDim]; ' +
+    '"q" has dims [2, 5, 32], expected [batch, seq, heads, headDim] or [seq, headDim]; ' +
       'give "numHeads" for rows of numHeads · headDim',
   ],
   [
     { q: { data: q.data, dims: [2, 5, 32] }, layout: "bhsd" },
     RangeError,
-    '"q" has 3 dims [2, 5, 32], expected 4 [batch, heads, seq, headDim] or 2 [seq, headDim]; ' +
+    '"q" has dims [2, 5, 32], expected [batch, heads, seq, headDim] or [seq, headDim]; ' +
       'give "numHeads" and layout "bshd" for rows of numHeads · headDim',
   ],
   [
     { q: { data: q.data, dims: [320] } },
     RangeError,
-    '"q" has 1 dims [320], expected 4 [batch, seq, heads, headDim] or 2 [seq, headDim]',
+    '"q" has dims [320], expected [batch, seq, heads, headDim] or [seq, headDim]',
   ],
   [{ q: { data: q.data, dims: [320] } }, RangeError, '"q" has dims [320], expected [batch, seq, heads, headDim] or [seq, headDim]'],
   [{ k: { data: kv.data, dims: [28, 8] } }, RangeError, '"k" has rank 2, expected 4 (q has dims [2, 5, 4, 8])'],
@@ -149,12 +149,7 @@ const REFUSED: Refusal[] = [
     '"weights" has dims [2, 4, 5, 8], expected [2, 4, 5, 7] (batch, numHeads, seqLen, kvLen)',
   ],
   [{ scoresStage: "raw" }, RangeError, '"scoresStage" must be one of "scaled", "capped", "biased", got "raw"'],
-  [
-    { casual: true },
-    TypeError,
-    'unknown option "casual"; the options are layout, numHeads, numKvHeads, scale, softcap, bias, mask, maskStart, keyMask, shortMask, causal, queryOffset, ' +
-      "window, sinkTokens, queryLengths, keyLengths, keyStarts, cuSeqlensQ, cuSeqlensK, sinks, out, logSumExp, weights, scores, scoresStage",
-  ],
+  [{ casual: true }, TypeError, 'unknown option "casual"; did you mean "causal"?'],
 ];
 
 /** The sizes to which mask and bias broadcast. */

@@ -46,7 +46,7 @@ onEveryEngine((_, engine) => {
       expectSameBits(row.data, cache.attend(q, { causal: false }).data.subarray(i * 16, i * 16 + 16), `row ${i} alone`);
     }
     expect(() => cache.attend(q)).toThrow(
-      new RangeError('KVCache.attend: "q" has 10 rows of sequence 0, which has 3 keys; append theirs first'),
+      new RangeError('KVCache.attend: "q" has 10 rows of sequence 0, which has 3 keys; append their keys first'),
     );
     expect(
       cache

@@ -53,14 +53,14 @@ onEveryBuild((_, engine) => {
       "an option",
       (c) => c.remove(0, 1, { rotate: {} } as never),
       TypeError,
-      'remove: unknown option "rotate"; the options are rotary',
+      'remove: unknown option "rotate"; did you mean "rotary"?',
     ],
-    ["rotary", (c) => c.remove(0, 1, { rotary: true as never }), TypeError, 'remove: "options" must be an object, got true'],
+    ["rotary", (c) => c.remove(0, 1, { rotary: true as never }), TypeError, 'remove: "rotary" must be an object, got true'],
     [
       "an option of rotary",
       (c) => c.remove(0, 1, { rotary: { offset: 3 } as never }),
       TypeError,
-      'remove: unknown option "offset"; the options are base, rotaryStart, rotaryDim, interleaved, tables',
+      'remove: unknown option "rotary.offset"; the options are base, rotaryStart, rotaryDim, interleaved, tables',
     ],
     [
       "too many channels",
@@ -101,13 +101,13 @@ onEveryBuild((_, engine) => {
       "an option of read",
       (c) => c.read(0, 1, { out: x } as never),
       TypeError,
-      'read: unknown option "out"; the options are layout',
+      'read: unknown option "out"; the only option is layout',
     ],
     [
       "an offset",
       (c) => c.attend(x, { queryOffset: [0] }),
       RangeError,
-      'attend: "queryOffset" holds 1 elements, expected 2, one for each sequence',
+      'attend: "queryOffset" holds 1 element, expected 2, one for each sequence',
     ],
   ])("refuses %s, and nothing changes", (_name, call, kind, message) => {
     using cache = open();

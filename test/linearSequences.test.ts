@@ -213,7 +213,7 @@ onEveryBuild((_, engine) => {
     [{ cuSeqlens: [0, 8, 5, 12] }, x, '"cuSeqlens[2]" is 5, expected at least cuSeqlens[1] = 8'],
     [{ cuSeqlens: [0, 13] }, x, '"cuSeqlens[1]" must be an integer from 0 to 12, got 13'],
     [{ cuSeqlens: [0, 0.5, 12] }, x, '"cuSeqlens[1]" must be an integer from 0 to 12, got 0.5'],
-    [{ cuSeqlens: { length: 2 ** 40 } }, x, `"cuSeqlens" has length ${2 ** 40}, expected at most 1048577`],
+    [{ cuSeqlens: { length: 2 ** 40 } }, x, `"cuSeqlens" has length ${2 ** 40}, expected an integer from 0 to 1048577`],
     [{ cuSeqlens: [0, 6] }, pair, '"cuSeqlens" packs sequences into a batch of 1, but q has batch 2'],
     [{ cuSeqlens: [0, 12], keyLengths: [12] }, x, '"keyLengths" is for padded sequences and cannot be combined with "cuSeqlens"'],
     [

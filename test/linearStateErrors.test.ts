@@ -7,11 +7,11 @@ import { normal, type TestTensor } from "./support/random.js";
 describe("mismatches are named", () => {
   const least = { numKvHeads: 2, headDim: 4 };
   test.each<[string, object, string]>([
-    ["TypeError", { ...least, features: 8 }, '"features" is for featureMap "favor+", got "elu+1"'],
+    ["TypeError", { ...least, features: 8 }, '"features" is for featureMap "favor+", but featureMap is "elu+1"'],
     [
       "TypeError",
       { ...least, featureMap: "softmax" },
-      '"featureMap" "softmax" cannot be causal: its softmax of keys is over all positions',
+      '"featureMap" cannot be "softmax" when causal: its softmax of keys is over all positions',
     ],
     ["TypeError", { ...least, channelDecay: true }, '"channelDecay" needs rule "gated" or "gated_delta"'],
     [
@@ -19,12 +19,12 @@ describe("mismatches are named", () => {
       { ...least, causal: true },
       'unknown option "causal"; the options are batchSize, numKvHeads, numKeyHeads, headDim, valueDim, channelDecay, initialState, featureMap, normalize, eps, scale, rule, chunkSize, features, seed',
     ],
-    ["TypeError", { headDim: 4 }, '"numKvHeads" must be an integer from 1 to 65536, got undefined'],
+    ["TypeError", { headDim: 4 }, '"numKvHeads" is missing, expected an integer from 1 to 65536'],
     ["RangeError", { ...least, numKeyHeads: 3 }, '"numKeyHeads" is 3, expected a divisor of numKvHeads 2'],
     [
       "TypeError",
       { ...least, initialState: normal([1, 2, 4, 4], 1) },
-      '"initialState" cannot be combined with "normalize" true: it has no normalizer',
+      '"initialState" cannot be given where results are normalized: it holds no normalizer',
     ],
     [
       "RangeError",
@@ -79,7 +79,7 @@ describe("mismatches are named", () => {
     };
     const message = (text: string): string => `restoreLinearAttentionState: "bytes" ${text}`;
     expect(restore([])).toThrow(message("must be a Uint8Array, got an array of 0"));
-    expect(restore(image.subarray(0, 8))).toThrow(message("is 8 bytes long, not a serialized state"));
+    expect(restore(image.subarray(0, 8))).toThrow(message("has 8 bytes, too few or cut off for a serialized state"));
     expect(restore(changed(0, 1))).toThrow(message("does not begin like a serialized state"));
     expect(restore(changed(1, 2))).toThrow(message("has version 2, expected 1"));
     expect(restore(image.subarray(0, image.length - 4))).toThrow(message("is damaged"));

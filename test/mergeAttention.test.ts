@@ -156,7 +156,7 @@ describe("mismatches are named", () => {
       {},
       '"parts[0].out" has 1 head of 0 elements, expected at least 1 of each',
     ],
-    [[part], { outs: 1 }, 'unknown option "outs"; the options are layout, numHeads, out, logSumExp'],
+    [[part], { outs: 1 }, 'unknown option "outs"; did you mean "out"?'],
     [[part], { layout: "shbd" }, '"layout" must be one of "bshd", "bhsd", "sbhd", got "shbd"'],
   ])("%#: %j", (parts, options, message) => {
     using engine = openBuild("simd");

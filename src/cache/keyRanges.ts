@@ -86,7 +86,7 @@ export function assertVisible(
     if (needsKeys && queryOffset < 0) {
       throw wrongValue(
         operation,
-        `"q" has ${queryLength} rows of sequence ${batch}, which has ${length} keys; append theirs first`,
+        `"q" has ${queryLength} rows of sequence ${batch}, which has ${length} keys; append their keys first`,
       );
     }
     if (policy === "rolling" && evicted > 0 && queryLength > 0 && queryOffset - window! < evicted) {

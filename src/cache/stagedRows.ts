@@ -36,11 +36,11 @@ export class StagedRows {
       const { length } = sequence;
       const count = counts[batch]!;
       const kept = policy === "rolling" ? window! : length;
-      const what = policy === "rolling" ? "window" : "length";
+      const what = policy === "rolling" ? "in and after its window" : "in all";
       if (kept + count > capacity) {
         throw wrongValue(
           operation,
-          `sequence ${batch} would need ${what} ${kept} + ${count} rows = ${kept + count} keys, but capacity is ${capacity}`,
+          `sequence ${batch} would have ${kept} + ${count} = ${kept + count} keys ${what}, but capacity is ${capacity}`,
         );
       }
       if (length + count > MAX_POSITION) throw wrongValue(operation, `sequence ${batch} would exceed position ${MAX_POSITION}`);

@@ -1,6 +1,7 @@
 /** Caches of keys and values, and linear attention with its states. */
 import { expect, vi } from "vitest";
 import type { Engine } from "headwise";
+import { createEngine as createAttentionEngine } from "headwise/attention";
 import { openBuild } from "../support/builds.js";
 import { bytes, each, type Groups, runtimeOf, zeros } from "./provoke.js";
 
@@ -118,6 +119,30 @@ export function stores(engine: Engine): Groups {
       ...each(({ lengths }: Change) => cacheOf().truncate(lengths as never), [{ lengths: 4 }, { lengths: [1, 2] }, { lengths: "3" }, { lengths: -1 }]),
       "to evicted keys": () => rolling().truncate(1030),
     },
+    "KVCache.read": {
+      ...each(({ from, to, ...options }: Change) => cacheOf().read(from as never, to as never, options), [
+        { from: 2, to: 1 },
+        { from: "1" },
+        { to: 4 },
+        { layout: "x" },
+        { out: 1 },
+      ]),
+      "evicted keys": () => rolling().read(1000, 1100),
+    },
+    "KVCache.remove": {
+      ...each(({ from = 0, to, ...options }: Change) => cacheOf().remove(from as never, to as never, options), [
+        { from: 3, to: 9 },
+        { from: [1, 2] },
+        { rotary: true },
+        { rotary: { offset: 3 } },
+        { from: 1, to: 2, rotary: { tables: { cos: zeros(1, 2), sin: zeros(1, 2) } } },
+        { from: 1, to: 2, rotary: { tables: { cos: zeros(2, 2), sin: zeros(2, 2) } } },
+        { rotate: {} },
+      ]),
+      "keys before evicted ones": () => rolling().remove(0, 1100),
+      "rotary, and an engine for attention alone": async () =>
+        (await createAttentionEngine({ build: "simd" })).createKVCache(CACHE).remove(0, 0, { rotary: {} }),
+    },
     "KVCache.reorder": each(({ indices }: Change) => cacheOf({ batchSize: 2 }).reorder(indices as never), [{ indices: [0] }, { indices: [0, 2] }, { indices: null }]),
     restoreKVCache: {
       "not bytes": () => engine.restoreKVCache([1] as never),
@@ -163,6 +188,10 @@ export function stores(engine: Engine): Groups {
         { eps: -1 },
         { scale: NaN },
         { keyLengths: [5] },
+        { keyLengths: [4], cuSeqlens: [0, 4] },
+        { q: zeros(2, 4, 2, 4), k: zeros(2, 4, 2, 4), v: zeros(2, 4, 2, 4), cuSeqlens: [0, 4] },
+        { q: zeros(1, 3, 2, 4), cuSeqlens: [0, 3] },
+        { cuSeqlens: [1, 4] },
         { keyMask: zeros(4) },
         { keyMask: bytes(5) },
         { out: zeros(4) },
@@ -190,6 +219,7 @@ export function stores(engine: Engine): Groups {
         { q: zeros(1, 4, 2, 5), k: zeros(1, 4, 2, 5) },
         { v: zeros(1, 4, 2, 5) },
         { scale: 1 },
+        { cuSeqlens: [0, 1, 4] },
       ]),
       "another size of features": () => stateOf({ featureMap: () => zeros(1, 4, 2, 3), features: 5, normalize: false }).step(x, x, x),
       "a decay for channels, where the state has one for heads": () =>
