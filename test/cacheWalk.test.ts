@@ -1,4 +1,5 @@
 /** A random walk over all operations of a cache, compared with a model that keeps plain rows. */
+import type { Given } from "../src/call/readOptions.js";
 import { expect, test } from "vitest";
 import type { Engine, KVCache, KVCacheOptions } from "headwise";
 import { scaledDotProductAttention as reference } from "headwise/reference";
@@ -20,14 +21,14 @@ interface Model {
 
 class Walk {
   readonly #engine: Engine;
-  readonly #options: KVCacheOptions;
+  readonly #options: Given<KVCacheOptions>;
   readonly #random: () => number;
   /** The expected result of each `attend`: the same on every build, so computed once. */
   readonly #truths: BoundedTruth[];
   #models: Model[];
   attended = 0;
 
-  constructor(engine: Engine, options: KVCacheOptions, seed: number, truths: BoundedTruth[]) {
+  constructor(engine: Engine, options: Given<KVCacheOptions>, seed: number, truths: BoundedTruth[]) {
     this.#engine = engine;
     this.#options = options;
     this.#random = uniform(seed);
@@ -167,7 +168,7 @@ const truths: Record<string, BoundedTruth[]> = {};
 onEveryBuild((build, engine) => {
   const sizes = { batchSize: BATCH, numKvHeads: KV_HEADS, headDim: HEAD_DIM, valueDim: VALUE_DIM };
   const rolling = { policy: "rolling", capacity: 360, window: 60, sinkTokens: 3 } as const;
-  test.each<[string, Pick<KVCacheOptions, "policy" | "capacity" | "window" | "sinkTokens" | "dtype">]>([
+  test.each<[string, Pick<Given<KVCacheOptions>, "policy" | "capacity" | "window" | "sinkTokens" | "dtype">]>([
     ["float32, append", { capacity: 600 }],
     ["float32, rolling", rolling],
     ["int8, append", { capacity: 600, dtype: "int8" }],

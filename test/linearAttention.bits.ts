@@ -55,7 +55,7 @@ const stateCase = (name: string, kind: Parameters<Engine["createLinearAttentionS
       const mine = engine.createLinearAttentionState({ ...kind, channelDecay: isByChannel || undefined });
       const step = (to: typeof mine, rows: number): Float32Array => {
         const { q, k, v } = inputsOf(inputs, rows);
-        return to.step(q, k, v, kind.rule && gatesOf(inputs, kind.rule, rows, isByChannel)).data;
+        return to.step(q, k, v, kind.rule ? gatesOf(inputs, kind.rule, rows, isByChannel) : {}).data;
       };
       for (const [index, rows] of [30, 40, 1, 1, 50].entries()) outputs[`step ${index}`] = step(mine, rows);
       outputs["sums"] = mine.sums().data;

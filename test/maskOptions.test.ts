@@ -1,4 +1,5 @@
 /** maskStart, keyMask, shortMask, and a scale for each head: each equals another way of saying the same, to the bit. */
+import type { Given } from "../src/call/readOptions.js";
 import { describe, expect, test } from "vitest";
 import { andMasks, type AttentionOptions, type CachedAttentionOptions, type KVCache } from "headwise";
 import { scaledDotProductAttention as baseline } from "headwise/baseline";
@@ -48,7 +49,7 @@ function fullMask({ data, dims }: Bytes, starts: readonly number[], { batchSize,
 const asMask = ({ data, dims: [batch, kvLen] }: Bytes): Bytes => ({ data, dims: [batch!, 1, 1, kvLen!] });
 
 /** Shapes with the first key that the mask covers, the mask's leading axes, and other options. */
-const STARTS: [name: string, maskStart: number, leading: number[], options: AttentionOptions][] = [
+const STARTS: [name: string, maskStart: number, leading: number[], options: Given<AttentionOptions>][] = [
   ["B1-S6-KV606-H2/2-D8", 600, [6], {}],
   ["B1-S6-KV606-H2/2-D8", 509, [6], { causal: true }],
   ["B2-S5-KV1030-H4/2-D8", 513, [2, 4, 5], { softcap: 3 }],
@@ -116,7 +117,7 @@ onEveryEngine((build, engine) => {
   });
 
   describe("keyMask", () => {
-    test.each<[string, AttentionOptions]>([
+    test.each<[string, Given<AttentionOptions>]>([
       ["B3-S5-KV75-H2/2-D8", {}],
       ["B3-S5-KV75-H4/2-D8", { causal: true, bias: normal([4, 5, 75], 7) }],
       ["B2-S7-KV1100-H2/1-D8", { softcap: 4, window: [600, 3] }],

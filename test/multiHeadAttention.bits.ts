@@ -1,5 +1,6 @@
 /** The multi-head layer. */
-import { type MultiHeadAttentionConfig, type MultiHeadAttentionParameters, multiHeadFromTorch } from "headwise";
+import type { LayerConfig } from "./support/layers.js";
+import { type MultiHeadAttentionParameters, multiHeadFromTorch } from "headwise";
 import { type BitsCase, casesOf } from "./bits/case.js";
 import { type Inputs, place } from "./bits/inputs.js";
 
@@ -11,7 +12,7 @@ const DEVIATION = 0.171875;
 const matrix = (inputs: Inputs, ...dims: readonly number[]) => inputs.numbers(dims, DEVIATION);
 
 /** 6 heads of 10 channels on 3 key heads of 10 and value heads of 7; embedDim is 36. */
-const GROUPED: MultiHeadAttentionConfig = { embedDim: EMBED, numHeads: 6, numKvHeads: 3, headDim: 10, valueDim: 7 };
+const GROUPED: LayerConfig = { embedDim: EMBED, numHeads: 6, numKvHeads: 3, headDim: 10, valueDim: 7 };
 const groupedParameters = (inputs: Inputs): MultiHeadAttentionParameters => ({
   qkv: matrix(inputs, 60 + 30 + 21, EMBED),
   qkvBias: inputs.numbers([60 + 30 + 21]),

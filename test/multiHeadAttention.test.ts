@@ -1,13 +1,13 @@
 /** The multi-head layer against its definition in float64, on every build and number of threads. */
 import { describe, test } from "vitest";
-import type { MultiHeadAttentionConfig, MultiHeadForwardOptions } from "headwise";
+import type { MultiHeadForwardOptions } from "headwise";
 import type { ReferenceMultiHeadOptions } from "headwise/reference";
 import { onEveryEngine } from "./support/engines.js";
-import { checkLayer, type Extras, randomParameters, sizesOf } from "./support/layers.js";
+import { checkLayer, type Extras, type LayerConfig, randomParameters, sizesOf } from "./support/layers.js";
 import { normal, randomMask, uniform } from "./support/random.js";
 
 interface Case {
-  config: MultiHeadAttentionConfig;
+  config: LayerConfig;
   x: number[];
   extras?: Extras;
   options?: MultiHeadForwardOptions & ReferenceMultiHeadOptions;
@@ -158,7 +158,7 @@ function randomCase(seed: number): Case {
   const kvLen = maybe(0.4, () => integer(1, 14));
   const keys = kvLen ?? seqLen;
   const sizes = kvLen === undefined ? {} : { kDim: integer(1, 9), vDim: integer(1, 9) };
-  const config: MultiHeadAttentionConfig = {
+  const config: LayerConfig = {
     embedDim,
     numHeads,
     numKvHeads,

@@ -1,9 +1,8 @@
 /** Keys and values of a multi-head layer that are kept: caches, and a memory projected once. Calls with them have the bits of one call. */
 import { describe, expect, test } from "vitest";
-import type { MultiHeadAttentionConfig } from "headwise";
 import { expectSameBits } from "./support/attention.js";
 import { onEveryEngine } from "./support/engines.js";
-import { concatenated, cut, GROUPED, randomParameters, sequenceOf } from "./support/layers.js";
+import { concatenated, cut, GROUPED, type LayerConfig, randomParameters, sequenceOf } from "./support/layers.js";
 import { normal, randomMask } from "./support/random.js";
 
 onEveryEngine((_build, engine) => {
@@ -23,7 +22,7 @@ onEveryEngine((_build, engine) => {
       expect(cache.lengths).toEqual([530, 530]);
     });
 
-    test.each<[string, MultiHeadAttentionConfig["rotary"]]>([
+    test.each<[string, LayerConfig["rotary"]]>([
       ["of a base", { base: 100, rotaryDim: 6 }],
       ["of the last channels", { rotaryStart: 2, rotaryDim: 4 }],
       ["of tables", { tables: { cos: normal([530, 3], 4), sin: normal([530, 3], 5) }, interleaved: true }],

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { createEngine, type Engine, type KVCacheOptions, type MultiHeadAttention, type MultiHeadAttentionConfig } from "headwise";
 import { expectSameBits } from "./support/attention.js";
 import { openBuild } from "./support/builds.js";
-import { randomParameters } from "./support/layers.js";
+import { randomParameters, type LayerConfig } from "./support/layers.js";
 import { normal } from "./support/random.js";
 
 const CONFIG = { embedDim: 12, numHeads: 3 };
@@ -13,10 +13,7 @@ const { q, k, v, out } = PARAMETERS;
 describe("configs", () => {
   test.each<[unknown, string]>([
     [5, '"config" must be an object, got 5'],
-    [
-      { ...CONFIG, heads: 2 },
-      'unknown option "heads"; here it is "numHeads"',
-    ],
+    [{ ...CONFIG, heads: 2 }, 'unknown option "heads"; here it is "numHeads"'],
     [{ numHeads: 3 }, '"embedDim" is missing, expected an integer from 1 to 1048576'],
     [{ ...CONFIG, numHeads: 0 }, '"numHeads" must be an integer from 1 to 1048576, got 0'],
     [{ ...CONFIG, numKvHeads: 2 }, '"numHeads" is 3, expected a multiple of numKvHeads 2'],
@@ -47,7 +44,7 @@ describe("configs", () => {
 
 describe("parameters", () => {
   const qkv = normal([36, 12], 1);
-  test.each<[MultiHeadAttentionConfig, unknown, string]>([
+  test.each<[LayerConfig, unknown, string]>([
     [CONFIG, 5, '"parameters" must be an object, got 5'],
     [CONFIG, { ...PARAMETERS, w: q }, 'unknown parameter "parameters.w"; the parameters are q, k, v, qkv, out, qBias,'],
     [CONFIG, { q, k, v }, '"parameters.out" is missing, the matrix of the output projection'],
@@ -112,7 +109,7 @@ describe("parameters", () => {
 });
 
 /** A layer with its engine, and caches for it. */
-function open(config: MultiHeadAttentionConfig = CONFIG, extras = {}) {
+function open(config: LayerConfig = CONFIG, extras = {}) {
   const engine = openBuild("simd");
   const layer = engine.createMultiHeadAttention(config, randomParameters(config, 1, extras));
   const caches = (options: Partial<KVCacheOptions>) => layer.createCache({ capacity: 10, ...options });
@@ -377,7 +374,10 @@ describe("the rest of a layer", () => {
       'MultiHeadAttention.projectKeys: "keyLengths" holds 1 element, expected 2, one for each sequence',
       (layer) => layer.projectKeys(normal([2, 1, 12], 1), { keyLengths: [1] }),
     ],
-    ['MultiHeadAttention.projectKeys: "dtype" must be', (layer) => layer.projectKeys(normal([2, 1, 12], 1), { dtype: "int4" as never })],
+    [
+      'MultiHeadAttention.projectKeys: "dtype" must be',
+      (layer) => layer.projectKeys(normal([2, 1, 12], 1), { dtype: "int4" as never }),
+    ],
     [
       'MultiHeadAttention.projectKeys: "k" holds NaN or infinity',
       (layer) => layer.projectKeys({ data: new Float32Array(12).fill(NaN), dims: [1, 12] }, { dtype: "int8" }),

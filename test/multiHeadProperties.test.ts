@@ -1,6 +1,6 @@
 /** The promises of a multi-head layer: which calls have the same bits, and which layers are equivalent. */
 import { describe, expect, test } from "vitest";
-import type { Float32Tensor, Engine, MultiHeadAttentionConfig, MultiHeadForwardOptions } from "headwise";
+import type { Float32Tensor, Engine, MultiHeadForwardOptions } from "headwise";
 import { multiHeadAttention as reference } from "headwise/reference";
 import { expectParity, expectSameBits, largestError, poison } from "./support/attention.js";
 import { openBuild } from "./support/builds.js";
@@ -13,6 +13,7 @@ import {
   randomParameters,
   sequenceOf,
   sizesOf,
+  type LayerConfig,
 } from "./support/layers.js";
 import { normal, type TestTensor } from "./support/random.js";
 
@@ -26,7 +27,7 @@ const transposed = ({ data, dims }: TestTensor): TestTensor => {
 
 function forward(
   engine: Engine,
-  config: MultiHeadAttentionConfig,
+  config: LayerConfig,
   parameters: LayerParameters,
   x: TestTensor,
   options?: MultiHeadForwardOptions,
@@ -36,7 +37,7 @@ function forward(
   return layer.forward(x, options).data;
 }
 
-const SQUARE: MultiHeadAttentionConfig = { embedDim: 24, numHeads: 4 };
+const SQUARE: LayerConfig = { embedDim: 24, numHeads: 4 };
 
 onEveryEngine((build, engine) => {
   describe("the same layer, to the bit", () => {
@@ -144,7 +145,7 @@ onEveryEngine((build, engine) => {
   });
 
   describe("gates and pruning", () => {
-    test.each<[string, MultiHeadAttentionConfig, number[]]>([
+    test.each<[string, LayerConfig, number[]]>([
       ["one head", SQUARE, [2]],
       ["all but one", SQUARE, [0, 1, 3]],
       ["none", SQUARE, []],
@@ -184,7 +185,7 @@ onEveryEngine((build, engine) => {
   });
 
   describe("layers that are equal except for rounding: twice the error of naive float32, plus 4 ulp", () => {
-    const truth = (config: MultiHeadAttentionConfig, parameters: LayerParameters, x: TestTensor) => {
+    const truth = (config: LayerConfig, parameters: LayerParameters, x: TestTensor) => {
       const { numHeads } = sizesOf(config);
       const [batch, seqLen] = x.dims as [number, number];
       const dims = [batch, numHeads, seqLen, seqLen];

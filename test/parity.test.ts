@@ -1,11 +1,12 @@
 /** Every option against the reference. The rule: at most twice the error of naive float32, plus 4 ulp of the largest number. */
+import type { Given } from "../src/call/readOptions.js";
 import { test } from "vitest";
 import type { AttentionOptions } from "headwise";
 import { onEveryEngine } from "./support/engines.js";
 import { checkAgainstReference, parseShape, poison, randomInputs, type Shape } from "./support/attention.js";
 import { normal, randomMask } from "./support/random.js";
 
-type Options = (shape: Shape, seed: number) => AttentionOptions;
+type Options = (shape: Shape, seed: number) => Given<AttentionOptions>;
 
 const bias = (dims: number[], seed: number) => {
   const tensor = normal(dims, seed);

@@ -1,4 +1,5 @@
 /** Properties over random shapes, masks and layouts (fast-check): a failure prints its seed and the smallest case. */
+import type { Given } from "../src/call/readOptions.js";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { AttentionOptions } from "headwise";
@@ -38,7 +39,10 @@ const broadcastable = ({ batchSize, numHeads, seqLen, kvLen }: Shape): fc.Arbitr
     .tuple(fc.integer({ min: 0, max: 4 }), fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }))
     .map(([rank, whole]) => [batchSize, numHeads, seqLen, kvLen].map((size, axis) => (whole[axis] ? size : 1)).slice(4 - rank));
 
-type Lengths = Pick<AttentionOptions, "queryLengths" | "keyLengths" | "keyStarts" | "cuSeqlensQ" | "cuSeqlensK" | "queryOffset">;
+type Lengths = Pick<
+  Given<AttentionOptions>,
+  "queryLengths" | "keyLengths" | "keyStarts" | "cuSeqlensQ" | "cuSeqlensK" | "queryOffset"
+>;
 
 /** Sequences of different lengths: padded, or packed if the batch is 1. */
 const lengthsFor = ({ batchSize, seqLen, kvLen }: Shape): fc.Arbitrary<Lengths> => {
@@ -65,7 +69,7 @@ const lengthsFor = ({ batchSize, seqLen, kvLen }: Shape): fc.Arbitrary<Lengths> 
   return batchSize === 1 ? fc.oneof<fc.Arbitrary<Lengths>[]>(padded, packed) : padded;
 };
 
-const optionsFor = (shape: Shape): fc.Arbitrary<AttentionOptions> => {
+const optionsFor = (shape: Shape): fc.Arbitrary<Given<AttentionOptions>> => {
   const { batchSize, numHeads, kvLen } = shape;
   const probabilities = fc.double({ min: 0, max: 1, noNaN: true });
   const reach = fc.integer({ min: -1, max: 40 });
@@ -117,7 +121,7 @@ const largest = (numbers: ArrayLike<number>): number =>
 /** The magnitude of the terms that results are sums of, before anything cancels. */
 function magnitudesOf(
   { q, k, v }: Inputs,
-  options: AttentionOptions,
+  options: Given<AttentionOptions>,
   dims: number[],
 ): Record<"out" | "weights" | "scores", number> {
   const scores = { data: new Float64Array(countOf(dims)), dims };

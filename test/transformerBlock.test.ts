@@ -1,14 +1,14 @@
 /** The block of the example matches the reference. */
 import { describe, expect, test } from "vitest";
-import type { Engine, KVCache, MultiHeadAttentionConfig, MultiHeadForwardOptions } from "headwise";
+import type { Engine, KVCache, MultiHeadForwardOptions } from "headwise";
 import { activate, layerNorm, matmul, multiHeadAttention, type ReferenceTensor, rmsNorm } from "headwise/reference";
 import { expectSameBits, largestError } from "./support/attention.js";
 import { onEveryEngine } from "./support/engines.js";
-import { type LayerParameters, randomParameters } from "./support/layers.js";
+import { type LayerConfig, type LayerParameters, randomParameters } from "./support/layers.js";
 import { normal, type TestTensor } from "./support/random.js";
 
 interface Config {
-  attention: MultiHeadAttentionConfig;
+  attention: LayerConfig;
   order: "pre" | "post";
   norm: "layer" | "rms";
 }

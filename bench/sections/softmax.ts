@@ -1,6 +1,6 @@
 /** Softmax along an axis: elements per second, next to reading as many bytes and to plain JavaScript. */
-import { createEngine, type Engine, type PackagedBuild, type SoftmaxOptions } from "headwise";
-import { softmax as reference } from "headwise/reference";
+import { createEngine, type Engine, type PackagedBuild } from "headwise";
+import { type ReferenceSoftmaxOptions, softmax as reference } from "headwise/reference";
 import { measureAgainst, readProbe } from "../ceilings/ceilings.js";
 import { type Context, type Row, type Section, timingCells } from "../context.js";
 import { TOLERANCE } from "../correctness.js";
@@ -10,7 +10,7 @@ import { gigaPerSecond } from "../measure.js";
 interface SoftmaxShape {
   readonly name: string;
   readonly dims: readonly number[];
-  readonly options: Pick<SoftmaxOptions, "axis" | "log" | "scale">;
+  readonly options: Pick<ReferenceSoftmaxOptions, "axis" | "log" | "scale">;
   /** Whether one element in eight is hidden. */
   readonly isMasked?: boolean;
 }

@@ -1,5 +1,6 @@
 /** One attention call as the caller describes it, read once and checked; only numbers and operands remain. */
 import type { Call } from "../call/call.js";
+import type { Given } from "../call/readOptions.js";
 import { headsOption, type Layout, LAYOUTS } from "../call/layout.js";
 import {
   counted,
@@ -77,7 +78,7 @@ export function readAttention(
   call: Call,
   q: TensorLike,
   keys: GivenKeys | CachedKeys,
-  options: AttentionOptions<PlaceTensor>,
+  options: Given<AttentionOptions<PlaceTensor>>,
 ): AttentionCall {
   const { operation } = call;
   const layout = oneOf(operation, "layout", options.layout ?? "bshd", LAYOUTS);
@@ -108,7 +109,7 @@ export function attentionOn(
   cache: CachedKeys | undefined,
   shape: AttentionShape,
   layout: Layout,
-  options: Omit<AttentionOptions<PlaceTensor>, (typeof ROW_OPTIONS)[number]>,
+  options: Given<Omit<AttentionOptions<PlaceTensor>, (typeof ROW_OPTIONS)[number]>>,
   extraKeys = 0,
 ): AttentionCall {
   const { scale, softcap = 0, causal: causalOption = false, sinkTokens = 0, scoresStage = "biased" } = options;

@@ -35,13 +35,13 @@ export interface Mask {
 /** The positions of the rows. */
 export interface MaskOptions {
   /** Position of row 0. Default kvLen − seqLen: the last row has the position of the last key. */
-  queryOffset?: number | bigint | undefined;
+  queryOffset?: number | bigint | null | undefined;
 }
 
 /** Options of `windowMask`. */
 export interface WindowMaskOptions extends MaskOptions {
   /** Number of first keys that the window does not hide. Default 0. */
-  sinkTokens?: number | undefined;
+  sinkTokens?: number | null | undefined;
 }
 
 /** The most rows and keys, and elements of a mask. */

@@ -20,13 +20,13 @@ export interface AttentionPart {
 /** Options of `mergeAttention`. */
 export interface MergeOptions<Out extends PlaceTensor = Float32Tensor> {
   /** Order of axes of the outputs, as in attention. Default "bshd". */
-  layout?: Layout | undefined;
+  layout?: Layout | null | undefined;
   /** Heads of the outputs, where their rows hold them side by side: [batch, seq, numHeads · valueDim]. */
-  numHeads?: number | undefined;
+  numHeads?: number | null | undefined;
   /** Receives the output, and is returned; may be the tensor of the first part. */
-  out?: Out | undefined;
+  out?: Out | null | undefined;
   /** Receives the logSumExp of all keys: [batch, numHeads, seqLen]; may be the tensor of the first part. */
-  logSumExp?: PlaceTensor | undefined;
+  logSumExp?: PlaceTensor | null | undefined;
 }
 
 export const MERGE_ATTENTION: Operation = {

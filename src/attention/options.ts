@@ -19,70 +19,70 @@ export interface AttentionOptions<Out extends PlaceTensor = Float32Tensor> {
    * Order of axes: "bshd" = [batch, seq, heads, headDim], "bhsd" = [batch, heads, seq, headDim], "sbhd" = [seq, batch, heads,
    * headDim]. Default "bshd".
    */
-  layout?: Layout | undefined;
+  layout?: Layout | null | undefined;
   /** Heads of q, where its rows hold them side by side: [batch, seq, numHeads · headDim], as in ONNX. The result is of rank 3 too. */
-  numHeads?: number | undefined;
+  numHeads?: number | null | undefined;
   /** The same for k and v. Default numHeads. */
-  numKvHeads?: number | undefined;
+  numKvHeads?: number | null | undefined;
   /** Factor on q·k, for all heads or for each [numHeads]. Default 1/√headDim. */
-  scale?: number | ArrayLike<number> | undefined;
+  scale?: number | ArrayLike<number> | null | undefined;
   /** Bounds scores to ±softcap by softcap · tanh(score / softcap) (Gemma 2, arXiv:2408.00118). Default 0: off. */
-  softcap?: number | undefined;
+  softcap?: number | null | undefined;
   /** Added to the scores; −∞ hides a key. Broadcasts to [batch, numHeads, seqLen, kvLen], aligned to the right. */
-  bias?: TensorLike | undefined;
+  bias?: TensorLike | null | undefined;
   /** Integers or booleans, other than 0 where a query may attend. Broadcasts as `bias` does. */
-  mask?: MaskLike | undefined;
+  mask?: MaskLike | null | undefined;
   /**
    * The first key that `mask` covers, for all sequences or for each [batch]; keys before it are visible. The mask's last axis is
    * then kvLen − maskStart. For a tree of guesses after many older keys. Default 0.
    */
-  maskStart?: number | ArrayLike<number> | undefined;
+  maskStart?: number | ArrayLike<number> | null | undefined;
   /** Bytes [batch, kvLen], other than 0 where a key counts: the mask of a tokenizer. Combined with `mask`. Default every key. */
-  keyMask?: MaskLike | undefined;
+  keyMask?: MaskLike | null | undefined;
   /**
    * What a last axis of `mask` or `bias` means that is shorter than the keys, but not 1: an "error", or "hide" the keys beyond it,
    * as in ONNX. Default "error".
    */
-  shortMask?: ShortMask | undefined;
+  shortMask?: ShortMask | null | undefined;
   /**
    * Row i sees no key after its position: `true` or "lower-right" aligns the last query with the last key, "upper-left" the first
    * with the first. Default false.
    */
-  causal?: boolean | "lower-right" | "upper-left" | undefined;
+  causal?: boolean | "lower-right" | "upper-left" | null | undefined;
   /** Position of a sequence's query row 0, for all sequences or for each. Default keyLength − queryLength, 0 for "upper-left". */
-  queryOffset?: number | bigint | Integers | undefined;
+  queryOffset?: number | bigint | Integers | null | undefined;
   /**
    * How many keys before and after its position a row sees, both ends included: n is [n, n], or [n, 0] when causal; −1 is unlimited
    * (Longformer, arXiv:2004.05150). Default unlimited.
    */
-  window?: number | readonly [number | undefined, number | undefined] | undefined;
+  window?: number | readonly [number | undefined, number | undefined] | null | undefined;
   /** Number of first keys that the window does not hide (StreamingLLM, arXiv:2309.17453). Default 0. */
-  sinkTokens?: number | undefined;
+  sinkTokens?: number | null | undefined;
   /** Number of query rows in each sequence [batch]; results of the rows beyond are 0. Default seqLen. */
-  queryLengths?: Integers | undefined;
+  queryLengths?: Integers | null | undefined;
   /** Number of keys in each sequence [batch]; those beyond are hidden. Default kvLen. */
-  keyLengths?: Integers | undefined;
+  keyLengths?: Integers | null | undefined;
   /** First visible key of each sequence [batch], for padding on the left; sinkTokens count from there. Default 0. */
-  keyStarts?: Integers | undefined;
+  keyStarts?: Integers | null | undefined;
   /**
    * Several sequences one after the other in a batch of 1: where each begins, and where the last one ends [sequences + 1], from 0
    * to seqLen. Each sees only its own keys and has its own positions. Default one sequence.
    */
-  cuSeqlensQ?: Integers | undefined;
+  cuSeqlensQ?: Integers | null | undefined;
   /** The same for their keys, from 0 to kvLen. Default cuSeqlensQ. */
-  cuSeqlensK?: Integers | undefined;
+  cuSeqlensK?: Integers | null | undefined;
   /** One more logit per head [numHeads], without scale, softcap, bias or value. */
-  sinks?: TensorLike | undefined;
+  sinks?: TensorLike | null | undefined;
   /** Receives the output, and is returned: [batch, seq, heads, valueDim] in the layout of q. */
-  out?: Out | undefined;
+  out?: Out | null | undefined;
   /** Receives maximum + ln Σ exp(score − maximum) of each row: [batch, numHeads, seqLen]. */
-  logSumExp?: PlaceTensor | undefined;
+  logSumExp?: PlaceTensor | null | undefined;
   /** Receives the weights: [batch, numHeads, seqLen, kvLen]. */
-  weights?: PlaceTensor | undefined;
+  weights?: PlaceTensor | null | undefined;
   /** Receives the scores: [batch, numHeads, seqLen, kvLen]. */
-  scores?: PlaceTensor | undefined;
+  scores?: PlaceTensor | null | undefined;
   /** Stage of `scores`: q·k "scaled", then "capped", then "biased" with −∞ where a key is invisible. Default "biased". */
-  scoresStage?: ScoresStage | undefined;
+  scoresStage?: ScoresStage | null | undefined;
 }
 
 /** Those that say how rows lie. */

@@ -1,5 +1,6 @@
 /** The sequences of a call: where their rows and keys lie, how many are valid, and their positions. */
 import type { AttentionOptions } from "./options.js";
+import type { Given } from "../call/readOptions.js";
 import { boundaries } from "../call/boundaries.js";
 import { counted, type Integers, integer, integersOf, isAbsent, isNumeric, MAX_POSITION, wrongValue } from "../check.js";
 import type { SequenceParams } from "../runtime/abi.generated.js";
@@ -24,7 +25,7 @@ type Sequence = { -readonly [Field in keyof SequenceParams]: SequenceParams[Fiel
  */
 export function sequencesOf(
   operation: string,
-  options: SequenceOptions,
+  options: Given<SequenceOptions>,
   shape: AttentionShape,
   isUpperLeft: boolean,
   masks: Pick<Masks, "maskStart" | "coveredEnd">,
@@ -62,7 +63,7 @@ export function sequencesOf(
 /** A sequence for each batch entry; its last row has the position of its last key. */
 function padded(
   operation: string,
-  options: SequenceOptions,
+  options: Given<SequenceOptions>,
   { batchSize, seqLen, kvLen }: AttentionShape,
   cachedLengths: readonly number[] | undefined,
 ): Sequence[] {

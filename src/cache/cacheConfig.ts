@@ -6,29 +6,29 @@ import { readOptions } from "../call/readOptions.js";
 /** Options of `createKVCache`. */
 export interface KVCacheOptions {
   /** Sequences. Default 1. */
-  batchSize?: number | undefined;
+  batchSize?: number | null | undefined;
   /** Key/value heads. */
   numKvHeads: number;
   /** Elements of a key; at most 4096 with dtype "int8". */
   headDim: number;
   /** Elements of a value. Default headDim. */
-  valueDim?: number | undefined;
+  valueDim?: number | null | undefined;
   /** Most keys of a sequence; with policy "rolling", of its window and one append together. */
   capacity: number;
   /** What happens when it is full: "append" throws a RangeError, "rolling" evicts keys before the window. Default "append". */
-  policy?: "append" | "rolling" | undefined;
+  policy?: "append" | "rolling" | null | undefined;
   /**
    * A row sees this many keys before its own, and its own. Required for "rolling"; otherwise the default of `attend`. Default
    * unlimited.
    */
-  window?: number | undefined;
+  window?: number | null | undefined;
   /** First keys that the window doesn't hide and that are never evicted (StreamingLLM, arXiv:2309.17453). Default 0. */
-  sinkTokens?: number | undefined;
+  sinkTokens?: number | null | undefined;
   /**
    * Type of the stored keys and values. "int8" takes a quarter of the memory, and a fraction of the time where memory is the
    * limit: each key of a head, and each value, is rounded to 127 steps of its largest element. Default "float32".
    */
-  dtype?: "float32" | "int8" | undefined;
+  dtype?: "float32" | "int8" | null | undefined;
 }
 
 type Policy = "append" | "rolling";

@@ -11,15 +11,15 @@ import type { CacheConfig } from "./cacheConfig.js";
 /** Options of `append`. */
 export interface AppendOptions {
   /** Order of axes of k and v, as in attention. Default "bshd". */
-  layout?: Layout | undefined;
+  layout?: Layout | null | undefined;
   /** Rows that each sequence [batch] receives; those beyond are left out. Default all. */
-  keyLengths?: Integers | undefined;
+  keyLengths?: Integers | null | undefined;
 }
 
 /** Options of `read`. */
 export interface ReadOptions {
   /** Order of axes of the results, as in attention. Default "bshd". */
-  layout?: Layout | undefined;
+  layout?: Layout | null | undefined;
 }
 
 /** Options of `remove`. */
@@ -29,7 +29,7 @@ export interface RemoveOptions {
    * to their new positions. Angles must be proportional to positions, and `tables` have a row more than keys are removed. For engines of
    * `headwise`, not of `headwise/attention`. Default no rotation.
    */
-  rotary?: RotaryConfig | undefined;
+  rotary?: RotaryConfig | null | undefined;
 }
 
 /** Options of attention that the cache itself sets. */
@@ -39,7 +39,7 @@ type OwnOption = (typeof OWN_OPTIONS)[number];
 /** Options of `attend`: those of attention, except for those that the cache sets. */
 export type CachedAttentionOptions<Out extends PlaceTensor = Float32Tensor> = Omit<AttentionOptions<Out>, "causal" | OwnOption> & {
   /** Whether a row sees no key after its own. Default true. */
-  causal?: boolean | "lower-right" | undefined;
+  causal?: boolean | "lower-right" | null | undefined;
 };
 
 export const APPEND: Operation = { name: "KVCache.append", options: ["layout", "keyLengths"], places: [] };

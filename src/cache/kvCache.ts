@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** A cache of the keys and values of earlier tokens, stored as the kernels read them. */
 import { Call } from "../call/call.js";
+import type { Given } from "../call/readOptions.js";
 import { LAYOUTS } from "../call/layout.js";
 import type { AttentionOptions } from "../attention/options.js";
 import {
@@ -186,7 +187,7 @@ export class KVCache {
     this.#assertReady(operation);
     const { policy, window, sinkTokens } = this.#config;
     const [call, own] = Call.of(this.#runtime, attendWith(policy), options);
-    const given: AttentionOptions<Out> = own;
+    const given: Given<AttentionOptions<Out>> = own;
     const keys = this.keysWith();
     const changes = this.#changes;
     const attention = readAttention(call, q, keys, {
@@ -261,7 +262,7 @@ export class KVCache {
    * console.log(cache.length, [...cache.read(1).k.data].map((x) => x.toFixed(2))); // 2 [ '0.54', '0.84' ]
    * engine.dispose();
    */
-  remove(from: number | bigint | Integers, to?: number | bigint | Integers, options: RemoveOptions = {}): void {
+  remove(from: number | bigint | Integers, to?: number | bigint | Integers | null, options: RemoveOptions = {}): void {
     const operation = REMOVE.name;
     this.#assertReady(operation);
     const [call, given] = Call.of(this.#runtime, REMOVE, options);
@@ -299,8 +300,8 @@ export class KVCache {
    * engine.dispose();
    */
   read(
-    from?: number | bigint | Integers,
-    to?: number | bigint | Integers,
+    from?: number | bigint | Integers | null,
+    to?: number | bigint | Integers | null,
     options: ReadOptions = {},
   ): { k: ResultTensor; v: ResultTensor } {
     const operation = READ.name;

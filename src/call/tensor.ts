@@ -21,16 +21,16 @@ type Numbers = Float32Array | Float64Array | Float16Numbers | readonly number[];
  */
 export interface Placement {
   /** From one element to the next along each axis, at least 0. Default that of elements one after the other. */
-  readonly strides?: Integers | undefined;
+  readonly strides?: Integers | null | undefined;
   /** Where the first element lies. Default 0. */
-  readonly offset?: number | bigint | undefined;
+  readonly offset?: number | bigint | null | undefined;
 }
 
 /** Numbers and their sizes: plain objects, and the engine's own tensors. The data are flat, or a tensor of the engine of which this is a view. */
 export interface DataTensor extends Placement {
   readonly data: Numbers | EngineTensor<"float32">;
   readonly dims: Integers;
-  readonly type?: string | undefined;
+  readonly type?: string | null | undefined;
 }
 
 /** The same, or the bits of float16 or bfloat16, with `type` "float16" or "bfloat16". */
@@ -72,7 +72,7 @@ export interface MaskTensor extends Placement {
     | BigInt64Array
     | readonly (boolean | number | bigint)[];
   readonly dims: Integers;
-  readonly type?: string | undefined;
+  readonly type?: string | null | undefined;
 }
 
 /** A mask that operations accept. */
@@ -93,7 +93,7 @@ export type PlaceTensor = Placement &
     | {
         readonly data: Float32Array | Float16Numbers | EngineTensor<"float32">;
         readonly dims: Integers;
-        readonly type?: string | undefined;
+        readonly type?: string | null | undefined;
       }
     | { readonly data: Float32Array | Float16Numbers | Uint16Array; readonly dims: Integers; readonly type: string }
   );

@@ -21,41 +21,41 @@ export interface EngineOptions {
    * If a build is named and cannot be used, creation fails. "wide" is for Node.js on x64 with V8 13.6 or newer: it sets V8's
    * experimental flag for registers of 256 bits, permanently and for the whole process. Default "auto".
    */
-  build?: "auto" | PackagedBuild | undefined;
+  build?: "auto" | PackagedBuild | null | undefined;
   /**
    * Kernels from elsewhere instead of the packaged ones: a WebAssembly.Module, the bytes of one, a Response, or a URL (a string in
    * a page is relative to the page). Checked for ABI and, where `build` is named, for build. A module compiled from a file in
    * `headwise/wasm/` runs on one thread; the bytes or the URL of that file also work with several.
    */
-  wasm?: object | string | undefined;
+  wasm?: object | string | null | undefined;
   /**
    * Threads that share each call, including the calling one, or "auto" for as many as the host has, at most 16. If workers are
    * denied there are fewer, and `info.threadsReason` says why. Results are bit-identical for any number of threads. Default 1.
    */
-  threads?: number | "auto" | undefined;
+  threads?: number | "auto" | null | undefined;
   /**
    * Makes a worker that runs `headwise/worker`, for pages whose policy forbids workers from a blob: a web worker, or a worker of
    * `node:worker_threads`. Default: a worker from source text in the package.
    */
-  createWorker?: (() => WorkerLike) | undefined;
+  createWorker?: (() => WorkerLike) | null | undefined;
   /**
    * Milliseconds after which a call fails if a worker makes no progress, and creation stops waiting for a worker to start or
    * answer. Default 10000.
    */
-  stallTimeout?: number | undefined;
+  stallTimeout?: number | null | undefined;
   /** Initial bytes of memory, rounded up to 64 KiB. Default 1 MiB. */
-  initialMemory?: number | undefined;
+  initialMemory?: number | null | undefined;
   /**
    * Bytes that the memory may grow to, rounded down to 64 KiB. Default 4 GiB, or half of it, a quarter and so on where the host
    * refuses more; `info.memory.limit` says which.
    */
-  maximumMemory?: number | undefined;
+  maximumMemory?: number | null | undefined;
 }
 
 /** Options of `createEngineSync`, which cannot start workers, as it would have to wait for them. */
 export type SyncEngineOptions = Omit<EngineOptions, "build" | "threads" | "createWorker" | "stallTimeout"> & {
   /** As in EngineOptions; there is no "wide". */
-  build?: "auto" | SyncBuild | undefined;
+  build?: "auto" | SyncBuild | null | undefined;
 };
 /** Builds that `headwise/sync` holds. */
 export type SyncBuild = Exclude<PackagedBuild, "wide">;

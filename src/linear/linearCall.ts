@@ -2,6 +2,7 @@
 import { onScratch } from "../call/scratch.js";
 import { assertUnchanged } from "../call/unchanged.js";
 import type { Call } from "../call/call.js";
+import type { Given } from "../call/readOptions.js";
 import { headsOption, type Layout, LAYOUTS, type Strides } from "../call/layout.js";
 import { oneOf, show, wrongValue, type Integers, optional } from "../check.js";
 import { type Operand } from "../call/operand.js";
@@ -14,41 +15,41 @@ import { type LinearShape, linearShape, type StateSizes } from "./linearShape.js
 /** The inputs of linear attention besides q, k and v, for calls with a state too. */
 export interface LinearInputs<Out extends PlaceTensor = Float32Tensor> {
   /** Order of axes, as in attention: "bshd", "bhsd" or "sbhd". Default "bshd". */
-  layout?: Layout | undefined;
+  layout?: Layout | null | undefined;
   /** Heads of q, where rows hold heads side by side: [batch, seq, numHeads · headDim], as in ONNX. The result is of rank 3 too. */
-  numHeads?: number | undefined;
+  numHeads?: number | null | undefined;
   /** The same for v. Default numHeads, or those of the state. */
-  numKvHeads?: number | undefined;
+  numKvHeads?: number | null | undefined;
   /** The same for k. Default numKvHeads. */
-  numKeyHeads?: number | undefined;
+  numKeyHeads?: number | null | undefined;
   /**
    * For gated rules: log of the factor on the state at each position, at most 0 for it to stay bounded; −∞ clears it. [batch, seq,
    * numKvHeads] for whole heads, [batch, seq, numKvHeads, headDim] for channels of keys, in the layout, or [numKvHeads] for all
    * positions (retention, arXiv:2307.08621). Where q has rank 2 also [seq] or [seq, headDim]. 1 in place of numKvHeads serves all heads.
    */
-  decay?: TensorLike | undefined;
+  decay?: TensorLike | null | undefined;
   /**
    * For delta rules: how far the state's value for a key moves towards v, as a share: [batch, seq, numKvHeads] in the layout. 1 in place
    * of numKvHeads serves all heads.
    */
-  beta?: TensorLike | undefined;
+  beta?: TensorLike | null | undefined;
   /** Number of keys in each sequence [batch]; those beyond are ignored. Default all. */
-  keyLengths?: Integers | undefined;
+  keyLengths?: Integers | null | undefined;
   /**
    * Several sequences one after the other in a batch of 1: where each begins, and where the last one ends [sequences + 1], from 0 to
    * seqLen. Each has its own keys, and its own state if there is one. Default one sequence for each batch entry.
    */
-  cuSeqlens?: Integers | undefined;
+  cuSeqlens?: Integers | null | undefined;
   /** Integers or booleans [batch, kvLen] or [kvLen]: keys at 0 are ignored. If the rule is gated, their decays still apply to the state. */
-  keyMask?: MaskLike | undefined;
+  keyMask?: MaskLike | null | undefined;
   /** Receives the output, and is returned: [batch, seq, heads, valueDim] in the layout of q. */
-  out?: Out | undefined;
+  out?: Out | null | undefined;
 }
 
 /** Options of linear attention. */
 export interface LinearOptions<Out extends PlaceTensor = Float32Tensor> extends LinearKind, LinearInputs<Out> {
   /** Whether row i sees only the keys up to i; then kvLen = seqLen. Default false, with `rule` true. */
-  causal?: boolean | undefined;
+  causal?: boolean | null | undefined;
 }
 
 const KIND_OPTIONS = ["featureMap", "causal", "normalize", "eps", "scale", "rule", "chunkSize", "features", "seed"] as const;
@@ -88,7 +89,7 @@ export interface LinearCall {
 export function readLinearCall(
   call: Call,
   tensors: { q: TensorLike; k: TensorLike; v: TensorLike },
-  options: LinearInputs<PlaceTensor>,
+  options: Given<LinearInputs<PlaceTensor>>,
   config: LinearConfig,
   state: StateSizes | undefined,
 ): LinearCall {

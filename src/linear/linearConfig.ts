@@ -38,21 +38,21 @@ export interface LinearKind {
    * φ of queries and keys: "elu+1", "identity", "relu", "relu2", "exp", "softmax" (Efficient Attention), "favor+" (Performer), or a
    * function of one tensor, which may change its last size. Default "elu+1", with `rule` "identity".
    */
-  featureMap?: FeatureMap | undefined;
+  featureMap?: FeatureMap | null | undefined;
   /** Whether results are divided by φ(q)·Σφ(k) + eps. Default true; with `rule` or "softmax" false. */
-  normalize?: boolean | undefined;
+  normalize?: boolean | null | undefined;
   /** Added to the divisor of results. Default 1e-6. */
-  eps?: number | undefined;
+  eps?: number | null | undefined;
   /** Factor on φ(q). Default 1, with `rule` 1/√headDim. */
-  scale?: number | undefined;
+  scale?: number | null | undefined;
   /** How a key updates the state; gated rules need `decay`, delta rules `beta`. Default none: the kernel form. */
-  rule?: LinearRule | undefined;
+  rule?: LinearRule | null | undefined;
   /** Number of keys folded into the state at once, 1 to 512; affects only the rounding of results. Default 48. */
-  chunkSize?: number | undefined;
+  chunkSize?: number | null | undefined;
   /** Number of random features of "favor+". Default 256. */
-  features?: number | undefined;
+  features?: number | null | undefined;
   /** Seed of the random features of "favor+", an integer from 0 to 2³² − 1. Default 0. */
-  seed?: number | undefined;
+  seed?: number | null | undefined;
 }
 
 /** @internal */

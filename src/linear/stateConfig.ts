@@ -9,21 +9,21 @@ import type { TensorLike } from "../call/tensor.js";
 /** Options of a state of linear attention. */
 export interface LinearAttentionStateOptions extends LinearKind {
   /** Sequences. Default 1. */
-  batchSize?: number | undefined;
+  batchSize?: number | null | undefined;
   /** Number of value heads, each of which has a state. */
   numKvHeads: number;
   /** Number of key heads, a divisor of numKvHeads. Default numKvHeads. */
-  numKeyHeads?: number | undefined;
+  numKeyHeads?: number | null | undefined;
   /** Elements of a key. */
   headDim: number;
   /** Elements of a value. Default headDim. */
-  valueDim?: number | undefined;
+  valueDim?: number | null | undefined;
   /** For gated rules: whether there is a decay for each channel of a key, [batch, seq, numKvHeads, headDim]. Default false. */
-  channelDecay?: boolean | undefined;
+  channelDecay?: boolean | null | undefined;
   /** For "favor+" the number of random features, default 256; for a function the last size of its results, default headDim. */
-  features?: number | undefined;
+  features?: number | null | undefined;
   /** S to begin with, [batch, numKvHeads, features, valueDim], where results are not normalized. Default zeros. */
-  initialState?: TensorLike | undefined;
+  initialState?: TensorLike | null | undefined;
 }
 
 /** @internal */

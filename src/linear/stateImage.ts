@@ -7,6 +7,7 @@
  *     length as two words, keys in the open chunk           for each sequence
  *     the state as the kernels keep it                      for each sequence and head
  */
+import type { Given } from "../call/readOptions.js";
 import type { OwnUint8Array } from "../call/tensor.js";
 import { FEATURE_MAPS } from "../runtime/abi.generated.js";
 import { counted, describe, typedArrayName, plainView, wrongKind, wrongValue } from "../check.js";
@@ -87,7 +88,7 @@ export function readLinearImage(
   if (!isFunction && mapFunction !== undefined)
     throw wrongKind(operation, `"featureMap" is a function, but the state was made with ${describe(featureMap)}`);
   if (featureMap === undefined || (ruleWord !== 0 && rule === undefined)) throw problem("is damaged");
-  const options: LinearAttentionStateOptions = {
+  const options: Given<LinearAttentionStateOptions> = {
     batchSize: batchSize!,
     numKvHeads: numKvHeads!,
     numKeyHeads: numKeyHeads!,

@@ -21,43 +21,43 @@ export interface MultiHeadAttentionConfig {
   /** Query heads. */
   numHeads: number;
   /** Key/value heads; a divisor of numHeads. Default numHeads. */
-  numKvHeads?: number | undefined;
+  numKvHeads?: number | null | undefined;
   /** Elements of a query and of a key. Default embedDim / numHeads. */
-  headDim?: number | undefined;
+  headDim?: number | null | undefined;
   /** Elements of a value. Default headDim. */
-  valueDim?: number | undefined;
+  valueDim?: number | null | undefined;
   /** Numbers of a row that keys are made of. Default embedDim. */
-  kDim?: number | undefined;
+  kDim?: number | null | undefined;
   /** Numbers of a row that values are made of. Default embedDim. */
-  vDim?: number | undefined;
+  vDim?: number | null | undefined;
   /** Numbers of a row of the result. Default embedDim. */
-  outDim?: number | undefined;
+  outDim?: number | null | undefined;
   /**
    * Layout of matrices: "outIn" is [out, in] with y = x Wᵀ (PyTorch), "inOut" is [in, out] with y = x W (Keras). Default "outIn".
    */
-  weightLayout?: WeightLayout | undefined;
+  weightLayout?: WeightLayout | null | undefined;
   /**
    * Order of the columns of `qkv` and `qkvBias`: "qkv" = all of q, then k, then v; "heads" = q, k and v of head 0, then of head 1 …, as
    * in GPT-NeoX and BLOOM; "groups" = for each key/value head its query heads, then k, then v, as in Falcon and InternLM 2. Default
    * "qkv".
    */
-  order?: FusedOrder | undefined;
+  order?: FusedOrder | null | undefined;
   /** Order of the axes of x, `key`, `value` and the result: "batchFirst" = [batch, seq, …], "sequenceFirst" = [seq, batch, …]. Default "batchFirst". */
-  layout?: RowOrder | undefined;
+  layout?: RowOrder | null | undefined;
   /** Factor on each head's output before the output projection [numHeads]; a head with 0 has no influence. Default 1. */
-  headGates?: ArrayLike<number> | undefined;
+  headGates?: ArrayLike<number> | null | undefined;
   /**
    * Divides each head's q and k by the root of their mean square plus `eps`, times the parameters qNorm and kNorm where given, before
    * they are rotated (Henry et al. 2020, arXiv:2010.04245; as in Qwen 3 and Gemma 3). `eps` is 1e-6 by default. Default false.
    */
-  qkNorm?: boolean | { eps?: number | undefined } | undefined;
+  qkNorm?: boolean | { eps?: number | undefined } | null | undefined;
   /**
    * Rotates each head's q and k by angles that depend on their positions (Su et al. 2021, arXiv:2104.09864), as `engine.rotary`
    * does; {} for its defaults. A key's position counts from the first key of its sequence, also in a cache. Default no rotation.
    */
-  rotary?: RotaryConfig | undefined;
+  rotary?: RotaryConfig | null | undefined;
   /** Adds a key and a value of zeros that every row sees (PyTorch's add_zero_attn). Default false. */
-  addZeroAttention?: boolean | undefined;
+  addZeroAttention?: boolean | null | undefined;
 }
 
 /** Sizes and options of a layer, with the defaults filled in. */

@@ -15,24 +15,24 @@ export interface MultiHeadForwardOptions<Out extends PlaceTensor = Float32Tensor
   (typeof ROW_OPTIONS)[number] | "out"
 > {
   /** Rows that keys are made of, for cross-attention [batch, kvLen, kDim]. Default x. */
-  key?: TensorLike | undefined;
+  key?: TensorLike | null | undefined;
   /** Rows that values are made of [batch, kvLen, vDim]. Default `key`. */
-  value?: TensorLike | undefined;
+  value?: TensorLike | null | undefined;
   /** Keys and values that `projectKeys` made, instead of `key` and `value`. */
-  memory?: KVCache | undefined;
+  memory?: KVCache | null | undefined;
   /**
    * A cache from `createCache`: the rows of x are added to it, `queryLengths` of each sequence, and attend to all its keys. If
    * the call fails, the cache is unchanged. With a cache, `causal` is true by default.
    */
-  cache?: KVCache | undefined;
+  cache?: KVCache | null | undefined;
   /** Factor on each head's output, instead of the config's [numHeads]. */
-  headGates?: ArrayLike<number> | undefined;
+  headGates?: ArrayLike<number> | null | undefined;
   /** Receives the output, and is returned: [batch, seqLen, outDim]; may be the tensor x. */
-  out?: Out | undefined;
+  out?: Out | null | undefined;
   /** Whether the output is added to what `out` holds, as a residual connection does. Default false. */
-  accumulate?: boolean | undefined;
+  accumulate?: boolean | null | undefined;
   /** Receives the mean of the weights over the heads: [batch, seqLen, kvLen]. */
-  averageWeights?: PlaceTensor | undefined;
+  averageWeights?: PlaceTensor | null | undefined;
 }
 
 export const FORWARD: Operation = {

@@ -35,9 +35,9 @@ import { pruned } from "./prunedHeads.js";
 /** Options of `projectKeys`. */
 export interface ProjectKeysOptions {
   /** Rows that values are made of [batch, kvLen, vDim]. Default `key`. */
-  value?: TensorLike | undefined;
+  value?: TensorLike | null | undefined;
   /** Keys that count in each sequence [batch]; those beyond are left out. Default kvLen. */
-  keyLengths?: Integers | undefined;
+  keyLengths?: Integers | null | undefined;
   /** Type of the stored keys and values, as in `createKVCache`. Default "float32". */
   dtype?: KVCacheOptions["dtype"];
 }

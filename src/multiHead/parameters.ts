@@ -18,33 +18,33 @@ import type { MultiHeadConfig } from "./config.js";
  */
 export interface MultiHeadAttentionParameters {
   /** W^Q [numHeads · headDim, embedDim]: head h has the rows from h · headDim on. */
-  q?: TensorLike | undefined;
+  q?: TensorLike | null | undefined;
   /** W^K [numKvHeads · headDim, kDim] */
-  k?: TensorLike | undefined;
+  k?: TensorLike | null | undefined;
   /** W^V [numKvHeads · valueDim, vDim] */
-  v?: TensorLike | undefined;
+  v?: TensorLike | null | undefined;
   /** W^Q, W^K and W^V in one, in the config's `order`, instead of them: [(numHeads + numKvHeads) · headDim + numKvHeads · valueDim, embedDim]. */
-  qkv?: TensorLike | undefined;
+  qkv?: TensorLike | null | undefined;
   /** W^O [outDim, numHeads · valueDim] */
   out: TensorLike;
   /** [numHeads · headDim] */
-  qBias?: TensorLike | undefined;
+  qBias?: TensorLike | null | undefined;
   /** [numKvHeads · headDim] */
-  kBias?: TensorLike | undefined;
+  kBias?: TensorLike | null | undefined;
   /** [numKvHeads · valueDim] */
-  vBias?: TensorLike | undefined;
+  vBias?: TensorLike | null | undefined;
   /** The three biases in one, in the config's `order`, instead of them. */
-  qkvBias?: TensorLike | undefined;
+  qkvBias?: TensorLike | null | undefined;
   /** [outDim] */
-  outBias?: TensorLike | undefined;
+  outBias?: TensorLike | null | undefined;
   /** One more key, which every row sees [numKvHeads · headDim] (PyTorch's bias_k); with biasV. */
-  biasK?: TensorLike | undefined;
+  biasK?: TensorLike | null | undefined;
   /** Its value [numKvHeads · valueDim] (PyTorch's bias_v). */
-  biasV?: TensorLike | undefined;
+  biasV?: TensorLike | null | undefined;
   /** Factors of `qkNorm` on the elements of each query [headDim]. Default 1. */
-  qNorm?: TensorLike | undefined;
+  qNorm?: TensorLike | null | undefined;
   /** The same for keys. */
-  kNorm?: TensorLike | undefined;
+  kNorm?: TensorLike | null | undefined;
 }
 
 /** @internal */

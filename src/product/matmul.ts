@@ -14,17 +14,17 @@ import { multiply } from "./multiply.js";
 /** Options of `matmul`. */
 export interface MatmulOptions<Out extends PlaceTensor = Float32Tensor> {
   /** Whether a lies as [..., depth, rows]. Default false. */
-  transposeA?: boolean | undefined;
+  transposeA?: boolean | null | undefined;
   /** Whether b lies as [..., columns, depth]. Default false. */
-  transposeB?: boolean | undefined;
+  transposeB?: boolean | null | undefined;
   /** Added to each row: [columns], which is [1] where b is a vector. */
-  bias?: TensorLike | undefined;
+  bias?: TensorLike | null | undefined;
   /** Applied last. Default none. */
-  activation?: Activation | undefined;
+  activation?: Activation | null | undefined;
   /** Whether the sums begin with the elements of `out`. Default false. */
-  accumulate?: boolean | undefined;
+  accumulate?: boolean | null | undefined;
   /** Receives the product, and is returned: [..., rows, columns], without rows where a is a vector, and columns where b is one. */
-  out?: Out | undefined;
+  out?: Out | null | undefined;
 }
 
 export const MATMUL: Operation = {

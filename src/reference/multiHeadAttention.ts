@@ -1,4 +1,5 @@
 /** Multi-head attention in float64, head by head, by its definition. Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2. */
+import type { Given } from "../call/readOptions.js";
 import type { MultiHeadAttentionConfig } from "../multiHead/config.js";
 import { mergeAttention } from "./mergeAttention.js";
 import { type ReferenceRotaryOptions, rotary } from "./rotary.js";
@@ -43,7 +44,7 @@ export interface ReferenceMultiHeadOptions extends Omit<ReferenceOptions, "layou
  * console.log(out.data[0], out.dims); // 3 [2, 1]
  */
 export function multiHeadAttention(
-  config: MultiHeadAttentionConfig,
+  config: Given<MultiHeadAttentionConfig>,
   parameters: ReferenceParameters,
   x: ReferenceTensor,
   { key = x, value = key, headGates = config.headGates, averageWeights, ...options }: ReferenceMultiHeadOptions = {},
@@ -175,7 +176,7 @@ export function positionsOf(
 
 /** Keys and values that every row sees: the parameters biasK and biasV, and zeros. */
 function extraKeys(
-  config: MultiHeadAttentionConfig,
+  config: Given<MultiHeadAttentionConfig>,
   { biasK, biasV }: ReferenceParameters,
   k: ReferenceResult,
   v: ReferenceResult,

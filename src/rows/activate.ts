@@ -12,9 +12,9 @@ import type { Float32Tensor, PlaceTensor, ResultTensor, TensorLike } from "../ca
 /** Options of `activate`. */
 export interface ActivateOptions<Out extends PlaceTensor = Float32Tensor> {
   /** Multiplies the result element by element, as in SwiGLU and GEGLU; has the sizes of x. Default none. */
-  gate?: TensorLike | undefined;
+  gate?: TensorLike | null | undefined;
   /** Receives the result, and is returned; may be the tensor x. */
-  out?: Out | undefined;
+  out?: Out | null | undefined;
 }
 
 const FOREIGN = { "the kind is the second argument": "kind activation approximate" };

@@ -11,7 +11,7 @@ import type { Float32Tensor, PlaceTensor, ResultTensor, TensorLike } from "../ca
 /** Options of `add`. */
 export interface AddOptions<Out extends PlaceTensor = Float32Tensor> {
   /** Receives the result, and is returned; may be the tensor a or b. */
-  out?: Out | undefined;
+  out?: Out | null | undefined;
 }
 
 export const ADD: Operation = { name: "add", options: ["out"], places: ["out"] };

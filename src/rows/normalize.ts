@@ -11,17 +11,17 @@ import { launch } from "../call/launch.js";
 /** Options of `rmsNorm`. */
 export interface RmsNormOptions<Out extends PlaceTensor = Float32Tensor> {
   /** Multiplies each normalized row [length]. Default 1. */
-  weight?: TensorLike | undefined;
+  weight?: TensorLike | null | undefined;
   /** Added to the mean square to avoid a division by zero in rows of zeros. Default 1e-6, for `layerNorm` 1e-5. */
-  eps?: number | undefined;
+  eps?: number | null | undefined;
   /** Receives the result, and is returned; may be the tensor x. */
-  out?: Out | undefined;
+  out?: Out | null | undefined;
 }
 
 /** Options of `layerNorm`. */
 export interface LayerNormOptions<Out extends PlaceTensor = Float32Tensor> extends RmsNormOptions<Out> {
   /** Added to each normalized row [length]. Default 0. */
-  bias?: TensorLike | undefined;
+  bias?: TensorLike | null | undefined;
 }
 
 const FOREIGN = {

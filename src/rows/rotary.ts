@@ -13,11 +13,11 @@ import { evenDim, readBase, readRotary, ROTARY_NAMES, type RotaryConfig } from "
 /** Options of `rotary`. */
 export interface RotaryOptions<Out extends PlaceTensor = Float32Tensor> extends RotaryConfig, RotaryPositions {
   /** Order of axes, as in attention: "bshd", "bhsd" or "sbhd". Default "bshd". */
-  layout?: Layout | undefined;
+  layout?: Layout | null | undefined;
   /** Heads of x, where its rows hold them side by side: [batch, seq, numHeads · headDim]. */
-  numHeads?: number | undefined;
+  numHeads?: number | null | undefined;
   /** Receives the result, and is returned; may be the tensor x. */
-  out?: Out | undefined;
+  out?: Out | null | undefined;
 }
 
 /** Options of `rotaryTables`. */
@@ -27,7 +27,7 @@ export interface RotaryTablesOptions {
   /** Channels that are rotated: twice the columns of a table. */
   rotaryDim: number;
   /** θ = position · base^(−2i / rotaryDim) for column i. At least 1. Default 10000. */
-  base?: number | undefined;
+  base?: number | null | undefined;
 }
 
 export const ROTARY: Operation = {

@@ -23,11 +23,11 @@ import type { Rotary } from "./rotaryConfig.js";
 /** The positions of the rows, and the direction of rotation. */
 export interface RotaryPositions {
   /** Position of row 0, for all sequences or for each [batch]. Default 0. */
-  offset?: number | bigint | Integers | undefined;
+  offset?: number | bigint | Integers | null | undefined;
   /** Position of each row [seqLen], or of each row of each sequence [batch · seqLen], instead of `offset`. */
-  positions?: Integers | undefined;
+  positions?: Integers | null | undefined;
   /** Whether rows are rotated back. Default false. */
-  inverse?: boolean | undefined;
+  inverse?: boolean | null | undefined;
 }
 
 /**

@@ -32,15 +32,15 @@ export const ROTARY_NAMES = {
 /** How rows are rotated, whatever their layout. */
 export interface RotaryConfig {
   /** θ = position · base^(−2i / rotaryDim) for pair i. At least 1. Default 10000; not together with `tables`. */
-  base?: number | undefined;
+  base?: number | null | undefined;
   /** First channel of each head that is rotated: headDim − rotaryDim rotates the last ones (DeepSeek). Default 0. */
-  rotaryStart?: number | undefined;
+  rotaryStart?: number | null | undefined;
   /** Channels of each head that are rotated; an even number. Default all from rotaryStart on, or twice the width of `tables`. */
-  rotaryDim?: number | undefined;
+  rotaryDim?: number | null | undefined;
   /** Whether pairs are the channels 2i and 2i + 1, instead of i and i + rotaryDim / 2, from rotaryStart on. Default false. */
-  interleaved?: boolean | undefined;
+  interleaved?: boolean | null | undefined;
   /** Cosines and sines by position, for angles that are computed in another way. Default those of `base`. */
-  tables?: RotaryTables | undefined;
+  tables?: RotaryTables | null | undefined;
 }
 
 /**
@@ -74,7 +74,10 @@ export function readRotary(call: Call, config: RotaryConfig, headDim: number): R
   }
   if (width !== undefined && 2 * width !== rotaryDim) {
     const why = `half of rotaryDim ${rotaryDim}`;
-    throw wrongValue(call.operation, `"tables.cos" has dims ${show(tables!.cos.dims)}, expected ${counted(rotaryDim / 2, "column")} (${why})`);
+    throw wrongValue(
+      call.operation,
+      `"tables.cos" has dims ${show(tables!.cos.dims)}, expected ${counted(rotaryDim / 2, "column")} (${why})`,
+    );
   }
   return {
     rotaryStart,

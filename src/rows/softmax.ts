@@ -19,25 +19,25 @@ import type { ShortMask } from "../attention/options.js";
 /** Options of `softmax`. */
 export interface SoftmaxOptions<Out extends PlaceTensor = Float32Tensor> {
   /** The axis whose elements sum to 1; negative ones count from the end. Default −1, the last one. */
-  axis?: number | undefined;
+  axis?: number | null | undefined;
   /** Factor on x. Default 1. */
-  scale?: number | undefined;
+  scale?: number | null | undefined;
   /**
    * Bytes: elements at 0 are left out, and their results are 0 (log: −∞). Broadcasts to the sizes of x,
    * aligned to the right.
    */
-  mask?: MaskLike | undefined;
+  mask?: MaskLike | null | undefined;
   /** Added to scale · x; −∞ hides an element. Broadcasts like `mask`. */
-  bias?: TensorLike | undefined;
+  bias?: TensorLike | null | undefined;
   /**
    * What a last axis of `mask` or `bias` means that is shorter than x's, but not 1, where `axis` is the last one: an "error", or
    * "hide" the elements beyond it. Default "error".
    */
-  shortMask?: ShortMask | undefined;
+  shortMask?: ShortMask | null | undefined;
   /** Whether results are logarithms: scale · x + bias − ln Σ exp(scale · x + bias). Default false. */
-  log?: boolean | undefined;
+  log?: boolean | null | undefined;
   /** Receives the result, and is returned; may be the tensor x. */
-  out?: Out | undefined;
+  out?: Out | null | undefined;
 }
 
 export const SOFTMAX: Operation = {

@@ -29,13 +29,13 @@ export interface CallOptions {
    * not made; one that the worker has begun runs to its end, and its result is dropped, except for what it writes to places in a
    * SharedArrayBuffer. Arrays that were moved stay detached either way. Default none.
    */
-  signal?: AbortSignalLike | undefined;
+  signal?: AbortSignalLike | null | undefined;
   /**
    * Moves the data of tensors, and arrays passed as arguments, to the worker instead of copying them: the caller's arrays are
    * empty (detached) afterwards. Each must span its whole buffer. Places for results and lists in options are not moved. Buffers
    * that cannot be moved, such as the memory of a WebAssembly module, are refused; Node 20 copies them. Default false.
    */
-  transfer?: boolean | undefined;
+  transfer?: boolean | null | undefined;
 }
 
 /** A tensor in the memory of an engine in a worker; made by the engine's `tensor`. Operations read it and write to it in place. */

@@ -8,14 +8,17 @@ import {
   type ReferenceRotaryOptions,
   type ReferenceTensor,
 } from "headwise/reference";
+import type { Given } from "../../src/call/readOptions.js";
 import { positionsOf } from "../../src/reference/multiHeadAttention.js";
 import { expectParity, expectSameBits, naiveFloat32 } from "./attention.js";
 import { countOf, normal, type TestTensor } from "./random.js";
 
+/** A config without null, which counts as absent. */
+export type LayerConfig = Given<MultiHeadAttentionConfig>;
 export type LayerParameters = { -readonly [Name in keyof ReferenceParameters]: TestTensor | undefined } & { out: TestTensor };
 
 /** The sizes of a config, with defaults. */
-export function sizesOf(config: MultiHeadAttentionConfig) {
+export function sizesOf(config: LayerConfig) {
   const { embedDim, numHeads, numKvHeads = numHeads, headDim = embedDim / numHeads, valueDim = headDim } = config;
   const { kDim = embedDim, vDim = embedDim, outDim = embedDim } = config;
   return { embedDim, numHeads, numKvHeads, headDim, valueDim, kDim, vDim, outDim };
@@ -29,7 +32,7 @@ export interface Extras {
 }
 
 /** Parameters of a layer, q, k and v apart. */
-export function randomParameters(config: MultiHeadAttentionConfig, seed: number, extras: Extras = {}): LayerParameters {
+export function randomParameters(config: LayerConfig, seed: number, extras: Extras = {}): LayerParameters {
   const { embedDim, numHeads, numKvHeads, headDim, valueDim, kDim, vDim, outDim } = sizesOf(config);
   const matrix = (inDim: number, columns: number, index: number): TestTensor =>
     normal(config.weightLayout === "inOut" ? [inDim, columns] : [columns, inDim], 20 * seed + index, 1 / Math.sqrt(inDim));
@@ -123,7 +126,7 @@ function widened({ data, dims }: ReferenceTensor, kvLen: number): ReferenceTenso
 
 /** The layer in naive float32, the yardstick of errors. The weights of the reference say which keys are visible. */
 export function naiveLayer(
-  config: MultiHeadAttentionConfig,
+  config: LayerConfig,
   parameters: LayerParameters,
   x: TestTensor,
   options: ReferenceMultiHeadOptions,
@@ -176,7 +179,7 @@ export function naiveLayer(
 /** Runs a forward call with all its results and compares each with the reference. */
 export function checkLayer(
   engine: Engine,
-  config: MultiHeadAttentionConfig,
+  config: LayerConfig,
   parameters: LayerParameters,
   x: TestTensor,
   options: MultiHeadForwardOptions & ReferenceMultiHeadOptions = {},
@@ -219,7 +222,7 @@ export function checkLayer(
 }
 
 /** Grouped heads of odd sizes. */
-export const GROUPED: MultiHeadAttentionConfig = { embedDim: 20, numHeads: 6, numKvHeads: 3, headDim: 7, valueDim: 5 };
+export const GROUPED: LayerConfig = { embedDim: 20, numHeads: 6, numKvHeads: 3, headDim: 7, valueDim: 5 };
 
 /** Rows `from` to `to` − 1 of each sequence. */
 export function cut({ data, dims }: Float32Tensor, from: number, to: number): TestTensor {

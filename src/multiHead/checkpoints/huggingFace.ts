@@ -9,7 +9,7 @@ export interface FromHuggingFaceOptions {
   /** Query heads: `num_attention_heads`, or `n_head`. */
   numHeads: number;
   /** The module's name and a dot, such as "model.layers.0.self_attn."; other names are ignored. Default none. */
-  prefix?: string | undefined;
+  prefix?: string | null | undefined;
 }
 
 const OPERATION = { name: "multiHeadFromHuggingFace", options: ["numHeads", "prefix"] };

@@ -14,7 +14,7 @@ import {
 /** How weights are chosen by name. */
 export interface FromKerasOptions {
   /** The beginning of the layer's names, such as "multi_head_attention/"; other names are ignored. Default none. */
-  prefix?: string | undefined;
+  prefix?: string | null | undefined;
 }
 
 const OPERATION = { name: "multiHeadFromKeras", options: ["prefix"] };

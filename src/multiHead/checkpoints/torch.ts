@@ -16,9 +16,9 @@ export interface FromTorchOptions {
   /** Query heads. */
   numHeads: number;
   /** The beginning of the layer's names, such as "encoder.0.self_attn."; other names are ignored. Default none. */
-  prefix?: string | undefined;
+  prefix?: string | null | undefined;
   /** Whether x and the result are [batch, seq, embed], not [seq, batch, embed]: PyTorch's batch_first. Default true. */
-  batchFirst?: boolean | undefined;
+  batchFirst?: boolean | null | undefined;
 }
 
 const OPERATION = { name: "multiHeadFromTorch", options: ["numHeads", "prefix", "batchFirst"] };

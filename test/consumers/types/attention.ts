@@ -170,10 +170,12 @@ export const merged: Float32Tensor = engine.mergeAttention([part, part], mergeOp
 
 const cacheOptions: KVCacheOptions = { numKvHeads: 2, headDim: 8, capacity: 64, policy: "rolling", window: 31, dtype: "int8" };
 const cache: KVCache = engine.createKVCache(cacheOptions);
-const appendOptions: AppendOptions = { keyLengths: [1] };
+const appendOptions: AppendOptions = { keyLengths: [1], layout: null };
 cache.append(plain, plain, appendOptions);
-const cachedOptions: CachedAttentionOptions = { causal: true };
+const cachedOptions: CachedAttentionOptions = { causal: true, mask: null, window: null };
 export const attended: ResultTensor = cache.attend(plain);
+cache.remove(1, 2n, { rotary: null });
+export const kept: { k: ResultTensor; v: ResultTensor } = cache.read(Int32Array.of(1), null, { layout: "bhsd" });
 export const attendedInto: Float32Tensor = cache.attend(plain, cachedOptions);
 const image: OwnUint8Array = cache.serialize();
 export const sent: ArrayBuffer[] = [attended.data.buffer, image.buffer, causalMask(2).data.buffer];
