@@ -1,7 +1,7 @@
 /** Rotates keys of a cache by rotary embeddings, see keyRotation.ts. */
 import type { Call } from "../call/call.js";
 import { onScratch } from "../call/scratch.js";
-import { wrongValue } from "../check.js";
+import { counted, wrongValue } from "../check.js";
 import { type HostAngles, readAngles } from "../rows/rotaryConfig.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { ReadKeyRotation } from "./keyRotation.js";
@@ -36,7 +36,7 @@ function rotationBy(call: Call, { rotaryDim, base, tables }: HostAngles, distanc
   if (tables) {
     if (distance >= tables.positions) {
       const expected = `at least the ${distance} removed keys + 1 = ${distance + 1}`;
-      throw wrongValue(call.operation, `"tables" hold ${tables.positions} positions, expected ${expected}`);
+      throw wrongValue(call.operation, `"tables" hold ${counted(tables.positions, "position")}, expected ${expected}`);
     }
     const at = distance * pairs;
     rotation.set(tables.cos.subarray(at, at + pairs));

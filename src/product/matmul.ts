@@ -133,9 +133,9 @@ const of = (isTransposed: boolean): string => (isTransposed ? ", transposed" : "
  * @param transposed  the option that transposes this side, if it does
  */
 function isVector({ name, dims }: Operand, transposed: string | false, axes: string): boolean {
-  if (dims.length === 0) throw wrongValue(OPERATION, `"${name}" has 0 dims [], expected 1 [depth] or more [..., ${axes}]`);
+  if (dims.length === 0) throw wrongValue(OPERATION, `"${name}" has dims [], expected [depth] or [..., ${axes}]`);
   if (dims.length === 1 && transposed)
-    throw wrongValue(OPERATION, `"${transposed}" cannot be combined with a vector, but "${name}" has 1 dims ${show(dims)}`);
+    throw wrongValue(OPERATION, `"${transposed}" cannot be combined with a vector, but "${name}" has dims ${show(dims)}`);
   return dims.length === 1;
 }
 

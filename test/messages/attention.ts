@@ -67,6 +67,7 @@ export function attention(engine: Engine): Groups {
         { q: { shape: [2, 5, 4, 8], dataSync: () => new Int32Array(320) } },
       ]),
       "q: an array whose buffer is detached": () => attend({ q: { data: detached(320), dims: [2, 5, 4, 8] } }),
+      "q: a tensor that another copy of the package made": () => attend({ q: { [Symbol.for("headwise")]: {} } }),
       "dataSync() throws": () =>
         attend({
           q: {

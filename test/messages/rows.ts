@@ -57,6 +57,7 @@ export function rows(engine: Engine): Groups {
         { rotaryDim: 3 },
         { rotaryDim: 6 },
         { rotaryStart: 4, rotaryDim: 2 },
+        { rotaryStart: 2, rotaryDim: 4 },
         { x: zeros(2, 3, 8) },
         { x: zeros(2, 3, 8), numHeads: 3 },
         { x: zeros(2, 3, 2, 4), numHeads: 3 },
@@ -88,6 +89,7 @@ export function rows(engine: Engine): Groups {
       ...each(matmul, [
         { a: zeros() },
         { a: zeros(3), transposeA: true },
+        { b: zeros() },
         { b: zeros(2, 4) },
         { a: zeros(3, 2), transposeA: true, b: zeros(2, 4) },
         { a: zeros(2) },

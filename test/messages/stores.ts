@@ -1,7 +1,7 @@
 /** Caches of keys and values, and linear attention with its states. */
 import { expect, vi } from "vitest";
 import type { Engine } from "headwise";
-import { createEngine as createAttentionEngine } from "headwise/attention";
+import { createEngine as createAttentionEngine } from "../../src/engine/createAttentionEngine.js";
 import { openBuild } from "../support/builds.js";
 import { bytes, each, type Groups, runtimeOf, zeros } from "./provoke.js";
 
