@@ -58,8 +58,8 @@ function copyIn(runtime: Runtime, operand: Operand): void {
 /**
  * Copies a result to its array; one that is float16 there is rounded in its own scratch, which nothing reads after that.
  *
- * A new array is made of a view: hosts clear an array that is made by its length, and V8 copies shared memory by `slice` in half of
- * the speed (docs/performance.md).
+ * A new array is made of a view: hosts clear an array that is made by its length, and V8 copies more slowly by `slice`
+ * (docs/performance.md).
  */
 function copyOut(runtime: Runtime, operand: Operand): void {
   const { data, kind, ptr, count, isOutside, strides } = operand;
