@@ -62,6 +62,12 @@ export default [
     tests: ROTATION,
   },
   {
+    rule: "a layer's config has its tables of angles",
+    find: "if (!tables) return { ...config, base, tables };",
+    replace: "return { ...config, base, tables: undefined };",
+    tests: ROTATION,
+  },
+  {
     rule: "remove: a factor of cosines and sines is not part of an angle",
     find: "const length = Math.sqrt(cos * cos + sin * sin);",
     replace: "const length = cos * cos + sin * sin > 0 ? 1 : 0;",

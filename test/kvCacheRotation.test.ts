@@ -125,17 +125,25 @@ onEveryEngine((_, engine) => {
     expect(again.serialize()).toEqual(cache.serialize());
   });
 
-  test("a layer's cache: rotary from its config keeps later rows within 2e-6 of rows that never saw those keys", () => {
-    const config = { embedDim: 16, numHeads: 2, rotary: { rotaryStart: 2, base: 500 } };
+  describe("a layer's cache: rotary from its config keeps later rows within 2e-6 of rows that never saw those keys", () => {
     const matrix = (seed: number): TestTensor => normal([16, 16], seed, 0.25);
-    using layer = engine.createMultiHeadAttention(config, { q: matrix(1), k: matrix(2), v: matrix(3), out: matrix(4) });
-    const [x, next] = [normal([1, 30, 16], 5), normal([1, 4, 16], 6)];
-    using cache = layer.createCache({ capacity: 40 });
-    layer.forward(x, { cache });
-    cache.remove(3, 21, { rotary: layer.config.rotary });
-    using expected = layer.createCache({ capacity: 40 });
-    layer.forward(without(x, 3, 21), { cache: expected });
-    const [found, truth] = [cache, expected].map((each) => layer.forward(next, { cache: each }).data);
-    expect(largestError(found!, truth!)).toBeLessThanOrEqual(2e-6);
+    const parameters = { q: matrix(1), k: matrix(2), v: matrix(3), out: matrix(4) };
+    const rotary = {
+      base: { rotaryStart: 2, base: 500 },
+      tables: { interleaved: true, tables: engine.rotaryTables({ length: 40, rotaryDim: 6, base: 500 }) },
+    };
+    test.each(["base", "tables"] as const)("%s", (kind) => {
+      using layer = engine.createMultiHeadAttention({ embedDim: 16, numHeads: 2, rotary: rotary[kind] }, parameters);
+      const [x, next] = [normal([1, 30, 16], 5), normal([1, 4, 16], 6)];
+      using cache = layer.createCache({ capacity: 40 });
+      layer.forward(x, { cache });
+      cache.remove(3, 21, { rotary: layer.config.rotary });
+      using expected = layer.createCache({ capacity: 40 });
+      layer.forward(without(x, 3, 21), { cache: expected });
+      const [found, truth] = [cache, expected].map((each) => layer.forward(next, { cache: each }).data);
+      expect(largestError(found!, truth!)).toBeLessThanOrEqual(2e-6);
+      using twin = engine.createMultiHeadAttention(layer.config, parameters);
+      expectSameBits(twin.forward(x).data, layer.forward(x).data, "a layer of that config");
+    });
   });
 });

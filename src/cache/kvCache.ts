@@ -241,7 +241,7 @@ export class KVCache {
    * outgrows its context: the system prompt stays, old messages go, and nothing is computed anew. Blocks that forks share are copied.
    *
    * Positions count the keys that are left. Keys that carry their positions, by a rotary embedding, are rotated to the new ones with
-   * `rotary`: for a layer's cache with `rotary: layer.config.rotary`, and the layer's tables if it has some.
+   * `rotary`: for a layer's cache with `rotary: layer.config.rotary`.
    *
    * @param from  first key to remove, for all sequences or for each
    * @param to    the key after the last one to remove, for all sequences or for each. Default the length

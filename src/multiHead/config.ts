@@ -3,7 +3,7 @@ import type { Call } from "../call/call.js";
 import { counted, describe, float32, integer, oneOf, wrongKind, wrongValue, optional, isAbsent, isObject } from "../check.js";
 import type { Operation } from "../call/operation.js";
 import { readOptions } from "../call/readOptions.js";
-import { type HostAngles, readAngles, type RotaryConfig } from "../rows/rotaryConfig.js";
+import { type HostAngles, readAngles, type ReadRotaryConfig, type RotaryConfig } from "../rows/rotaryConfig.js";
 import { WEIGHT_LAYOUTS, type WeightLayout } from "../product/packedMatrix.js";
 
 export const FUSED_ORDERS = ["qkv", "heads", "groups"] as const;
@@ -63,15 +63,8 @@ export interface MultiHeadAttentionConfig {
 /** Sizes and options of a layer, with the defaults filled in. */
 export interface LayerConfig extends Settings {
   readonly qkNorm: false | { readonly eps: number };
-  /** Undefined without rotary; `base` is undefined if the layer has tables. */
-  readonly rotary:
-    | {
-        readonly rotaryStart: number;
-        readonly rotaryDim: number;
-        readonly interleaved: boolean;
-        readonly base: number | undefined;
-      }
-    | undefined;
+  /** Undefined without rotary. */
+  readonly rotary: ReadRotaryConfig | undefined;
 }
 
 interface Settings {

@@ -12,6 +12,7 @@ import type { EngineTensor, PlaceTensor, ResultTensor, TensorLike } from "../cal
 import { CREATE_KV_CACHE, type KVCacheOptions } from "../cache/cacheConfig.js";
 import { noteExtraKeys } from "./storedKeys.js";
 import { KVCache } from "../cache/kvCache.js";
+import { rotaryConfigOf } from "../rows/rotaryConfig.js";
 import { angleRowsOf } from "./rotary.js";
 import { readSource } from "./layerRows.js";
 import { Projection, storeNumbers } from "./projection.js";
@@ -110,12 +111,7 @@ export class MultiHeadAttention {
       ...config,
       headGates: [...headGates],
       qkNorm: normEps === undefined ? false : { eps: normEps },
-      rotary: angles && {
-        rotaryStart: angles.rotaryStart,
-        rotaryDim: angles.rotaryDim,
-        interleaved: angles.isInterleaved,
-        base: angles.tables ? undefined : angles.base,
-      },
+      rotary: angles && rotaryConfigOf(angles),
     };
   }
 

@@ -135,6 +135,28 @@ export interface HostAngles extends Omit<Rotary, "tables"> {
   readonly tables: { readonly positions: number; readonly cos: Float32Array; readonly sin: Float32Array } | undefined;
 }
 
+/** The options that give such angles. */
+export interface ReadRotaryConfig {
+  readonly rotaryStart: number;
+  readonly rotaryDim: number;
+  readonly interleaved: boolean;
+  /** Undefined with tables. */
+  readonly base: number | undefined;
+  /** Copies; undefined without tables. */
+  readonly tables: RotaryTables | undefined;
+}
+
+/**
+ * The options that give these angles.
+ * @internal
+ */
+export function rotaryConfigOf({ rotaryStart, rotaryDim, isInterleaved, base, tables }: HostAngles): ReadRotaryConfig {
+  const config = { rotaryStart, rotaryDim, interleaved: isInterleaved };
+  if (!tables) return { ...config, base, tables };
+  const table = (data: Float32Array): TensorLike => ({ data: data.slice(), dims: [tables.positions, rotaryDim / 2] });
+  return { ...config, base: undefined, tables: { cos: table(tables.cos), sin: table(tables.sin) } };
+}
+
 const CONFIG_OPTIONS = ["base", "rotaryStart", "rotaryDim", "interleaved", "tables"];
 
 /**
