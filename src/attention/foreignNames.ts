@@ -16,7 +16,7 @@ export const ATTENTION_NAMES: ForeignNames = {
   sinks: "saux sink",
   "weights, which takes a place for them": "weights attentions attnprobs attentionscores",
   "logSumExp, which takes a place for it": "lse",
-  layout: "first",
+  'layout, "sbhd" where the sequence comes first': "first",
   "q may always have a multiple of the heads of k": "gqa",
   "there is no dropout": "dropout p",
   "createKVCache makes a cache": "past kcache vcache usecache",
