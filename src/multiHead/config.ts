@@ -107,6 +107,7 @@ export const CREATE_MULTI_HEAD_ATTENTION: Operation = {
     outDim: "output",
     qkNorm: "qklayernorm",
     "rotary, { base }": "rope",
+    'layout, "batchFirst" or "sequenceFirst"': "first",
     addZeroAttention: "addzero",
     "biases are among the parameters": "bias",
     "there is no dropout": "drop",
