@@ -119,8 +119,12 @@ export function attentionOn(
   const masks = readMasks(call, options, hidable, lengths);
   const { factor, scales } = scaleOf(call.operation, scale, shape);
   const inputs = {
-    ...operands,
-    ...masks.inputs,
+    q: operands.q,
+    k: operands.k,
+    v: operands.v,
+    mask: masks.inputs.mask,
+    bias: masks.inputs.bias,
+    keyMask: masks.inputs.keyMask,
     scales,
     sinks: optional(options.sinks, (sinks) => sinksOf(call.operation, call.numbers("sinks", sinks), shape)),
   };

@@ -41,7 +41,7 @@ export function attentionShape(
   const key = sizesOf(operation, k, layout, numKvHeads);
   const value = sizesOf(operation, v, layout, numKvHeads);
   const equal = (tensor: Operand, size: string, found: number, { name, dims }: Operand, expected: number): void =>
-    expectSize(operation, tensor, size, found, expected, `${name} has dims ${show(dims)}`);
+    expectSize(operation, tensor, size, found, expected, () => `${name} has dims ${show(dims)}`);
   equal(k, "rank", k.dims.length, q, q.dims.length);
   equal(v, "rank", v.dims.length, q, q.dims.length);
   equal(k, "batch", key.batch, q, query.batch);
@@ -59,7 +59,7 @@ export function attentionShape(
     if (sizes.channels < 1)
       throw wrongValue(operation, `"${tensor.name}" has 0 elements a head (dims ${show(tensor.dims)}), expected at least 1`);
   }
-  return shapeOf(operation, q, query, key, value.channels, `k has dims ${show(k.dims)}`);
+  return shapeOf(operation, q, query, key, value.channels, () => `k has dims ${show(k.dims)}`);
 }
 
 /** The keys of a cache, as a call sees them. */
@@ -89,7 +89,7 @@ export function cachedRows(operation: string, k: Operand, v: Operand, sizes: Cac
   const rowsOf = (tensor: Operand, size: string, channels: number, rows?: number): number => {
     const found = sizesOf(operation, tensor, layout, tensor.dims.length === 3 ? numKvHeads : undefined);
     const expect = (name: string, one: number, expected: number, whose = "as in the cache"): void =>
-      expectSize(operation, tensor, name, one, expected, `${whose}; ${tensor.name} has dims ${show(tensor.dims)}`);
+      expectSize(operation, tensor, name, one, expected, () => `${whose}; ${tensor.name} has dims ${show(tensor.dims)}`);
     expect("batch", found.batch, batchSize);
     expect("numKvHeads", found.heads, numKvHeads);
     expect(size, found.channels, channels);
@@ -113,7 +113,7 @@ export function cachedShape(
   const { batchSize, numKvHeads, headDim, valueDim, lengths } = cache;
   const query = sizesOf(operation, q, layout, numHeads);
   const expect = (size: string, found: number, expected: number): void =>
-    expectSize(operation, q, size, found, expected, `as in the cache; q has dims ${show(q.dims)}`);
+    expectSize(operation, q, size, found, expected, () => `as in the cache; q has dims ${show(q.dims)}`);
   expect("batch", query.batch, batchSize);
   expect("headDim", query.channels, headDim);
   const rows = lengths.reduce((most, length) => Math.max(most, length), 0);
@@ -123,14 +123,21 @@ export function cachedShape(
     query,
     { batch: batchSize, rows, heads: numKvHeads, channels: headDim },
     valueDim,
-    "those of the cache",
+    () => "those of the cache",
   );
 }
 
 /** @param whose  the tensor that has the key/value heads */
-function shapeOf(operation: string, { dims }: Operand, query: Sizes, key: Sizes, valueDim: number, whose: string): AttentionShape {
+function shapeOf(
+  operation: string,
+  { dims }: Operand,
+  query: Sizes,
+  key: Sizes,
+  valueDim: number,
+  whose: () => string,
+): AttentionShape {
   if (query.heads < 1 || query.heads % key.heads !== 0)
-    throw wrongValue(operation, `"q" has ${counted(query.heads, "head")}, expected a multiple of ${key.heads} (${whose})`);
+    throw wrongValue(operation, `"q" has ${counted(query.heads, "head")}, expected a multiple of ${key.heads} (${whose()})`);
   return {
     batchSize: query.batch,
     seqLen: query.rows,

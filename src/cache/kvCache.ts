@@ -190,12 +190,10 @@ export class KVCache {
     const given: Given<AttentionOptions<Out>> = own;
     const keys = this.keysWith();
     const changes = this.#changes;
-    const attention = readAttention(call, q, keys, {
-      ...given,
-      window: given.window ?? window,
-      sinkTokens: given.sinkTokens ?? sinkTokens,
-      causal: oneOf(operation, "causal", given.causal ?? true, [true, false, "lower-right" as const]),
-    });
+    given.window ??= window;
+    given.sinkTokens ??= sinkTokens;
+    given.causal = oneOf(operation, "causal", given.causal ?? true, [true, false, "lower-right" as const]);
+    const attention = readAttention(call, q, keys, given);
     this.#assertReady(operation); // a getter may have disposed of the cache
     if (changes !== this.#changes) throw wrongMoment(operation, "this cache was changed while the arguments were read");
     const needsKeys = attention.numbers.causal === 1 && isAbsent(given.queryOffset);

@@ -92,7 +92,12 @@ export function cachedKeys(
 ): CachedKeys {
   const blocksPerSequence = blocksOf(lengths.reduce((most, length) => Math.max(most, length), 0));
   return {
-    ...{ batchSize, numKvHeads, headDim, valueDim, lengths, blocksPerSequence },
+    batchSize,
+    numKvHeads,
+    headDim,
+    valueDim,
+    lengths,
+    blocksPerSequence,
     isInt8: dtype === "int8",
     writeBlocks: (i32, word) => {
       for (const [batch, sequence] of list.entries()) {

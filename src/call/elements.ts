@@ -42,7 +42,8 @@ export function readGiven(operation: string, name: string, value: unknown, wante
     return wrongKind(operation, `"${name}" must be ${wanted()}, got ${describe(value)}${advice}`);
   };
   if (!isObject(value)) throw notOne();
-  const { dims, data, isSync, type, location, isElsewhere, ...where } = readParts(operation, `"${name}"`, value);
+  const parts = readParts(operation, `"${name}"`, value);
+  const { dims, data, isSync, type, location, isElsewhere } = parts;
   if (isElsewhere) {
     if (location === "none") throw wrongMoment(operation, `"${name}" has been disposed of`);
     throw wrongKind(operation, `"${name}" is on ${describe(location)}, expected "cpu"; await its getData() first`);
@@ -53,7 +54,8 @@ export function readGiven(operation: string, name: string, value: unknown, wante
     throw wrongKind(operation, `"${name}.dims" is missing, expected an array of sizes beside "data"${advice}`);
   }
   const sizes = readDims(operation, name, isSync ? "shape" : "dims", dims);
-  return { name, dims: sizes, data, type, isSync, ...readView(operation, name, sizes, where) };
+  const view = readView(operation, name, sizes, parts);
+  return { name, dims: sizes, data, type, isSync, offset: view?.offset, strides: view?.strides };
 }
 
 const tensor = (): string => "a tensor { data, dims } or { shape, dataSync() }";

@@ -54,8 +54,15 @@ export function sizesOf(operation: string, { name, dims }: Operand, layout: Layo
 }
 
 /** Refuses a size of a tensor that differs from another; `why` says whose that is. */
-export function expectSize(operation: string, { name }: Operand, size: string, found: number, expected: number, why: string): void {
-  if (found !== expected) throw wrongValue(operation, `"${name}" has ${size} ${found}, expected ${expected} (${why})`);
+export function expectSize(
+  operation: string,
+  { name }: Operand,
+  size: string,
+  found: number,
+  expected: number,
+  why: () => string,
+): void {
+  if (found !== expected) throw wrongValue(operation, `"${name}" has ${size} ${found}, expected ${expected} (${why()})`);
 }
 
 /** Strides of rows of heads in the engine's memory, of `channels` elements each. */

@@ -70,8 +70,17 @@ export function ownArray(
 
 /** A tensor that lies in scratch. */
 export const scratchTensor = (name: string, dims: readonly number[]): Operand => ({
-  ...{ name, dims, count: countOf(dims), kind: "float32", isResult: false },
-  ...{ tensor: undefined, ptr: 0, isOutside: false, data: undefined, viewOffset: undefined },
+  name,
+  dims,
+  count: countOf(dims),
+  kind: "float32",
+  isResult: false,
+  tensor: undefined,
+  ptr: 0,
+  isOutside: false,
+  data: undefined,
+  strides: undefined,
+  viewOffset: undefined,
 });
 
 /** The value that a call returns: the place that the caller gave, else its new result. */

@@ -116,9 +116,16 @@ function operandOf(
   const data =
     given.offset === undefined ? whole : span === 0 ? new Float32Array(0) : new (elementClass(kind))(buffer, start, span);
   return {
-    ...{ name, dims, count, kind, isResult, tensor, strides, isOutside },
-    ...(isOutside
-      ? { ptr: 0, data, viewOffset: call.runtime.memory.owns(buffer) ? start : undefined }
-      : { ptr: start, data: undefined, viewOffset: undefined }),
+    name,
+    dims,
+    count,
+    kind,
+    isResult,
+    tensor,
+    ptr: isOutside ? 0 : start,
+    isOutside,
+    data: isOutside ? data : undefined,
+    strides,
+    viewOffset: isOutside && call.runtime.memory.owns(buffer) ? start : undefined,
   };
 }

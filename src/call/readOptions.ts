@@ -16,8 +16,8 @@ export interface KnownOptions {
   readonly foreign?: ForeignNames | undefined;
 }
 
-/** Options without null, which counts as absent. */
-export type Given<T> = { readonly [Name in keyof T]: Exclude<T[Name], null> };
+/** Options without null, which counts as absent; the object is the call's own. */
+export type Given<T> = { -readonly [Name in keyof T]: Exclude<T[Name], null> };
 
 /**
  * The options that are present. Each getter is read once.

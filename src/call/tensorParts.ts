@@ -25,8 +25,8 @@ export function readParts(operation: string, name: string, value: object): Tenso
   const { dims, shape, dataSync, type, location } = value as Readonly<Record<string, unknown>>;
   if (typeof dataSync === "function" && !isAbsent(shape)) {
     const data = fetchData(operation, name, () => (dataSync as () => unknown).call(value));
-    const none = { type: undefined, location: undefined, strides: undefined, offset: undefined };
-    return { dims: shape, data, isSync: true, ...none, isElsewhere: false };
+    const none = undefined;
+    return { dims: shape, data, isSync: true, type: none, location: none, strides: none, offset: none, isElsewhere: false };
   }
   const { strides, offset } = value as Readonly<Record<string, unknown>>; // those of tfjs are of another kind
   const isElsewhere = !isAbsent(location) && location !== "cpu" && location !== "cpu-pinned";

@@ -1,5 +1,5 @@
 /** The sizes of a call of linear attention and of a state. */
-import { show, wrongValue } from "../check.js";
+import { counted, show, wrongValue } from "../check.js";
 import { expectSize, inOrder, type Layout, sizesOf } from "../call/layout.js";
 import type { Operand } from "../call/operand.js";
 import type { LinearConfig } from "./linearConfig.js";
@@ -46,36 +46,43 @@ export function linearShape(
   const query = sizesOf(operation, q, layout, numHeads);
   const key = sizesOf(operation, k, layout, keyHeads);
   const value = sizesOf(operation, v, layout, valueHeads);
-  const expect = (tensor: Operand, size: string, found: number, expected: number, why: string): void =>
+  const expect = (tensor: Operand, size: string, found: number, expected: number, why: () => string): void =>
     expectSize(operation, tensor, size, found, expected, why);
+  const inState = (): string => "as in the state";
   const like = (tensor: Operand): string => `${tensor.name} has dims ${show(tensor.dims)}`;
-  expect(k, "rank", k.dims.length, q.dims.length, like(q));
-  expect(v, "rank", v.dims.length, q.dims.length, like(q));
-  expect(k, "batch", key.batch, query.batch, like(q));
-  expect(v, "batch", value.batch, query.batch, like(q));
-  expect(k, "headDim", key.channels, query.channels, like(q));
-  expect(v, "kvLen", value.rows, key.rows, like(k));
+  expect(k, "rank", k.dims.length, q.dims.length, () => like(q));
+  expect(v, "rank", v.dims.length, q.dims.length, () => like(q));
+  expect(k, "batch", key.batch, query.batch, () => like(q));
+  expect(v, "batch", value.batch, query.batch, () => like(q));
+  expect(k, "headDim", key.channels, query.channels, () => like(q));
+  expect(v, "kvLen", value.rows, key.rows, () => like(k));
   for (const [tensor, { heads, channels }] of [[q, query] as const, [k, key] as const, [v, value] as const]) {
     if (heads < 1 || channels < 1) {
-      throw wrongValue(operation, `"${tensor.name}" has ${heads} heads of ${channels}, expected at least 1 of each`);
+      throw wrongValue(
+        operation,
+        `"${tensor.name}" has ${counted(heads, "head")} of ${counted(channels, "element")}, expected at least 1 of each`,
+      );
     }
   }
   if (value.heads % key.heads !== 0) {
-    throw wrongValue(operation, `"v" has ${value.heads} heads, expected a multiple of the ${key.heads} that k has (${like(k)})`);
+    throw wrongValue(
+      operation,
+      `"v" has ${counted(value.heads, "head")}, expected a multiple of the ${key.heads} that k has (${like(k)})`,
+    );
   }
   if (query.heads % value.heads !== 0 && value.heads % query.heads !== 0) {
     throw wrongValue(
       operation,
-      `"q" has ${query.heads} heads, expected a multiple or a divisor of the ${value.heads} that v has (${like(v)})`,
+      `"q" has ${counted(query.heads, "head")}, expected a multiple or a divisor of the ${value.heads} that v has (${like(v)})`,
     );
   }
-  if (isCausal) expect(k, "kvLen", key.rows, query.rows, `causal: one key for each row; ${like(q)}`);
+  if (isCausal) expect(k, "kvLen", key.rows, query.rows, () => `causal: one key for each row; ${like(q)}`);
   if (state) {
-    expect(k, "heads", key.heads, state.numKeyHeads, "as in the state");
-    expect(v, "heads", value.heads, state.numKvHeads, "as in the state");
+    expect(k, "heads", key.heads, state.numKeyHeads, inState);
+    expect(v, "heads", value.heads, state.numKvHeads, inState);
     const channels = mapFunction ? state.featureDim : state.headDim;
-    expect(k, mapFunction ? "features" : "headDim", key.channels, channels, "as in the state");
-    expect(v, "valueDim", value.channels, state.valueDim, "as in the state");
+    expect(k, mapFunction ? "features" : "headDim", key.channels, channels, inState);
+    expect(v, "valueDim", value.channels, state.valueDim, inState);
   }
   const numOutHeads = Math.max(query.heads, value.heads);
   const axes = inOrder(layout, query.batch, query.rows, numOutHeads);

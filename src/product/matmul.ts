@@ -141,6 +141,6 @@ function isVector({ name, dims }: Operand, transposed: string | false, axes: str
 
 /** The last two sizes in the order of the product. */
 function matrixSizes({ dims }: Operand, isTransposed: boolean): [number, number] {
-  const [first, second] = dims.slice(-2) as [number, number];
+  const [first, second] = [dims.at(-2)!, dims.at(-1)!];
   return isTransposed ? [second, first] : [first, second];
 }
