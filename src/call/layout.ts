@@ -53,7 +53,10 @@ export function sizesOf(operation: string, { name, dims }: Operand, layout: Layo
   throw problem(`dims ${show(dims)}, expected rows of ${numHeads} heads`);
 }
 
-/** Refuses a size of a tensor that differs from another; `why` says whose that is. */
+/**
+ * Refuses a size of a tensor that differs from another; `why` says whose that is.
+ * @internal
+ */
 export function expectSize(
   operation: string,
   { name }: Operand,
@@ -65,7 +68,10 @@ export function expectSize(
   if (found !== expected) throw wrongValue(operation, `"${name}" has ${size} ${found}, expected ${expected} (${why()})`);
 }
 
-/** Strides of rows of heads in the engine's memory, of `channels` elements each. */
+/**
+ * Strides of rows of heads in the engine's memory, of `channels` elements each.
+ * @internal
+ */
 export function stridesOf(operand: Operand, layout: Layout, channels: number): Strides {
   const strides = stridesIn(operand);
   const rank = strides.length;
