@@ -1,13 +1,13 @@
 /** The entry `headwise/attention` for workerd, see `workerd.ts`. */
 import { AttentionEngine } from "./engine/attentionEngine.js";
 import { makeEngine } from "./engine/makeEngine.js";
-import { type EngineOptions, readOptions, type SyncBuild } from "./engine/openEngine.js";
+import { type EngineOptions, readEngineOptions, type SyncBuild } from "./engine/openEngine.js";
 
 export * from "./attention.js";
 
 export async function createEngine(options: EngineOptions = {}): Promise<AttentionEngine> {
   const operation = "createEngine";
-  const plan = readOptions(operation, options, "attention");
+  const plan = readEngineOptions(operation, options, "attention");
   const load = async (build: string): Promise<WebAssembly.Module> => (await MODULES[build as SyncBuild]()).default;
   return makeEngine(operation, AttentionEngine, plan, load, "this host has no workers");
 }

@@ -181,7 +181,7 @@ export function integersOf(
 }
 
 /** Most axes of a tensor, and the largest size of one: 4 GiB of float32 have no longer axis. */
-const MAX_RANK = 64;
+export const MAX_RANK = 64;
 const MAX_SIZE = 2 ** 30;
 /** Most elements of any other list. */
 const MAX_LENGTH = 2 ** 24;

@@ -4,13 +4,13 @@
  */
 import { Engine } from "./engine/engine.js";
 import { makeEngine } from "./engine/makeEngine.js";
-import { type EngineOptions, readOptions, type SyncBuild } from "./engine/openEngine.js";
+import { type EngineOptions, readEngineOptions, type SyncBuild } from "./engine/openEngine.js";
 
 export * from "./index.js";
 
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
   const operation = "createEngine";
-  const plan = readOptions(operation, options, "all");
+  const plan = readEngineOptions(operation, options, "all");
   const load = async (build: string): Promise<WebAssembly.Module> => (await MODULES[build as SyncBuild]()).default;
   return makeEngine(operation, Engine, plan, load, "this host has no workers");
 }

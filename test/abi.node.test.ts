@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { generate, hashOf, readAbi } from "../scripts/abi.mjs";
 import { AttentionEngine } from "../src/engine/attentionEngine.js";
-import { openGiven, readOptions } from "../src/engine/openEngine.js";
+import { openGiven, readEngineOptions } from "../src/engine/openEngine.js";
 import { answerAtOnce, take } from "../src/runtime/steps.js";
 import * as attentionAbi from "../src/runtime/abi.generated.js";
 import * as fullAbi from "../src/runtime/fullAbi.generated.js";
@@ -57,7 +57,9 @@ onEveryBuild((build) => {
     expect(exportsOf(bytes)).toEqual(withMemoryOf(abi.attentionFunctions));
     expect(Object.keys(abi.functions)).toEqual(expect.arrayContaining(Object.keys(abi.attentionFunctions)));
     expect(exportsOf(bytes)).not.toContain("matmul");
-    const engine = new AttentionEngine(take(openGiven("test", readOptions("test", {}, "attention"), bytes), answerAtOnce).runtime); // passes the self-test
+    const engine = new AttentionEngine(
+      take(openGiven("test", readEngineOptions("test", {}, "attention"), bytes), answerAtOnce).runtime,
+    ); // passes the self-test
     expect(engine.info.build).toBe(build);
     if (build === "wide") expect(engine.info.wideSpeedup).toBeGreaterThan(0);
     const rows = normal([1, 3, 1, 4], 1);
@@ -70,7 +72,7 @@ onEveryBuild((build) => {
       expect(largestError(cache.attend(rows).data, out.data)).toBeLessThan(dtype === "int8" ? 0.05 : 1e-6);
       expect(engine.restoreKVCache(cache.serialize()).length).toBe(3);
     }
-    expect(() => take(openGiven("test", readOptions("test", {}, "all"), bytes), answerAtOnce)).toThrow(
+    expect(() => take(openGiven("test", readEngineOptions("test", {}, "all"), bytes), answerAtOnce)).toThrow(
       new RangeError('test: "wasm" holds only the kernels of attention, which headwise/attention takes'),
     );
   });

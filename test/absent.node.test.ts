@@ -91,6 +91,7 @@ describe.each(known)("$name", ({ name, options }) => {
 
   test("all options, in a worker too, and no options", async () => {
     const expected = bitsIn(await call(here, {}));
+    expect(bitsIn(await call(here, null as never))).toEqual(expected);
     expect(bitsIn(await call(here, all))).toEqual(expected);
     expect(bitsIn(await call(there as unknown as Engine, { ...all, signal: null, transfer: null }))).toEqual(expected);
   });
@@ -132,4 +133,5 @@ test("arguments and options of masks", () => {
   expect(causalMask(3, null as never, { queryOffset: null as never })).toEqual(causalMask(3));
   expect(prefixMask(1, 3, null as never, null as never)).toEqual(prefixMask(1, 3));
   expect(windowMask(3, 3, 1, { sinkTokens: null as never })).toEqual(windowMask(3, 3, 1));
+  expect(windowMask(3, 3, [null, 0])).toEqual(windowMask(3, 3, [-1, 0]));
 });

@@ -13,8 +13,8 @@ export default [
   {
     rule: "elements: a Float64Array is narrowed",
     ...elements,
-    find: 'if (array !== "Float64Array" && array !== "Float32Array"',
-    replace: 'if (array !== "Float32Array"',
+    find: "return new Float32Array(data as Float64Array);",
+    replace: "return new Float32Array(data.length);",
   },
   {
     rule: "elements: what an array holds are numbers",

@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 import { expect, test, vi } from "vitest";
 import { createEngine } from "headwise";
 import { AttentionEngine } from "../src/engine/attentionEngine.js";
-import { type LoadRequest, openPackaged, readOptions } from "../src/engine/openEngine.js";
+import { type LoadRequest, openPackaged, readEngineOptions } from "../src/engine/openEngine.js";
 import { answerAtOnce, type HostRequest, take } from "../src/runtime/steps.js";
 import * as features from "../src/runtime/features.js";
 import { VERSION } from "../src/engine/version.js";
@@ -30,7 +30,7 @@ test("a build that fails its self-test is replaced by the next, and info reports
       tried.push(request.build);
       return request.build === "relaxed" ? corruptedBinary() : binaryOf("simd");
     };
-    const { runtime, reasons } = take(openPackaged("createEngine", readOptions("createEngine", {}, "attention")), answer);
+    const { runtime, reasons } = take(openPackaged("createEngine", readEngineOptions("createEngine", {}, "attention")), answer);
     expect(tried).toEqual(["relaxed", "simd"]);
     const engine = new AttentionEngine(runtime, reasons);
     expect(engine.info.buildReason).toBe('build "simd" failed its self-test: causal attention gave wrong numbers');

@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createEngine } from "headwise";
 import { createEngineSync } from "headwise/sync";
 import type { AttentionEngine } from "../src/engine/attentionEngine.js";
-import { type LoadRequest, openPackaged, readOptions } from "../src/engine/openEngine.js";
+import { type LoadRequest, openPackaged, readEngineOptions } from "../src/engine/openEngine.js";
 import { answerAtOnce, type HostRequest, take } from "../src/runtime/steps.js";
 import { hasRelaxedSimd, hasSimd } from "../src/runtime/features.js";
 import { Runtime } from "../src/runtime/runtime.js";
@@ -45,7 +45,7 @@ describe("build", () => {
     await expect(createEngine({ wasm: corruptedBinary() })).rejects.toThrow(new Error(message));
     const answer = (request: HostRequest | LoadRequest): unknown =>
       request.kind === "load" ? corruptedBinary() : answerAtOnce(request);
-    const steps = openPackaged("createEngine", readOptions("createEngine", { build: "simd" }, "all"));
+    const steps = openPackaged("createEngine", readEngineOptions("createEngine", { build: "simd" }, "all"));
     expect(() => take(steps, answer)).toThrow(new Error(message));
   });
 });

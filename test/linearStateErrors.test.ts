@@ -42,7 +42,7 @@ describe("mismatches are named", () => {
   const x = normal([1, 3, 2, 4], 1);
   test.each<[string, TestTensor[], object, string]>([
     ["RangeError", [x, x, normal([1, 3, 2, 5], 1)], {}, '"v" has valueDim 5, expected 4 (as in the state)'],
-    ["RangeError", [x, normal([1, 3, 1, 4], 1), x], {}, '"k" has heads 1, expected 2 (as in the state)'],
+    ["RangeError", [x, normal([1, 3, 1, 4], 1), x], {}, '"k" has numKeyHeads 1, expected 2 (as in the state)'],
     [
       "RangeError",
       [normal([2, 3, 2, 4], 1), normal([2, 3, 2, 4], 1), normal([2, 3, 2, 4], 1)],

@@ -131,10 +131,7 @@ describe("forward", () => {
   const x = normal([2, 5, 12], 3);
   const options = (make: (opened: Opened) => object): ((opened: Opened) => object) => make;
   test.each<[string, (opened: Opened) => object]>([
-    [
-      'unknown option "layout"; the options are key, value, memory, cache, headGates, accumulate,',
-      options(() => ({ layout: "bshd" })),
-    ],
+    ['unknown option "layout"; the layer\'s config has it', options(() => ({ layout: "bshd" }))],
     [
       '"value" has dims [2, 4, 12], expected [2, 5, 12] (same batch and rows as "key")',
       options(() => ({ key: x, value: normal([2, 4, 12], 1) })),

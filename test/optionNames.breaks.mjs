@@ -15,8 +15,14 @@ export default [
   },
   {
     rule: "options: a short foreign name is not searched for within others",
-    find: "part.length < 3 ? name === part : name.includes(part)",
+    find: "part.length < 4 ? name === part : name.includes(part)",
     replace: "name.includes(part)",
+    tests: ["optionNames"],
+  },
+  {
+    rule: "options: the longest part of a name answers it",
+    find: "if (part.length > longest.length)",
+    replace: 'if (longest === "")',
     tests: ["optionNames"],
   },
   {

@@ -12,7 +12,10 @@ describe("names of other libraries", () => {
   test.each([
     ["isCausal is_causal useCausalMask", 'did you mean "causal"?'],
     ["attnMask attn_mask", 'here it is "mask", or "bias" for numbers to add'],
-    ["keyPaddingMask key_padding_mask", 'here it is "keyMask", the other way round: other than 0 where a key is kept'],
+    [
+      "keyPaddingMask key_padding_mask",
+      'here it is "keyMask", other than 0 where a key is kept; PyTorch has it the other way round',
+    ],
     ["attention_mask attentionMask", 'here it is "keyMask", or "mask" unless it is [batch, kvLen]'],
     ["windowSize window_size sliding_window local_window_size", 'here it is "window", which does not count the row\'s own key'],
     ["softmaxScale softmax_scale sm_scale", 'did you mean "scale"?'],
@@ -20,7 +23,13 @@ describe("names of other libraries", () => {
     ["enableGqa enable_gqa", "q may always have a multiple of the heads of k"],
     ["dropoutP dropout_p dropout p", "there is no dropout"],
     ["needWeights need_weights output_attentions return_attention_scores", 'here it is "weights", which takes a place for them'],
-    ["batchFirst batch_first", 'here it is "layout"'],
+    ["batchFirst batch_first", 'here it is "layout", "sbhd" where the sequence comes first'],
+    ["kv_num_heads num_heads_kv num_key_value_heads", 'here it is "numKvHeads"'],
+    ["sinkToken num_sink_tokens", 'did you mean "sinkTokens"?'],
+    ["cu_seqlens cu_seqlens_kv", 'did you mean "cuSeqlens'],
+    ["seqlens_q query_seq_lengths", 'here it is "queryLengths"'],
+    ["seqlens_k key_value_seq_lengths", 'here it is "keyLengths"'],
+    ["total_sequence_length", "the options are layout, numHeads"],
     ["attn_bias attentionBias alibi_slopes", '"bias"'],
     ["cache_seqlens seqused_k nonpad_kv_seqlen", 'here it is "keyLengths"'],
     ["seqused_q", 'here it is "queryLengths"'],
@@ -35,6 +44,41 @@ describe("names of other libraries", () => {
       expect(() => attend({ [name]: 1 }), name).toThrow(answer);
     }
   });
+});
+
+test.each<[string, (options: object) => unknown, string, string]>([
+  ["createKVCache", (options) => engine.createKVCache(options as never), "head_size", 'here it is "headDim"'],
+  [
+    "createMultiHeadAttention",
+    (options) => engine.createMultiHeadAttention(options as never, {} as never),
+    "head_size",
+    'here it is "headDim"',
+  ],
+  [
+    "createMultiHeadAttention",
+    (options) => engine.createMultiHeadAttention(options as never, {} as never),
+    "batch_first",
+    'here it is "layout"',
+  ],
+  [
+    "createMultiHeadAttention",
+    (parameters) => engine.createMultiHeadAttention({ embedDim: 4, numHeads: 2 }, parameters as never),
+    "query_key_value",
+    'here it is "qkv"',
+  ],
+  [
+    "createMultiHeadAttention",
+    (parameters) => engine.createMultiHeadAttention({ embedDim: 4, numHeads: 2 }, parameters as never),
+    "query_bias",
+    'here it is "qBias"',
+  ],
+  ["rotary", (options) => engine.rotary(x, options), "using", "the options are layout"],
+  ["rotary", (options) => engine.rotary(x, options), "head_dim", "the options are layout"],
+])("%s %#", (operation, call, name, answer) => {
+  expect(() => call({ [name]: 1 }), name).toThrow(answer);
+  expect(() => call({ [name]: 1 }), name).toThrow(
+    new RegExp(`^${operation}: unknown (option|parameter) "(parameters\\.)?${name}"; `),
+  );
 });
 
 describe("misspelt names", () => {

@@ -332,7 +332,7 @@ describe("mismatches are named", () => {
       '"bias" has dims [1, 1, 1, 1], expected at most 3 of them (it must broadcast to x, of dims [2, 3, 4])',
     ],
     [x, { out: normal([24], 1) }, '"out" has dims [24], expected [2, 3, 4] (as x)'],
-    [x, { axes: 1 }, 'unknown option "axes"; here it is "axis"'],
+    [x, { axes: 1 }, 'unknown option "axes"; did you mean "axis"?'],
   ])("%#", (input, options, message) => {
     using engine = openBuild("simd");
     expect(() => engine.softmax(input as TensorLike, options)).toThrow(`softmax: ${message}`);

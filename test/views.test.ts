@@ -1,7 +1,7 @@
 /** Views by strides and offset, for every operation's tensors and places; sequence first; rows that hold their heads side by side. */
 import { describe, expect, test } from "vitest";
 import type { DataTensor, Layout, MaskLike, Placement, PlaceTensor, TensorLike, WorkerEngine } from "headwise";
-import { andMasks, applyMask } from "headwise";
+import { andMasks, applyMask, notMask } from "headwise";
 import { scaledDotProductAttention as baseline } from "headwise/baseline";
 import { linearAttention as linearReference, scaledDotProductAttention as reference } from "headwise/reference";
 import { dimsOf, expectSameBits } from "./support/attention.js";
@@ -435,7 +435,10 @@ describe("refused", () => {
     [{ strides: [3, 0.5] }, new RangeError(`softmax: "x.strides[1]" ${whole} 0.5`)],
     [{ strides: [3, "1"] }, new TypeError(`softmax: "x.strides[1]" ${whole} "1"`)],
     [{ strides: [3] }, new RangeError('softmax: "x.strides" holds 1 element, expected 2, one for each axis')],
-    [{ strides: { length: 2 ** 31 } }, new RangeError('softmax: "x.strides" has length 2147483648, expected an integer from 0 to 16777216')],
+    [
+      { strides: { length: 2 ** 31 } },
+      new RangeError('softmax: "x.strides" has length 2147483648, expected an integer from 0 to 16777216'),
+    ],
     [{ strides: 3 }, new TypeError('softmax: "x.strides" must be an array of 2 integers, got 3')],
     [{ offset: -1 }, new RangeError(`softmax: "x.offset" ${whole} -1`)],
     [{ offset: 2n ** 60n }, new RangeError(`softmax: "x.offset" ${whole} 1152921504606846976n`)],
@@ -448,10 +451,26 @@ describe("refused", () => {
     expect(engine.info.memory).toEqual(before);
   });
 
+  test("a view that repeats elements beyond any memory, also of an array and of a mask", () => {
+    const huge = { dims: [2 ** 30, 2 ** 20], strides: [0, 0] };
+    for (const data of [Float32Array.of(1), [1], Float64Array.of(1)]) {
+      expect(() => soften({ data, ...huge })).toThrow(/^softmax: needs \d+ bytes of memory/);
+    }
+    expect(() => soften({ data, dims, strides: [3, 1] }, { mask: { data: [1], ...huge } })).toThrow(
+      /^softmax: needs \d+ bytes of memory/,
+    );
+    expect(() => notMask({ data: [1], ...huge })).toThrow(
+      /^notMask: a mask of dims \[1073741824, 1048576\] has 1125899906842624 elements/,
+    );
+    expect(engine.info.memory.inUse).toBe(0);
+  });
+
   test.each([[[3, 0]], [[1, 1]], [[2, 1]], [[4, 2]]])("a place whose elements overlap: strides %j", (strides) => {
     const own = eighths([2, 3], 1);
     expect(() => soften(own, { out: { data: data.slice(), dims, strides } })).toThrow(
-      new RangeError(`softmax: "out" has strides [${strides.join(", ")}], with which elements of [2, 3] overlap`),
+      new RangeError(
+        `softmax: "out" has strides [${strides.join(", ")}], expected each to pass what the smaller ones span of [2, 3]`,
+      ),
     );
     expect(soften({ data, dims, strides }).dims).toEqual(dims);
   });
@@ -524,7 +543,7 @@ describe("refused", () => {
     expect(() => call({ numHeads: 2 })).toThrow('"q" has dims [2, 5, 4, 8], expected rows of 2 heads');
     expect(() => call({ numHeads: 4, numKvHeads: 4 })).toThrow('"k" has dims [2, 7, 2, 8], expected rows of 4 heads');
     expect(call({ numHeads: 4 }).dims).toEqual([2, 5, 4, 8]); // k may have fewer
-    expect(() => call({ layout: "bhsd", numHeads: 3 }, flat)).toThrow('give "numHeads" and layout "bshd" for rows of');
+    expect(() => call({ layout: "bhsd", numHeads: 3 }, flat)).toThrow('give layout "bshd" for rows of');
     expect(() => call({ numHeads: 0 })).toThrow('"numHeads" must be an integer from 1 to');
   });
 
@@ -536,9 +555,7 @@ describe("refused", () => {
     expect(make({ order: "heads", numKvHeads: 2 }, apart)).toThrow(
       '"order" is "heads", expected "groups" where numHeads 4 are more than numKvHeads 2',
     );
-    expect(make({ order: "groups" }, apart)).toThrow(
-      '"order" "groups" is that of "parameters.qkv" or "parameters.qkvBias", of which neither',
-    );
+    expect(make({ order: "groups" }, apart)).toThrow('"order" is "groups", which needs "parameters.qkv" or "parameters.qkvBias"');
     expect(make({ order: "kqv" }, apart)).toThrow('"order" must be one of "qkv", "heads", "groups", got "kqv"');
     expect(make({ layout: "sbhd" }, apart)).toThrow('"layout" must be "batchFirst" or "sequenceFirst", got "sbhd"');
     const layer = make({ layout: "sequenceFirst" }, apart)();

@@ -226,6 +226,13 @@ describe("arrays", () => {
     expect([whole[9], whole[90]]).toEqual([7, 7]);
   });
 
+  test("lists of a tensor may be any that have a length", async () => {
+    const x = { data: Float32Array.of(1, 1, 0, 3, 3), dims: { 0: 2, 1: 2, length: 2 }, strides: { 0: 3, 1: 1, length: 2 } };
+    const out = { data: new Float32Array(5), dims: [2, 2], strides: { 0: 3, 1: 1, length: 2 } };
+    await shared.softmax(x, { out });
+    expect([...out.data]).toEqual([0.5, 0.5, 0, 0.5, 0.5]);
+  });
+
   test("a place that overlaps an operand, and one that is read first", async () => {
     const q = normal([1, 5, 2, 8], 1);
     expect(await shared.scaledDotProductAttention(q, q, q, { out: q })).toBe(q);

@@ -1,6 +1,6 @@
 /** The cost of sharing a call of a few microseconds: on one thread, shared back to back, and shared after workers have parked. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { openGiven, readOptions } from "../../src/engine/openEngine.js";
+import { openGiven, readEngineOptions } from "../../src/engine/openEngine.js";
 import { answerAtOnce, take } from "../../src/runtime/steps.js";
 import { scaledDotProductAttention } from "../../src/attention/scaledDotProductAttention.js";
 import { startPool } from "../../src/runtime/pool.js";
@@ -35,7 +35,7 @@ export default {
     const rows: Row[] = [];
     for (const build of builds) {
       progress(`${build} dispatch`);
-      const plan = readOptions("createEngine", { build, threads }, "all");
+      const plan = readEngineOptions("createEngine", { build, threads }, "all");
       const { runtime, module } = take(openGiven("createEngine", plan, binaryOf(build)), answerAtOnce);
       const { pool } = await startPool({ ...plan, module, memory: runtime.memory.object });
       runtime.pool = pool;

@@ -24,6 +24,7 @@ import { type BroadcastStrides, readMasks } from "./maskOptions.js";
 import { type AttentionShape, attentionShape, type CachedKeys, cachedShape } from "./shape.js";
 import type { PlaceTensor, TensorLike } from "../call/tensor.js";
 import { sequencesOf } from "./sequences.js";
+import { windowOf } from "./window.js";
 
 /** The resources that a call takes. */
 export interface AttentionPlan {
@@ -157,7 +158,7 @@ export function attentionOn(
     if (operand) given.push(operand);
   }
 
-  const [windowLeft, windowRight] = windowOf(call.operation, options.window);
+  const [windowLeft, windowRight] = isAbsent(options.window) ? [-1, -1] : windowOf(call.operation, options.window);
   return {
     call,
     layout,
@@ -200,18 +201,4 @@ function scaleOf(
 function sinksOf(operation: string, sinks: Operand, { numHeads }: AttentionShape): Operand {
   if (sinks.count === numHeads) return sinks;
   throw wrongValue(operation, `"sinks" holds ${counted(sinks.count, "element")}, expected ${numHeads}, one for each query head`);
-}
-
-/** The window as [left, right], −1 for unlimited. When causal, the right end has no effect. */
-function windowOf(operation: string, window: unknown): [number, number] {
-  const side = (name: string, value: unknown): number => (isAbsent(value) ? -1 : integer(operation, name, value, -1, MAX_POSITION));
-  if (isArray(window)) {
-    if (window.length !== 2) throw wrongValue(operation, `"window" must be a number or [left, right], got ${describe(window)}`);
-    return [side("window[0]", window[0]), side("window[1]", window[1])];
-  }
-  if (!isAbsent(window) && typeof window !== "number") {
-    throw wrongKind(operation, `"window" must be a number or [left, right], got ${describe(window)}`);
-  }
-  const reach = side("window", window);
-  return [reach, reach];
 }

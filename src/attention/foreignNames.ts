@@ -5,19 +5,20 @@
 import type { ForeignNames } from "../call/readOptions.js";
 
 export const ATTENTION_NAMES: ForeignNames = {
-  "keyMask, the other way round: other than 0 where a key is kept": "paddingmask",
+  "keyMask, other than 0 where a key is kept; PyTorch has it the other way round": "paddingmask",
   'keyMask, or "mask" unless it is [batch, kvLen]': "attentionmask",
   'mask, or "bias" for numbers to add': "attnmask",
   "window, which does not count the row's own key": "window",
   bias: "alibi",
-  keyLengths: "seqlens sequsedk kvseqlen",
-  queryLengths: "sequsedq",
+  numKvHeads: "kvnumheads numheadskv keyvalueheads",
+  keyLengths: "seqlens sequsedk kvseqlen keyvalueseqlen",
+  queryLengths: "sequsedq seqlensq queryseqlen",
   keyStarts: "leftpad",
   sinks: "saux sink",
   "weights, which takes a place for them": "weights attentions attnprobs attentionscores",
-  "logSumExp, which takes a place for it": "lse",
+  "logSumExp, which takes a place for it": "lse softmaxlse returnlse",
   'layout, "sbhd" where the sequence comes first': "first",
-  "q may always have a multiple of the heads of k": "gqa",
+  "q may always have a multiple of the heads of k": "gqa enablegqa",
   "there is no dropout": "dropout p",
   "createKVCache makes a cache": "past kcache vcache usecache",
 };

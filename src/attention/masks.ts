@@ -24,6 +24,7 @@ import {
   elementsOf,
 } from "../check.js";
 import { MAY_ATTEND } from "./options.js";
+import { windowOf } from "./window.js";
 import type { MaskLike, OwnUint8Array, ResultTensor } from "../call/tensor.js";
 
 /** Bytes, 1 where a query may attend. */
@@ -78,21 +79,12 @@ export function causalMask(seqLen: number, kvLen?: number | null, options: MaskO
 export function windowMask(
   seqLen: number,
   kvLen: number,
-  window: number | readonly [number, number],
+  window: number | readonly [number | null | undefined, number | null | undefined],
   options: WindowMaskOptions = {},
 ): Mask {
   const name = "windowMask";
   const { dims, offset, sinkTokens } = readSizes(name, seqLen, kvLen, options, ["queryOffset", "sinkTokens"]);
-  const isPair = isArray(window);
-  if (isPair && window.length !== 2) throw wrongValue(name, `"window" must be a number or [left, right], got ${describe(window)}`);
-  if (!isPair && typeof window !== "number")
-    throw wrongKind(name, `"window" must be a number or [left, right], got ${describe(window)}`);
-  const [left, right] = isPair ? (window as [number, number]) : [window, window];
-  const reach = (side: string, value: unknown): number => {
-    const keys = integer(name, isPair ? side : "window", value, -1, MAX_POSITION);
-    return keys === -1 ? Infinity : keys;
-  };
-  const [before, after] = [reach("window[0]", left), reach("window[1]", right)];
+  const [before, after] = windowOf(name, window).map((keys) => (keys === -1 ? Infinity : keys)) as [number, number];
   return build(name, dims, (_, i, row) => {
     row.fill(1, 0, sinkTokens);
     row.fill(1, Math.max(0, i + offset - before), Math.max(0, i + offset + after + 1));
@@ -299,6 +291,7 @@ function combine(name: string, masks: readonly MaskLike[], neutral: number, join
 /** Reads a mask; each getter of the caller's object is read once. */
 function readMask(name: string, argument: string, mask: unknown): { data: Uint8Array; dims: readonly number[] } {
   const given = readGiven(name, argument, mask);
+  countWithin(name, given.dims);
   const bytes = bytesOfMask(name, given, MAY_ATTEND);
   expectLength(name, argument, typedArrayLength(bytes), given.dims);
   return { data: plainView(bytes, Uint8Array), dims: given.dims };
@@ -307,6 +300,7 @@ function readMask(name: string, argument: string, mask: unknown): { data: Uint8A
 /** Reads scores; each getter of the caller's object is read once. */
 function readScores(name: string, argument: string, scores: unknown): { data: Float32Array; dims: readonly number[] } {
   const given = readGiven(name, argument, scores);
+  countWithin(name, given.dims);
   const { data, dims } = given;
   if (typedArrayName(data) !== "Float32Array") throw wrongData(name, given, "a Float32Array");
   const numbers = given.offset === undefined ? (data as Float32Array) : copyOfNumbers(name, given);

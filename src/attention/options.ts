@@ -37,7 +37,7 @@ export interface AttentionOptions<Out extends PlaceTensor = Float32Tensor> {
    * then kvLen − maskStart. For a tree of guesses after many older keys. Default 0.
    */
   maskStart?: number | ArrayLike<number> | null | undefined;
-  /** Bytes [batch, kvLen], other than 0 where a key counts: the mask of a tokenizer. Combined with `mask`. Default every key. */
+  /** Integers or booleans [batch, kvLen], other than 0 where a key counts: the mask of a tokenizer. Combined with `mask`. Default every key. */
   keyMask?: MaskLike | null | undefined;
   /**
    * What a last axis of `mask` or `bias` means that is shorter than the keys, but not 1: an "error", or "hide" the keys beyond it,
@@ -55,7 +55,7 @@ export interface AttentionOptions<Out extends PlaceTensor = Float32Tensor> {
    * How many keys before and after its position a row sees, both ends included: n is [n, n], or [n, 0] when causal; −1 is unlimited
    * (Longformer, arXiv:2004.05150). Default unlimited.
    */
-  window?: number | readonly [number | undefined, number | undefined] | null | undefined;
+  window?: number | readonly [number | null | undefined, number | null | undefined] | null | undefined;
   /** Number of first keys that the window does not hide (StreamingLLM, arXiv:2309.17453). Default 0. */
   sinkTokens?: number | null | undefined;
   /** Number of query rows in each sequence [batch]; results of the rows beyond are 0. Default seqLen. */

@@ -32,7 +32,7 @@ export function sequencesOf(
   cachedLengths: readonly number[] | undefined,
   extraKeys: number,
 ): SequenceParams[] {
-  const { queryOffset, queryLengths, keyLengths, keyStarts, cuSeqlensQ, cuSeqlensK } = options; // each getter is read once
+  const { queryOffset, queryLengths, keyLengths, keyStarts, cuSeqlensQ, cuSeqlensK } = options;
   const lengths = { queryLengths, keyLengths, keyStarts, cuSeqlensQ, cuSeqlensK };
   const isPacked = !isAbsent(cuSeqlensQ) || !isAbsent(cuSeqlensK);
   const sequences = isPacked ? packed(operation, lengths, shape) : padded(operation, lengths, shape, cachedLengths);

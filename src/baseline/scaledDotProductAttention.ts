@@ -43,10 +43,11 @@ export function scaledDotProductAttention(
   v: BaselineTensor,
   options: BaselineOptions = {},
 ): BaselineTensor {
-  const { layout = "bshd", causal = false } = options;
+  const layout = options.layout ?? "bshd";
+  const causal = options.causal ?? false;
   const [batchSize, seqLen, numHeads, headDim] = sizes(q.dims, layout);
   const [, kvLen, numKvHeads, valueDim] = sizes(v.dims, layout);
-  const { scale = 1 / Math.sqrt(headDim) } = options;
+  const scale = options.scale ?? 1 / Math.sqrt(headDim);
   const dims = [...q.dims.slice(0, -1), valueDim];
   const out = options.out ?? { data: new Float32Array(batchSize * seqLen * numHeads * valueDim), dims };
   const weights = new Float32Array(kvLen);

@@ -43,7 +43,7 @@ export const CREATE_KV_CACHE: Operation = {
   name: "createKVCache",
   options: ["batchSize", "numKvHeads", "headDim", "valueDim", "capacity", "policy", "window", "sinkTokens", "dtype"],
   foreign: {
-    capacity: "len",
+    capacity: "maxlen maxlength seqlen cachelen",
     numKvHeads: "heads",
     headDim: "headsize",
     "window, which does not count the row's own key": "sliding",

@@ -48,7 +48,10 @@ export const REMOVE: Operation = { name: "KVCache.remove", options: ["rotary"], 
 export const ATTEND: Operation = {
   name: "KVCache.attend",
   options: ATTENTION_OPTIONS.filter((name) => !OWN_OPTIONS.includes(name as OwnOption)),
-  foreign: { ...ATTENTION_NAMES, "the cache knows it": "queryoffset keylengths keystarts cuseqlensq cuseqlensk window sinktokens" },
+  foreign: {
+    ...ATTENTION_NAMES,
+    "the cache knows it": "numkvheads kvnumheads keylengths keystarts cuseqlensq cuseqlensk window sinktokens",
+  },
   places: ATTENTION_PLACES,
 };
 const ATTEND_ROLLING: Operation = {

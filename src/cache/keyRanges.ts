@@ -1,5 +1,5 @@
 /** Ranges of a cache's keys as callers give them, and the keys that a rolling cache has evicted from them. */
-import { type Integers, integer, integersOf, isNumeric, MAX_POSITION, optional, wrongValue } from "../check.js";
+import { counted, type Integers, integer, integersOf, isNumeric, MAX_POSITION, optional, wrongValue } from "../check.js";
 import type { SequenceParams } from "../runtime/abi.generated.js";
 import type { CacheConfig } from "./cacheConfig.js";
 import { type KeySequence, type KeySpan, sinkEndOf } from "./keySequences.js";
@@ -86,7 +86,7 @@ export function assertVisible(
     if (needsKeys && queryOffset < 0) {
       throw wrongValue(
         operation,
-        `"q" has ${queryLength} rows of sequence ${batch}, which has ${length} keys; append their keys first`,
+        `"q" has ${counted(queryLength, "row")} of sequence ${batch}, which has ${counted(length, "key")}; append their keys first`,
       );
     }
     if (policy === "rolling" && evicted > 0 && queryLength > 0 && queryOffset - window! < evicted) {

@@ -1,5 +1,5 @@
 /** The order of a tensor's axes: its sizes and strides, whatever the layout. */
-import { integer, MAX_POSITION, optional, show, wrongValue } from "../check.js";
+import { counted, integer, MAX_POSITION, optional, show, wrongValue } from "../check.js";
 import { type Operand, stridesIn } from "./operand.js";
 
 export const LAYOUTS = ["bshd", "bhsd", "sbhd"] as const;
@@ -43,14 +43,15 @@ export function sizesOf(operation: string, { name, dims }: Operand, layout: Layo
   const isSplit = rank === 3 && numHeads !== undefined && layout !== "bhsd";
   if (rank !== 2 && rank !== 4 && !isSplit) {
     const axes = inOrder(layout, "batch", "seq", "heads").join(", ");
-    const hint = `; give "numHeads"${layout === "bhsd" ? ' and layout "bshd"' : ""} for rows of numHeads · headDim`;
+    const needed = [numHeads === undefined ? '"numHeads"' : "", layout === "bhsd" ? 'layout "bshd"' : ""].filter(Boolean);
+    const hint = `; give ${needed.join(" and ")} for rows of numHeads · headDim`;
     throw problem(`dims ${show(dims)}, expected [${axes}, headDim] or [seq, headDim]${rank === 3 ? hint : ""}`);
   }
   const [batch, rows] = rank === 2 ? [1, dims[0]!] : [at("b"), at("s")];
   const heads = rank === 2 ? 1 : isSplit ? numHeads : at("h");
   const channels = isSplit ? dims[2]! / heads : dims.at(-1)!;
   if (heads === (numHeads ?? heads) && Number.isInteger(channels)) return { batch, rows, heads, channels };
-  throw problem(`dims ${show(dims)}, expected rows of ${numHeads} heads`);
+  throw problem(`dims ${show(dims)}, expected rows of ${counted(numHeads!, "head")}`);
 }
 
 /**

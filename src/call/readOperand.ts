@@ -1,5 +1,6 @@
 /** The caller's tensors as operands. Each getter is read once. */
 import {
+  elementsOf,
   isObject,
   plainView,
   show,
@@ -25,12 +26,15 @@ const PLACES = 'a Float32Array or Float16Array, or a Uint16Array with type "floa
 export function readNumbers(call: CallContext, name: string, value: unknown, takesStrides: boolean): Operand {
   const given = readTensor(call, name, value);
   const operand = floats(call, given, false, takesStrides);
-  return operand ?? operandOf(call, copied(given), copyOfNumbers(call.operation, given), "float32", false);
+  if (operand) return operand;
+  assertFits(call, given);
+  return operandOf(call, copied(given), copyOfNumbers(call.operation, given), "float32", false);
 }
 
 /** Reads a boolean mask; `meaning` says in errors what its elements mean. */
 export function readMask(call: CallContext, name: string, value: unknown, meaning: string): Operand {
   const given = readTensor(call, name, value);
+  assertFits(call, given);
   return operandOf(call, copied(given), bytesOfMask(call.operation, given, meaning), "uint8", false);
 }
 
@@ -54,7 +58,7 @@ export function readPlace(
   if (place.strides && !areSeparate(place.dims, place.strides)) {
     throw wrongValue(
       call.operation,
-      `"${name}" has strides ${show(place.strides)}, with which elements of ${show(expected)} overlap`,
+      `"${name}" has strides ${show(place.strides)}, expected each to pass what the smaller ones span of ${show(expected)}`,
     );
   }
   if (place.viewOffset !== undefined && !place.tensor) {
@@ -85,6 +89,10 @@ function readTensor(call: CallContext, name: string, value: unknown, wanted?: ()
   const tensor = own(given.data);
   return tensor ? { ...given, data: tensor.data, type: tensor.type, tensor } : given;
 }
+
+/** Refuses a view that repeats its elements beyond any memory before it is copied. */
+const assertFits = ({ runtime, operation }: CallContext, { name, dims }: ReadTensor): void =>
+  runtime.arena.assertFits(operation, elementsOf(operation, name, dims));
 
 /** The tensor, or what is left to know of a view that has been copied. */
 const copied = (given: ReadTensor): PlacedTensor => (given.offset === undefined ? given : { name: given.name, dims: given.dims });

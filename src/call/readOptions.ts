@@ -3,7 +3,7 @@ import { describe, isAbsent, isArray, isObject, wrongKind } from "../check.js";
 
 /**
  * Names that other libraries have, or parts of them, in lower case without "_", by what answers them: an option, then a remark after
- * a comma; or a sentence, where there is none. A name that contains that of an option needs no line.
+ * a comma; or a sentence, where there is none. A part of fewer than four letters is a whole name.
  */
 export type ForeignNames = Readonly<Record<string, string>>;
 
@@ -43,35 +43,41 @@ function unknownOption({ name: operation, options, foreign = {} }: KnownOptions,
   const kind = argument === "parameters" ? "parameter" : "option";
   const path = argument === "options" || argument === "config" ? "" : `${argument}.`;
   const list = options.length === 1 ? `the only ${kind} is ${options[0]}` : `the ${kind}s are ${options.join(", ")}`;
-  const advice = nameHere(plain(name), options, foreign) ?? likeliest(plain(name), options) ?? list;
+  const advice = nameHere(plain(name), options, foreign) ?? list;
   return wrongKind(operation, `unknown ${kind} "${path}${name}"; ${advice}`);
 }
 
 /** A name as it is compared: `attn_mask` and `attnMask` are one. */
 const plain = (name: string): string => name.replace(/[_-]/g, "").toLowerCase();
 
-/** What a name of another library's is here. */
+/** What a name stands for: ours, misspelt by a letter; another library's; ours within it, or misspelt by two; else undefined. */
 function nameHere(name: string, options: readonly string[], foreign: ForeignNames): string | undefined {
-  const same = options.find((option) => plain(option) === name);
-  if (same !== undefined) return `here it is "${same}"`;
-  for (const [answer, parts] of Object.entries(foreign)) {
-    if (!parts.split(" ").some((part) => (part.length < 3 ? name === part : name.includes(part)))) continue;
-    const [, option, remark = ""] = /^(\w+)(,.*)?$/.exec(answer) ?? [];
-    if (option === undefined) return answer;
-    if (options.includes(option)) return `here it is "${option}"${remark}`;
-  }
-  return undefined;
+  const ours = (isLike: (option: string) => boolean): string | undefined => {
+    const found = options.find((option) => isLike(plain(option)));
+    return found && (plain(found) === name ? `here it is "${found}"` : `did you mean "${found}"?`);
+  };
+  const near = (most: number): string | undefined => ours((option) => isNear(name, option, most));
+  const letters = name.length < 3 ? 0 : name.length < 5 ? 1 : 2;
+  return near(0) ?? near(Math.min(1, letters)) ?? longestWithin(name, options, foreign) ?? near(letters);
 }
 
-/** The option that a name misses by a letter or two, or else the longest that it contains. */
-function likeliest(name: string, options: readonly string[]): string | undefined {
-  const most = name.length < 3 ? 0 : name.length < 5 ? 1 : 2;
-  const contained = options.filter((option) => option.length > 3 && name.includes(plain(option)));
-  const found =
-    options.find((option) => isNear(name, plain(option), Math.min(1, most))) ??
-    options.find((option) => isNear(name, plain(option), most)) ??
-    contained.sort((one, other) => other.length - one.length)[0];
-  return found && `did you mean "${found}"?`;
+/** The answer to the longest part of a name, of those that others use and of our options. */
+function longestWithin(name: string, options: readonly string[], foreign: ForeignNames): string | undefined {
+  let longest = "";
+  let found: string | undefined;
+  const take = (part: string, answer: string): void => {
+    if (part.length > longest.length) [longest, found] = [part, answer];
+  };
+  for (const [answer, parts] of Object.entries(foreign)) {
+    const [, option, remark = ""] = /^(\w+)(,.*)?$/.exec(answer) ?? [];
+    if (option !== undefined && !options.includes(option)) continue;
+    for (const part of parts.split(" ")) {
+      const isPart = part.length < 4 ? name === part : name.includes(part);
+      if (isPart) take(part, option === undefined ? answer : `here it is "${option}"${remark}`);
+    }
+  }
+  for (const option of options) if (option.length > 3 && name.includes(plain(option))) take(option, `did you mean "${option}"?`);
+  return found;
 }
 
 /** Whether one name becomes the other when at most `most` letters are inserted, left out or replaced. */

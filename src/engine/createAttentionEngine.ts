@@ -1,7 +1,7 @@
 /** Engines for attention alone, which are smaller; see `createEngine.ts`. */
 import { AttentionEngine } from "./attentionEngine.js";
 import { imported, makeEngine } from "./makeEngine.js";
-import { type EngineOptions, type PackagedBuild, readOptions } from "./openEngine.js";
+import { type EngineOptions, type PackagedBuild, readEngineOptions } from "./openEngine.js";
 import { decodePrintable } from "../runtime/printable.js";
 
 /**
@@ -21,7 +21,7 @@ import { decodePrintable } from "../runtime/printable.js";
  */
 export async function createEngine(options: EngineOptions = {}): Promise<AttentionEngine> {
   const operation = "createEngine";
-  const plan = readOptions(operation, options, "attention");
+  const plan = readEngineOptions(operation, options, "attention");
   return makeEngine(operation, AttentionEngine, plan, (build) => imported(operation, () => loadBinary(build)));
 }
 

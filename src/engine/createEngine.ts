@@ -1,7 +1,7 @@
 /** Engines with every operation, for hosts that can compile bytes: the package carries the kernels as text. */
 import { Engine } from "./engine.js";
 import { imported, makeEngine } from "./makeEngine.js";
-import { type EngineOptions, type PackagedBuild, readOptions } from "./openEngine.js";
+import { type EngineOptions, type PackagedBuild, readEngineOptions } from "./openEngine.js";
 import { decodePrintable } from "../runtime/printable.js";
 
 /**
@@ -20,7 +20,7 @@ import { decodePrintable } from "../runtime/printable.js";
  */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
   const operation = "createEngine";
-  return makeEngine(operation, Engine, readOptions(operation, options, "all"), (build) =>
+  return makeEngine(operation, Engine, readEngineOptions(operation, options, "all"), (build) =>
     imported(operation, () => loadBinary(build)),
   );
 }

@@ -8,7 +8,7 @@ import {
   type Opened,
   openGiven,
   openPackaged,
-  readOptions,
+  readEngineOptions,
   type SyncBuild,
   type SyncEngineOptions,
 } from "./openEngine.js";
@@ -24,7 +24,7 @@ export function makeEngineSync(options: SyncEngineOptions, held: HeldKernels): E
 
 function open(options: SyncEngineOptions, held: HeldKernels): Opened {
   const operation = "createEngineSync";
-  const plan = readOptions(operation, options, "sync");
+  const plan = readEngineOptions(operation, options, "sync");
   const given = moduleOrBytes(plan.wasm);
   if (plan.wasm !== undefined && !given) {
     throw wrongKind(operation, `"wasm" must be a WebAssembly.Module or bytes, got ${describe(plan.wasm)}`);

@@ -1,5 +1,5 @@
 /** Opens an engine with kernels that were loaded by any entry: options, builds to try, the self-test. */
-import { readOptions as readGiven } from "../call/readOptions.js";
+import { readOptions } from "../call/readOptions.js";
 import { describe, integer, isObject, kindOf, oneOf, wrongKind, wrongMoment, wrongValue } from "../check.js";
 import type { EngineReasons } from "./attentionEngine.js";
 import { availableParallelism, hasRelaxedSimd, hasSimd, hasWebAssembly, whyNoThreads } from "../runtime/features.js";
@@ -101,9 +101,9 @@ export interface Opened {
 export type Entry = "all" | "sync" | "attention";
 
 /** @internal */
-export function readOptions(operation: string, options: EngineOptions, entry: Entry): Plan {
+export function readEngineOptions(operation: string, options: EngineOptions, entry: Entry): Plan {
   const isSync = entry === "sync";
-  const given = readGiven({ name: operation, options: isSync ? SYNC_OPTIONS : OPTIONS, foreign: FOREIGN }, options);
+  const given = readOptions({ name: operation, options: isSync ? SYNC_OPTIONS : OPTIONS, foreign: FOREIGN }, options);
   const { build = "auto", wasm, initialMemory, maximumMemory, threads = 1, createWorker } = given;
   const { stallTimeout = DEFAULT_STALL_TIMEOUT } = given;
   if (createWorker !== undefined && typeof createWorker !== "function") {

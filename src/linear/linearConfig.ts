@@ -15,7 +15,7 @@ export type FeatureMap = NamedMap | FeatureFunction;
 /** What flash-linear-attention, ONNX and transformers call the options. */
 export const LINEAR_NAMES = {
   decay: "g gk",
-  "keyMask, the other way round: other than 0 where a key counts": "paddingmask",
+  "keyMask, other than 0 where a key counts; PyTorch has it the other way round": "paddingmask",
   keyMask: "mask",
   numKvHeads: "numheads numvheads",
   numKeyHeads: "numkheads",

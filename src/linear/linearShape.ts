@@ -78,8 +78,8 @@ export function linearShape(
   }
   if (isCausal) expect(k, "kvLen", key.rows, query.rows, () => `causal: one key for each row; ${like(q)}`);
   if (state) {
-    expect(k, "heads", key.heads, state.numKeyHeads, inState);
-    expect(v, "heads", value.heads, state.numKvHeads, inState);
+    expect(k, "numKeyHeads", key.heads, state.numKeyHeads, inState);
+    expect(v, "numKvHeads", value.heads, state.numKvHeads, inState);
     const channels = mapFunction ? state.featureDim : state.headDim;
     expect(k, mapFunction ? "features" : "headDim", key.channels, channels, inState);
     expect(v, "valueDim", value.channels, state.valueDim, inState);

@@ -50,7 +50,7 @@ export interface MultiHeadAttentionConfig {
    * Divides each head's q and k by the root of their mean square plus `eps`, times the parameters qNorm and kNorm where given, before
    * they are rotated (Henry et al. 2020, arXiv:2010.04245; as in Qwen 3 and Gemma 3). `eps` is 1e-6 by default. Default false.
    */
-  qkNorm?: boolean | { eps?: number | undefined } | null | undefined;
+  qkNorm?: boolean | { eps?: number | null | undefined } | null | undefined;
   /**
    * Rotates each head's q and k by angles that depend on their positions (Su et al. 2021, arXiv:2104.09864), as `engine.rotary`
    * does; {} for its defaults. A key's position counts from the first key of its sequence, also in a cache. Default no rotation.

@@ -43,6 +43,7 @@ export const FORWARD: Operation = {
   ],
   foreign: {
     averageWeights: "averageattn",
+    "the layer's config has it": "layout numheads numkvheads batchfirst rotary rope",
     headGates: "headmask",
     "key, and value if it is another": "states",
     "cache, from createCache": "past kvcache usecache",

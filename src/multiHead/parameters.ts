@@ -59,11 +59,15 @@ export type ParameterName = (typeof MATRICES)[number] | (typeof VECTORS)[number]
 /** Names in state dicts and checkpoints. */
 const PARAMETER_NAMES = {
   "multiHeadFromTorch reads such names, multiHeadFromHuggingFace others": "inproj outproj qprojweight kprojweight vprojweight",
-  qkv: "wqkv cattn",
+  qkv: "wqkv cattn querykeyvalue",
   q: "wq query qproj",
   k: "wk key kproj",
   v: "wv value vproj",
   out: "wo oproj output cproj",
+  qBias: "querybias",
+  kBias: "keybias",
+  vBias: "valuebias",
+  outBias: "outputbias",
 };
 
 /**
@@ -128,7 +132,7 @@ function assertTogether(operation: string, config: MultiHeadConfig, operands: Pa
   }
   const { embedDim, kDim, vDim, normEps, order } = config;
   if (order !== "qkv" && !isGiven("qkv") && !isGiven("qkvBias"))
-    throw wrongValue(operation, `"order" "${order}" is that of ${quote("qkv")} or ${quote("qkvBias")}, of which neither is given`);
+    throw wrongValue(operation, `"order" is "${order}", which needs ${quote("qkv")} or ${quote("qkvBias")}`);
   if (isGiven("qkv") && (kDim !== embedDim || vDim !== embedDim)) {
     throw wrongValue(
       operation,

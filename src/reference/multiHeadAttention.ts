@@ -74,7 +74,7 @@ export function multiHeadAttention(
   let k = apply(packed(qSize, kDim, kSize, parameters.k, kBias), key, [numKvHeads, headDim]);
   const v = apply(packed(qSize + kSize, vDim, vSize, parameters.v, vBias), value, [numKvHeads, valueDim]);
   if (qkNorm !== false) {
-    const { eps = 1e-6 } = qkNorm === true ? {} : qkNorm;
+    const eps = (qkNorm === true ? undefined : qkNorm.eps) ?? 1e-6;
     [q, k] = [normalize(q, parameters.qNorm, eps), normalize(k, parameters.kNorm, eps)];
   }
 

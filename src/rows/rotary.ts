@@ -58,9 +58,9 @@ export function rotary<Out extends PlaceTensor = ResultTensor>(
   const operation = ROTARY.name;
   const [call, given] = Call.of(runtime, ROTARY, options);
   const { layout: givenLayout = "bshd", base, rotaryStart, rotaryDim, interleaved, tables } = given;
-  const { offset, positions, inverse, out: returned } = given;
+  const { numHeads: ownHeads, offset, positions, inverse, out: returned } = given;
   const layout = oneOf(operation, "layout", givenLayout, LAYOUTS);
-  const givenHeads = headsOption(operation, "numHeads", options.numHeads);
+  const givenHeads = headsOption(operation, "numHeads", ownHeads);
   const input = call.numbers("x", x, true);
   const { batch: batchSize, rows: seqLen, heads: numHeads, channels: headDim } = sizesOf(operation, input, layout, givenHeads);
   const config = readRotary(call, { base, rotaryStart, rotaryDim, interleaved, tables }, headDim);

@@ -26,7 +26,7 @@ export const ROTARY_NAMES = {
   "interleaved, the other way round": "neox",
   inverse: "conjugate",
   "tables, { cos, sin }": "cos sin freqscis",
-  length: "max",
+  length: "max maxlen maxseqlen maxposition",
 };
 
 /** How rows are rotated, whatever their layout. */

@@ -2,6 +2,7 @@
 import { AXIS_PARAMS_BYTES, writeAxisParams, writeSoftmaxParams } from "../runtime/fullAbi.generated.js";
 import { Call } from "../call/call.js";
 import { stridesUnder } from "../call/broadcast.js";
+import { SHORT_MASKS } from "../attention/maskOptions.js";
 import { float32, integer, oneOf, show, wrongValue, optional } from "../check.js";
 import { handBack, type Operand } from "../call/operand.js";
 import type { Runtime } from "../runtime/runtime.js";
@@ -43,7 +44,7 @@ export interface SoftmaxOptions<Out extends PlaceTensor = Float32Tensor> {
 export const SOFTMAX: Operation = {
   name: "softmax",
   options: ["axis", "scale", "mask", "bias", "shortMask", "log", "out"],
-  foreign: { axis: "dim axes", "scale, which is 1 / temperature": "temperature", mask: "where" },
+  foreign: { axis: "dim", "scale, which is 1 / temperature": "temperature", mask: "where" },
   places: ["out"],
 };
 /** Cost of an element in multiply-adds, roughly. */
@@ -71,7 +72,7 @@ export function softmax<Out extends PlaceTensor = ResultTensor>(
   const axis = axisOf(input, axisOption);
   const factor = float32(SOFTMAX.name, "scale", scale);
   const isLog = oneOf(SOFTMAX.name, "log", log, [true, false]);
-  const mayBeShort = oneOf(SOFTMAX.name, "shortMask", shortMask, ["error", "hide"]) === "hide";
+  const mayBeShort = oneOf(SOFTMAX.name, "shortMask", shortMask, SHORT_MASKS) === "hide";
   const read = (operand: Operand): Broadcast => ({ operand, strides: stridesOf(operand, input, axis, mayBeShort) });
   const mask = optional(maskOption, (value) => read(call.mask("mask", value, "0 where an element is left out")));
   const bias = optional(biasOption, (value) => read(call.numbers("bias", value)));

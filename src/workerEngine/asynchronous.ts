@@ -97,7 +97,7 @@ type IsPlace<Result> = [PlaceTensor] extends [Result] ? ([Result] extends [Place
 
 type WithPlace<Arguments extends readonly unknown[], Out> = {
   [Index in keyof Arguments]: "out" extends keyof NonNullable<Arguments[Index]>
-    ? Omit<Argument<NonNullable<Arguments[Index]>>, "out"> & { out?: Out | undefined }
+    ? Omit<Argument<NonNullable<Arguments[Index]>>, "out"> & { out?: Out | null | undefined }
     : Argument<Arguments[Index]>;
 };
 

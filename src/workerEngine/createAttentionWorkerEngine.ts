@@ -1,7 +1,7 @@
 /** Makes an engine for attention alone in a worker, see `createWorkerEngine.ts`. */
 import { loadBinary } from "../engine/createAttentionEngine.js";
 import { fetchWasm } from "../engine/makeEngine.js";
-import { readOptions } from "../engine/openEngine.js";
+import { readEngineOptions } from "../engine/openEngine.js";
 import type { AttentionWorkerEngine } from "./workerEngine.js";
 import type { WorkerEngineOptions } from "./openWorkerEngine.js";
 
@@ -25,5 +25,5 @@ import type { WorkerEngineOptions } from "./openWorkerEngine.js";
 export async function createWorkerEngine(options: WorkerEngineOptions = {}): Promise<AttentionWorkerEngine> {
   const { openWorkerEngine } = await import("./openWorkerEngine.js");
   const loadSource = async () => import("../runtime/binary/attentionWorker.js");
-  return openWorkerEngine(options, { entry: "attention", readOptions, fetchWasm, loadBinary, loadSource });
+  return openWorkerEngine(options, { entry: "attention", readEngineOptions, fetchWasm, loadBinary, loadSource });
 }

@@ -1,7 +1,7 @@
 /** Makes an engine in a worker; its code is loaded when the first one is made. */
 import { loadBinary } from "../engine/createEngine.js";
 import { fetchWasm } from "../engine/makeEngine.js";
-import { readOptions } from "../engine/openEngine.js";
+import { readEngineOptions } from "../engine/openEngine.js";
 import type { WorkerEngine } from "./workerEngine.js";
 import type { WorkerEngineOptions } from "./openWorkerEngine.js";
 
@@ -25,5 +25,5 @@ import type { WorkerEngineOptions } from "./openWorkerEngine.js";
 export async function createWorkerEngine(options: WorkerEngineOptions = {}): Promise<WorkerEngine> {
   const { openWorkerEngine } = await import("./openWorkerEngine.js");
   const loadSource = async () => import("../runtime/binary/engineWorker.js");
-  return (await openWorkerEngine(options, { entry: "all", readOptions, fetchWasm, loadBinary, loadSource })) as WorkerEngine;
+  return (await openWorkerEngine(options, { entry: "all", readEngineOptions, fetchWasm, loadBinary, loadSource })) as WorkerEngine;
 }

@@ -6,10 +6,12 @@ import { readParts } from "../call/tensorParts.js";
 import {
   describe,
   isAbsent,
+  isArray,
   isObject,
   isShared,
   listLength,
   makerOf,
+  MAX_RANK,
   oneOf,
   typedArrayLength,
   typedArrayName,
@@ -268,10 +270,12 @@ const isTensor = (value: object): boolean => ("dims" in value && "data" in value
 const quote = (name: string): string => (name.startsWith("argument ") ? name : `"${name}"`);
 
 /** A typed array of integers as a list, which both threads have. */
-const listOf = (value: unknown): unknown =>
-  typedArrayName(value) === undefined
-    ? value
-    : Array.from({ length: typedArrayLength(value as Uint8Array) }, (_, index) => (value as Uint8Array)[index]);
+function listOf(value: unknown): unknown {
+  if (!isObject(value) || isArray(value)) return value;
+  const list = value as ArrayLike<unknown>;
+  const length = typedArrayName(list) === undefined ? list.length : typedArrayLength(list as Uint8Array);
+  return length >= 0 && length <= MAX_RANK ? Array.from({ length }, (_, axis) => list[axis]) : value;
+}
 
 /** The part of the buffer that an array views; empty if the buffer has been detached. */
 const copyOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): ArrayBuffer =>

@@ -1,6 +1,5 @@
 /** Encodes the result of a call for the calling thread: arrays are moved, objects that stay get a number. */
-import { wrongMoment } from "../check.js";
-import { isShared } from "../check.js";
+import { isShared, wrongMoment } from "../check.js";
 import type { Encoded } from "./messages.js";
 import { type ClassName, factsOf } from "./methods.js";
 import type { Objects } from "./objects.js";

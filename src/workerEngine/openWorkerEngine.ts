@@ -1,7 +1,7 @@
 /** Starts a worker and makes an engine in it. */
 import { wrongMoment } from "../check.js";
 import type { fetchWasm } from "../engine/makeEngine.js";
-import type { EngineOptions, Entry, PackagedBuild, Plan, readOptions } from "../engine/openEngine.js";
+import type { EngineOptions, Entry, PackagedBuild, Plan, readEngineOptions } from "../engine/openEngine.js";
 import { createPackagedWorker, hasWorkers, whyNotMade, WorkerHost } from "../runtime/workerHost.js";
 import type { WorkerLike } from "../runtime/workerLike.js";
 import { VERSION } from "../engine/version.js";
@@ -16,7 +16,7 @@ export interface WorkerEngineOptions extends Omit<EngineOptions, "createWorker">
    * worker, or a worker of `node:worker_threads`. Default: a worker from source text in the package. With `threads`, that worker
    * starts the others itself, from source text; if that is denied it computes alone, and `info.threadsReason` says why.
    */
-  createWorker?: (() => WorkerLike) | undefined;
+  createWorker?: (() => WorkerLike) | null | undefined;
 }
 
 const OPERATION = "createWorkerEngine";
@@ -28,7 +28,7 @@ const OPERATION = "createWorkerEngine";
  */
 export interface EntryParts {
   readonly entry: Entry;
-  readonly readOptions: typeof readOptions;
+  readonly readEngineOptions: typeof readEngineOptions;
   readonly fetchWasm: typeof fetchWasm;
   readonly loadBinary: (build: PackagedBuild) => Promise<Uint8Array<ArrayBuffer>>;
   /** The text of the worker. */
@@ -40,7 +40,7 @@ export interface EntryParts {
  * @internal
  */
 export async function openWorkerEngine(options: WorkerEngineOptions, parts: EntryParts): Promise<AttentionWorkerEngine> {
-  const plan = parts.readOptions(OPERATION, options, parts.entry);
+  const plan = parts.readEngineOptions(OPERATION, options, parts.entry);
   const wasm = plan.wasm === undefined ? undefined : await parts.fetchWasm(OPERATION, plan.wasm);
   const worker = await makeWorker(plan, parts);
   const host = new WorkerHost(worker);

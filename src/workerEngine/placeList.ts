@@ -1,12 +1,12 @@
 /** The caller's places of one call: arrays that stay on this thread, and receive copies of the worker's results. */
 import { stridesUnder } from "../call/broadcast.js";
-import { copyPlaced, readView, type View } from "../call/view.js";
+import { copyPlaced, type elementClass, type Elements, readView, type View } from "../call/view.js";
 import { counted, plainView, readDims, typedArrayLength, wrongMoment } from "../check.js";
 import type { Encoded, Entries, PlaceAt, Span } from "./messages.js";
 
-/** float32, or the bits of float16. */
-export type PlaceArray = Float32Array | Uint16Array;
-type PlaceClass = new (buffer: ArrayBufferLike, offset: number, length: number) => PlaceArray;
+/** What a place may be. */
+export type PlaceArray = Elements;
+type PlaceClass = ReturnType<typeof elementClass>;
 
 interface Place {
   readonly name: string;

@@ -6,7 +6,7 @@ import { expect, vi } from "vitest";
 import { createEngine, createWorkerEngine, type EngineOptions, type WorkerEngine } from "headwise";
 import { createEngineSync } from "headwise/sync";
 import { imported } from "../../src/engine/makeEngine.js";
-import { type LoadRequest, openPackaged, readOptions } from "../../src/engine/openEngine.js";
+import { type LoadRequest, openPackaged, readEngineOptions } from "../../src/engine/openEngine.js";
 import * as features from "../../src/runtime/features.js";
 import { withMemory } from "../../src/runtime/memorySharing.js";
 import { CONTROL_BYTES, Word } from "../../src/runtime/job.js";
@@ -77,7 +77,7 @@ const whileServing =
 
 /** Opens the packaged builds, of which some are corrupted. */
 const openWith = (options: EngineOptions, isCorrupted: (build: string) => boolean): unknown =>
-  take(openPackaged("createEngine", readOptions("createEngine", options, "all")), (request: HostRequest | LoadRequest) =>
+  take(openPackaged("createEngine", readEngineOptions("createEngine", options, "all")), (request: HostRequest | LoadRequest) =>
     request.kind === "load" ? (isCorrupted(request.build) ? corruptedBinary() : binaryOf("simd")) : answerAtOnce(request),
   );
 
@@ -92,7 +92,9 @@ const worker = (source: string): Worker =>
     { eval: true },
   );
 const started = (source: string): Promise<WorkerEngine> =>
-  createWorkerEngine({ createWorker: () => worker(`if (kind === "open") return parentPort.postMessage({ kind: "opened" }); ${source}`) });
+  createWorkerEngine({
+    createWorker: () => worker(`if (kind === "open") return parentPort.postMessage({ kind: "opened" }); ${source}`),
+  });
 
 const fast = (options: object): Promise<unknown> => createEngine(options);
 const IMPORTS = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 2, 7, 1, 1, 0x61, 1, 0x62, 0, 0);
@@ -110,7 +112,7 @@ export const engines: Groups = {
       { build: "fast" },
       { build: 3 },
       { thread: 2 },
-    { operations: "all" },
+      { operations: "all" },
       { threads: 0 },
       { threads: "many" },
       { threads: null, stallTimeout: 0 },
@@ -151,7 +153,12 @@ export const engines: Groups = {
       createEngine,
     ),
     "a policy against compiling": withGlobals(
-      { WebAssembly: otherWebAssembly({ compile: () => Promise.reject(new Error("blocked by CSP")), Module: refuseNew("blocked by CSP") }) },
+      {
+        WebAssembly: otherWebAssembly({
+          compile: () => Promise.reject(new Error("blocked by CSP")),
+          Module: refuseNew("blocked by CSP"),
+        }),
+      },
       createEngine,
     ),
     "a host that forbids import()": () => imported("createEngine", () => Promise.reject(new TypeError("import() is disallowed"))),
@@ -187,11 +194,10 @@ export const engines: Groups = {
       () => createEngine({ build: "wide" }),
     ),
   },
-  createEngineSync: each((options: object) => createEngineSync(options), [
-    { build: "wide" },
-    { threads: 2 },
-    { wasm: "https://example.org/simd.wasm" },
-  ]),
+  createEngineSync: each(
+    (options: object) => createEngineSync(options),
+    [{ build: "wide" }, { threads: 2 }, { wasm: "https://example.org/simd.wasm" }],
+  ),
 
   createWorkerEngine: {
     ...each((options: object) => createWorkerEngine(options), [{ build: "fast" }, { worker: 1 }, { wasm: 5 }]),
@@ -202,7 +208,8 @@ export const engines: Groups = {
         },
       }),
     "createWorker gives nothing": () => createWorkerEngine({ createWorker: () => undefined as never }),
-    "a script that fails": () => createWorkerEngine({ createWorker: () => new Worker("throw new Error('broken')", { eval: true }) }),
+    "a script that fails": () =>
+      createWorkerEngine({ createWorker: () => new Worker("throw new Error('broken')", { eval: true }) }),
     "a script that ends": () => createWorkerEngine({ createWorker: () => new Worker("", { eval: true }) }),
     "a script that never answers": () =>
       createWorkerEngine({ createWorker: () => new Worker("setInterval(() => {}, 1000)", { eval: true }), stallTimeout: 100 }),
@@ -298,7 +305,8 @@ export const engines: Groups = {
       await call;
     },
     "a signal that is aborted": inWorker((engine) => engine.rmsNorm(zeros(2), { signal: AbortSignal.abort(new Error("enough")) })),
-    "a result of a class that stays": () => new ResultEncoder(new Objects({} as never, "Engine"), new Map(), undefined).encode(new Map()),
+    "a result of a class that stays": () =>
+      new ResultEncoder(new Objects({} as never, "Engine"), new Map(), undefined).encode(new Map()),
     "a member that is not public": () => ask("KVCache", {}, "config", []),
   },
 

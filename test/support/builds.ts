@@ -1,7 +1,7 @@
 /** The builds that the tests run on in this host, each with an engine on one thread; builds that it cannot run are named. */
 import { beforeEach, describe, test } from "vitest";
 import { Engine } from "../../src/engine/engine.js";
-import { openGiven, readOptions } from "../../src/engine/openEngine.js";
+import { openGiven, readEngineOptions } from "../../src/engine/openEngine.js";
 import { answerAtOnce, take } from "../../src/runtime/steps.js";
 import type { Build } from "../../src/runtime/builds.js";
 import { host } from "#host";
@@ -25,7 +25,7 @@ export function corruptedBinary(): Uint8Array<ArrayBuffer> {
 }
 
 export const openBuild = (build: Build): Engine =>
-  new Engine(take(openGiven("createEngine", readOptions("createEngine", {}, "all"), binaryOf(build)), answerAtOnce).runtime);
+  new Engine(take(openGiven("createEngine", readEngineOptions("createEngine", {}, "all"), binaryOf(build)), answerAtOnce).runtime);
 
 /** The same suite on every build; before each test the engine's free memory is NaN. */
 export function onEveryBuild(suite: (build: Build, engine: Engine) => void): void {

@@ -1,7 +1,7 @@
 /** Engines on one thread and on several, of each build that this host can run. */
 import { beforeEach, describe } from "vitest";
 import { Engine } from "../../src/engine/engine.js";
-import { openGiven, readOptions } from "../../src/engine/openEngine.js";
+import { openGiven, readEngineOptions } from "../../src/engine/openEngine.js";
 import { answerAtOnce, take } from "../../src/runtime/steps.js";
 import type { Build } from "../../src/runtime/builds.js";
 import { startPool } from "../../src/runtime/pool.js";
@@ -11,7 +11,7 @@ import { binaryOf, canRun, onEveryBuild } from "./builds.js";
 
 /** An engine whose threads share every call, however small, strip by strip: none begins before all have started. */
 async function openThreaded(build: Build): Promise<Engine> {
-  const plan = readOptions("createEngine", { threads: host.threads }, "all");
+  const plan = readEngineOptions("createEngine", { threads: host.threads }, "all");
   const { runtime, module } = take(openGiven("createEngine", plan, binaryOf(build)), answerAtOnce);
   const { pool, reason } = await startPool({ ...plan, module, memory: runtime.memory.object });
   if (pool?.threads !== host.threads) throw new Error(reason);

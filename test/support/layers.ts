@@ -141,7 +141,7 @@ export function naiveLayer(
   let k = naiveProject(key, parameters.k!, parameters.kBias, numKvHeads * headDim, isOutIn);
   const v = naiveProject(value, parameters.v!, parameters.vBias, numKvHeads * valueDim, isOutIn);
   if (config.qkNorm) {
-    const { eps = 1e-6 } = config.qkNorm === true ? {} : config.qkNorm;
+    const eps = (config.qkNorm === true ? undefined : config.qkNorm.eps) ?? 1e-6;
     q = naiveNormalize(q, headDim, parameters.qNorm, eps);
     k = naiveNormalize(k, headDim, parameters.kNorm, eps);
   }

@@ -1,5 +1,5 @@
 /** The layer that the weights of Keras's MultiHeadAttention or GroupedQueryAttention describe. */
-import { isArray, wrongValue } from "../../check.js";
+import { counted, isArray, wrongValue } from "../../check.js";
 import { readOptions } from "../../call/readOptions.js";
 import type { ParameterName } from "../parameters.js";
 import {
@@ -79,5 +79,5 @@ export function multiHeadFromKeras(
 function byOrder(operation: string, weights: readonly unknown[]): Record<string, unknown> {
   const names = ORDERS.find(({ length }) => length === weights.length);
   if (names) return Object.fromEntries(names.map((name, index) => [name, weights[index]]));
-  throw wrongValue(operation, `"weights" holds ${weights.length} arrays, expected 4 kernels, or 8 with biases`);
+  throw wrongValue(operation, `"weights" holds ${counted(weights.length, "array")}, expected 4 kernels, or 8 with biases`);
 }
