@@ -115,7 +115,7 @@ export class KVCache {
   /**
    * Adds keys and values to the end of each sequence.
    *
-   * @param k  [batch, rows, numKvHeads, headDim], or [batch, numKvHeads, rows, headDim] with layout "bhsd"
+   * @param k  [batch, rows, numKvHeads, headDim], another layout, or [batch, rows, numKvHeads · headDim]
    * @param v  [batch, rows, numKvHeads, valueDim] in the same layout
    * @throws {TypeError} the wrong kind of value, or an unknown option
    * @throws {RangeError} sizes that don't fit, more keys than `capacity`, not enough memory, or with dtype "int8" a number that is not
@@ -164,7 +164,7 @@ export class KVCache {
    * Attention of rows of each sequence on its keys: row i has position queryOffset + i, by default those of the last rows,
    * lengths[b] − queryLengths[b] + i, with or without `causal`.
    *
-   * @param q  [batch, seqLen, numHeads, headDim], or [batch, numHeads, seqLen, headDim] with layout "bhsd"; numHeads is a multiple of
+   * @param q  [batch, seqLen, numHeads, headDim], another layout, or rank 3 with `numHeads`; numHeads is a multiple of
    *           numKvHeads
    * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, numHeads, valueDim] in the same layout
    * @throws {TypeError} the wrong kind of value, or an unknown option

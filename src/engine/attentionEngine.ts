@@ -154,7 +154,7 @@ export class AttentionEngine {
    * A key that a row may not see has no influence on it, whatever it holds; a row that sees none is 0, with logSumExp −∞, or
    * the sink where there are `sinks`. A visible score of +∞ or NaN makes its row NaN and no other.
    *
-   * @param q  [batch, seqLen, numHeads, headDim], or [batch, numHeads, seqLen, headDim] with layout "bhsd", or [seqLen, headDim]
+   * @param q  [batch, seqLen, numHeads, headDim], another layout, [batch, seqLen, numHeads · headDim] with `numHeads`, or [seqLen, headDim]
    * @param k  [batch, kvLen, numKvHeads, headDim] in the same layout; numHeads is a multiple of numKvHeads
    * @param v  [batch, kvLen, numKvHeads, valueDim] in the same layout
    * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, numHeads, valueDim] in the same layout

@@ -256,7 +256,7 @@ export class Engine extends AttentionEngine {
    *
    *     (a, b) → (a cos θ − b sin θ, b cos θ + a sin θ)        θ = position · base^(−2i / rotaryDim) for pair i
    *
-   * @param x  [batch, seqLen, heads, headDim], or [batch, heads, seqLen, headDim] with layout "bhsd", or [seqLen, headDim]
+   * @param x  [batch, seqLen, heads, headDim], another layout, [batch, seqLen, numHeads · headDim] with `numHeads`, or [seqLen, headDim]
    * @returns `out` where given, else { type: "float32", data, dims } of the sizes of x
    * @throws {TypeError} the wrong kind of value, or an unknown option
    * @throws {RangeError} sizes, positions or values that don't fit, a result that overlaps operands, or not enough memory
@@ -304,8 +304,8 @@ export class Engine extends AttentionEngine {
    *
    *     S ← diag(exp(decay_t)) S          u = v_t, or β_t (v_t − Sᵀk_t)          S ← S + k_t uᵀ          out_t = scale · Sᵀq_t
    *
-   * @param q  [batch, seqLen, numHeads, headDim], or [batch, numHeads, seqLen, headDim] with layout "bhsd", or [seqLen, headDim]
-   * @param k  [batch, kvLen, numKeyHeads, headDim] in the same layout
+   * @param q  [batch, seqLen, numHeads, headDim], another layout, [batch, seqLen, numHeads · headDim] with `numHeads`, or [seqLen, headDim]
+   * @param k  [batch, kvLen, numKeyHeads, headDim] in the same layout and rank
    * @param v  [batch, kvLen, numKvHeads, valueDim] in the same layout; numKvHeads is a multiple of numKeyHeads, and a divisor or a
    *           multiple of numHeads
    * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, max(numHeads, numKvHeads), valueDim] in

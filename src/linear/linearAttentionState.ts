@@ -132,9 +132,9 @@ export class LinearAttentionState {
   /**
    * Takes in keys and values, and computes their rows: row i reads the earlier state and the keys up to i. One token or many.
    *
-   * @param q  [batch, seqLen, numHeads, headDim], or [batch, numHeads, seqLen, headDim] with layout "bhsd", or [seqLen, headDim];
+   * @param q  [batch, seqLen, numHeads, headDim], another layout, [batch, seqLen, numHeads · headDim] with `numHeads`, or [seqLen, headDim];
    *           numHeads is a multiple or a divisor of numKvHeads
-   * @param k  [batch, seqLen, numKeyHeads, headDim] in the same layout
+   * @param k  [batch, seqLen, numKeyHeads, headDim] in the same layout and rank
    * @param v  [batch, seqLen, numKvHeads, valueDim] in the same layout
    * @returns `out` where given, else { type: "float32", data, dims }, [batch, seqLen, max(numHeads, numKvHeads), valueDim] in the same
    *   layout

@@ -119,8 +119,8 @@ export class MultiHeadAttention {
    * Attention of the rows of x: on themselves, on `key` and `value`, on `memory`, or on a `cache` that they are added to.
    * Prefill, in any pieces, and decoding are bit-identical to one causal call over the whole sequence.
    *
-   * @param x  [batch, seqLen, embedDim], or [seqLen, embedDim] for one sequence, where results have no batch axis either
-   * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, outDim]
+   * @param x  [batch, seqLen, embedDim], [seqLen, batch, embedDim] with the config's layout "sequenceFirst", or [seqLen, embedDim], where results have no batch axis either
+   * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, outDim] in the order of x
    * @throws {TypeError} the wrong kind of value, or an unknown option
    * @throws {RangeError} sizes or values that don't fit, results that overlap operands, a cache that is full, or not enough memory; a
    *   cache is unchanged
@@ -150,7 +150,7 @@ export class MultiHeadAttention {
    * Keys and values of an encoder's output, for cross-attention by `forward(x, { memory })` in many calls. Results are
    * bit-identical to those of `forward(x, { key, value })`.
    *
-   * @param key  [batch, kvLen, kDim], or [kvLen, kDim]
+   * @param key  [batch, kvLen, kDim], [kvLen, batch, kDim] with the config's layout "sequenceFirst", or [kvLen, kDim]
    * @returns a new cache to dispose of; it can be serialized, forked, and reordered for beam search, but only the cache itself
    *   can be used as `memory` of a layer with the extra keys of biasK and addZeroAttention
    * @throws {TypeError} the wrong kind of value, or an unknown option
