@@ -18,7 +18,21 @@ import {
 import { host } from "#host";
 import { expectSameBits } from "./support/attention.js";
 import { onEveryEngine } from "./support/engines.js";
-import { asIs, float32Place, type Form, k, mask, matrix, nowhere, OPERATIONS, places, q, row, v, x } from "./support/everyOperation.js";
+import {
+  asIs,
+  float32Place,
+  type Form,
+  k,
+  mask,
+  matrix,
+  nowhere,
+  OPERATIONS,
+  places,
+  q,
+  row,
+  v,
+  x,
+} from "./support/everyOperation.js";
 import { float16Of } from "./support/halves.js";
 import { eighths } from "./support/random.js";
 import { here, shared } from "./support/workerEngines.js";
@@ -111,7 +125,10 @@ function suite(engine: WorkerEngine): void {
         { data, shape: dims },
         '"x.dims" is missing, expected an array of sizes beside "data"; "shape" is read only beside dataSync()',
       ],
-      [{ data: data.buffer, dims }, `"x.data" ${numbers} an object of kind ArrayBuffer; make an array on it, such as new Float32Array(buffer)`],
+      [
+        { data: data.buffer, dims },
+        `"x.data" ${numbers} an object of kind ArrayBuffer; make an array on it, such as new Float32Array(buffer)`,
+      ],
       [{ data: {}, dims }, `"x.data" ${numbers} an object`],
       [{ data: "12345678", dims }, `"x.data" ${numbers} "12345678"`],
       [{ dims }, `"x.data" ${numbers} undefined`],

@@ -63,11 +63,7 @@ const REFUSED: Refusal[] = [
     '"q" has dims [2, 5, 32], expected [batch, heads, seq, headDim] or [seq, headDim]; ' +
       'give "numHeads" and layout "bshd" for rows of numHeads · headDim',
   ],
-  [
-    { q: { data: q.data, dims: [320] } },
-    RangeError,
-    '"q" has dims [320], expected [batch, seq, heads, headDim] or [seq, headDim]',
-  ],
+  [{ q: { data: q.data, dims: [320] } }, RangeError, '"q" has dims [320], expected [batch, seq, heads, headDim] or [seq, headDim]'],
   [{ q: { data: q.data, dims: [320] } }, RangeError, '"q" has dims [320], expected [batch, seq, heads, headDim] or [seq, headDim]'],
   [{ k: { data: kv.data, dims: [28, 8] } }, RangeError, '"k" has rank 2, expected 4 (q has dims [2, 5, 4, 8])'],
   [{ k: { data: kv.data, dims: [2, 7, 4, 4] } }, RangeError, '"k" has headDim 4, expected 8 (q has dims [2, 5, 4, 8])'],

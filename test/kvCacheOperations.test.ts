@@ -284,7 +284,9 @@ describe("operations", () => {
     expect(() => cache.append(normal([1, 2, 1, 5], 1), piece(2, 1))).toThrow(
       'KVCache.append: "k" has headDim 5, expected 4 (as in the cache; k has dims [1, 2, 1, 5])',
     );
-    expect(() => cache.append(piece(2, 1), piece(3, 1))).toThrow('KVCache.append: "v" has seqLen 3, expected 2 (as in k; v has dims [1, 3, 1, 4])');
+    expect(() => cache.append(piece(2, 1), piece(3, 1))).toThrow(
+      'KVCache.append: "v" has seqLen 3, expected 2 (as in k; v has dims [1, 3, 1, 4])',
+    );
     expect(() => cache.append(piece(2, 1), piece(2, 1), { keyLengths: [3] })).toThrow(
       'KVCache.append: "keyLengths[0]" must be an integer from 0 to 2, got 3',
     );

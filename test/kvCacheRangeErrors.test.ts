@@ -142,8 +142,8 @@ onEveryBuild((_, engine) => {
 
   test("absent is absent", () => {
     using cache = open();
-    expectSameBits(cache.read(null as never, null as never).k.data, cache.read(0).k.data, "read");
-    cache.remove(4, null as never, { rotary: null as never });
+    expectSameBits(cache.read(null, null).k.data, cache.read(0).k.data, "read");
+    cache.remove(4, null, { rotary: null as never });
     expect(cache.lengths).toEqual([4, 4]);
   });
 });

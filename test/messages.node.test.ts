@@ -153,7 +153,7 @@ describe("nothing in the sources is left out", () => {
 
 /** Whether a text is in a table of names of other libraries. */
 function isForeignTable(node: ts.Node): boolean {
-  for (let at: ts.Node | undefined = node.parent; at; at = at.parent) {
+  for (let at = node.parent as ts.Node | undefined; at; at = at.parent as ts.Node | undefined) {
     const name = (ts.isVariableDeclaration(at) || ts.isPropertyAssignment(at)) && at.name.getText();
     if (name && /^foreign$|FOREIGN|_NAMES$/.test(name)) return true;
   }

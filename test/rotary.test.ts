@@ -266,11 +266,7 @@ describe("mismatches are named", () => {
     [x, { tables: 1 }, '"tables" must be { cos, sin }, got 1'],
     [x, { tables: { cos: table(3, 4) } }, '"tables.sin" must be a tensor { data, dims } or { shape, dataSync() }, got undefined'],
     [x, { tables: { cos: table(3, 4), sin: table(3, 3) } }, '"tables.sin" has dims [3, 3], expected [3, 4] (as tables.cos)'],
-    [
-      x,
-      { tables: { cos: normal([12], 1), sin: table(3, 4) } },
-      '"tables.cos" has dims [12], expected [positions, rotaryDim / 2]',
-    ],
+    [x, { tables: { cos: normal([12], 1), sin: table(3, 4) } }, '"tables.cos" has dims [12], expected [positions, rotaryDim / 2]'],
     [x, { tables: { cos: table(3, 5), sin: table(3, 5) } }, '"rotaryDim" must be an integer from 2 to 8, got 10'],
     [
       x,
@@ -290,11 +286,7 @@ describe("mismatches are named", () => {
       '"positions[2]" must be an integer from 0 to 3, got 4',
     ],
     [x, { out: normal([48], 1) }, '"out" has dims [48], expected [2, 3, 1, 8] (as x)'],
-    [
-      x,
-      { theta: 1 },
-      'unknown option "theta"; here it is "base"',
-    ],
+    [x, { theta: 1 }, 'unknown option "theta"; here it is "base"'],
   ])("%#", (input, options, message) => {
     using engine = openBuild("simd");
     expect(() => engine.rotary(input as TensorLike, options as RotaryOptions)).toThrow(`rotary: ${message}`);

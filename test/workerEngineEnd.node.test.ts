@@ -127,9 +127,7 @@ describe("the end", () => {
 
   test("the wrong worker file of the package: the reason", async () => {
     const { info } = await createEngine({ threads: 2, createWorker: packaged });
-    expect(info.threadsReason).toBe(
-      "1 of 1 workers did not start: its script is headwise/engine-worker, expected headwise/worker",
-    );
+    expect(info.threadsReason).toBe("1 of 1 workers did not start: its script is headwise/engine-worker, expected headwise/worker");
   });
 
   test("a host without workers: the reason", () => {

@@ -2,21 +2,7 @@
 import type { Call } from "../call/call.js";
 import type { Given } from "../call/readOptions.js";
 import { headsOption, type Layout, LAYOUTS } from "../call/layout.js";
-import {
-  counted,
-  describe,
-  float32,
-  integer,
-  oneOf,
-  wrongKind,
-  wrongValue,
-  MAX_POSITION,
-  optional,
-  isAbsent,
-  isArray,
-  isObject,
-  listLength,
-} from "../check.js";
+import { counted, float32, integer, oneOf, wrongValue, MAX_POSITION, optional, isAbsent, isObject, listLength } from "../check.js";
 import type { AttentionOptions, ROW_OPTIONS } from "./options.js";
 import { type Operand, ownArray } from "../call/operand.js";
 import { type AttentionParams, SCORES_STAGES, type SequenceParams } from "../runtime/abi.generated.js";

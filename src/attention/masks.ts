@@ -7,10 +7,8 @@ import { bytesOfMask, copyOfNumbers, expectLength, readGiven, wrongData } from "
 import { readOptions } from "../call/readOptions.js";
 import {
   counted,
-  describe,
   integer,
   show,
-  wrongKind,
   wrongValue,
   type Integers,
   integersOf,

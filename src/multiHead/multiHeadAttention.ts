@@ -119,7 +119,8 @@ export class MultiHeadAttention {
    * Attention of the rows of x: on themselves, on `key` and `value`, on `memory`, or on a `cache` that they are added to.
    * Prefill, in any pieces, and decoding are bit-identical to one causal call over the whole sequence.
    *
-   * @param x  [batch, seqLen, embedDim], [seqLen, batch, embedDim] with the config's layout "sequenceFirst", or [seqLen, embedDim], where results have no batch axis either
+   * @param x  [batch, seqLen, embedDim], [seqLen, batch, embedDim] with the config's layout "sequenceFirst", or [seqLen, embedDim],
+   *           where results have no batch axis either
    * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, outDim] in the order of x
    * @throws {TypeError} the wrong kind of value, or an unknown option
    * @throws {RangeError} sizes or values that don't fit, results that overlap operands, a cache that is full, or not enough memory; a

@@ -3,7 +3,6 @@ import { writeRotaryParams, writeRotaryTablesParams } from "../runtime/fullAbi.g
 import type { Call } from "../call/call.js";
 import type { Strides } from "../call/layout.js";
 import {
-  counted,
   describe,
   integer,
   oneOf,

@@ -105,6 +105,7 @@ const OTHER_ABI = Uint8Array.of(
   ...[7, 11, 1, 7, ...new TextEncoder().encode("abiHash"), 0, 0, 10, 6, 1, 4, 0, 0x41, 1, 0x0b],
 );
 const node = process;
+const getBuiltinModule = (name: string): unknown => process.getBuiltinModule(name);
 
 export const engines: Groups = {
   createEngine: {
@@ -175,17 +176,17 @@ export const engines: Groups = {
     },
     'build "wide" in a browser': withGlobals({ process: undefined }, () => createEngine({ build: "wide" })),
     'build "wide" in Bun': withGlobals(
-      { process: { ...node, getBuiltinModule: node.getBuiltinModule, release: { name: "bun" }, versions: { bun: "1" } } },
+      { process: { ...node, getBuiltinModule, release: { name: "bun" }, versions: { bun: "1" } } },
       () => createEngine({ build: "wide" }),
     ),
     'build "wide" on arm64': withGlobals(
-      { process: { getBuiltinModule: node.getBuiltinModule, release: node.release, versions: node.versions, arch: "arm64" } },
+      { process: { getBuiltinModule, release: node.release, versions: node.versions, arch: "arm64" } },
       () => createEngine({ build: "wide" }),
     ),
     'build "wide" in an old Node': withGlobals(
       {
         process: {
-          getBuiltinModule: node.getBuiltinModule,
+          getBuiltinModule,
           release: node.release,
           versions: { ...node.versions, v8: "11.3.244" },
           arch: "x64",

@@ -15,7 +15,8 @@ const PARAMETERS = { q: w, k: w, v: w, out: w };
 export function layers(engine: Engine): Groups {
   const make = (config: object, parameters: object = PARAMETERS): MultiHeadAttention =>
     engine.createMultiHeadAttention({ ...CONFIG, ...config }, parameters as never);
-  const withParameters = ({ config = {}, ...parameters }: Change): unknown => make(config as object, { ...PARAMETERS, ...parameters });
+  const withParameters = ({ config = {}, ...parameters }: Change): unknown =>
+    make(config as object, { ...PARAMETERS, ...parameters });
   const layer = make({});
   const cross = make({ kDim: 3 }, { ...PARAMETERS, k: zeros(4, 3) });
   const extra = make({ addZeroAttention: true });
@@ -31,28 +32,31 @@ export function layers(engine: Engine): Groups {
 
   return {
     "createMultiHeadAttention: config": {
-      ...each((config: object) => make(config), [
-        { embedDim: undefined },
-        { numHeads: 0 },
-        { numHeads: 3 },
-        { numKvHeads: 3, numHeads: 4 },
-        { headDim: "2" },
-        { weightLayout: "io" },
-        { order: "vkq" },
-        { order: "groups" },
-        { layout: "bshd" },
-        { headGates: 1 },
-        { headGates: [1] },
-        { headGates: [1, NaN] },
-        { qkNorm: 1 },
-        { qkNorm: { epsilon: 1 } },
-        { qkNorm: { eps: -1 } },
-        { rotary: true },
-        { rotary: { offset: 1 } },
-        { rotary: { rotaryDim: 3 } },
-        { addZeroAttention: 1 },
-        { batches: true },
-      ]),
+      ...each(
+        (config: object) => make(config),
+        [
+          { embedDim: undefined },
+          { numHeads: 0 },
+          { numHeads: 3 },
+          { numKvHeads: 3, numHeads: 4 },
+          { headDim: "2" },
+          { weightLayout: "io" },
+          { order: "vkq" },
+          { order: "groups" },
+          { layout: "bshd" },
+          { headGates: 1 },
+          { headGates: [1] },
+          { headGates: [1, NaN] },
+          { qkNorm: 1 },
+          { qkNorm: { epsilon: 1 } },
+          { qkNorm: { eps: -1 } },
+          { rotary: true },
+          { rotary: { offset: 1 } },
+          { rotary: { rotaryDim: 3 } },
+          { addZeroAttention: 1 },
+          { batches: true },
+        ],
+      ),
       "not an object": () => engine.createMultiHeadAttention(5 as never, PARAMETERS),
     },
     "createMultiHeadAttention: parameters": {
@@ -127,8 +131,7 @@ export function layers(engine: Engine): Groups {
       "rank 2: averageWeights": () => layer.forward(zeros(3, 4), { averageWeights: zeros(3, 4) }),
       "a cache of another batch": () => layer.forward(x, { cache: layer.createCache({ capacity: 4, batchSize: 2 }) }),
       "a cache that is full": () => layer.forward(x, { cache: layer.createCache({ capacity: 2 }) }),
-      "a cache of other heads": () =>
-        layer.forward(x, { cache: engine.createKVCache({ numKvHeads: 1, headDim: 2, capacity: 4 }) }),
+      "a cache of other heads": () => layer.forward(x, { cache: engine.createKVCache({ numKvHeads: 1, headDim: 2, capacity: 4 }) }),
       "a cache of another engine": () =>
         layer.forward(x, { cache: other.createKVCache({ numKvHeads: 2, headDim: 2, capacity: 4 }) }),
       "keys of another size and no key": () => cross.forward(x),
@@ -161,17 +164,26 @@ export function layers(engine: Engine): Groups {
       "a position before the first": () => make({ rotary: {} }).forward(x, { queryOffset: -1 }),
     },
     "MultiHeadAttention.projectKeys": {
-      ...each(({ key = x, ...options }: Change) => layer.projectKeys(key as never, options), [
-        { key: zeros(4) },
-        { key: zeros(0, 3, 4) },
-        { value: zeros(2, 3, 4) },
-        { keyLengths: [4] },
-        { dtype: "int4" },
-        { lengths: [1] },
-      ]),
+      ...each(
+        ({ key = x, ...options }: Change) => layer.projectKeys(key as never, options),
+        [
+          { key: zeros(4) },
+          { key: zeros(0, 3, 4) },
+          { value: zeros(2, 3, 4) },
+          { keyLengths: [4] },
+          { dtype: "int4" },
+          { lengths: [1] },
+        ],
+      ),
       "keyLengths in a layer with extra keys": () => extra.projectKeys(x, { keyLengths: [1] }),
     },
-    "MultiHeadAttention.createCache": each((options: object) => layer.createCache(options as never), [{}, { capacity: 3, headDim: 4 }]),
-    "MultiHeadAttention.pruneHeads": each(({ heads }: Change) => layer.pruneHeads(heads as never), [{ heads: 1 }, { heads: [2] }, { heads: [0, 1] }]),
+    "MultiHeadAttention.createCache": each(
+      (options: object) => layer.createCache(options as never),
+      [{}, { capacity: 3, headDim: 4 }],
+    ),
+    "MultiHeadAttention.pruneHeads": each(
+      ({ heads }: Change) => layer.pruneHeads(heads as never),
+      [{ heads: 1 }, { heads: [2] }, { heads: [0, 1] }],
+    ),
   };
 }

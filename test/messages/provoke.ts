@@ -35,7 +35,11 @@ function isRevoked(value: unknown): boolean {
 }
 
 const isTensor = (value: object): value is { data: ArrayBufferView; dims: number[] } =>
-  Object.keys(value).join() === "data,dims" && "data" in value && ArrayBuffer.isView(value.data) && "dims" in value && Array.isArray(value.dims);
+  Object.keys(value).join() === "data,dims" &&
+  "data" in value &&
+  ArrayBuffer.isView(value.data) &&
+  "dims" in value &&
+  Array.isArray(value.dims);
 
 const changes = (value: object): string =>
   Object.keys(value)

@@ -9,7 +9,8 @@ export function rows(engine: Engine): Groups {
   const softmax = ({ x = zeros(2, 3), ...options }: Change): unknown => engine.softmax(x as never, options);
   const norm = ({ x = zeros(2, 3), ...options }: Change): unknown => engine.layerNorm(x as never, options);
   const rotary = ({ x = zeros(2, 3, 1, 4), ...options }: Change): unknown => engine.rotary(x as never, options);
-  const matmul = ({ a = zeros(2, 3), b = zeros(3, 4), ...options }: Change): unknown => engine.matmul(a as never, b as never, options);
+  const matmul = ({ a = zeros(2, 3), b = zeros(3, 4), ...options }: Change): unknown =>
+    engine.matmul(a as never, b as never, options);
   const other = openBuild("simd");
 
   return {
@@ -37,54 +38,56 @@ export function rows(engine: Engine): Groups {
       { x: { ...zeros(2, 3), offset: 1 } },
       { axs: 1 },
     ]),
-    layerNorm: each(norm, [{ x: zeros() }, { eps: -1 }, { weight: zeros(2) }, { bias: zeros(2, 3) }, { out: zeros(3, 2) }, { weigth: 1 }]),
+    layerNorm: each(norm, [
+      { x: zeros() },
+      { eps: -1 },
+      { weight: zeros(2) },
+      { bias: zeros(2, 3) },
+      { out: zeros(3, 2) },
+      { weigth: 1 },
+    ]),
     rmsNorm: each(({ ...options }: Change) => engine.rmsNorm(zeros(2, 3), options), [{ eps: "small" }, { bias: zeros(3) }]),
-    activate: each(({ kind = "relu", ...options }: Change) => engine.activate(zeros(2, 3), kind as never, options), [
-      { kind: "swish" },
-      { kind: null },
-      { gate: zeros(3, 2) },
-      { out: zeros(3) },
-    ]),
-    add: each(({ b, ...options }: Change) => engine.add(zeros(2, 3), b as never, options), [
-      { b: zeros(2) },
-      { b: 1 },
-      { b: zeros(3), out: zeros(3) },
-    ]),
+    activate: each(
+      ({ kind = "relu", ...options }: Change) => engine.activate(zeros(2, 3), kind as never, options),
+      [{ kind: "swish" }, { kind: null }, { gate: zeros(3, 2) }, { out: zeros(3) }],
+    ),
+    add: each(
+      ({ b, ...options }: Change) => engine.add(zeros(2, 3), b as never, options),
+      [{ b: zeros(2) }, { b: 1 }, { b: zeros(3), out: zeros(3) }],
+    ),
     rotary: each(rotary, [
-        { x: zeros(3) },
-        { base: 0.5 },
-        { base: "10000" },
-        { rotaryDim: 3 },
-        { rotaryDim: 6 },
-        { rotaryStart: 4, rotaryDim: 2 },
-        { rotaryStart: 2, rotaryDim: 4 },
-        { x: zeros(2, 3, 8) },
-        { x: zeros(2, 3, 8), numHeads: 3 },
-        { x: zeros(2, 3, 2, 4), numHeads: 3 },
-        { x: zeros(2, 3, 8), numHeads: 2, layout: "bhsd" },
-        { interleaved: "no" },
-        { inverse: 0 },
-        { offset: -1 },
-        { offset: [1] },
-        { positions: [0, 1] },
-        { positions: 3 },
-        { positions: [0, 1, 2], offset: 4 },
-        { tables: 5 },
-        { tables: { cos: zeros(3, 2) } },
-        { tables: { cos: zeros(3), sin: zeros(3) } },
-        { tables: { cos: zeros(3, 2), sin: zeros(3, 1) } },
-        { tables: { cos: zeros(3, 2), sin: zeros(3, 2) }, base: 100 },
-        { tables: { cos: zeros(3, 2), sin: zeros(3, 2) }, rotaryDim: 2 },
-        { tables: { cos: zeros(2, 2), sin: zeros(2, 2) } },
-        { layout: "sbh" },
-        { thetas: 1 },
-      ]),
-    rotaryTables: each((options: Change) => engine.rotaryTables(options as never), [
-      {},
-      { length: 3, rotaryDim: 5 },
-      { length: -1, rotaryDim: 4 },
-      { length: 3, rotaryDim: 4, base: 0 },
+      { x: zeros(3) },
+      { base: 0.5 },
+      { base: "10000" },
+      { rotaryDim: 3 },
+      { rotaryDim: 6 },
+      { rotaryStart: 4, rotaryDim: 2 },
+      { rotaryStart: 2, rotaryDim: 4 },
+      { x: zeros(2, 3, 8) },
+      { x: zeros(2, 3, 8), numHeads: 3 },
+      { x: zeros(2, 3, 2, 4), numHeads: 3 },
+      { x: zeros(2, 3, 8), numHeads: 2, layout: "bhsd" },
+      { interleaved: "no" },
+      { inverse: 0 },
+      { offset: -1 },
+      { offset: [1] },
+      { positions: [0, 1] },
+      { positions: 3 },
+      { positions: [0, 1, 2], offset: 4 },
+      { tables: 5 },
+      { tables: { cos: zeros(3, 2) } },
+      { tables: { cos: zeros(3), sin: zeros(3) } },
+      { tables: { cos: zeros(3, 2), sin: zeros(3, 1) } },
+      { tables: { cos: zeros(3, 2), sin: zeros(3, 2) }, base: 100 },
+      { tables: { cos: zeros(3, 2), sin: zeros(3, 2) }, rotaryDim: 2 },
+      { tables: { cos: zeros(2, 2), sin: zeros(2, 2) } },
+      { layout: "sbh" },
+      { thetas: 1 },
     ]),
+    rotaryTables: each(
+      (options: Change) => engine.rotaryTables(options as never),
+      [{}, { length: 3, rotaryDim: 5 }, { length: -1, rotaryDim: 4 }, { length: 3, rotaryDim: 4, base: 0 }],
+    ),
     matmul: {
       ...each(matmul, [
         { a: zeros() },
@@ -111,10 +114,9 @@ export function rows(engine: Engine): Groups {
       },
       "a packed matrix of another depth": () => matmul({ b: engine.packMatrix(zeros(4, 3)) }),
     },
-    packMatrix: each(({ b = zeros(3, 4), layout }: Change) => engine.packMatrix(b as never, layout as never), [
-      { b: zeros(3) },
-      { b: zeros(3), layout: "outIn" },
-      { layout: "io" },
-    ]),
+    packMatrix: each(
+      ({ b = zeros(3, 4), layout }: Change) => engine.packMatrix(b as never, layout as never),
+      [{ b: zeros(3) }, { b: zeros(3), layout: "outIn" }, { layout: "io" }],
+    ),
   };
 }

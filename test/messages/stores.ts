@@ -36,11 +36,14 @@ export function stores(engine: Engine): Groups {
   };
 
   const x = zeros(1, 4, 2, 4);
-  const linear = ({ q = x, k = x, v = x, ...options }: Change): unknown => engine.linearAttention(q as never, k as never, v as never, options);
-  const flat = ({ q = zeros(4, 4), k = zeros(4, 4), v = zeros(4, 4), ...options }: Change): unknown => linear({ q, k, v, ...options });
+  const linear = ({ q = x, k = x, v = x, ...options }: Change): unknown =>
+    engine.linearAttention(q as never, k as never, v as never, options);
+  const flat = ({ q = zeros(4, 4), k = zeros(4, 4), v = zeros(4, 4), ...options }: Change): unknown =>
+    linear({ q, k, v, ...options });
   const stateOf = (options: object = {}): ReturnType<Engine["createLinearAttentionState"]> =>
     engine.createLinearAttentionState({ numKvHeads: 2, headDim: 4, ...options });
-  const step = ({ q = x, k = x, v = x, ...options }: Change): unknown => stateOf().step(q as never, k as never, v as never, options);
+  const step = ({ q = x, k = x, v = x, ...options }: Change): unknown =>
+    stateOf().step(q as never, k as never, v as never, options);
   const damagedState = (change: (words: Uint32Array) => void): unknown => {
     const image = stateOf().serialize();
     change(new Uint32Array(image.buffer));
@@ -49,20 +52,23 @@ export function stores(engine: Engine): Groups {
 
   return {
     createKVCache: {
-      ...each((options: object) => engine.createKVCache({ ...CACHE, ...options }), [
-        { numKvHeads: undefined },
-        { headDim: "64" },
-        { capacity: 0 },
-        { batchSize: -1 },
-        { policy: "ring" },
-        { policy: "rolling" },
-        { policy: "rolling", window: 8 },
-        { window: -1 },
-        { dtype: "float16" },
-        { dtype: "int8", headDim: 5000 },
-        { sinkTokens: 1.5 },
-        { heads: 1 },
-      ]),
+      ...each(
+        (options: object) => engine.createKVCache({ ...CACHE, ...options }),
+        [
+          { numKvHeads: undefined },
+          { headDim: "64" },
+          { capacity: 0 },
+          { batchSize: -1 },
+          { policy: "ring" },
+          { policy: "rolling" },
+          { policy: "rolling", window: 8 },
+          { window: -1 },
+          { dtype: "float16" },
+          { dtype: "int8", headDim: 5000 },
+          { sinkTokens: 1.5 },
+          { heads: 1 },
+        ],
+      ),
       "no options": () => engine.createKVCache(undefined as never),
     },
     "KVCache.append": {
@@ -100,7 +106,7 @@ export function stores(engine: Engine): Groups {
         { mask: bytes(1, 2) },
         { keyLengths: [1] },
       ]),
-      "a window option of a rolling cache": () => rolling().attend(zeros(1, 1, 1, 4), { window: 3 } as object),
+      "a window option of a rolling cache": () => rolling().attend(zeros(1, 1, 1, 4), { window: 3 }),
       "rows whose window holds evicted keys": () => rolling().attend(zeros(1, 1020, 1, 4)),
       "a getter appends to the cache": () => {
         const cache = cacheOf();
@@ -116,34 +122,40 @@ export function stores(engine: Engine): Groups {
       "two heads in the cache, three in q": () => cacheOf({ numKvHeads: 2 }, 0).attend(zeros(1, 1, 3, 4)),
     },
     "KVCache.truncate": {
-      ...each(({ lengths }: Change) => cacheOf().truncate(lengths as never), [{ lengths: 4 }, { lengths: [1, 2] }, { lengths: "3" }, { lengths: -1 }]),
+      ...each(
+        ({ lengths }: Change) => cacheOf().truncate(lengths as never),
+        [{ lengths: 4 }, { lengths: [1, 2] }, { lengths: "3" }, { lengths: -1 }],
+      ),
       "to evicted keys": () => rolling().truncate(1030),
     },
     "KVCache.read": {
-      ...each(({ from, to, ...options }: Change) => cacheOf().read(from as never, to as never, options), [
-        { from: 2, to: 1 },
-        { from: "1" },
-        { to: 4 },
-        { layout: "x" },
-        { out: 1 },
-      ]),
+      ...each(
+        ({ from, to, ...options }: Change) => cacheOf().read(from as never, to as never, options),
+        [{ from: 2, to: 1 }, { from: "1" }, { to: 4 }, { layout: "x" }, { out: 1 }],
+      ),
       "evicted keys": () => rolling().read(1000, 1100),
     },
     "KVCache.remove": {
-      ...each(({ from = 0, to, ...options }: Change) => cacheOf().remove(from as never, to as never, options), [
-        { from: 3, to: 9 },
-        { from: [1, 2] },
-        { rotary: true },
-        { rotary: { offset: 3 } },
-        { from: 1, to: 2, rotary: { tables: { cos: zeros(1, 2), sin: zeros(1, 2) } } },
-        { from: 1, to: 2, rotary: { tables: { cos: zeros(2, 2), sin: zeros(2, 2) } } },
-        { rotate: {} },
-      ]),
+      ...each(
+        ({ from = 0, to, ...options }: Change) => cacheOf().remove(from as never, to as never, options),
+        [
+          { from: 3, to: 9 },
+          { from: [1, 2] },
+          { rotary: true },
+          { rotary: { offset: 3 } },
+          { from: 1, to: 2, rotary: { tables: { cos: zeros(1, 2), sin: zeros(1, 2) } } },
+          { from: 1, to: 2, rotary: { tables: { cos: zeros(2, 2), sin: zeros(2, 2) } } },
+          { rotate: {} },
+        ],
+      ),
       "keys before evicted ones": () => rolling().remove(0, 1100),
       "rotary, and an engine for attention alone": async () =>
         (await createAttentionEngine({ build: "simd" })).createKVCache(CACHE).remove(0, 0, { rotary: {} }),
     },
-    "KVCache.reorder": each(({ indices }: Change) => cacheOf({ batchSize: 2 }).reorder(indices as never), [{ indices: [0] }, { indices: [0, 2] }, { indices: null }]),
+    "KVCache.reorder": each(
+      ({ indices }: Change) => cacheOf({ batchSize: 2 }).reorder(indices as never),
+      [{ indices: [0] }, { indices: [0, 2] }, { indices: null }],
+    ),
     restoreKVCache: {
       "not bytes": () => engine.restoreKVCache([1] as never),
       "too short": () => engine.restoreKVCache(new Uint8Array(3)),
@@ -221,7 +233,8 @@ export function stores(engine: Engine): Groups {
         { scale: 1 },
         { cuSeqlens: [0, 1, 4] },
       ]),
-      "another size of features": () => stateOf({ featureMap: () => zeros(1, 4, 2, 3), features: 5, normalize: false }).step(x, x, x),
+      "another size of features": () =>
+        stateOf({ featureMap: () => zeros(1, 4, 2, 3), features: 5, normalize: false }).step(x, x, x),
       "a decay for channels, where the state has one for heads": () =>
         stateOf({ rule: "gated" }).step(x, x, x, { decay: zeros(1, 4, 2, 4) }),
       "after dispose": () => {

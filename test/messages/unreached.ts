@@ -5,6 +5,6 @@ export const UNREACHED: Readonly<Record<string, string>> = {
   " keys missed": "of the self-test, see engine.test.ts",
   'wrongMoment("createWorkerEngine", this.#end)': "a worker that ends between two steps of opening; the other place says the same",
   "throw signal.reason": "the caller's own reason",
-  "wrongKind(operation, `\"data\" must be a ${expected}": "thrown in the worker: see the calls of write",
-  "wrongValue(operation, `\"data\" holds ${counted(length": "thrown in the worker: see the calls of write",
+  'wrongKind(operation, `"data" must be a ${expected}': "thrown in the worker: see the calls of write",
+  'wrongValue(operation, `"data" holds ${counted(length': "thrown in the worker: see the calls of write",
 };
