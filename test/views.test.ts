@@ -309,6 +309,8 @@ onEveryEngine((build, engine) => {
         bias: bias as TensorLike,
       });
     expectSameBits(attend(inPlace, bias).data, attend(copied, flat).data, build);
+    const broadcast = { ...bias, dims: [1, 1, 9, 9], strides: [7, 5, 20, 1] };
+    expectSameBits(attend(inPlace, broadcast).data, attend(copied, flat).data, "strides of axes of size 1 have no effect");
     const linear = ([q, k, v]: readonly object[]) =>
       engine.linearAttention(q as TensorLike, k as TensorLike, v as TensorLike, { rule: "linear" }).data;
     expectSameBits(linear(inPlace), linear(copied), build);
