@@ -248,12 +248,6 @@ export default [
     tests: ["tensors"],
   },
   {
-    rule: "a call without work has a result of its sizes",
-    find: "out.data ?? new Float32Array(out.count)",
-    replace: "out.data ?? new Float32Array(0)",
-    tests: ["tensors"],
-  },
-  {
     rule: "a state whose result was lost refuses further calls",
     find: "runtime.run(operation, each);\n  });\n  if (states) states.isBeingWritten = false;",
     replace: "runtime.run(operation, each);\n    if (states) states.isBeingWritten = false;\n  });",

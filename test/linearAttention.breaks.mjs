@@ -10,9 +10,9 @@ export default [
     tests: packed,
   },
   {
-    rule: "linear attention: a packed sequence has its own rows only",
+    rule: "linear attention: a packed sequence has its own rows",
     find: "return { batch: 0, start, rows: end - start, keyLength: end - start };",
-    replace: "return { batch: 0, start, rows: seqLen - start, keyLength: end - start };",
+    replace: "return { batch: 0, start: 0, rows: end - start, keyLength: end - start };",
     tests: packed,
   },
   {
