@@ -33,14 +33,14 @@ export default [
   },
   {
     rule: "masks: a tokenizer's is asked what it means",
-    find: 'if (isCausal || !isPadded || !rows.join().includes("0")) return;',
+    find: "if (isCausal || isWhole || !(isLeft || isRight)) return;",
     replace: "return;",
     tests: ["optionNames"],
   },
   {
     rule: "masks: a causal one is not taken for a tokenizer's",
-    find: "if (isCausal || !isPadded",
-    replace: "if (!isPadded",
+    find: "if (isCausal || isWhole",
+    replace: "if (isWhole",
     tests: ["optionNames"],
   },
 ];

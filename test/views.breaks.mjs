@@ -1,6 +1,6 @@
 // Views, layouts, and the orders of a layer. See scripts/breaks.mjs.
 
-const views = { tests: ["views"] };
+const views = { tests: ["views", "viewErrors", "layouts", "layerLayouts"] };
 
 export default [
   {

@@ -83,13 +83,23 @@ function refuseTokenizerMask(operation: string, mask: Operand, { batchSize, seqL
   const { dims, name } = mask;
   if (batchSize < 2 || batchSize !== seqLen || show(dims) !== show([seqLen, kvLen])) return;
   const bytes = mask.data ?? mask.tensor!.data;
-  const rows = Array.from({ length: seqLen }, (_, row) =>
-    Array.from(bytes.subarray(row * kvLen, (row + 1) * kvLen), (byte) => (byte ? 1 : 0)).join(""),
-  );
-  const ends = rows.map((row) => row.lastIndexOf("1"));
-  const isCausal = ends.every((end, row) => end === ends[0]! + row);
-  const isPadded = [/^1+0*$/, /^0*1+$/].some((pattern) => rows.every((row) => pattern.test(row)));
-  if (isCausal || !isPadded || !rows.join().includes("0")) return;
+  let [isLeft, isRight, isWhole, isCausal, firstEnd] = [true, true, true, true, 0];
+  for (let row = 0; row < seqLen; row++) {
+    let [first, end, ones] = [kvLen, 0, 0];
+    for (let key = 0; key < kvLen; key++) {
+      if (!bytes[row * kvLen + key]) continue;
+      first = Math.min(first, key);
+      end = key + 1;
+      ones++;
+    }
+    if (ones === 0 || ones !== end - first) return; // no padding on one side
+    if (row === 0) firstEnd = end;
+    isLeft &&= end === kvLen;
+    isRight &&= first === 0;
+    isWhole &&= ones === kvLen;
+    isCausal &&= end === firstEnd + row;
+  }
+  if (isCausal || isWhole || !(isLeft || isRight)) return;
   throw wrongValue(
     operation,
     `"${name}" of dims ${show(dims)} looks like a tokenizer's [batch, kvLen], but seqLen is ${seqLen} too; ` +

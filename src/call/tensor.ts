@@ -85,8 +85,8 @@ export interface Float32Tensor {
 }
 
 /**
- * The caller's place for a result: data of the exact length, a view of some, or a tensor in the engine's memory. float16, in a Float16Array or with
- * `type` "float16" in a Uint16Array, receives the result rounded.
+ * The caller's place for a result: data of the exact length, a view of some, or a tensor in the engine's memory. float16, in a
+ * Float16Array or with `type` "float16" in a Uint16Array, receives the result rounded.
  */
 export type PlaceTensor = Placement &
   (

@@ -42,7 +42,10 @@ export interface MultiHeadAttentionConfig {
    * "qkv".
    */
   order?: FusedOrder | null | undefined;
-  /** Order of the axes of x, `key`, `value` and the result: "batchFirst" = [batch, seq, …], "sequenceFirst" = [seq, batch, …]. Default "batchFirst". */
+  /**
+   * Order of the axes of x, `key`, `value` and the result: "batchFirst" = [batch, seq, …], "sequenceFirst" = [seq, batch, …]. Default
+   * "batchFirst".
+   */
   layout?: RowOrder | null | undefined;
   /** Factor on each head's output before the output projection [numHeads]; a head with 0 has no influence. Default 1. */
   headGates?: ArrayLike<number> | null | undefined;

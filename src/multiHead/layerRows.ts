@@ -26,6 +26,7 @@ export const reordered = <T>(layout: RowOrder, axes: readonly T[]): T[] =>
 
 /** An operand of rows in the caller's order as [batch, rows, channels]; it is copied, unless the elements lie so. */
 export function batchFirst(layout: RowOrder, operand: Operand): Operand {
+  if (layout === "batchFirst") return operand;
   const dims = reordered(layout, operand.dims);
   const strides = gapsOf(dims, reordered(layout, operand.strides ?? stridesUnder(operand.dims, dims.length)));
   if (operand.isOutside || !strides) return { ...operand, dims, strides };

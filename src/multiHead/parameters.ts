@@ -23,7 +23,10 @@ export interface MultiHeadAttentionParameters {
   k?: TensorLike | null | undefined;
   /** W^V [numKvHeads · valueDim, vDim] */
   v?: TensorLike | null | undefined;
-  /** W^Q, W^K and W^V in one, in the config's `order`, instead of them: [(numHeads + numKvHeads) · headDim + numKvHeads · valueDim, embedDim]. */
+  /**
+   * W^Q, W^K and W^V in one, in the config's `order`, instead of them: [(numHeads + numKvHeads) · headDim + numKvHeads · valueDim,
+   * embedDim].
+   */
   qkv?: TensorLike | null | undefined;
   /** W^O [outDim, numHeads · valueDim] */
   out: TensorLike;
