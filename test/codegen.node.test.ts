@@ -56,7 +56,7 @@ describe.each(["simd", "relaxed", "wide"])("%s", (build) => {
 
   test("the loops are found: tiles of 6, 4 and 1 rows, three for float32 and two for int8, and the others", () => {
     for (const rows of [6, 4, 1]) {
-      expect(tiles.filter(({ loop }) => isTile(loop, rows)).length).toBe(3);
+      expect(tiles.filter(({ loop }) => isTile(loop, rows)).length).toBe(rows === 1 ? 2 : 3); // chains of one row go through the others'
       expect(tiles.filter(({ loop }) => isInt8Tile(loop, rows)).length).toBe(2);
     }
     for (const rows of [6, 4]) {

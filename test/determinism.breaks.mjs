@@ -40,9 +40,9 @@ export default [
   },
   {
     rule: "determinism 5: keys in order, one accumulator per output element",
-    find: "  else accumulateTile1x32(true, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);",
+    find: "  else accumulateTile1x32(aPtr, bPtr, bPanelBytes, cPtr, steps, panels);",
     replace:
-      "  else { const half = steps >> 1; accumulateTile1x32(true, aPtr + (half << 2), bPtr + half * PANEL_BYTES, bPanelBytes, cPtr, steps - half, panels); if (half) accumulateTile1x32(true, aPtr, bPtr, bPanelBytes, cPtr, half, panels); }",
+      "  else { const half = steps >> 1; accumulateTile1x32(aPtr + (half << 2), bPtr + half * PANEL_BYTES, bPanelBytes, cPtr, steps - half, panels); if (half) accumulateTile1x32(aPtr, bPtr, bPanelBytes, cPtr, half, panels); }",
     tests: DETERMINISM,
   },
   {

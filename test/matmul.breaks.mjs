@@ -24,9 +24,15 @@ export default [
   },
   {
     rule: "matmul: one row is summed in the chains of many",
-    find: "accumulateTile1x32(false, aPtr",
-    replace: "accumulateTile1x32(true, aPtr",
+    find: "  else accumulateRowInChains(aPtr, bPtr, bPanelBytes, cPtr, steps, panels, sumsPtr);",
+    replace: "  else accumulateRows(1, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);",
     tests: ACCURACY,
+  },
+  {
+    rule: "matmul: each chain of a single row begins with 0",
+    find: "memory.fill(sumsPtr, 0, FEW_PANELS * PANEL_BYTES);",
+    replace: "",
+    tests: MATMUL,
   },
   {
     rule: "matmul: a chain is a sum from 0, which is then added",

@@ -144,7 +144,8 @@ function multiplyUnit(
       const stripRows = min(p.stripRows, row + rows - stripRow);
       gatherRows(p, entry.a, stripRow, stripRows, k, steps, workspace.strip);
       const accPtr = workspace.accumulators + strip * stripBytes;
-      accumulateChains(tileRowsFor(stripRows), workspace.strip, bPtr, panelBytes, accPtr, steps, panels);
+      const secondRow = workspace.strip + ROW_BYTES; // free where there is one row
+      accumulateChains(tileRowsFor(stripRows), workspace.strip, bPtr, panelBytes, accPtr, steps, panels, secondRow);
     }
   }
   for (let strip: usize = 0; strip < strips; strip++) {

@@ -16,6 +16,11 @@ import { CHAIN, PANEL_BYTES, ROW_BYTES } from "./layout";
 @inline
 const CHAIN_BYTES: usize = CHAIN << 2;
 
+/** Panels that a single row takes at a time. */
+// @ts-ignore: decorator
+@inline
+const FEW_PANELS: usize = 4;
+
 /** Eight elements of a row of C: the sums, or what there is plus the sums. */
 // @ts-ignore: decorator
 @inline
@@ -199,60 +204,48 @@ function accumulatePanels(
 /** One row, four panels at a time; see multiplyStrip.ts for the picture and the reason. Parameters as above. */
 // @ts-ignore: decorator
 @inline
-function accumulateTile1x32(
-  continues: bool,
-  aPtr: usize,
-  bPtr: usize,
-  bPanelBytes: usize,
-  cPtr: usize,
-  steps: usize,
-  panels: usize,
-): void {
+function accumulateTile1x32(aPtr: usize, bPtr: usize, bPanelBytes: usize, cPtr: usize, steps: usize, panels: usize): void {
   const aEnd = aPtr + (steps << 2);
-  const zero = f32x4.splat(0);
-  for (; panels >= 4; panels -= 4) {
+  for (; panels >= FEW_PANELS; panels -= FEW_PANELS) {
     let rowPtr = aPtr;
     let b0Ptr = bPtr;
     let b1Ptr = b0Ptr + bPanelBytes;
     let b2Ptr = b1Ptr + bPanelBytes;
     let b3Ptr = b2Ptr + bPanelBytes;
+    let acc0x0123 = v128.load(cPtr);
+    let acc0x4567 = v128.load(cPtr, 16);
+    let acc0x89ab = v128.load(cPtr, 1 * PANEL_BYTES);
+    let acc0xcdef = v128.load(cPtr, 1 * PANEL_BYTES + 16);
+    let acc0xghij = v128.load(cPtr, 2 * PANEL_BYTES);
+    let acc0xklmn = v128.load(cPtr, 2 * PANEL_BYTES + 16);
+    let acc0xopqr = v128.load(cPtr, 3 * PANEL_BYTES);
+    let acc0xstuv = v128.load(cPtr, 3 * PANEL_BYTES + 16);
+
     do {
-      const chainEnd = continues ? aEnd : min(rowPtr + CHAIN_BYTES, aEnd);
-      let acc0x0123 = continues ? v128.load(cPtr) : zero;
-      let acc0x4567 = continues ? v128.load(cPtr, 16) : zero;
-      let acc0x89ab = continues ? v128.load(cPtr, 1 * PANEL_BYTES) : zero;
-      let acc0xcdef = continues ? v128.load(cPtr, 1 * PANEL_BYTES + 16) : zero;
-      let acc0xghij = continues ? v128.load(cPtr, 2 * PANEL_BYTES) : zero;
-      let acc0xklmn = continues ? v128.load(cPtr, 2 * PANEL_BYTES + 16) : zero;
-      let acc0xopqr = continues ? v128.load(cPtr, 3 * PANEL_BYTES) : zero;
-      let acc0xstuv = continues ? v128.load(cPtr, 3 * PANEL_BYTES + 16) : zero;
+      const a = v128.load32_splat(rowPtr);
+      acc0x0123 = madd(a, v128.load(b0Ptr), acc0x0123);
+      acc0x4567 = madd(a, v128.load(b0Ptr, 16), acc0x4567);
+      acc0x89ab = madd(a, v128.load(b1Ptr), acc0x89ab);
+      acc0xcdef = madd(a, v128.load(b1Ptr, 16), acc0xcdef);
+      acc0xghij = madd(a, v128.load(b2Ptr), acc0xghij);
+      acc0xklmn = madd(a, v128.load(b2Ptr, 16), acc0xklmn);
+      acc0xopqr = madd(a, v128.load(b3Ptr), acc0xopqr);
+      acc0xstuv = madd(a, v128.load(b3Ptr, 16), acc0xstuv);
+      rowPtr += 4;
+      b0Ptr += PANEL_BYTES;
+      b1Ptr += PANEL_BYTES;
+      b2Ptr += PANEL_BYTES;
+      b3Ptr += PANEL_BYTES;
+    } while (rowPtr < aEnd);
 
-      do {
-        const a = v128.load32_splat(rowPtr);
-        acc0x0123 = madd(a, v128.load(b0Ptr), acc0x0123);
-        acc0x4567 = madd(a, v128.load(b0Ptr, 16), acc0x4567);
-        acc0x89ab = madd(a, v128.load(b1Ptr), acc0x89ab);
-        acc0xcdef = madd(a, v128.load(b1Ptr, 16), acc0xcdef);
-        acc0xghij = madd(a, v128.load(b2Ptr), acc0xghij);
-        acc0xklmn = madd(a, v128.load(b2Ptr, 16), acc0xklmn);
-        acc0xopqr = madd(a, v128.load(b3Ptr), acc0xopqr);
-        acc0xstuv = madd(a, v128.load(b3Ptr, 16), acc0xstuv);
-        rowPtr += 4;
-        b0Ptr += PANEL_BYTES;
-        b1Ptr += PANEL_BYTES;
-        b2Ptr += PANEL_BYTES;
-        b3Ptr += PANEL_BYTES;
-      } while (rowPtr < chainEnd);
-
-      storeSums(!continues, cPtr, acc0x0123, acc0x4567);
-      storeSums(!continues, cPtr + 1 * PANEL_BYTES, acc0x89ab, acc0xcdef);
-      storeSums(!continues, cPtr + 2 * PANEL_BYTES, acc0xghij, acc0xklmn);
-      storeSums(!continues, cPtr + 3 * PANEL_BYTES, acc0xopqr, acc0xstuv);
-    } while (!continues && rowPtr < aEnd);
-    cPtr += 4 * PANEL_BYTES;
-    bPtr += 4 * bPanelBytes;
+    storeSums(false, cPtr, acc0x0123, acc0x4567);
+    storeSums(false, cPtr + 1 * PANEL_BYTES, acc0x89ab, acc0xcdef);
+    storeSums(false, cPtr + 2 * PANEL_BYTES, acc0xghij, acc0xklmn);
+    storeSums(false, cPtr + 3 * PANEL_BYTES, acc0xopqr, acc0xstuv);
+    cPtr += FEW_PANELS * PANEL_BYTES;
+    bPtr += FEW_PANELS * bPanelBytes;
   }
-  if (panels > 0) accumulateTile(1, false, continues, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
+  if (panels > 0) accumulateTile(1, false, true, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
 }
 
 /** C += A·B by the tile for `tileRows` rows: 1, 4 or 6. Parameters as above. */
@@ -267,10 +260,14 @@ export function accumulateRows(
 ): void {
   if (tileRows == 6) accumulatePanels(6, true, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
   else if (tileRows == 4) accumulatePanels(4, true, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
-  else accumulateTile1x32(true, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
+  else accumulateTile1x32(aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
 }
 
-/** C += A·B in chains, by the same tiles. Their ends count from the first step. Parameters as above. */
+/**
+ * C += A·B in chains, by the same tiles. Their ends count from the first step. Parameters as above.
+ *
+ * @param sumsPtr  room for a chain of FEW_PANELS panels, if there is one row
+ */
 export function accumulateChains(
   tileRows: usize,
   aPtr: usize,
@@ -279,8 +276,33 @@ export function accumulateChains(
   cPtr: usize,
   steps: usize,
   panels: usize,
+  sumsPtr: usize,
 ): void {
   if (tileRows == 6) accumulatePanels(6, false, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
   else if (tileRows == 4) accumulatePanels(4, false, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
-  else accumulateTile1x32(false, aPtr, bPtr, bPanelBytes, cPtr, steps, panels);
+  else accumulateRowInChains(aPtr, bPtr, bPanelBytes, cPtr, steps, panels, sumsPtr);
+}
+
+/** One row: each chain in a call of its own. Chains in a loop around the tile's take V8 11.3 a third longer from L3. */
+function accumulateRowInChains(
+  aPtr: usize,
+  bPtr: usize,
+  bPanelBytes: usize,
+  cPtr: usize,
+  steps: usize,
+  panels: usize,
+  sumsPtr: usize,
+): void {
+  for (let panel: usize = 0; panel < panels; panel += FEW_PANELS) {
+    const few = min(FEW_PANELS, panels - panel);
+    for (let step: usize = 0; step < steps; step += CHAIN) {
+      memory.fill(sumsPtr, 0, FEW_PANELS * PANEL_BYTES);
+      accumulateRows(1, aPtr + (step << 2), bPtr + step * PANEL_BYTES, bPanelBytes, sumsPtr, min(CHAIN, steps - step), few);
+      for (let offset: usize = 0; offset < few * PANEL_BYTES; offset += PANEL_BYTES) {
+        storeSums(true, cPtr + offset, v128.load(sumsPtr + offset), v128.load(sumsPtr + offset, 16));
+      }
+    }
+    cPtr += FEW_PANELS * PANEL_BYTES;
+    bPtr += FEW_PANELS * bPanelBytes;
+  }
 }
