@@ -1,6 +1,6 @@
 /** The order of a tensor's axes: its sizes and strides, whatever the layout. */
 import { counted, integer, MAX_POSITION, optional, show, wrongValue } from "../check.js";
-import { type Operand, stridesIn } from "./operand.js";
+import type { Operand } from "./operand.js";
 
 export const LAYOUTS = ["bshd", "bhsd", "sbhd"] as const;
 /** Order of axes: [batch, seq, heads, headDim], [batch, heads, seq, headDim] or [seq, batch, heads, headDim]. */
@@ -73,11 +73,20 @@ export function expectSize(
  * Strides of rows of heads in the engine's memory, of `channels` elements each.
  * @internal
  */
-export function stridesOf(operand: Operand, layout: Layout, channels: number): Strides {
-  const strides = stridesIn(operand);
-  const rank = strides.length;
-  const at = (axis: string): number => strides[layout.indexOf(axis)]!;
+export function stridesOf({ dims, strides, isOutside }: Operand, layout: Layout, channels: number): Strides {
+  const rank = dims.length;
+  const own = isOutside ? undefined : strides;
+  const along = (axis: number): number => own?.[axis] ?? countAfter(dims, axis);
+  const at = (axis: string): number => along(layout.indexOf(axis));
   return rank === 2
-    ? { row: strides[0]!, head: 0, batch: 0 }
+    ? { row: along(0), head: 0, batch: 0 }
     : { batch: at("b"), row: at("s"), head: rank === 3 ? channels : at("h") };
+}
+
+/** Elements from one index of an axis to the next where nothing lies between them; 0 where there is one, which serves all rows or heads. */
+function countAfter(dims: readonly number[], axis: number): number {
+  if (dims[axis] === 1) return 0;
+  let count = 1;
+  for (let inner = axis + 1; inner < dims.length; inner++) count *= dims[inner]!;
+  return count;
 }
