@@ -138,7 +138,7 @@ export default [
   {
     rule: "linear attention: rows beyond the length do not decay the state",
     find: "if (i < head.keyLength) {",
-    replace: "if (i < p.seqLen) {",
+    replace: "if (i < end) {",
     tests: attention,
   },
   {
