@@ -18,8 +18,8 @@ export default [
   },
   {
     rule: "matmul: k is summed in chains, not in one",
-    find: 'import { accumulateChains } from "../tiles/accumulateRows";',
-    replace: 'import { accumulateRows as accumulateChains } from "../tiles/accumulateRows";',
+    find: "const chainEnd = continues ? aEnd : min(rowPtr + CHAIN_BYTES, aEnd);",
+    replace: "const chainEnd = aEnd;",
     tests: ACCURACY,
   },
   {
