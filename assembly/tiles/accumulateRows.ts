@@ -283,7 +283,7 @@ export function accumulateChains(
   else accumulateRowInChains(aPtr, bPtr, bPanelBytes, cPtr, steps, panels, sumsPtr);
 }
 
-/** One row: each chain in a call of its own. Chains in a loop around the tile's take V8 11.3 a third longer from L3. */
+/** One row: each chain in a call of its own, since V8 11.3 is slower with a loop of chains around the tile's: see decision 7. */
 function accumulateRowInChains(
   aPtr: usize,
   bPtr: usize,

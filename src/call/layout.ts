@@ -83,7 +83,10 @@ export function stridesOf({ dims, strides, isOutside }: Operand, layout: Layout,
     : { batch: at("b"), row: at("s"), head: rank === 3 ? channels : at("h") };
 }
 
-/** Elements from one index of an axis to the next where nothing lies between them; 0 where there is one, which serves all rows or heads. */
+/**
+ * Elements from one index of an axis to the next where nothing lies between them; 0 where there is one, which serves all rows or heads.
+ * Alone, not from a list of all strides: small calls spend a part of their time on such lists.
+ */
 function countAfter(dims: readonly number[], axis: number): number {
   if (dims[axis] === 1) return 0;
   let count = 1;
