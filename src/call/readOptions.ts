@@ -31,8 +31,11 @@ export function readOptions<T extends object>(known: KnownOptions, options: T | 
   if (!isObject(options) || isArray(options)) {
     throw wrongKind(known.name, `"${argument}" must be an object, got ${describe(options)}`);
   }
-  for (const name of Object.keys(options)) if (!known.options.includes(name)) throw unknownOption(known, name, argument);
-  for (const name of known.options) {
+  const own = Object.keys(options);
+  for (const name of own) if (!known.options.includes(name)) throw unknownOption(known, name, argument);
+  // small calls notice it when two dozen names are looked up that nobody gave
+  const mayInherit = Object.getPrototypeOf(options) !== Object.prototype;
+  for (const name of mayInherit ? known.options : own) {
     const value: unknown = (options as Readonly<Record<string, unknown>>)[name];
     if (!isAbsent(value)) given[name] = value;
   }
