@@ -5,11 +5,11 @@
  *     out[i, j] = activation(Σ_k a[i, k] · b[k, j] + bias[j])          k in chains of 128, one accumulator per element
  *
  *     for each unit: some rows × 256 or 512 columns of out
- *       for each block of 384 k            pack b's columns, unless they are packed
+ *       for each block of 512 k            pack b's columns, unless they are packed
  *         for each strip of 6 rows         gather a's rows → tiles
  *       write the rows                     bias, activation
  *
- * A block of b, at most 768 KiB, stays in L2 while all strips of the unit pass; a panel of it, and the strip of a, stay in L1. Neither the
+ * A block of b, at most 1 MiB, stays in L2 while all strips of the unit pass; a panel of it, and the strip of a, stay in L1. Neither the
  * number of rows nor the size of a unit affects an element's sum.
  */
 import { MatmulEntry, MatmulParams } from "../abi/matmulParams";

@@ -27,10 +27,10 @@ export const BLOCK: usize = 512;
 @inline
 export const CHAIN: usize = 128;
 
-/** Steps of a block of a product: whole chains, and at most as many as a row of weights holds. */
+/** Steps of a block of a product: whole chains, and as many as a row of weights holds. */
 // @ts-ignore: decorator
 @inline
-export const K_BLOCK: usize = 384;
+export const K_BLOCK: usize = 512;
 
 /** Bytes between the rows that multiplyStrip writes and accumulateRows reads: each has room for a block. */
 // @ts-ignore: decorator
