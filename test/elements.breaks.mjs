@@ -1,7 +1,7 @@
 // Types of elements, lists and places. See scripts/breaks.mjs.
 
-const elements = { file: "elements.ts", tests: ["elements", "float16", "hostileElements", "errors", "masks"] };
-const tested = { tests: ["elements", "float16", "hostileElements", "errors"] };
+const elements = { file: "elements.ts", tests: ["elements", "float16", "hostileElements", "errors", "engineErrors", "masks"] };
+const tested = { tests: ["elements", "float16", "hostileElements", "errors", "engineErrors"] };
 
 export default [
   {
