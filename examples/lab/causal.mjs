@@ -3,7 +3,7 @@
  * without computing it again. Vaswani et al. 2017, arXiv:1706.03762, section 3.2.3.
  */
 import { createEngine } from "headwise";
-import { heatmaps } from "./picture.mjs";
+import { blocks, heatmaps } from "./picture.mjs";
 import { runLab } from "./runLab.mjs";
 import { countDifferent, normal, toRows, zeros } from "./tensors.mjs";
 
@@ -26,6 +26,7 @@ await runLab("causal", async () => {
     const numbers = KEPT * HEAD_DIM;
     console.log(`${name}, another end changes: ${countDifferent(firstOf(attend(changed)), firstOf(out))} of ${numbers} numbers`);
     console.log(`${name}, without the end: ${countDifferent(attend(firstOf(x)), firstOf(out))} of ${numbers} numbers differ`);
+    console.log(blocks(toRows(weights)));
     panels.push({ matrix: toRows(weights), title: name });
   }
   engine.dispose();

@@ -1,7 +1,6 @@
 /**
  * Greedy decoding takes the likeliest token at each step; a beam keeps several texts and ends with a likelier one. Beams that come from
- * the same text share its cached keys: a fork copies nothing. Graves 2012, arXiv:1211.3711, section 2.5; Sutskever et al. 2014,
- * arXiv:1409.3215, section 3.2.
+ * the same text share its cached keys: a fork copies nothing. Graves 2012, arXiv:1211.3711; Sutskever et al. 2014, arXiv:1409.3215.
  */
 import { createEngine } from "headwise";
 import { readModel, readVocabulary } from "../decode/llama2c.mjs";

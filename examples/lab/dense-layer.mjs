@@ -1,6 +1,7 @@
 /**
  * A dense layer is attention with one head for each key: every head sees its key alone, so that the heads side by side are the keys
- * side by side, and W^O is the layer's matrix. Not a bit differs. Cordonnier, Loukas & Jaggi 2020, arXiv:1911.03584, section 3.
+ * side by side, and W^O is the layer's matrix. Not a bit differs. The same means as for convolutions: Cordonnier, Loukas & Jaggi 2020,
+ * arXiv:1911.03584.
  */
 import { createEngine } from "headwise";
 import { heatmap } from "./picture.mjs";

@@ -1,6 +1,6 @@
 /**
  * Self-attention knows no order: permuted rows give permuted results, and their mean is the same whatever the order. Positions that
- * are added to the rows end that, and so does causal attention. Lee et al. 2019, arXiv:1810.00825, property 1.
+ * are added to the rows end that, and so does causal attention. Lee et al. 2019, arXiv:1810.00825.
  */
 import { createEngine } from "headwise";
 import { heatmaps } from "./picture.mjs";

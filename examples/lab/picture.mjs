@@ -1,5 +1,5 @@
 /** Pictures of matrices and of attention weights, as SVGs for light and dark pages, and as blocks for a terminal. */
-import { COLOURS, NEGATIVE, textAt, withDarkStyle } from "./style.mjs";
+import { COLOURS, NEGATIVE, TEXT, textAt, withDarkStyle } from "./style.mjs";
 
 /** Pixels. */
 const MARGIN = 16;
@@ -7,9 +7,11 @@ const GAP = 40;
 const LETTER = 7.5; // an average letter of 13 pixels
 const LINK_HEIGHT = 140;
 
+const HEADING = { "text-anchor": "start", "font-weight": "bold" };
 const SHADES = [..." ░▒▓█"];
 /** The strongest fill of a cell. */
 const DARKEST = 0.9;
+const LEVELS = 30;
 
 const round = (value) => Number(value.toFixed(2));
 const widthOf = (texts, size = 13) => Math.max(0, ...texts.map((text) => (text.length * LETTER * size) / 13));
@@ -25,13 +27,15 @@ function inRow(panels, title) {
     left += panel.width + GAP;
   }
   const width = Math.ceil(Math.max(left - GAP, widthOf([title ?? ""], 15) + MARGIN) + MARGIN);
-  const heading = title === undefined ? [] : [textAt(MARGIN, MARGIN + 8, title, { size: 15, anchor: "start", weight: "bold" })];
+  const heading = title === undefined ? [] : [textAt(MARGIN, MARGIN + 8, title, { ...HEADING, "font-size": 15 })];
   return withDarkStyle(
     [
       `<svg width="${width}" height="${height}" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}">`,
       `<rect width="${width}" height="${height}" x="0" y="0" fill="${COLOURS.ground}"></rect>`,
+      `<g ${TEXT}>`,
       ...heading,
       ...parts,
+      "</g>",
       "</svg>",
     ].join("\n"),
   );
@@ -40,7 +44,8 @@ function inRow(panels, title) {
 /**
  * Matrices side by side: a stronger colour is a number farther from 0, another hue one below 0. NaN and −∞ leave a cell empty.
  *
- * @param panels   { matrix: rows of numbers, rows?, columns?: their labels, title?, digits?: decimals shown, default 2 if cells are few }
+ * @param panels   { matrix: rows of numbers, rows?, columns?: their labels, title?, digits?: decimals shown, default 2 if cells are few,
+ *                 palest?: the number without colour, default 0 }
  * @param options  { title? } above all of them
  */
 export const heatmaps = (panels, { title } = {}) => inRow(panels.map(heatPanel), title);
@@ -48,44 +53,66 @@ export const heatmaps = (panels, { title } = {}) => inRow(panels.map(heatPanel),
 /** A single matrix. */
 export const heatmap = (matrix, { title, ...labels } = {}) => heatmaps([{ matrix, ...labels }], { title });
 
-function heatPanel({ matrix, rows = [], columns = [], title, digits }) {
+function heatPanel({ matrix, rows = [], columns = [], title, digits, palest = 0 }) {
   const longest = Math.max(matrix.length, matrix[0].length);
   const showsNumbers = digits !== undefined || longest <= 8;
   const cell = showsNumbers ? 46 : Math.max(4, Math.min(24, Math.floor(420 / longest)));
-  const largest = Math.max(...matrix.flat().map((value) => (Number.isFinite(value) ? Math.abs(value) : 0))) || 1;
   const left = rows.length > 0 ? widthOf(rows) + 8 : 0;
   const slanted = widthOf(columns) > cell - 4;
   const labelHeight = columns.length === 0 ? 0 : slanted ? widthOf(columns) * 0.72 + 14 : 22;
   const top = (title === undefined ? 0 : 26) + labelHeight;
   const width = left + matrix[0].length * cell;
-  const parts = title === undefined ? [] : [textAt(0, 8, title, { size: 13, anchor: "start", weight: "bold" })];
+  const parts = title === undefined ? [] : [textAt(0, 8, title, HEADING)];
 
   for (const [j, label] of columns.entries()) {
     const [x, y] = [round(left + (j + 0.5) * cell), round(top - 12)];
-    if (slanted) parts.push(`<g transform="translate(${x} ${y}) rotate(-45)">${textAt(0, 0, label, { anchor: "start" })}</g>`);
+    if (slanted)
+      parts.push(`<g transform="translate(${x} ${y}) rotate(-45)">${textAt(0, 0, label, { "text-anchor": "start" })}</g>`);
     else parts.push(textAt(x, y, label));
   }
-  for (const [i, row] of matrix.entries()) {
-    const y = round(top + i * cell);
-    if (rows[i] !== undefined) parts.push(textAt(round(left - 8), y + cell / 2, rows[i], { anchor: "end" }));
-    for (const [j, value] of row.entries())
-      parts.push(...cellAt(value, round(left + j * cell), y, cell, largest, showsNumbers ? (digits ?? 2) : undefined));
-  }
+  for (const [i, label] of rows.entries())
+    parts.push(textAt(round(left - 8), round(top + (i + 0.5) * cell), label, { "text-anchor": "end" }));
+  const shifted = matrix.map((row) => row.map((value) => value - palest));
+  const corner = { x: round(left), y: round(top) };
+  parts.push(...cellsOf(shifted, cell, corner));
+  if (showsNumbers) parts.push(...numbersOf(matrix, shifted, cell, corner, digits ?? 2));
   return { parts, width: Math.max(width, widthOf([title ?? ""])) + (slanted ? 24 : 0), height: top + matrix.length * cell };
 }
 
-function cellAt(value, x, y, size, largest, digits) {
-  const strength = Number.isFinite(value) ? (DARKEST * Math.abs(value)) / largest : 0;
-  const outline = size >= 12 ? ` stroke="${COLOURS.grid}"` : "";
-  const fill = value < 0 ? NEGATIVE : COLOURS.headwise;
-  const parts = [
-    `<rect x="${x}" y="${y}" width="${size}" height="${size}" fill="${fill}" fill-opacity="${round(strength)}"${outline}></rect>`,
-  ];
-  if (digits !== undefined && Number.isFinite(value)) {
-    const colour = strength > 0.6 ? COLOURS.onHeadwise : COLOURS.text;
-    parts.push(textAt(x + size / 2, y + size / 2, value.toFixed(digits), { size: 12, fill: colour }));
+const strengthOf = (value, largest) => (Number.isFinite(value) ? Math.abs(value) / largest : 0);
+const largestOf = (matrix) => Math.max(...matrix.flat().map((value) => strengthOf(value, 1))) || 1;
+
+/** The cells, those of one colour as one path, and the lines between them where cells are large enough. */
+function cellsOf(matrix, size, { x, y }) {
+  const largest = largestOf(matrix);
+  const paths = new Map();
+  for (const [i, row] of matrix.entries()) {
+    for (const [j, value] of row.entries()) {
+      const opacity = round((DARKEST * Math.round(LEVELS * strengthOf(value, largest))) / LEVELS);
+      if (opacity === 0) continue;
+      const fill = `fill="${value < 0 ? NEGATIVE : COLOURS.headwise}" fill-opacity="${opacity}"`;
+      paths.set(fill, `${paths.get(fill) ?? ""}M${round(x + j * size)} ${y + i * size}h${size}v${size}h-${size}z`);
+    }
   }
-  return parts;
+  const [width, height] = [matrix[0].length * size, matrix.length * size];
+  const across = Array.from({ length: matrix.length + 1 }, (_, i) => `M${x} ${y + i * size}h${width}`);
+  const down = Array.from({ length: matrix[0].length + 1 }, (_, j) => `M${round(x + j * size)} ${y}v${height}`);
+  const lines = size >= 12 ? [...across, ...down].join("") : `M${x} ${y}h${width}v${height}h-${width}z`;
+  return [
+    ...Array.from(paths, ([fill, path]) => `<path d="${path}" ${fill}/>`),
+    `<path d="${lines}" fill="none" stroke="${COLOURS.grid}"/>`,
+  ];
+}
+
+function numbersOf(matrix, shifted, size, { x, y }, digits) {
+  const largest = largestOf(shifted);
+  const texts = matrix.flatMap((row, i) =>
+    row.map((value, j) => {
+      const colour = strengthOf(shifted[i][j], largest) > 0.65 ? { fill: COLOURS.onHeadwise } : {};
+      return Number.isFinite(value) ? textAt(round(x + (j + 0.5) * size), y + (i + 0.5) * size, value.toFixed(digits), colour) : "";
+    }),
+  );
+  return ['<g font-size="12">', ...texts, "</g>"];
 }
 
 /**
@@ -104,7 +131,7 @@ function linkPanel({ weights, from, to, title }, least) {
   const step = Math.max(36, widthOf([...from, ...to]) + 14);
   const width = Math.max(step * Math.max(from.length, to.length), widthOf([title ?? ""]));
   const top = title === undefined ? 8 : 36;
-  const parts = title === undefined ? [] : [textAt(0, 8, title, { size: 13, anchor: "start", weight: "bold" })];
+  const parts = title === undefined ? [] : [textAt(0, 8, title, HEADING)];
   const centre = (index) => round((index + 0.5) * step);
   for (const [i, row] of weights.entries()) {
     for (const [j, weight] of row.entries()) {
@@ -114,18 +141,18 @@ function linkPanel({ weights, from, to, title }, least) {
       const path = `M${x1} ${y1} C${x1} ${middle} ${x2} ${middle} ${x2} ${y2}`;
       const width = round(0.5 + 5 * weight);
       parts.push(
-        `<path d="${path}" fill="none" stroke="${COLOURS.headwise}" stroke-width="${width}" stroke-opacity="${round(0.2 + 0.8 * weight)}"></path>`,
+        `<path d="${path}" fill="none" stroke="${COLOURS.headwise}" stroke-width="${width}" stroke-opacity="${round(0.2 + 0.8 * weight)}"/>`,
       );
     }
   }
-  for (const [i, word] of from.entries()) parts.push(textAt(centre(i), top, word, { weight: "bold" }));
+  for (const [i, word] of from.entries()) parts.push(textAt(centre(i), top, word, { "font-weight": "bold" }));
   for (const [j, word] of to.entries()) parts.push(textAt(centre(j), top + LINK_HEIGHT, word));
   return { parts, width, height: top + LINK_HEIGHT + 8 };
 }
 
 /** Rows of a matrix as shaded blocks: a darker one is a number farther from 0. */
 export function blocks(matrix) {
-  const largest = Math.max(...matrix.flat().map(Math.abs)) || 1;
-  const shadeOf = (value) => SHADES[Math.min(SHADES.length - 1, Math.round((Math.abs(value) / largest) * (SHADES.length - 1)))];
+  const largest = largestOf(matrix);
+  const shadeOf = (value) => SHADES[Math.min(SHADES.length - 1, Math.round(strengthOf(value, largest) * (SHADES.length - 1)))];
   return matrix.map((row) => row.map((value) => shadeOf(value).repeat(2)).join("")).join("\n");
 }

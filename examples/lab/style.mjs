@@ -42,7 +42,11 @@ export function withDarkStyle(svg) {
 export const escaped = (text) =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 
-/** A text whose middle is at y. */
-export const textAt = (x, y, content, { size = 13, anchor = "middle", fill = COLOURS.text, weight = "normal" } = {}) =>
-  `<text x="${x}" y="${y}" text-anchor="${anchor}" dominant-baseline="central" font-family="sans-serif" font-size="${size}" ` +
-  `font-weight="${weight}" fill="${fill}">${escaped(content)}</text>`;
+/** What texts have in common, on a group around them; textAt states what differs. */
+export const TEXT = `text-anchor="middle" dominant-baseline="central" font-family="sans-serif" font-size="13" fill="${COLOURS.text}"`;
+
+/** A text whose middle is at y. @param attributes  such as { "font-size": 15 } */
+export function textAt(x, y, content, attributes = {}) {
+  const differing = Object.entries(attributes).map(([name, value]) => ` ${name}="${value}"`);
+  return `<text x="${x}" y="${y}"${differing.join("")}>${escaped(content)}</text>`;
+}

@@ -3,7 +3,7 @@
  * place of the softmax. Vaswani et al. 2017, arXiv:1706.03762; Katharopoulos et al. 2020, arXiv:2006.16236.
  */
 import { createEngine } from "headwise";
-import { blocks, heatmap } from "./picture.mjs";
+import { heatmap } from "./picture.mjs";
 import { runLab } from "./runLab.mjs";
 import { format, fromRows, largestDifference, toRows, zeros } from "./tensors.mjs";
 
@@ -42,7 +42,6 @@ await runLab("worked-example", async () => {
     const causal = engine.linearAttention(q, k, v, { featureMap, eps: 0, causal: true });
     console.log(`linear ${featureMap} causal sitting: ${format(toRows(causal)[3], 7)}`);
   }
-  console.log(blocks(toRows(weights)));
   engine.dispose();
-  return heatmap(toRows(place), { rows: TOKENS, columns: TOKENS, digits: 3, title: "Weights: every row sums to 1" });
+  return heatmap(toRows(place), { rows: TOKENS, columns: TOKENS, digits: 3, palest: 0.155, title: "Weights: every row sums to 1" });
 });
