@@ -115,6 +115,25 @@ export class AttentionParams {
   /** Height of the register tiles, 4 or 6: affects speed, not bits. */
   stripRows: usize;
 
+  // Positions, 0 where absent
+  /** [numHeads] or [batch, numHeads] */
+  alibiSlopes: usize;
+  alibiBatchStride: usize;
+  /** A bias by the distance key − position: [biasDistances] of a head; index `biasZero` is distance 0, and the ends serve all beyond. */
+  relativeBias: usize;
+  relativeBiasHeadStride: usize;
+  biasDistances: usize;
+  biasZero: i32;
+  /** A key by the distance: [keyDistances, headDim] of a head. */
+  relativeKeys: usize;
+  relativeKeysRowStride: usize;
+  relativeKeysHeadStride: usize;
+  keyDistances: usize;
+  keyZero: i32;
+  /** Added to the query for keys, and for keys of distances: [numHeads, headDim]. */
+  contentBias: usize;
+  positionBias: usize;
+
   // For split.ts only
   /** [strips, ⌈maxKvLen / BLOCK⌉, MAX_STRIP_ROWS, BLOCK] */
   sharedScores: usize;
