@@ -4,6 +4,7 @@ import { COLOURS, NEGATIVE, TEXT, textAt, withDarkStyle } from "./style.mjs";
 /** Pixels. */
 const MARGIN = 16;
 const GAP = 40;
+const WIDTH = 1000;
 const LETTER = 7.5; // an average letter of 13 pixels
 const LINK_HEIGHT = 140;
 
@@ -16,27 +17,26 @@ const LEVELS = 30;
 const round = (value) => Number(value.toFixed(2));
 const widthOf = (texts, size = 13) => Math.max(0, ...texts.map((text) => (text.length * LETTER * size) / 13));
 
-/** @returns { svg, width, height } of panels side by side below a title, each { parts, width, height } with its corner at 0, 0 */
+/** An SVG of panels side by side, in lines of at most WIDTH, below a title; each { parts, width, height } with its corner at 0, 0. */
 function inRow(panels, title) {
-  const top = title === undefined ? MARGIN : MARGIN + 32;
-  const height = Math.ceil(top + Math.max(...panels.map((panel) => panel.height)) + MARGIN);
-  let left = MARGIN;
-  const parts = [];
+  let [left, top, lineHeight, right] = [MARGIN, title === undefined ? MARGIN : MARGIN + 32, 0, 0];
+  const parts = title === undefined ? [] : [textAt(MARGIN, MARGIN + 8, title, { ...HEADING, "font-size": 15 })];
   for (const panel of panels) {
-    parts.push(`<g transform="translate(${round(left)} ${top})">`, ...panel.parts, "</g>");
+    if (left > MARGIN && left + panel.width > WIDTH) [left, top, lineHeight] = [MARGIN, top + lineHeight + GAP / 2, 0];
+    parts.push(`<g transform="translate(${round(left)} ${round(top)})">`, ...panel.parts, "</g>");
     left += panel.width + GAP;
+    [lineHeight, right] = [Math.max(lineHeight, panel.height), Math.max(right, left - GAP)];
   }
-  const width = Math.ceil(Math.max(left - GAP, widthOf([title ?? ""], 15) + MARGIN) + MARGIN);
-  const heading = title === undefined ? [] : [textAt(MARGIN, MARGIN + 8, title, { ...HEADING, "font-size": 15 })];
+  const height = Math.ceil(top + lineHeight + MARGIN);
+  const width = Math.ceil(Math.max(right, widthOf([title ?? ""], 15) + MARGIN) + MARGIN);
   return withDarkStyle(
     [
       `<svg width="${width}" height="${height}" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}">`,
       `<rect width="${width}" height="${height}" x="0" y="0" fill="${COLOURS.ground}"></rect>`,
       `<g ${TEXT}>`,
-      ...heading,
       ...parts,
       "</g>",
-      "</svg>",
+      "</svg>\n",
     ].join("\n"),
   );
 }

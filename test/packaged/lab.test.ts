@@ -10,6 +10,7 @@ const NAMES = readdirSync("examples/lab")
   .filter((file) => file.endsWith(".mjs"))
   .map((file) => file.slice(0, -".mjs".length))
   .filter((name) => !HELPERS.includes(name));
+const WITHOUT_PICTURE = ["decoding", "additive-or-dot"];
 const GOLDEN = 1e-6;
 
 let consumer: Consumer;
@@ -213,6 +214,103 @@ describe.concurrent("lab", () => {
     }
   });
 
+  test("transformer-xl: the scores of the definition, and segments with all of their past have the bits of one call", async () => {
+    const output = await run("transformer-xl");
+    expect(numbers(output, "scores and the sum of four products differ by: ")[0]).toBeLessThan(1e-5);
+    const distance = (name: string) => numbers(said(output, `segments of 6 rows, ${name}`), ": ")[0]!;
+    expect(distance("all of the past")).toBe(0);
+    expect(distance("a segment's memory")).toBeGreaterThan(0.1);
+    expect(distance("no memory")).toBeGreaterThan(0.1);
+  });
+
+  test("positions: scores depend on distances alone, and biases are those of their papers", async () => {
+    const output = await run("positions");
+    expectClose(
+      numbers(output, "sines of position 1: "),
+      [Math.sin(1), Math.cos(1), Math.sin(10 ** -0.5), Math.cos(10 ** -0.5)],
+      1e-4,
+    );
+    expect(numbers(output, "products of sines at distance 3 spread over: ")[0]).toBeLessThan(1e-5);
+    expect(numbers(output, "rotary scores at distance 3 spread over: ")[0]).toBeLessThan(1e-5);
+    expect(numbers(output, "rotary scores of all distances spread over: ")[0]).toBeGreaterThan(1);
+    const slopes = Array.from({ length: 8 }, (_, head) => 2 ** -(head + 1));
+    expect(numbers(output, "slopes of 8 heads: ")).toEqual(slopes);
+    expect(numbers(output, "ALiBi and the same bias differ by: ")[0]).toBeLessThan(1e-6);
+    const buckets = [3, 2, 2, 2, 2, 1, 0, 5, 6, 6, 6, 6, 7]; // 1 has its own, 2 to 5 share one, those beyond the last
+    expect(numbers(output, "T5's buckets of distances −6 to 6: ")).toEqual(buckets);
+    expect(numbers(output, "relative keys and their definition differ by: ")[0]).toBeLessThan(1e-5);
+  });
+
+  test("scores: special cases are equal, and only the cosine ignores how long keys are", async () => {
+    const output = await run("scores");
+    for (const pair of [
+      "dot and bilinear with U = I",
+      "bilinear and dot with q' = Uᵀq",
+      "cosine of k and of 3 k",
+      "additive with keys projected before and in the call",
+      "additive with A = B = 0 and the mean of v",
+      "MLP with tanh and b = 0 and additive",
+    ]) {
+      expect(numbers(output, `${pair} differ by: `)[0], pair).toBeLessThan(1e-5);
+    }
+    expect(numbers(output, "dot of k and of 3 k differ by: ")[0]).toBeGreaterThan(0.1);
+    const rows = ["dot", "bilinear", "additive", "MLP with relu", "cosine"].map((name) => numbers(output, `${name}, first row: `));
+    for (const row of rows) expectClose([row.reduce((sum, weight) => sum + weight, 0)], [1], 0.006); // each has three digits
+    expect(new Set(rows.map(String)).size).toBe(5);
+  });
+
+  test("additive-or-dot: both work grows with the square of the length", async () => {
+    const output = await run("additive-or-dot");
+    for (const length of [64, 128, 256]) {
+      const [dot, additive, ...milliseconds] = numbers(output, `${length} rows: `);
+      expect([dot, additive]).toEqual([32 * length ** 2, 32 * length ** 2]);
+      expect(milliseconds).toHaveLength(2);
+    }
+  });
+
+  test("local: local-m is a window, local-p gives less than 1 unless renormalized, which is a Gaussian bias", async () => {
+    const output = await run("local");
+    expect(numbers(output, "local-m and a window differ by: ")[0]).toBeLessThan(1e-6);
+    expect(numbers(output, "local-m: sums of weights from ")).toEqual([1, 1]);
+    const [least, most] = numbers(output, "local-p: sums of weights from ");
+    expect(least).toBeGreaterThan(0.1);
+    expect(most).toBeLessThan(1);
+    expect(numbers(output, "renormalized local-p and a Gaussian bias differ by: ")[0]).toBeLessThan(1e-5);
+  });
+
+  test("hard-and-top-k: the likeliest key, draws with the weights as probabilities, and all between one key and all", async () => {
+    const output = await run("hard-and-top-k");
+    expect(numbers(output, "hard attention and the values of the largest weights: ")).toEqual([0]);
+    const [weights, shares] = [numbers(output, "weights of row 0: "), numbers(output, "shares of 4000 draws: ")];
+    for (const [key, weight] of weights.entries()) {
+      expect(Math.abs(shares[key]! - weight)).toBeLessThan(5 * Math.sqrt((weight * (1 - weight)) / 4000) + 0.001); // 5 deviations
+    }
+    const distances = [1, 2, 4, 8, 16].map((count) => numbers(output, `the ${count} largest: `));
+    expect(distances[0]![1]).toBe(0);
+    expect(distances[4]![0]).toBeLessThan(1e-6);
+    const fromSoft = distances.map(([soft]) => soft!);
+    expect(fromSoft).toEqual([...fromSoft].sort((a, b) => b - a));
+  });
+
+  test("looks: what is said without the weights is what they say; a layer is the sum of its circuits", async () => {
+    const output = await run("looks");
+    for (const name of ["entropy", "largestWeight", "keyWeights", "topKeys"]) {
+      expect(numbers(output, `${name} and that of the whole weights differ by: `)[0], name).toBeLessThan(1e-5);
+    }
+    expect(numbers(output, "keys whose weight is another: ")).toEqual([0, 36]);
+    const [confidence, moves] = [
+      numbers(output, "confidence of heads: "),
+      numbers(output, "the result without each head moves by: "),
+    ];
+    expect([confidence.length, moves.length]).toEqual([4, 4]);
+    for (const value of confidence) {
+      expect(value).toBeGreaterThan(1 / 12); // the least that the largest of 12 weights can be
+      expect(value).toBeLessThan(1);
+    }
+    expect(Math.min(...moves)).toBeGreaterThan(0);
+    expect(numbers(output, "layer and the sum of its circuits differ by: ")[0]).toBeLessThan(1e-5);
+  });
+
   const textAfter = (output: string, label: string): string => {
     const lines = output.split("\n");
     return lines[lines.findIndex((line) => line.startsWith(label)) + 1]!.trim();
@@ -250,7 +348,7 @@ describe.concurrent("lab", () => {
   const textsOf = (svg: string): (string | number)[] =>
     [...svg.matchAll(/<text [^>]*>([^<]*)<\/text>/g)].map(([, text]) => (/^-?\d+\.\d+$/.test(text!) ? Number(text) : text!));
 
-  test.each(NAMES.filter((name) => name !== "decoding"))(
+  test.each(NAMES.filter((name) => !WITHOUT_PICTURE.includes(name)))(
     "%s draws a picture, the one in the documents if there is one",
     async (name) => {
       await run(name, "--svg", "pictures");
