@@ -1,5 +1,5 @@
 /** Activation functions in float64, by their definitions. */
-import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
+import type { ReferenceResult, ReferenceTensor } from "./tensor.js";
 
 /** The functions by name; the limit at −∞ is 0, where x · 0 would be NaN. */
 const FUNCTIONS = {

@@ -8,9 +8,6 @@ export { multiHeadAttention, type ReferenceMultiHeadOptions, type ReferenceParam
 export { layerNorm, type ReferenceNormOptions, rmsNorm } from "./normalize.js";
 export { type ReferenceRotaryOptions, rotary } from "./rotary.js";
 export { type ReferenceSoftmaxOptions, softmax } from "./softmax.js";
-export {
-  type ReferenceOptions,
-  type ReferenceResult,
-  type ReferenceTensor,
-  scaledDotProductAttention,
-} from "./scaledDotProductAttention.js";
+export type { ReferenceOptions } from "./attentionOptions.js";
+export { scaledDotProductAttention } from "./scaledDotProductAttention.js";
+export type { ReferenceResult, ReferenceTensor } from "./tensor.js";
