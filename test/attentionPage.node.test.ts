@@ -16,7 +16,7 @@ const options = new Set([...ATTENTION_OPTIONS, ...FORWARD.options]);
 
 /** Properties of options that are objects of their own, such as the parameters of a score: they have a comment, and a type. */
 const source = readdirSync(new URL("src", root), { recursive: true, encoding: "utf8" })
-  .filter((file) => file.endsWith(".ts") && !file.includes("binary"))
+  .filter((file) => file.endsWith(".ts") && !/binary|reference/.test(file))
   .map((file) => read(`src/${file}`))
   .join("\n");
 const isProperty = (name: string): boolean => new RegExp(`^ +(?:/\\*\\*.*)?\\*/\\n +${name}\\??: `, "m").test(source);
