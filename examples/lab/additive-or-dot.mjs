@@ -29,7 +29,8 @@ await runLab("additive-or-dot", async () => {
     const pairs = length * length;
     const dot = timeOf(() => engine.scaledDotProductAttention(x, x, x));
     const additive = timeOf(() => engine.additiveAttention(x, x, x, parameters));
-    console.log(`${length} rows: dot ${pairs * HEAD_DIM} multiply-adds, additive ${pairs * HIDDEN} activations; milliseconds ${dot.toFixed(2)}, ${additive.toFixed(2)}`); // prettier-ignore
+    const work = `dot ${pairs * HEAD_DIM} multiply-adds, additive ${pairs * HIDDEN} activations`;
+    console.log(`${length} rows: ${work}; milliseconds ${dot.toFixed(2)}, ${additive.toFixed(2)}`);
   }
   engine.dispose();
 });

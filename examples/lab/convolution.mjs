@@ -67,7 +67,8 @@ await runLab("convolution", async () => {
   const expected = convolve(image, kernel);
   console.log(`${HEIGHT} × ${WIDTH} pixels of 3 channels, ${OFFSETS.length} heads, 4 channels out`);
   console.log(`rows of heads that see no key: ${keyless}`);
-  console.log(`convolution and attention differ by: ${largestDifference(out, expected).toExponential(1)} of numbers up to ${Math.max(...expected.data).toFixed(2)}`); // prettier-ignore
+  const [difference, largest] = [largestDifference(out, expected), Math.max(...expected.data)];
+  console.log(`convolution and attention differ by: ${difference.toExponential(1)} of numbers up to ${largest.toFixed(2)}`);
 
   const disc = Array.from({ length: HEIGHT * WIDTH }, (_, pixel) => [
     Math.hypot(Math.floor(pixel / WIDTH) - 5.5, (pixel % WIDTH) - 5.5) < 4 ? 1 : 0,

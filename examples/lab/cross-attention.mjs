@@ -22,7 +22,10 @@ await runLab("cross-attention", async () => {
     const decoded = random(1, rows, EMBED);
     const once = layer.forward(decoded, { memory });
     const anew = layer.forward(decoded, { key: encoded });
-    console.log(`${rows} queries, ${SOURCE} keys: result ${once.dims.join(" × ")}, numbers that differ from projecting again: ${countDifferent(once, anew)}`); // prettier-ignore
+    const different = countDifferent(once, anew);
+    console.log(
+      `${rows} queries, ${SOURCE} keys: result ${once.dims.join(" × ")}, numbers that projecting again changes: ${different}`,
+    );
   }
 
   // The encoder's order is of no importance, the decoder's rows do not see each other.

@@ -46,7 +46,8 @@ await runLab("head-pruning", async () => {
     for (let call = 0; call < 20; call++) smaller.forward(x);
     const milliseconds = (performance.now() - began) / 20;
     const different = countDifferent(smaller.forward(x), gated);
-    console.log(`pruned ${count} of ${HEADS}: ${smaller.config.numHeads} heads left, bits that differ from gates of 0: ${different}; ${milliseconds.toFixed(2)} ms`); // prettier-ignore
+    const left = `${smaller.config.numHeads} heads left, ${milliseconds.toFixed(2)} ms`;
+    console.log(`pruned ${count} of ${HEADS}: ${left}; numbers that differ from gates of 0: ${different}`);
   }
   engine.dispose();
   return heatmap([changes], { columns: ALL.map((head) => `head ${head}`), rows: ["moves rows by"], title: "What each head adds" });

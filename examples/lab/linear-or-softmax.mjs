@@ -49,7 +49,8 @@ await runLab("linear-or-softmax", async () => {
     const linearWork = 2 * length * HEAD_DIM * (HEAD_DIM + 1); // into the state and out of it
     const softmaxTime = timeOf(() => engine.scaledDotProductAttention(x, x, x));
     const linearTime = timeOf(() => engine.linearAttention(x, x, x));
-    console.log(`${length} rows: multiply-adds softmax ${softmaxWork}, linear ${linearWork}; milliseconds ${softmaxTime.toFixed(2)}, ${linearTime.toFixed(2)}`); // prettier-ignore
+    const work = `multiply-adds softmax ${softmaxWork}, linear ${linearWork}`;
+    console.log(`${length} rows: ${work}; milliseconds ${softmaxTime.toFixed(2)}, ${linearTime.toFixed(2)}`);
   }
 
   // What linear attention weighs is seen by values that are one-hot.

@@ -22,7 +22,8 @@ await runLab("positions", async () => {
   // Sines and cosines: k positions on is the same rotation from everywhere, so that products depend on the distance alone.
   const sines = toRows(engine.sinusoidalPositions({ length: 2 * ROWS, dim: DIM }));
   console.log(`sines of position 1: ${format(sines[1].slice(0, 4))}`);
-  console.log(`products of sines at distance 3 spread over: ${spread(sines.slice(3).map((row, p) => dot(row, sines[p]))).toExponential(1)}`); // prettier-ignore
+  const products = sines.slice(3).map((row, p) => dot(row, sines[p]));
+  console.log(`products of sines at distance 3 spread over: ${spread(products).toExponential(1)}`);
 
   // Rotary: the same query and key at every position.
   const repeated = (row) => fromRows(Array.from({ length: ROWS }, () => row));
@@ -36,9 +37,11 @@ await runLab("positions", async () => {
   const slopes = alibiSlopes(8);
   console.log(`slopes of 8 heads: ${[...slopes.data].join(" ")}`);
   const x = random(1, ROWS, 8, DIM);
-  const bias = { data: Float32Array.from([...slopes.data].flatMap((slope) => everyPair((i, j) => -slope * Math.abs(i - j)).flat())), dims: [8, ROWS, ROWS] }; // prettier-ignore
+  const biases = Array.from(slopes.data, (slope) => everyPair((i, j) => -slope * Math.abs(i - j)));
+  const bias = { data: Float32Array.from(biases.flat(2)), dims: [8, ROWS, ROWS] };
   const sloped = engine.scaledDotProductAttention(x, x, x, { alibiSlopes: slopes });
-  console.log(`ALiBi and the same bias differ by: ${largestDifference(sloped, engine.scaledDotProductAttention(x, x, x, { bias })).toExponential(1)}`); // prettier-ignore
+  const biased = engine.scaledDotProductAttention(x, x, x, { bias });
+  console.log(`ALiBi and the same bias differ by: ${largestDifference(sloped, biased).toExponential(1)}`);
 
   // T5: a bias for each bucket of distances.
   const embedding = { data: Float32Array.from({ length: 8 }, (_, bucket) => bucket), dims: [8, 1] };

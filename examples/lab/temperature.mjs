@@ -30,11 +30,8 @@ await runLab("temperature", async () => {
   const random = normal(1);
   const scores = zeros(256, 256);
   const [q, k] = [random(256, HEAD_DIM), random(256, HEAD_DIM)];
-  for (const [name, scale] of [
-    ["q·k", 1],
-    ["q·k / √headDim", 1 / Math.sqrt(HEAD_DIM)],
-  ]) {
-    // prettier-ignore
+  const scales = { "q·k": 1, "q·k / √headDim": 1 / Math.sqrt(HEAD_DIM) };
+  for (const [name, scale] of Object.entries(scales)) {
     engine.scaledDotProductAttention(q, k, zeros(256, 1), { scale, scores });
     const variance = scores.data.reduce((sum, score) => sum + score * score, 0) / scores.data.length;
     console.log(`deviation of ${name}: ${Math.sqrt(variance).toFixed(3)}`);

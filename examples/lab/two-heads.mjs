@@ -43,11 +43,8 @@ function layerOf(engine, places) {
 await runLab("two-heads", async () => {
   const engine = await createEngine();
   const panels = [];
-  for (const [name, places] of [
-    ["one head", [[GIVER, RECEIVER]]],
-    ["two heads", [[GIVER], [RECEIVER]]],
-  ]) {
-    // prettier-ignore
+  const layers = { "one head": [[GIVER, RECEIVER]], "two heads": [[GIVER], [RECEIVER]] };
+  for (const [name, places] of Object.entries(layers)) {
     const layer = layerOf(engine, places);
     const weights = zeros(1, places.length, SIZE, SIZE);
     const gave = (words) => toRows(layer.forward(embed(words), { weights }))[GAVE];

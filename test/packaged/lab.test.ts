@@ -125,11 +125,13 @@ describe.concurrent("lab", () => {
       ["full", 128],
       ["causal", 0],
     ] as const) {
-      // prettier-ignore
       expect(numbers(output, `${name}, another end changes: `)).toEqual([different, 128]);
       expect(numbers(output, `${name}, without the end: `)).toEqual([different, 128]);
     }
-    const triangle = output.split("\n").filter((line) => /^[ ░▒▓█]+$/.test(line)).slice(12); // prettier-ignore
+    const triangle = output
+      .split("\n")
+      .filter((line) => /^[ ░▒▓█]+$/.test(line))
+      .slice(12);
     expect(triangle).toHaveLength(12);
     for (const [row, line] of triangle.entries()) expect(line.trimEnd().length).toBeLessThanOrEqual(2 * (row + 1));
     expect(triangle[0]).toContain("█");
@@ -167,8 +169,9 @@ describe.concurrent("lab", () => {
       [4, 4],
       [6, 2],
     ] as const) {
-      // prettier-ignore
-      expect(said(output, `pruned ${pruned} of 8: `)).toMatch(`${left} heads left, bits that differ from gates of 0: 0;`);
+      const line = said(output, `pruned ${pruned} of 8: `);
+      expect(line).toContain(`${left} heads left, `);
+      expect(line).toMatch(/; numbers that differ from gates of 0: 0$/);
     }
   });
 
@@ -380,6 +383,9 @@ test("every experiment is in the README once, has a test above and says what it 
     expect(code, name).toMatch(/^\/\*\*[^]*?(arXiv:\d{4}\.\d{4,5}|Bloem 2019)[^]*?\*\//);
     expect(code, name).toContain(`await runLab(`);
     const imported = [...code.matchAll(/^import .* from "([^"]+)"/gm)].map(([, module]) => module!);
-    expect(imported.filter((module) => !module.startsWith(".")), name).toEqual(["headwise"]); // prettier-ignore
+    expect(
+      imported.filter((module) => !module.startsWith(".")),
+      name,
+    ).toEqual(["headwise"]);
   }
 });
