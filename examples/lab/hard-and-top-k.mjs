@@ -24,7 +24,7 @@ await runLab("hard-and-top-k", async () => {
 
   // The same query in many rows, each of which draws for itself.
   const asked = fromRows(Array.from({ length: DRAWS }, () => toRows(q)[0]));
-  const picks = { data: new Int32Array(DRAWS), dims: [DRAWS] };
+  const picks = zeros(DRAWS);
   engine.hardAttention(asked, k, v, { choose: "sample", seed: 1, picks });
   const shares = softWeights[0].map((_, key) => picks.data.filter((pick) => pick === key).length / DRAWS);
   console.log(`weights of row 0: ${format(softWeights[0], 3)}`);

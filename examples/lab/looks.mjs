@@ -15,7 +15,7 @@ await runLab("looks", async () => {
   const random = normal(15);
   const [q, k, v] = [random(ROWS, EMBED), random(ROWS, EMBED), random(ROWS, EMBED)];
 
-  const topKeys = { indices: { data: new Int32Array(ROWS * TOP), dims: [ROWS, TOP] }, weights: zeros(ROWS, TOP) };
+  const topKeys = { indices: zeros(ROWS, TOP), weights: zeros(ROWS, TOP) };
   const [entropy, largestWeight, keyWeights] = [zeros(ROWS), zeros(ROWS), zeros(ROWS)];
   engine.scaledDotProductAttention(q, k, v, { topKeys, entropy, largestWeight, keyWeights });
   console.log(
