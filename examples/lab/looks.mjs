@@ -65,6 +65,7 @@ await runLab("looks", async () => {
   const panels = [
     { matrix: rows, title: "Weights" },
     { matrix: toRows({ data: entropy.data, dims: [ROWS, 1] }), title: "Entropy" },
+    { matrix: [[...keyWeights.data]], title: "Weights of keys" },
     { matrix: toRows(circuits[0].queryKey), title: "QK circuit of head 0" },
     { matrix: toRows(circuits[0].outputValue), title: "OV circuit of head 0" },
   ];
