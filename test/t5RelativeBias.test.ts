@@ -135,6 +135,13 @@ describe("refuses", () => {
       RangeError,
       '"embedding" holds 5 elements, expected 4 × 2 = 8',
     ],
+    [
+      "float16",
+      { data: new Uint16Array(8), dims: [4, 2], type: "float16" },
+      { length: 3 },
+      TypeError,
+      '"embedding.data" must be a Float32Array, Float64Array or array of numbers, or a Uint16Array with type "bfloat16", got',
+    ],
     ["num_buckets", zeros(32, 2), { length: 3, numBuckets: 32 }, TypeError, 'unknown option "numBuckets"'],
   ])("%s", (_, embedding, options, kind, message) => {
     const call = (): unknown => t5RelativeBias(embedding as never, options as never);
