@@ -123,8 +123,8 @@ export default [
   },
   {
     rule: "mask options: a scale for each head replaces the scale of all",
-    find: "p.scales ? 1 : scaleFinite(p.scale, scoreFactor)",
-    replace: "scaleFinite(p.scale, p.scales ? 2 : scoreFactor)",
+    find: "p.scales || isOther ? 1 : scaleFinite(p.scale, scoreFactor)",
+    replace: "scaleFinite(p.scale, p.scales ? 2 : isOther ? 1 : scoreFactor)",
     tests: ["maskOptions"],
   },
   {
