@@ -1,8 +1,8 @@
 /** With the packed package, each experiment of examples/lab shows what it says it shows. */
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { installExamples } from "../hosts/examples.js";
+import { installExamples, MODELS } from "../hosts/examples.js";
 import type { Consumer } from "../hosts/install.js";
 
 const HELPERS = ["main", "picture", "runLab", "style", "tensors"];
@@ -333,11 +333,10 @@ describe.concurrent("lab", () => {
     expect(textAfter(output, "greedy").split(" ")).toHaveLength(12);
   });
 
-  const models = [process.env["HEADWISE_MODELS"], resolve("../shared/models")].find((folder) => folder && existsSync(folder));
-  test.runIf(models)(
-    `decoding: the same with a trained model${models ? "" : ": not run, the models are absent; HEADWISE_MODELS can name their folder"}`,
+  test.runIf(MODELS)(
+    `decoding: the same with a trained model${MODELS ? "" : ": not run, the models are absent; HEADWISE_MODELS can name their folder"}`,
     async () => {
-      const folder = join(models!, "stories260K");
+      const folder = join(MODELS!, "stories260K");
       const files = ["--model", join(folder, "stories260K.bin"), "--tokenizer", join(folder, "tok512.bin")];
       const { text } = JSON.parse(readFileSync(join(folder, "expected-greedy.json"), "utf8")) as { text: string };
       const output = await run("decoding", ...files, "--tokens", "40");
