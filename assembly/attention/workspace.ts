@@ -21,7 +21,7 @@ export class Workspace {
   biasWindow: BiasWindow;
   /** Only with keys of distances. */
   relative: RelativePanels;
-  /** [BLOCK], for one of the two that follow. */
+  /** [BLOCK], for one of those that follow. */
   spare: usize;
 
   /** [BLOCK]: a row's scores before the exponential, where a block's values are not finite. */
@@ -33,6 +33,12 @@ export class Workspace {
   /** [MAX_STRIP_ROWS]: the scale of each row of int16 weights, if values are int8. */
   @inline
   get weightScales(): usize {
+    return this.spare;
+  }
+
+  /** [8]: the bits of the largest weight of each eighth of a row, after the row's values have been taken. */
+  @inline
+  get largest(): usize {
     return this.spare;
   }
 }
