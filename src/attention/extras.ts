@@ -45,6 +45,10 @@ export type ReadExtra = (reading: Reading) => Extra | undefined;
 
 /** The fields of the struct that extras set. */
 export const WITHOUT_EXTRAS = {
+  score: 0,
+  scoreVector: 0,
+  scoreVectorHeadStride: 0,
+  scoreActivation: 0,
   alibiSlopes: 0,
   alibiBatchStride: 0,
   relativeBias: 0,
