@@ -1,8 +1,10 @@
 /** Looks at weights: what they are, to the bit, for the weights of the same call; parity with the reference; extremes; and places. */
 import { describe, expect, test } from "vitest";
-import type { AttentionOptions } from "headwise";
+import type { AttentionOptions, Engine, MultiHeadAttention, WeightsRange } from "headwise";
 import { expectSameBits, parseShape, randomInputs, type Shape } from "./support/attention.js";
 import { onEveryEngine } from "./support/engines.js";
+import { valueOfFloat16 } from "./support/halves.js";
+import { randomParameters } from "./support/layers.js";
 import { expectLooksNear, expectLooksOf, lookPlaces, weightPlaces } from "./support/looks.js";
 import { normal, randomMask } from "./support/random.js";
 
@@ -65,6 +67,197 @@ onEveryEngine((_, engine) => {
       for (const look of ["entropy", "largestWeight", "keyWeights"] as const) {
         expectSameBits(alone[look].data, looks[look].data, look);
       }
+    });
+  });
+});
+
+/** A layer with a key after all others, which every row sees. */
+function layerOf(engine: Engine): MultiHeadAttention {
+  const config = { embedDim: 16, numHeads: 4, numKvHeads: 2 };
+  return engine.createMultiHeadAttention(config, randomParameters(config, 4, { biasKv: true }));
+}
+
+/** A call of one head on keys of one channel, whose scores are the keys. */
+const scoresOf = (...keys: number[]) => {
+  const k = { data: Float32Array.from(keys), dims: [keys.length, 1] };
+  return { q: { data: Float32Array.of(1), dims: [1, 1] }, k, v: { data: new Float32Array(keys.length), dims: [keys.length, 1] } };
+};
+const places = (rows: number, kvLen: number, count: number) => {
+  const place = (...dims: number[]) => ({ data: new Float32Array(dims.reduce((a, b) => a * b)).fill(7), dims });
+  const topKeys = { indices: place(rows, count), weights: place(rows, count) };
+  return { topKeys, entropy: place(rows), largestWeight: place(rows), keyWeights: place(kvLen) };
+};
+
+onEveryEngine((_, engine) => {
+  describe("looks at extremes", () => {
+    const look = (keys: number[], count: number, options: AttentionOptions = {}) => {
+      const { q, k, v } = scoresOf(...keys);
+      const looks = places(1, keys.length, count);
+      engine.scaledDotProductAttention(q, k, v, { scale: 1, ...options, ...looks });
+      return {
+        indices: [...looks.topKeys.indices.data],
+        weights: [...looks.topKeys.weights.data],
+        entropy: looks.entropy.data[0]!,
+        largestWeight: looks.largestWeight.data[0]!,
+        keyWeights: [...looks.keyWeights.data],
+      };
+    };
+
+    test("equal weights: the lower key first, across eighths and blocks", () => {
+      const equal = look(new Array<number>(1024).fill(0.5), 12);
+      expect(equal.indices).toEqual([...Array(12).keys()]);
+      expect(equal.weights).toEqual(new Array<number>(12).fill(1 / 1024));
+      expect(equal.entropy).toBeCloseTo(Math.log(1024), 5);
+      const keys = new Array<number>(1100).fill(0);
+      for (const key of [70, 200, 513, 1099]) keys[key] = 2;
+      expect(look(keys, 6).indices).toEqual([70, 200, 513, 1099, 0, 1]);
+    });
+
+    test("visible keys whose weights are 0 follow, hidden ones do not", () => {
+      const { indices, weights, entropy } = look([-500, -400, 0, -300, -600], 5, {
+        mask: { data: Uint8Array.of(1, 0, 1, 1, 1), dims: [5] },
+      });
+      expect(indices).toEqual([2, 0, 3, 4, -1]);
+      expect(weights).toEqual([1, 0, 0, 0, 0]);
+      expect(entropy).toBe(0);
+    });
+
+    test("scores farther apart than float32 reaches, in one block and across blocks", () => {
+      const far = [1.5e38, -1.5e38];
+      expect(look(far, 2)).toEqual({ indices: [0, 1], weights: [1, 0], entropy: 0, largestWeight: 1, keyWeights: [1, 0] });
+      const rising = new Array<number>(600).fill(-1.5e38);
+      rising[599] = 1.5e38;
+      expect(look(rising, 2)).toMatchObject({ indices: [599, 0], weights: [1, 0], entropy: 0, largestWeight: 1 });
+    });
+
+    test("a row that is NaN has no largest keys, and gives NaN to the keys that it sees", () => {
+      for (const wrong of [NaN, Infinity]) {
+        const mask = { data: Uint8Array.of(1, 1, 0, 1), dims: [4] };
+        expect(look([1, wrong, 5, 2], 2, { mask })).toEqual({
+          ...{ indices: [-1, -1], weights: [NaN, NaN], entropy: NaN, largestWeight: NaN },
+          keyWeights: [NaN, NaN, 0, NaN],
+        });
+        const hidden = { data: Uint8Array.of(1, 0, 1, 1), dims: [4] };
+        expect(look([1, wrong, 5, 2], 2, { mask: hidden })).toMatchObject({ indices: [2, 3] });
+      }
+    });
+
+    test("a NaN value, which has no part in weights, changes none", () => {
+      const { q, k, v } = scoresOf(1, 3, 2);
+      const looks = places(1, 3, 2);
+      engine.scaledDotProductAttention(q, k, { ...v, data: v.data.fill(NaN) }, { ...looks, scale: 1 });
+      expect([...looks.topKeys.indices.data]).toEqual([1, 2]);
+      expect([...looks.keyWeights.data].reduce((a, b) => a + b)).toBeCloseTo(1, 6);
+    });
+
+    test("sinks take from the weights, which then do not sum to 1: one below, one far above, one −∞", () => {
+      for (const sink of [0, 8, -Infinity, 300]) {
+        const { entropy, largestWeight } = look([1, 2], 2, { sinks: { data: Float32Array.of(sink), dims: [1] } });
+        const sum = Math.exp(1 - 2) + 1 + Math.exp(sink - 2);
+        const weights = [Math.exp(1 - 2) / sum, 1 / sum];
+        expect(largestWeight).toBeCloseTo(weights[1]!, 6);
+        expect(entropy).toBeCloseTo(
+          weights.reduce((most, w) => most - (w === 0 ? 0 : w * Math.log(w)), 0),
+          6,
+        );
+      }
+    });
+
+    test("no keys, no queries: indices −1, and everything else 0", () => {
+      expect(look([], 2)).toEqual({ indices: [-1, -1], weights: [0, 0], entropy: 0, largestWeight: 0, keyWeights: [] });
+      const { k, v } = scoresOf(1, 2, 3);
+      const { keyWeights } = places(1, 3, 1);
+      engine.scaledDotProductAttention({ data: new Float32Array(0), dims: [0, 1] }, k, v, { keyWeights });
+      expect([...keyWeights.data]).toEqual([0, 0, 0]);
+    });
+  });
+
+  describe("looks elsewhere", () => {
+    const shape = parseShape("B3-S9-KV700-H4/2-D12");
+
+    test.each(["float32", "int8"] as const)("a cache of %s: what its weights say", (dtype) => {
+      const { q, k, v } = randomInputs(shape, 5);
+      const { batchSize, numKvHeads, headDim } = shape;
+      const cache = engine.createKVCache({ batchSize, numKvHeads, headDim, capacity: 700, dtype });
+      cache.append(k, v, { keyLengths: [700, 530, 3] });
+      for (const options of [{ causal: false }, { queryLengths: [9, 1, 3] }]) {
+        const [looks, weights] = [lookPlaces(shape, 8), weightPlaces(shape)];
+        const out = cache.attend(q, { ...options, ...looks, ...weights });
+        expectLooksOf(looks, weights);
+        expectSameBits(out.data, cache.attend(q, options).data, "out");
+      }
+      cache.dispose();
+    });
+
+    test("decoding one token on many keys, where threads share its keys: entropy and the largest weight have the same bits", () => {
+      const one = { ...shape, batchSize: 1, seqLen: 1 };
+      const { q, k, v } = randomInputs(one, 6);
+      const cache = engine.createKVCache({ numKvHeads: 2, headDim: 12, capacity: 700 });
+      cache.append(k, v);
+      const [split, whole] = [lookPlaces(one, 1), { ...lookPlaces(one, 1), ...weightPlaces(one) }];
+      cache.attend(q, { entropy: split.entropy, largestWeight: split.largestWeight });
+      cache.attend(q, whole);
+      expectSameBits(split.entropy.data, whole.entropy.data, "entropy");
+      expectSameBits(split.largestWeight.data, whole.largestWeight.data, "largest weight");
+      cache.dispose();
+    });
+
+    test("an entry has the bits that it has alone", () => {
+      const { q, k, v } = randomInputs(shape, 7);
+      const [all, alone] = [lookPlaces(shape, 5), lookPlaces({ ...shape, batchSize: 1 }, 5)];
+      engine.scaledDotProductAttention(q, k, v, all);
+      const last = ({ data, dims }: typeof q) => ({ data: data.slice((data.length / 3) * 2), dims: [1, ...dims.slice(1)] });
+      engine.scaledDotProductAttention(last(q), last(k), last(v), alone);
+      expectSameBits(last(all.keyWeights).data, alone.keyWeights.data, "keyWeights");
+      expectSameBits(last(all.entropy).data, alone.entropy.data, "entropy");
+      expectSameBits(last(all.topKeys.indices).data, alone.topKeys.indices.data, "indices");
+    });
+
+    test("weightsRange: the weights of some heads and rows, to the bit", () => {
+      const { q, k, v } = randomInputs(shape, 8);
+      const { weights } = weightPlaces(shape);
+      engine.scaledDotProductAttention(q, k, v, { weights });
+      const ranges: WeightsRange[] = [
+        { heads: [1, 3], rows: [2, 9] },
+        { heads: [3, 4] },
+        { rows: [0, 1] },
+        { heads: [2, 2], rows: [5, 5] },
+      ];
+      for (const weightsRange of ranges) {
+        const [heads, rows] = [weightsRange.heads ?? [0, 4], weightsRange.rows ?? [0, 9]];
+        const part = normal([3, heads[1] - heads[0], rows[1] - rows[0], 700], 9);
+        engine.scaledDotProductAttention(q, k, v, { weights: part, weightsRange });
+        const expected = weights.data.filter((_, index) => {
+          const [h, i] = [Math.floor(index / (9 * 700)) % 4, Math.floor(index / 700) % 9];
+          return h >= heads[0] && h < heads[1] && i >= rows[0] && i < rows[1];
+        });
+        expectSameBits(part.data, expected, `heads ${heads.join("–")}, rows ${rows.join("–")}`);
+      }
+    });
+
+    test("a layer: all looks, of keys that come after packed sequences too", () => {
+      const layer = layerOf(engine);
+      const x = normal([1, 11, 16], 3);
+      const given = { cuSeqlensQ: [0, 4, 11], causal: true } as const;
+      const sizes = { ...parseShape("B1-S11-KV12-H4/2-D4") };
+      const [looks, weights] = [lookPlaces(sizes, 3), weightPlaces(sizes)];
+      layer.forward(x, { ...given, ...looks, ...weights });
+      expectLooksOf(looks, weights);
+      expect(Math.min(...looks.keyWeights.data.subarray(11, 12))).toBeGreaterThan(0);
+      layer.dispose();
+    });
+
+    test("places in float16 and in the engine's memory", () => {
+      const { q, k, v } = randomInputs(shape, 12);
+      const looks = lookPlaces(shape, 3);
+      engine.scaledDotProductAttention(q, k, v, looks);
+      const { indices, weights } = looks.topKeys;
+      const half = { data: new Uint16Array(indices.data.length), type: "float16", dims: indices.dims } as const;
+      const tensor = engine.tensor(weights.dims);
+      engine.scaledDotProductAttention(q, k, v, { topKeys: { indices: half, weights: tensor } });
+      expectSameBits(tensor.data, weights.data, "weights");
+      expectSameBits(Array.from(half.data, valueOfFloat16), indices.data, "indices");
+      tensor.dispose();
     });
   });
 });

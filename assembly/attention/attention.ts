@@ -11,10 +11,10 @@
 import { AttentionParams, ScoresStage } from "../abi/attentionParams";
 import { HAS_EVERY_OPTION } from "../abi/options";
 import { visibleScores } from "./blockScores";
-import { clearKeyWeights, lookAtWeights } from "./looks";
+import { clearKeyWeights, keepScores, lookAtWeights } from "./looks";
 import { finishStrip, takeBlock } from "./onlineSoftmax";
 import { writeScores, writeWeights } from "./scoresAndWeights";
-import { Strip } from "./strip";
+import { looksAtWeights, Strip } from "./strip";
 import { sequenceOf } from "./keyRange";
 import { Workspace } from "./workspace";
 import { LOG2E } from "../math/exponent";
@@ -96,6 +96,7 @@ function attendBlock(p: AttentionParams, workspace: Workspace, strip: Strip, blo
   const firstKey = strip.firstKey(block);
   const endKey = strip.endKey(block);
   visibleScores(p, workspace, strip, firstKey, endKey, workspace.scores);
+  if (looksAtWeights(p)) keepScores(workspace, strip, block);
   takeBlock(p, workspace, strip, firstKey, endKey);
 }
 
@@ -104,5 +105,5 @@ function endStrip(p: AttentionParams, workspace: Workspace, strip: Strip): void 
   if (p.scores) writeScores(p, workspace, strip);
   finishStrip(p, strip); // may overwrite the queries
   if (p.weights) writeWeights(p, workspace, strip);
-  if (HAS_EVERY_OPTION && p.topKeys | p.keyWeights) lookAtWeights(p, workspace, strip);
+  if (looksAtWeights(p)) lookAtWeights(p, workspace, strip);
 }

@@ -2,6 +2,8 @@
  * The largest weights of a strip's rows, and what keys receive: in a second pass over the keys, as in scoresAndWeights.ts, but none of
  * them takes memory that grows with seqLen · kvLen.
  *
+ * The scores of a strip's last block are kept from the first pass: up to 512 keys, none is computed again.
+ *
  * In that pass a weight is −0 where the row does not see the key. As integers, the bits of weights have the order of the weights, and
  * those of −0 are below all others. Rows that are NaN give NaN to the keys that they see, but have no largest weights.
  */
@@ -29,6 +31,13 @@ export function clearKeyWeights(p: AttentionParams, entry: usize, kvHead: usize)
   memory.fill(p.keyWeights + (entry * p.numHeads + kvHead * groupSize) * bytes, 0, groupSize * bytes);
 }
 
+/** Keeps the scores of a strip's last block, before they become weights. */
+export function keepScores(workspace: Workspace, strip: Strip, block: usize): void {
+  if (strip.nextBlock(block) < strip.to) return;
+  const bytes = (ceilPanel(strip.endKey(block)) - strip.firstKey(block)) << 2;
+  for (let r: usize = 0; r < strip.numRows; r++) memory.copy(strip.kept + r * ROW_BYTES, workspace.scores + r * ROW_BYTES, bytes);
+}
+
 /** Takes in the weights of a strip that has seen its keys. */
 export function lookAtWeights(p: AttentionParams, workspace: Workspace, strip: Strip): void {
   if (p.topKeys) beginTopKeys(p, strip);
@@ -36,16 +45,18 @@ export function lookAtWeights(p: AttentionParams, workspace: Workspace, strip: S
     const firstKey = strip.firstKey(block);
     const endKey = strip.endKey(block);
     const bytes = (ceilPanel(endKey) - firstKey) << 2;
-    visibleScores(p, workspace, strip, firstKey, endKey, workspace.scores);
+    const isKept = strip.nextBlock(block) >= strip.to;
+    const scores = isKept ? strip.kept : workspace.scores;
+    if (!isKept) visibleScores(p, workspace, strip, firstKey, endKey, scores);
     for (let r: usize = 0; r < strip.numRows; r++) {
       const row = strip.row(r);
-      const weights = workspace.scores + r * ROW_BYTES;
+      const weights = scores + r * ROW_BYTES;
       weigh(weights, bytes, shiftOf(row), reciprocalSum(row), workspace.largest);
       if (p.topKeys && row.sum == row.sum) {
         takeTopKeys(p, row, weights, bytes, workspace.largest, strip.sequence.keyStart + firstKey);
       }
     }
-    if (p.keyWeights) addKeyWeights(p, workspace, strip, firstKey, endKey);
+    if (p.keyWeights) addKeyWeights(p, strip, scores, firstKey, endKey);
   }
   if (p.topKeys) endTopKeys(p, strip);
 }
@@ -177,14 +188,14 @@ function insert(indices: usize, weights: usize, last: usize, index: f32, bits: i
 }
 
 /** Adds the weights of a strip to what its keys have received, row by row of each head; −0 changes no sum. */
-function addKeyWeights(p: AttentionParams, workspace: Workspace, strip: Strip, firstKey: usize, endKey: usize): void {
+function addKeyWeights(p: AttentionParams, strip: Strip, weightsPtr: usize, firstKey: usize, endKey: usize): void {
   const groupSize = p.numHeads / p.numKvHeads;
   const sequence = strip.sequence;
-  const end = workspace.scores + strip.numRows * ROW_BYTES;
+  const end = weightsPtr + strip.numRows * ROW_BYTES;
   for (let r: usize = 0; r < min(groupSize, strip.numRows); r++) {
     const head = sequence.batch * p.numHeads + strip.row(r).head;
     const sums = p.keyWeights + ((head * p.kvLen + sequence.keyStart + firstKey) << 2);
-    addRows(sums, workspace.scores + r * ROW_BYTES, end, groupSize * ROW_BYTES, endKey - firstKey);
+    addRows(sums, weightsPtr + r * ROW_BYTES, end, groupSize * ROW_BYTES, endKey - firstKey);
   }
 }
 

@@ -6,7 +6,7 @@ import { reciprocalSum, shiftOf } from "./onlineSoftmax";
 import { hideKeys } from "../tiles/mask";
 import { normalizedExponentials } from "../tiles/scoreRows";
 import { LOG2E } from "../math/exponent";
-import { Strip } from "./strip";
+import { looksAtWeights, Strip } from "./strip";
 import { Workspace } from "./workspace";
 import { BLOCK, ceilPanel, ROW_BYTES } from "../tiles/layout";
 
@@ -41,7 +41,7 @@ export function writeScores(p: AttentionParams, workspace: Workspace, strip: Str
   strip.packQueries(p, 1);
   if (p.scoresStage == ScoresStage.BIASED) writeVisibleScores(p, workspace, strip);
   else writeRawScores(p, workspace, strip);
-  if (p.weights || (HAS_EVERY_OPTION && p.topKeys | p.keyWeights)) strip.packQueries(p, LOG2E);
+  if (p.weights || looksAtWeights(p)) strip.packQueries(p, LOG2E);
 }
 
 function writeRawScores(p: AttentionParams, workspace: Workspace, strip: Strip): void {

@@ -80,6 +80,13 @@ export class Row extends KeyRange {
   }
 }
 
+/** Whether the largest weights of rows, or what keys receive, are results: a strip's weights are then looked at, see looks.ts. */
+// @ts-ignore: decorator
+@inline
+export function looksAtWeights(p: AttentionParams): bool {
+  return HAS_EVERY_OPTION && (p.topKeys | p.keyWeights) != 0;
+}
+
 /** Address of a row's weights, 0 if they are not in the range that is wanted. */
 function weightsOf(p: AttentionParams, batch: usize, head: usize, i: usize): usize {
   const h = head - p.weightsFirstHead; // beyond all heads if it is before the first
@@ -105,6 +112,8 @@ export class Strip extends KeyRange {
   positionPanel: usize;
   /** Factor on scores: LOG2E for softmax, 1 where scores are results. */
   scoreFactor: f64;
+  /** [MAX_STRIP_ROWS, BLOCK]: the scores of the last block, if looks need them. */
+  kept: usize;
   /** Whether rows keep their `spread`. */
   isSpreadWanted: bool;
   // The weighted sums so far, in panels of value columns.
