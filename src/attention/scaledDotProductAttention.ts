@@ -159,6 +159,7 @@ function run(attention: AttentionCall, out: Operand): void {
 function planOf(attention: AttentionCall, otherBytes: number): AttentionPlan {
   const { runtime } = attention.call;
   const { kernels, memory, jobPtr, besidePtr } = runtime;
+  for (const operand of attention.given) if (operand.isOutside) operand.ptr = besidePtr; // kernels see which are there
   writeAttentionParams(memory, jobPtr, {
     ...paramsOf(attention, scratchTensor("out", attention.shape.outDims), besidePtr, 0, 0),
     numSequences: 1,
