@@ -6,7 +6,7 @@ import { place } from "./bits/inputs.js";
 const looks = casesOf("looks", "Engine.scaledDotProductAttention");
 
 /** Places for all looks at rows with these sizes in front, and their arrays. */
-function placesFor(rows: number[], keys: number[], count: number): [AttentionOptions, Outputs] {
+function placesFor(rows: number[], keys: number[], count: number): [Omit<AttentionOptions, "causal">, Outputs] {
   const topKeys = { indices: place(...rows, count), weights: place(...rows, count) };
   const rest = { entropy: place(...rows), largestWeight: place(...rows), keyWeights: place(...keys) };
   const { entropy, largestWeight, keyWeights } = rest;

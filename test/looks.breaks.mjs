@@ -204,9 +204,8 @@ export default [
   },
   {
     rule: "looks: engines in a worker find places within an option",
-    find: "return holdsPlaces ? this.#object(",
-    replace:
-      "return !holdsPlaces ? this.#value(path, property) : this.#object(`${path}?`, property, namesOf(property)) ?? this.#object(",
+    find: "return holdsPlaces ? this.#object(`${path}.`, property, namesOf(property), called) : this.#value(path, property);",
+    replace: "return this.#value(path, property, holdsPlaces && false);",
     tests,
   },
   {
