@@ -1,6 +1,9 @@
 /** Weights and scores of a strip that has seen its keys: a second pass over them, only when requested. */
 import { AttentionParams, ScoresStage } from "../abi/attentionParams";
+import { HAS_EVERY_OPTION } from "../abi/options";
 import { rawScores, visibleScores } from "./blockScores";
+import { keptScores } from "./choice";
+import { weighDistances } from "./local";
 import { reciprocalSum, shiftOf } from "./onlineSoftmax";
 import { hideKeys } from "../tiles/mask";
 import { normalizedExponentials } from "../tiles/scoreRows";
@@ -16,11 +19,13 @@ export function writeWeights(p: AttentionParams, workspace: Workspace, strip: St
   for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) {
     const firstKey = strip.firstKey(block);
     const endKey = strip.endKey(block);
-    visibleScores(p, workspace, strip, firstKey, endKey, workspace.scores);
+    const bytes = (ceilPanel(endKey) - firstKey) << 2;
+    keptScores(p, workspace, strip, firstKey, endKey, workspace.scores);
     for (let r: usize = 0; r < strip.numRows; r++) {
       const row = strip.row(r);
       const rowScores = workspace.scores + r * ROW_BYTES;
-      normalizedExponentials(rowScores, (ceilPanel(endKey) - firstKey) << 2, shiftOf(row), reciprocalSum(row));
+      normalizedExponentials(rowScores, bytes, shiftOf(row), reciprocalSum(row));
+      if (HAS_EVERY_OPTION) weighDistances(p, row, firstKey, rowScores, bytes);
       memory.copy(row.weights + firstWeight + (firstKey << 2), rowScores, (endKey - firstKey) << 2);
     }
   }

@@ -4,6 +4,7 @@ import { HAS_EVERY_OPTION } from "../abi/options";
 import { blockBytes, BlockLayout } from "./keyBlock";
 import { blocksOf, Panels } from "./panels";
 import { Band } from "./band";
+import { choiceBytes } from "./choice";
 import { BiasWindow, WINDOW } from "./positions";
 import { RelativePanels } from "./relativeKeys";
 import { Row, Strip } from "./strip";
@@ -21,6 +22,8 @@ export class Workspace {
   biasWindow: BiasWindow;
   /** Only with keys of distances. */
   relative: RelativePanels;
+  /** i64[MAX_STRIP_ROWS, keptKeys], only with a choice of keys. */
+  heaps: usize;
   /** [BLOCK], for one of the two that follow. */
   spare: usize;
 
@@ -65,7 +68,8 @@ function layOut(p: AttentionParams, ptr: usize, isPlaced: bool): u64 {
   const queryPanels = accumulators + wholeLines(BAND_STRIPS * accumulatorBytes);
   const positionPanels = queryPanels + wholeLines(BAND_STRIPS * queryPanelBytes);
   const relativePanels = positionPanels + (hasRelativeKeys ? wholeLines(BAND_STRIPS * queryPanelBytes) : 0);
-  const blocks = hasRelativeKeys ? RelativePanels.layOut(p, relativePanels, relative, isPlaced) : relativePanels;
+  const heaps = hasRelativeKeys ? RelativePanels.layOut(p, relativePanels, relative, isPlaced) : relativePanels;
+  const blocks = heaps + (HAS_EVERY_OPTION && p.choice ? choiceBytes(p) : 0);
   const numBlocks = blocksOf(ownKeys(p));
   const firstBlock = blocks + wholeLines(numBlocks * sizeof<usize>());
   const bytesOfBlock = blockBytes(min(ownKeys(p), BLOCK), 1, p.headDim, p.valueDim, false);
@@ -77,6 +81,7 @@ function layOut(p: AttentionParams, ptr: usize, isPlaced: bool): u64 {
     workspace.band = band;
     workspace.scores = <usize>scores;
     workspace.spare = <usize>spare;
+    workspace.heaps = <usize>heaps;
     workspace.biasWindow = biasWindow;
     workspace.relative = relative;
     biasWindow.values = <usize>window;
