@@ -19,13 +19,13 @@ export const LOWEST_PLACE: i64 = i64.MIN_VALUE;
 // @ts-ignore: decorator
 @inline
 export function heapBytes(count: usize): u64 {
-  return <u64>count << 3;
+  return (<u64>count) << 3;
 }
 
 export function placeOf(score: f32, key: usize): i64 {
   const bits = score == 0 ? 0 : reinterpret<i32>(score);
   const rank = score != score ? RANK_OF_NAN : bits < 0 ? bits ^ MAGNITUDE : bits;
-  return (<i64>rank << 32) | <i64>(~(<u32>key));
+  return ((<i64>rank) << 32) | (<i64>~(<u32>key));
 }
 
 // @ts-ignore: decorator

@@ -113,7 +113,7 @@ export function attentionOn(
   const hidable = extraKeys === 0 ? shape : { ...shape, kvLen: shape.kvLen - extraKeys }; // keys that options may hide
   const lengths = extraKeys === 0 ? cache?.lengths : cache?.lengths.map((length) => length - extraKeys);
   const masks = readMasks(call, options, hidable, lengths);
-  const reading = { call, options, shape, layout };
+  const reading = { call, q: operands.q, options, shape, layout };
   const extras = readExtensions(reading);
   for (const read of [readPositions, added]) {
     const extra = read?.(reading);
@@ -133,15 +133,15 @@ export function attentionOn(
   };
 
   const { seqLen, kvLen, headDims } = shape;
-  const leading = ["batch, ", "numHeads, "].slice(2 - headDims.length).join("");
+  const rowAxes = axesOfRows(shape);
   const place = (name: "out" | "logSumExp" | "weights" | "scores", value: unknown, dims: readonly number[], axes: string) =>
     optional(value, (given) => call.place(name, given, dims, axes, name === "out"));
   const { out: returned } = options;
   const results = {
     out: place("out", returned, shape.outDims, `the sizes of q with valueDim ${shape.valueDim}`),
-    logSumExp: place("logSumExp", options.logSumExp, [...headDims, seqLen], `${leading}seqLen`),
-    weights: place("weights", options.weights, [...headDims, seqLen, kvLen], `${leading}seqLen, kvLen`),
-    scores: place("scores", options.scores, [...headDims, seqLen, kvLen], `${leading}seqLen, kvLen`),
+    logSumExp: place("logSumExp", options.logSumExp, [...headDims, seqLen], rowAxes),
+    weights: place("weights", options.weights, [...headDims, seqLen, kvLen], `${rowAxes}, kvLen`),
+    scores: place("scores", options.scores, [...headDims, seqLen, kvLen], `${rowAxes}, kvLen`),
   };
   const given: Operand[] = [inputs.q];
   for (const operand of [
@@ -185,6 +185,10 @@ export function attentionOn(
     returned,
   };
 }
+
+/** The axes of results that have one number for each row. */
+export const axesOfRows = ({ headDims }: AttentionShape): string =>
+  ["batch, ", "numHeads, "].slice(2 - headDims.length).join("") + "seqLen";
 
 /** The factor on q·k: one for all heads, or one for each. */
 function scaleOf(

@@ -14,6 +14,7 @@ import type { AttentionShape } from "./shape.js";
 /** A call as far as it has been read. */
 export interface Reading {
   readonly call: Call;
+  readonly q: Operand;
   readonly options: Given<Omit<AttentionOptions<PlaceTensor>, "layout" | "numHeads" | "numKvHeads">>;
   readonly shape: AttentionShape;
   readonly layout: Layout;

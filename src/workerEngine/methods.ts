@@ -74,6 +74,8 @@ export const CLASSES: Readonly<Record<ClassName, Members>> = {
     methods: {
       ...ENGINE.methods,
       softmax: OUT, layerNorm: OUT, rmsNorm: OUT, rotary: OUT, activate: OUT, add: OUT, linearAttention: OUT,
+      topKAttention: { places: ATTENTION_PLACES }, localAttention: { places: ATTENTION_PLACES },
+      hardAttention: { places: [...ATTENTION_PLACES, "picks"] },
       matmul: { ...OUT, reads: "accumulate" },
       rotaryTables: {},
       packMatrix: { makes: "PackedMatrix" },
