@@ -2,7 +2,7 @@
 import { AttentionParams, Gaussian } from "../abi/attentionParams";
 import { addScaledBias, applyMask, hideKeys } from "../tiles/mask";
 import { KeyRange } from "./keyRange";
-import { addExponents } from "./local";
+import { addExponents } from "./gaussian";
 import { addPositions } from "./positions";
 import { Strip } from "./strip";
 import { Workspace } from "./workspace";

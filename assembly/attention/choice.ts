@@ -8,23 +8,11 @@ import { exp2Neg1 } from "../math/exp2";
 import { uniform } from "../math/splitMix";
 import { hideKeys } from "../tiles/mask";
 import { exponentials, rowMax } from "../tiles/scoreRows";
-import { ceilPanel, MAX_STRIP_ROWS, ROW_BYTES, wholeLines } from "../tiles/layout";
+import { ceilPanel, ROW_BYTES } from "../tiles/layout";
 import { visibleScores } from "./blockScores";
-import { heapBytes, hideBelow, keyOf, LOWEST_PLACE, takeLargest } from "./largest";
+import { heapBytes, hideBelow, keyOf, LOWEST_PLACE, mostKept, takeLargest } from "./largest";
 import { Row, Strip } from "./strip";
 import { Workspace } from "./workspace";
-
-/** Bytes of a workspace for the heaps of a strip's rows. */
-export function choiceBytes(p: AttentionParams): u64 {
-  return wholeLines(MAX_STRIP_ROWS * heapBytes(mostKept(p)));
-}
-
-/** How many keys a row keeps, if it sees as many. */
-// @ts-ignore: decorator
-@inline
-function mostKept(p: AttentionParams): usize {
-  return max<usize>(1, min(p.keptKeys, p.maxKvLen));
-}
 
 /** visibleScores, with −∞ for the keys that a row does not keep, too. */
 // @ts-ignore: decorator

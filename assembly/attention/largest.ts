@@ -5,7 +5,9 @@
  * A place is a number that orders keys by their scores, in the upper half; of equal scores, the lower key has the higher place. NaN is
  * above all numbers, and 0 equals −0.
  */
+import { AttentionParams } from "../abi/attentionParams";
 import { minusInfinity } from "../math/simd";
+import { MAX_STRIP_ROWS, wholeLines } from "../tiles/layout";
 
 const RANK_OF_NAN: i32 = i32.MAX_VALUE;
 const MAGNITUDE: i32 = 0x7fffffff;
@@ -14,6 +16,18 @@ const MAGNITUDE: i32 = 0x7fffffff;
 // @ts-ignore: decorator
 @inline
 export const LOWEST_PLACE: i64 = i64.MIN_VALUE;
+
+/** How many keys a row keeps, if it sees as many. */
+// @ts-ignore: decorator
+@inline
+export function mostKept(p: AttentionParams): usize {
+  return max<usize>(1, min(p.keptKeys, p.maxKvLen));
+}
+
+/** Bytes of the heaps of a strip's rows. */
+export function heapsBytes(p: AttentionParams): u64 {
+  return wholeLines(MAX_STRIP_ROWS * heapBytes(mostKept(p)));
+}
 
 /** Bytes of a heap of `count` places. */
 // @ts-ignore: decorator

@@ -4,7 +4,7 @@
  */
 import { AttentionParams } from "../abi/attentionParams";
 import { HAS_EVERY_OPTION } from "../abi/options";
-import { weighDistances } from "./local";
+import { weighDistances } from "./gaussian";
 import { Row, Strip } from "./strip";
 import { Workspace } from "./workspace";
 import { pairsOf } from "../tiles/pairs";

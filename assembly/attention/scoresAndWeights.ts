@@ -3,7 +3,7 @@ import { AttentionParams, ScoresStage } from "../abi/attentionParams";
 import { HAS_EVERY_OPTION } from "../abi/options";
 import { rawScores, visibleScores } from "./blockScores";
 import { keptScores } from "./choice";
-import { weighDistances } from "./local";
+import { weighDistances } from "./gaussian";
 import { reciprocalSum, shiftOf } from "./onlineSoftmax";
 import { hideKeys } from "../tiles/mask";
 import { normalizedExponentials } from "../tiles/scoreRows";

@@ -7,7 +7,7 @@
  */
 import { AttentionParams, SequenceParams } from "../abi/attentionParams";
 import { KeyRange, sequenceOf } from "./keyRange";
-import { confineRow } from "./local";
+import { LocalRange } from "./localRange";
 import { HAS_EVERY_OPTION } from "../abi/options";
 import { addToColumn, packRows, scaleColumn } from "../tiles/pack";
 import { quantizeQueries } from "../tiles/quantize";
@@ -17,7 +17,7 @@ import { touchLines } from "../tiles/touch";
 
 /** One row: the keys that it sees, the addresses of its data, and the running state of its softmax. */
 @unmanaged
-export class Row extends KeyRange {
+export class Row extends LocalRange {
   q: usize;
   out: usize;
   // 0 where absent
@@ -32,10 +32,6 @@ export class Row extends KeyRange {
   position: i32;
   /** Address of its entry's and head's slope. */
   alibiSlope: usize;
-  // Local attention: the centre of the window, and its keys `localFrom` to `localTo` − 1.
-  centre: f32;
-  localFrom: i32;
-  localTo: i32;
   // A choice of keys, see choice.ts.
   /** The key that it picks, −1 for none; its address. */
   pick: i32;
@@ -81,7 +77,7 @@ export class Row extends KeyRange {
     if (p.scores) this.scores = p.scores + ((index * p.kvLen) << 2);
     if (HAS_EVERY_OPTION) {
       this.picks = p.picks + (index << 2);
-      if (p.halfWidth > 0) confineRow(p, sequence, this, index);
+      if (p.halfWidth > 0) this.setWindow(p, sequence, this.position, index);
     }
 
     this.scale = p.scales ? load<f32>(p.scales + (head << 2)) : p.scale;

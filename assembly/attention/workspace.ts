@@ -4,7 +4,7 @@ import { HAS_EVERY_OPTION } from "../abi/options";
 import { blockBytes, BlockLayout } from "./keyBlock";
 import { blocksOf, Panels } from "./panels";
 import { Band } from "./band";
-import { choiceBytes } from "./choice";
+import { heapsBytes } from "./largest";
 import { BiasWindow, WINDOW } from "./positions";
 import { RelativePanels } from "./relativeKeys";
 import { Row, Strip } from "./strip";
@@ -69,7 +69,7 @@ function layOut(p: AttentionParams, ptr: usize, isPlaced: bool): u64 {
   const positionPanels = queryPanels + wholeLines(BAND_STRIPS * queryPanelBytes);
   const relativePanels = positionPanels + (hasRelativeKeys ? wholeLines(BAND_STRIPS * queryPanelBytes) : 0);
   const heaps = hasRelativeKeys ? RelativePanels.layOut(p, relativePanels, relative, isPlaced) : relativePanels;
-  const blocks = heaps + (HAS_EVERY_OPTION && p.choice ? choiceBytes(p) : 0);
+  const blocks = heaps + (HAS_EVERY_OPTION && p.choice ? heapsBytes(p) : 0);
   const numBlocks = blocksOf(ownKeys(p));
   const firstBlock = blocks + wholeLines(numBlocks * sizeof<usize>());
   const bytesOfBlock = blockBytes(min(ownKeys(p), BLOCK), 1, p.headDim, p.valueDim, false);

@@ -1,33 +1,16 @@
 /**
- * Local attention: each row sees a window of keys around a centre of its own, and keys count less the farther they are from it. Luong, Pham
- * & Manning 2015, arXiv:1508.04025, section 3.2.
+ * The Gaussian of local attention: keys count less the farther they are from the centre of a row's window. Luong, Pham & Manning 2015,
+ * arXiv:1508.04025, eq. 10.
  *
- *     |j − centre| ≤ halfWidth        weight_j · exp(−(j − centre)² / 2σ²) ,  σ = halfWidth / 2
+ *     weight_j · exp(−(j − centre)² / 2σ²) ,  σ = halfWidth / 2        or the same exponent as a bias
  */
-import { AttentionParams, Gaussian, SequenceParams } from "../abi/attentionParams";
+import { AttentionParams, Gaussian } from "../abi/attentionParams";
 import { exp2Neg4 } from "../math/exp2";
 import { LOG2E } from "../math/exponent";
 import { madd } from "../math/simd";
 import { Row } from "./strip";
 
 const KEY_NUMBERS = memory.data<f32>([0, 1, 2, 3]);
-
-/** Confines a row, whose position is known, to its window; `index` is its number in [batch, numHeads, seqLen]. */
-export function confineRow(p: AttentionParams, sequence: SequenceParams, row: Row, index: usize): void {
-  let centre = <f64>row.position;
-  if (p.centers) {
-    centre = <f64>load<f32>(p.centers + (index << 2));
-    if (p.predictsCenters) centre = <f64>(<f32>(centre * <f64>sequence.keyLength));
-  }
-  const keys = <f64>sequence.keyRows;
-  const from = max(0, Math.ceil(centre - <f64>p.halfWidth));
-  const to = min(keys, Math.floor(centre + <f64>p.halfWidth) + 1);
-  const seesKeys = from < to; // not if the centre is NaN
-  row.centre = seesKeys ? <f32>centre : 0;
-  row.localFrom = seesKeys ? <i32>from : 0;
-  row.localTo = seesKeys ? <i32>to : 0;
-  row.confine(row.localFrom, row.localTo);
-}
 
 /** Multiplies the weights of keys from `firstKey` on by the Gaussian, if it is a factor. */
 // @ts-ignore: decorator
