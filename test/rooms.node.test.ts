@@ -45,10 +45,10 @@ function circleIn(imports: ReadonlyMap<string, readonly string[]>): readonly str
 
 /** From the ground up: a room imports from itself and from rooms before it. A file outside of all rooms is a room by its name. */
 const FLOORS: Readonly<Record<string, readonly string[]>> = {
-  assembly: ["math", "tiles", "abi", "attention", "rows", "product", "linear", "multiHead", "attentionOnly.ts", "index.ts"],
+  assembly: ["math", "tiles", "abi", "rows", "attention", "product", "linear", "multiHead", "attentionOnly.ts", "index.ts"],
   // prettier-ignore
   src: [
-    "check.ts", "runtime", "call", "attention", "rows", "product", "cache", "choices", "linear", "multiHead", "engine", "workerEngine",
+    "check.ts", "runtime", "call", "attention", "rows", "product", "cache", "scores", "choices", "linear", "multiHead", "engine", "workerEngine",
     "reference", "baseline", "attention.ts", "index.ts", "sync.ts", "syncWorkerd.ts", "attentionWorkerd.ts", "workerd.ts",
   ],
 };

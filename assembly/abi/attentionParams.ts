@@ -115,6 +115,14 @@ export class AttentionParams {
   /** Height of the register tiles, 4 or 6: affects speed, not bits. */
   stripRows: usize;
 
+  /** Score */
+  score: i32;
+  /** Additive scores: one number for each channel, [headDim] of a head. */
+  scoreVector: usize;
+  scoreVectorHeadStride: usize;
+  /** The Activation of additive scores. */
+  scoreActivation: i32;
+
   // Positions, 0 where absent
   /** [numHeads] or [batch, numHeads] */
   alibiSlopes: usize;
@@ -254,4 +262,14 @@ export const enum ScoresStage {
   SCALED = 0,
   CAPPED = 1,
   BIASED = 2,
+}
+
+/** How the score of a query and a key is made. */
+export const enum Score {
+  /** q·k */
+  PRODUCT = 0,
+  /** q·k / (‖q‖ ‖k‖) */
+  COSINE = 1,
+  /** Σ u φ(q + k) over the channels */
+  ADDITIVE = 2,
 }

@@ -1,5 +1,7 @@
 /** Scores of a strip against the keys of one block: row r from `scoresPtr + r · ROW_BYTES` on. */
-import { AttentionParams, Gaussian } from "../abi/attentionParams";
+import { AttentionParams, Gaussian, Score } from "../abi/attentionParams";
+import { additiveScores } from "./additive";
+import { divideByNorms } from "./cosine";
 import { addScaledBias, applyMask, hideKeys } from "../tiles/mask";
 import { KeyRange } from "./keyRange";
 import { addExponents } from "./gaussian";
@@ -29,12 +31,17 @@ export function rawScores(
   panels.pack(p, floorBlock(firstKey));
   const kPtr = panels.keys(firstKey);
   const numPanels = columns / PANEL;
-  if (p.isInt8) {
+  if (HAS_EVERY_OPTION && p.score == Score.ADDITIVE) {
+    additiveScores(p, workspace.additive, panels, workspace.keyHead(p), strip, firstKey, numPanels, scoresPtr);
+  } else if (p.isInt8) {
     const pairs = pairsOf(p.headDim);
     const kScales = panels.keyScales(firstKey);
     multiplyStripInt8(strip.tileRows, strip.queryPanel, strip.queryScales, kPtr, kScales, scoresPtr, pairs, numPanels);
   } else {
     multiplyStrip(strip.tileRows, strip.queryPanel, kPtr, scoresPtr, p.headDim, numPanels);
+  }
+  if (HAS_EVERY_OPTION && p.score == Score.COSINE) {
+    divideByNorms(strip, workspace.keyFactors.from(p, panels, workspace.keyHead(p), firstKey), columns, scoresPtr);
   }
   if (HAS_EVERY_OPTION && p.relativeKeys) workspace.relative.add(p, strip, firstKey, endKey, scoresPtr);
   if (!isCapped) return;

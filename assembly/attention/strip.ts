@@ -5,12 +5,13 @@
  *
  *     row t of a key/value head = position ⌊t / groupSize⌋ of query head kvHead · groupSize + t mod groupSize
  */
-import { AttentionParams, SequenceParams } from "../abi/attentionParams";
+import { AttentionParams, Score, SequenceParams } from "../abi/attentionParams";
 import { KeyRange, sequenceOf } from "./keyRange";
 import { LocalRange } from "./localRange";
 import { HAS_EVERY_OPTION } from "../abi/options";
 import { addToColumn, packRows, scaleColumn } from "../tiles/pack";
 import { quantizeQueries } from "../tiles/quantize";
+import { normalizeColumn } from "../tiles/norms";
 import { scaleFinite } from "../math/scaleFinite";
 import { PANEL_BYTES, tileRowsFor } from "../tiles/layout";
 import { touchLines } from "../tiles/touch";
@@ -168,15 +169,21 @@ export class Strip extends KeyRange {
   /** Packs the rows' queries, for scores times `scoreFactor`. */
   packQueries(p: AttentionParams, scoreFactor: f64): void {
     this.scoreFactor = scoreFactor;
+    const isOther = HAS_EVERY_OPTION && p.score != Score.PRODUCT;
     packRows(
       this.rows + offsetof<Row>("q"),
       offsetof<Row>(),
       this.numRows,
       this.queryPanel,
       p.headDim,
-      p.scales ? 1 : scaleFinite(p.scale, scoreFactor),
+      p.scales || isOther ? 1 : scaleFinite(p.scale, scoreFactor),
     );
-    if (p.scales) {
+    if (isOther) {
+      // these scores are scaled as such
+      for (let r: usize = 0; r < this.numRows && p.score == Score.COSINE; r++) {
+        normalizeColumn(this.queryPanel + (r << 2), this.row(r).q, p.headDim);
+      }
+    } else if (p.scales) {
       for (let r: usize = 0; r < this.numRows; r++) {
         scaleColumn(this.queryPanel + (r << 2), p.headDim, scaleFinite(this.row(r).scale, scoreFactor));
       }

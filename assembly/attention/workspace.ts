@@ -1,5 +1,7 @@
 /** One thread's workspace, a piece of scratch: the panels of a head and the state of a band. */
-import { AttentionParams } from "../abi/attentionParams";
+import { AttentionParams, Score } from "../abi/attentionParams";
+import { AdditiveParts } from "./additive";
+import { KeyFactors } from "./cosine";
 import { HAS_EVERY_OPTION } from "../abi/options";
 import { blockBytes, BlockLayout } from "./keyBlock";
 import { blocksOf, Panels } from "./panels";
@@ -22,10 +24,20 @@ export class Workspace {
   biasWindow: BiasWindow;
   /** Only with keys of distances. */
   relative: RelativePanels;
+  /** Only for cosines. */
+  keyFactors: KeyFactors;
+  /** Only for additive scores. */
+  additive: AdditiveParts;
   /** i64[MAX_STRIP_ROWS, keptKeys], only with a choice of keys. */
   heaps: usize;
   /** [BLOCK], for one of the two that follow. */
   spare: usize;
+
+  /** The head in progress, counted over the key/value heads of all sequences. */
+  @inline
+  keyHead(p: AttentionParams): usize {
+    return this.order.sequence * p.numKvHeads + this.order.kvHead;
+  }
 
   /** [BLOCK]: a row's scores before the exponential, where a block's values are not finite. */
   @inline
@@ -55,7 +67,9 @@ function layOut(p: AttentionParams, ptr: usize, isPlaced: bool): u64 {
   const order = changetype<StripOrder>(changetype<usize>(band) + offsetof<Band>());
   const biasWindow = changetype<BiasWindow>(changetype<usize>(order) + offsetof<StripOrder>());
   const relative = changetype<RelativePanels>(changetype<usize>(biasWindow) + offsetof<BiasWindow>());
-  const strips = changetype<usize>(relative) + offsetof<RelativePanels>();
+  const keyFactors = changetype<KeyFactors>(changetype<usize>(relative) + offsetof<RelativePanels>());
+  const additive = changetype<AdditiveParts>(changetype<usize>(keyFactors) + offsetof<KeyFactors>());
+  const strips = changetype<usize>(additive) + offsetof<AdditiveParts>();
   const rows = strips + BAND_STRIPS * offsetof<Strip>();
   const hasRelativeKeys = HAS_EVERY_OPTION && p.relativeKeys != 0;
   const accumulatorBytes = <u64>ceilPanel(p.valueDim) * (MAX_STRIP_ROWS << 2);
@@ -68,8 +82,11 @@ function layOut(p: AttentionParams, ptr: usize, isPlaced: bool): u64 {
   const queryPanels = accumulators + wholeLines(BAND_STRIPS * accumulatorBytes);
   const positionPanels = queryPanels + wholeLines(BAND_STRIPS * queryPanelBytes);
   const relativePanels = positionPanels + (hasRelativeKeys ? wholeLines(BAND_STRIPS * queryPanelBytes) : 0);
-  const heaps = hasRelativeKeys ? RelativePanels.layOut(p, relativePanels, relative, isPlaced) : relativePanels;
-  const blocks = heaps + (HAS_EVERY_OPTION && p.choice ? heapsBytes(p) : 0);
+  let blocks = hasRelativeKeys ? RelativePanels.layOut(p, relativePanels, relative, isPlaced) : relativePanels;
+  if (HAS_EVERY_OPTION && p.score == Score.COSINE) blocks = KeyFactors.layOut(blocks, blocksOf(p.maxKvLen), keyFactors, isPlaced);
+  if (HAS_EVERY_OPTION && p.score == Score.ADDITIVE) blocks = AdditiveParts.layOut(p, blocks, additive, isPlaced);
+  const heaps = blocks;
+  if (HAS_EVERY_OPTION && p.choice) blocks += heapsBytes(p);
   const numBlocks = blocksOf(ownKeys(p));
   const firstBlock = blocks + wholeLines(numBlocks * sizeof<usize>());
   const bytesOfBlock = blockBytes(min(ownKeys(p), BLOCK), 1, p.headDim, p.valueDim, false);
@@ -84,6 +101,8 @@ function layOut(p: AttentionParams, ptr: usize, isPlaced: bool): u64 {
     workspace.heaps = <usize>heaps;
     workspace.biasWindow = biasWindow;
     workspace.relative = relative;
+    workspace.keyFactors = keyFactors;
+    workspace.additive = additive;
     biasWindow.values = <usize>window;
     biasWindow.forget();
     band.strips = strips;

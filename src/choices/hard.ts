@@ -49,25 +49,28 @@ export function hardAttention<Out extends PlaceTensor = ResultTensor>(
   parameters?: HardParameters | null,
   options?: AttentionOptions<Out> | null,
 ): Out {
-  const { choose, seed: givenSeed, picks } = readOptions(PARAMETERS, parameters, "parameters");
-  const isSample = oneOf(PARAMETERS.name, "choose", choose ?? "argmax", WAYS) === "sample";
-  if (!isSample && !isAbsent(givenSeed)) throw wrongValue(PARAMETERS.name, '"seed" needs "choose" "sample"');
-  const seed = isSample ? integer(PARAMETERS.name, "seed", givenSeed, 0, 2 ** 32 - 1) : 0;
-
-  return attendOn(runtime, HARD_ATTENTION, q, k, v, options, ({ call, shape }: Reading): Extra => {
-    const { headDims, seqLen, headDim } = shape;
-    const place = optional(picks, (given) => call.place("picks", given, [...headDims, seqLen], axesOfRows(shape)));
-    return {
-      operands: place ? [place] : [],
-      isWhole: true,
-      workOfPair: isSample ? 2 * headDim + SAMPLE_WORK : headDim, // scores are computed again
-      fields: () => ({
-        choice: CHOICES.indexOf(isSample ? "sample" : "largest"),
-        keptKeys: 1,
-        seed,
-        picks: place?.ptr ?? 0,
-        sinks: 0, // they have no value to take
-      }),
-    };
+  return attendOn(runtime, HARD_ATTENTION, q, k, v, options, () => {
+    const { choose, seed, picks } = readOptions(PARAMETERS, parameters, "parameters");
+    const isSample = oneOf(PARAMETERS.name, "choose", choose ?? "argmax", WAYS) === "sample";
+    if (!isSample && !isAbsent(seed)) throw wrongValue(PARAMETERS.name, '"seed" needs choose: "sample"');
+    const seedOfSample = isSample ? integer(PARAMETERS.name, "seed", seed, 0, 2 ** 32 - 1) : 0;
+    return { read: (reading) => readChoice(reading, isSample, seedOfSample, picks) };
   });
+}
+
+function readChoice({ call, shape }: Reading, isSample: boolean, seed: number, picks: PlaceTensor | undefined): Extra {
+  const { headDims, seqLen, headDim } = shape;
+  const place = optional(picks, (given) => call.place("picks", given, [...headDims, seqLen], axesOfRows(shape)));
+  return {
+    operands: place ? [place] : [],
+    isWhole: true,
+    workOfPair: isSample ? 2 * headDim + SAMPLE_WORK : headDim, // scores are computed again
+    fields: () => ({
+      choice: CHOICES.indexOf(isSample ? "sample" : "largest"),
+      keptKeys: 1,
+      seed,
+      picks: place?.ptr ?? 0,
+      sinks: 0, // they have no value to take
+    }),
+  };
 }

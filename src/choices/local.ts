@@ -6,7 +6,7 @@ import { SCALED_DOT_PRODUCT_ATTENTION } from "../attention/scaledDotProductAtten
 import { attendOn, type Keys, type Values } from "../cache/keysOrCache.js";
 import { expectDims } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
-import { type KnownOptions, readOptions } from "../call/readOptions.js";
+import { type Given, type KnownOptions, readOptions } from "../call/readOptions.js";
 import type { PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import { float32, isAbsent, oneOf, optional, wrongValue } from "../check.js";
 import { GAUSSIANS } from "../runtime/abi.generated.js";
@@ -47,32 +47,35 @@ export function localAttention<Out extends PlaceTensor = ResultTensor>(
   parameters: LocalParameters,
   options?: AttentionOptions<Out> | null,
 ): Out {
-  const { name } = PARAMETERS;
-  const given = readOptions(PARAMETERS, parameters, "parameters");
-  const halfWidth = float32(name, "halfWidth", given.halfWidth, 1);
-  const hasCenters = !isAbsent(given.centers) || !isAbsent(given.predictor);
-  if (!isAbsent(given.centers) && !isAbsent(given.predictor)) {
-    throw wrongValue(name, '"centers" and "predictor" cannot be combined');
-  }
-  if (!isAbsent(given.renormalize) && !hasCenters) throw wrongValue(name, '"renormalize" needs "centers" or "predictor"');
-  const isBias = oneOf(name, "renormalize", given.renormalize ?? false, [true, false]);
-  const gaussian = GAUSSIANS.indexOf(!hasCenters ? "none" : isBias ? "bias" : "factor");
-
-  return attendOn(runtime, LOCAL_ATTENTION, q, k, v, options, (reading: Reading): Extra => {
-    const { call, shape } = reading;
-    const centers = optional(given.centers, (value) => call.numbers("centers", value));
-    if (centers) expectDims(name, centers, [...shape.headDims, shape.seqLen], axesOfRows(shape));
-    const predictor = optional(given.predictor, (value) => readPredictor(reading, value));
-    return {
-      operands: centers ? [centers] : (predictor?.operands ?? []),
-      mostKeys: 2 * halfWidth + 1,
-      ...(predictor && { bytes: predictor.bytes, prepare: predictor.prepare }),
-      fields: (ptr) => ({
-        halfWidth,
-        centers: centers?.ptr ?? predictor?.centersAt(ptr) ?? 0,
-        predictsCenters: predictor ? 1 : 0,
-        gaussian,
-      }),
-    };
+  return attendOn(runtime, LOCAL_ATTENTION, q, k, v, options, () => {
+    const given = readOptions(PARAMETERS, parameters, "parameters");
+    const { name } = PARAMETERS;
+    const halfWidth = float32(name, "halfWidth", given.halfWidth, 1);
+    const hasCenters = !isAbsent(given.centers);
+    const hasPredictor = !isAbsent(given.predictor);
+    if (hasCenters && hasPredictor) throw wrongValue(name, '"centers" and "predictor" cannot be combined');
+    const isGaussian = hasCenters || hasPredictor;
+    if (!isAbsent(given.renormalize) && !isGaussian) throw wrongValue(name, '"renormalize" needs "centers" or "predictor"');
+    const isBias = oneOf(name, "renormalize", given.renormalize ?? false, [true, false]);
+    const gaussian = GAUSSIANS.indexOf(!isGaussian ? "none" : isBias ? "bias" : "factor");
+    return { read: (reading) => readWindow(reading, given, halfWidth, gaussian) };
   });
+}
+
+function readWindow(reading: Reading, given: Given<LocalParameters>, halfWidth: number, gaussian: number): Extra {
+  const { call, shape } = reading;
+  const centers = optional(given.centers, (value) => call.numbers("centers", value));
+  if (centers) expectDims(call.operation, centers, [...shape.headDims, shape.seqLen], axesOfRows(shape));
+  const predictor = optional(given.predictor, (value) => readPredictor(reading, value));
+  return {
+    operands: centers ? [centers] : (predictor?.operands ?? []),
+    mostKeys: 2 * halfWidth + 1,
+    ...(predictor && { bytes: predictor.bytes, prepare: predictor.prepare }),
+    fields: (ptr) => ({
+      halfWidth,
+      centers: centers?.ptr ?? predictor?.partsAt(ptr) ?? 0,
+      predictsCenters: predictor ? 1 : 0,
+      gaussian,
+    }),
+  };
 }

@@ -1,12 +1,13 @@
 /** Centres of windows that are predicted from queries. Luong et al. 2015, arXiv:1508.04025, eq. 9. */
-import type { Reading } from "../attention/extras.js";
+import type { Extra, Reading } from "../attention/extras.js";
 import { stridesOf } from "../call/layout.js";
 import type { Operand } from "../call/operand.js";
-import { type KnownOptions, readOptions } from "../call/readOptions.js";
+import { readOptions } from "../call/readOptions.js";
 import type { TensorLike } from "../call/tensor.js";
-import { show, wrongValue } from "../check.js";
-import { multiply, type Products } from "../product/multiply.js";
+import { isAbsent, show, wrongKind, wrongValue } from "../check.js";
+import { multiply } from "../product/multiply.js";
 import { wholeLines } from "../runtime/arena.js";
+import { expectHeadSizes, headStrideOf, projectHeads } from "../scores/headMatrices.js";
 
 /** W and v of a network that predicts centres from queries. */
 export interface CenterPredictor {
@@ -16,86 +17,58 @@ export interface CenterPredictor {
   score: TensorLike;
 }
 
-/** A network that has been read, and the scratch that it takes. */
-export interface Predictor {
-  readonly operands: readonly Operand[];
-  readonly bytes: number;
-  /** Computes sigmoid(vᵀ tanh(W q)) of each row, [batch, numHeads, seqLen]. */
+/** A network that has been read. */
+export interface Predictor extends Required<Pick<Extra, "operands" | "bytes">> {
+  /** Computes sigmoid(vᵀ tanh(W q)) of each row into its scratch. */
   readonly prepare: (ptr: number) => void;
-  /** Where they are. */
-  readonly centersAt: (ptr: number) => number;
+  /** Where they are, [batch, numHeads, seqLen]. */
+  readonly partsAt: (ptr: number) => number;
 }
 
 /** See `predictor` in `LocalParameters`. */
-export function readPredictor(reading: Reading, predictor: CenterPredictor): Predictor {
-  const { call, shape, layout, q } = reading;
+export function readPredictor({ call, shape, layout, q }: Reading, predictor: CenterPredictor): Predictor {
   const { batchSize, seqLen, numHeads, headDim } = shape;
-  const known: KnownOptions = { name: call.operation, options: ["weight", "score"] };
-  const given = readOptions(known, predictor, "predictor");
-  const weight = call.numbers("weight", given.weight);
-  const hidden = weight.dims.at(-2) ?? 0;
-  expectEach(reading, weight, [hidden, headDim], "hidden, headDim");
-  const score = call.numbers("score", given.score);
-  expectEach(reading, score, [hidden], `hidden, as in weight`);
+  const given = readOptions({ name: call.operation, options: ["weight", "score"] }, predictor, "predictor");
+  const needed = (name: "weight" | "score", what: string): Operand => {
+    const value: TensorLike | undefined = given[name];
+    if (isAbsent(value)) throw wrongKind(call.operation, `"predictor.${name}" is missing; it is ${what}`);
+    return call.numbers(`predictor.${name}`, value);
+  };
+  const weight = needed("weight", "W [hidden, headDim]");
+  const score = needed("score", "v [hidden]");
+  const hidden = score.dims.at(-1) ?? 0;
+  if (hidden === 0) {
+    throw wrongValue(call.operation, `"predictor.score" has dims ${show(score.dims)}, expected [hidden] with at least 1 element`);
+  }
+  expectHeadSizes(call, weight, numHeads, "numHeads", [hidden, headDim], "hidden, headDim");
+  expectHeadSizes(call, score, numHeads, "numHeads", [hidden], "hidden");
 
-  const rows = batchSize * numHeads * seqLen;
+  const rows = batchSize * seqLen * numHeads;
   const hiddenBytes = wholeLines(4 * rows * hidden);
-  const centersAt = (ptr: number): number => ptr + hiddenBytes;
   return {
     operands: [weight, score],
     bytes: hiddenBytes + 4 * rows,
-    centersAt,
-    prepare(ptr) {
-      const strides = stridesOf(q, layout, headDim);
-      const shared = { numEntries: batchSize * numHeads, rows: seqLen, ...PLAIN };
+    partsAt: (ptr) => ptr + hiddenBytes,
+    prepare: (ptr) => {
+      const queries = { batchSize, rows: seqLen, heads: numHeads, channels: headDim };
+      const from = { ...queries, ptr: q.ptr, strides: stridesOf(q, layout, headDim) };
+      const strides = projectHeads(call, from, weight, true, hidden, undefined, ptr, "tanh");
       multiply(call, {
-        ...shared,
+        numEntries: batchSize * numHeads,
         entryAt: (index) => {
           const [batch, head] = [Math.floor(index / numHeads), index % numHeads];
           return {
-            a: q.ptr + 4 * (batch * strides.batch + head * strides.head),
-            b: weight.ptr + 4 * (weight.dims.length === 3 ? head * hidden * headDim : 0),
-            out: ptr + 4 * index * seqLen * hidden,
+            a: ptr + 4 * (batch * strides.batch + head * strides.head),
+            b: score.ptr + 4 * head * headStrideOf(score, 1),
+            out: ptr + hiddenBytes + 4 * index * seqLen,
           };
         },
-        columns: hidden,
-        depth: headDim,
-        aRowStride: strides.row,
-        bRowStride: headDim,
-        outRowStride: hidden,
-        isBTransposed: true,
-        activation: "tanh",
-      });
-      multiply(call, {
-        ...shared,
-        entryAt: (index) => ({
-          a: ptr + 4 * index * seqLen * hidden,
-          b: score.ptr + 4 * (score.dims.length === 2 ? (index % numHeads) * hidden : 0),
-          out: centersAt(ptr) + 4 * index * seqLen,
-        }),
-        columns: 1,
-        depth: hidden,
-        aRowStride: hidden,
-        bRowStride: 1,
-        outRowStride: 1,
-        isBTransposed: false,
+        ...{ rows: seqLen, columns: 1, depth: hidden },
+        ...{ aRowStride: strides.row, bRowStride: 1, outRowStride: 1 },
+        ...{ isATransposed: false, isBTransposed: false, isPacked: false, accumulate: false },
+        bias: 0,
         activation: "sigmoid",
       });
     },
   };
-}
-
-/** What both products have. */
-const PLAIN = { bias: 0, isATransposed: false, isPacked: false, accumulate: false } satisfies Partial<Products>;
-
-/** Refuses other sizes than these, or these for each head. */
-function expectEach({ call, shape }: Reading, { name, dims }: Operand, expected: readonly number[], axes: string): void {
-  const rest = dims.length === expected.length + 1 && dims[0] === shape.numHeads ? dims.slice(1) : dims;
-  const fits = rest.length === expected.length && rest.every((size, axis) => size === expected[axis] && size > 0);
-  if (fits) return;
-  const sizes = axes.startsWith("hidden, headDim") ? `[hidden, ${shape.headDim}]` : show(expected);
-  throw wrongValue(
-    call.operation,
-    `"predictor.${name}" has dims ${show(dims)}, expected ${sizes} (${axes}), or with ${shape.numHeads} first (numHeads)`,
-  );
 }

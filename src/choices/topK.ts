@@ -30,12 +30,16 @@ export function topKAttention<Out extends PlaceTensor = ResultTensor>(
   parameters: TopKParameters,
   options?: AttentionOptions<Out> | null,
 ): Out {
-  const { count } = readOptions(PARAMETERS, parameters, "parameters");
-  const keptKeys = integer(PARAMETERS.name, "count", count, 1, MAX_POSITION);
-  return attendOn(runtime, TOP_K_ATTENTION, q, k, v, options, ({ shape }) => ({
-    operands: [],
-    isWhole: true,
-    workOfPair: shape.headDim, // scores are computed twice
-    fields: () => ({ choice: CHOICES.indexOf("largest"), keptKeys }),
-  }));
+  return attendOn(runtime, TOP_K_ATTENTION, q, k, v, options, () => {
+    const { count } = readOptions(PARAMETERS, parameters, "parameters");
+    const keptKeys = integer(PARAMETERS.name, "count", count, 1, MAX_POSITION);
+    return {
+      read: ({ shape }) => ({
+        operands: [],
+        isWhole: true,
+        workOfPair: shape.headDim, // scores are computed twice
+        fields: () => ({ choice: CHOICES.indexOf("largest"), keptKeys }),
+      }),
+    };
+  });
 }

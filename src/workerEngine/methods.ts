@@ -51,12 +51,14 @@ export const factsOf = (type: ClassName): readonly Fact[] => (FACTS as Partial<R
 
 /** For operations that return their only result. */
 const OUT = { places: ["out"] };
+/** For operations with the results of attention. */
+const ATTENTION = { places: ATTENTION_PLACES };
 
 // prettier-ignore
 const ENGINE: Members = {
   methods: {
     tensor: { makes: "EngineTensor" },
-    scaledDotProductAttention: { places: ATTENTION_PLACES },
+    scaledDotProductAttention: ATTENTION,
     planAttention: { places: ATTENTION_PLACES, isPlan: true },
     mergeAttention: { places: ["out", "logSumExp"] },
     createKVCache: { makes: "KVCache" },
@@ -73,11 +75,13 @@ export const CLASSES: Readonly<Record<ClassName, Members>> = {
     ...ENGINE,
     methods: {
       ...ENGINE.methods,
+      additiveAttention: ATTENTION, bilinearAttention: ATTENTION, cosineAttention: ATTENTION,
       softmax: OUT, layerNorm: OUT, rmsNorm: OUT, rotary: OUT, activate: OUT, add: OUT, linearAttention: OUT,
       topKAttention: { places: ATTENTION_PLACES }, localAttention: { places: ATTENTION_PLACES },
       hardAttention: { places: [...ATTENTION_PLACES, "picks"] },
       matmul: { ...OUT, reads: "accumulate" },
       rotaryTables: {},
+      sinusoidalPositions: {},
       packMatrix: { makes: "PackedMatrix" },
       createMultiHeadAttention: { makes: "MultiHeadAttention" },
       createLinearAttentionState: { makes: "LinearAttentionState" },

@@ -88,6 +88,10 @@ export function rows(engine: Engine): Groups {
       (options: Change) => engine.rotaryTables(options as never),
       [{}, { length: 3, rotaryDim: 5 }, { length: -1, rotaryDim: 4 }, { length: 3, rotaryDim: 4, base: 0 }],
     ),
+    sinusoidalPositions: each(
+      (options: Change) => engine.sinusoidalPositions(options as never),
+      [{}, { length: 3 }, { length: 3, dim: 5 }, { length: -1, dim: 4 }, { length: 3, dim: 4, base: 500 }],
+    ),
     matmul: {
       ...each(matmul, [
         { a: zeros() },

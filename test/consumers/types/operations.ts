@@ -39,9 +39,12 @@ import {
   type RotaryPositions,
   type RotaryTables,
   type RotaryTablesOptions,
+  type SinusoidalPositionsOptions,
   type SoftmaxOptions,
   type StateDict,
   type StoredTensor,
+  t5RelativeBias,
+  type T5RelativeBiasOptions,
   type WeightLayout,
 } from "headwise";
 
@@ -58,6 +61,10 @@ const layerNormOptions: LayerNormOptions = { weight: x, bias: x, eps: 1e-5 };
 const rmsNormOptions: RmsNormOptions = { weight: x };
 const tablesOptions: RotaryTablesOptions = { length: 8, rotaryDim: 8 };
 const tables: RotaryTables = engine.rotaryTables(tablesOptions);
+const positionsOptions: SinusoidalPositionsOptions = { length: 8, dim: 8 };
+const embedding: ResultTensor = engine.sinusoidalPositions(positionsOptions);
+const t5Options: T5RelativeBiasOptions = { length: 9, bidirectional: false, maxDistance: 64 };
+export const bias: ResultTensor = t5RelativeBias(embedding, t5Options);
 const rotaryConfig: RotaryConfig = { interleaved: true, tables };
 const positions: RotaryPositions = { offset: Int32Array.of(1), inverse: false };
 const rotaryOptions: RotaryOptions = { ...rotaryConfig, ...positions, layout: "bhsd" };
