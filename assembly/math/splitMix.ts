@@ -2,9 +2,10 @@
 
 const GOLDEN_GAMMA: u64 = 0x9e3779b97f4a7c15;
 
-/** A number in [0, 1) of 24 bits, made of a seed and three indices; `c` may be negative. */
+/** A number in [0, 1) of 24 bits, made of a seed and three numbers; `c` may be negative. */
 export function uniform(seed: usize, a: usize, b: usize, c: i32): f64 {
-  let state = mixed(<u64>seed + GOLDEN_GAMMA + <u64>a);
+  let state = mixed(GOLDEN_GAMMA + <u64>seed);
+  state = mixed(state + GOLDEN_GAMMA + <u64>a);
   state = mixed(state + GOLDEN_GAMMA + <u64>b);
   state = mixed(state + GOLDEN_GAMMA + <u64>(<i64>c));
   return <f64>(state >> 40) / <f64>(1 << 24);

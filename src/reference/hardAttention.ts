@@ -59,8 +59,8 @@ function sample(scores: Float64Array, keys: readonly number[], share: number): n
 
 /** A number in [0, 1) of 24 bits for the sequence, head and position of a row, by SplitMix64. Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators". */
 function uniform(seed: number, { index, h, position, keyStart }: QueryRow): number {
-  let state = BigInt(seed);
-  for (const number of [index, h, position - keyStart]) state = mixed(state + 0x9e3779b97f4a7c15n + BigInt(number));
+  let state = 0n;
+  for (const number of [seed, index, h, position - keyStart]) state = mixed(state + 0x9e3779b97f4a7c15n + BigInt(number));
   return Number(state >> 40n) / 2 ** 24;
 }
 
