@@ -6,6 +6,7 @@ import { HAS_EVERY_OPTION } from "../abi/options";
 import { blockBytes, BlockLayout } from "./keyBlock";
 import { blocksOf, Panels } from "./panels";
 import { Band } from "./band";
+import { heapsBytes } from "./largest";
 import { BiasWindow, WINDOW } from "./positions";
 import { RelativePanels } from "./relativeKeys";
 import { looksAtWeights, Row, Strip } from "./strip";
@@ -27,6 +28,8 @@ export class Workspace {
   keyFactors: KeyFactors;
   /** Only for additive scores. */
   additive: AdditiveParts;
+  /** i64[MAX_STRIP_ROWS, keptKeys], only with a choice of keys. */
+  heaps: usize;
   /** [BLOCK], for one of those that follow. */
   spare: usize;
 
@@ -89,6 +92,8 @@ function layOut(p: AttentionParams, ptr: usize, isPlaced: bool): u64 {
   let blocks = hasRelativeKeys ? RelativePanels.layOut(p, relativePanels, relative, isPlaced) : relativePanels;
   if (HAS_EVERY_OPTION && p.score == Score.COSINE) blocks = KeyFactors.layOut(blocks, blocksOf(p.maxKvLen), keyFactors, isPlaced);
   if (HAS_EVERY_OPTION && p.score == Score.ADDITIVE) blocks = AdditiveParts.layOut(p, blocks, additive, isPlaced);
+  const heaps = blocks;
+  if (HAS_EVERY_OPTION && p.choice) blocks += heapsBytes(p);
   const numBlocks = blocksOf(ownKeys(p));
   const firstBlock = blocks + wholeLines(numBlocks * sizeof<usize>());
   const bytesOfBlock = blockBytes(min(ownKeys(p), BLOCK), 1, p.headDim, p.valueDim, false);
@@ -100,6 +105,7 @@ function layOut(p: AttentionParams, ptr: usize, isPlaced: bool): u64 {
     workspace.band = band;
     workspace.scores = <usize>scores;
     workspace.spare = <usize>spare;
+    workspace.heaps = <usize>heaps;
     workspace.biasWindow = biasWindow;
     workspace.relative = relative;
     workspace.keyFactors = keyFactors;
