@@ -7,6 +7,7 @@ export { mergeAttention, type ReferencePart } from "./mergeAttention.js";
 export { multiHeadAttention, type ReferenceMultiHeadOptions, type ReferenceParameters } from "./multiHeadAttention.js";
 export { layerNorm, type ReferenceNormOptions, rmsNorm } from "./normalize.js";
 export { type ReferenceRotaryOptions, rotary } from "./rotary.js";
+export { type ReferenceScaling, rotaryFrequencies } from "./rotaryScaling.js";
 export { type ReferenceSoftmaxOptions, softmax } from "./softmax.js";
 export {
   type ReferenceOptions,

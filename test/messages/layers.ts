@@ -53,6 +53,8 @@ export function layers(engine: Engine): Groups {
           { rotary: true },
           { rotary: { offset: 1 } },
           { rotary: { rotaryDim: 3 } },
+          { rotary: { scaling: { type: "dynamic", factor: 2, maxPositionEmbeddings: 9 } } },
+          { rope_scaling: {} },
           { addZeroAttention: 1 },
           { batches: true },
         ],

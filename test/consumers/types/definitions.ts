@@ -15,10 +15,12 @@ import {
   type ReferencePart,
   type ReferenceResult,
   type ReferenceRotaryOptions,
+  type ReferenceScaling,
   type ReferenceSoftmaxOptions,
   type ReferenceTensor,
   rmsNorm,
   rotary,
+  rotaryFrequencies,
   scaledDotProductAttention,
   softmax,
 } from "headwise/reference";
@@ -31,7 +33,8 @@ const attentionOptions: ReferenceOptions = { causal: true, weights: { data: new 
 const linearOptions: ReferenceLinearOptions = { featureMap: "elu+1" };
 const matmulOptions: ReferenceMatmulOptions = { transposeB: true };
 const normOptions: ReferenceNormOptions = { eps: 1e-5 };
-const rotaryOptions: ReferenceRotaryOptions = { offset: 1 };
+const scaling: ReferenceScaling = { type: "linear", factor: 2 };
+const rotaryOptions: ReferenceRotaryOptions = { offset: 1, scaling };
 const softmaxOptions: ReferenceSoftmaxOptions = { axis: 0 };
 const parameters: ReferenceParameters = { q: x, k: x, v: x, out: x };
 const layerOptions: ReferenceMultiHeadOptions = { causal: true };
@@ -50,6 +53,7 @@ const truths: ReferenceResult[] = [
   mergeAttention([part]).out,
 ];
 export const numbers: Float64Array[] = truths.map(({ data }) => data);
+export const { frequencies }: { frequencies: number[] } = rotaryFrequencies(4, 10000, scaling);
 
 const tensor: BaselineTensor = { data: new Float32Array(4), dims: [2, 2] };
 const options: BaselineOptions = { causal: true };

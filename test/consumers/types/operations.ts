@@ -34,11 +34,14 @@ import {
   type ProjectKeysOptions,
   type ResultTensor,
   type RmsNormOptions,
+  type RopeScaling,
   type RotaryConfig,
   type RotaryOptions,
   type RotaryPositions,
+  type RotaryScaling,
   type RotaryTables,
   type RotaryTablesOptions,
+  type ScalingType,
   type SoftmaxOptions,
   type StateDict,
   type StoredTensor,
@@ -56,7 +59,10 @@ const activateOptions: ActivateOptions = { gate: x };
 const softmaxOptions: SoftmaxOptions = { axis: -1, log: true };
 const layerNormOptions: LayerNormOptions = { weight: x, bias: x, eps: 1e-5 };
 const rmsNormOptions: RmsNormOptions = { weight: x };
-const tablesOptions: RotaryTablesOptions = { length: 8, rotaryDim: 8 };
+const scalingType: ScalingType = "yarn";
+const scaling: RotaryScaling = { type: scalingType, factor: 4, originalMaxPositionEmbeddings: 4096 };
+const ropeScaling: RopeScaling = { rope_type: "linear", factor: 2 };
+const tablesOptions: RotaryTablesOptions = { length: 8, rotaryDim: 8, scaling };
 const tables: RotaryTables = engine.rotaryTables(tablesOptions);
 const rotaryConfig: RotaryConfig = { interleaved: true, tables };
 const positions: RotaryPositions = { offset: Int32Array.of(1), inverse: false };
@@ -69,6 +75,7 @@ export const results = [
   engine.layerNorm(x, layerNormOptions),
   engine.rmsNorm(x, rmsNormOptions),
   engine.rotary(x, rotaryOptions),
+  engine.rotary(x, { scaling: ropeScaling }),
 ];
 
 const feature: FeatureFunction = ({ data, dims }) => ({ data: data.map((each) => each * each), dims });
