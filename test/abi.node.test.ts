@@ -137,7 +137,7 @@ async function compile(source: string): Promise<Uint8Array<ArrayBuffer>> {
     // prettier-ignore
     [
       "entry.ts", "--outFile", "out.wasm", "--runtime", "stub", "--enable", "simd", "--importMemory",
-      "--use", "abort=", "--use", "IS_WIDE_BUILD=ASC_FEATURE_GC",
+      "--use", "abort=", "--use", "IS_WIDE_BUILD=ASC_FEATURE_GC", "--use", "HAS_EVERY_OPTION_BUILD=ASC_FEATURE_GC",
     ],
     {
       readFile: (name) => {

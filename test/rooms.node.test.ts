@@ -45,7 +45,7 @@ function circleIn(imports: ReadonlyMap<string, readonly string[]>): readonly str
 
 /** From the ground up: a room imports from itself and from rooms before it. A file outside of all rooms is a room by its name. */
 const FLOORS: Readonly<Record<string, readonly string[]>> = {
-  assembly: ["math", "tiles", "abi", "attention", "rows", "product", "linear", "multiHead", "attentionOnly.ts", "index.ts"],
+  assembly: ["math", "tiles", "abi", "rows", "attention", "product", "linear", "multiHead", "attentionOnly.ts", "index.ts"],
   // prettier-ignore
   src: [
     "check.ts", "runtime", "call", "attention", "rows", "product", "cache", "linear", "multiHead", "engine", "workerEngine",

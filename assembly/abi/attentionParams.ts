@@ -115,6 +115,33 @@ export class AttentionParams {
   /** Height of the register tiles, 4 or 6: affects speed, not bits. */
   stripRows: usize;
 
+  /** Score */
+  score: i32;
+  /** Additive scores: one number for each channel, [headDim] of a head. */
+  scoreVector: usize;
+  scoreVectorHeadStride: usize;
+  /** The Activation of additive scores. */
+  scoreActivation: i32;
+
+  // Positions, 0 where absent
+  /** [numHeads] or [batch, numHeads] */
+  alibiSlopes: usize;
+  alibiBatchStride: usize;
+  /** A bias by the distance key − position: [biasDistances] of a head; index `biasZero` is distance 0, and the ends serve all beyond. */
+  relativeBias: usize;
+  relativeBiasHeadStride: usize;
+  biasDistances: usize;
+  biasZero: i32;
+  /** A key by the distance: [keyDistances, headDim] of a head. */
+  relativeKeys: usize;
+  relativeKeysRowStride: usize;
+  relativeKeysHeadStride: usize;
+  keyDistances: usize;
+  keyZero: i32;
+  /** Added to the query for keys, and for keys of distances: [numHeads, headDim]. */
+  contentBias: usize;
+  positionBias: usize;
+
   // For split.ts only
   /** [strips, ⌈maxKvLen / BLOCK⌉, MAX_STRIP_ROWS, BLOCK] */
   sharedScores: usize;
@@ -201,4 +228,14 @@ export const enum ScoresStage {
   SCALED = 0,
   CAPPED = 1,
   BIASED = 2,
+}
+
+/** How the score of a query and a key is made. */
+export const enum Score {
+  /** q·k */
+  PRODUCT = 0,
+  /** q·k / (‖q‖ ‖k‖) */
+  COSINE = 1,
+  /** Σ u φ(q + k) over the channels */
+  ADDITIVE = 2,
 }

@@ -9,6 +9,7 @@
  *         for each strip               divide by the sum
  */
 import { AttentionParams, ScoresStage } from "../abi/attentionParams";
+import { HAS_EVERY_OPTION } from "../abi/options";
 import { visibleScores } from "./blockScores";
 import { finishStrip, takeBlock } from "./onlineSoftmax";
 import { writeScores, writeWeights } from "./scoresAndWeights";
@@ -43,6 +44,7 @@ function attendRows(p: AttentionParams, workspace: Workspace, first: usize, end:
   const band = workspace.band;
   const isEveryScoreWanted = p.scores && p.scoresStage != ScoresStage.BIASED;
   band.setRows(p, sequence, first, end);
+  if (HAS_EVERY_OPTION && p.relativeKeys) workspace.relative.seek(p, kvHead);
   workspace.panels.seek(p, sequence, kvHead, isEveryScoreWanted ? sequenceOf(p, sequence).extraEnd : band.to);
 
   const bandRows = BAND_STRIPS * p.stripRows;
@@ -72,7 +74,7 @@ function beginStrip(p: AttentionParams, workspace: Workspace, strip: Strip): voi
 function attendBlock(p: AttentionParams, workspace: Workspace, strip: Strip, block: usize): void {
   const firstKey = strip.firstKey(block);
   const endKey = strip.endKey(block);
-  visibleScores(p, workspace.panels, strip, firstKey, endKey, workspace.scores);
+  visibleScores(p, workspace, strip, firstKey, endKey, workspace.scores);
   takeBlock(p, workspace, strip, firstKey, endKey);
 }
 

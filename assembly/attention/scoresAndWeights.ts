@@ -16,7 +16,7 @@ export function writeWeights(p: AttentionParams, workspace: Workspace, strip: St
   for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) {
     const firstKey = strip.firstKey(block);
     const endKey = strip.endKey(block);
-    visibleScores(p, workspace.panels, strip, firstKey, endKey, workspace.scores);
+    visibleScores(p, workspace, strip, firstKey, endKey, workspace.scores);
     for (let r: usize = 0; r < strip.numRows; r++) {
       const row = strip.row(r);
       const rowScores = workspace.scores + r * ROW_BYTES;
@@ -41,7 +41,7 @@ function writeRawScores(p: AttentionParams, workspace: Workspace, strip: Strip):
   for (let block: usize = 0; block < end; block += BLOCK) {
     if (!workspace.panels.has(block)) continue;
     const endKey = min(block + BLOCK, end);
-    rawScores(p, workspace.panels, strip, block, endKey, isCapped, workspace.scores);
+    rawScores(p, workspace, strip, block, endKey, isCapped, workspace.scores);
     copyScores(workspace, strip, block, endKey);
   }
   const sequence = strip.sequence;
@@ -55,7 +55,7 @@ function writeVisibleScores(p: AttentionParams, workspace: Workspace, strip: Str
   for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) {
     const firstKey = strip.firstKey(block);
     const endKey = strip.endKey(block);
-    visibleScores(p, workspace.panels, strip, firstKey, endKey, workspace.scores);
+    visibleScores(p, workspace, strip, firstKey, endKey, workspace.scores);
     copyScores(workspace, strip, firstKey, endKey);
   }
 }

@@ -8,6 +8,7 @@
  * Each range repeats the softmax, which takes less time than waiting for a third pass.
  */
 import { AttentionParams } from "../abi/attentionParams";
+import { HAS_EVERY_OPTION } from "../abi/options";
 import { visibleScores } from "./blockScores";
 import { finishStrip, takeBlock } from "./onlineSoftmax";
 import { blocksOf } from "./panels";
@@ -41,7 +42,7 @@ export function splitScores(params: usize, workspacePtr: usize, first: usize, en
       strip.packQueries(p, LOG2E);
     }
     if (!strip.reaches(block)) continue;
-    visibleScores(p, workspace.panels, strip, strip.firstKey(block), strip.endKey(block), sharedScores(p, index, block));
+    visibleScores(p, workspace, strip, strip.firstKey(block), strip.endKey(block), sharedScores(p, index, block));
   }
 }
 
@@ -84,6 +85,7 @@ function seek(p: AttentionParams, workspace: Workspace, index: usize): void {
   const row = order.row(p, index);
   const strip = workspace.band.strip(0);
   strip.set(p, order.sequence, order.kvHead, row, order.row(p, index + 1) - row);
+  if (HAS_EVERY_OPTION && p.relativeKeys) workspace.relative.seek(p, order.kvHead);
   workspace.panels.seek(p, order.sequence, order.kvHead, strip.to);
 }
 

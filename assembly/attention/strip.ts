@@ -5,10 +5,12 @@
  *
  *     row t of a key/value head = position ⌊t / groupSize⌋ of query head kvHead · groupSize + t mod groupSize
  */
-import { AttentionParams, SequenceParams } from "../abi/attentionParams";
+import { AttentionParams, Score, SequenceParams } from "../abi/attentionParams";
 import { KeyRange, sequenceOf } from "./keyRange";
-import { packRows, scaleColumn } from "../tiles/pack";
+import { HAS_EVERY_OPTION } from "../abi/options";
+import { addToColumn, packRows, scaleColumn } from "../tiles/pack";
 import { quantizeQueries } from "../tiles/quantize";
+import { normalizeColumn } from "../tiles/norms";
 import { scaleFinite } from "../math/scaleFinite";
 import { PANEL_BYTES, tileRowsFor } from "../tiles/layout";
 import { touchLines } from "../tiles/touch";
@@ -24,6 +26,12 @@ export class Row extends KeyRange {
   logSumExp: usize;
   weights: usize;
   scores: usize;
+  /** Number of the query head. */
+  head: usize;
+  /** Where the row stands among the keys of its sequence. */
+  position: i32;
+  /** Address of its entry's and head's slope. */
+  alibiSlope: usize;
   /** Factor on q·k. */
   scale: f32;
   /** One more logit, without a value; −∞ for none. */
@@ -35,6 +43,9 @@ export class Row extends KeyRange {
   /** Row `i` of a sequence in query head `head`, before its first key. */
   set(p: AttentionParams, sequence: SequenceParams, head: usize, i: usize): void {
     this.setRow(p, sequence, <i32>i);
+    this.head = head;
+    this.position = <i32>i + sequence.queryOffset;
+    if (p.alibiSlopes) this.alibiSlope = p.alibiSlopes + ((sequence.batch * p.alibiBatchStride + head) << 2);
 
     const batch = sequence.batch;
     const keyStart = sequence.keyStart;
@@ -74,6 +85,8 @@ export class Strip extends KeyRange {
   queryPanel: usize;
   /** [8]: the scales of these pairs. */
   queryScales: usize;
+  /** [headDim, 8]: the queries for keys of distances, if there are such keys. */
+  positionPanel: usize;
   /** Factor on scores: LOG2E for softmax, 1 where scores are results. */
   scoreFactor: f64;
   // The weighted sums so far, in panels of value columns.
@@ -121,22 +134,41 @@ export class Strip extends KeyRange {
   /** Packs the rows' queries, for scores times `scoreFactor`. */
   packQueries(p: AttentionParams, scoreFactor: f64): void {
     this.scoreFactor = scoreFactor;
+    const isOther = HAS_EVERY_OPTION && p.score != Score.PRODUCT;
     packRows(
       this.rows + offsetof<Row>("q"),
       offsetof<Row>(),
       this.numRows,
       this.queryPanel,
       p.headDim,
-      p.scales ? 1 : scaleFinite(p.scale, scoreFactor),
+      p.scales || isOther ? 1 : scaleFinite(p.scale, scoreFactor),
     );
-    if (p.scales) {
+    if (isOther) {
+      // these scores are scaled as such
+      for (let r: usize = 0; r < this.numRows && p.score == Score.COSINE; r++) {
+        normalizeColumn(this.queryPanel + (r << 2), this.row(r).q, p.headDim);
+      }
+    } else if (p.scales) {
       for (let r: usize = 0; r < this.numRows; r++) {
         scaleColumn(this.queryPanel + (r << 2), p.headDim, scaleFinite(this.row(r).scale, scoreFactor));
       }
     }
+    if (HAS_EVERY_OPTION && p.relativeKeys) this.addBiases(p);
     if (!p.isInt8) return;
     this.queryScales = this.queryPanel + p.headDim * PANEL_BYTES;
     quantizeQueries(this.queryPanel, p.headDim, this.queryScales);
+  }
+
+  /** Makes the queries for keys of distances, and adds the biases to both. */
+  private addBiases(p: AttentionParams): void {
+    memory.copy(this.positionPanel, this.queryPanel, p.headDim * PANEL_BYTES);
+    for (let r: usize = 0; r < this.numRows; r++) {
+      const row = this.row(r);
+      const bias = (row.head * p.headDim) << 2;
+      const factor = scaleFinite(row.scale, this.scoreFactor);
+      if (p.contentBias) addToColumn(this.queryPanel + (r << 2), p.contentBias + bias, p.headDim, factor);
+      if (p.positionBias) addToColumn(this.positionPanel + (r << 2), p.positionBias + bias, p.headDim, factor);
+    }
   }
 
   /**

@@ -1,8 +1,13 @@
 /** One thread's workspace, a piece of scratch: the panels of a head and the state of a band. */
-import { AttentionParams } from "../abi/attentionParams";
+import { AttentionParams, Score } from "../abi/attentionParams";
+import { AdditiveParts } from "./additive";
+import { KeyFactors } from "./cosine";
+import { HAS_EVERY_OPTION } from "../abi/options";
 import { blockBytes, BlockLayout } from "./keyBlock";
 import { blocksOf, Panels } from "./panels";
 import { Band } from "./band";
+import { BiasWindow, WINDOW } from "./positions";
+import { RelativePanels } from "./relativeKeys";
 import { Row, Strip } from "./strip";
 import { StripOrder } from "./stripOrder";
 import { BAND_STRIPS, BLOCK, ceilPanel, MAX_STRIP_ROWS, PANEL_BYTES, ROW_BYTES, wholeLines } from "../tiles/layout";
@@ -15,8 +20,21 @@ export class Workspace {
   /** [MAX_STRIP_ROWS, BLOCK] */
   scores: usize;
   panels: Panels;
+  biasWindow: BiasWindow;
+  /** Only with keys of distances. */
+  relative: RelativePanels;
+  /** Only for cosines. */
+  keyFactors: KeyFactors;
+  /** Only for additive scores. */
+  additive: AdditiveParts;
   /** [BLOCK], for one of the two that follow. */
   spare: usize;
+
+  /** The head in progress, counted over the key/value heads of all sequences. */
+  @inline
+  keyHead(p: AttentionParams): usize {
+    return this.order.sequence * p.numKvHeads + this.order.kvHead;
+  }
 
   /** [BLOCK]: a row's scores before the exponential, where a block's values are not finite. */
   @inline
@@ -38,25 +56,35 @@ export class Workspace {
  */
 // @ts-ignore: decorator
 @inline
-function layOut(ptr: usize, maxKvLen: usize, headDim: usize, valueDim: usize, isPlaced: bool): u64 {
+function layOut(p: AttentionParams, ptr: usize, isPlaced: bool): u64 {
   const workspace = changetype<Workspace>(ptr);
   const panels = changetype<Panels>(ptr + offsetof<Workspace>());
   const layout = changetype<BlockLayout>(ptr + offsetof<Workspace>() + offsetof<Panels>());
   const band = changetype<Band>(ptr + offsetof<Workspace>() + offsetof<Panels>() + offsetof<BlockLayout>());
   const order = changetype<StripOrder>(changetype<usize>(band) + offsetof<Band>());
-  const strips = changetype<usize>(order) + offsetof<StripOrder>();
+  const biasWindow = changetype<BiasWindow>(changetype<usize>(order) + offsetof<StripOrder>());
+  const relative = changetype<RelativePanels>(changetype<usize>(biasWindow) + offsetof<BiasWindow>());
+  const keyFactors = changetype<KeyFactors>(changetype<usize>(relative) + offsetof<RelativePanels>());
+  const additive = changetype<AdditiveParts>(changetype<usize>(keyFactors) + offsetof<KeyFactors>());
+  const strips = changetype<usize>(additive) + offsetof<AdditiveParts>();
   const rows = strips + BAND_STRIPS * offsetof<Strip>();
-  const accumulatorBytes = <u64>ceilPanel(valueDim) * (MAX_STRIP_ROWS << 2);
-  const queryPanelBytes = (<u64>headDim + 1) * PANEL_BYTES; // and their scales
+  const hasRelativeKeys = HAS_EVERY_OPTION && p.relativeKeys != 0;
+  const accumulatorBytes = <u64>ceilPanel(p.valueDim) * (MAX_STRIP_ROWS << 2);
+  const queryPanelBytes = (<u64>p.headDim + 1) * PANEL_BYTES; // and their scales
 
   const scores = wholeLines(<u64>rows + BAND_STRIPS * MAX_STRIP_ROWS * offsetof<Row>());
   const spare = scores + <u64>(MAX_STRIP_ROWS * ROW_BYTES);
-  const accumulators = spare + <u64>ROW_BYTES;
+  const window = spare + <u64>ROW_BYTES;
+  const accumulators = window + (p.relativeBias ? wholeLines(WINDOW << 2) : 0);
   const queryPanels = accumulators + wholeLines(BAND_STRIPS * accumulatorBytes);
-  const blocks = queryPanels + wholeLines(BAND_STRIPS * queryPanelBytes);
-  const numBlocks = blocksOf(maxKvLen);
+  const positionPanels = queryPanels + wholeLines(BAND_STRIPS * queryPanelBytes);
+  const relativePanels = positionPanels + (hasRelativeKeys ? wholeLines(BAND_STRIPS * queryPanelBytes) : 0);
+  let blocks = hasRelativeKeys ? RelativePanels.layOut(p, relativePanels, relative, isPlaced) : relativePanels;
+  if (HAS_EVERY_OPTION && p.score == Score.COSINE) blocks = KeyFactors.layOut(blocks, blocksOf(p.maxKvLen), keyFactors, isPlaced);
+  if (HAS_EVERY_OPTION && p.score == Score.ADDITIVE) blocks = AdditiveParts.layOut(p, blocks, additive, isPlaced);
+  const numBlocks = blocksOf(ownKeys(p));
   const firstBlock = blocks + wholeLines(numBlocks * sizeof<usize>());
-  const bytesOfBlock = blockBytes(min(maxKvLen, BLOCK), 1, headDim, valueDim, false);
+  const bytesOfBlock = blockBytes(min(ownKeys(p), BLOCK), 1, p.headDim, p.valueDim, false);
   const end = firstBlock + numBlocks * bytesOfBlock;
 
   if (isPlaced) {
@@ -65,11 +93,18 @@ function layOut(ptr: usize, maxKvLen: usize, headDim: usize, valueDim: usize, is
     workspace.band = band;
     workspace.scores = <usize>scores;
     workspace.spare = <usize>spare;
+    workspace.biasWindow = biasWindow;
+    workspace.relative = relative;
+    workspace.keyFactors = keyFactors;
+    workspace.additive = additive;
+    biasWindow.values = <usize>window;
+    biasWindow.forget();
     band.strips = strips;
     for (let i: usize = 0; i < BAND_STRIPS; i++) {
       const strip = band.strip(i);
       strip.rows = rows + i * MAX_STRIP_ROWS * offsetof<Row>();
       strip.queryPanel = <usize>(queryPanels + i * queryPanelBytes);
+      strip.positionPanel = <usize>(positionPanels + i * queryPanelBytes);
       strip.accumulators = <usize>(accumulators + i * accumulatorBytes);
     }
     panels.layout = layout;
@@ -93,14 +128,14 @@ function ownKeys(p: AttentionParams): usize {
 /** A float, because the sum may exceed the range of an address: then the workspace cannot exist. */
 export function attentionWorkspaceBytes(params: usize): f64 {
   const p = changetype<AttentionParams>(params);
-  return <f64>layOut(0, ownKeys(p), p.headDim, p.valueDim, false);
+  return <f64>layOut(p, 0, false);
 }
 
 /** Prepares a workspace for a call; `ptr` is 64-byte aligned. */
 export function attentionPlace(params: usize, ptr: usize): void {
   assert((ptr & 63) == 0, "attentionPlace: ptr must be 64-byte aligned");
   const p = changetype<AttentionParams>(params);
-  layOut(ptr, ownKeys(p), p.headDim, p.valueDim, true);
+  layOut(p, ptr, true);
   const layout = changetype<Workspace>(ptr).panels.layout;
   if (p.blocks) layout.set(BLOCK, p.numKvHeads, p.headDim, p.valueDim, p.isInt8 != 0);
   else layout.set(min(p.maxKvLen, BLOCK), 1, p.headDim, p.valueDim, false);

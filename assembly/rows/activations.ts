@@ -124,7 +124,7 @@ function sigmoid4(x: v128): v128 {
 /** The activation of four elements. */
 // @ts-ignore: decorator
 @inline
-function activate4(x: v128, kind: i32): v128 {
+export function activate4(x: v128, kind: i32): v128 {
   if (kind == Activation.GELU) return rectified(x, timesNormal(magnitude(x)));
   if (kind == Activation.GELU_TANH) {
     const y = magnitude(x);

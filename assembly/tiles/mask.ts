@@ -9,11 +9,12 @@ export function hideKeys(scoresPtr: usize, from: usize, to: usize): void {
   for (let j = from; j < to; j++) store<f32>(scoresPtr + (j << 2), -Infinity);
 }
 
+/** score + bias, −∞ where the bias is −∞, even if the score is NaN. */
 // @ts-ignore: decorator
 @inline
-function biased(score: v128, bias: v128, factors: v128): v128 {
+export function biased(score: v128, bias: v128): v128 {
   const invisible = minusInfinity();
-  return v128.bitselect(invisible, f32x4.add(score, scaleFinite4(bias, factors)), f32x4.eq(bias, invisible));
+  return v128.bitselect(invisible, f32x4.add(score, bias), f32x4.eq(bias, invisible));
 }
 
 /**
@@ -29,13 +30,13 @@ export function addScaledBias(scoresPtr: usize, biasPtr: usize, keyStride: usize
   const factors = f32x4.splat(<f32>factor);
   for (; scoresPtr < wholeEnd; scoresPtr += 16, biasPtr += step) {
     const bias = keyStride ? v128.load(biasPtr) : v128.load32_splat(biasPtr);
-    v128.store(scoresPtr, biased(v128.load(scoresPtr), bias, factors));
+    v128.store(scoresPtr, biased(v128.load(scoresPtr), scaleFinite4(bias, factors)));
   }
   const rest = keys & 3;
   if (rest == 0) return;
   const bias = keyStride ? v128.load(biasPtr) : v128.load32_splat(biasPtr);
   const scores = v128.load(scoresPtr);
-  v128.store(scoresPtr, v128.bitselect(biased(scores, bias, factors), scores, firstLanes(rest)));
+  v128.store(scoresPtr, v128.bitselect(biased(scores, scaleFinite4(bias, factors)), scores, firstLanes(rest)));
 }
 
 /** s → −∞ where the mask's byte is 0, of `keys` keys. `keyStride` as above. */

@@ -112,6 +112,14 @@ export function scaleColumn(columnPtr: usize, channels: usize, factor: f32): voi
   for (; columnPtr < end; columnPtr += PANEL_BYTES) store<f32>(columnPtr, load<f32>(columnPtr) * factor);
 }
 
+/** x → x + row · factor in one column of a panel: `channels` numbers, PANEL_BYTES apart. */
+export function addToColumn(columnPtr: usize, rowPtr: usize, channels: usize, factor: f32): void {
+  const end = columnPtr + channels * PANEL_BYTES;
+  for (; columnPtr < end; columnPtr += PANEL_BYTES, rowPtr += 4) {
+    store<f32>(columnPtr, load<f32>(columnPtr) + load<f32>(rowPtr) * factor);
+  }
+}
+
 /** One column of a panel: `channels` numbers, PANEL_BYTES apart. */
 function packColumn(rowPtr: usize, columnPtr: usize, channels: usize): void {
   for (const end = rowPtr + (channels << 2); rowPtr < end; rowPtr += 4, columnPtr += PANEL_BYTES) {

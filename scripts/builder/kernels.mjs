@@ -47,7 +47,7 @@ const step = (name, entry, options, { hasText = false, configs = ["asconfig.json
 const NOTICE = "compiling kernels; all of them take about a minute";
 const kernels = (name, target, entry, hasText) => ({
   needs: ["abi"],
-  ...step(name, entry, ["--target", target], { hasText }),
+  ...step(name, entry, ["--target", target, "--use", `HAS_EVERY_OPTION_BUILD=${entry === ALL ? 1 : 0}`], { hasText }),
   notice: NOTICE,
 });
 
@@ -56,7 +56,20 @@ const ceilings = (name, features) =>
   step(
     name,
     CEILINGS,
-    ["--config", "none", "-O3", "--runtime", "stub", "--noAssert", "--use", "IS_WIDE_BUILD=0", "--enable", features],
+    [
+      "--config",
+      "none",
+      "-O3",
+      "--runtime",
+      "stub",
+      "--noAssert",
+      "--use",
+      "IS_WIDE_BUILD=0",
+      "--use",
+      "HAS_EVERY_OPTION_BUILD=0",
+      "--enable",
+      features,
+    ],
     { configs: [] },
   );
 

@@ -6,9 +6,12 @@ import { counted, float32, integer, oneOf, wrongValue, MAX_POSITION, optional, i
 import type { AttentionOptions, ROW_OPTIONS } from "./options.js";
 import { type Operand, ownArray } from "../call/operand.js";
 import { type AttentionParams, SCORES_STAGES, type SequenceParams } from "../runtime/abi.generated.js";
+import { readExtensions } from "./extensions.js";
+import type { Extra, ReadExtra } from "./extras.js";
 import { type BroadcastStrides, readMasks } from "./maskOptions.js";
 import { type AttentionShape, attentionShape, type CachedKeys, cachedShape } from "./shape.js";
 import type { PlaceTensor, TensorLike } from "../call/tensor.js";
+import { readPositions } from "./positions.js";
 import { sequencesOf } from "./sequences.js";
 import { windowOf } from "./window.js";
 
@@ -41,6 +44,8 @@ export interface AttentionCall {
   /** The keys and values where they do not come as k and v. */
   readonly cache: CachedKeys | undefined;
   readonly results: Record<"out" | "logSumExp" | "weights" | "scores", Operand | undefined>;
+  /** What it adds to plain attention. */
+  readonly extras: readonly Extra[];
   /** All inputs and results that are present. */
   readonly given: readonly Operand[];
   readonly strides: Record<"mask" | "bias", BroadcastStrides | undefined>;
@@ -56,6 +61,8 @@ export interface AttentionCall {
 
 /**
  * Reads a call; none of the caller's code runs afterwards.
+ *
+ * @param added  what the operation adds besides what options ask for
  * @internal
  * @throws {TypeError} the wrong kind of value
  * @throws {RangeError} sizes or values that do not fit
@@ -66,6 +73,7 @@ export function readAttention(
   q: TensorLike,
   keys: GivenKeys | CachedKeys,
   options: Given<AttentionOptions<PlaceTensor>>,
+  added?: ReadExtra,
 ): AttentionCall {
   const { operation } = call;
   const layout = oneOf(operation, "layout", options.layout ?? "bshd", LAYOUTS);
@@ -77,7 +85,7 @@ export function readAttention(
   const shape = rows
     ? attentionShape(operation, query, rows.k, rows.v, rowLayout)
     : cachedShape(operation, query, cache!, rowLayout);
-  const attention = attentionOn(call, { q: query, k: rows?.k, v: rows?.v }, cache, shape, layout, options);
+  const attention = attentionOn(call, { q: query, k: rows?.k, v: rows?.v }, cache, shape, layout, options, 0, added);
   call.close((result) => (result === attention.results.out ? [query] : []));
   return attention;
 }
@@ -98,13 +106,21 @@ export function attentionOn(
   layout: Layout,
   options: Given<Omit<AttentionOptions<PlaceTensor>, (typeof ROW_OPTIONS)[number]>>,
   extraKeys = 0,
+  added?: ReadExtra,
 ): AttentionCall {
   const { scale, softcap = 0, causal: causalOption = false, sinkTokens = 0, scoresStage = "biased" } = options;
   const causal = oneOf(call.operation, "causal", causalOption, [false, true, "lower-right", "upper-left"]);
   const hidable = extraKeys === 0 ? shape : { ...shape, kvLen: shape.kvLen - extraKeys }; // keys that options may hide
   const lengths = extraKeys === 0 ? cache?.lengths : cache?.lengths.map((length) => length - extraKeys);
   const masks = readMasks(call, options, hidable, lengths);
-  const { factor, scales } = scaleOf(call.operation, scale, shape);
+  const reading = { call, options, shape, layout };
+  const extras = readExtensions(reading);
+  for (const read of [readPositions, added]) {
+    const extra = read?.(reading);
+    if (extra) extras.push(extra);
+  }
+  const usualScale = extras.find((extra) => extra.scale !== undefined)?.scale ?? 1 / Math.sqrt(shape.headDim);
+  const { factor, scales } = scaleOf(call.operation, scale, usualScale, shape);
   const inputs = {
     q: operands.q,
     k: operands.k,
@@ -143,6 +159,7 @@ export function attentionOn(
   ]) {
     if (operand) given.push(operand);
   }
+  for (const { operands: others } of extras) given.push(...others);
 
   const [windowLeft, windowRight] = isAbsent(options.window) ? [-1, -1] : windowOf(call.operation, options.window);
   return {
@@ -152,6 +169,7 @@ export function attentionOn(
     cache,
     inputs,
     results,
+    extras,
     given,
     strides: masks.strides,
     numbers: {
@@ -172,9 +190,10 @@ export function attentionOn(
 function scaleOf(
   operation: string,
   scale: number | ArrayLike<number> | undefined,
+  usual: number,
   shape: AttentionShape,
 ): { factor: number; scales?: Operand } {
-  if (scale === undefined) return { factor: 1 / Math.sqrt(shape.headDim) };
+  if (scale === undefined) return { factor: usual };
   if (!isObject(scale)) return { factor: float32(operation, "scale", scale) };
   const count = listLength(operation, "scale", scale);
   if (count !== shape.numHeads) {

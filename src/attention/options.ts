@@ -73,6 +73,27 @@ export interface AttentionOptions<Out extends PlaceTensor = Float32Tensor> {
   cuSeqlensK?: Integers | null | undefined;
   /** One more logit per head [numHeads], without scale, softcap, bias or value. */
   sinks?: TensorLike | null | undefined;
+  /**
+   * Subtracts slope · │position − key│ from each score, for each head [numHeads], or for each entry [batch, numHeads] (ALiBi,
+   * arXiv:2108.12409). `alibiSlopes` gives the paper's. Default none.
+   */
+  alibiSlopes?: TensorLike | null | undefined;
+  /**
+   * Added to the score by the distance key − position: [numHeads or 1, distances], where index `relativeZero` is distance 0; the ends
+   * serve all distances beyond. `t5RelativeBias` makes T5's. −∞ hides a key. Default none.
+   */
+  relativeBias?: TensorLike | null | undefined;
+  /** The index of distance 0 in `relativeBias` and `relativeKeys`. Default (distances − 1) / 2. */
+  relativeZero?: number | null | undefined;
+  /**
+   * A key for each distance: [distances, numHeads or 1, headDim]. A score is scale · ((q + contentBias)·k + (q + positionBias)·r), where r
+   * is the key of the distance (Shaw et al. 2018, arXiv:1803.02155; Transformer-XL, arXiv:1901.02860). For engines of `headwise`. Default none.
+   */
+  relativeKeys?: TensorLike | null | undefined;
+  /** Added to q for the product with k: [numHeads, headDim]. Needs `relativeKeys`. Default none. */
+  contentBias?: TensorLike | null | undefined;
+  /** Added to q for the product with `relativeKeys`: [numHeads, headDim]. Default none. */
+  positionBias?: TensorLike | null | undefined;
   /** Receives the output, and is returned: [batch, seq, heads, valueDim] in the layout of q. */
   out?: Out | null | undefined;
   /** Receives maximum + ln Σ exp(score − maximum) of each row: [batch, numHeads, seqLen]. */
@@ -98,6 +119,7 @@ export const ATTENTION_OPTIONS: readonly string[] = [
     "cuSeqlensQ",
     "cuSeqlensK",
     "sinks",
+    ...["alibiSlopes", "relativeBias", "relativeZero", "relativeKeys", "contentBias", "positionBias"],
     "out",
     "logSumExp",
     "weights",

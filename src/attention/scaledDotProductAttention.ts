@@ -3,6 +3,7 @@ import { onScratch, scratchBytes } from "../call/scratch.js";
 import { Call } from "../call/call.js";
 import { ATTENTION_NAMES } from "./foreignNames.js";
 import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions } from "./options.js";
+import { WITHOUT_EXTRAS } from "./extras.js";
 import { NO_STRIDES, type Strides, stridesOf } from "../call/layout.js";
 import { handBack, newResult, type Operand, scratchTensor } from "../call/operand.js";
 import { runWritten } from "../call/launch.js";
@@ -74,10 +75,11 @@ export function attendTo(attention: AttentionCall, out: Operand): void {
 /** Whether it has no queries, and so no results. */
 const isEmpty = ({ shape }: AttentionCall): boolean => shape.batchSize === 0 || shape.seqLen === 0;
 
-/** Bytes of the structs of the sequences, and of those with the addresses of the blocks of a cache. */
-function ownBytesOf({ sequences, cache, shape }: AttentionCall): { readonly sequences: number; readonly all: number } {
-  const bytes = wholeLines(SEQUENCE_PARAMS_BYTES * sequences.length);
-  return { sequences: bytes, all: bytes + (cache ? wholeLines(4 * shape.batchSize * cache.blocksPerSequence) : 0) };
+/** Bytes of the structs of the sequences, of those with the addresses of the blocks of a cache, and of those with what extras compute. */
+function ownBytesOf({ sequences, cache, shape, extras }: AttentionCall) {
+  const structs = wholeLines(SEQUENCE_PARAMS_BYTES * sequences.length);
+  const withBlocks = structs + (cache ? wholeLines(4 * shape.batchSize * cache.blocksPerSequence) : 0);
+  return { structs, withBlocks, all: extras.reduce((sum, { bytes = 0 }) => sum + wholeLines(bytes), withBlocks) };
 }
 
 /** Writes the struct of the call, and the data that it points to from `ptr` on; returns its fields. */
@@ -88,9 +90,10 @@ function write(attention: AttentionCall, out: Operand, ptr: number): AttentionPa
     writeSequenceParams(memory, sequencePtr, sequence);
     sequencePtr += SEQUENCE_PARAMS_BYTES;
   }
-  const blocks = attention.cache ? ptr + ownBytesOf(attention).sequences : 0;
+  const { structs, withBlocks } = ownBytesOf(attention);
+  const blocks = attention.cache ? ptr + structs : 0;
   attention.cache?.writeBlocks(memory.i32, blocks >>> 2);
-  const params = paramsOf(attention, out, ptr, blocks);
+  const params = paramsOf(attention, out, ptr, blocks, ptr + withBlocks);
   writeAttentionParams(memory, jobPtr, params);
   return params;
 }
@@ -104,11 +107,12 @@ interface Cut {
 const WHOLE: Cut = { passes: ["attention"], columnRanges: 1, sharedScoresBytes: 0 };
 
 /** How the call whose struct is written is cut: if there are fewer strips than threads, they are split where possible. */
-function cutOf({ call, cache, results, shape }: AttentionCall, work: number): Cut {
+function cutOf({ call, cache, results, shape, extras }: AttentionCall, work: number): Cut {
   const { runtime } = call;
   const { kernels, jobPtr } = runtime;
   const threads = runtime.threadsFor(work);
   if (threads === 1 || !cache || cache.blocksPerSequence < 2 || results.weights || results.scores) return WHOLE;
+  if (extras.some(({ isWhole }) => isWhole)) return WHOLE;
   const strips = unitsOf(kernels, "attention", jobPtr);
   if (strips >= threads) return WHOLE;
   const sharedScoresBytes = kernels.sharedScoresBytes(jobPtr);
@@ -120,10 +124,16 @@ function cutOf({ call, cache, results, shape }: AttentionCall, work: number): Cu
 
 /** Places the operands in scratch, runs the kernels and copies the results out. */
 function run(attention: AttentionCall, out: Operand): void {
-  const { call, given } = attention;
+  const { call, given, extras } = attention;
   const { memory, arena, jobPtr } = call.runtime;
   const operands = given.includes(out) ? given : [...given, out];
-  onScratch(call, operands, ownBytesOf(attention).all, (ptr) => {
+  const { withBlocks, all } = ownBytesOf(attention);
+  onScratch(call, operands, all, (ptr) => {
+    let extraPtr = ptr + withBlocks;
+    for (const extra of extras) {
+      extra.prepare?.(extraPtr);
+      extraPtr += wholeLines(extra.bytes ?? 0);
+    }
     const params = write(attention, out, ptr);
     const work = workOf(attention);
     const { passes, columnRanges, sharedScoresBytes } = cutOf(attention, work);
@@ -140,7 +150,7 @@ function planOf(attention: AttentionCall, otherBytes: number): AttentionPlan {
   const { runtime } = attention.call;
   const { kernels, memory, jobPtr, besidePtr } = runtime;
   writeAttentionParams(memory, jobPtr, {
-    ...paramsOf(attention, scratchTensor("out", attention.shape.outDims), besidePtr, 0),
+    ...paramsOf(attention, scratchTensor("out", attention.shape.outDims), besidePtr, 0, 0),
     numSequences: 1,
   });
   let strips = 0;
@@ -165,7 +175,7 @@ function maxKvLenOf({ sequences }: AttentionCall): number {
 const READ_WORK = 4;
 
 /** Multiply-adds of the call, roughly: lengths, a window and the causal mask are counted, masks are not. */
-function workOf({ sequences, shape: { numHeads, numKvHeads, headDim, valueDim }, numbers }: AttentionCall): number {
+function workOf({ sequences, shape: { numHeads, numKvHeads, headDim, valueDim }, numbers, extras }: AttentionCall): number {
   const { causal, windowLeft, windowRight, sinkTokens } = numbers;
   let pairs = 0;
   for (const { queryLength, keyLength } of sequences) {
@@ -175,20 +185,20 @@ function workOf({ sequences, shape: { numHeads, numKvHeads, headDim, valueDim },
     const rows = Math.max(READ_WORK, (queryLength * numHeads) / numKvHeads); // rows that share a key
     pairs += rows * Math.min(reach, left + right + 1 + sinkTokens);
   }
-  return numKvHeads * pairs * (headDim + valueDim);
+  return numKvHeads * pairs * extras.reduce((sum, { workOfPair = 0 }) => sum + workOfPair, headDim + valueDim);
 }
 
-/** The struct of the call; all operands have their places. */
-function paramsOf(attention: AttentionCall, out: Operand, sequences: number, blocks: number): AttentionParams {
+/** The struct of the call; all operands have their places, and what extras compute lies from `extraPtr` on. */
+function paramsOf(attention: AttentionCall, out: Operand, sequences: number, blocks: number, extraPtr: number): AttentionParams {
   const { cache, inputs, results, shape, strides, numbers, layout } = attention;
-  const { seqLen, kvLen, numHeads, numKvHeads, headDim, valueDim } = shape;
+  const { seqLen, kvLen, numHeads, numKvHeads, headDim, keyDim, valueDim } = shape;
   const stridesIn = (operand: Operand | undefined, channels: number): Strides =>
     operand ? stridesOf(operand, layout, channels) : NO_STRIDES;
   const qStrides = stridesIn(inputs.q, headDim);
-  const kStrides = stridesIn(inputs.k, headDim);
+  const kStrides = stridesIn(inputs.k, keyDim);
   const vStrides = stridesIn(inputs.v, valueDim);
   const outStrides = stridesIn(out, valueDim);
-  return {
+  const params: AttentionParams = {
     q: inputs.q.ptr,
     k: inputs.k?.ptr ?? 0,
     v: inputs.v?.ptr ?? 0,
@@ -243,5 +253,11 @@ function paramsOf(attention: AttentionCall, out: Operand, sequences: number, blo
     stripRows: STRIP_ROWS[attention.call.runtime.build],
     sharedScores: 0,
     columnRanges: 1,
+    ...WITHOUT_EXTRAS,
   };
+  for (const extra of attention.extras) {
+    Object.assign(params, extra.fields(extraPtr));
+    extraPtr += wholeLines(extra.bytes ?? 0);
+  }
+  return params;
 }

@@ -11,11 +11,19 @@ export interface AttentionShape {
   readonly numHeads: number;
   readonly numKvHeads: number;
   readonly headDim: number;
+  /** Elements of a key: headDim, unless a score joins rows of two sizes. */
+  readonly keyDim: number;
   readonly valueDim: number;
   /** Sizes of the output, in the layout and rank of q. */
   readonly outDims: readonly number[];
   /** The leading axes of logSumExp, weights and scores: [batch, numHeads]; with rank 2, [numHeads] or (one head) none. */
   readonly headDims: readonly number[];
+}
+
+/** Elements of a key where they are not those of a query, and what says so. */
+export interface KeySize {
+  readonly count: number;
+  readonly why: string;
 }
 
 /** How the rows of q, k and v lie, as the caller says it. */
@@ -36,6 +44,7 @@ export function attentionShape(
   k: Operand,
   v: Operand,
   { layout, numHeads, numKvHeads = k.dims.length === 3 ? numHeads : undefined }: RowLayout,
+  keySize?: KeySize,
 ): AttentionShape {
   const query = sizesOf(operation, q, layout, numHeads);
   const key = sizesOf(operation, k, layout, numKvHeads);
@@ -46,7 +55,8 @@ export function attentionShape(
   equal(v, "rank", v.dims.length, q, q.dims.length);
   equal(k, "batch", key.batch, q, query.batch);
   equal(v, "batch", value.batch, q, query.batch);
-  equal(k, "headDim", key.channels, q, query.channels);
+  if (keySize) expectSize(operation, k, "headDim", key.channels, keySize.count, () => keySize.why);
+  else equal(k, "headDim", key.channels, q, query.channels);
   equal(v, "kvLen", value.rows, k, key.rows);
   equal(v, "numKvHeads", value.heads, k, key.heads);
   for (const [tensor, sizes] of [
@@ -109,13 +119,17 @@ export function cachedShape(
   q: Operand,
   cache: CachedKeys,
   { layout, numHeads }: Pick<RowLayout, "layout" | "numHeads">,
+  keySize?: KeySize,
 ): AttentionShape {
   const { batchSize, numKvHeads, headDim, valueDim, lengths } = cache;
   const query = sizesOf(operation, q, layout, numHeads);
   const expect = (size: string, found: number, expected: number): void =>
     expectSize(operation, q, size, found, expected, () => `as in the cache; q has dims ${show(q.dims)}`);
   expect("batch", query.batch, batchSize);
-  expect("headDim", query.channels, headDim);
+  if (!keySize) expect("headDim", query.channels, headDim);
+  else if (keySize.count !== headDim) {
+    throw wrongValue(operation, `the cache has headDim ${headDim}, expected ${keySize.count} (${keySize.why})`);
+  }
   const rows = lengths.reduce((most, length) => Math.max(most, length), 0);
   return shapeOf(
     operation,
@@ -145,6 +159,7 @@ function shapeOf(
     numHeads: query.heads,
     numKvHeads: key.heads,
     headDim: query.channels,
+    keyDim: key.channels,
     valueDim,
     outDims: [...dims.slice(0, -1), dims.length === 3 ? query.heads * valueDim : valueDim],
     headDims: dims.length === 2 ? [] : [query.batch, query.heads],

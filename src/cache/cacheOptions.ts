@@ -45,21 +45,40 @@ export type CachedAttentionOptions<Out extends PlaceTensor = Float32Tensor> = Om
 export const APPEND: Operation = { name: "KVCache.append", options: ["layout", "keyLengths"], places: [] };
 export const READ: Operation = { name: "KVCache.read", options: ["layout"], places: [] };
 export const REMOVE: Operation = { name: "KVCache.remove", options: ["rotary"], places: [] };
-export const ATTEND: Operation = {
+export const ATTEND = onCache({
   name: "KVCache.attend",
-  options: ATTENTION_OPTIONS.filter((name) => !OWN_OPTIONS.includes(name as OwnOption)),
-  foreign: {
-    ...ATTENTION_NAMES,
-    "the cache knows it": "numkvheads kvnumheads keylengths keystarts cuseqlensq cuseqlensk window sinktokens",
-  },
+  options: ATTENTION_OPTIONS,
+  foreign: ATTENTION_NAMES,
   places: ATTENTION_PLACES,
-};
-const ATTEND_ROLLING: Operation = {
-  ...ATTEND,
-  options: ATTEND.options.filter((name) => name !== "window" && name !== "sinkTokens"),
-};
+});
+
+type Policy = CacheConfig["policy"];
+
+const known = new Map<Operation, Readonly<Record<Policy, Operation>>>();
+
 /**
- * The options that a cache of this policy takes: with "rolling" it sets the window, too.
+ * An operation of attention as it is on a cache of this policy: without the options that the cache sets.
  * @internal
  */
-export const attendWith = (policy: CacheConfig["policy"]): Operation => (policy === "rolling" ? ATTEND_ROLLING : ATTEND);
+export function operationOn(operation: Operation, policy: Policy): Operation {
+  const found = known.get(operation) ?? byPolicy(onCache(operation));
+  known.set(operation, found);
+  return found[policy];
+}
+
+function onCache(operation: Operation): Operation {
+  return {
+    ...operation,
+    options: operation.options.filter((name) => !OWN_OPTIONS.includes(name as OwnOption)),
+    foreign: {
+      ...operation.foreign,
+      "the cache knows it": "numkvheads kvnumheads keylengths keystarts cuseqlensq cuseqlensk window sinktokens",
+    },
+  };
+}
+
+/** With policy "rolling" the cache sets the window, too. */
+const byPolicy = (operation: Operation): Readonly<Record<Policy, Operation>> => ({
+  append: operation,
+  rolling: { ...operation, options: operation.options.filter((name) => name !== "window" && name !== "sinkTokens") },
+});

@@ -17,7 +17,8 @@ import {
   wrongValue,
   type Integers,
 } from "../check.js";
-import { readAttention } from "../attention/attentionCall.js";
+import { type AttentionCall, readAttention } from "../attention/attentionCall.js";
+import type { ReadExtra } from "../attention/extras.js";
 import { attend } from "../attention/scaledDotProductAttention.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own } from "../runtime/span.js";
@@ -30,8 +31,8 @@ import {
   APPEND,
   type AppendOptions,
   ATTEND,
-  attendWith,
   type CachedAttentionOptions,
+  operationOn,
   READ,
   type ReadOptions,
   REMOVE,
@@ -183,22 +184,39 @@ export class KVCache {
    * engine.dispose();
    */
   attend<Out extends PlaceTensor = ResultTensor>(q: TensorLike, options: CachedAttentionOptions<Out> = {}): Out {
-    const operation = ATTEND.name;
-    this.#assertReady(operation);
-    const { policy, window, sinkTokens } = this.#config;
-    const [call, own] = Call.of(this.#runtime, attendWith(policy), options);
-    const given: Given<AttentionOptions<Out>> = own;
+    this.#assertReady(ATTEND.name);
+    const [call, given] = Call.of(this.#runtime, operationOn(ATTEND, this.#config.policy), options);
+    return attend(this.readAttention(call, q, given)) as Out;
+  }
+
+  /**
+   * Reads a call of attention on its keys, with the defaults of `attend`; none of the caller's code runs afterwards.
+   *
+   * @param added  what the operation adds besides what options ask for
+   * @param name   the cache's name in errors
+   * @internal
+   * @throws as `attend`
+   */
+  readAttention(
+    call: Call,
+    q: TensorLike,
+    options: Given<AttentionOptions<PlaceTensor>>,
+    added?: ReadExtra,
+    name = "this cache",
+  ): AttentionCall {
+    const { operation } = call;
+    const { window, sinkTokens } = this.#config;
     const keys = this.keysWith();
     const changes = this.#changes;
-    given.window ??= window;
-    given.sinkTokens ??= sinkTokens;
-    given.causal = oneOf(operation, "causal", given.causal ?? true, [true, false, "lower-right" as const]);
-    const attention = readAttention(call, q, keys, given);
-    this.#assertReady(operation); // a getter may have disposed of the cache
-    if (changes !== this.#changes) throw wrongMoment(operation, "this cache was changed while the arguments were read");
-    const needsKeys = attention.numbers.causal === 1 && isAbsent(given.queryOffset);
+    options.window ??= window;
+    options.sinkTokens ??= sinkTokens;
+    options.causal = oneOf(operation, "causal", options.causal ?? true, [true, false, "lower-right" as const]);
+    const attention = readAttention(call, q, keys, options, added);
+    this.#assertReady(operation, name); // a getter may have disposed of the cache
+    if (changes !== this.#changes) throw wrongMoment(operation, `${name} was changed while the arguments were read`);
+    const needsKeys = attention.numbers.causal === 1 && isAbsent(options.queryOffset);
     assertVisible(operation, this.#config, this.#sequences.list, attention.sequences, needsKeys);
-    return attend(attention) as Out;
+    return attention;
   }
 
   /**
@@ -434,19 +452,27 @@ export class KVCache {
   }
 
   /**
+   * Whether a value is a cache, of whatever engine.
+   * @internal
+   */
+  static isCache(value: unknown): value is KVCache {
+    return isObject(value) && #runtime in value;
+  }
+
+  /**
    * Refuses anything but a usable cache of the call's engine.
    * @internal
    */
   static assertUsable(call: Call, name: string, value: unknown): asserts value is KVCache {
-    if (!isObject(value) || !(#runtime in value)) {
+    if (!KVCache.isCache(value)) {
       throw wrongKind(call.operation, `"${name}" must be a KVCache, got ${describe(value)}`);
     }
     if (value.#runtime !== call.runtime) throw wrongValue(call.operation, `"${name}" is a cache of another engine`);
     if (value.#isDisposed) throw wrongMoment(call.operation, `"${name}" has been disposed of`);
   }
 
-  #assertReady(operation: string): void {
+  #assertReady(operation: string, name = "this cache"): void {
     this.#runtime.assertReady(operation);
-    if (this.#isDisposed) throw wrongMoment(operation, "this cache has been disposed of");
+    if (this.#isDisposed) throw wrongMoment(operation, `${name} has been disposed of`);
   }
 }

@@ -1,5 +1,7 @@
 /** An engine with every operation: those of `AttentionEngine`, and those that models need around attention. */
 import type { Activation } from "../rows/activations.js";
+import { offerExtensions } from "../attention/extensions.js";
+import { RELATIVE_KEYS } from "../attention/relativeKeys.js";
 import { offerKeyRotation } from "../cache/keyRotation.js";
 import { rotateKeys } from "../cache/rotateKeys.js";
 import { AttentionEngine, type EngineReasons } from "./attentionEngine.js";
@@ -41,6 +43,7 @@ export class Engine extends AttentionEngine {
   constructor(runtime: Runtime, reasons?: EngineReasons) {
     super(runtime, reasons);
     offerKeyRotation(runtime, rotateKeys);
+    offerExtensions(runtime, [RELATIVE_KEYS]);
   }
 
   /**

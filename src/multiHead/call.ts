@@ -62,7 +62,7 @@ export function readMultiHeadCall(
   const { numHeads, numKvHeads, headDim, valueDim, outDim } = config;
   const keyRows = stored ? stored.keys.lengths.reduce((most, length) => Math.max(most, length), 0) : source!.rows + extraKeys;
   const shape: AttentionShape = {
-    ...{ batchSize: batch, seqLen, kvLen: keyRows, numHeads, numKvHeads, headDim, valueDim },
+    ...{ batchSize: batch, seqLen, kvLen: keyRows, numHeads, numKvHeads, headDim, keyDim: headDim, valueDim },
     outDims: [batch, seqLen, numHeads, valueDim],
     headDims: rank === 2 ? [numHeads] : [batch, numHeads],
   };

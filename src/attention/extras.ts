@@ -1,0 +1,61 @@
+/**
+ * What a call adds to plain scaled dot-product attention: positions, looks at the weights, another score, a choice of keys. Each is read
+ * by a function of its own, and gives its operands and its fields of the struct.
+ */
+import type { Call } from "../call/call.js";
+import type { Layout } from "../call/layout.js";
+import type { Operand } from "../call/operand.js";
+import type { Given } from "../call/readOptions.js";
+import type { PlaceTensor } from "../call/tensor.js";
+import type { AttentionParams } from "../runtime/abi.generated.js";
+import type { AttentionOptions } from "./options.js";
+import type { AttentionShape } from "./shape.js";
+
+/** A call as far as it has been read. */
+export interface Reading {
+  readonly call: Call;
+  readonly options: Given<Omit<AttentionOptions<PlaceTensor>, "layout" | "numHeads" | "numKvHeads">>;
+  readonly shape: AttentionShape;
+  readonly layout: Layout;
+}
+
+export interface Extra {
+  /** Its inputs and results. */
+  readonly operands: readonly Operand[];
+  /** Whether a strip must be computed at once, not by threads that share its keys. Default false. */
+  readonly isWhole?: boolean | undefined;
+  /** The factor on scores where `scale` is absent. Default 1/√headDim. */
+  readonly scale?: number | undefined;
+  /** Multiply-adds for each pair of a row and a key, besides headDim + valueDim. Default 0. */
+  readonly workOfPair?: number | undefined;
+  /** Bytes of scratch that `prepare` fills. Default 0. */
+  readonly bytes?: number | undefined;
+  /** Computes what attention reads, from operands that have their addresses, into its scratch at `ptr`. */
+  prepare?(ptr: number): void;
+  /** Its fields of the struct; `ptr` is the scratch that `prepare` filled. */
+  fields(ptr: number): Partial<AttentionParams>;
+}
+
+/** Reads what a call adds, if it adds it. */
+export type ReadExtra = (reading: Reading) => Extra | undefined;
+
+/** The fields of the struct that extras set. */
+export const WITHOUT_EXTRAS = {
+  score: 0,
+  scoreVector: 0,
+  scoreVectorHeadStride: 0,
+  scoreActivation: 0,
+  alibiSlopes: 0,
+  alibiBatchStride: 0,
+  relativeBias: 0,
+  relativeBiasHeadStride: 0,
+  biasDistances: 0,
+  biasZero: 0,
+  relativeKeys: 0,
+  relativeKeysRowStride: 0,
+  relativeKeysHeadStride: 0,
+  keyDistances: 0,
+  keyZero: 0,
+  contentBias: 0,
+  positionBias: 0,
+} satisfies Partial<AttentionParams>;
