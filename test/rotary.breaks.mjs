@@ -99,6 +99,7 @@ export default [
   },
   {
     rule: "rotary scaling: yarn's ramp falls from unchanged to divided",
+    file: "frequencies.ts",
     find: "1 - (pair - low) / (high - low)",
     replace: "(pair - low) / (high - low)",
     tests: ["rotaryScaling"],
