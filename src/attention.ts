@@ -7,6 +7,7 @@ export type { EngineOptions, PackagedBuild } from "./engine/openEngine.js";
 export type { Layout } from "./call/layout.js";
 export type { AttentionOptions, ScoresStage, ShortMask } from "./attention/options.js";
 export type { AttentionPlan } from "./attention/attentionCall.js";
+export { alibiSlopes } from "./attention/alibiSlopes.js";
 export type { AttentionPart, MergeOptions } from "./attention/mergeAttention.js";
 export type { KVCacheOptions } from "./cache/cacheConfig.js";
 export type { AppendOptions, CachedAttentionOptions, ReadOptions, RemoveOptions } from "./cache/cacheOptions.js";

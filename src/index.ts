@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Fast attention for JavaScript without a GPU, and the operations that models need around it. */
 export * from "./attention.js"; // the names below take the place of those there
+export { t5RelativeBias, type T5RelativeBiasOptions } from "./attention/t5RelativeBias.js";
 export { createEngine } from "./engine/createEngine.js";
 export { createWorkerEngine } from "./workerEngine/createWorkerEngine.js";
 export type { Engine } from "./engine/engine.js";

@@ -7,7 +7,7 @@ import type { AttentionOptions, ROW_OPTIONS } from "./options.js";
 import { type Operand, ownArray } from "../call/operand.js";
 import { type AttentionParams, SCORES_STAGES, type SequenceParams } from "../runtime/abi.generated.js";
 import { readExtensions } from "./extensions.js";
-import type { Extra, ReadExtra } from "./extras.js";
+import type { Added, Addition, Extra } from "./extras.js";
 import { type BroadcastStrides, readMasks } from "./maskOptions.js";
 import { type AttentionShape, attentionShape, type CachedKeys, cachedShape } from "./shape.js";
 import type { PlaceTensor, TensorLike } from "../call/tensor.js";
@@ -62,7 +62,7 @@ export interface AttentionCall {
 /**
  * Reads a call; none of the caller's code runs afterwards.
  *
- * @param added  what the operation adds besides what options ask for
+ * @param addition  what the operation adds besides what options ask for
  * @internal
  * @throws {TypeError} the wrong kind of value
  * @throws {RangeError} sizes or values that do not fit
@@ -73,7 +73,7 @@ export function readAttention(
   q: TensorLike,
   keys: GivenKeys | CachedKeys,
   options: Given<AttentionOptions<PlaceTensor>>,
-  added?: ReadExtra,
+  addition?: Addition,
 ): AttentionCall {
   const { operation } = call;
   const layout = oneOf(operation, "layout", options.layout ?? "bshd", LAYOUTS);
@@ -82,9 +82,10 @@ export function readAttention(
   const query = call.numbers("q", q, true);
   const cache = "lengths" in keys ? keys : undefined;
   const rows = "lengths" in keys ? undefined : { k: call.numbers("k", keys.k, true), v: call.numbers("v", keys.v, true) };
+  const added = addition?.(call);
   const shape = rows
-    ? attentionShape(operation, query, rows.k, rows.v, rowLayout)
-    : cachedShape(operation, query, cache!, rowLayout);
+    ? attentionShape(operation, query, rows.k, rows.v, rowLayout, added?.keySize)
+    : cachedShape(operation, query, cache!, rowLayout, added?.keySize);
   const attention = attentionOn(call, { q: query, k: rows?.k, v: rows?.v }, cache, shape, layout, options, 0, added);
   call.close((result) => (result === attention.results.out ? [query] : []));
   return attention;
@@ -106,16 +107,16 @@ export function attentionOn(
   layout: Layout,
   options: Given<Omit<AttentionOptions<PlaceTensor>, (typeof ROW_OPTIONS)[number]>>,
   extraKeys = 0,
-  added?: ReadExtra,
+  added?: Added,
 ): AttentionCall {
   const { scale, softcap = 0, causal: causalOption = false, sinkTokens = 0, scoresStage = "biased" } = options;
   const causal = oneOf(call.operation, "causal", causalOption, [false, true, "lower-right", "upper-left"]);
   const hidable = extraKeys === 0 ? shape : { ...shape, kvLen: shape.kvLen - extraKeys }; // keys that options may hide
   const lengths = extraKeys === 0 ? cache?.lengths : cache?.lengths.map((length) => length - extraKeys);
   const masks = readMasks(call, options, hidable, lengths);
-  const reading = { call, options, shape, layout };
+  const reading = { call, options, shape, layout, q: operands.q, k: operands.k, isInt8: cache?.isInt8 ?? false };
   const extras = readExtensions(reading);
-  for (const read of [readPositions, added]) {
+  for (const read of [readPositions, added?.read]) {
     const extra = read?.(reading);
     if (extra) extras.push(extra);
   }

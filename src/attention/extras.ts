@@ -9,7 +9,7 @@ import type { Given } from "../call/readOptions.js";
 import type { PlaceTensor } from "../call/tensor.js";
 import type { AttentionParams } from "../runtime/abi.generated.js";
 import type { AttentionOptions } from "./options.js";
-import type { AttentionShape } from "./shape.js";
+import type { AttentionShape, KeySize } from "./shape.js";
 
 /** A call as far as it has been read. */
 export interface Reading {
@@ -17,6 +17,10 @@ export interface Reading {
   readonly options: Given<Omit<AttentionOptions<PlaceTensor>, "layout" | "numHeads" | "numKvHeads">>;
   readonly shape: AttentionShape;
   readonly layout: Layout;
+  readonly q: Operand;
+  /** Absent with a cache. */
+  readonly k: Operand | undefined;
+  readonly isInt8: boolean;
 }
 
 export interface Extra {
@@ -38,6 +42,16 @@ export interface Extra {
 
 /** Reads what a call adds, if it adds it. */
 export type ReadExtra = (reading: Reading) => Extra | undefined;
+
+/** What an operation adds to plain attention, besides what options ask for. */
+export interface Added {
+  /** Elements of a key, where they are not those of a query. */
+  readonly keySize?: KeySize | undefined;
+  readonly read: ReadExtra;
+}
+
+/** Begins to read it, before the sizes of the call are known. */
+export type Addition = (call: Call) => Added;
 
 /** The fields of the struct that extras set. */
 export const WITHOUT_EXTRAS = {

@@ -1,6 +1,6 @@
 /** Attention on keys and values that come as tensors, or in a cache. */
 import { type AttentionCall, readAttention } from "../attention/attentionCall.js";
-import type { ReadExtra } from "../attention/extras.js";
+import type { Addition } from "../attention/extras.js";
 import type { AttentionOptions } from "../attention/options.js";
 import { attend } from "../attention/scaledDotProductAttention.js";
 import { Call } from "../call/call.js";
@@ -21,7 +21,7 @@ export type Values = TensorLike | null | undefined;
  * Computes an operation of attention.
  *
  * @param operation  with all options of attention; on a cache it has fewer
- * @param added      what the operation adds to plain attention
+ * @param addition      what the operation adds to plain attention
  * @returns `out` where given, else a new tensor
  * @throws as `scaledDotProductAttention` and `KVCache.attend`
  */
@@ -32,12 +32,12 @@ export function attendOn<Out extends PlaceTensor>(
   k: Keys,
   v: Values,
   options: AttentionOptions<Out> | null | undefined,
-  added: ReadExtra,
+  addition: Addition,
 ): Out {
   const call = new Call(runtime, operation.name);
   const attention = KVCache.isCache(k)
-    ? readOnCache(call, operation, q, k, v, options, added)
-    : readAttention(call, q, { k, v: v as TensorLike }, readOptions(operation, options), added);
+    ? readOnCache(call, operation, q, k, v, options, addition)
+    : readAttention(call, q, { k, v: v as TensorLike }, readOptions(operation, options), addition);
   return attend(attention) as Out;
 }
 
@@ -48,12 +48,12 @@ function readOnCache(
   cache: KVCache,
   v: Values,
   options: AttentionOptions<PlaceTensor> | null | undefined,
-  added: ReadExtra,
+  addition: Addition,
 ): AttentionCall {
   KVCache.assertUsable(call, "k", cache);
   if (!isAbsent(v)) {
     throw wrongKind(call.operation, `"v" must be absent where "k" is a KVCache, which has the values, got ${describe(v)}`);
   }
   const given = readOptions(operationOn(operation, cache.config.policy), options);
-  return cache.readAttention(call, q, given, added, '"k"');
+  return cache.readAttention(call, q, given, addition, '"k"');
 }

@@ -18,7 +18,7 @@ import {
   type Integers,
 } from "../check.js";
 import { type AttentionCall, readAttention } from "../attention/attentionCall.js";
-import type { ReadExtra } from "../attention/extras.js";
+import type { Addition } from "../attention/extras.js";
 import { attend } from "../attention/scaledDotProductAttention.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { disown, own } from "../runtime/span.js";
@@ -192,7 +192,7 @@ export class KVCache {
   /**
    * Reads a call of attention on its keys, with the defaults of `attend`; none of the caller's code runs afterwards.
    *
-   * @param added  what the operation adds besides what options ask for
+   * @param addition  what the operation adds besides what options ask for
    * @param name   the cache's name in errors
    * @internal
    * @throws as `attend`
@@ -201,7 +201,7 @@ export class KVCache {
     call: Call,
     q: TensorLike,
     options: Given<AttentionOptions<PlaceTensor>>,
-    added?: ReadExtra,
+    addition?: Addition,
     name = "this cache",
   ): AttentionCall {
     const { operation } = call;
@@ -211,7 +211,7 @@ export class KVCache {
     options.window ??= window;
     options.sinkTokens ??= sinkTokens;
     options.causal = oneOf(operation, "causal", options.causal ?? true, [true, false, "lower-right" as const]);
-    const attention = readAttention(call, q, keys, options, added);
+    const attention = readAttention(call, q, keys, options, addition);
     this.#assertReady(operation, name); // a getter may have disposed of the cache
     if (changes !== this.#changes) throw wrongMoment(operation, `${name} was changed while the arguments were read`);
     const needsKeys = attention.numbers.causal === 1 && isAbsent(options.queryOffset);

@@ -4,6 +4,11 @@ import { offerExtensions } from "../attention/extensions.js";
 import { RELATIVE_KEYS } from "../attention/relativeKeys.js";
 import { offerKeyRotation } from "../cache/keyRotation.js";
 import { rotateKeys } from "../cache/rotateKeys.js";
+import type { Keys, Values } from "../cache/keysOrCache.js";
+import { additiveAttention, type AdditiveParameters } from "../scores/additiveAttention.js";
+import { bilinearAttention, type BilinearParameters } from "../scores/bilinearAttention.js";
+import { cosineAttention } from "../scores/cosineAttention.js";
+import type { ScoreOptions } from "../scores/scoreOptions.js";
 import { AttentionEngine, type EngineReasons } from "./attentionEngine.js";
 import type { MultiHeadAttentionConfig } from "../multiHead/config.js";
 import { MultiHeadAttention } from "../multiHead/multiHeadAttention.js";
@@ -24,6 +29,7 @@ import type { Runtime } from "../runtime/runtime.js";
 import type { PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 
 // What its methods take, for the callers' own types.
+export type { AdditiveParameters, BilinearParameters, Keys, ScoreOptions, Values };
 export type { ActivateOptions, AddOptions, FeatureFunction, LayerNormOptions, LinearAttentionStateOptions };
 export type { LinearOptions, MatmulOptions, RmsNormOptions, RotaryOptions, RotaryTablesOptions, SoftmaxOptions, WeightLayout };
 
@@ -44,6 +50,113 @@ export class Engine extends AttentionEngine {
     super(runtime, reasons);
     offerKeyRotation(runtime, rotateKeys);
     offerExtensions(runtime, [RELATIVE_KEYS]);
+  }
+
+  /**
+   * Attention by additive scores (Bahdanau, Cho & Bengio 2015, arXiv:1409.0473), without an array of all pairs and channels.
+   *
+   *     s_ij = scale · Σ_c u_c φ((B q_i)_c + (A k_j)_c + b_c)        φ = tanh, relu or gelu
+   *
+   * With W = [B, A] it is the score of a layer on both vectors, w·φ(W [q; k] + b) (MLP or concat). Masks, softmax, values and results are
+   * those of `scaledDotProductAttention`; `scale` is 1 by default.
+   *
+   * @param q           [batch, seqLen, numHeads, headDim], another layout or rank, as in `scaledDotProductAttention`
+   * @param k           [batch, kvLen, numKvHeads, kDim] in the same layout; or a cache of projected keys, A k, in float32: then calls have the
+   *                    defaults of `KVCache.attend`
+   * @param v           [batch, kvLen, numKvHeads, valueDim]; absent with a cache
+   * @param parameters  { query: B, key: A, score: u, bias: b, activation: "tanh" }; without `key` the keys are projected already
+   * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, numHeads, valueDim] in the same layout
+   * @throws {TypeError} the wrong kind of value, an unknown option, or a parameter that is missing
+   * @throws {RangeError} sizes or values that don't fit, a cache of int8, results that overlap operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const matrix = (dims, ...data) => ({ data: Float32Array.from(data), dims });
+   * const q = matrix([1, 2], 1, 0);
+   * const k = matrix([2, 1], 3, -3);
+   * const v = matrix([2, 1], 10, 20);
+   * const parameters = { query: matrix([1, 2], 0, 0), key: matrix([1, 1], 1), score: matrix([1], 50) };
+   * console.log([...engine.additiveAttention(q, k, v, parameters).data]); // [ 10 ]
+   * engine.dispose();
+   */
+  additiveAttention<Out extends PlaceTensor = ResultTensor>(
+    q: TensorLike,
+    k: Keys,
+    v: Values,
+    parameters: AdditiveParameters,
+    options?: ScoreOptions<Out> | null,
+  ): Out {
+    return additiveAttention(this.runtime, q, k, v, parameters, options);
+  }
+
+  /**
+   * Attention by a bilinear form of queries and keys, which may have different sizes (Luong, Pham & Manning 2015, arXiv:1508.04025, "general").
+   *
+   *     s_ij = scale · q_iᵀ U k_j
+   *
+   * Masks, softmax, values and results are those of `scaledDotProductAttention`; `scale` is 1 by default.
+   *
+   * @param q           [batch, seqLen, numHeads, qDim], another layout or rank
+   * @param k           [batch, kvLen, numKvHeads, kDim] in the same layout; or a cache: then calls have the defaults of `KVCache.attend`
+   * @param v           [batch, kvLen, numKvHeads, valueDim]; absent with a cache
+   * @param parameters  { weight: U }, [qDim, kDim] or [numHeads, qDim, kDim]
+   * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, numHeads, valueDim] in the same layout
+   * @throws {TypeError} the wrong kind of value, an unknown option, or a parameter that is missing
+   * @throws {RangeError} sizes or values that don't fit, results that overlap operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const matrix = (dims, ...data) => ({ data: Float32Array.from(data), dims });
+   * const weight = matrix([2, 1], 0, 50); // from two channels to one
+   * const out = engine.bilinearAttention(matrix([1, 2], 9, 1), matrix([2, 1], 1, -1), matrix([2, 1], 10, 20), { weight });
+   * console.log([...out.data]); // [ 10 ]
+   * engine.dispose();
+   */
+  bilinearAttention<Out extends PlaceTensor = ResultTensor>(
+    q: TensorLike,
+    k: Keys,
+    v: Values,
+    parameters: BilinearParameters,
+    options?: ScoreOptions<Out> | null,
+  ): Out {
+    return bilinearAttention(this.runtime, q, k, v, parameters, options);
+  }
+
+  /**
+   * Attention by cosines: the lengths of queries and keys have no influence (Graves, Wayne & Danihelka 2014, arXiv:1410.5401, eq. 6).
+   *
+   *     s_ij = scale · q_i·k_j / (‖q_i‖ ‖k_j‖) , 0 where one of them is a zero vector
+   *
+   * Masks, softmax, values and results are those of `scaledDotProductAttention`; `scale` is 1 by default.
+   *
+   * @param q  [batch, seqLen, numHeads, headDim], another layout or rank
+   * @param k  [batch, kvLen, numKvHeads, headDim] in the same layout; or a cache: then calls have the defaults of `KVCache.attend`
+   * @param v  [batch, kvLen, numKvHeads, valueDim]; absent with a cache
+   * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, numHeads, valueDim] in the same layout
+   * @throws {TypeError} @throws {RangeError} @throws {Error} as `scaledDotProductAttention`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const matrix = (dims, ...data) => ({ data: Float32Array.from(data), dims });
+   * const [q, k, v] = [matrix([1, 2], 5, 0), matrix([2, 2], 1, 0, 0, 1000), matrix([2, 1], 10, 20)];
+   * console.log([...engine.cosineAttention(q, k, v, { scale: 100 }).data]); // [ 10 ]
+   * engine.dispose();
+   */
+  cosineAttention<Out extends PlaceTensor = ResultTensor>(
+    q: TensorLike,
+    k: Keys,
+    v: Values,
+    options?: ScoreOptions<Out> | null,
+  ): Out {
+    return cosineAttention(this.runtime, q, k, v, options);
   }
 
   /**

@@ -1,8 +1,8 @@
 /** Activation functions in float64, by their definitions. */
-import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
+import type { ReferenceResult, ReferenceTensor } from "./tensor.js";
 
 /** The functions by name; the limit at −∞ is 0, where x · 0 would be NaN. */
-const FUNCTIONS = {
+export const ACTIVATIONS = {
   gelu: (x: number): number => (x === -Infinity ? 0 : x * normalDistribution(x)), // Hendrycks & Gimpel 2016, arXiv:1606.08415
   "gelu-tanh": (x: number): number => (x === -Infinity ? 0 : x * sigmoid(2 * Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))), // (1 + tanh(u)) / 2 = σ(2u)
   silu: (x: number): number => (x === -Infinity ? 0 : x * sigmoid(x)), // Elfwing, Uchibe & Doya 2017, arXiv:1702.03118
@@ -24,10 +24,10 @@ const FUNCTIONS = {
  */
 export function activate(
   x: ReferenceTensor,
-  kind: keyof typeof FUNCTIONS,
+  kind: keyof typeof ACTIVATIONS,
   { gate }: { gate?: ReferenceTensor | undefined } = {},
 ): ReferenceResult {
-  const data = Float64Array.from(x.data, FUNCTIONS[kind]);
+  const data = Float64Array.from(x.data, ACTIVATIONS[kind]);
   if (gate) for (let index = 0; index < data.length; index++) data[index]! *= gate.data[index]!;
   return { data, dims: x.dims };
 }

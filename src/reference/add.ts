@@ -1,5 +1,5 @@
 /** Sums of two tensors in float64, by their definition. */
-import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
+import type { ReferenceResult, ReferenceTensor } from "./tensor.js";
 
 /**
  * out[i, j, …] = a[i, j, …] + b[i, j, …]: sizes are aligned to the right, and an axis of size 1 serves every index of the other.

@@ -3,7 +3,7 @@
  * arXiv:2006.16236; with the rules of ONNX's operator LinearAttention.
  */
 import { type ReferenceLayout, type ReferenceSizes, rowIndex, sizesOf } from "./layout.js";
-import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
+import type { ReferenceResult, ReferenceTensor } from "./tensor.js";
 
 /** A function of one tensor: its result has the same sizes except for the last. */
 type ReferenceFeatureMap = (x: ReferenceTensor) => ReferenceTensor;

@@ -1,5 +1,5 @@
 /** Matrix product in float64, by its definition. */
-import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
+import type { ReferenceResult, ReferenceTensor } from "./tensor.js";
 
 /** The options of `Engine.matmul` that affect values. Nothing is checked. */
 export interface ReferenceMatmulOptions {

@@ -1,6 +1,6 @@
 /** Attention over the union of disjoint sets of keys, from the results on each set, in float64. Dao et al. 2023, Flash-Decoding. */
 import { type ReferenceLayout, rowIndex, sizesOf } from "./layout.js";
-import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
+import type { ReferenceResult, ReferenceTensor } from "./tensor.js";
 
 /** The results of attention on one set of keys: out [batch, seqLen, numHeads, valueDim] and logSumExp [batch, numHeads, seqLen]. */
 export interface ReferencePart {

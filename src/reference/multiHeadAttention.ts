@@ -1,16 +1,12 @@
 /** Multi-head attention in float64, head by head, by its definition. Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2. */
 import type { Given } from "../call/readOptions.js";
 import type { MultiHeadAttentionConfig } from "../multiHead/config.js";
+import type { ReferenceOptions } from "./attentionOptions.js";
 import { mergeAttention } from "./mergeAttention.js";
 import { type ReferenceRotaryOptions, rotary } from "./rotary.js";
-import {
-  type Place,
-  type ReferenceOptions,
-  type ReferenceResult,
-  type ReferenceTensor,
-  scaledDotProductAttention,
-  sequenceOf,
-} from "./scaledDotProductAttention.js";
+import { scaledDotProductAttention } from "./scaledDotProductAttention.js";
+import type { Place, ReferenceResult, ReferenceTensor } from "./tensor.js";
+import { sequenceOf } from "./visibleKeys.js";
 
 /** The parameters of `createMultiHeadAttention`, with the same sizes. */
 export type ReferenceParameters = { readonly out: ReferenceTensor } & {

@@ -1,5 +1,5 @@
 /** Normalization of rows in float64, by its definition. */
-import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
+import type { ReferenceResult, ReferenceTensor } from "./tensor.js";
 
 /** The options of `Engine.layerNorm` and `Engine.rmsNorm`, with the same meanings and defaults. Nothing is checked. */
 export interface ReferenceNormOptions {

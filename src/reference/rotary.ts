@@ -1,7 +1,7 @@
 /** Rotary position embedding in float64, by its definition. Su et al. 2021, arXiv:2104.09864. */
 import { type ReferenceLayout, rowIndex, sizesOf } from "./layout.js";
 import { type ReferenceScaling, rotaryFrequencies } from "./rotaryScaling.js";
-import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
+import type { ReferenceResult, ReferenceTensor } from "./tensor.js";
 
 /** The options of `Engine.rotary`, with the same meanings and defaults. Nothing is checked. */
 export interface ReferenceRotaryOptions {

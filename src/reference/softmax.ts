@@ -1,5 +1,5 @@
 /** Softmax along an axis in float64, by its definition. */
-import type { ReferenceResult, ReferenceTensor } from "./scaledDotProductAttention.js";
+import type { ReferenceResult, ReferenceTensor } from "./tensor.js";
 
 /** The options of `Engine.softmax`, with the same meanings and defaults. Nothing is checked. */
 export interface ReferenceSoftmaxOptions {

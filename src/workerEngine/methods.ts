@@ -51,12 +51,14 @@ export const factsOf = (type: ClassName): readonly Fact[] => (FACTS as Partial<R
 
 /** For operations that return their only result. */
 const OUT = { places: ["out"] };
+/** For operations with the results of attention. */
+const ATTENTION = { places: ATTENTION_PLACES };
 
 // prettier-ignore
 const ENGINE: Members = {
   methods: {
     tensor: { makes: "EngineTensor" },
-    scaledDotProductAttention: { places: ATTENTION_PLACES },
+    scaledDotProductAttention: ATTENTION,
     planAttention: { places: ATTENTION_PLACES, isPlan: true },
     mergeAttention: { places: ["out", "logSumExp"] },
     createKVCache: { makes: "KVCache" },
@@ -73,6 +75,7 @@ export const CLASSES: Readonly<Record<ClassName, Members>> = {
     ...ENGINE,
     methods: {
       ...ENGINE.methods,
+      additiveAttention: ATTENTION, bilinearAttention: ATTENTION, cosineAttention: ATTENTION,
       softmax: OUT, layerNorm: OUT, rmsNorm: OUT, rotary: OUT, activate: OUT, add: OUT, linearAttention: OUT,
       matmul: { ...OUT, reads: "accumulate" },
       rotaryTables: {},

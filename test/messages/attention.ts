@@ -1,5 +1,6 @@
 /** Attention, its masks and its merging. */
 import {
+  alibiSlopes,
   andMasks,
   applyMask,
   causalMask,
@@ -8,6 +9,7 @@ import {
   orMasks,
   paddingMask,
   prefixMask,
+  t5RelativeBias,
   windowMask,
   type Engine,
 } from "headwise";
@@ -326,5 +328,23 @@ export function attention(engine: Engine): Groups {
       "scores that are bytes": () => applyMask(bytes(2) as never, bytes(2)),
       "a mask of other sizes": () => applyMask(zeros(2, 2), bytes(3)),
     },
+    alibiSlopes: each(({ numHeads }: Change) => alibiSlopes(numHeads as never), [{}, { numHeads: 0 }, { numHeads: "8" }]),
+    t5RelativeBias: each(
+      ({ embedding = zeros(32, 2), ...options }: Change) => t5RelativeBias(embedding as never, options as never),
+      [
+        {},
+        { length: 0 },
+        { length: 2 ** 28 },
+        { length: 9, embedding: zeros(32) },
+        { length: 9, embedding: zeros(31, 2) },
+        { length: 9, embedding: zeros(1, 2), bidirectional: false },
+        { length: 9, embedding: { data: new Float32Array(5), dims: [4, 2] } },
+        { length: 9, embedding: { data: new Uint16Array(8), dims: [4, 2], type: "float16" } },
+        { length: 9, maxDistance: 8 },
+        { length: 9, bidirectional: "no" },
+        { length: 9, relativeAttentionMaxDistance: 128 },
+        { queryLength: 9 },
+      ],
+    ),
   };
 }

@@ -1,5 +1,6 @@
 /** Engines, tensors, attention and caches. */
 import {
+  alibiSlopes,
   andMasks,
   applyMask,
   type AppendOptions,
@@ -196,6 +197,7 @@ const masks: Mask[] = [
 ];
 export const masked: ResultTensor = applyMask(result, andMasks(orMasks(...masks), notMask(masks[0]!)));
 export const mask: MaskLike = masks[0]!;
+export const slopes: ResultTensor = alibiSlopes(8);
 
 // What keeps state has dispose(), for languages without `using`; as a Disposable it works with helpers that take one.
 for (const disposable of [engine, other, x, same, placed, cache, restored]) disposable.dispose();
