@@ -56,6 +56,7 @@ const CALLS: Readonly<Record<string, (engine: AnyEngine, options: Options) => un
   add: (engine, options) => engine.add(x, x, options),
   rotary: (engine, options) => engine.rotary(x, options),
   rotaryTables: (engine, options) => engine.rotaryTables({ ...options, length: 3, rotaryDim: 4 }),
+  sinusoidalPositions: (engine, options) => engine.sinusoidalPositions({ ...options, length: 3, dim: 4 }),
   matmul: (engine, options) => engine.matmul(row, column, options),
   packMatrix: async (engine) => (await engine.packMatrix(column, null)).columns,
   linearAttention: (engine, options) => engine.linearAttention(x, x, x, options),

@@ -45,6 +45,7 @@ onEveryEngine((build, engine) => {
         engine.scaledDotProductAttention(none, unseen, unseen),
         engine.softmax(q),
         ...Object.values(engine.rotaryTables({ length: 3, rotaryDim: 4 })),
+        engine.sinusoidalPositions({ length: 3, dim: 4 }),
       ];
       for (const { data, dims } of results) {
         expect(data.buffer).toBeInstanceOf(ArrayBuffer);

@@ -24,6 +24,7 @@ import type { FeatureFunction } from "../linear/linearConfig.js";
 import { matmul, type MatmulOptions } from "../product/matmul.js";
 import { layerNorm, type LayerNormOptions, rmsNorm, type RmsNormOptions } from "../rows/normalize.js";
 import { rotary, type RotaryOptions, rotaryTables, type RotaryTablesOptions } from "../rows/rotary.js";
+import { sinusoidalPositions, type SinusoidalPositionsOptions } from "../rows/sinusoidalPositions.js";
 import { softmax, type SoftmaxOptions } from "../rows/softmax.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
@@ -32,6 +33,7 @@ import type { PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 export type { AdditiveParameters, BilinearParameters, Keys, ScoreOptions, Values };
 export type { ActivateOptions, AddOptions, FeatureFunction, LayerNormOptions, LinearAttentionStateOptions };
 export type { LinearOptions, MatmulOptions, RmsNormOptions, RotaryOptions, RotaryTablesOptions, SoftmaxOptions, WeightLayout };
+export type { SinusoidalPositionsOptions };
 
 /**
  * Attention, and the operations that models need around it; made by `createEngine` or `createEngineSync`. The class is in a module of
@@ -409,6 +411,28 @@ export class Engine extends AttentionEngine {
    */
   rotaryTables(options: RotaryTablesOptions): { cos: ResultTensor; sin: ResultTensor } {
     return rotaryTables(this.runtime, options);
+  }
+
+  /**
+   * Sinusoidal position embeddings (Vaswani et al. 2017, arXiv:1706.03762, section 3.5), to be added to the embeddings of tokens.
+   *
+   *     PE(p, 2i) = sin(p / 10000^(2i / dim))          PE(p, 2i + 1) = cos(p / 10000^(2i / dim))
+   *
+   * @returns { type: "float32", data, dims } with dims [length, dim]
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} values out of range, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const positions = engine.sinusoidalPositions({ length: 2, dim: 2 });
+   * console.log([...positions.data].map((x) => x.toFixed(2))); // [ '0.00', '1.00', '0.84', '0.54' ]
+   * engine.dispose();
+   */
+  sinusoidalPositions(options: SinusoidalPositionsOptions): ResultTensor {
+    return sinusoidalPositions(this.runtime, options);
   }
 
   /**

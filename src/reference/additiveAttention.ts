@@ -5,7 +5,10 @@ import { projectedRows, vectorOf } from "./headRows.js";
 import { headSizes, softmaxAttention } from "./softmaxAttention.js";
 import type { ReferenceResult, ReferenceTensor } from "./tensor.js";
 
-/** The parameters of `Engine.additiveAttention`: heads share them, or have each their own, with numHeads as the first size. */
+/**
+ * The parameters of `Engine.additiveAttention`: heads share them, or have each their own, with their number as the first size; `key` belongs
+ * to heads of k.
+ */
 export interface ReferenceAdditiveParameters {
   /** B [hidden, headDim] */
   readonly query: ReferenceTensor;
@@ -42,13 +45,12 @@ export function additiveAttention(
 ): ReferenceResult {
   const { layout = "bshd" } = options;
   const { ofQ, ofK } = headSizes(q, k, v, options);
-  const numHeads = ofQ[2];
-  const queries = projectedRows(q, ofQ, layout, numHeads, query);
-  const keys = projectedRows(k, ofK, layout, numHeads, key);
+  const queries = projectedRows(q, ofQ, layout, ofQ[2], query);
+  const keys = projectedRows(k, ofK, layout, ofK[2], key);
   return softmaxAttention(q, k, v, options, {
     scale: 1,
-    score({ b, h, i }, j) {
-      const [ofQuery, ofKey, added] = [queries(b, h, i), keys(b, h, j), bias && vectorOf(bias, h)];
+    score({ b, h, i, kvHead }, j) {
+      const [ofQuery, ofKey, added] = [queries(b, h, i), keys(b, kvHead, j), bias && vectorOf(bias, h)];
       return vectorOf(score, h).reduce(
         (sum, u, d) => sum + u * ACTIVATIONS[activation](ofKey[d]! + ofQuery[d]! + (added?.[d] ?? 0)),
         0,

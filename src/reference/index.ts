@@ -17,6 +17,7 @@ export { layerNorm, type ReferenceNormOptions, rmsNorm } from "./normalize.js";
 export { type ReferenceRotaryOptions, rotary } from "./rotary.js";
 export { type ReferenceScaling, rotaryFrequencies } from "./rotaryScaling.js";
 export { scaledDotProductAttention } from "./scaledDotProductAttention.js";
+export { sinusoidalPositions } from "./sinusoidalPositions.js";
 export { type ReferenceSoftmaxOptions, softmax } from "./softmax.js";
 export type { ReferenceResult, ReferenceTensor } from "./tensor.js";
 export { type ReferenceTopKParameters, topKAttention } from "./topKAttention.js";

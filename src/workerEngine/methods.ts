@@ -79,6 +79,7 @@ export const CLASSES: Readonly<Record<ClassName, Members>> = {
       softmax: OUT, layerNorm: OUT, rmsNorm: OUT, rotary: OUT, activate: OUT, add: OUT, linearAttention: OUT,
       matmul: { ...OUT, reads: "accumulate" },
       rotaryTables: {},
+      sinusoidalPositions: {},
       packMatrix: { makes: "PackedMatrix" },
       createMultiHeadAttention: { makes: "MultiHeadAttention" },
       createLinearAttentionState: { makes: "LinearAttentionState" },

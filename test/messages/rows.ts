@@ -118,6 +118,10 @@ export function rows(engine: Engine): Groups {
         { length: 3, rotaryDim: 4, scaling: {} },
       ],
     ),
+    sinusoidalPositions: each(
+      (options: Change) => engine.sinusoidalPositions(options as never),
+      [{}, { length: 3 }, { length: 3, dim: 5 }, { length: -1, dim: 4 }, { length: 3, dim: 4, base: 500 }],
+    ),
     matmul: {
       ...each(matmul, [
         { a: zeros() },

@@ -89,6 +89,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   "Engine.rotary": async (engine) =>
     engine.rotary(rows(5, 1), { tables: await engine.rotaryTables({ length: 9, rotaryDim: 8 }), positions: [1, 0, 3, 8, 2] }),
   "Engine.rotaryTables": (engine) => engine.rotaryTables({ length: 9, rotaryDim: 8, base: 500 }),
+  "Engine.sinusoidalPositions": (engine) => engine.sinusoidalPositions({ length: 9, dim: 8 }),
   "Engine.linearAttention": (engine) => engine.linearAttention(rows(3, 4), rows(3, 5), rows(3, 6), { causal: true }),
   "Engine.createLinearAttentionState": async (engine) => (await stateOf(engine)).lengths,
   "Engine.restoreLinearAttentionState": async (engine) =>

@@ -42,9 +42,12 @@ import {
   type RotaryTables,
   type RotaryTablesOptions,
   type ScalingType,
+  type SinusoidalPositionsOptions,
   type SoftmaxOptions,
   type StateDict,
   type StoredTensor,
+  t5RelativeBias,
+  type T5RelativeBiasOptions,
   type WeightLayout,
 } from "headwise";
 
@@ -64,6 +67,10 @@ const scaling: RotaryScaling = { type: scalingType, factor: 4, originalMaxPositi
 const ropeScaling: RopeScaling = { rope_type: "linear", factor: 2 };
 const tablesOptions: RotaryTablesOptions = { length: 8, rotaryDim: 8, scaling };
 const tables: RotaryTables = engine.rotaryTables(tablesOptions);
+const positionsOptions: SinusoidalPositionsOptions = { length: 8, dim: 8 };
+const embedding: ResultTensor = engine.sinusoidalPositions(positionsOptions);
+const t5Options: T5RelativeBiasOptions = { length: 9, bidirectional: false, maxDistance: 64 };
+export const bias: ResultTensor = t5RelativeBias(embedding, t5Options);
 const rotaryConfig: RotaryConfig = { interleaved: true, tables };
 const positions: RotaryPositions = { offset: Int32Array.of(1), inverse: false };
 const rotaryOptions: RotaryOptions = { ...rotaryConfig, ...positions, layout: "bhsd" };
