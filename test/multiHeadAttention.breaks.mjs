@@ -255,4 +255,53 @@ export default [
     replace: "",
     tests: CHECKPOINTS,
   },
+  {
+    rule: "heads: circuits take the head's key/value head",
+    find: "channelsOf([kvHead], headDim)",
+    replace: "channelsOf([head % config.numKvHeads], headDim)",
+    tests: ["headImportance"],
+  },
+  {
+    rule: "heads: outputValue is [outDim, vDim]",
+    find: "newResult(call, [outDim, vDim])",
+    replace: "newResult(call, [vDim, outDim])",
+    tests: ["headImportance"],
+  },
+  {
+    rule: "heads: circuits are refused with rotary",
+    find: "if (config.angles) {",
+    replace: "if (false) {",
+    tests: ["headImportance"],
+  },
+  {
+    rule: "heads: circuits are refused with qkNorm",
+    find: "if (config.normEps !== undefined) {",
+    replace: "if (false) {",
+    tests: ["headImportance"],
+  },
+  {
+    rule: "heads: rows without keys do not count",
+    find: "if (largest === 0) continue;",
+    replace: "",
+    tests: ["headImportance"],
+  },
+  {
+    rule: "heads: leaveOneOut has the gate of the head",
+    file: "headImportance.ts",
+    find: "gateHeads(call, heads, valueDim, headGates);",
+    replace: "",
+    tests: ["headImportance"],
+  },
+  {
+    rule: "heads: each head meets its rows of the output's matrix",
+    find: "matrix.ptr + 4 * head * valueDim * outDim",
+    replace: "matrix.ptr + 4 * head * valueDim",
+    tests: ["headImportance"],
+  },
+  {
+    rule: "heads: leaveOneOut is a root of a mean over elements",
+    find: "square / (count * outDim)",
+    replace: "square / count",
+    tests: ["headImportance"],
+  },
 ];

@@ -395,6 +395,8 @@ describe("the rest of a layer", () => {
       projectKeys: () => layer.projectKeys(x),
       createCache: () => layer.createCache({ capacity: 1 }),
       pruneHeads: () => layer.pruneHeads([]),
+      circuits: () => layer.circuits(0),
+      headImportance: () => layer.headImportance(x),
     })) {
       expect(call).toThrow(`MultiHeadAttention.${name}: this layer has been disposed of`);
     }

@@ -16,7 +16,10 @@ export interface Circuits {
   readonly outputValue: ResultTensor;
 }
 
-/** Refuses a layer whose scores are no products of rows with one matrix. */
+/**
+ * Refuses a layer whose scores are no products of rows with one matrix.
+ * @internal
+ */
 export function assertBilinear(operation: string, { config }: MultiHeadParts): void {
   if (config.angles) {
     throw wrongValue(operation, 'this layer has "rotary", with which the matrix between two rows depends on their distance');
@@ -26,7 +29,10 @@ export function assertBilinear(operation: string, { config }: MultiHeadParts): v
   }
 }
 
-/** The circuits of a head that exists. */
+/**
+ * The circuits of a head that exists.
+ * @internal
+ */
 export function circuitsOf(call: Call, { config, q, k, v, out }: MultiHeadParts, head: number): Circuits {
   const { embedDim, kDim, vDim, outDim, headDim, valueDim } = config;
   const kvHead = kvHeadOf(config, head);

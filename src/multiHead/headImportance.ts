@@ -29,11 +29,14 @@ export interface HeadImportance {
 export const HEAD_IMPORTANCE: Operation = {
   name: "MultiHeadAttention.headImportance",
   options: FORWARD.options.filter((name) => !(OTHER_OPTIONS as readonly string[]).includes(name)),
-  foreign: { ...FORWARD.foreign, 'a cache would change: give "memory", or all rows as "key"': "cache past kvcache usecache" },
+  foreign: { 'a cache would change: give "memory", or all rows as "key"': "cache past kvcache usecache", ...FORWARD.foreign },
   places: [],
 };
 
-/** Computes a call that has been read, without results of its own. */
+/**
+ * Computes a call that has been read, without results of its own.
+ * @internal
+ */
 export function headImportanceOf(parts: MultiHeadParts, layerCall: MultiHeadCall): HeadImportance {
   const { call, attention, headGates } = layerCall;
   const { config, out } = parts;

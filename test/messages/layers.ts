@@ -187,5 +187,14 @@ export function layers(engine: Engine): Groups {
       ({ heads }: Change) => layer.pruneHeads(heads as never),
       [{ heads: 1 }, { heads: [2] }, { heads: [0, 1] }],
     ),
+    "MultiHeadAttention.circuits": {
+      "no head": () => layer.circuits(2),
+      rotary: () => make({ rotary: {} }).circuits(0),
+      qkNorm: () => make({ qkNorm: true }).circuits(0),
+    },
+    "MultiHeadAttention.headImportance": each(
+      (options: object) => layer.headImportance(x, options),
+      [{ cache: {} }, { out: {} }, { headGates: [1] }],
+    ),
   };
 }

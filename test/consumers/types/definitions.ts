@@ -1,6 +1,8 @@
 /** The entries other than the main one. */
 import {
   activate,
+  circuits,
+  headImportance,
   layerNorm,
   linearAttention,
   matmul,
@@ -50,6 +52,8 @@ const truths: ReferenceResult[] = [
   rotary(x, rotaryOptions),
   softmax(x, softmaxOptions),
   multiHeadAttention({ embedDim: 2, numHeads: 1 }, parameters, x, layerOptions),
+  circuits({ embedDim: 2, numHeads: 1 }, parameters, 0).queryKey,
+  headImportance({ embedDim: 2, numHeads: 1 }, parameters, x, layerOptions).confidence,
   mergeAttention([part]).out,
 ];
 export const numbers: Float64Array[] = truths.map(({ data }) => data);

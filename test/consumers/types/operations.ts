@@ -3,6 +3,7 @@ import {
   type ActivateOptions,
   type Activation,
   ACTIVATIONS,
+  type Circuits,
   createEngine,
   type FeatureFunction,
   type FeatureMap,
@@ -10,6 +11,8 @@ import {
   type FromKerasOptions,
   type FromTorchOptions,
   type Engine,
+  type HeadImportance,
+  type HeadImportanceOptions,
   type KVCache,
   type LayerCacheOptions,
   type LayerConfig,
@@ -121,6 +124,9 @@ const memory: KVCache = layer.projectKeys(x, projectOptions);
 const forwardOptions: MultiHeadForwardOptions = { causal: true, cache };
 export const forwarded = layer.forward(x, forwardOptions);
 export const crossed: ResultTensor = layer.forward(x, { memory, headGates: [1, 0] });
+const importanceOptions: HeadImportanceOptions = { memory, causal: false };
+export const importance: HeadImportance = layer.headImportance(x, importanceOptions);
+export const circuits: Circuits = layer.circuits(0);
 // @ts-expect-error the layer determines the layout
 layer.forward(x, { layout: "bhsd" });
 
