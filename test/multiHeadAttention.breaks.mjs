@@ -203,7 +203,7 @@ export default [
   },
   {
     rule: "a getter's changes to a layer are detected before it is used",
-    find: "extraKeysOf(this.#parts), x, given);\n    this.#assertReady(operation); // a getter may have disposed of the layer",
+    find: "extraKeysOf(this.#parts), x, given);\n    this.#assertReady(operation.name); // a getter may have disposed of the layer",
     replace: "extraKeysOf(this.#parts), x, given);",
     tests: ERRORS,
   },

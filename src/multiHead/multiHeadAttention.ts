@@ -16,7 +16,7 @@ import { rotaryConfigOf } from "../rows/rotaryConfig.js";
 import { angleRowsOf } from "./rotary.js";
 import { readSource } from "./layerRows.js";
 import { Projection, storeNumbers } from "./projection.js";
-import { readMultiHeadCall } from "./call.js";
+import { type MultiHeadCall, readMultiHeadCall } from "./call.js";
 import { assertBilinear, type Circuits, circuitsOf } from "./circuits.js";
 import {
   CREATE_MULTI_HEAD_ATTENTION,
@@ -140,13 +140,7 @@ export class MultiHeadAttention {
    * engine.dispose();
    */
   forward<Out extends PlaceTensor = ResultTensor>(x: TensorLike, options: MultiHeadForwardOptions<Out> = {}): Out {
-    const operation = FORWARD.name;
-    this.#assertReady(operation);
-    const { runtime, config } = this.#parts;
-    const [call, given] = Call.of(runtime, FORWARD, options);
-    const layerCall = readMultiHeadCall(call, config, extraKeysOf(this.#parts), x, given);
-    this.#assertReady(operation); // a getter may have disposed of the layer
-    return forward(this.#parts, layerCall) as Out;
+    return forward(this.#parts, this.#read(FORWARD, x, options)) as Out;
   }
 
   /**
@@ -326,13 +320,7 @@ export class MultiHeadAttention {
    * engine.dispose();
    */
   headImportance(x: TensorLike, options: HeadImportanceOptions = {}): HeadImportance {
-    const operation = HEAD_IMPORTANCE.name;
-    this.#assertReady(operation);
-    const { runtime, config } = this.#parts;
-    const [call, given] = Call.of(runtime, HEAD_IMPORTANCE, options);
-    const layerCall = readMultiHeadCall(call, config, extraKeysOf(this.#parts), x, given);
-    this.#assertReady(operation); // a getter may have disposed of the layer
-    return headImportanceOf(this.#parts, layerCall);
+    return headImportanceOf(this.#parts, this.#read(HEAD_IMPORTANCE, x, options));
   }
 
   /** Frees the memory of the parameters. Disposing twice does nothing. */
@@ -344,6 +332,15 @@ export class MultiHeadAttention {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  #read(operation: Operation, x: TensorLike, options: MultiHeadForwardOptions<PlaceTensor>): MultiHeadCall {
+    this.#assertReady(operation.name);
+    const { runtime, config } = this.#parts;
+    const [call, given] = Call.of(runtime, operation, options);
+    const layerCall = readMultiHeadCall(call, config, extraKeysOf(this.#parts), x, given);
+    this.#assertReady(operation.name); // a getter may have disposed of the layer
+    return layerCall;
   }
 
   #assertReady(operation: string): void {
