@@ -167,8 +167,8 @@ export default [
   },
   {
     rule: "a pruned layer has the key/value heads of the remaining heads",
-    find: "remaining.filter((_, index) => index % groupSize === 0).map(kvHeadOf)",
-    replace: "[...new Set(remaining.map(kvHeadOf))]",
+    find: "remaining.filter((_, index) => index % groupSize === 0).map((head) => kvHeadOf(config, head))",
+    replace: "[...new Set(remaining.map((head) => kvHeadOf(config, head)))]",
     tests: PROPERTIES,
   },
   {

@@ -134,7 +134,7 @@ export class Strip extends KeyRange {
   /** Packs the rows' queries, for scores times `scoreFactor`. */
   packQueries(p: AttentionParams, scoreFactor: f64): void {
     this.scoreFactor = scoreFactor;
-    const isOther = HAS_EVERY_OPTION && p.score != Score.PRODUCT;
+    const isOther = HAS_EVERY_OPTION && p.score != Score.PRODUCT; // such scores are scaled once they are made
     packRows(
       this.rows + offsetof<Row>("q"),
       offsetof<Row>(),
@@ -144,8 +144,7 @@ export class Strip extends KeyRange {
       p.scales || isOther ? 1 : scaleFinite(p.scale, scoreFactor),
     );
     if (isOther) {
-      // these scores are scaled as such
-      for (let r: usize = 0; r < this.numRows && p.score == Score.COSINE; r++) {
+      for (let r: usize = 0; p.score == Score.COSINE && r < this.numRows; r++) {
         normalizeColumn(this.queryPanel + (r << 2), this.row(r).q, p.headDim);
       }
     } else if (p.scales) {
