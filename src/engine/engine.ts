@@ -495,6 +495,8 @@ export class Engine extends AttentionEngine {
    * const engine = await createEngine();
    * const x = { data: Float32Array.of(1, 0, 1, 0), dims: [2, 2] }; // at the positions 0 and 1
    * console.log([...engine.rotary(x).data].map((y) => y.toFixed(2))); // [ '1.00', '0.00', '0.54', '0.84' ]
+   * const scaling = { type: "linear", factor: 2 }; // as in a model's config.json, for sequences of twice the length
+   * console.log([...engine.rotary(x, { scaling }).data].map((y) => y.toFixed(2))); // [ '1.00', '0.00', '0.88', '0.48' ]
    * engine.dispose();
    */
   rotary<Out extends PlaceTensor = ResultTensor>(x: TensorLike, options?: RotaryOptions<Out>): Out {
