@@ -4,7 +4,7 @@ import { additiveScores } from "./additive";
 import { divideByNorms } from "./cosine";
 import { addScaledBias, applyMask, hideKeys } from "../tiles/mask";
 import { KeyRange } from "./keyRange";
-import { addPositions } from "./positions";
+import { addSlopes, addTable } from "./positions";
 import { Strip } from "./strip";
 import { Workspace } from "./workspace";
 import { HAS_EVERY_OPTION } from "../abi/options";
@@ -67,8 +67,9 @@ export function visibleScores(
     const row = strip.row(r);
     const rowScores = scoresPtr + r * ROW_BYTES;
     const keys = row.end > firstKey ? min(row.end - firstKey, columns) : 0;
+    if (p.alibiSlopes) addSlopes(row, firstKey, keys, strip.scoreFactor, rowScores);
     if (p.bias) addScaledBias(rowScores, row.bias + ((firstKey * p.biasKeyStride) << 2), p.biasKeyStride, keys, strip.scoreFactor);
-    if (p.alibiSlopes | p.relativeBias) addPositions(p, workspace.biasWindow, row, firstKey, keys, strip.scoreFactor, rowScores);
+    if (p.relativeBias) addTable(p, workspace.biasWindows, row, firstKey, keys, strip.scoreFactor, rowScores);
     if (p.mask && unmasked < keys) {
       const masked = rowScores + (unmasked << 2);
       applyMask(masked, row.mask + (firstKey + unmasked) * p.maskKeyStride, p.maskKeyStride, keys - unmasked);

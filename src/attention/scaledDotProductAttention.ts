@@ -149,6 +149,7 @@ function run(attention: AttentionCall, out: Operand): void {
 function planOf(attention: AttentionCall, otherBytes: number): AttentionPlan {
   const { runtime } = attention.call;
   const { kernels, memory, jobPtr, besidePtr } = runtime;
+  for (const operand of attention.given) operand.ptr ||= besidePtr; // it is there, wherever it will lie
   writeAttentionParams(memory, jobPtr, {
     ...paramsOf(attention, scratchTensor("out", attention.shape.outDims), besidePtr, 0, 0),
     numSequences: 1,
