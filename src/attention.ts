@@ -5,7 +5,7 @@ export { createWorkerEngine } from "./workerEngine/createAttentionWorkerEngine.j
 export type { AttentionEngine as Engine, EngineInfo } from "./engine/attentionEngine.js";
 export type { EngineOptions, PackagedBuild } from "./engine/openEngine.js";
 export type { Layout } from "./call/layout.js";
-export type { AttentionOptions, ScoresStage, ShortMask } from "./attention/options.js";
+export type { AttentionOptions, ScoresStage, ShortMask, TopKeys, WeightsRange } from "./attention/options.js";
 export type { AttentionPlan } from "./attention/attentionCall.js";
 export { alibiSlopes } from "./attention/alibiSlopes.js";
 export type { AttentionPart, MergeOptions } from "./attention/mergeAttention.js";

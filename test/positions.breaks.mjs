@@ -10,12 +10,6 @@ export default [
     replace: "this.position = <i32>i;",
     tests: ALL,
   },
-  {
-    rule: "positions: planning counts tables that are not in the engine's memory",
-    find: "for (const operand of attention.given) operand.ptr ||= besidePtr;",
-    replace: "",
-    tests: ["positionsProperties"],
-  },
 
   // Slopes
   {

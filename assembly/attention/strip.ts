@@ -26,6 +26,8 @@ export class Row extends KeyRange {
   logSumExp: usize;
   weights: usize;
   scores: usize;
+  /** Index in [batch, numHeads, seqLen]. */
+  index: usize;
   /** Number of the query head. */
   head: usize;
   /** Where the row stands among the keys of its sequence. */
@@ -39,6 +41,8 @@ export class Row extends KeyRange {
   /** Running maximum and sum of exponentials. */
   max: f32;
   sum: f32;
+  /** Running sum of exponential · (maximum − score), if the entropy is a result. */
+  spread: f32;
 
   /** Row `i` of a sequence in query head `head`, before its first key. */
   set(p: AttentionParams, sequence: SequenceParams, head: usize, i: usize): void {
@@ -62,14 +66,33 @@ export class Row extends KeyRange {
 
     const index = (batch * p.numHeads + head) * p.seqLen + i;
     if (p.logSumExp) this.logSumExp = p.logSumExp + (index << 2);
-    if (p.weights) this.weights = p.weights + ((index * p.kvLen) << 2);
+    if (p.weights) this.weights = HAS_EVERY_OPTION ? weightsOf(p, batch, head, i) : p.weights + ((index * p.kvLen) << 2);
     if (p.scores) this.scores = p.scores + ((index * p.kvLen) << 2);
 
     this.scale = p.scales ? load<f32>(p.scales + (head << 2)) : p.scale;
     this.sink = p.sinks ? load<f32>(p.sinks + (head << 2)) : -Infinity;
     this.max = -Infinity;
     this.sum = 0;
+    if (HAS_EVERY_OPTION) {
+      this.index = index;
+      this.spread = 0;
+    }
   }
+}
+
+/** Whether the largest weights of rows, or what keys receive, are results: a strip's weights are then looked at, see looks.ts. */
+// @ts-ignore: decorator
+@inline
+export function looksAtWeights(p: AttentionParams): bool {
+  return HAS_EVERY_OPTION && (p.topKeys | p.keyWeights) != 0;
+}
+
+/** Address of a row's weights, 0 if they are not in the range that is wanted. */
+function weightsOf(p: AttentionParams, batch: usize, head: usize, i: usize): usize {
+  const h = head - p.weightsFirstHead; // beyond all heads if it is before the first
+  const row = i - p.weightsFirstRow;
+  if (h >= p.weightsHeads || row >= p.weightsRows) return 0;
+  return p.weights + ((((batch * p.weightsHeads + h) * p.weightsRows + row) * p.kvLen) << 2);
 }
 
 /** A strip in progress: the keys that any of its rows sees, its rows, and its sums so far. */
@@ -89,6 +112,10 @@ export class Strip extends KeyRange {
   positionPanel: usize;
   /** Factor on scores: LOG2E for softmax, 1 where scores are results. */
   scoreFactor: f64;
+  /** [MAX_STRIP_ROWS, BLOCK]: the scores of the last block, if looks need them. */
+  kept: usize;
+  /** Whether rows keep their `spread`. */
+  isSpreadWanted: bool;
   // The weighted sums so far, in panels of value columns.
   firstPanel: usize;
   numPanels: usize;
@@ -106,6 +133,7 @@ export class Strip extends KeyRange {
     this.numRows = numRows;
     this.tileRows = tileRowsFor(numRows);
     this.sequence = sequenceOf(p, sequence);
+    if (HAS_EVERY_OPTION) this.isSpreadWanted = p.entropy != 0;
     for (let r: usize = 0; r < numRows; r++, t++) {
       this.row(r).set(p, this.sequence, kvHead * groupSize + (t % groupSize), t / groupSize);
     }
@@ -134,7 +162,7 @@ export class Strip extends KeyRange {
   /** Packs the rows' queries, for scores times `scoreFactor`. */
   packQueries(p: AttentionParams, scoreFactor: f64): void {
     this.scoreFactor = scoreFactor;
-    const isOther = HAS_EVERY_OPTION && p.score != Score.PRODUCT;
+    const isOther = HAS_EVERY_OPTION && p.score != Score.PRODUCT; // such scores are scaled once they are made
     packRows(
       this.rows + offsetof<Row>("q"),
       offsetof<Row>(),
@@ -144,8 +172,7 @@ export class Strip extends KeyRange {
       p.scales || isOther ? 1 : scaleFinite(p.scale, scoreFactor),
     );
     if (isOther) {
-      // these scores are scaled as such
-      for (let r: usize = 0; r < this.numRows && p.score == Score.COSINE; r++) {
+      for (let r: usize = 0; p.score == Score.COSINE && r < this.numRows; r++) {
         normalizeColumn(this.queryPanel + (r << 2), this.row(r).q, p.headDim);
       }
     } else if (p.scales) {

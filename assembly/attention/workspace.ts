@@ -8,7 +8,7 @@ import { blocksOf, Panels } from "./panels";
 import { Band } from "./band";
 import { BiasWindow } from "./positions";
 import { RelativePanels } from "./relativeKeys";
-import { Row, Strip } from "./strip";
+import { looksAtWeights, Row, Strip } from "./strip";
 import { StripOrder } from "./stripOrder";
 import { BAND_STRIPS, BLOCK, ceilPanel, MAX_STRIP_ROWS, PANEL_BYTES, ROW_BYTES, wholeLines } from "../tiles/layout";
 
@@ -28,7 +28,7 @@ export class Workspace {
   keyFactors: KeyFactors;
   /** Only for additive scores. */
   additive: AdditiveParts;
-  /** [BLOCK], for one of the two that follow. */
+  /** [BLOCK], for one of those that follow. */
   spare: usize;
 
   /** The head in progress, counted over the key/value heads of all sequences. */
@@ -46,6 +46,12 @@ export class Workspace {
   /** [MAX_STRIP_ROWS]: the scale of each row of int16 weights, if values are int8. */
   @inline
   get weightScales(): usize {
+    return this.spare;
+  }
+
+  /** [8]: the bits of the largest weight of each eighth of a row, after the row's values have been taken. */
+  @inline
+  get largest(): usize {
     return this.spare;
   }
 }
@@ -74,7 +80,8 @@ function layOut(p: AttentionParams, ptr: usize, isPlaced: bool): u64 {
 
   const scores = wholeLines(<u64>rows + BAND_STRIPS * MAX_STRIP_ROWS * offsetof<Row>());
   const spare = scores + <u64>(MAX_STRIP_ROWS * ROW_BYTES);
-  const biasWindows = spare + <u64>ROW_BYTES;
+  const kept = spare + <u64>ROW_BYTES;
+  const biasWindows = kept + (looksAtWeights(p) ? <u64>(BAND_STRIPS * MAX_STRIP_ROWS * ROW_BYTES) : 0);
   const accumulators = BiasWindow.layOut(p, biasWindows, isPlaced);
   const queryPanels = accumulators + wholeLines(BAND_STRIPS * accumulatorBytes);
   const positionPanels = queryPanels + wholeLines(BAND_STRIPS * queryPanelBytes);
@@ -101,6 +108,7 @@ function layOut(p: AttentionParams, ptr: usize, isPlaced: bool): u64 {
     for (let i: usize = 0; i < BAND_STRIPS; i++) {
       const strip = band.strip(i);
       strip.rows = rows + i * MAX_STRIP_ROWS * offsetof<Row>();
+      strip.kept = <usize>(kept + i * MAX_STRIP_ROWS * ROW_BYTES);
       strip.queryPanel = <usize>(queryPanels + i * queryPanelBytes);
       strip.positionPanel = <usize>(positionPanels + i * queryPanelBytes);
       strip.accumulators = <usize>(accumulators + i * accumulatorBytes);

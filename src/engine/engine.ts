@@ -13,6 +13,7 @@ import { AttentionEngine, type EngineReasons } from "./attentionEngine.js";
 import type { MultiHeadAttentionConfig } from "../multiHead/config.js";
 import { MultiHeadAttention } from "../multiHead/multiHeadAttention.js";
 import type { MultiHeadAttentionParameters } from "../multiHead/parameters.js";
+import { LOOKS } from "../looks/looks.js";
 import { LinearAttentionState } from "../linear/linearAttentionState.js";
 import type { LinearAttentionStateOptions } from "../linear/stateConfig.js";
 import { PackedMatrix, type WeightLayout } from "../product/packedMatrix.js";
@@ -51,7 +52,7 @@ export class Engine extends AttentionEngine {
   constructor(runtime: Runtime, reasons?: EngineReasons) {
     super(runtime, reasons);
     offerKeyRotation(runtime, rotateKeys);
-    offerExtensions(runtime, [RELATIVE_KEYS]);
+    offerExtensions(runtime, [RELATIVE_KEYS, LOOKS]);
   }
 
   /**

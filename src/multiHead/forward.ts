@@ -7,7 +7,7 @@ import { Call } from "../call/call.js";
 import { handBack, newResult, type Operand, scratchTensor } from "../call/operand.js";
 import { normalizeRows } from "../rows/normalize.js";
 import type { RotaryAngleRows } from "../rows/rotaryCall.js";
-import { attendTo } from "../attention/scaledDotProductAttention.js";
+import { attendTo, clearSums } from "../attention/scaledDotProductAttention.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { EngineTensor, PlaceTensor } from "../call/tensor.js";
@@ -71,6 +71,7 @@ export function forward(parts: MultiHeadParts, layerCall: MultiHeadCall): PlaceT
   const staged = added?.cache.stage(call, added.counts);
   try {
     if (x.count > 0) compute(parts, layerCall, out, staged);
+    else clearSums(layerCall.attention);
   } catch (error) {
     staged?.undo();
     throw error;

@@ -1,12 +1,21 @@
 /** The entries other than the main one. */
 import {
   activate,
+  additiveAttention,
+  bilinearAttention,
+  cosineAttention,
+  hardAttention,
   layerNorm,
   linearAttention,
+  localAttention,
   matmul,
   mergeAttention,
   multiHeadAttention,
+  type ReferenceAdditiveParameters,
+  type ReferenceBilinearParameters,
+  type ReferenceHardParameters,
   type ReferenceLinearOptions,
+  type ReferenceLocalParameters,
   type ReferenceMatmulOptions,
   type ReferenceMultiHeadOptions,
   type ReferenceNormOptions,
@@ -17,10 +26,13 @@ import {
   type ReferenceRotaryOptions,
   type ReferenceSoftmaxOptions,
   type ReferenceTensor,
+  type ReferenceTopKParameters,
   rmsNorm,
   rotary,
   scaledDotProductAttention,
+  sinusoidalPositions,
   softmax,
+  topKAttention,
 } from "headwise/reference";
 import { type BaselineOptions, type BaselineTensor, scaledDotProductAttention as baseline } from "headwise/baseline";
 import { createEngine, type Engine } from "headwise/standalone";
@@ -35,6 +47,12 @@ const rotaryOptions: ReferenceRotaryOptions = { offset: 1 };
 const softmaxOptions: ReferenceSoftmaxOptions = { axis: 0 };
 const parameters: ReferenceParameters = { q: x, k: x, v: x, out: x };
 const layerOptions: ReferenceMultiHeadOptions = { causal: true };
+const vector: ReferenceTensor = { data: [1, 2], dims: [2] };
+const additive: ReferenceAdditiveParameters = { query: x, key: x, score: vector, bias: vector, activation: "relu" };
+const bilinear: ReferenceBilinearParameters = { weight: x };
+const hard: ReferenceHardParameters = { choose: "sample", seed: 1, picks: { data: new Int32Array(2), dims: [1, 1, 2] } };
+const local: ReferenceLocalParameters = { halfWidth: 1, predictor: { weight: x, score: vector }, renormalize: true };
+const topK: ReferenceTopKParameters = { count: 1 };
 const truth: ReferenceResult = scaledDotProductAttention(x, x, x, attentionOptions);
 const part: ReferencePart = { out: truth, logSumExp: { data: [0, 0], dims: [2] } };
 const truths: ReferenceResult[] = [
@@ -48,6 +66,13 @@ const truths: ReferenceResult[] = [
   softmax(x, softmaxOptions),
   multiHeadAttention({ embedDim: 2, numHeads: 1 }, parameters, x, layerOptions),
   mergeAttention([part]).out,
+  additiveAttention(x, x, x, additive, attentionOptions),
+  bilinearAttention(x, x, x, bilinear),
+  cosineAttention(x, x, x),
+  hardAttention(x, x, x, hard),
+  localAttention(x, x, x, local),
+  topKAttention(x, x, x, topK),
+  sinusoidalPositions({ length: 2, dim: 2 }),
 ];
 export const numbers: Float64Array[] = truths.map(({ data }) => data);
 
