@@ -10,6 +10,7 @@ import { engines } from "./messages/engines.js";
 import { layers } from "./messages/layers.js";
 import type { Groups, Provoke } from "./messages/provoke.js";
 import { rows } from "./messages/rows.js";
+import { scores } from "./messages/scores.js";
 import { stores } from "./messages/stores.js";
 import { UNREACHED } from "./messages/unreached.js";
 
@@ -32,6 +33,7 @@ async function foreignNames(): Promise<Groups> {
 
 const groups: Groups = {
   ...attention(engine),
+  ...scores(engine),
   ...rows(engine),
   ...stores(engine),
   ...layers(engine),
