@@ -13,6 +13,7 @@ export type { KVCacheOptions } from "./cache/cacheConfig.js";
 export type { AppendOptions, CachedAttentionOptions, ReadOptions, RemoveOptions } from "./cache/cacheOptions.js";
 export type { KVCache } from "./cache/kvCache.js";
 export type { RotaryConfig, RotaryTables } from "./rows/rotaryConfig.js";
+export type { RopeScaling, RotaryScaling, ScalingType } from "./rows/rotaryScaling.js";
 export {
   andMasks,
   applyMask,

@@ -10,7 +10,7 @@
  */
 import { AttentionParams, ScoresStage } from "../abi/attentionParams";
 import { HAS_EVERY_OPTION } from "../abi/options";
-import { visibleScores } from "./blockScores";
+import { choose, keptScores } from "./choice";
 import { clearKeyWeights, keepScores, lookAtWeights } from "./looks";
 import { finishStrip, takeBlock } from "./onlineSoftmax";
 import { writeScores, writeWeights } from "./scoresAndWeights";
@@ -89,13 +89,14 @@ function attendBand(p: AttentionParams, workspace: Workspace): void {
 function beginStrip(p: AttentionParams, workspace: Workspace, strip: Strip): void {
   strip.touch(p);
   strip.packQueries(p, LOG2E);
+  if (HAS_EVERY_OPTION && p.choice) choose(p, workspace, strip);
   strip.clear(0, workspace.panels.layout.numValuePanels);
 }
 
 function attendBlock(p: AttentionParams, workspace: Workspace, strip: Strip, block: usize): void {
   const firstKey = strip.firstKey(block);
   const endKey = strip.endKey(block);
-  visibleScores(p, workspace, strip, firstKey, endKey, workspace.scores);
+  keptScores(p, workspace, strip, firstKey, endKey, workspace.scores);
   if (looksAtWeights(p)) keepScores(workspace, strip, block);
   takeBlock(p, workspace, strip, firstKey, endKey);
 }

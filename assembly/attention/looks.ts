@@ -7,8 +7,9 @@
  * In that pass a weight is −0 where the row does not see the key. As integers, the bits of weights have the order of the weights, and
  * those of −0 are below all others. Rows that are NaN give NaN to the keys that they see, but have no largest weights.
  */
-import { AttentionParams } from "../abi/attentionParams";
-import { visibleScores } from "./blockScores";
+import { AttentionParams, Gaussian } from "../abi/attentionParams";
+import { keptScores } from "./choice";
+import { weighDistances } from "./gaussian";
 import { reciprocalSum, shiftOf } from "./onlineSoftmax";
 import { Row, Strip } from "./strip";
 import { Workspace } from "./workspace";
@@ -47,11 +48,15 @@ export function lookAtWeights(p: AttentionParams, workspace: Workspace, strip: S
     const bytes = (ceilPanel(endKey) - firstKey) << 2;
     const isKept = strip.nextBlock(block) >= strip.to;
     const scores = isKept ? strip.kept : workspace.scores;
-    if (!isKept) visibleScores(p, workspace, strip, firstKey, endKey, scores);
+    if (!isKept) keptScores(p, workspace, strip, firstKey, endKey, scores);
     for (let r: usize = 0; r < strip.numRows; r++) {
       const row = strip.row(r);
       const weights = scores + r * ROW_BYTES;
       weigh(weights, bytes, shiftOf(row), reciprocalSum(row), workspace.largest);
+      if (p.gaussian == Gaussian.FACTOR) {
+        weighDistances(p, row, firstKey, weights, bytes);
+        findLargest(weights, bytes, workspace.largest);
+      }
       if (p.topKeys && row.sum == row.sum) {
         takeTopKeys(p, row, weights, bytes, workspace.largest, strip.sequence.keyStart + firstKey);
       }
@@ -86,6 +91,17 @@ function weigh(scoresPtr: usize, bytes: usize, shift: f32, factor: f32, largestP
     }
     store<i32>(largestPtr, largestLane(i32x4.max_s(largest0, largest1)));
     largestPtr += 4;
+  }
+}
+
+/** The largest bits of each span of weights → `largestPtr`, where these have changed since weigh. */
+function findLargest(weightsPtr: usize, bytes: usize, largestPtr: usize): void {
+  for (let span: usize = 0; span < bytes; span += SPAN_BYTES, largestPtr += 4) {
+    let largest = v128.load32_splat(MINUS_ZERO);
+    for (let at = span; at < min(bytes, span + SPAN_BYTES); at += 16) {
+      largest = i32x4.max_s(largest, v128.load(weightsPtr + at));
+    }
+    store<i32>(largestPtr, largestLane(largest));
   }
 }
 

@@ -2,6 +2,8 @@
 import { AttentionParams, ScoresStage } from "../abi/attentionParams";
 import { HAS_EVERY_OPTION } from "../abi/options";
 import { rawScores, visibleScores } from "./blockScores";
+import { keptScores } from "./choice";
+import { weighDistances } from "./gaussian";
 import { reciprocalSum, shiftOf } from "./onlineSoftmax";
 import { hideKeys } from "../tiles/mask";
 import { normalizedExponentials } from "../tiles/scoreRows";
@@ -24,12 +26,14 @@ export function writeWeights(p: AttentionParams, workspace: Workspace, strip: St
   for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) {
     const firstKey = strip.firstKey(block);
     const endKey = strip.endKey(block);
-    visibleScores(p, workspace, strip, firstKey, endKey, workspace.scores);
+    const bytes = (ceilPanel(endKey) - firstKey) << 2;
+    keptScores(p, workspace, strip, firstKey, endKey, workspace.scores);
     for (let r: usize = 0; r < strip.numRows; r++) {
       const row = strip.row(r);
       if (HAS_EVERY_OPTION && !row.weights) continue;
       const rowScores = workspace.scores + r * ROW_BYTES;
-      normalizedExponentials(rowScores, (ceilPanel(endKey) - firstKey) << 2, shiftOf(row), reciprocalSum(row));
+      normalizedExponentials(rowScores, bytes, shiftOf(row), reciprocalSum(row));
+      if (HAS_EVERY_OPTION) weighDistances(p, row, firstKey, rowScores, bytes);
       memory.copy(row.weights + firstWeight + (firstKey << 2), rowScores, (endKey - firstKey) << 2);
     }
   }

@@ -7,6 +7,7 @@
  */
 import { AttentionParams, Score, SequenceParams } from "../abi/attentionParams";
 import { KeyRange, sequenceOf } from "./keyRange";
+import { LocalRange } from "./localRange";
 import { HAS_EVERY_OPTION } from "../abi/options";
 import { addToColumn, packRows, scaleColumn } from "../tiles/pack";
 import { quantizeQueries } from "../tiles/quantize";
@@ -17,7 +18,7 @@ import { touchLines } from "../tiles/touch";
 
 /** One row: the keys that it sees, the addresses of its data, and the running state of its softmax. */
 @unmanaged
-export class Row extends KeyRange {
+export class Row extends LocalRange {
   q: usize;
   out: usize;
   // 0 where absent
@@ -34,6 +35,17 @@ export class Row extends KeyRange {
   position: i32;
   /** Address of its entry's and head's slope. */
   alibiSlope: usize;
+  // A choice of keys, see choice.ts.
+  /** The key that it picks, −1 for none; its address. */
+  pick: i32;
+  picks: usize;
+  isPicked: bool;
+  /** Places so far of its largest scores, and the least that it keeps. */
+  heapSize: usize;
+  leastPlace: i64;
+  /** Running sum of exponentials, and the part of it up to the key to sample. */
+  total: f64;
+  share: f64;
   /** Factor on q·k. */
   scale: f32;
   /** One more logit, without a value; −∞ for none. */
@@ -68,6 +80,10 @@ export class Row extends KeyRange {
     if (p.logSumExp) this.logSumExp = p.logSumExp + (index << 2);
     if (p.weights) this.weights = HAS_EVERY_OPTION ? weightsOf(p, batch, head, i) : p.weights + ((index * p.kvLen) << 2);
     if (p.scores) this.scores = p.scores + ((index * p.kvLen) << 2);
+    if (HAS_EVERY_OPTION) {
+      this.picks = p.picks + (index << 2);
+      if (p.halfWidth > 0) this.setWindow(p, sequence, this.position, index);
+    }
 
     this.scale = p.scales ? load<f32>(p.scales + (head << 2)) : p.scale;
     this.sink = p.sinks ? load<f32>(p.sinks + (head << 2)) : -Infinity;
@@ -138,6 +154,25 @@ export class Strip extends KeyRange {
       this.row(r).set(p, this.sequence, kvHead * groupSize + (t % groupSize), t / groupSize);
     }
     this.setSpan(p, this.sequence, <i32>((t - numRows) / groupSize), <i32>((t - 1) / groupSize));
+    if (HAS_EVERY_OPTION && p.halfWidth > 0) this.confineToRows();
+  }
+
+  /** Leaves only keys from the first to the last that the windows of its rows have: centres need not be in order. */
+  private confineToRows(): void {
+    let first = i32.MAX_VALUE;
+    let end = 0;
+    for (let r: usize = 0; r < this.numRows; r++) {
+      const row = this.row(r);
+      if (row.localFrom < row.localTo) first = min(first, row.localFrom);
+      end = max(end, row.localTo);
+    }
+    this.confine(min(first, end), end);
+  }
+
+  /** Number of its sequence. */
+  @inline
+  sequenceNumber(p: AttentionParams): usize {
+    return (changetype<usize>(this.sequence) - p.sequences) / offsetof<SequenceParams>();
   }
 
   /** Begins the weighted sums of a range of panels. */

@@ -36,6 +36,8 @@ export interface Extra {
   readonly scale?: number | undefined;
   /** Multiply-adds for each pair of a row and a key, besides headDim + valueDim. Default 0. */
   readonly workOfPair?: number | undefined;
+  /** The most keys that a row sees. Default all. */
+  readonly mostKeys?: number | undefined;
   /** Bytes of scratch that `prepare` fills. Default 0. */
   readonly bytes?: number | undefined;
   /** Computes what attention reads, from operands that have their addresses, into its scratch at `ptr`. */
@@ -84,4 +86,12 @@ export const WITHOUT_EXTRAS = {
   keyWeights: 0,
   weightsFirstHead: 0,
   weightsFirstRow: 0,
+  choice: 0,
+  keptKeys: 0,
+  seed: 0,
+  picks: 0,
+  halfWidth: 0,
+  centers: 0,
+  predictsCenters: 0,
+  gaussian: 0,
 } satisfies Partial<AttentionParams>;

@@ -189,13 +189,14 @@ const READ_WORK = 4;
 /** Multiply-adds of the call, roughly: lengths, a window and the causal mask are counted, masks are not. */
 function workOf({ sequences, shape: { numHeads, numKvHeads, headDim, valueDim }, numbers, extras }: AttentionCall): number {
   const { causal, windowLeft, windowRight, sinkTokens } = numbers;
+  const most = extras.reduce((least, { mostKeys = least }) => Math.min(least, mostKeys), Infinity);
   let pairs = 0;
   for (const { queryLength, keyLength } of sequences) {
     const left = windowLeft < 0 ? keyLength : windowLeft;
     const right = causal ? 0 : windowRight < 0 ? keyLength : windowRight;
     const reach = causal ? keyLength - Math.min(queryLength, keyLength) / 2 : keyLength;
     const rows = Math.max(READ_WORK, (queryLength * numHeads) / numKvHeads); // rows that share a key
-    pairs += rows * Math.min(reach, left + right + 1 + sinkTokens);
+    pairs += rows * Math.min(reach, left + right + 1 + sinkTokens, most);
   }
   return numKvHeads * pairs * extras.reduce((sum, { workOfPair = 0 }) => sum + workOfPair, headDim + valueDim);
 }

@@ -250,6 +250,23 @@ export function attention(engine: Engine): Groups {
         square({ mask: padded([1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0], [1, 1, 1, 0]) }),
     },
 
+    Positions: each(attend, [
+      { alibiSlopes: zeros(2) },
+      { alibiSlopes: [1, 2, 3, 4] },
+      { relativeBias: zeros(9) },
+      { relativeBias: zeros(2, 9) },
+      { relativeBias: zeros(4, 0) },
+      { relativeBias: zeros(4, 6) },
+      { relativeBias: zeros(4, 6), relativeZero: 6 },
+      { relativeZero: 3 },
+      { relativeKeys: zeros(9, 8) },
+      { relativeKeys: zeros(9, 2, 8) },
+      { relativeKeys: zeros(2, 1, 8) },
+      { contentBias: zeros(4, 8) },
+      { positionBias: zeros(4, 8) },
+      { relativeKeys: zeros(3, 1, 8), contentBias: zeros(8) },
+    ]),
+
     planAttention: each(
       ({ q = zeros(5, 8), ...options }: Change) => engine.planAttention(q as never, zeros(5, 8), zeros(5, 8), options),
       [{ q: zeros(5, 9) }, { isCausal: true }],
