@@ -28,7 +28,7 @@ export function choices(engine: Engine): Groups {
         { dispose: true },
         { keyLengths: [1, 2] },
         { causal: "upper-left" },
-        { cache: { policy: "rolling", window: 4 }, window: 2 },
+        { cache: { policy: "rolling", window: 4, capacity: 20 }, window: 2 },
       ]),
       "a getter disposes of the cache": () => {
         const cache = engine.createKVCache({ batchSize: 2, numKvHeads: 2, headDim: 8, capacity: 9 });
