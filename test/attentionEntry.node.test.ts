@@ -32,6 +32,20 @@ test("an engine: the bits of the other entry, and no more than attention", async
   engine.dispose();
 });
 
+test("positions: slopes and a table have the bits of the other entry, keys of distances are refused", async () => {
+  const engine = await attention.createEngine({ build: "simd" });
+  const positions = { alibiSlopes: attention.alibiSlopes(2), relativeBias: normal([2, 7], 2) };
+  const truth = (await all.createEngine({ build: "simd" })).scaledDotProductAttention(x, x, x, positions).data;
+  expect(bitsIn(truth)).not.toEqual(bitsIn(engine.scaledDotProductAttention(x, x, x).data));
+  expect(bitsIn(engine.scaledDotProductAttention(x, x, x, positions).data)).toEqual(bitsIn(truth));
+  for (const [name, dims] of [["relativeKeys", [3, 1, 8]] as const, ["contentBias", [2, 8]] as const]) {
+    expect(() => engine.scaledDotProductAttention(x, x, x, { [name]: normal(dims, 3) })).toThrow(
+      new RangeError(`scaledDotProductAttention: "${name}" needs an engine of "headwise"`),
+    );
+  }
+  engine.dispose();
+});
+
 test("an engine in a worker: the same", async () => {
   const engine = await attention.createWorkerEngine({ build: "simd" });
   expect(bitsIn((await engine.scaledDotProductAttention(x, x, x, { causal: true })).data)).toEqual(expected);

@@ -6,8 +6,8 @@ const [TOP_K, HARD, LOCAL] = TESTS.map((name) => [name]);
 export default [
   {
     rule: "choices: of equal scores those of lower keys are kept",
-    find: "<i64>~(<u32>key);",
-    replace: "<i64>(<u32>key);",
+    find: "(<i64>~(<u32>key))",
+    replace: "(<i64>(<u32>key))",
     tests: TOP_K,
   },
   {

@@ -142,6 +142,23 @@ export class AttentionParams {
   contentBias: usize;
   positionBias: usize;
 
+  // Looks at the weights, 0 where absent
+  /** Indices of the keys of a row's largest weights: [batch, numHeads, seqLen, numTopKeys]. */
+  topKeys: usize;
+  /** Their weights. */
+  topWeights: usize;
+  numTopKeys: usize;
+  /** [batch, numHeads, seqLen] */
+  entropy: usize;
+  largestWeight: usize;
+  /** [batch, numHeads, kvLen]. With it, a unit is all rows of a key/value head. */
+  keyWeights: usize;
+  /** `weights` has those of these query heads and rows only: [batch, weightsHeads, weightsRows, kvLen]. */
+  weightsFirstHead: usize;
+  weightsHeads: usize;
+  weightsFirstRow: usize;
+  weightsRows: usize;
+
   // A choice of keys
   /** See Choice. */
   choice: i32;

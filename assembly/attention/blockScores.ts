@@ -5,7 +5,7 @@ import { divideByNorms } from "./cosine";
 import { addScaledBias, applyMask, hideKeys } from "../tiles/mask";
 import { KeyRange } from "./keyRange";
 import { addExponents } from "./gaussian";
-import { addPositions } from "./positions";
+import { addSlopes, addTable } from "./positions";
 import { Strip } from "./strip";
 import { Workspace } from "./workspace";
 import { HAS_EVERY_OPTION } from "../abi/options";
@@ -68,8 +68,9 @@ export function visibleScores(
     const row = strip.row(r);
     const rowScores = scoresPtr + r * ROW_BYTES;
     const keys = row.end > firstKey ? min(row.end - firstKey, columns) : 0;
+    if (p.alibiSlopes) addSlopes(row, firstKey, keys, strip.scoreFactor, rowScores);
     if (p.bias) addScaledBias(rowScores, row.bias + ((firstKey * p.biasKeyStride) << 2), p.biasKeyStride, keys, strip.scoreFactor);
-    if (p.alibiSlopes | p.relativeBias) addPositions(p, workspace.biasWindow, row, firstKey, keys, strip.scoreFactor, rowScores);
+    if (p.relativeBias) addTable(p, workspace.biasWindows, row, firstKey, keys, strip.scoreFactor, rowScores);
     if (HAS_EVERY_OPTION && p.gaussian == Gaussian.BIAS) addExponents(p, row, firstKey, columns, strip.scoreFactor, rowScores);
     if (p.mask && unmasked < keys) {
       const masked = rowScores + (unmasked << 2);

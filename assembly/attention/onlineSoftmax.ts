@@ -3,16 +3,17 @@
  * it scales down its sums; at the end they are divided by the sum of weights. Milakov & Gimelshein 2018, arXiv:1805.02867.
  */
 import { AttentionParams } from "../abi/attentionParams";
-import { HAS_EVERY_OPTION } from "../abi/options";
 import { weighDistances } from "./gaussian";
 import { Row, Strip } from "./strip";
+import { writeSummary } from "./summary";
 import { Workspace } from "./workspace";
+import { HAS_EVERY_OPTION } from "../abi/options";
 import { pairsOf } from "../tiles/pairs";
 import { quantizeWeights } from "../tiles/quantize";
 import { accumulateVisible, finishRow, rescaleRow } from "../tiles/accumulators";
 import { accumulateRows } from "../tiles/accumulateRows";
 import { accumulateRowsInt8 } from "../tiles/accumulateRowsInt8";
-import { exponentials, rowMax } from "../tiles/scoreRows";
+import { exponentials, exponentialsWithSpread, MOST_SPREAD, rowMax } from "../tiles/scoreRows";
 import { exp2Neg1 } from "../math/exp2";
 import { LOG2E } from "../math/exponent";
 import { scaleFinite } from "../math/scaleFinite";
@@ -80,7 +81,9 @@ function weighRows(p: AttentionParams, strip: Strip, firstKey: usize, scoresPtr:
 function weighRow(p: AttentionParams, strip: Strip, r: usize, firstKey: usize, rowScores: usize, bytes: usize): void {
   const row = strip.row(r);
   raiseMax(strip, r, rowMax(rowScores, bytes));
-  row.sum += exponentials(rowScores, bytes, shiftOf(row));
+  if (HAS_EVERY_OPTION && strip.isSpreadWanted) {
+    row.sum += exponentialsWithSpread(rowScores, bytes, shiftOf(row), changetype<usize>(row) + offsetof<Row>("spread"));
+  } else row.sum += exponentials(rowScores, bytes, shiftOf(row));
   if (HAS_EVERY_OPTION) weighDistances(p, row, firstKey, rowScores, bytes);
 }
 
@@ -92,6 +95,7 @@ function raiseMax(strip: Strip, r: usize, max: f32): void {
   if (!(max > row.max)) return;
   if (row.max != -Infinity) {
     const factor = exp2Neg1(row.max - max);
+    if (HAS_EVERY_OPTION) row.spread = (row.spread + row.sum * min(max - row.max, MOST_SPREAD)) * factor;
     row.sum *= factor;
     rescaleRow(strip.accumulator(r), strip.accBytes, strip.numPanels, factor);
   }
@@ -119,9 +123,11 @@ export function finishStrip(p: AttentionParams, strip: Strip): void {
   for (let r: usize = 0; r < strip.numRows; r++) {
     const row = strip.row(r);
     const seesKeys = row.sum != 0;
+    const largest = row.max;
     if (p.sinks && seesKeys) addSink(strip, r);
     finishRow(strip.accumulator(r), strip.accBytes, row.out + (firstColumn << 2), columns, reciprocalSum(row));
     if (p.logSumExp && firstColumn == 0) store<f32>(row.logSumExp, seesKeys ? logSumExp(row) : row.sink);
+    if (HAS_EVERY_OPTION && p.entropy | p.largestWeight && firstColumn == 0) writeSummary(p, row, largest, reciprocalSum(row));
   }
 }
 

@@ -27,6 +27,8 @@ export class Row extends LocalRange {
   logSumExp: usize;
   weights: usize;
   scores: usize;
+  /** Index in [batch, numHeads, seqLen]. */
+  index: usize;
   /** Number of the query head. */
   head: usize;
   /** Where the row stands among the keys of its sequence. */
@@ -51,6 +53,8 @@ export class Row extends LocalRange {
   /** Running maximum and sum of exponentials. */
   max: f32;
   sum: f32;
+  /** Running sum of exponential · (maximum − score), if the entropy is a result. */
+  spread: f32;
 
   /** Row `i` of a sequence in query head `head`, before its first key. */
   set(p: AttentionParams, sequence: SequenceParams, head: usize, i: usize): void {
@@ -74,7 +78,7 @@ export class Row extends LocalRange {
 
     const index = (batch * p.numHeads + head) * p.seqLen + i;
     if (p.logSumExp) this.logSumExp = p.logSumExp + (index << 2);
-    if (p.weights) this.weights = p.weights + ((index * p.kvLen) << 2);
+    if (p.weights) this.weights = HAS_EVERY_OPTION ? weightsOf(p, batch, head, i) : p.weights + ((index * p.kvLen) << 2);
     if (p.scores) this.scores = p.scores + ((index * p.kvLen) << 2);
     if (HAS_EVERY_OPTION) {
       this.picks = p.picks + (index << 2);
@@ -85,7 +89,26 @@ export class Row extends LocalRange {
     this.sink = p.sinks ? load<f32>(p.sinks + (head << 2)) : -Infinity;
     this.max = -Infinity;
     this.sum = 0;
+    if (HAS_EVERY_OPTION) {
+      this.index = index;
+      this.spread = 0;
+    }
   }
+}
+
+/** Whether the largest weights of rows, or what keys receive, are results: a strip's weights are then looked at, see looks.ts. */
+// @ts-ignore: decorator
+@inline
+export function looksAtWeights(p: AttentionParams): bool {
+  return HAS_EVERY_OPTION && (p.topKeys | p.keyWeights) != 0;
+}
+
+/** Address of a row's weights, 0 if they are not in the range that is wanted. */
+function weightsOf(p: AttentionParams, batch: usize, head: usize, i: usize): usize {
+  const h = head - p.weightsFirstHead; // beyond all heads if it is before the first
+  const row = i - p.weightsFirstRow;
+  if (h >= p.weightsHeads || row >= p.weightsRows) return 0;
+  return p.weights + ((((batch * p.weightsHeads + h) * p.weightsRows + row) * p.kvLen) << 2);
 }
 
 /** A strip in progress: the keys that any of its rows sees, its rows, and its sums so far. */
@@ -105,6 +128,10 @@ export class Strip extends KeyRange {
   positionPanel: usize;
   /** Factor on scores: LOG2E for softmax, 1 where scores are results. */
   scoreFactor: f64;
+  /** [MAX_STRIP_ROWS, BLOCK]: the scores of the last block, if looks need them. */
+  kept: usize;
+  /** Whether rows keep their `spread`. */
+  isSpreadWanted: bool;
   // The weighted sums so far, in panels of value columns.
   firstPanel: usize;
   numPanels: usize;
@@ -122,6 +149,7 @@ export class Strip extends KeyRange {
     this.numRows = numRows;
     this.tileRows = tileRowsFor(numRows);
     this.sequence = sequenceOf(p, sequence);
+    if (HAS_EVERY_OPTION) this.isSpreadWanted = p.entropy != 0;
     for (let r: usize = 0; r < numRows; r++, t++) {
       this.row(r).set(p, this.sequence, kvHead * groupSize + (t % groupSize), t / groupSize);
     }

@@ -7,9 +7,9 @@ import { blockBytes, BlockLayout } from "./keyBlock";
 import { blocksOf, Panels } from "./panels";
 import { Band } from "./band";
 import { heapsBytes } from "./largest";
-import { BiasWindow, WINDOW } from "./positions";
+import { BiasWindow } from "./positions";
 import { RelativePanels } from "./relativeKeys";
-import { Row, Strip } from "./strip";
+import { looksAtWeights, Row, Strip } from "./strip";
 import { StripOrder } from "./stripOrder";
 import { BAND_STRIPS, BLOCK, ceilPanel, MAX_STRIP_ROWS, PANEL_BYTES, ROW_BYTES, wholeLines } from "../tiles/layout";
 
@@ -21,7 +21,8 @@ export class Workspace {
   /** [MAX_STRIP_ROWS, BLOCK] */
   scores: usize;
   panels: Panels;
-  biasWindow: BiasWindow;
+  /** BiasWindow[heads of a group], only with a table of biases. */
+  biasWindows: usize;
   /** Only with keys of distances. */
   relative: RelativePanels;
   /** Only for cosines. */
@@ -30,7 +31,7 @@ export class Workspace {
   additive: AdditiveParts;
   /** i64[MAX_STRIP_ROWS, keptKeys], only with a choice of keys. */
   heaps: usize;
-  /** [BLOCK], for one of the two that follow. */
+  /** [BLOCK], for one of those that follow. */
   spare: usize;
 
   /** The head in progress, counted over the key/value heads of all sequences. */
@@ -50,6 +51,12 @@ export class Workspace {
   get weightScales(): usize {
     return this.spare;
   }
+
+  /** [8]: the bits of the largest weight of each eighth of a row, after the row's values have been taken. */
+  @inline
+  get largest(): usize {
+    return this.spare;
+  }
 }
 
 /**
@@ -65,8 +72,7 @@ function layOut(p: AttentionParams, ptr: usize, isPlaced: bool): u64 {
   const layout = changetype<BlockLayout>(ptr + offsetof<Workspace>() + offsetof<Panels>());
   const band = changetype<Band>(ptr + offsetof<Workspace>() + offsetof<Panels>() + offsetof<BlockLayout>());
   const order = changetype<StripOrder>(changetype<usize>(band) + offsetof<Band>());
-  const biasWindow = changetype<BiasWindow>(changetype<usize>(order) + offsetof<StripOrder>());
-  const relative = changetype<RelativePanels>(changetype<usize>(biasWindow) + offsetof<BiasWindow>());
+  const relative = changetype<RelativePanels>(changetype<usize>(order) + offsetof<StripOrder>());
   const keyFactors = changetype<KeyFactors>(changetype<usize>(relative) + offsetof<RelativePanels>());
   const additive = changetype<AdditiveParts>(changetype<usize>(keyFactors) + offsetof<KeyFactors>());
   const strips = changetype<usize>(additive) + offsetof<AdditiveParts>();
@@ -77,8 +83,9 @@ function layOut(p: AttentionParams, ptr: usize, isPlaced: bool): u64 {
 
   const scores = wholeLines(<u64>rows + BAND_STRIPS * MAX_STRIP_ROWS * offsetof<Row>());
   const spare = scores + <u64>(MAX_STRIP_ROWS * ROW_BYTES);
-  const window = spare + <u64>ROW_BYTES;
-  const accumulators = window + (p.relativeBias ? wholeLines(WINDOW << 2) : 0);
+  const kept = spare + <u64>ROW_BYTES;
+  const biasWindows = kept + (looksAtWeights(p) ? <u64>(BAND_STRIPS * MAX_STRIP_ROWS * ROW_BYTES) : 0);
+  const accumulators = BiasWindow.layOut(p, biasWindows, isPlaced);
   const queryPanels = accumulators + wholeLines(BAND_STRIPS * accumulatorBytes);
   const positionPanels = queryPanels + wholeLines(BAND_STRIPS * queryPanelBytes);
   const relativePanels = positionPanels + (hasRelativeKeys ? wholeLines(BAND_STRIPS * queryPanelBytes) : 0);
@@ -99,16 +106,15 @@ function layOut(p: AttentionParams, ptr: usize, isPlaced: bool): u64 {
     workspace.scores = <usize>scores;
     workspace.spare = <usize>spare;
     workspace.heaps = <usize>heaps;
-    workspace.biasWindow = biasWindow;
+    workspace.biasWindows = <usize>biasWindows;
     workspace.relative = relative;
     workspace.keyFactors = keyFactors;
     workspace.additive = additive;
-    biasWindow.values = <usize>window;
-    biasWindow.forget();
     band.strips = strips;
     for (let i: usize = 0; i < BAND_STRIPS; i++) {
       const strip = band.strip(i);
       strip.rows = rows + i * MAX_STRIP_ROWS * offsetof<Row>();
+      strip.kept = <usize>(kept + i * MAX_STRIP_ROWS * ROW_BYTES);
       strip.queryPanel = <usize>(queryPanels + i * queryPanelBytes);
       strip.positionPanel = <usize>(positionPanels + i * queryPanelBytes);
       strip.accumulators = <usize>(accumulators + i * accumulatorBytes);

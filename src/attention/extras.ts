@@ -28,6 +28,10 @@ export interface Extra {
   readonly operands: readonly Operand[];
   /** Whether a strip must be computed at once, not by threads that share its keys. Default false. */
   readonly isWhole?: boolean | undefined;
+  /** Whether threads share the heads of entries, not strips. Default false. */
+  readonly isByHead?: boolean | undefined;
+  /** How many heads and rows `weights` has, if not all. */
+  readonly weightsSizes?: readonly [heads: number, rows: number] | undefined;
   /** The factor on scores where `scale` is absent. Default 1/√headDim. */
   readonly scale?: number | undefined;
   /** Multiply-adds for each pair of a row and a key, besides headDim + valueDim. Default 0. */
@@ -74,6 +78,14 @@ export const WITHOUT_EXTRAS = {
   keyZero: 0,
   contentBias: 0,
   positionBias: 0,
+  topKeys: 0,
+  topWeights: 0,
+  numTopKeys: 0,
+  entropy: 0,
+  largestWeight: 0,
+  keyWeights: 0,
+  weightsFirstHead: 0,
+  weightsFirstRow: 0,
   choice: 0,
   keptKeys: 0,
   seed: 0,

@@ -63,7 +63,13 @@ export function localAttention<Out extends PlaceTensor = ResultTensor>(
 }
 
 function readWindow(reading: Reading, given: Given<LocalParameters>, halfWidth: number, gaussian: number): Extra {
-  const { call, shape } = reading;
+  const { call, options, shape } = reading;
+  if (gaussian === GAUSSIANS.indexOf("factor")) {
+    for (const name of ["entropy", "largestWeight"] as const) {
+      if (isAbsent(options[name])) continue;
+      throw wrongValue(call.operation, `"${name}" needs weights that sum to 1; expected "renormalize" true, or no centers`);
+    }
+  }
   const centers = optional(given.centers, (value) => call.numbers("centers", value));
   if (centers) expectDims(call.operation, centers, [...shape.headDims, shape.seqLen], axesOfRows(shape));
   const predictor = optional(given.predictor, (value) => readPredictor(reading, value));

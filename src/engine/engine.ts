@@ -18,6 +18,7 @@ import { AttentionEngine, type EngineReasons } from "./attentionEngine.js";
 import type { MultiHeadAttentionConfig } from "../multiHead/config.js";
 import { MultiHeadAttention } from "../multiHead/multiHeadAttention.js";
 import type { MultiHeadAttentionParameters } from "../multiHead/parameters.js";
+import { LOOKS } from "../looks/looks.js";
 import { LinearAttentionState } from "../linear/linearAttentionState.js";
 import type { LinearAttentionStateOptions } from "../linear/stateConfig.js";
 import { PackedMatrix, type WeightLayout } from "../product/packedMatrix.js";
@@ -57,7 +58,7 @@ export class Engine extends AttentionEngine {
   constructor(runtime: Runtime, reasons?: EngineReasons) {
     super(runtime, reasons);
     offerKeyRotation(runtime, rotateKeys);
-    offerExtensions(runtime, [RELATIVE_KEYS]);
+    offerExtensions(runtime, [RELATIVE_KEYS, LOOKS]);
   }
 
   /**
@@ -494,6 +495,8 @@ export class Engine extends AttentionEngine {
    * const engine = await createEngine();
    * const x = { data: Float32Array.of(1, 0, 1, 0), dims: [2, 2] }; // at the positions 0 and 1
    * console.log([...engine.rotary(x).data].map((y) => y.toFixed(2))); // [ '1.00', '0.00', '0.54', '0.84' ]
+   * const scaling = { type: "linear", factor: 2 }; // as in a model's config.json, for sequences of twice the length
+   * console.log([...engine.rotary(x, { scaling }).data].map((y) => y.toFixed(2))); // [ '1.00', '0.00', '0.88', '0.48' ]
    * engine.dispose();
    */
   rotary<Out extends PlaceTensor = ResultTensor>(x: TensorLike, options?: RotaryOptions<Out>): Out {

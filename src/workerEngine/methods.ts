@@ -118,6 +118,8 @@ export const CLASSES: Readonly<Record<ClassName, Members>> = {
       projectKeys: { makes: "KVCache" },
       createCache: { makes: "KVCache" },
       pruneHeads: { makes: "MultiHeadAttention" },
+      circuits: {},
+      headImportance: {},
       dispose: {},
     },
   },

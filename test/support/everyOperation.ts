@@ -54,6 +54,16 @@ export const OPERATIONS: Record<string, Operation> = {
       { halfWidth: 2, centers: form(eighths([2, 4, 5], 18)), renormalize: true },
       { out: place("out", q.dims) },
     ),
+  "scaledDotProductAttention, by distances": (engine, form, place) =>
+    engine.scaledDotProductAttention(form(q), form(k), form(v), {
+      alibiSlopes: form(eighths([2, 4], 16)),
+      relativeBias: form(eighths([4, 5], 17)),
+      relativeKeys: form(eighths([7, 4, 8], 18)),
+      contentBias: form(eighths([4, 8], 19)),
+      positionBias: form(eighths([4, 8], 20)),
+      relativeZero: 3,
+      out: place("out", q.dims),
+    }),
   mergeAttention: (engine, form, place) =>
     engine.mergeAttention(
       [

@@ -197,6 +197,11 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     const smaller = await (await layerOf(engine)).pruneHeads([0]);
     return [smaller.config.numHeads, await smaller.forward(x([4, 8], 6))];
   },
+  "MultiHeadAttention.circuits": async (engine) => {
+    const parameters = { q: x([8, 8], 1), k: x([8, 8], 2), v: x([8, 8], 3), out: x([8, 8], 4) };
+    return (await engine.createMultiHeadAttention({ embedDim: 8, numHeads: 2 }, parameters)).circuits(1);
+  },
+  "MultiHeadAttention.headImportance": async (engine) => (await layerOf(engine)).headImportance(x([4, 8], 6), { causal: true }),
   "MultiHeadAttention.dispose": async (engine) => {
     const layer = await layerOf(engine);
     await layer.dispose();

@@ -3,8 +3,10 @@ import {
   activate,
   additiveAttention,
   bilinearAttention,
+  circuits,
   cosineAttention,
   hardAttention,
+  headImportance,
   layerNorm,
   linearAttention,
   localAttention,
@@ -24,11 +26,13 @@ import {
   type ReferencePart,
   type ReferenceResult,
   type ReferenceRotaryOptions,
+  type ReferenceScaling,
   type ReferenceSoftmaxOptions,
   type ReferenceTensor,
   type ReferenceTopKParameters,
   rmsNorm,
   rotary,
+  rotaryFrequencies,
   scaledDotProductAttention,
   sinusoidalPositions,
   softmax,
@@ -43,7 +47,8 @@ const attentionOptions: ReferenceOptions = { causal: true, weights: { data: new 
 const linearOptions: ReferenceLinearOptions = { featureMap: "elu+1" };
 const matmulOptions: ReferenceMatmulOptions = { transposeB: true };
 const normOptions: ReferenceNormOptions = { eps: 1e-5 };
-const rotaryOptions: ReferenceRotaryOptions = { offset: 1 };
+const scaling: ReferenceScaling = { type: "linear", factor: 2 };
+const rotaryOptions: ReferenceRotaryOptions = { offset: 1, scaling };
 const softmaxOptions: ReferenceSoftmaxOptions = { axis: 0 };
 const parameters: ReferenceParameters = { q: x, k: x, v: x, out: x };
 const layerOptions: ReferenceMultiHeadOptions = { causal: true };
@@ -65,6 +70,8 @@ const truths: ReferenceResult[] = [
   rotary(x, rotaryOptions),
   softmax(x, softmaxOptions),
   multiHeadAttention({ embedDim: 2, numHeads: 1 }, parameters, x, layerOptions),
+  circuits({ embedDim: 2, numHeads: 1 }, parameters, 0).queryKey,
+  headImportance({ embedDim: 2, numHeads: 1 }, parameters, x, layerOptions).confidence,
   mergeAttention([part]).out,
   additiveAttention(x, x, x, additive, attentionOptions),
   bilinearAttention(x, x, x, bilinear),
@@ -75,6 +82,7 @@ const truths: ReferenceResult[] = [
   sinusoidalPositions({ length: 2, dim: 2 }),
 ];
 export const numbers: Float64Array[] = truths.map(({ data }) => data);
+export const { frequencies }: { frequencies: number[] } = rotaryFrequencies(4, 10000, scaling);
 
 const tensor: BaselineTensor = { data: new Float32Array(4), dims: [2, 2] };
 const options: BaselineOptions = { causal: true };
