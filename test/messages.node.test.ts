@@ -11,6 +11,7 @@ import { engines } from "./messages/engines.js";
 import { layers } from "./messages/layers.js";
 import type { Groups, Provoke } from "./messages/provoke.js";
 import { rows } from "./messages/rows.js";
+import { scores } from "./messages/scores.js";
 import { stores } from "./messages/stores.js";
 import { UNREACHED } from "./messages/unreached.js";
 
@@ -34,6 +35,7 @@ async function foreignNames(): Promise<Groups> {
 const groups: Groups = {
   ...attention(engine),
   ...choices(engine),
+  ...scores(engine),
   ...rows(engine),
   ...stores(engine),
   ...layers(engine),

@@ -6,128 +6,23 @@
  * tanh(a + b) = 1 − 2 / (1 + e²ᵃ e²ᵇ): with both exponentials taken once for a row and for a key, a pair costs a product, a sum and a division,
  * and two channels share the division: u₀/d₀ + u₁/d₁ = (u₀ d₁ + u₁ d₀) / (d₀ d₁). No array of all pairs and channels is ever in memory.
  *
- * How far that form reaches depends on how large the numbers are. Each row and each key has a class by its largest channel, and a pair the
- * higher class of its two, so that its bits do not depend on its neighbours.
+ * How far that form reaches depends on how large the numbers are. A pair has the higher of the classes of its row and its key, so that its
+ * bits do not depend on its neighbours. Its error is a share of Σ │u_c│, whatever tanh is: where both row and key are light for u, that
+ * sum outweighs the score, and tanh is computed channel by channel. additiveParts.ts has classes and lightness.
  */
 import { AttentionParams } from "../abi/attentionParams";
 import { Activation } from "../abi/activation";
 import { activate4 } from "../rows/activations";
-import { expAny4 } from "../math/expAny";
 import { madd } from "../math/simd";
 import { scaleFinite } from "../math/scaleFinite";
-import { BLOCK, ceilPanel, floorBlock, PANEL, PANEL_BYTES, ROW_BYTES, wholeLines } from "../tiles/layout";
+import { BLOCK, floorBlock, PANEL, PANEL_BYTES, ROW_BYTES } from "../tiles/layout";
+import { AdditiveParts, EXACT, evenChannels, FRACTIONS, PAIRS, SMALL } from "./additiveParts";
 import { Panels } from "./panels";
 import { Strip } from "./strip";
 
-// Classes by the largest |a| of a row, or |b| of a key.
-/** Up to here tanh is a polynomial: 1 − 2 / d would lose what is small beside 1. */
-const SMALL: u8 = 0;
-/** Up to here two denominators may be multiplied. */
-const PAIRS: u8 = 1;
-/** Up to here both exponentials are normal numbers. */
-const FRACTIONS: u8 = 2;
-const EXACT: u8 = 3;
 // Forms of other activations.
 const RECTIFIED: u8 = 4;
 const GELU: u8 = 5;
-const SMALL_LIMIT: f32 = 0.2;
-const PAIRS_LIMIT: f32 = 10.7;
-const FRACTIONS_LIMIT: f32 = 34;
-
-// @ts-ignore: decorator
-@inline
-function classOf(largest: f32): u8 {
-  return largest <= SMALL_LIMIT ? SMALL : largest <= PAIRS_LIMIT ? PAIRS : largest <= FRACTIONS_LIMIT ? FRACTIONS : EXACT;
-}
-
-/** Channels in whole pairs. */
-// @ts-ignore: decorator
-@inline
-export function evenChannels(channels: usize): usize {
-  return (channels + 1) & ~1;
-}
-
-/** What additive scores read besides the packed rows: score vectors, exponentials of a block of keys and of a strip's rows. */
-@unmanaged
-export class AdditiveParts {
-  /** Score vectors of all heads times powers of two: f32[heads, evenChannels], sums behind them, and the powers' reciprocals. */
-  vectors: usize;
-  /** e²ᵇ of the block in progress: [BLOCK / 8, evenChannels, 8] */
-  keyPowers: usize;
-  /** Classes of its keys: u8[BLOCK] */
-  keyClasses: usize;
-  /** e²ᵃ of the strip in progress: [evenChannels, 8] */
-  rowPowers: usize;
-  /** Classes of its rows: u8[8] */
-  rowClasses: usize;
-  /** Scores of two panels in another form: f32[16] */
-  spare: usize;
-  private head: usize;
-  private block: usize;
-  private count: usize;
-
-  /** Lays out the parts from `ptr` on; returns the end. */
-  static layOut(p: AttentionParams, ptr: u64, parts: AdditiveParts, isPlaced: bool): u64 {
-    const channels = <u64>evenChannels(p.headDim);
-    const keyPowers = ptr + wholeLines(vectorsOf(p) * ((channels + 2) << 2));
-    const rowPowers = keyPowers + channels * (BLOCK << 2);
-    const keyClasses = rowPowers + channels * PANEL_BYTES;
-    const rowClasses = keyClasses + <u64>BLOCK;
-    const spare = rowClasses + 64;
-    if (isPlaced) {
-      parts.vectors = <usize>ptr;
-      parts.keyPowers = <usize>keyPowers;
-      parts.rowPowers = <usize>rowPowers;
-      parts.keyClasses = <usize>keyClasses;
-      parts.rowClasses = <usize>rowClasses;
-      parts.spare = <usize>spare;
-      parts.count = 0;
-      parts.takeVectors(p);
-    }
-    return spare + 64;
-  }
-
-  /** Copies the score vectors. They are divided by a power of two, so that no product with a denominator overflows. */
-  takeVectors(p: AttentionParams): void {
-    const channels = evenChannels(p.headDim);
-    for (let head: usize = 0; head < vectorsOf(p); head++) {
-      const from = p.scoreVector + ((head * p.scoreVectorHeadStride) << 2);
-      const to = this.vector(p, head);
-      let largest: f32 = 0;
-      for (let c: usize = 0; c < p.headDim; c++) largest = max<f32>(largest, abs(load<f32>(from + (c << 2))));
-      // the exponent's bits alone: 2ⁿ ≤ largest
-      const power = largest >= <f32>1 && largest < Infinity ? reinterpret<f32>(reinterpret<u32>(largest) & 0x7f800000) : <f32>1;
-      let sum: f64 = 0;
-      for (let c: usize = 0; c < channels; c++) {
-        const u = c < p.headDim ? load<f32>(from + (c << 2)) / power : 0;
-        store<f32>(to + (c << 2), u);
-        sum += <f64>u;
-      }
-      store<f32>(to + (channels << 2), <f32>sum);
-      store<f32>(to + (channels << 2) + 4, power);
-    }
-  }
-
-  /** The score vector of a query head. */
-  @inline
-  vector(p: AttentionParams, head: usize): usize {
-    return this.vectors + (p.scoreVectorHeadStride ? head : 0) * ((evenChannels(p.headDim) + 2) << 2);
-  }
-
-  /** Takes the exponentials of the keys of a block, which is packed up to panels.end. */
-  takeBlock(p: AttentionParams, panels: Panels, head: usize, block: usize): void {
-    const count = min(BLOCK, panels.end - block);
-    if (this.head == head && this.block == block && this.count == count) return;
-    this.head = head;
-    this.block = block;
-    this.count = count;
-    const channels = evenChannels(p.headDim);
-    for (let panel: usize = 0; panel < ceilPanel(count) / PANEL; panel++) {
-      const from = panels.keys(block) + panel * p.headDim * PANEL_BYTES;
-      takePowers(from, p.headDim, this.keyPowers + panel * channels * PANEL_BYTES, this.keyClasses + panel * PANEL);
-    }
-  }
-}
 
 /** Scores of a strip's rows with `numPanels` panels of keys from `firstKey` on; `head` is the head of keys, counted over all sequences. */
 export function additiveScores(
@@ -141,9 +36,10 @@ export function additiveScores(
   scoresPtr: usize,
 ): void {
   const isTanh = p.scoreActivation == Activation.TANH;
+  const other = p.scoreActivation == Activation.RELU ? RECTIFIED : GELU;
   if (isTanh) {
     parts.takeBlock(p, panels, head, floorBlock(firstKey));
-    takePowers(strip.queryPanel, p.headDim, parts.rowPowers, parts.rowClasses);
+    parts.takeRows(p, strip);
   }
   const keyPanelBytes = p.headDim * PANEL_BYTES;
   const powerPanelBytes = evenChannels(p.headDim) * PANEL_BYTES;
@@ -152,46 +48,87 @@ export function additiveScores(
   for (let r: usize = 0; r < strip.numRows; r++) {
     const row = strip.row(r);
     const vector = parts.vector(p, row.head);
-    const power = load<f32>(vector + (evenChannels(p.headDim) << 2) + 4);
-    const factor = scaleFinite(row.scale, strip.scoreFactor * power);
-    const rowScores = scoresPtr + r * ROW_BYTES;
+    const classes = parts.keyClasses + (firstKey % BLOCK);
+    const light = load<u8>(parts.lightRows + r) ? parts.lightKeysOf(p, row.head) + (firstKey % BLOCK) : 0;
+    const rowClass = i8x16.splat(load<i8>(parts.rowClasses + r));
+    const factor = scaleFinite(row.scale, strip.scoreFactor);
     for (let panel: usize = 0; panel < numPanels; panel += 2) {
       const hasTwo = panel + 1 < numPanels;
-      const to = rowScores + panel * PANEL_BYTES;
-      const raw = keysPtr + panel * keyPanelBytes;
-      const rawStep = hasTwo ? keyPanelBytes : 0;
-      const column = strip.queryPanel + (r << 2);
+      const to = scoresPtr + r * ROW_BYTES + panel * PANEL_BYTES;
+      const rows = strip.queryPanel + (r << 2);
+      const rowPowers = parts.rowPowers + (r << 2);
+      const keys = keysPtr + panel * keyPanelBytes;
+      const keyPowers = powersPtr + panel * powerPanelBytes;
+      const step = hasTwo ? keyPanelBytes : 0;
+      const powersStep = hasTwo ? powerPanelBytes : 0;
       if (!isTanh) {
-        if (p.scoreActivation == Activation.RELU) addRow(RECTIFIED, column, vector, raw, rawStep, p.headDim, factor, to);
-        else addRow(GELU, column, vector, raw, rawStep, p.headDim, factor, to);
+        addForm(other, rows, rowPowers, vector, keys, step, keyPowers, powersStep, p.headDim, factor, to);
         continue;
       }
-      const powers = powersPtr + panel * powerPanelBytes;
-      const powersStep = hasTwo ? powerPanelBytes : 0;
-      const powersColumn = parts.rowPowers + (r << 2);
-      const rowClass = load<u8>(parts.rowClasses + r);
-      const classes = parts.keyClasses + (firstKey % BLOCK) + panel * PANEL;
-      const keys: usize = hasTwo ? 2 * PANEL : PANEL;
-      let low = EXACT;
-      let high = rowClass;
-      for (let j: usize = 0; j < keys; j++) {
-        low = min(low, load<u8>(classes + j));
-        high = max(high, load<u8>(classes + j));
+      let forms = i8x16.max_u(rowClass, load16(classes + panel * PANEL, hasTwo));
+      if (light) {
+        const isFast = v128.or(i8x16.eq(forms, i8x16.splat(PAIRS)), i8x16.eq(forms, i8x16.splat(FRACTIONS)));
+        const isLight = v128.and(isFast, load16(light + panel * PANEL, hasTwo));
+        forms = v128.bitselect(i8x16.splat(EXACT), forms, isLight);
       }
-      low = max(low, rowClass);
-      for (let form = low; form <= high; form++) {
-        const target = form == low ? to : parts.spare;
-        if (form == PAIRS) addRow(PAIRS, powersColumn, vector, powers, powersStep, p.headDim, factor, target);
-        else if (form == FRACTIONS) addRow(FRACTIONS, powersColumn, vector, powers, powersStep, p.headDim, factor, target);
-        else if (form == SMALL) addRow(SMALL, column, vector, raw, rawStep, p.headDim, factor, target);
-        else addRow(EXACT, column, vector, raw, rawStep, p.headDim, factor, target);
-        if (form == low) continue;
-        for (let j: usize = 0; j < keys; j++) {
-          if (max(rowClass, load<u8>(classes + j)) == form) store<f32>(to + (j << 2), load<f32>(target + (j << 2)));
-        }
+      const first = i8x16.extract_lane_u(forms, 0);
+      if (i8x16.all_true(i8x16.eq(forms, i8x16.splat(<i8>first)))) {
+        addForm(first, rows, rowPowers, vector, keys, step, keyPowers, powersStep, p.headDim, factor, to);
+        continue;
+      }
+      for (let form = SMALL; form <= EXACT; form++) {
+        const isForm = i8x16.eq(forms, i8x16.splat(form));
+        if (!v128.any_true(isForm)) continue;
+        addForm(form, rows, rowPowers, vector, keys, step, keyPowers, powersStep, p.headDim, factor, parts.spare);
+        copyWhere(isForm, parts.spare, to);
       }
     }
   }
+}
+
+/** Bytes of two panels, or of one, twice. */
+// @ts-ignore: decorator
+@inline
+function load16(ptr: usize, hasTwo: bool): v128 {
+  return hasTwo ? v128.load(ptr) : v128.load64_splat(ptr);
+}
+
+/** Copies those of 16 scores whose byte of `mask` is set. */
+function copyWhere(mask: v128, fromPtr: usize, toPtr: usize): void {
+  const low = i16x8.extend_low_i8x16_s(mask);
+  const high = i16x8.extend_high_i8x16_s(mask);
+  copyWhere4(i32x4.extend_low_i16x8_s(low), fromPtr, toPtr);
+  copyWhere4(i32x4.extend_high_i16x8_s(low), fromPtr + 16, toPtr + 16);
+  copyWhere4(i32x4.extend_low_i16x8_s(high), fromPtr + 32, toPtr + 32);
+  copyWhere4(i32x4.extend_high_i16x8_s(high), fromPtr + 48, toPtr + 48);
+}
+
+// @ts-ignore: decorator
+@inline
+function copyWhere4(mask: v128, fromPtr: usize, toPtr: usize): void {
+  v128.store(toPtr, v128.bitselect(v128.load(fromPtr), v128.load(toPtr), mask));
+}
+
+/** The scores of one row with two panels of keys in one form; `step` and `powersStep` are 0 if there is one panel. */
+function addForm(
+  form: u8,
+  rows: usize,
+  rowPowers: usize,
+  vector: usize,
+  keys: usize,
+  step: usize,
+  keyPowers: usize,
+  powersStep: usize,
+  channels: usize,
+  factor: f32,
+  toPtr: usize,
+): void {
+  if (form == PAIRS) addRow(PAIRS, rowPowers, vector, keyPowers, powersStep, channels, factor, toPtr);
+  else if (form == FRACTIONS) addRow(FRACTIONS, rowPowers, vector, keyPowers, powersStep, channels, factor, toPtr);
+  else if (form == SMALL) addRow(SMALL, rows, vector, keys, step, channels, factor, toPtr);
+  else if (form == EXACT) addRow(EXACT, rows, vector, keys, step, channels, factor, toPtr);
+  else if (form == RECTIFIED) addRow(RECTIFIED, rows, vector, keys, step, channels, factor, toPtr);
+  else addRow(GELU, rows, vector, keys, step, channels, factor, toPtr);
 }
 
 // Byte offsets of the constants, which V8 loads faster from static data than it rebuilds literals.
@@ -256,8 +193,8 @@ function addRow(
   let sum4567 = f32x4.splat(0);
   let sum89ab = f32x4.splat(0);
   let sumcdef = f32x4.splat(0);
-  const sumPtr = vectorPtr + (evenChannels(channels) << 2);
-  const end = form == PAIRS ? sumPtr : vectorPtr + (channels << 2);
+  const vectorEnd = vectorPtr + (evenChannels(channels) << 2);
+  const end = form == PAIRS ? vectorEnd : vectorPtr + (channels << 2);
   while (vectorPtr < end) {
     const u0 = v128.load32_splat(vectorPtr);
     const a0 = v128.load32_splat(columnPtr);
@@ -290,49 +227,20 @@ function addRow(
     bPtr += PANEL_BYTES;
   }
   if (form == PAIRS || form == FRACTIONS) {
-    const total = v128.load32_splat(sumPtr);
+    const total = v128.load32_splat(vectorEnd);
     sum0123 = madd(sum0123, constant(MINUS_TWO), total);
     sum4567 = madd(sum4567, constant(MINUS_TWO), total);
     sum89ab = madd(sum89ab, constant(MINUS_TWO), total);
     sumcdef = madd(sumcdef, constant(MINUS_TWO), total);
   }
+  // sums · power · factor, or sums · factor · power: what is small comes first, lest a number overflow that the product does not
+  const power = load<f32>(vectorEnd, 4);
+  const powers = f32x4.splat(power);
   const factors = f32x4.splat(factor);
-  v128.store(toPtr, f32x4.mul(sum0123, factors));
-  v128.store(toPtr, f32x4.mul(sum4567, factors), 16);
-  v128.store(toPtr, f32x4.mul(sum89ab, factors), 32);
-  v128.store(toPtr, f32x4.mul(sumcdef, factors), 48);
-}
-
-/** Score vectors: one for each head, or one for all. */
-// @ts-ignore: decorator
-@inline
-export function vectorsOf(p: AttentionParams): usize {
-  return p.scoreVectorHeadStride ? p.numHeads : 1;
-}
-
-/** Exponentials e²ˣ of a panel [channels, 8], a channel of zeros if their number is odd, and the classes of its eight columns. */
-function takePowers(panelPtr: usize, channels: usize, toPtr: usize, classesPtr: usize): void {
-  let most0123 = f32x4.splat(0);
-  let most4567 = f32x4.splat(0);
-  const end = panelPtr + channels * PANEL_BYTES;
-  for (; panelPtr < end; panelPtr += PANEL_BYTES, toPtr += PANEL_BYTES) {
-    const x0123 = v128.load(panelPtr);
-    const x4567 = v128.load(panelPtr, 16);
-    most0123 = f32x4.max(most0123, f32x4.abs(x0123));
-    most4567 = f32x4.max(most4567, f32x4.abs(x4567));
-    v128.store(toPtr, expAny4(f32x4.add(x0123, x0123)));
-    v128.store(toPtr, expAny4(f32x4.add(x4567, x4567)), 16);
-  }
-  if (channels & 1) {
-    v128.store(toPtr, f32x4.splat(0));
-    v128.store(toPtr, f32x4.splat(0), 16);
-  }
-  store<u8>(classesPtr, classOf(f32x4.extract_lane(most0123, 0)));
-  store<u8>(classesPtr, classOf(f32x4.extract_lane(most0123, 1)), 1);
-  store<u8>(classesPtr, classOf(f32x4.extract_lane(most0123, 2)), 2);
-  store<u8>(classesPtr, classOf(f32x4.extract_lane(most0123, 3)), 3);
-  store<u8>(classesPtr, classOf(f32x4.extract_lane(most4567, 0)), 4);
-  store<u8>(classesPtr, classOf(f32x4.extract_lane(most4567, 1)), 5);
-  store<u8>(classesPtr, classOf(f32x4.extract_lane(most4567, 2)), 6);
-  store<u8>(classesPtr, classOf(f32x4.extract_lane(most4567, 3)), 7);
+  const first = abs(factor) < 1 ? factors : powers;
+  const last = abs(factor) < 1 ? powers : factors;
+  v128.store(toPtr, f32x4.mul(f32x4.mul(sum0123, first), last));
+  v128.store(toPtr, f32x4.mul(f32x4.mul(sum4567, first), last), 16);
+  v128.store(toPtr, f32x4.mul(f32x4.mul(sum89ab, first), last), 32);
+  v128.store(toPtr, f32x4.mul(f32x4.mul(sumcdef, first), last), 48);
 }

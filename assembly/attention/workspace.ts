@@ -1,6 +1,6 @@
 /** One thread's workspace, a piece of scratch: the panels of a head and the state of a band. */
 import { AttentionParams, Score } from "../abi/attentionParams";
-import { AdditiveParts } from "./additive";
+import { AdditiveParts } from "./additiveParts";
 import { KeyFactors } from "./cosine";
 import { HAS_EVERY_OPTION } from "../abi/options";
 import { blockBytes, BlockLayout } from "./keyBlock";

@@ -12,8 +12,8 @@ import { PANEL, PANEL_BYTES } from "./layout";
 /** The sum over up to 65536 channels of the largest float32 stays finite. */
 export const SHRINK: f64 = 0.00390625; // 2⁻⁸
 /** Factors of keys are this much larger. */
-export const LIFT: f64 = 64;
-/** Queries longer than the reciprocal are multiplied by this first. */
+export const LIFT: f64 = 256; // 2⁸
+/** Queries longer than the reciprocal are multiplied by this first, and those shorter than this are divided by it. */
 const FAR: f64 = 5.421010862427522e-20; // 2⁻⁶⁴
 
 /** Makes a packed query a unit vector times SHRINK; a zero vector stays what it is. */
@@ -23,9 +23,9 @@ export function normalizeColumn(columnPtr: usize, rowPtr: usize, channels: usize
     const x = <f64>load<f32>(rowPtr);
     sum += x * x;
   }
-  const isLong = sum * FAR * FAR > 1;
-  if (isLong) scaleColumn(columnPtr, channels, <f32>FAR);
-  scaleColumn(columnPtr, channels, reciprocalRoot(sum, isLong ? SHRINK / FAR : SHRINK));
+  const first = sum * FAR * FAR > 1 ? FAR : sum < FAR * FAR ? 1 / FAR : 1;
+  if (first != 1) scaleColumn(columnPtr, channels, <f32>first);
+  scaleColumn(columnPtr, channels, reciprocalRoot(sum, SHRINK / first));
 }
 
 /** factor / √sum, finite; 0 for 0. */

@@ -4,7 +4,7 @@ import { stridesOf } from "../call/layout.js";
 import type { Operation } from "../call/operation.js";
 import { readOptions } from "../call/readOptions.js";
 import type { PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
-import { isAbsent, show, wrongKind } from "../check.js";
+import { isAbsent, show, wrongKind, wrongValue } from "../check.js";
 import type { Runtime } from "../runtime/runtime.js";
 import { expectHeadSizes, projectHeads } from "./headMatrices.js";
 import { scoreOperation, type ScoreOptions } from "./scoreOptions.js";
@@ -34,7 +34,11 @@ export function bilinearAttention<Out extends PlaceTensor = ResultTensor>(
     const { weight: given } = readOptions(PARAMETERS, parameters, "parameters");
     if (isAbsent(given)) throw wrongKind(call.operation, '"weight" is missing; it is U [qDim, kDim]');
     const weight = call.numbers("weight", given);
-    const keyDim = weight.dims.at(-1) ?? 1;
+    if (weight.dims.length < 2) {
+      const expected = "expected [qDim, kDim] or [numHeads, qDim, kDim]";
+      throw wrongValue(call.operation, `"weight" has dims ${show(weight.dims)}, ${expected}`);
+    }
+    const keyDim = weight.dims.at(-1)!;
     return {
       keySize: { count: keyDim, why: `weight has dims ${show(weight.dims)}` },
       read: ({ q: query, shape: { batchSize, seqLen, numHeads, headDim }, layout }) => {

@@ -68,20 +68,30 @@ export function places({ batchSize, seqLen, kvLen, numHeads }: Shape) {
   return { logSumExp: zeros([batchSize, numHeads, seqLen]), weights: zeros(matrix), scores: zeros(matrix) };
 }
 
+/** Another score than a scaled product. */
+export interface OtherScore {
+  /** Attention with it, in float64. */
+  attention: typeof reference;
+  /** The score in naive float32, before the scale, which is 1 by default. */
+  score: (b: number, h: number, i: number, j: number) => number;
+}
+
 /**
  * Attention in naive float32, the yardstick of errors: every operation rounded, sums in order. The reference says which keys are
- * visible, since that does not depend on rounding.
+ * visible, and what is added to scores, since that does not depend on rounding.
  */
-export function naiveFloat32({ q, k, v }: Inputs, shape: Shape, options: ReferenceOptions) {
+export function naiveFloat32({ q, k, v }: Inputs, shape: Shape, options: ReferenceOptions, other?: OtherScore) {
   const { fround, exp, tanh, log } = Math;
   const { batchSize, seqLen, kvLen, numHeads, numKvHeads, headDim, valueDim } = shape;
   const { layout = "bshd", softcap = 0, sinks, scoresStage = "biased" } = options;
-  const { scale = 1 / Math.sqrt(headDim), relativeKeys, relativeZero, contentBias, positionBias } = options;
+  const { relativeKeys, relativeZero, contentBias, positionBias } = options;
   const isBiased = [options.bias, options.alibiSlopes, options.relativeBias].some((bias) => bias);
+  const { scale = other ? 1 : 1 / Math.sqrt(headDim) } = options;
+  const { attention = reference } = other ?? {};
   const matrix = [batchSize, numHeads, seqLen, kvLen];
   const [capped, biased] = [zeros64(matrix), zeros64(matrix)];
-  reference(q, k, v, { ...options, softcap: 0, scores: capped, scoresStage: "capped" });
-  reference(q, k, v, { ...options, softcap: 0, scores: biased, scoresStage: "biased" });
+  attention(q, k, v, { ...options, softcap: 0, scores: capped, scoresStage: "capped" });
+  attention(q, k, v, { ...options, softcap: 0, scores: biased, scoresStage: "biased" });
   const out = zeros(dimsOf(layout, batchSize, seqLen, numHeads, valueDim));
   const { logSumExp, weights, scores } = places(shape);
   const rowOf = (b: number, i: number, h: number, rows: number, heads: number): number =>
@@ -107,7 +117,8 @@ export function naiveFloat32({ q, k, v }: Inputs, shape: Shape, options: Referen
           }
           let score = 0;
           const kStart = rowOf(b, j, kvHead, kvLen, numKvHeads) * headDim;
-          for (let d = 0; d < headDim; d++) score = fround(score + fround(query(d, contentBias) * k.data[kStart + d]!));
+          if (other) score = fround(factor * other.score(b, h, i, j));
+          for (let d = 0; d < headDim && !other; d++) score = fround(score + fround(query(d, contentBias) * k.data[kStart + d]!));
           for (const [d, r] of (relativeKeys ? relativeKey(relativeKeys, h, j - position, relativeZero) : []).entries())
             score = fround(score + fround(query(d, positionBias) * r));
           const scaled = score;
@@ -159,9 +170,22 @@ export function largestError(found: ArrayLike<number>, truth: ArrayLike<number>)
 /** Errors below this share of the largest number count as rounding, whatever the error of naive float32: 4 ulp. */
 const FLOOR = 4 * 2 ** -23;
 
-/** The rule: the largest error may be twice that of naive float32, plus the floor. */
-export function expectParity(what: string, found: ArrayLike<number>, truth: ArrayLike<number>, naive: ArrayLike<number>): void {
-  const magnitude = Array.from(truth).reduce((max, value) => (Number.isFinite(value) ? Math.max(max, Math.abs(value)) : max), 1);
+/**
+ * The rule: the largest error may be twice that of naive float32, plus the floor.
+ *
+ * @param summed  what is summed before anything cancels, if that is larger than the results
+ */
+export function expectParity(
+  what: string,
+  found: ArrayLike<number>,
+  truth: ArrayLike<number>,
+  naive: ArrayLike<number>,
+  summed = 1,
+): void {
+  const magnitude = Array.from(truth).reduce(
+    (max, value) => (Number.isFinite(value) ? Math.max(max, Math.abs(value)) : max),
+    summed,
+  );
   const bound = 2 * largestError(naive, truth) + FLOOR * magnitude;
   expect(bound, `${what}: naive float32 must be a yardstick`).toBeLessThan(Infinity);
   expect(largestError(found, truth), `${what}: error against the reference, at most ${bound}`).toBeLessThanOrEqual(bound);

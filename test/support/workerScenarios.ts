@@ -74,6 +74,14 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       halfWidth: 2,
       predictor: { weight: x([3, 8], 4), score: x([3], 5) },
     }),
+  "Engine.additiveAttention": async (engine) =>
+    engine.additiveAttention(rows(3, 3), await cacheOf(engine), null, { query: x([8, 8], 4), score: x([8], 5) }),
+  "Engine.bilinearAttention": async (engine) =>
+    engine.bilinearAttention(rows(3, 3), await cacheOf(engine), null, { weight: x([8, 8], 4) }),
+  "Engine.cosineAttention": async (engine) => {
+    const scores = zeros(1, 2, 3, 9);
+    return [await engine.cosineAttention(rows(3, 3), await cacheOf(engine), undefined, { scores, scoresStage: "scaled" }), scores];
+  },
   "Engine.planAttention": (engine) => engine.planAttention(rows(5, 1), rows(7, 2), rows(7, 3)),
   "Engine.mergeAttention": async (engine) => {
     const parts = [1, 2].map((seed) => ({ out: x([4, 8], seed), logSumExp: x([4], seed + 2) }));
