@@ -88,7 +88,7 @@ describe("refuses", () => {
     ],
   ])("%s", (_, options, message) => {
     for (const name of ["scaledDotProductAttention", "planAttention"] as const) {
-      const call = (): unknown => engine[name](q, kv, kv, options as AttentionOptions);
+      const call = (): unknown => engine[name](q, kv, kv, options);
       expect(call).toThrow(new RangeError(`${name}: ${message}`));
     }
   });
