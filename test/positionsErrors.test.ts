@@ -1,6 +1,5 @@
 /** Positions that a call refuses, and places that overlap them. */
 import { describe, expect, test } from "vitest";
-import type { AttentionOptions } from "headwise";
 import { openBuild } from "./support/builds.js";
 import { countOf } from "./support/random.js";
 
