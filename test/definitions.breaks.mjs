@@ -9,8 +9,8 @@ export default [
   },
   {
     rule: "definitions: distances count from the row's position",
-    find: "distanceBias(options, b, h, j - row.position)",
-    replace: "distanceBias(options, b, h, j - i)",
+    find: "const distance = j - row.position;",
+    replace: "const distance = j - i;",
     tests: ["definitionsOfPositions"],
   },
   {

@@ -2,8 +2,8 @@
  * What this host can do at most, on one thread, in a build's instructions.
  *
  * The peak of multiply-adds is the best of two: a probe with as many accumulators as the tallest tile and fewer loads, and the kernels'
- * own register tiles on data in L1. The bandwidth is that of a plain loop that reads, or that adds two arrays. A ceiling is what the
- * faster quarter of a probe's runs reached: otherwise noise could lift a share above 100 %.
+ * own register tiles on data in L1. The bandwidth is that of a plain loop that reads, or that adds two arrays. Divisions go in eight chains
+ * at once. A ceiling is what the faster quarter of a probe's runs reached: otherwise noise could lift a share above 100 %.
  */
 import { readFileSync } from "node:fs";
 import { instantiate } from "../../src/runtime/instantiate.js";
@@ -30,6 +30,7 @@ const REPEATS = 200;
 interface Ceilings {
   readonly memory: WebAssembly.Memory;
   readonly multiplyAdds: (steps: number) => number;
+  readonly divisions: (steps: number) => number;
   readonly readAll: (ptr: number, bytes: number) => number;
   readonly addAll: (a: number, aStep: number, b: number, bStep: number, out: number, bytes: number) => void;
 }
@@ -53,6 +54,12 @@ export function peakProbes(build: PackagedBuild): Probe[] {
     amount: REPEATS * PANELS * rows * 8 * HEAD_DIM * 2,
   });
   return [{ run: () => multiplyAdds(STEPS), amount: STEPS * 96 }, tile(4), tile(6)];
+}
+
+/** Divisions of float32 at full speed. */
+export function divisionProbe(build: PackagedBuild): Probe {
+  const { divisions } = ceilingsOf(build);
+  return { run: () => divisions(STEPS), amount: STEPS * 32 };
 }
 
 const LOOP_BYTES = 2 ** 16;

@@ -1,4 +1,4 @@
-/** How fast this host reads, multiplies and adds: the ceilings that kernels are measured against. */
+/** How fast this host reads, multiplies, adds and divides: the ceilings that kernels are measured against. */
 export { multiplyAdds } from "../../../assembly/math/peak";
 
 /** Reads `bytes` bytes, a multiple of 64, and does next to nothing with them. */
@@ -30,4 +30,30 @@ export function addAll(aPtr: usize, aStep: usize, bPtr: usize, bStep: usize, out
     v128.store(outPtr, f32x4.add(v128.load(aPtr, 32), v128.load(bPtr, 32)), 32);
     v128.store(outPtr, f32x4.add(v128.load(aPtr, 48), v128.load(bPtr, 48)), 48);
   }
+}
+
+/** `steps` times eight divisions of four numbers, in chains that don't wait for one another. */
+export function divisions(steps: i32): f32 {
+  let a0 = f32x4.splat(1.5);
+  let a1 = a0;
+  let a2 = a0;
+  let a3 = a0;
+  let a4 = a0;
+  let a5 = a0;
+  let a6 = a0;
+  let a7 = a0;
+  const divisor = f32x4.splat(1.0000001);
+  for (let step = 0; step < steps; step++) {
+    a0 = f32x4.div(a0, divisor);
+    a1 = f32x4.div(a1, divisor);
+    a2 = f32x4.div(a2, divisor);
+    a3 = f32x4.div(a3, divisor);
+    a4 = f32x4.div(a4, divisor);
+    a5 = f32x4.div(a5, divisor);
+    a6 = f32x4.div(a6, divisor);
+    a7 = f32x4.div(a7, divisor);
+  }
+  const sum0123 = f32x4.add(f32x4.add(a0, a1), f32x4.add(a2, a3));
+  const sum4567 = f32x4.add(f32x4.add(a4, a5), f32x4.add(a6, a7));
+  return f32x4.extract_lane(f32x4.add(sum0123, sum4567), 0);
 }
