@@ -131,7 +131,7 @@ export default [
   {
     rule: "positions: a call begins without windows",
     find: "forget(): void {\n    this.end = this.first;",
-    replace: "forget(): void {\n    this.first = 0;",
+    replace: "forget(): void {",
     tests: ["positionsProperties"],
   },
   {
