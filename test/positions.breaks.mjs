@@ -129,12 +129,6 @@ export default [
     tests: ALL,
   },
   {
-    rule: "positions: a call begins without windows",
-    find: "forget(): void {\n    this.end = this.first;",
-    replace: "forget(): void {\n    this.first = 0;",
-    tests: ["positionsProperties"],
-  },
-  {
     rule: "positions: a table's −∞ hides a key that is NaN, and one that a bias hides stays hidden",
     find: "this.isFinite = !v128.any_true(f32x4.ne(zeros, zeros));",
     replace: "this.isFinite = true;",
