@@ -25,7 +25,7 @@ export { softmax, softmaxUnits, softmaxWorkspaceBytes } from "./rows/softmax";
 export { normalize, normalizeUnits } from "./rows/normalize";
 export { rotary, rotaryRow, rotaryTables, rotaryTablesUnits, rotaryUnits } from "./rows/rotary";
 export { rotateKeys } from "./rows/rotateKeys";
-export { rotaryFrequencies } from "./rows/angles";
+export { exponential as rotaryExponential, logarithm as rotaryLogarithm, rotaryFrequencies } from "./rows/angles";
 export { linearAttention } from "./linear/linearAttention";
 export { packSums, readSums } from "./linear/sumRows";
 export { linearStateBytes } from "./linear/state";

@@ -2,13 +2,14 @@
 // clone needs nothing else. Without a name it lists the examples.
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const examples = join(root, "examples");
 const [name, ...args] = process.argv.slice(2);
-const main = join(examples, name ?? "", "main.mjs");
+const isFile = name?.includes("/"); // an experiment of the lab, such as lab/causal
+const main = join(examples, isFile ? `${name}.mjs` : join(name ?? "", "main.mjs"));
 
 if (name === undefined || !existsSync(main)) {
   if (name !== undefined) console.error(`there is no example "${name}"\n`);
@@ -28,7 +29,7 @@ if (!existsSync(join(root, "node_modules"))) {
   npm(root, "ci", "--no-audit", "--no-fund");
 }
 execFileSync(process.execPath, [join(root, "scripts/build.mjs"), "dist"], { stdio: ["ignore", "ignore", "inherit"] });
-const folder = join(examples, name);
+const folder = dirname(main);
 if (existsSync(join(folder, "package.json")) && !existsSync(join(folder, "node_modules"))) {
   console.error("installing the example's packages …");
   npm(folder, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock");

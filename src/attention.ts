@@ -5,7 +5,7 @@ export { createWorkerEngine } from "./workerEngine/createAttentionWorkerEngine.j
 export type { AttentionEngine as Engine, EngineInfo } from "./engine/attentionEngine.js";
 export type { EngineOptions, PackagedBuild } from "./engine/openEngine.js";
 export type { Layout } from "./call/layout.js";
-export type { AttentionOptions, ScoresStage, ShortMask } from "./attention/options.js";
+export type { AttentionOptions, ScoresStage, ShortMask, TopKeys, WeightsRange } from "./attention/options.js";
 export type { AttentionPlan } from "./attention/attentionCall.js";
 export { alibiSlopes } from "./attention/alibiSlopes.js";
 export type { AttentionPart, MergeOptions } from "./attention/mergeAttention.js";
@@ -13,6 +13,7 @@ export type { KVCacheOptions } from "./cache/cacheConfig.js";
 export type { AppendOptions, CachedAttentionOptions, ReadOptions, RemoveOptions } from "./cache/cacheOptions.js";
 export type { KVCache } from "./cache/kvCache.js";
 export type { RotaryConfig, RotaryTables } from "./rows/rotaryConfig.js";
+export type { RopeScaling, RotaryScaling, ScalingType } from "./rows/rotaryScaling.js";
 export {
   andMasks,
   applyMask,

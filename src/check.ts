@@ -123,6 +123,15 @@ export function integer(operation: string, name: string, value: unknown, least: 
   throw isNumeric(value) ? wrongValue(operation, problem) : wrongKind(operation, problem);
 }
 
+/** Returns the value if it is a number from `least` to `most`. */
+export function numberFrom(operation: string, name: string, value: unknown, least: number, most: number): number {
+  if (typeof value === "number" && value >= least && value <= most) return value;
+  const range = `a number from ${least} to ${most}`;
+  if (isAbsent(value)) throw wrongKind(operation, `"${name}" is missing, expected ${range}`);
+  const problem = `"${name}" must be ${range}, got ${describe(value)}`;
+  throw typeof value === "number" ? wrongValue(operation, problem) : wrongKind(operation, problem);
+}
+
 /** Returns the value as float32 holds it, if it is finite there and at least `least`; a bound of 0 is not reached by rounding. */
 export function float32(operation: string, name: string, value: unknown, least = -Infinity): number {
   const rounded = Math.fround(typeof value === "number" ? value : NaN);

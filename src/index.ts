@@ -11,6 +11,8 @@ export type { LinearAttentionState } from "./linear/linearAttentionState.js";
 export type { LinearInputs } from "./linear/linearCall.js";
 export type { FeatureMap, LinearKind, LinearRule } from "./linear/linearConfig.js";
 export type { LayerCacheOptions, MultiHeadAttention, ProjectKeysOptions } from "./multiHead/multiHeadAttention.js";
+export type { Circuits } from "./multiHead/circuits.js";
+export type { HeadImportance, HeadImportanceOptions } from "./multiHead/headImportance.js";
 export type { MultiHeadForwardOptions } from "./multiHead/forwardOptions.js";
 export type { FusedOrder, LayerConfig, MultiHeadAttentionConfig, RowOrder } from "./multiHead/config.js";
 export type { MultiHeadAttentionParameters } from "./multiHead/parameters.js";

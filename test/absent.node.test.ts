@@ -23,6 +23,9 @@ type AnyEngine = WorkerEngine;
 const CALLS: Readonly<Record<string, (engine: AnyEngine, options: Options) => unknown>> = {
   scaledDotProductAttention: (engine, options) => engine.scaledDotProductAttention(x, x, x, options),
   planAttention: (engine, options) => engine.planAttention(x, x, x, options),
+  topKAttention: (engine, options) => engine.topKAttention(x, x, x, { count: 2 }, options),
+  hardAttention: (engine, options) => engine.hardAttention(x, x, x, null, options),
+  localAttention: (engine, options) => engine.localAttention(x, x, x, { halfWidth: 1 }, options),
   mergeAttention: (engine, options) => {
     const part = { out: x, logSumExp: normal([2, 2, 3], 6) };
     return engine.mergeAttention([part, part], options);
@@ -110,6 +113,13 @@ test("options themselves, and what they contain", () => {
   );
   expect(bitsIn(here.softmax({ ...x, type: null, location: null } as never))).toEqual(bitsIn(here.softmax(x)));
   expect(here.tensor([1], null).type).toBe("float32");
+});
+
+test("parameters of attention to some keys", () => {
+  const argmax = { choose: null, seed: null, picks: null };
+  expect(bitsIn(here.hardAttention(x, x, x, argmax))).toEqual(bitsIn(here.hardAttention(x, x, x)));
+  const plain = { halfWidth: 1, centers: null, predictor: null, renormalize: null };
+  expect(bitsIn(here.localAttention(x, x, x, plain))).toEqual(bitsIn(here.localAttention(x, x, x, { halfWidth: 1 })));
 });
 
 test("parameters of a layer", () => {

@@ -23,13 +23,13 @@ export default [
   { rule: "softcap 0 is off", find: "p.softcap != 0, scoresPtr);", replace: "true, scoresPtr);" },
   {
     rule: "bias is added",
-    find: "f32x4.add(score, scaleFinite4(bias, factors))",
-    replace: "f32x4.sub(score, scaleFinite4(bias, factors))",
+    find: "v128.bitselect(invisible, f32x4.add(score, bias), f32x4.eq(bias, invisible))",
+    replace: "v128.bitselect(invisible, f32x4.sub(score, bias), f32x4.eq(bias, invisible))",
   },
   {
     rule: "a bias of −∞ is tested before it is added",
-    find: "v128.bitselect(invisible, f32x4.add(score, scaleFinite4(bias, factors)), f32x4.eq(bias, invisible))",
-    replace: "f32x4.add(score, scaleFinite4(bias, factors))",
+    find: "v128.bitselect(invisible, f32x4.add(score, bias), f32x4.eq(bias, invisible))",
+    replace: "f32x4.add(score, bias)",
   },
   {
     rule: "bias broadcasts along keys",

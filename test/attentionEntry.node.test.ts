@@ -13,7 +13,7 @@ const kernels = (name: string): Uint8Array<ArrayBuffer> =>
 
 test("has the same names, but for those of operations that it lacks", () => {
   const missing = Object.keys(all).filter((name) => !(name in attention));
-  expect(missing.filter((name) => !name.startsWith("multiHeadFrom"))).toEqual(["ACTIVATIONS"]);
+  expect(missing.filter((name) => !name.startsWith("multiHeadFrom"))).toEqual(["t5RelativeBias", "ACTIVATIONS"]);
   expect(Object.keys(attention).filter((name) => !(name in all))).toEqual([]);
 });
 
@@ -29,6 +29,20 @@ test("an engine: the bits of the other entry, and no more than attention", async
   );
   cache.remove(0, 3);
   expect(bitsIn(cache.read().k.data)).toEqual(bitsIn(x.data.slice(3 * 16)));
+  engine.dispose();
+});
+
+test("positions: slopes and a table have the bits of the other entry, keys of distances are refused", async () => {
+  const engine = await attention.createEngine({ build: "simd" });
+  const positions = { alibiSlopes: attention.alibiSlopes(2), relativeBias: normal([2, 7], 2) };
+  const truth = (await all.createEngine({ build: "simd" })).scaledDotProductAttention(x, x, x, positions).data;
+  expect(bitsIn(truth)).not.toEqual(bitsIn(engine.scaledDotProductAttention(x, x, x).data));
+  expect(bitsIn(engine.scaledDotProductAttention(x, x, x, positions).data)).toEqual(bitsIn(truth));
+  for (const [name, dims] of [["relativeKeys", [3, 1, 8]] as const, ["contentBias", [2, 8]] as const]) {
+    expect(() => engine.scaledDotProductAttention(x, x, x, { [name]: normal(dims, 3) })).toThrow(
+      new RangeError(`scaledDotProductAttention: "${name}" needs an engine of "headwise"`),
+    );
+  }
   engine.dispose();
 });
 

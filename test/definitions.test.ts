@@ -51,13 +51,13 @@ describe("scores", () => {
   });
 
   test("additive: parameters of each head ≡ shared ones that are equal, and keys that are projected already", () => {
-    const repeated = ({ data, dims }: ReferenceTensor): ReferenceTensor => ({
-      data: Array.from({ length: HEADS }, () => Array.from(data)).flat(),
-      dims: [HEADS, ...dims],
+    const repeated = ({ data, dims }: ReferenceTensor, heads = HEADS): ReferenceTensor => ({
+      data: Array.from({ length: heads }, () => Array.from(data)).flat(),
+      dims: [heads, ...dims],
     });
     for (const activation of ["tanh", "relu", "gelu"] as const) {
       const shared = additiveAttention(q, k, v, { query, key, score, activation });
-      const parameters = { query: repeated(query), key: repeated(key), score: repeated(score), activation };
+      const parameters = { query: repeated(query), key: repeated(key, KV_HEADS), score: repeated(score), activation };
       expectNear(additiveAttention(q, k, v, parameters).data, shared.data);
       const projected = { data: new Float64Array(BATCH * KEYS * KV_HEADS * hidden), dims: [BATCH, KEYS, KV_HEADS, hidden] };
       for (const index of projected.data.keys()) {

@@ -20,6 +20,15 @@ const OPTIONS: Record<string, (shape: Shape) => AttentionOptions> = {
   "window across block boundaries": () => ({ causal: true, window: 600 }),
   mask: ({ seqLen, kvLen }) => ({ mask: randomMask([seqLen, kvLen], 5, 0.5), softcap: 4 }),
   bias: ({ numHeads, seqLen, kvLen }) => ({ bias: normal([numHeads, seqLen, kvLen], 6), sinks: normal([numHeads], 7) }),
+  "slopes and a table": ({ numHeads }) => ({
+    ...{ alibiSlopes: normal([numHeads], 8, 0.1), relativeBias: normal([numHeads, 51], 9), relativeZero: 40, causal: true },
+  }),
+  "keys of distances": ({ numHeads, headDim }) => ({
+    relativeKeys: normal([301, numHeads, headDim], 12),
+    contentBias: normal([numHeads, headDim], 13),
+    positionBias: normal([numHeads, headDim], 14),
+    window: [600, 3],
+  }),
 };
 
 /** Rows `from` to `to` of sequence `batch`. */

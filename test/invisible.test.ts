@@ -44,6 +44,28 @@ const CASES: Record<string, Case> = {
     options: { bias: { data: Float32Array.from({ length: 70 }, (_, j) => (j % 5 === 2 ? -Infinity : 0.1 * j)), dims: [70] } },
     hidden: (j) => j % 5 === 2,
   },
+  "a table's −∞": {
+    shape: parseShape("B1-S9-KV700-H2/1-D12"),
+    options: {
+      relativeBias: {
+        data: Float32Array.from({ length: 60 }, (_, index) => (index < 20 ? -Infinity : 0.1 * index)),
+        dims: [1, 60],
+      },
+      relativeZero: 50,
+      alibiSlopes: normal([2], 4),
+    },
+    hidden: (j) => j <= 691 - 31, // row 0 stands at 691
+  },
+  "a mask beside keys of distances": {
+    shape: parseShape("B1-S9-KV70-H2/1-D12"),
+    options: {
+      mask: maskHiding(70, (j) => j % 3 === 1),
+      relativeKeys: normal([33, 2, 12], 5),
+      contentBias: normal([2, 12], 6),
+      positionBias: normal([2, 12], 7),
+    },
+    hidden: (j) => j % 3 === 1,
+  },
   "a mask shorter than the keys": {
     shape: parseShape("B1-S9-KV70-H2/2-D12"),
     options: { mask: maskHiding(33, () => false), shortMask: "hide" },

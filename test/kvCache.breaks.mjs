@@ -111,7 +111,7 @@ export default [
   },
   {
     rule: "attend: rows may lie anywhere if queryOffset says so",
-    find: "attention.numbers.causal === 1 && isAbsent(given.queryOffset)",
+    find: "attention.numbers.causal === 1 && isAbsent(options.queryOffset)",
     replace: "attention.numbers.causal === 1",
     tests: ["kvCacheAttend"],
   },

@@ -19,6 +19,8 @@ const ROTATIONS: Record<string, (engine: Engine) => RotaryConfig> = {
     const scaled = ({ data, dims }: typeof cos) => ({ data: data.map((x) => 1.3 * x), dims });
     return { tables: { cos: scaled(cos), sin: scaled(sin) } };
   },
+  "scaled (YaRN)": () => ({ scaling: { type: "yarn", factor: 8, originalMaxPositionEmbeddings: 256 } }),
+  "scaled (dynamic)": () => ({ rotaryDim: 8, scaling: { type: "dynamic", factor: 2, maxPositionEmbeddings: 512, length: 1400 } }),
 };
 
 onEveryEngine((_, engine) => {

@@ -123,8 +123,8 @@ export default [
   },
   {
     rule: "mask options: a scale for each head replaces the scale of all",
-    find: "p.scales ? 1 : scaleFinite(p.scale, scoreFactor)",
-    replace: "scaleFinite(p.scale, p.scales ? 2 : scoreFactor)",
+    find: "p.scales || isOther ? 1 : scaleFinite(p.scale, scoreFactor)",
+    replace: "scaleFinite(p.scale, p.scales ? 2 : isOther ? 1 : scoreFactor)",
     tests: ["maskOptions"],
   },
   {
@@ -142,20 +142,20 @@ export default [
   },
   {
     rule: "mask options: the reference has a scale for each head",
-    find: 'const factor = typeof scale === "number" ? scale : scale[h]!;\n      for (let i = 0; i < seqLen; i++) {\n        const { queryEnd',
-    replace:
-      'const factor = typeof scale === "number" ? scale : scale[0]!;\n      for (let i = 0; i < seqLen; i++) {\n        const { queryEnd',
+    file: "softmaxAttention.ts",
+    find: 'const factor = typeof scale === "number" ? scale : scale[h]!;',
+    replace: 'const factor = typeof scale === "number" ? scale : scale[0]!;',
     tests: ["maskOptions"],
   },
   {
     rule: "mask options: the reference shows the keys before maskStart",
-    find: "(j < masked || broadcast(options.mask, b, h, i, j - masked, 1, 0) !== 0)",
-    replace: "broadcast(options.mask, b, h, i, j - masked, 1, 0) !== 0",
+    find: "(j < masked || broadcast(mask, b, h, i, j - masked, 1, 0) !== 0)",
+    replace: "broadcast(mask, b, h, i, j - masked, 1, 0) !== 0",
     tests: ["maskOptions"],
   },
   {
     rule: "mask options: the reference has keyMask",
-    find: "options.keyMask?.data[b * kvLen + j] !== 0 &&",
+    find: "keyMask?.data[b * kvLen + j] !== 0 &&",
     replace: "",
     tests: ["maskOptions"],
   },

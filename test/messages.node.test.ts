@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { openBuild } from "./support/builds.js";
 import { descriptors } from "./support/descriptors.js";
 import { attention } from "./messages/attention.js";
+import { choices } from "./messages/choices.js";
 import { engines } from "./messages/engines.js";
 import { layers } from "./messages/layers.js";
 import type { Groups, Provoke } from "./messages/provoke.js";
@@ -33,6 +34,7 @@ async function foreignNames(): Promise<Groups> {
 
 const groups: Groups = {
   ...attention(engine),
+  ...choices(engine),
   ...scores(engine),
   ...rows(engine),
   ...stores(engine),

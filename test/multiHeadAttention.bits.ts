@@ -102,6 +102,29 @@ export default [
     },
     "MultiHeadAttention.pruneHeads",
   ),
+  layer(
+    "the circuits of a head",
+    (engine, inputs) => {
+      const mine = engine.createMultiHeadAttention(GROUPED, groupedParameters(inputs));
+      const { queryKey, outputValue } = mine.circuits(2);
+      mine.dispose();
+      return { queryKey: queryKey.data, outputValue: outputValue.data };
+    },
+    "MultiHeadAttention.circuits",
+  ),
+  layer(
+    "how much heads matter",
+    (engine, inputs) => {
+      const mine = engine.createMultiHeadAttention({ ...GROUPED, rotary: {} }, groupedParameters(inputs));
+      const { confidence, leaveOneOut } = mine.headImportance(inputs.numbers([2, 11, EMBED]), {
+        causal: true,
+        queryLengths: [11, 5],
+      });
+      mine.dispose();
+      return { confidence: confidence.data, leaveOneOut: leaveOneOut.data };
+    },
+    "MultiHeadAttention.headImportance",
+  ),
   layer("parameters of PyTorch, with a key and a value more", (engine, inputs) => {
     const stateDict = {
       "attention.in_proj_weight": matrix(inputs, 3 * EMBED, EMBED),

@@ -167,8 +167,8 @@ export default [
   },
   {
     rule: "a pruned layer has the key/value heads of the remaining heads",
-    find: "remaining.filter((_, index) => index % groupSize === 0).map(kvHeadOf)",
-    replace: "[...new Set(remaining.map(kvHeadOf))]",
+    find: "remaining.filter((_, index) => index % groupSize === 0).map((head) => kvHeadOf(config, head))",
+    replace: "[...new Set(remaining.map((head) => kvHeadOf(config, head)))]",
     tests: PROPERTIES,
   },
   {
@@ -203,7 +203,7 @@ export default [
   },
   {
     rule: "a getter's changes to a layer are detected before it is used",
-    find: "extraKeysOf(this.#parts), x, given);\n    this.#assertReady(operation); // a getter may have disposed of the layer",
+    find: "extraKeysOf(this.#parts), x, given);\n    this.#assertReady(operation.name); // a getter may have disposed of the layer",
     replace: "extraKeysOf(this.#parts), x, given);",
     tests: ERRORS,
   },
@@ -254,5 +254,54 @@ export default [
     find: "if (!name.startsWith(start)) continue;",
     replace: "",
     tests: CHECKPOINTS,
+  },
+  {
+    rule: "heads: circuits take the head's key/value head",
+    find: "channelsOf([kvHead], headDim)",
+    replace: "channelsOf([head % config.numKvHeads], headDim)",
+    tests: ["headImportance"],
+  },
+  {
+    rule: "heads: outputValue is [outDim, vDim]",
+    find: "newResult(call, [outDim, vDim])",
+    replace: "newResult(call, [vDim, outDim])",
+    tests: ["headImportance"],
+  },
+  {
+    rule: "heads: circuits are refused with rotary",
+    find: "if (config.angles) {",
+    replace: "if (false) {",
+    tests: ["headImportance"],
+  },
+  {
+    rule: "heads: circuits are refused with qkNorm",
+    find: "if (config.normEps !== undefined) {",
+    replace: "if (false) {",
+    tests: ["headImportance"],
+  },
+  {
+    rule: "heads: rows without keys do not count",
+    find: "if (largest === 0) continue;",
+    replace: "",
+    tests: ["headImportance"],
+  },
+  {
+    rule: "heads: leaveOneOut has the gate of the head",
+    file: "headImportance.ts",
+    find: "gateHeads(call, heads, valueDim, headGates);",
+    replace: "",
+    tests: ["headImportance"],
+  },
+  {
+    rule: "heads: each head meets its rows of the output's matrix",
+    find: "matrix.ptr + 4 * head * valueDim * outDim",
+    replace: "matrix.ptr + 4 * head * valueDim",
+    tests: ["headImportance"],
+  },
+  {
+    rule: "heads: leaveOneOut is a root of a mean over elements",
+    find: "square / (count * outDim)",
+    replace: "square / count",
+    tests: ["headImportance"],
   },
 ];

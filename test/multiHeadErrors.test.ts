@@ -30,7 +30,7 @@ describe("configs", () => {
     [{ ...CONFIG, rotary: { rotaryDim: 6 } }, '"rotaryDim" must be an integer from 2 to 4, got 6'],
     [
       { ...CONFIG, rotary: { offset: 6 } },
-      'unknown option "rotary.offset"; the options are base, rotaryStart, rotaryDim, interleaved, tables',
+      'unknown option "rotary.offset"; the options are base, scaling, rotaryStart, rotaryDim, interleaved, tables',
     ],
     [{ ...CONFIG, addZeroAttention: 1 }, '"addZeroAttention" must be true or false, got 1'],
   ])("%#", (config, message) => {
@@ -395,6 +395,8 @@ describe("the rest of a layer", () => {
       projectKeys: () => layer.projectKeys(x),
       createCache: () => layer.createCache({ capacity: 1 }),
       pruneHeads: () => layer.pruneHeads([]),
+      circuits: () => layer.circuits(0),
+      headImportance: () => layer.headImportance(x),
     })) {
       expect(call).toThrow(`MultiHeadAttention.${name}: this layer has been disposed of`);
     }

@@ -48,7 +48,8 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
   assembly: ["math", "tiles", "abi", "rows", "attention", "product", "linear", "multiHead", "attentionOnly.ts", "index.ts"],
   // prettier-ignore
   src: [
-    "check.ts", "runtime", "call", "attention", "rows", "product", "cache", "scores", "linear", "multiHead", "engine", "workerEngine",
+    "check.ts", "runtime", "call", "attention", "looks", "rows", "product", "cache", "scores", "choices", "linear", "multiHead", "engine",
+    "workerEngine",
     "reference", "baseline", "attention.ts", "index.ts", "sync.ts", "syncWorkerd.ts", "attentionWorkerd.ts", "workerd.ts",
   ],
 };

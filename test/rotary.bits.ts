@@ -37,4 +37,29 @@ export default [
     const { cos, sin } = engine.rotaryTables({ length: 1500, rotaryDim: 18, base: inputs.integer(2, 2 ** 20) + inputs.next() });
     return { cos: cos.data, sin: sin.data };
   }),
+  rotaryTables("scaled frequencies of every type", (engine, inputs) => {
+    const factor = 1 + 7 * inputs.next();
+    const original = inputs.integer(500, 3000);
+    const divisors = (): number[] => Array.from({ length: 9 }, () => 1 + 30 * inputs.next());
+    const scalings = {
+      linear: { type: "linear", factor },
+      dynamic: { type: "dynamic", factor, maxPositionEmbeddings: original, length: 9999 },
+      yarn: { type: "yarn", factor, originalMaxPositionEmbeddings: original },
+      untruncated: { type: "yarn", factor, originalMaxPositionEmbeddings: original, truncate: false, mscale: 0.7, mscaleAllDim: 1 },
+      llama3: { type: "llama3", factor, lowFreqFactor: 1, highFreqFactor: 4, originalMaxPositionEmbeddings: original },
+      longrope: {
+        ...{ type: "longrope", factor, originalMaxPositionEmbeddings: original },
+        ...{ shortFactor: divisors(), longFactor: divisors() },
+      },
+    } as const;
+    const tables = Object.entries(scalings).map(([name, scaling]) => {
+      const { cos, sin } = engine.rotaryTables({ length: 600, rotaryDim: 18, scaling });
+      return [name, Float32Array.of(...cos.data, ...sin.data)] as const;
+    });
+    return Object.fromEntries(tables);
+  }),
+  rotary("scaled, with a factor on cosines and sines", (engine, inputs) => {
+    const scaling = { type: "yarn", factor: 4, originalMaxPositionEmbeddings: 1024 } as const;
+    return { out: engine.rotary(inputs.numbers([1, 9, 3, 22]), { scaling, offset: inputs.integer(0, 5000) }).data };
+  }),
 ] satisfies readonly BitsCase[];

@@ -3,10 +3,10 @@ import { describe, expect, test } from "vitest";
 import { t5RelativeBias, type T5RelativeBiasOptions } from "headwise";
 import { normal } from "./support/random.js";
 
-/** The bucket of each distance from −(length − 1) on, found by an embedding that holds the bucket's number. */
+/** The bucket of each distance from −(length − 1) on, found by an embedding that holds 1 more than the bucket's number. */
 function bucketsOf(buckets: number, options: T5RelativeBiasOptions): number[] {
-  const embedding = { data: Float32Array.from({ length: buckets }, (_, bucket) => bucket), dims: [buckets, 1] };
-  return [...t5RelativeBias(embedding, options).data];
+  const embedding = { data: Float32Array.from({ length: buckets }, (_, bucket) => bucket + 1), dims: [buckets, 1] };
+  return Array.from(t5RelativeBias(embedding, options).data, (bias) => bias - 1);
 }
 
 /** _relative_position_bucket of Hugging Face transformers, each operation rounded to float32 as there. */
@@ -134,6 +134,13 @@ describe("refuses", () => {
       { length: 3 },
       RangeError,
       '"embedding" holds 5 elements, expected 4 × 2 = 8',
+    ],
+    [
+      "float16",
+      { data: new Uint16Array(8), dims: [4, 2], type: "float16" },
+      { length: 3 },
+      TypeError,
+      '"embedding.data" must be a Float32Array, Float64Array or array of numbers, or a Uint16Array with type "bfloat16", got',
     ],
     ["num_buckets", zeros(32, 2), { length: 3, numBuckets: 32 }, TypeError, 'unknown option "numBuckets"'],
   ])("%s", (_, embedding, options, kind, message) => {

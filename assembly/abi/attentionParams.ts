@@ -142,6 +142,43 @@ export class AttentionParams {
   contentBias: usize;
   positionBias: usize;
 
+  // Looks at the weights, 0 where absent
+  /** Indices of the keys of a row's largest weights: [batch, numHeads, seqLen, numTopKeys]. */
+  topKeys: usize;
+  /** Their weights. */
+  topWeights: usize;
+  numTopKeys: usize;
+  /** [batch, numHeads, seqLen] */
+  entropy: usize;
+  largestWeight: usize;
+  /** [batch, numHeads, kvLen]. With it, a unit is all rows of a key/value head. */
+  keyWeights: usize;
+  /** `weights` has those of these query heads and rows only: [batch, weightsHeads, weightsRows, kvLen]. */
+  weightsFirstHead: usize;
+  weightsHeads: usize;
+  weightsFirstRow: usize;
+  weightsRows: usize;
+
+  // A choice of keys
+  /** See Choice. */
+  choice: i32;
+  /** How many of the largest a row keeps. */
+  keptKeys: usize;
+  /** For samples. */
+  seed: usize;
+  /** Receives the key that a row picks, −1 for none: [batch, numHeads, seqLen]. 0 where absent. */
+  picks: usize;
+
+  // Local attention
+  /** How far from its centre a row sees keys, 0 for attention that is not local. */
+  halfWidth: f32;
+  /** Centres [batch, numHeads, seqLen], 0 where they are the rows' positions. */
+  centers: usize;
+  /** Whether they are parts of the number of keys. */
+  predictsCenters: i32;
+  /** See Gaussian. */
+  gaussian: i32;
+
   // For split.ts only
   /** [strips, ⌈maxKvLen / BLOCK⌉, MAX_STRIP_ROWS, BLOCK] */
   sharedScores: usize;
@@ -221,6 +258,20 @@ export class MergePart {
   out: usize;
   /** [batchSize, numHeads, seqLen] */
   logSumExp: usize;
+}
+
+/** Which of the visible keys a row attends to: all, those of the largest scores, or one that is sampled by its weight. */
+export const enum Choice {
+  ALL = 0,
+  LARGEST = 1,
+  SAMPLE = 2,
+}
+
+/** The use of a Gaussian around a row's centre: none, a factor on weights, or its exponent as a bias. */
+export const enum Gaussian {
+  NONE = 0,
+  FACTOR = 1,
+  BIAS = 2,
 }
 
 /** The stage at which scores are written. */

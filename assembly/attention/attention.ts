@@ -10,17 +10,19 @@
  */
 import { AttentionParams, ScoresStage } from "../abi/attentionParams";
 import { HAS_EVERY_OPTION } from "../abi/options";
-import { visibleScores } from "./blockScores";
+import { choose, keptScores } from "./choice";
+import { clearKeyWeights, keepScores, lookAtWeights } from "./looks";
 import { finishStrip, takeBlock } from "./onlineSoftmax";
 import { writeScores, writeWeights } from "./scoresAndWeights";
-import { Strip } from "./strip";
+import { looksAtWeights, Strip } from "./strip";
 import { sequenceOf } from "./keyRange";
 import { Workspace } from "./workspace";
 import { LOG2E } from "../math/exponent";
 import { BAND_STRIPS } from "../tiles/layout";
 
 /**
- * Computes the strips `first` to `end` − 1, in the order of stripOrder.ts: the unit in which threads share a call.
+ * Computes the units `first` to `end` − 1 in which threads share a call: strips, in the order of stripOrder.ts, or heads, see
+ * attendHeads.
  *
  * @param params        AttentionParams
  * @param workspacePtr  laid out by attentionPlace for the same parameters; no other thread may use it during the call
@@ -29,11 +31,30 @@ export function attention(params: usize, workspacePtr: usize, first: usize, end:
   const p = changetype<AttentionParams>(params);
   const workspace = changetype<Workspace>(workspacePtr);
   const order = workspace.order;
+  if (HAS_EVERY_OPTION && p.keyWeights) {
+    attendHeads(p, workspace, first, end);
+    return;
+  }
   for (let strip = first; strip < end;) {
     order.seek(p, strip);
     const next = min(end, order.end);
     attendRows(p, workspace, order.row(p, strip), order.row(p, next));
     strip = next;
+  }
+}
+
+/** The units `first` to `end` − 1 where a unit is a key/value head of an entry: all its rows, in the order in which keys receive them. */
+function attendHeads(p: AttentionParams, workspace: Workspace, first: usize, end: usize): void {
+  const order = workspace.order;
+  for (let unit = first; unit < end; unit++) {
+    const entry = unit / p.numKvHeads;
+    const kvHead = unit % p.numKvHeads;
+    clearKeyWeights(p, entry, kvHead);
+    // an entry has one sequence, or a single entry has all
+    for (let i = entry; i < p.numSequences && sequenceOf(p, i).batch == entry; i++) {
+      order.goTo(p, i, kvHead);
+      if (order.numRows) attendRows(p, workspace, 0, order.numRows);
+    }
   }
 }
 
@@ -68,13 +89,15 @@ function attendBand(p: AttentionParams, workspace: Workspace): void {
 function beginStrip(p: AttentionParams, workspace: Workspace, strip: Strip): void {
   strip.touch(p);
   strip.packQueries(p, LOG2E);
+  if (HAS_EVERY_OPTION && p.choice) choose(p, workspace, strip);
   strip.clear(0, workspace.panels.layout.numValuePanels);
 }
 
 function attendBlock(p: AttentionParams, workspace: Workspace, strip: Strip, block: usize): void {
   const firstKey = strip.firstKey(block);
   const endKey = strip.endKey(block);
-  visibleScores(p, workspace, strip, firstKey, endKey, workspace.scores);
+  keptScores(p, workspace, strip, firstKey, endKey, workspace.scores);
+  if (looksAtWeights(p)) keepScores(workspace, strip, block);
   takeBlock(p, workspace, strip, firstKey, endKey);
 }
 
@@ -83,4 +106,5 @@ function endStrip(p: AttentionParams, workspace: Workspace, strip: Strip): void 
   if (p.scores) writeScores(p, workspace, strip);
   finishStrip(p, strip); // may overwrite the queries
   if (p.weights) writeWeights(p, workspace, strip);
+  if (looksAtWeights(p)) lookAtWeights(p, workspace, strip);
 }

@@ -1,10 +1,11 @@
 /** Scores of a strip against the keys of one block: row r from `scoresPtr + r · ROW_BYTES` on. */
-import { AttentionParams, Score } from "../abi/attentionParams";
+import { AttentionParams, Gaussian, Score } from "../abi/attentionParams";
 import { additiveScores } from "./additive";
 import { divideByNorms } from "./cosine";
 import { addScaledBias, applyMask, hideKeys } from "../tiles/mask";
 import { KeyRange } from "./keyRange";
-import { addPositions } from "./positions";
+import { addExponents } from "./gaussian";
+import { addSlopes, addTable } from "./positions";
 import { Strip } from "./strip";
 import { Workspace } from "./workspace";
 import { HAS_EVERY_OPTION } from "../abi/options";
@@ -67,14 +68,19 @@ export function visibleScores(
     const row = strip.row(r);
     const rowScores = scoresPtr + r * ROW_BYTES;
     const keys = row.end > firstKey ? min(row.end - firstKey, columns) : 0;
+    if (p.alibiSlopes) addSlopes(row, firstKey, keys, strip.scoreFactor, rowScores);
     if (p.bias) addScaledBias(rowScores, row.bias + ((firstKey * p.biasKeyStride) << 2), p.biasKeyStride, keys, strip.scoreFactor);
-    if (p.alibiSlopes | p.relativeBias) addPositions(p, workspace.biasWindow, row, firstKey, keys, strip.scoreFactor, rowScores);
+    if (p.relativeBias) addTable(p, workspace.biasWindows, row, firstKey, keys, strip.scoreFactor, rowScores);
+    if (HAS_EVERY_OPTION && p.gaussian == Gaussian.BIAS) addExponents(p, row, firstKey, columns, strip.scoreFactor, rowScores);
     if (p.mask && unmasked < keys) {
       const masked = rowScores + (unmasked << 2);
       applyMask(masked, row.mask + (firstKey + unmasked) * p.maskKeyStride, p.maskKeyStride, keys - unmasked);
     }
     if (p.keyMask) applyMask(rowScores, keyMask, 1, keys);
     applyRange(row, rowScores, firstKey, firstKey + columns);
+    if (HAS_EVERY_OPTION && p.halfWidth > 0 && row.localFrom > <i32>firstKey) {
+      hideKeys(rowScores, 0, min(<usize>row.localFrom - firstKey, columns)); // sink tokens before the window
+    }
   }
 }
 

@@ -68,6 +68,22 @@ export class KeyRange {
     this.to = seesExtraKeys ? sequence.extraEnd : this.end;
   }
 
+  /**
+   * Leaves keys from `first` to `end` − 1 only; there are no extra keys. Those before `first` stay if sink tokens after it and the window
+   * are apart.
+   */
+  confine(first: i32, end: i32): void {
+    const from = max(this.from, <usize>first);
+    const to = min(this.end, <usize>end);
+    const sinkEnd = <usize>first < this.sinkEnd ? min(this.sinkEnd, <usize>end) : 0;
+    const windowIsEmpty = from >= to;
+    this.sinkEnd = windowIsEmpty ? 0 : sinkEnd;
+    this.from = windowIsEmpty ? min(<usize>first, sinkEnd) : from;
+    this.end = windowIsEmpty ? sinkEnd : to;
+    this.extraStart = this.end;
+    this.to = this.end;
+  }
+
   /** First key of the first block that holds a key of the range. */
   @inline
   firstBlock(): usize {

@@ -5,50 +5,73 @@
  *     s_j ← s_j + table[clamp(j − position + zero)]
  */
 import { AttentionParams } from "../abi/attentionParams";
-import { biased } from "../tiles/mask";
 import { firstLanes } from "../math/lanes";
-import { madd } from "../math/simd";
-import { scaleFinite4 } from "../math/scaleFinite";
-import { BAND_STRIPS, BLOCK, MAX_STRIP_ROWS, PANEL } from "../tiles/layout";
+import { madd, minusInfinity } from "../math/simd";
+import { scaleFinite, scaleFinite4 } from "../math/scaleFinite";
+import { BAND_STRIPS, BLOCK, LINE, MAX_STRIP_ROWS, PANEL } from "../tiles/layout";
 import { Row } from "./strip";
 
 /** Distances of one row to a block of keys, and of the band's other rows to it; keys are taken in whole panels. */
-export const WINDOW: usize = BLOCK + BAND_STRIPS * MAX_STRIP_ROWS + PANEL;
+const WINDOW: usize = BLOCK + BAND_STRIPS * MAX_STRIP_ROWS + PANEL;
+/** A window: its fields on a cache line, then its values on whole lines. */
+const VALUES_OFFSET: usize = LINE;
+const WINDOW_BYTES: usize = VALUES_OFFSET + (((WINDOW << 2) + (LINE - 1)) & ~(LINE - 1));
 
 const KEY_NUMBERS = memory.data<i32>([0, 1, 2, 3]);
 
-/** A window of a head's table, times the factor on scores: the strips of a band go through it one after the other. */
+/** The part of a table around the distances in progress, times the factor on scores: the strips of a band go through it one after the other. */
 @unmanaged
 export class BiasWindow {
-  /** f32[WINDOW] */
-  values: usize;
-  private head: usize;
+  /** The head's table. */
+  private table: usize;
   private factor: f64;
   /** Distances of its first value and one past its last. None: both are equal. */
   private first: i32;
   private end: i32;
-  /** Whether a value hides keys. */
-  hidesKeys: bool;
+  /** Whether all values are finite. */
+  isFinite: bool;
+
+  /** The window of a row's head: a strip has rows of all heads of a group, so each has its own. */
+  @inline
+  static of(p: AttentionParams, windows: usize, head: usize): BiasWindow {
+    return changetype<BiasWindow>(windows + (head % windowsOf(p)) * WINDOW_BYTES);
+  }
+
+  /** Lays out the windows from `ptr` on, a line's first byte; returns the end. */
+  @inline
+  static layOut(p: AttentionParams, ptr: u64, isPlaced: bool): u64 {
+    if (!p.relativeBias) return ptr;
+    if (isPlaced) {
+      for (let i: usize = 0; i < windowsOf(p); i++) BiasWindow.of(p, <usize>ptr, i).forget();
+    }
+    return ptr + <u64>windowsOf(p) * WINDOW_BYTES;
+  }
 
   @inline
   forget(): void {
     this.end = this.first;
   }
 
+  /** f32[WINDOW] */
+  @inline
+  private get values(): usize {
+    return changetype<usize>(this) + VALUES_OFFSET;
+  }
+
   /** The value of a distance from which on `count` ≤ BLOCK + PANEL values will be read. */
   at(p: AttentionParams, head: usize, factor: f64, distance: i32, count: i32): usize {
-    const isHere = this.head == head && this.factor == factor && this.first <= distance && distance + count <= this.end;
-    if (!isHere) this.fill(p, head, factor, distance + count);
+    const table = p.relativeBias + ((head * p.relativeBiasHeadStride) << 2);
+    const isHere = this.table == table && this.factor == factor && this.first <= distance && distance + count <= this.end;
+    if (!isHere) this.fill(p, table, factor, distance + count);
     return this.values + ((distance - this.first) << 2);
   }
 
   /** Writes the values before distance `end`: the strips to come are at later positions. */
-  private fill(p: AttentionParams, head: usize, factor: f64, end: i32): void {
-    this.head = head;
+  private fill(p: AttentionParams, table: usize, factor: f64, end: i32): void {
+    this.table = table;
     this.factor = factor;
     this.first = end - <i32>WINDOW;
     this.end = end;
-    const table = p.relativeBias + ((head * p.relativeBiasHeadStride) << 2);
     const last = <i32>p.biasDistances - 1;
     const start = this.first + p.biasZero; // the index in the table of the first value
     const inner = min(max(0, -start), <i32>WINDOW); // values before the table's first
@@ -61,9 +84,10 @@ export class BiasWindow {
     }
     for (; i < innerEnd; i++) this.set(i, table + ((start + i) << 2), factors);
     for (; i < <i32>WINDOW; i++) this.set(i, table + (last << 2), factors);
-    let hides = false;
-    for (i = 0; i < <i32>WINDOW; i++) hides = hides || load<f32>(this.values + (i << 2)) == -Infinity;
-    this.hidesKeys = hides;
+    const zero = f32x4.splat(0);
+    let zeros = zero; // 0 · value summed: NaN as soon as one value is not finite
+    for (i = 0; i < <i32>WINDOW; i += 4) zeros = f32x4.add(zeros, f32x4.mul(v128.load(this.values + (i << 2)), zero));
+    this.isFinite = !v128.any_true(f32x4.ne(zeros, zeros));
   }
 
   /** Writes value `i`, from its place in the table, with the arithmetic of four. */
@@ -73,21 +97,32 @@ export class BiasWindow {
   }
 }
 
-/** Adds the biases of `keys` keys from `firstKey` on to the scores of a row. */
-export function addPositions(
+/** Windows in use: one for each head that a strip can hold. */
+// @ts-ignore: decorator
+@inline
+function windowsOf(p: AttentionParams): usize {
+  return p.relativeBiasHeadStride ? p.numHeads / p.numKvHeads : 1;
+}
+
+/** Subtracts the slope's part of `keys` keys from `firstKey` on from the scores of a row. Before biases, whose −∞ hides what is NaN. */
+export function addSlopes(row: Row, firstKey: usize, keys: usize, factor: f64, scoresPtr: usize): void {
+  addSlope(scoresPtr, keys, <i32>firstKey - row.position, -scaleFinite(load<f32>(row.alibiSlope), factor));
+}
+
+/** Adds the values of a table to the scores of `keys` keys from `firstKey` on. After biases: a key that one of both hides stays hidden. */
+export function addTable(
   p: AttentionParams,
-  window: BiasWindow,
+  windows: usize,
   row: Row,
   firstKey: usize,
   keys: usize,
   factor: f64,
   scoresPtr: usize,
 ): void {
-  const distance = <i32>firstKey - row.position;
-  if (p.alibiSlopes) addSlope(scoresPtr, keys, distance, <f32>-(<f64>load<f32>(row.alibiSlope) * factor));
-  if (!p.relativeBias) return;
-  const values = window.at(p, row.head, factor, distance, <i32>(keys + 3));
-  if (window.hidesKeys) addValues(scoresPtr, values, keys, true);
+  if (keys == 0) return;
+  const window = BiasWindow.of(p, windows, row.head);
+  const values = window.at(p, row.head, factor, <i32>firstKey - row.position, <i32>(keys + 3));
+  if (window.isFinite) addValues(scoresPtr, values, keys, true);
   else addValues(scoresPtr, values, keys, false);
 }
 
@@ -106,21 +141,24 @@ function addSlope(scoresPtr: usize, keys: usize, distance: i32, slope: f32): voi
   v128.store(scoresPtr, v128.bitselect(sum, scores, firstLanes(keys & 3)));
 }
 
-/** @param hidesKeys  a literal: whether a value of −∞ hides a key whose score is NaN, too */
+/** @param isFinite  a literal: whether all values are, so that none of them hides a key, nor makes a hidden one NaN */
 // @ts-ignore: decorator
 @inline
-function addValues(scoresPtr: usize, values: usize, keys: usize, hidesKeys: bool): void {
+function addValues(scoresPtr: usize, values: usize, keys: usize, isFinite: bool): void {
   const wholeEnd = scoresPtr + ((keys & ~3) << 2);
   for (; scoresPtr < wholeEnd; scoresPtr += 16, values += 16) {
-    v128.store(scoresPtr, plus(v128.load(scoresPtr), v128.load(values), hidesKeys));
+    v128.store(scoresPtr, plus(v128.load(scoresPtr), v128.load(values), isFinite));
   }
   if ((keys & 3) == 0) return;
   const scores = v128.load(scoresPtr);
-  v128.store(scoresPtr, v128.bitselect(plus(scores, v128.load(values), hidesKeys), scores, firstLanes(keys & 3)));
+  v128.store(scoresPtr, v128.bitselect(plus(scores, v128.load(values), isFinite), scores, firstLanes(keys & 3)));
 }
 
 // @ts-ignore: decorator
 @inline
-function plus(scores: v128, values: v128, hidesKeys: bool): v128 {
-  return hidesKeys ? biased(scores, values) : f32x4.add(scores, values);
+function plus(scores: v128, values: v128, isFinite: bool): v128 {
+  const sums = f32x4.add(scores, values);
+  if (isFinite) return sums;
+  const invisible = minusInfinity();
+  return v128.bitselect(invisible, sums, v128.or(f32x4.eq(scores, invisible), f32x4.eq(values, invisible)));
 }

@@ -50,7 +50,7 @@ export class RelativePanels {
   @inline
   static layOut(p: AttentionParams, ptr: u64, panels: RelativePanels, isPlaced: bool): u64 {
     const panelsPtr = ptr + <u64>(MAX_STRIP_ROWS * ROW_BYTES);
-    const states = panelsPtr + <u64>headsOf(p) * headBytes(p);
+    const states = panelsPtr + wholeLines(<u64>headsOf(p) * headBytes(p));
     if (isPlaced) {
       panels.products = <usize>ptr;
       panels.panels = <usize>panelsPtr;
@@ -60,8 +60,12 @@ export class RelativePanels {
     return states + wholeLines(statesBytes(p));
   }
 
-  /** Adds the products of a strip's rows with the keys of distances to the scores of the keys `firstKey` to `endKey` − 1. */
+  /**
+   * Adds the products of a strip's rows with the keys of distances to the scores of the keys `firstKey` to `endKey` − 1. Extra keys have
+   * no position.
+   */
   add(p: AttentionParams, strip: Strip, firstKey: usize, endKey: usize, scoresPtr: usize): void {
+    endKey = min(endKey, strip.sequence.extraStart);
     for (let key = firstKey; key < endKey; key += KEYS) {
       const end = min(key + KEYS, endKey);
       const rowScores = scoresPtr + ((key - firstKey) << 2);

@@ -1,26 +1,39 @@
 /** Weights and scores of a strip that has seen its keys: a second pass over them, only when requested. */
 import { AttentionParams, ScoresStage } from "../abi/attentionParams";
+import { HAS_EVERY_OPTION } from "../abi/options";
 import { rawScores, visibleScores } from "./blockScores";
+import { keptScores } from "./choice";
+import { weighDistances } from "./gaussian";
 import { reciprocalSum, shiftOf } from "./onlineSoftmax";
 import { hideKeys } from "../tiles/mask";
 import { normalizedExponentials } from "../tiles/scoreRows";
 import { LOG2E } from "../math/exponent";
-import { Strip } from "./strip";
+import { looksAtWeights, Strip } from "./strip";
 import { Workspace } from "./workspace";
 import { BLOCK, ceilPanel, ROW_BYTES } from "../tiles/layout";
 
-/** Weights: maximum and sum are known. */
+/** Weights: maximum and sum are known. Rows without an address are not wanted. */
 export function writeWeights(p: AttentionParams, workspace: Workspace, strip: Strip): void {
   const firstWeight = strip.sequence.keyStart << 2;
-  for (let r: usize = 0; r < strip.numRows; r++) memory.fill(strip.row(r).weights, 0, p.kvLen << 2);
+  let isWanted = !HAS_EVERY_OPTION;
+  for (let r: usize = 0; r < strip.numRows; r++) {
+    const weights = strip.row(r).weights;
+    if (HAS_EVERY_OPTION && !weights) continue;
+    memory.fill(weights, 0, p.kvLen << 2);
+    isWanted = true;
+  }
+  if (!isWanted) return;
   for (let block = strip.firstBlock(); block < strip.to; block = strip.nextBlock(block)) {
     const firstKey = strip.firstKey(block);
     const endKey = strip.endKey(block);
-    visibleScores(p, workspace, strip, firstKey, endKey, workspace.scores);
+    const bytes = (ceilPanel(endKey) - firstKey) << 2;
+    keptScores(p, workspace, strip, firstKey, endKey, workspace.scores);
     for (let r: usize = 0; r < strip.numRows; r++) {
       const row = strip.row(r);
+      if (HAS_EVERY_OPTION && !row.weights) continue;
       const rowScores = workspace.scores + r * ROW_BYTES;
-      normalizedExponentials(rowScores, (ceilPanel(endKey) - firstKey) << 2, shiftOf(row), reciprocalSum(row));
+      normalizedExponentials(rowScores, bytes, shiftOf(row), reciprocalSum(row));
+      if (HAS_EVERY_OPTION) weighDistances(p, row, firstKey, rowScores, bytes);
       memory.copy(row.weights + firstWeight + (firstKey << 2), rowScores, (endKey - firstKey) << 2);
     }
   }
@@ -32,7 +45,7 @@ export function writeScores(p: AttentionParams, workspace: Workspace, strip: Str
   strip.packQueries(p, 1);
   if (p.scoresStage == ScoresStage.BIASED) writeVisibleScores(p, workspace, strip);
   else writeRawScores(p, workspace, strip);
-  if (p.weights) strip.packQueries(p, LOG2E);
+  if (p.weights || looksAtWeights(p)) strip.packQueries(p, LOG2E);
 }
 
 function writeRawScores(p: AttentionParams, workspace: Workspace, strip: Strip): void {

@@ -7,6 +7,7 @@
  */
 import { AttentionParams, Score, SequenceParams } from "../abi/attentionParams";
 import { KeyRange, sequenceOf } from "./keyRange";
+import { LocalRange } from "./localRange";
 import { HAS_EVERY_OPTION } from "../abi/options";
 import { addToColumn, packRows, scaleColumn } from "../tiles/pack";
 import { quantizeQueries } from "../tiles/quantize";
@@ -17,7 +18,7 @@ import { touchLines } from "../tiles/touch";
 
 /** One row: the keys that it sees, the addresses of its data, and the running state of its softmax. */
 @unmanaged
-export class Row extends KeyRange {
+export class Row extends LocalRange {
   q: usize;
   out: usize;
   // 0 where absent
@@ -26,12 +27,25 @@ export class Row extends KeyRange {
   logSumExp: usize;
   weights: usize;
   scores: usize;
+  /** Index in [batch, numHeads, seqLen]. */
+  index: usize;
   /** Number of the query head. */
   head: usize;
   /** Where the row stands among the keys of its sequence. */
   position: i32;
   /** Address of its entry's and head's slope. */
   alibiSlope: usize;
+  // A choice of keys, see choice.ts.
+  /** The key that it picks, −1 for none; its address. */
+  pick: i32;
+  picks: usize;
+  isPicked: bool;
+  /** Places so far of its largest scores, and the least that it keeps. */
+  heapSize: usize;
+  leastPlace: i64;
+  /** Running sum of exponentials, and the part of it up to the key to sample. */
+  total: f64;
+  share: f64;
   /** Factor on q·k. */
   scale: f32;
   /** One more logit, without a value; −∞ for none. */
@@ -39,6 +53,8 @@ export class Row extends KeyRange {
   /** Running maximum and sum of exponentials. */
   max: f32;
   sum: f32;
+  /** Running sum of exponential · (maximum − score), if the entropy is a result. */
+  spread: f32;
 
   /** Row `i` of a sequence in query head `head`, before its first key. */
   set(p: AttentionParams, sequence: SequenceParams, head: usize, i: usize): void {
@@ -62,14 +78,37 @@ export class Row extends KeyRange {
 
     const index = (batch * p.numHeads + head) * p.seqLen + i;
     if (p.logSumExp) this.logSumExp = p.logSumExp + (index << 2);
-    if (p.weights) this.weights = p.weights + ((index * p.kvLen) << 2);
+    if (p.weights) this.weights = HAS_EVERY_OPTION ? weightsOf(p, batch, head, i) : p.weights + ((index * p.kvLen) << 2);
     if (p.scores) this.scores = p.scores + ((index * p.kvLen) << 2);
+    if (HAS_EVERY_OPTION) {
+      this.picks = p.picks + (index << 2);
+      if (p.halfWidth > 0) this.setWindow(p, sequence, this.position, index);
+    }
 
     this.scale = p.scales ? load<f32>(p.scales + (head << 2)) : p.scale;
     this.sink = p.sinks ? load<f32>(p.sinks + (head << 2)) : -Infinity;
     this.max = -Infinity;
     this.sum = 0;
+    if (HAS_EVERY_OPTION) {
+      this.index = index;
+      this.spread = 0;
+    }
   }
+}
+
+/** Whether the largest weights of rows, or what keys receive, are results: a strip's weights are then looked at, see looks.ts. */
+// @ts-ignore: decorator
+@inline
+export function looksAtWeights(p: AttentionParams): bool {
+  return HAS_EVERY_OPTION && (p.topKeys | p.keyWeights) != 0;
+}
+
+/** Address of a row's weights, 0 if they are not in the range that is wanted. */
+function weightsOf(p: AttentionParams, batch: usize, head: usize, i: usize): usize {
+  const h = head - p.weightsFirstHead; // beyond all heads if it is before the first
+  const row = i - p.weightsFirstRow;
+  if (h >= p.weightsHeads || row >= p.weightsRows) return 0;
+  return p.weights + ((((batch * p.weightsHeads + h) * p.weightsRows + row) * p.kvLen) << 2);
 }
 
 /** A strip in progress: the keys that any of its rows sees, its rows, and its sums so far. */
@@ -89,6 +128,10 @@ export class Strip extends KeyRange {
   positionPanel: usize;
   /** Factor on scores: LOG2E for softmax, 1 where scores are results. */
   scoreFactor: f64;
+  /** [MAX_STRIP_ROWS, BLOCK]: the scores of the last block, if looks need them. */
+  kept: usize;
+  /** Whether rows keep their `spread`. */
+  isSpreadWanted: bool;
   // The weighted sums so far, in panels of value columns.
   firstPanel: usize;
   numPanels: usize;
@@ -106,10 +149,30 @@ export class Strip extends KeyRange {
     this.numRows = numRows;
     this.tileRows = tileRowsFor(numRows);
     this.sequence = sequenceOf(p, sequence);
+    if (HAS_EVERY_OPTION) this.isSpreadWanted = p.entropy != 0;
     for (let r: usize = 0; r < numRows; r++, t++) {
       this.row(r).set(p, this.sequence, kvHead * groupSize + (t % groupSize), t / groupSize);
     }
     this.setSpan(p, this.sequence, <i32>((t - numRows) / groupSize), <i32>((t - 1) / groupSize));
+    if (HAS_EVERY_OPTION && p.halfWidth > 0) this.confineToRows();
+  }
+
+  /** Leaves only keys from the first to the last that the windows of its rows have: centres need not be in order. */
+  private confineToRows(): void {
+    let first = i32.MAX_VALUE;
+    let end = 0;
+    for (let r: usize = 0; r < this.numRows; r++) {
+      const row = this.row(r);
+      if (row.localFrom < row.localTo) first = min(first, row.localFrom);
+      end = max(end, row.localTo);
+    }
+    this.confine(min(first, end), end);
+  }
+
+  /** Number of its sequence. */
+  @inline
+  sequenceNumber(p: AttentionParams): usize {
+    return (changetype<usize>(this.sequence) - p.sequences) / offsetof<SequenceParams>();
   }
 
   /** Begins the weighted sums of a range of panels. */
@@ -134,7 +197,7 @@ export class Strip extends KeyRange {
   /** Packs the rows' queries, for scores times `scoreFactor`. */
   packQueries(p: AttentionParams, scoreFactor: f64): void {
     this.scoreFactor = scoreFactor;
-    const isOther = HAS_EVERY_OPTION && p.score != Score.PRODUCT;
+    const isOther = HAS_EVERY_OPTION && p.score != Score.PRODUCT; // such scores are scaled once they are made
     packRows(
       this.rows + offsetof<Row>("q"),
       offsetof<Row>(),
@@ -144,8 +207,7 @@ export class Strip extends KeyRange {
       p.scales || isOther ? 1 : scaleFinite(p.scale, scoreFactor),
     );
     if (isOther) {
-      // these scores are scaled as such
-      for (let r: usize = 0; r < this.numRows && p.score == Score.COSINE; r++) {
+      for (let r: usize = 0; p.score == Score.COSINE && r < this.numRows; r++) {
         normalizeColumn(this.queryPanel + (r << 2), this.row(r).q, p.headDim);
       }
     } else if (p.scales) {

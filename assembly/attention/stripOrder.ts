@@ -3,6 +3,7 @@
  * heads, then the next sequence's. Sequences may have different numbers of rows.
  */
 import { AttentionParams } from "../abi/attentionParams";
+import { HAS_EVERY_OPTION } from "../abi/options";
 import { sequenceOf } from "./keyRange";
 
 @unmanaged
@@ -39,6 +40,13 @@ export class StripOrder {
     this.end = this.first + strips;
   }
 
+  /** Goes to a head, for all its rows at once. */
+  goTo(p: AttentionParams, sequence: usize, kvHead: usize): void {
+    this.sequence = sequence;
+    this.kvHead = kvHead;
+    this.numRows = groupRows(p, sequence);
+  }
+
   /** Row at which a strip of the head begins, or at which the last one ends. */
   @inline
   row(p: AttentionParams, strip: usize): usize {
@@ -65,9 +73,10 @@ function stripsOf(p: AttentionParams, rows: usize): usize {
   return (rows + p.stripRows - 1) / p.stripRows;
 }
 
-/** Strips of the call. */
+/** Strips of the call; key/value heads of its entries where threads share those. */
 export function attentionUnits(params: usize): usize {
   const p = changetype<AttentionParams>(params);
+  if (HAS_EVERY_OPTION && p.keyWeights) return (sequenceOf(p, p.numSequences - 1).batch + 1) * p.numKvHeads;
   let strips: usize = 0;
   for (let sequence: usize = 0; sequence < p.numSequences; sequence++) strips += stripsOf(p, groupRows(p, sequence));
   return strips * p.numKvHeads;

@@ -6,9 +6,10 @@ import { HAS_EVERY_OPTION } from "../abi/options";
 import { blockBytes, BlockLayout } from "./keyBlock";
 import { blocksOf, Panels } from "./panels";
 import { Band } from "./band";
-import { BiasWindow, WINDOW } from "./positions";
+import { heapsBytes } from "./largest";
+import { BiasWindow } from "./positions";
 import { RelativePanels } from "./relativeKeys";
-import { Row, Strip } from "./strip";
+import { looksAtWeights, Row, Strip } from "./strip";
 import { StripOrder } from "./stripOrder";
 import { BAND_STRIPS, BLOCK, ceilPanel, MAX_STRIP_ROWS, PANEL_BYTES, ROW_BYTES, wholeLines } from "../tiles/layout";
 
@@ -20,14 +21,17 @@ export class Workspace {
   /** [MAX_STRIP_ROWS, BLOCK] */
   scores: usize;
   panels: Panels;
-  biasWindow: BiasWindow;
+  /** BiasWindow[heads of a group], only with a table of biases. */
+  biasWindows: usize;
   /** Only with keys of distances. */
   relative: RelativePanels;
   /** Only for cosines. */
   keyFactors: KeyFactors;
   /** Only for additive scores. */
   additive: AdditiveParts;
-  /** [BLOCK], for one of the two that follow. */
+  /** i64[MAX_STRIP_ROWS, keptKeys], only with a choice of keys. */
+  heaps: usize;
+  /** [BLOCK], for one of those that follow. */
   spare: usize;
 
   /** The head in progress, counted over the key/value heads of all sequences. */
@@ -47,6 +51,12 @@ export class Workspace {
   get weightScales(): usize {
     return this.spare;
   }
+
+  /** [8]: the bits of the largest weight of each eighth of a row, after the row's values have been taken. */
+  @inline
+  get largest(): usize {
+    return this.spare;
+  }
 }
 
 /**
@@ -62,8 +72,7 @@ function layOut(p: AttentionParams, ptr: usize, isPlaced: bool): u64 {
   const layout = changetype<BlockLayout>(ptr + offsetof<Workspace>() + offsetof<Panels>());
   const band = changetype<Band>(ptr + offsetof<Workspace>() + offsetof<Panels>() + offsetof<BlockLayout>());
   const order = changetype<StripOrder>(changetype<usize>(band) + offsetof<Band>());
-  const biasWindow = changetype<BiasWindow>(changetype<usize>(order) + offsetof<StripOrder>());
-  const relative = changetype<RelativePanels>(changetype<usize>(biasWindow) + offsetof<BiasWindow>());
+  const relative = changetype<RelativePanels>(changetype<usize>(order) + offsetof<StripOrder>());
   const keyFactors = changetype<KeyFactors>(changetype<usize>(relative) + offsetof<RelativePanels>());
   const additive = changetype<AdditiveParts>(changetype<usize>(keyFactors) + offsetof<KeyFactors>());
   const strips = changetype<usize>(additive) + offsetof<AdditiveParts>();
@@ -74,14 +83,17 @@ function layOut(p: AttentionParams, ptr: usize, isPlaced: bool): u64 {
 
   const scores = wholeLines(<u64>rows + BAND_STRIPS * MAX_STRIP_ROWS * offsetof<Row>());
   const spare = scores + <u64>(MAX_STRIP_ROWS * ROW_BYTES);
-  const window = spare + <u64>ROW_BYTES;
-  const accumulators = window + (p.relativeBias ? wholeLines(WINDOW << 2) : 0);
+  const kept = spare + <u64>ROW_BYTES;
+  const biasWindows = kept + (looksAtWeights(p) ? <u64>(BAND_STRIPS * MAX_STRIP_ROWS * ROW_BYTES) : 0);
+  const accumulators = BiasWindow.layOut(p, biasWindows, isPlaced);
   const queryPanels = accumulators + wholeLines(BAND_STRIPS * accumulatorBytes);
   const positionPanels = queryPanels + wholeLines(BAND_STRIPS * queryPanelBytes);
   const relativePanels = positionPanels + (hasRelativeKeys ? wholeLines(BAND_STRIPS * queryPanelBytes) : 0);
   let blocks = hasRelativeKeys ? RelativePanels.layOut(p, relativePanels, relative, isPlaced) : relativePanels;
   if (HAS_EVERY_OPTION && p.score == Score.COSINE) blocks = KeyFactors.layOut(blocks, blocksOf(p.maxKvLen), keyFactors, isPlaced);
   if (HAS_EVERY_OPTION && p.score == Score.ADDITIVE) blocks = AdditiveParts.layOut(p, blocks, additive, isPlaced);
+  const heaps = blocks;
+  if (HAS_EVERY_OPTION && p.choice) blocks += heapsBytes(p);
   const numBlocks = blocksOf(ownKeys(p));
   const firstBlock = blocks + wholeLines(numBlocks * sizeof<usize>());
   const bytesOfBlock = blockBytes(min(ownKeys(p), BLOCK), 1, p.headDim, p.valueDim, false);
@@ -93,16 +105,16 @@ function layOut(p: AttentionParams, ptr: usize, isPlaced: bool): u64 {
     workspace.band = band;
     workspace.scores = <usize>scores;
     workspace.spare = <usize>spare;
-    workspace.biasWindow = biasWindow;
+    workspace.heaps = <usize>heaps;
+    workspace.biasWindows = <usize>biasWindows;
     workspace.relative = relative;
     workspace.keyFactors = keyFactors;
     workspace.additive = additive;
-    biasWindow.values = <usize>window;
-    biasWindow.forget();
     band.strips = strips;
     for (let i: usize = 0; i < BAND_STRIPS; i++) {
       const strip = band.strip(i);
       strip.rows = rows + i * MAX_STRIP_ROWS * offsetof<Row>();
+      strip.kept = <usize>(kept + i * MAX_STRIP_ROWS * ROW_BYTES);
       strip.queryPanel = <usize>(queryPanels + i * queryPanelBytes);
       strip.positionPanel = <usize>(positionPanels + i * queryPanelBytes);
       strip.accumulators = <usize>(accumulators + i * accumulatorBytes);

@@ -15,7 +15,7 @@ const LG6: f64 = 1.531383769920937332e-1;
 const LG7: f64 = 1.479819860511658591e-1;
 
 /** ln x for a finite x ≥ 1, within 1 ulp. */
-function logarithm(x: f64): f64 {
+export function logarithm(x: f64): f64 {
   let bits = reinterpret<u64>(x);
   // The exponent of x / √½, so that the rest is in [√½, √2).
   const k = (bits - 0x3fe6a09e667f3bcd) >> 52;
@@ -36,7 +36,7 @@ const P4: f64 = -1.6533902205465251539e-6;
 const P5: f64 = 4.13813679705723846039e-8;
 
 /** e^x for |x| < 700, within 1 ulp. */
-function exponential(x: f64): f64 {
+export function exponential(x: f64): f64 {
   const k = nearest(x * 1.442695040888963387);
   const high = x - k * LN2_HIGH;
   const low = k * LN2_LOW;
@@ -53,7 +53,7 @@ export function rotaryFrequencies(ptr: usize, rotaryDim: usize, base: f64): void
   for (let i: usize = 0; i < rotaryDim >> 1; i++) store<f64>(ptr + (i << 3), exponential((-(<f64>(2 * i)) / <f64>rotaryDim) * log));
 }
 
-// π/2 in four parts of 24 bits: products with integers below 2²⁹ are exact.
+// π/2 in four parts of 24 bits: products with integers below 2²⁹ are exact, those of angles below 1.5 · 2²⁹.
 const HALF_PI1: f64 = 1.570796251296997;
 const HALF_PI2: f64 = 7.549789415861596e-8;
 const HALF_PI3: f64 = 5.390302529957765e-15;
@@ -73,8 +73,10 @@ const C4: f64 = -2.75573143513906633035e-7;
 const C5: f64 = 2.0875723212981748279e-9;
 const C6: f64 = -1.13596475577881948265e-11;
 
-/** cos x and sin x, rounded to float32 once, for 0 ≤ x < 2²⁹: within 1 ulp of float32, also near their zeros. */
-export function storeCosSin(x: f64, cosPtr: usize, sinPtr: usize): void {
+/**
+ * factor · cos x and factor · sin x, rounded to float32 once, for 0 ≤ x < 1.5 · 2²⁹: within 1 ulp of float32, also near their zeros.
+ */
+export function storeCosSin(x: f64, factor: f64, cosPtr: usize, sinPtr: usize): void {
   const n = nearest(x * 0.63661977236758138243);
   const r = x - n * HALF_PI1 - n * HALF_PI2 - n * HALF_PI3 - n * HALF_PI4;
   const z = r * r;
@@ -83,6 +85,6 @@ export function storeCosSin(x: f64, cosPtr: usize, sinPtr: usize): void {
   const quarter = (<i32>n) & 3;
   const cos = quarter & 1 ? s : c;
   const sin = quarter & 1 ? c : s;
-  store<f32>(cosPtr, <f32>(quarter == 1 || quarter == 2 ? -cos : cos));
-  store<f32>(sinPtr, <f32>(quarter > 1 ? -sin : sin));
+  store<f32>(cosPtr, <f32>(factor * (quarter == 1 || quarter == 2 ? -cos : cos)));
+  store<f32>(sinPtr, <f32>(factor * (quarter > 1 ? -sin : sin)));
 }

@@ -2,12 +2,12 @@
  * Rotary position embedding: pairs of channels rotated by angles that grow with the position, so that a score depends only on the
  * distance between query and key. Su et al. 2021, arXiv:2104.09864.
  *
- *     (a, b) → (a cos θ − b sin θ, b cos θ + a sin θ)        θ = position · base^(−2i / rotaryDim)
+ *     (a, b) → (a cos θ − b sin θ, b cos θ + a sin θ)        θ = position · frequency_i
  *
  * A pair i is the channels i and i + rotaryDim / 2, or 2i and 2i + 1 where they are interleaved, counted from rotaryStart on; the other
  * channels stay.
  */
-import { rotaryFrequencies, storeCosSin } from "./angles";
+import { storeCosSin } from "./angles";
 import { lowerLanes, storeLanes } from "../math/lanes";
 import { madd } from "../math/simd";
 
@@ -19,7 +19,7 @@ export class RotaryTablesParams {
   sin: usize;
   /** i32[rows]; 0 if a row's index is its position. */
   positions: usize;
-  /** f64[pairs] */
+  /** f64[pairs + 1]: those of the pairs, then a factor on cosines and sines. */
   frequencies: usize;
   rows: usize;
   /** Pairs of channels to rotate. */
@@ -74,19 +74,18 @@ export function rotaryTables(params: usize, _workspace: usize, first: usize, end
   for (let row = first; row < end; row++) {
     const position: f64 = p.positions ? <f64>load<i32>(p.positions + (row << 2)) : <f64>row;
     const at = (row * p.pairs) << 2;
-    storeRow(position, p.frequencies, p.pairs, p.cos + at, p.sin + at);
+    storeRow(position, p.frequencies, p.pairs, load<f64>(p.frequencies + (p.pairs << 3)), p.cos + at, p.sin + at);
   }
 }
 
-/** Cosines and sines of one position, [rotaryDim / 2]; `frequencies` has room for as many f64. */
-export function rotaryRow(position: f64, rotaryDim: usize, base: f64, cosPtr: usize, sinPtr: usize, frequencies: usize): void {
-  rotaryFrequencies(frequencies, rotaryDim, base);
-  storeRow(position, frequencies, rotaryDim >> 1, cosPtr, sinPtr);
+/** Cosines and sines of one position, [pairs], without a factor. */
+export function rotaryRow(position: f64, frequencies: usize, pairs: usize, cosPtr: usize, sinPtr: usize): void {
+  storeRow(position, frequencies, pairs, 1, cosPtr, sinPtr);
 }
 
-function storeRow(position: f64, frequencies: usize, pairs: usize, cosPtr: usize, sinPtr: usize): void {
+function storeRow(position: f64, frequencies: usize, pairs: usize, factor: f64, cosPtr: usize, sinPtr: usize): void {
   for (let i: usize = 0; i < pairs; i++) {
-    storeCosSin(position * load<f64>(frequencies + (i << 3)), cosPtr + (i << 2), sinPtr + (i << 2));
+    storeCosSin(position * load<f64>(frequencies + (i << 3)), factor, cosPtr + (i << 2), sinPtr + (i << 2));
   }
 }
 

@@ -33,7 +33,7 @@ function storeSums(ptr: usize, sum0123: v128, sum4567: v128): void {
  *
  * @param rows    rows of the tile, a literal: 1, 4 or 6
  * @param isWide  a literal: whether it takes two panels at once, in registers of 256 bits; then `panels` is even
- * @param aPtr    packed rows [steps, 8]; 16-byte aligned
+ * @param aPtr    packed rows [steps, 8], or the first that is wanted of them: read number by number
  * @param bPtr    packed columns [panels, steps, 8]; 16-byte aligned
  * @param cPtr    `rows` rows, ROW_BYTES apart; 8 · panels elements of each are written. Must not overlap A or B.
  * @param steps   ≥ 1
@@ -43,7 +43,7 @@ function storeSums(ptr: usize, sum0123: v128, sum4567: v128): void {
 @inline
 function multiplyTile(rows: i32, isWide: bool, aPtr: usize, bPtr: usize, cPtr: usize, steps: usize, panels: usize): void {
   assert(steps > 0 && panels > 0, "multiplyTile: steps and panels must be positive");
-  assert(((aPtr | bPtr | cPtr) & 15) == 0, "multiplyTile: pointers must be 16-byte aligned");
+  assert(((bPtr | cPtr) & 15) == 0, "multiplyTile: pointers must be 16-byte aligned");
   const panelBytes = steps * PANEL_BYTES;
   const bEnd = bPtr + panels * panelBytes;
   let secondCPtr = cPtr + PANEL_BYTES; // moves with cPtr: V8 pairs stores by their address expression

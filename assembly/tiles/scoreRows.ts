@@ -58,6 +58,35 @@ export function exponentials(scoresPtr: usize, bytes: usize, shift: f32): f32 {
   return sumLanes(f32x4.add(sum0123, sum4567));
 }
 
+/** Scores so far below the shift have the exponential 0: how much farther does not matter, and may exceed the range of float32. */
+export const MOST_SPREAD: f32 = 128;
+const LOWEST = memory.data<f32>([-128]);
+
+/** The same; adds Σ 2^(s − shift) · (shift − s) to the number at `spreadPtr`. */
+export function exponentialsWithSpread(scoresPtr: usize, bytes: usize, shift: f32, spreadPtr: usize): f32 {
+  const end = scoresPtr + bytes;
+  const shifts = f32x4.splat(shift);
+  const lowest = v128.load32_splat(LOWEST);
+  let sum0123 = f32x4.splat(0);
+  let sum4567 = f32x4.splat(0);
+  let spread0123 = f32x4.splat(0);
+  let spread4567 = f32x4.splat(0);
+  for (; scoresPtr < end; scoresPtr += PANEL_BYTES) {
+    const x0123 = f32x4.pmax(f32x4.sub(v128.load(scoresPtr), shifts), lowest);
+    const x4567 = f32x4.pmax(f32x4.sub(v128.load(scoresPtr, 16), shifts), lowest);
+    const p0123 = exp2Neg4(x0123);
+    const p4567 = exp2Neg4(x4567);
+    v128.store(scoresPtr, p0123);
+    v128.store(scoresPtr, p4567, 16);
+    sum0123 = f32x4.add(sum0123, p0123);
+    sum4567 = f32x4.add(sum4567, p4567);
+    spread0123 = f32x4.sub(spread0123, f32x4.mul(p0123, x0123));
+    spread4567 = f32x4.sub(spread4567, f32x4.mul(p4567, x4567));
+  }
+  store<f32>(spreadPtr, load<f32>(spreadPtr) + sumLanes(f32x4.add(spread0123, spread4567)));
+  return sumLanes(f32x4.add(sum0123, sum4567));
+}
+
 /** s → 2^(s − shift) · factor in place, exactly 0 where s is −∞, even in a row that is NaN. */
 export function normalizedExponentials(scoresPtr: usize, bytes: usize, shift: f32, factor: f32): void {
   const end = scoresPtr + bytes;

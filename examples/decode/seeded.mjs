@@ -1,7 +1,7 @@
 /** A model with random parameters from a seed: its text is nonsense, but its arithmetic is that of a trained model. */
 
 /** mulberry32: uniform in [0, 1). */
-function generator(seed) {
+export function generator(seed) {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

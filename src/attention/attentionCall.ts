@@ -134,15 +134,18 @@ export function attentionOn(
   };
 
   const { seqLen, kvLen, headDims } = shape;
-  const leading = ["batch, ", "numHeads, "].slice(2 - headDims.length).join("");
+  const weightsSizes = extras.find((extra) => extra.weightsSizes)?.weightsSizes;
+  const rowAxes = axesOfRows(shape);
   const place = (name: "out" | "logSumExp" | "weights" | "scores", value: unknown, dims: readonly number[], axes: string) =>
     optional(value, (given) => call.place(name, given, dims, axes, name === "out"));
   const { out: returned } = options;
   const results = {
     out: place("out", returned, shape.outDims, `the sizes of q with valueDim ${shape.valueDim}`),
-    logSumExp: place("logSumExp", options.logSumExp, [...headDims, seqLen], `${leading}seqLen`),
-    weights: place("weights", options.weights, [...headDims, seqLen, kvLen], `${leading}seqLen, kvLen`),
-    scores: place("scores", options.scores, [...headDims, seqLen, kvLen], `${leading}seqLen, kvLen`),
+    logSumExp: place("logSumExp", options.logSumExp, [...headDims, seqLen], rowAxes),
+    weights: weightsSizes
+      ? place("weights", options.weights, partDims(shape, weightsSizes), `${rowAxes}, kvLen, as far as in weightsRange`)
+      : place("weights", options.weights, [...headDims, seqLen, kvLen], `${rowAxes}, kvLen`),
+    scores: place("scores", options.scores, [...headDims, seqLen, kvLen], `${rowAxes}, kvLen`),
   };
   const given: Operand[] = [inputs.q];
   for (const operand of [
@@ -186,6 +189,18 @@ export function attentionOn(
     returned,
   };
 }
+
+/** The axes of results that have one number for each row. */
+export const axesOfRows = ({ headDims }: AttentionShape): string =>
+  ["batch, ", "numHeads, "].slice(2 - headDims.length).join("") + "seqLen";
+
+/** Sizes of the weights of some heads and rows. */
+const partDims = ({ headDims, kvLen }: AttentionShape, [heads, rows]: readonly [number, number]): readonly number[] => [
+  ...headDims.slice(0, -1),
+  ...(headDims.length === 0 ? [] : [heads]),
+  rows,
+  kvLen,
+];
 
 /** The factor on q·k: one for all heads, or one for each. */
 function scaleOf(

@@ -15,7 +15,10 @@ export interface Extension {
   readonly read: ReadExtra;
 }
 
-const EXTENDED_OPTIONS: readonly OptionName[] = ["relativeKeys", "contentBias", "positionBias"];
+const EXTENDED_OPTIONS: readonly OptionName[] = [
+  ...(["relativeKeys", "contentBias", "positionBias"] as const),
+  ...(["topKeys", "entropy", "largestWeight", "keyWeights", "weightsRange"] as const),
+];
 
 const offers = new WeakMap<Runtime, readonly Extension[]>();
 

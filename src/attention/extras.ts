@@ -28,10 +28,16 @@ export interface Extra {
   readonly operands: readonly Operand[];
   /** Whether a strip must be computed at once, not by threads that share its keys. Default false. */
   readonly isWhole?: boolean | undefined;
+  /** Whether threads share the heads of entries, not strips. Default false. */
+  readonly isByHead?: boolean | undefined;
+  /** How many heads and rows `weights` has, if not all. */
+  readonly weightsSizes?: readonly [heads: number, rows: number] | undefined;
   /** The factor on scores where `scale` is absent. Default 1/√headDim. */
   readonly scale?: number | undefined;
   /** Multiply-adds for each pair of a row and a key, besides headDim + valueDim. Default 0. */
   readonly workOfPair?: number | undefined;
+  /** The most keys that a row sees. Default all. */
+  readonly mostKeys?: number | undefined;
   /** Bytes of scratch that `prepare` fills. Default 0. */
   readonly bytes?: number | undefined;
   /** Computes what attention reads, from operands that have their addresses, into its scratch at `ptr`. */
@@ -72,4 +78,20 @@ export const WITHOUT_EXTRAS = {
   keyZero: 0,
   contentBias: 0,
   positionBias: 0,
+  topKeys: 0,
+  topWeights: 0,
+  numTopKeys: 0,
+  entropy: 0,
+  largestWeight: 0,
+  keyWeights: 0,
+  weightsFirstHead: 0,
+  weightsFirstRow: 0,
+  choice: 0,
+  keptKeys: 0,
+  seed: 0,
+  picks: 0,
+  halfWidth: 0,
+  centers: 0,
+  predictsCenters: 0,
+  gaussian: 0,
 } satisfies Partial<AttentionParams>;

@@ -13,6 +13,21 @@ export type ScoresStage = (typeof SCORES_STAGES)[number];
 /** What a mask or bias shorter than the keys means. */
 export type ShortMask = "error" | "hide";
 
+/** Places for the keys of each row's largest weights: [batch, numHeads, seqLen, n], for any n. */
+export interface TopKeys {
+  /** Their indices in k, largest weight first. */
+  readonly indices: PlaceTensor;
+  readonly weights: PlaceTensor;
+}
+
+/** Query heads and rows, from the first to before the last. */
+export interface WeightsRange {
+  /** Default all. */
+  readonly heads?: readonly [from: number, to: number] | null | undefined;
+  /** Default all. */
+  readonly rows?: readonly [from: number, to: number] | null | undefined;
+}
+
 /** Options of scaled dot-product attention. */
 export interface AttentionOptions<Out extends PlaceTensor = Float32Tensor> {
   /**
@@ -100,6 +115,22 @@ export interface AttentionOptions<Out extends PlaceTensor = Float32Tensor> {
   logSumExp?: PlaceTensor | null | undefined;
   /** Receives the weights: [batch, numHeads, seqLen, kvLen]. */
   weights?: PlaceTensor | null | undefined;
+  /**
+   * The heads and rows that `weights` receives: [batch, heads, rows, kvLen]. For engines of `headwise`, as are `topKeys`, `entropy`,
+   * `largestWeight` and `keyWeights`. Default all.
+   */
+  weightsRange?: WeightsRange | null | undefined;
+  /**
+   * Receives the keys of each row's n largest weights, of equal ones the lower index first: places of [batch, numHeads, seqLen, n]. Where a
+   * row sees fewer keys, the index is −1 and the weight 0; in a row that is NaN, −1 and NaN. For small n: time grows with it.
+   */
+  topKeys?: TopKeys | null | undefined;
+  /** Receives the entropy −Σ w ln w of each row's weights, in nats: [batch, numHeads, seqLen]. 0 without keys. */
+  entropy?: PlaceTensor | null | undefined;
+  /** Receives each row's largest weight: [batch, numHeads, seqLen]. 0 without keys. */
+  largestWeight?: PlaceTensor | null | undefined;
+  /** Receives what each key is given, the sum of its weights over the rows: [batch, numHeads, kvLen]. */
+  keyWeights?: PlaceTensor | null | undefined;
   /** Receives the scores: [batch, numHeads, seqLen, kvLen]. */
   scores?: PlaceTensor | null | undefined;
   /** Stage of `scores`: q·k "scaled", then "capped", then "biased" with −∞ where a key is invisible. Default "biased". */
@@ -123,9 +154,13 @@ export const ATTENTION_OPTIONS: readonly string[] = [
     "out",
     "logSumExp",
     "weights",
+    ...["weightsRange", "topKeys", "entropy", "largestWeight", "keyWeights"],
     "scores",
     "scoresStage",
   ],
 ];
-/** Those of them that receive results. */
-export const ATTENTION_PLACES: readonly string[] = ["out", "logSumExp", "weights", "scores"];
+/** Those of them that receive results, `option.property` within an option. */
+export const ATTENTION_PLACES: readonly string[] = [
+  ...["out", "logSumExp", "weights", "scores"],
+  ...["topKeys.indices", "topKeys.weights", "entropy", "largestWeight", "keyWeights"],
+];

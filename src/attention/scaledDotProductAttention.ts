@@ -69,10 +69,20 @@ export function attend(attention: AttentionCall): PlaceTensor {
 
 /** Computes a call that has been read; writes its output to `out`. */
 export function attendTo(attention: AttentionCall, out: Operand): void {
-  if (!isEmpty(attention)) run(attention, out);
+  if (isEmpty(attention)) clearSums(attention);
+  else run(attention, out);
 }
 
-/** Whether it has no queries, and so no results. */
+/** Results of a call without queries: what keys receive is 0. */
+export function clearSums({ call, extras }: AttentionCall): void {
+  const results = extras.flatMap(({ operands }) => operands.filter(({ isResult, count }) => isResult && count > 0));
+  if (results.length === 0) return;
+  onScratch(call, results, 0, () => {
+    for (const { ptr, count } of results) call.runtime.memory.f32.fill(0, ptr >>> 2, (ptr >>> 2) + count);
+  });
+}
+
+/** Whether it has no queries, and so no results but sums over none. */
 const isEmpty = ({ shape }: AttentionCall): boolean => shape.batchSize === 0 || shape.seqLen === 0;
 
 /** Bytes of the structs of the sequences, of those with the addresses of the blocks of a cache, and of those with what extras compute. */
@@ -149,18 +159,20 @@ function run(attention: AttentionCall, out: Operand): void {
 function planOf(attention: AttentionCall, otherBytes: number): AttentionPlan {
   const { runtime } = attention.call;
   const { kernels, memory, jobPtr, besidePtr } = runtime;
+  for (const operand of attention.given) if (operand.isOutside) operand.ptr = besidePtr; // kernels see which are there
   writeAttentionParams(memory, jobPtr, {
     ...paramsOf(attention, scratchTensor("out", attention.shape.outDims), besidePtr, 0, 0),
     numSequences: 1,
   });
-  let strips = 0;
+  let units = 0;
   for (const sequence of attention.sequences) {
     writeSequenceParams(memory, besidePtr, sequence);
-    strips += unitsOf(kernels, "attention", jobPtr);
+    units += unitsOf(kernels, "attention", jobPtr);
   }
+  if (attention.extras.some(({ isByHead }) => isByHead)) units = attention.shape.batchSize * attention.shape.numKvHeads;
   const workspaceBytes = wholeLines(workspaceBytesOf(kernels, "attention", jobPtr));
   const bytes = otherBytes + ownBytesOf(attention).all;
-  const threads = runtime.threadsWithin(runtime.threadsFor(workOf(attention)), strips, workspaceBytes, bytes);
+  const threads = runtime.threadsWithin(runtime.threadsFor(workOf(attention)), units, workspaceBytes, bytes);
   return { threads, scratchBytes: bytes + threads * workspaceBytes };
 }
 
@@ -177,13 +189,14 @@ const READ_WORK = 4;
 /** Multiply-adds of the call, roughly: lengths, a window and the causal mask are counted, masks are not. */
 function workOf({ sequences, shape: { numHeads, numKvHeads, headDim, valueDim }, numbers, extras }: AttentionCall): number {
   const { causal, windowLeft, windowRight, sinkTokens } = numbers;
+  const most = extras.reduce((least, { mostKeys = least }) => Math.min(least, mostKeys), Infinity);
   let pairs = 0;
   for (const { queryLength, keyLength } of sequences) {
     const left = windowLeft < 0 ? keyLength : windowLeft;
     const right = causal ? 0 : windowRight < 0 ? keyLength : windowRight;
     const reach = causal ? keyLength - Math.min(queryLength, keyLength) / 2 : keyLength;
     const rows = Math.max(READ_WORK, (queryLength * numHeads) / numKvHeads); // rows that share a key
-    pairs += rows * Math.min(reach, left + right + 1 + sinkTokens);
+    pairs += rows * Math.min(reach, left + right + 1 + sinkTokens, most);
   }
   return numKvHeads * pairs * extras.reduce((sum, { workOfPair = 0 }) => sum + workOfPair, headDim + valueDim);
 }
@@ -254,6 +267,8 @@ function paramsOf(attention: AttentionCall, out: Operand, sequences: number, blo
     sharedScores: 0,
     columnRanges: 1,
     ...WITHOUT_EXTRAS,
+    weightsHeads: numHeads,
+    weightsRows: seqLen,
   };
   for (const extra of attention.extras) {
     Object.assign(params, extra.fields(extraPtr));

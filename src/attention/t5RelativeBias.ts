@@ -1,7 +1,7 @@
 /** The relative position bias of T5. Raffel et al. 2020, arXiv:1910.10683, section 2.1. Plain arithmetic: no engine is needed. */
-import { copyOfNumbers, readGiven } from "../call/elements.js";
+import { copyOfNumbers, readGiven, wrongData } from "../call/elements.js";
 import { readOptions } from "../call/readOptions.js";
-import { counted, integer, MAX_POSITION, oneOf, show, wrongValue } from "../check.js";
+import { counted, integer, MAX_POSITION, oneOf, show, typedArrayName, wrongValue } from "../check.js";
 import type { ResultTensor, TensorLike } from "../call/tensor.js";
 
 /** Options of `t5RelativeBias`. */
@@ -19,6 +19,8 @@ const T5_RELATIVE_BIAS = {
   options: ["length", "bidirectional", "maxDistance"],
   foreign: { maxDistance: "relativeattentionmaxdistance", length: "querylength keylength maxlength" },
 };
+
+const EMBEDDING = 'a Float32Array, Float64Array or array of numbers, or a Uint16Array with type "bfloat16"';
 
 /** Borders of buckets are found in exact arithmetic, whose numbers grow with the buckets. */
 const MAX_BUCKETS = 1024;
@@ -60,6 +62,7 @@ export function t5RelativeBias(embedding: TensorLike, options: T5RelativeBiasOpt
   if (numHeads * distances > MAX_ELEMENTS) {
     throw wrongValue(name, `a bias of dims ${show([numHeads, distances])} has more than ${MAX_ELEMENTS} elements`);
   }
+  if (given.type === "float16" || typedArrayName(given.data) === "Float16Array") throw wrongData(name, given, EMBEDDING);
   const numbers = copyOfNumbers(name, given);
 
   const firsts = firstDistances(inDirection, most);

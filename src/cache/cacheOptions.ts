@@ -26,7 +26,7 @@ export interface ReadOptions {
 export interface RemoveOptions {
   /**
    * How keys were rotated by their positions before they were appended, as in `engine.rotary` and in layers: later keys are then rotated
-   * to their new positions. Angles must be proportional to positions, and `tables` have a row more than keys are removed. For engines of
+   * to their new positions. Angles must be proportional to positions, as scaled ones are, and `tables` have a row more than keys are removed. For engines of
    * `headwise`, not of `headwise/attention`. Default no rotation.
    */
   rotary?: RotaryConfig | null | undefined;

@@ -2,6 +2,7 @@
 import type { Call } from "../call/call.js";
 import { onScratch } from "../call/scratch.js";
 import { counted, wrongValue } from "../check.js";
+import { frequencyBytes, writeFrequencies } from "../rows/frequencies.js";
 import { type HostAngles, readAngles } from "../rows/rotaryConfig.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { ReadKeyRotation } from "./keyRotation.js";
@@ -29,7 +30,8 @@ export const rotateKeys: ReadKeyRotation = (call, config, headDim) => {
  * The cosines, then the sines, of a position. A common factor of both, as some tables have it, is not part of an angle.
  * @throws {RangeError} tables that are too short or hold no angle there, or not enough memory
  */
-function rotationBy(call: Call, { rotaryDim, base, tables }: HostAngles, distance: number): Float32Array {
+function rotationBy(call: Call, { tables, ...rotary }: HostAngles, distance: number): Float32Array {
+  const { rotaryDim } = rotary;
   const pairs = rotaryDim / 2;
   const { kernels, memory } = call.runtime;
   let rotation = new Float32Array(rotaryDim);
@@ -42,8 +44,10 @@ function rotationBy(call: Call, { rotaryDim, base, tables }: HostAngles, distanc
     rotation.set(tables.cos.subarray(at, at + pairs));
     rotation.set(tables.sin.subarray(at, at + pairs), pairs);
   } else {
-    onScratch(call, [], wholeLines(4 * rotaryDim) + 4 * rotaryDim, (ptr) => {
-      kernels.rotaryRow(distance, rotaryDim, base, ptr, ptr + 4 * pairs, ptr + wholeLines(4 * rotaryDim));
+    onScratch(call, [], wholeLines(4 * rotaryDim) + frequencyBytes(rotaryDim), (ptr) => {
+      const frequencies = ptr + wholeLines(4 * rotaryDim);
+      writeFrequencies(call.runtime, rotary, frequencies);
+      kernels.rotaryRow(distance, frequencies, pairs, ptr, ptr + 4 * pairs);
       rotation = memory.f32.slice(ptr >>> 2, (ptr >>> 2) + rotaryDim);
     });
   }

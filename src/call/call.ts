@@ -2,7 +2,7 @@
  * One call of an operation: it reads the caller's tensors, each getter once, and keeps the operands. It is closed once nothing has
  * changed since it was read, and then runs kernels on the operands.
  */
-import { readMask, readNumbers, readPlace } from "./readOperand.js";
+import { type PlaceDims, readMask, readNumbers, readPlace } from "./readOperand.js";
 import { onScratch } from "./scratch.js";
 import { assertUnchanged, refuseOverlaps } from "./unchanged.js";
 import type { Runtime } from "../runtime/runtime.js";
@@ -40,8 +40,8 @@ export class Call implements CallContext {
     return this.#keep(readMask(this, name, value, meaning));
   }
 
-  /** Reads a place for a result of exactly these sizes; `axes` names them, `takesStrides` is as above. */
-  place(name: string, value: unknown, dims: readonly number[], axes: string, takesStrides = false): Operand {
+  /** Reads a place for a result of exactly these sizes, see PlaceDims; `axes` names them, `takesStrides` is as above. */
+  place(name: string, value: unknown, dims: PlaceDims, axes: string, takesStrides = false): Operand {
     return this.#keep(readPlace(this, name, value, dims, axes, takesStrides));
   }
 

@@ -38,22 +38,28 @@ export function readMask(call: CallContext, name: string, value: unknown, meanin
   return operandOf(call, copied(given), bytesOfMask(call.operation, given, meaning), "uint8", false);
 }
 
+/** The sizes of a place; or what they must be, given those that it has, where the caller chooses one. They are [] if it is no tensor. */
+export type PlaceDims = readonly number[] | ((given: readonly number[]) => readonly number[]);
+
 /** Reads a place for results: float32 or float16 of exactly these sizes; `takesStrides` as above. */
 export function readPlace(
   call: CallContext,
   name: string,
   value: unknown,
-  expected: readonly number[],
+  dims: PlaceDims,
   axes: string,
   takesStrides: boolean,
 ): Operand {
+  const expectedOf = typeof dims === "function" ? dims : () => dims;
   const given = readTensor(call, name, value, () => {
-    const place = `{ data: new Float32Array(${countOf(expected)}), dims: ${show(expected)} }`;
+    const sizes = expectedOf([]);
+    const place = `{ data: new Float32Array(${countOf(sizes)}), dims: ${show(sizes)} }`;
     return `a place for the result, such as ${place} (${axes}), or an engine's tensor`;
   });
   if (given.isSync) throw wrongKind(call.operation, `"${name}" must be { data, dims }: dataSync() may return a copy`);
   const place = floats(call, given, true, takesStrides);
   if (!place) throw wrongData(call.operation, given, PLACES);
+  const expected = expectedOf(place.dims);
   expectDims(call.operation, place, expected, axes);
   if (place.strides && !areSeparate(place.dims, place.strides)) {
     throw wrongValue(

@@ -9,10 +9,16 @@ import { additiveAttention, type AdditiveParameters } from "../scores/additiveAt
 import { bilinearAttention, type BilinearParameters } from "../scores/bilinearAttention.js";
 import { cosineAttention } from "../scores/cosineAttention.js";
 import type { ScoreOptions } from "../scores/scoreOptions.js";
+import type { AttentionOptions } from "../attention/options.js";
+import { hardAttention, type HardParameters } from "../choices/hard.js";
+import { localAttention, type LocalParameters } from "../choices/local.js";
+import type { CenterPredictor } from "../choices/predictor.js";
+import { topKAttention, type TopKParameters } from "../choices/topK.js";
 import { AttentionEngine, type EngineReasons } from "./attentionEngine.js";
 import type { MultiHeadAttentionConfig } from "../multiHead/config.js";
 import { MultiHeadAttention } from "../multiHead/multiHeadAttention.js";
 import type { MultiHeadAttentionParameters } from "../multiHead/parameters.js";
+import { LOOKS } from "../looks/looks.js";
 import { LinearAttentionState } from "../linear/linearAttentionState.js";
 import type { LinearAttentionStateOptions } from "../linear/stateConfig.js";
 import { PackedMatrix, type WeightLayout } from "../product/packedMatrix.js";
@@ -32,6 +38,7 @@ import type { PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 // What its methods take, for the callers' own types.
 export type { AdditiveParameters, BilinearParameters, Keys, ScoreOptions, Values };
 export type { ActivateOptions, AddOptions, FeatureFunction, LayerNormOptions, LinearAttentionStateOptions };
+export type { CenterPredictor, HardParameters, LocalParameters, TopKParameters };
 export type { LinearOptions, MatmulOptions, RmsNormOptions, RotaryOptions, RotaryTablesOptions, SoftmaxOptions, WeightLayout };
 export type { SinusoidalPositionsOptions };
 
@@ -51,7 +58,7 @@ export class Engine extends AttentionEngine {
   constructor(runtime: Runtime, reasons?: EngineReasons) {
     super(runtime, reasons);
     offerKeyRotation(runtime, rotateKeys);
-    offerExtensions(runtime, [RELATIVE_KEYS]);
+    offerExtensions(runtime, [RELATIVE_KEYS, LOOKS]);
   }
 
   /**
@@ -159,6 +166,108 @@ export class Engine extends AttentionEngine {
     options?: ScoreOptions<Out> | null,
   ): Out {
     return cosineAttention(this.runtime, q, k, v, options);
+  }
+
+  /**
+   * Attention to the keys of the largest scores: softmax over the `count` largest visible scores of each row (Gupta et al. 2021,
+   * arXiv:2106.06899). Of equal scores, those of lower keys are kept. `weights` and `logSumExp` are those of the keys that are kept;
+   * `scores` has all.
+   *
+   * @param q  [batch, seqLen, numHeads, headDim], as in `scaledDotProductAttention`
+   * @param k  [batch, kvLen, numKvHeads, headDim], or a KVCache, with the defaults of `KVCache.attend`
+   * @param v  [batch, kvLen, numKvHeads, valueDim], absent with a cache
+   * @param parameters  `count`, how many keys each row keeps
+   * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, numHeads, valueDim] in the same layout
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes or values that don't fit, results that overlap operands, or not enough memory
+   * @throws {Error} after `dispose`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const column = (...data) => ({ data: Float32Array.from(data), dims: [data.length, 1] });
+   * console.log([...engine.topKAttention(column(0), column(1, 2, 3), column(4, 8, 9), { count: 2 }).data]); // [ 6 ]
+   * engine.dispose();
+   */
+  topKAttention<Out extends PlaceTensor = ResultTensor>(
+    q: TensorLike,
+    k: Keys,
+    v: Values,
+    parameters: TopKParameters,
+    options?: AttentionOptions<Out> | null,
+  ): Out {
+    return topKAttention(this.runtime, q, k, v, parameters, options);
+  }
+
+  /**
+   * Hard attention: each row takes the value of one key, that of the largest score, or one that is sampled with the probability of its
+   * weight (Xu et al. 2015, arXiv:1502.03044, section 4.1).
+   *
+   * Of equal scores, the lowest key's is the largest. A sample depends on the seed, the sequence, the head and the row's position alone:
+   * rows one by one on a cache take the same keys as all at once. `sinks` do not count, since they have no value.
+   *
+   * @param q  [batch, seqLen, numHeads, headDim], as in `scaledDotProductAttention`
+   * @param k  [batch, kvLen, numKvHeads, headDim], or a KVCache, with the defaults of `KVCache.attend`
+   * @param v  [batch, kvLen, numKvHeads, valueDim], absent with a cache
+   * @param parameters  `choose`, `seed` and the place `picks`. Default the largest score
+   * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, numHeads, valueDim] in the same layout
+   * @throws {TypeError} @throws {RangeError} @throws {Error} as `topKAttention`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const column = (...data) => ({ data: Float32Array.from(data), dims: [data.length, 1] });
+   * const picks = column(0);
+   * console.log([...engine.hardAttention(column(1), column(1, 3, 2), column(4, 8, 9)).data]); // [ 8 ]
+   * engine.hardAttention(column(0), column(1, 3, 2), column(4, 8, 9), { choose: "sample", seed: 1, picks: { ...picks, dims: [1] } });
+   * console.log(picks.data[0] < 3); // true
+   * engine.dispose();
+   */
+  hardAttention<Out extends PlaceTensor = ResultTensor>(
+    q: TensorLike,
+    k: Keys,
+    v: Values,
+    parameters?: HardParameters | null,
+    options?: AttentionOptions<Out> | null,
+  ): Out {
+    return hardAttention(this.runtime, q, k, v, parameters, options);
+  }
+
+  /**
+   * Local attention: each row sees the keys at most `halfWidth` away from a centre of its own (Luong et al. 2015, arXiv:1508.04025, section
+   * 3.2). Keys farther away cost no time.
+   *
+   *     weight_j · exp(−(j − centre)² / 2σ²) ,  σ = halfWidth / 2        over |j − centre| ≤ halfWidth
+   *
+   * Centres are the rows' positions, and then there is no Gaussian; or `centers`; or predicted: kvLen · sigmoid(scoreᵀ tanh(weight · q)).
+   * The Gaussian is a factor on the weights, which then do not sum to 1, unless `renormalize` adds its exponent to the scores.
+   *
+   * @param q  [batch, seqLen, numHeads, headDim], as in `scaledDotProductAttention`
+   * @param k  [batch, kvLen, numKvHeads, headDim], or a KVCache, with the defaults of `KVCache.attend`
+   * @param v  [batch, kvLen, numKvHeads, valueDim], absent with a cache
+   * @param parameters  `halfWidth`, and `centers` or `predictor`
+   * @returns `out` where given, else { type: "float32", data, dims } with dims [batch, seqLen, numHeads, valueDim] in the same layout
+   * @throws {TypeError} @throws {RangeError} @throws {Error} as `topKAttention`
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const column = (...data) => ({ data: Float32Array.from(data), dims: [data.length, 1] });
+   * const [q, v] = [column(0, 0, 0, 0), column(4, 8, 9, 10)];
+   * console.log([...engine.localAttention(q, column(1, 2, 3, 4), v, { halfWidth: 1 }).data]); // [ 6, 7, 9, 9.5 ]
+   * engine.dispose();
+   */
+  localAttention<Out extends PlaceTensor = ResultTensor>(
+    q: TensorLike,
+    k: Keys,
+    v: Values,
+    parameters: LocalParameters,
+    options?: AttentionOptions<Out> | null,
+  ): Out {
+    return localAttention(this.runtime, q, k, v, parameters, options);
   }
 
   /**
@@ -386,6 +495,8 @@ export class Engine extends AttentionEngine {
    * const engine = await createEngine();
    * const x = { data: Float32Array.of(1, 0, 1, 0), dims: [2, 2] }; // at the positions 0 and 1
    * console.log([...engine.rotary(x).data].map((y) => y.toFixed(2))); // [ '1.00', '0.00', '0.54', '0.84' ]
+   * const scaling = { type: "linear", factor: 2 }; // as in a model's config.json, for sequences of twice the length
+   * console.log([...engine.rotary(x, { scaling }).data].map((y) => y.toFixed(2))); // [ '1.00', '0.00', '0.88', '0.48' ]
    * engine.dispose();
    */
   rotary<Out extends PlaceTensor = ResultTensor>(x: TensorLike, options?: RotaryOptions<Out>): Out {

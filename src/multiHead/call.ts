@@ -88,6 +88,12 @@ export function readMultiHeadCall(
   if (out && accumulate) out.isUpdated = true;
   const headGates = readHeadGates(call.operation, given.headGates, numHeads) ?? config.headGates;
   const leading = rank === 2 ? [] : [batch];
+  if (!isAbsent(given.averageWeights) && !isAbsent(given.weightsRange)) {
+    throw wrongValue(
+      call.operation,
+      '"weightsRange" cannot be combined with "averageWeights", which needs the weights of all heads',
+    );
+  }
   const averageWeights = optional(given.averageWeights, (place) =>
     call.place("averageWeights", place, [...leading, seqLen, keyRows], `${rank === 2 ? "" : "batch, "}seqLen, kvLen`),
   );

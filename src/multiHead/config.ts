@@ -110,6 +110,7 @@ export const CREATE_MULTI_HEAD_ATTENTION: Operation = {
     outDim: "output",
     qkNorm: "qklayernorm",
     "rotary, { base }": "rope",
+    "rotary, { scaling }": "ropescaling ropeparameters",
     'layout, "batchFirst" or "sequenceFirst"': "first",
     addZeroAttention: "addzero",
     "biases are among the parameters": "bias",

@@ -7,7 +7,7 @@ import { Call } from "../call/call.js";
 import { handBack, newResult, type Operand, scratchTensor } from "../call/operand.js";
 import { normalizeRows } from "../rows/normalize.js";
 import type { RotaryAngleRows } from "../rows/rotaryCall.js";
-import { attendTo } from "../attention/scaledDotProductAttention.js";
+import { attendTo, clearSums } from "../attention/scaledDotProductAttention.js";
 import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { EngineTensor, PlaceTensor } from "../call/tensor.js";
@@ -71,6 +71,7 @@ export function forward(parts: MultiHeadParts, layerCall: MultiHeadCall): PlaceT
   const staged = added?.cache.stage(call, added.counts);
   try {
     if (x.count > 0) compute(parts, layerCall, out, staged);
+    else clearSums(layerCall.attention);
   } catch (error) {
     staged?.undo();
     throw error;
@@ -80,33 +81,56 @@ export function forward(parts: MultiHeadParts, layerCall: MultiHeadCall): PlaceT
 }
 
 function compute(parts: MultiHeadParts, layerCall: MultiHeadCall, out: Operand, staged: StagedRows | undefined): void {
-  const { call, x, source, projected, attention, averageWeights, headGates, accumulate } = layerCall;
-  const { numHeads, headDim, valueDim } = parts.config;
+  const { call, attention, averageWeights, headGates, accumulate } = layerCall;
+  const { numHeads, valueDim } = parts.config;
   const { batchSize, seqLen, kvLen } = attention.shape;
-  const { q } = attention.inputs;
-  const heads = valueDim === headDim ? q : scratchTensor("heads", attention.shape.outDims); // attention may overwrite q
-  const tensors = projected ? [q, projected.k, projected.v] : [q];
-  if (heads !== q) tensors.push(heads);
   const weights = averageWeights && (attention.results.weights ?? scratchTensor("weights", [batchSize, numHeads, seqLen, kvLen]));
-  if (weights && !attention.results.weights) tensors.push(weights);
+  const tensors = weights && !attention.results.weights ? [weights] : [];
   // the weights are read again after attention has written them
   const attended = weights
     ? { ...attention, results: { ...attention.results, weights }, given: attention.given.filter((operand) => operand !== weights) }
     : attention;
-  const outside = [x, source?.key, source?.value, out, averageWeights, attention.results.weights && weights];
+  const operands = [out, averageWeights, attention.results.weights && weights].filter((operand) => operand !== undefined);
+  withHeads(parts, { ...layerCall, attention: attended }, { operands, tensors, staged }, (heads) => {
+    gateHeads(call, heads, valueDim, headGates);
+    const rows = batchSize * seqLen;
+    parts.out.apply(call, heads.ptr, out.ptr, { groups: 1, rows, outRows: rows, accumulate });
+    if (averageWeights) averageOverHeads(call, weights!, averageWeights, attention.shape);
+  });
+}
 
-  const operands = outside.filter((operand) => operand !== undefined);
-  onLayerScratch(call, operands, tensors, () => {
+/** What a computation on heads needs besides them. */
+interface BesideHeads {
+  readonly operands: readonly Operand[];
+  /** In scratch. */
+  readonly tensors: readonly Operand[];
+  /** Receives the keys and values. */
+  readonly staged: StagedRows | undefined;
+}
+
+/** Computes the heads of a call, [batch, seqLen, numHeads, valueDim] in scratch, and what follows from them. */
+export function withHeads(
+  parts: MultiHeadParts,
+  layerCall: MultiHeadCall,
+  { operands, tensors, staged }: BesideHeads,
+  follow: (heads: Operand) => void,
+): void {
+  const { call, x, source, projected, attention } = layerCall;
+  const { headDim, valueDim } = parts.config;
+  const { batchSize, seqLen, outDims } = attention.shape;
+  const { q } = attention.inputs;
+  const heads = valueDim === headDim ? q : scratchTensor("heads", outDims); // attention may overwrite q
+  const own = projected ? [q, projected.k, projected.v] : [q];
+  if (heads !== q) own.push(heads);
+  const inputs = [x, source?.key, source?.value].filter((operand) => operand !== undefined);
+  onLayerScratch(call, [...inputs, ...operands], [...own, ...tensors], () => {
     parts.q.apply(call, x.ptr, q.ptr, { groups: batchSize, rows: seqLen, outRows: seqLen });
     normalizeHeads(call, parts, q, parts.qNorm);
     rotateHeads(call, parts, q, layerCall.queryAngleRows);
     if (source && projected) projectSource(call, parts, source, projected, batchSize, layerCall.keyAngleRows);
     if (staged) staged.write({ ...projected!, layout: "bshd" });
-    attendTo(attended, heads);
-    gateHeads(call, heads, valueDim, headGates);
-    const rows = batchSize * seqLen;
-    parts.out.apply(call, heads.ptr, out.ptr, { groups: 1, rows, outRows: rows, accumulate });
-    if (averageWeights) averageOverHeads(call, weights!, averageWeights, attention.shape);
+    attendTo(attention, heads);
+    follow(heads);
   });
 }
 

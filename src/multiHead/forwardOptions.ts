@@ -8,7 +8,8 @@ import type { Float32Tensor, PlaceTensor, TensorLike } from "../call/tensor.js";
 
 /**
  * Options of a layer's `forward`: those of attention, and the sources of keys and values. kvLen includes the keys that the
- * parameters biasK and biasV and `addZeroAttention` add after the others; mask, keyMask and bias apply only to the others.
+ * parameters biasK and biasV and `addZeroAttention` add after the others; mask, keyMask, bias, alibiSlopes, relativeBias and relativeKeys
+ * apply only to the others.
  */
 export interface MultiHeadForwardOptions<Out extends PlaceTensor = Float32Tensor> extends Omit<
   AttentionOptions<Out>,

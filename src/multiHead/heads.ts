@@ -1,9 +1,18 @@
-/** Gates of heads between attention and the output projection, and means of weights: the kernels of `assembly/multiHead/`. */
+/** Heads: their channels, their gates between attention and the output projection, and means of weights over them. */
 import { writeAverageParams, writeGateParams } from "../runtime/fullAbi.generated.js";
 import type { Call } from "../call/call.js";
 import type { AttentionShape } from "../attention/shape.js";
 import { launch } from "../call/launch.js";
 import type { Operand } from "../call/operand.js";
+import type { MultiHeadConfig } from "./config.js";
+
+/** The channels of some heads. */
+export const channelsOf = (heads: readonly number[], channels: number): number[] =>
+  heads.flatMap((head) => Array.from({ length: channels }, (_, channel) => head * channels + channel));
+
+/** The key/value head of a query head. */
+export const kvHeadOf = ({ numHeads, numKvHeads }: Pick<MultiHeadConfig, "numHeads" | "numKvHeads">, head: number): number =>
+  Math.floor((head * numKvHeads) / numHeads);
 
 /** Multiply-adds in the time of reading one element. */
 const READ_WORK = 4;

@@ -3,7 +3,7 @@
 import { Call } from "../call/call.js";
 import { FORWARD, type MultiHeadForwardOptions } from "./forwardOptions.js";
 import { readOptions } from "../call/readOptions.js";
-import { wrongMoment, wrongValue, type Integers, integersOf, isAbsent } from "../check.js";
+import { integer, wrongMoment, wrongValue, type Integers, integersOf, isAbsent } from "../check.js";
 import { scratchTensor } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
 import type { Runtime } from "../runtime/runtime.js";
@@ -16,7 +16,8 @@ import { rotaryConfigOf } from "../rows/rotaryConfig.js";
 import { angleRowsOf } from "./rotary.js";
 import { readSource } from "./layerRows.js";
 import { Projection, storeNumbers } from "./projection.js";
-import { readMultiHeadCall } from "./call.js";
+import { type MultiHeadCall, readMultiHeadCall } from "./call.js";
+import { assertBilinear, type Circuits, circuitsOf } from "./circuits.js";
 import {
   CREATE_MULTI_HEAD_ATTENTION,
   type LayerConfig,
@@ -24,6 +25,7 @@ import {
   type MultiHeadConfig,
   readMultiHeadConfig,
 } from "./config.js";
+import { HEAD_IMPORTANCE, type HeadImportance, headImportanceOf, type HeadImportanceOptions } from "./headImportance.js";
 import { extraKeysOf, forward, type MultiHeadParts, onLayerScratch, projectSource } from "./forward.js";
 import {
   type MultiHeadAttentionParameters,
@@ -138,13 +140,7 @@ export class MultiHeadAttention {
    * engine.dispose();
    */
   forward<Out extends PlaceTensor = ResultTensor>(x: TensorLike, options: MultiHeadForwardOptions<Out> = {}): Out {
-    const operation = FORWARD.name;
-    this.#assertReady(operation);
-    const { runtime, config } = this.#parts;
-    const [call, given] = Call.of(runtime, FORWARD, options);
-    const layerCall = readMultiHeadCall(call, config, extraKeysOf(this.#parts), x, given);
-    this.#assertReady(operation); // a getter may have disposed of the layer
-    return forward(this.#parts, layerCall) as Out;
+    return forward(this.#parts, this.#read(FORWARD, x, options)) as Out;
   }
 
   /**
@@ -268,6 +264,65 @@ export class MultiHeadAttention {
     return new MultiHeadAttention(runtime, smaller.config, smaller.parameters);
   }
 
+  /**
+   * The circuits of a head (Elhage et al. 2021): the layer without biases is the sum over its heads of A_h value outputValueᵀ, times the
+   * head's gate, where A_h is the softmax of x queryKey keyᵀ · scale.
+   *
+   * @returns { queryKey, outputValue }, each { type: "float32", data, dims }: W^Q_h W^K_h ᵀ [embedDim, kDim], and (W^V_h W^O_h)ᵀ [outDim,
+   *   vDim]. Biases, gates and extra keys are not part of them
+   * @throws {TypeError} not an integer
+   * @throws {RangeError} a head that doesn't exist, a layer with `rotary` or `qkNorm`, or not enough memory
+   * @throws {Error} after `dispose` of the layer or of the engine
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const column = { data: Float32Array.of(1, 2), dims: [2, 1] };
+   * const row = { data: Float32Array.of(3, 5), dims: [1, 2] };
+   * const parameters = { q: row, k: row, v: row, out: column };
+   * const layer = engine.createMultiHeadAttention({ embedDim: 2, numHeads: 1, headDim: 1 }, parameters);
+   * const { queryKey, outputValue } = layer.circuits(0);
+   * console.log(queryKey.data, outputValue.data); // Float32Array(4) [ 9, 15, 15, 25 ] Float32Array(4) [ 3, 5, 6, 10 ]
+   * engine.dispose();
+   */
+  circuits(head: number): Circuits {
+    const operation = "MultiHeadAttention.circuits";
+    this.#assertReady(operation);
+    const { runtime, config } = this.#parts;
+    const index = integer(operation, "head", head, 0, config.numHeads - 1);
+    assertBilinear(operation, this.#parts);
+    return circuitsOf(new Call(runtime, operation), this.#parts, index);
+  }
+
+  /**
+   * How much each head matters on some rows. `confidence` is the mean of each row's largest weight (Voita et al. 2019,
+   * arXiv:1905.09418), `leaveOneOut` the root of the mean square, over rows and elements, of what the head adds to the output: of the change
+   * if its gate is 0 (Michel et al. 2019, arXiv:1905.10650, with the change itself in place of a gradient). Both are over the rows in
+   * which the head has a weight other than 0, and 0 if there are none.
+   *
+   * @param x  rows as in `forward`
+   * @param options  those of `forward`, except for those that give results, and `cache`
+   * @returns { confidence, leaveOneOut }, each { type: "float32", data, dims } with dims [numHeads]
+   * @throws {TypeError} the wrong kind of value, or an unknown option
+   * @throws {RangeError} sizes or values that don't fit, or not enough memory
+   * @throws {Error} after `dispose` of the layer or of the engine
+   *
+   * @example
+   * import { createEngine } from "headwise";
+   *
+   * const engine = await createEngine();
+   * const matrix = (...data) => ({ data: Float32Array.from(data), dims: [2, 2] });
+   * const parameters = { q: matrix(9, 0, 0, 0), k: matrix(9, 0, 0, 0), v: matrix(1, 0, 0, 1), out: matrix(1, 0, 0, 3) };
+   * const layer = engine.createMultiHeadAttention({ embedDim: 2, numHeads: 2 }, parameters);
+   * const { confidence, leaveOneOut } = layer.headImportance(matrix(1, 1, -1, 1)); // head 0 sees its own row, head 1 the mean
+   * console.log(confidence.data, leaveOneOut.data.map((x) => Math.round(100 * x))); // Float32Array(2) [ 1, 0.5 ] Float32Array(2) [ 71, 212 ]
+   * engine.dispose();
+   */
+  headImportance(x: TensorLike, options: HeadImportanceOptions = {}): HeadImportance {
+    return headImportanceOf(this.#parts, this.#read(HEAD_IMPORTANCE, x, options));
+  }
+
   /** Frees the memory of the parameters. Disposing twice does nothing. */
   dispose(): void {
     if (this.#isDisposed) return;
@@ -277,6 +332,15 @@ export class MultiHeadAttention {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  #read(operation: Operation, x: TensorLike, options: MultiHeadForwardOptions<PlaceTensor>): MultiHeadCall {
+    this.#assertReady(operation.name);
+    const { runtime, config } = this.#parts;
+    const [call, given] = Call.of(runtime, operation, options);
+    const layerCall = readMultiHeadCall(call, config, extraKeysOf(this.#parts), x, given);
+    this.#assertReady(operation.name); // a getter may have disposed of the layer
+    return layerCall;
   }
 
   #assertReady(operation: string): void {

@@ -85,13 +85,22 @@ export class Projection {
     };
   }
 
+  /** W [inDim, outDim] */
+  matrix(operation: string): Float32Array {
+    return this.#whole(operation).matrix;
+  }
+
+  #whole(operation: string): ProjectionParameters {
+    return this.columnsAt(
+      operation,
+      Array.from({ length: this.outDim }, (_, column) => column),
+    );
+  }
+
   /** The parameters with some rows of W. */
   rowsAt(operation: string, rows: readonly number[]): ProjectionParameters {
     const { outDim } = this;
-    const whole = this.columnsAt(
-      operation,
-      Array.from({ length: outDim }, (_, column) => column),
-    );
+    const whole = this.#whole(operation);
     const matrix = new Float32Array(rows.length * outDim);
     for (const [index, row] of rows.entries()) matrix.set(whole.matrix.subarray(row * outDim, (row + 1) * outDim), index * outDim);
     return { ...whole, inDim: rows.length, matrix };

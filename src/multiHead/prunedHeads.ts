@@ -1,6 +1,7 @@
 /** A multi-head layer without some of its heads: the remaining parameters. */
 import type { MultiHeadConfig } from "./config.js";
 import type { MultiHeadParts } from "./forward.js";
+import { channelsOf, kvHeadOf } from "./heads.js";
 import type { MultiHeadParameters } from "./parameters.js";
 
 /**
@@ -13,12 +14,11 @@ export function pruned(
   remaining: readonly number[],
 ): { config: MultiHeadConfig; parameters: MultiHeadParameters } {
   const { config, q, k, v, out } = parts;
-  const { numHeads, numKvHeads, headDim, valueDim } = config;
-  const kvHeadOf = (head: number): number => Math.floor((head * numKvHeads) / numHeads);
+  const { headDim, valueDim } = config;
   const groups = new Map<number, number>(); // remaining heads of each key/value head
-  for (const head of remaining) groups.set(kvHeadOf(head), (groups.get(kvHeadOf(head)) ?? 0) + 1);
+  for (const head of remaining) groups.set(kvHeadOf(config, head), (groups.get(kvHeadOf(config, head)) ?? 0) + 1);
   const groupSize = [...groups.values()].reduce(greatestDivisor);
-  const kvHeads = remaining.filter((_, index) => index % groupSize === 0).map(kvHeadOf);
+  const kvHeads = remaining.filter((_, index) => index % groupSize === 0).map((head) => kvHeadOf(config, head));
   const numbersAt = (numbers: Float32Array | undefined, indices: readonly number[]): Float32Array | undefined =>
     numbers && Float32Array.from(indices, (index) => numbers[index]!);
   return {
@@ -38,9 +38,5 @@ export function pruned(
     },
   };
 }
-
-/** The channels of some heads. */
-const channelsOf = (heads: readonly number[], channels: number): number[] =>
-  heads.flatMap((head) => Array.from({ length: channels }, (_, channel) => head * channels + channel));
 
 const greatestDivisor = (a: number, b: number): number => (b === 0 ? a : greatestDivisor(b, a % b));

@@ -16,9 +16,10 @@ export interface ReferenceHardParameters {
 
 /**
  * out_i = v of the visible key with the largest score, of equal ones the lowest; or of a key sampled from the weights of
- * scaledDotProductAttention: the first whose running sum of weights exceeds U times all of them, U in [0, 1) being made of the seed and
- * the row. Weights are 1 for that key, logSumExp is its score; sinks do not count. Where a weight is NaN, nothing can be sampled, and the
- * key with the largest score is taken, NaN being larger than all numbers.
+ * scaledDotProductAttention: the first whose running sum of weights exceeds U times all of them, U in [0, 1) being made of the seed,
+ * the sequence, the head and the row's position in its sequence, so that rows one by one take the same keys. Weights are 1 for that key,
+ * logSumExp is its score; sinks do not count. Where a weight is NaN, nothing can be sampled, and the key with the largest score is
+ * taken, NaN being larger than all numbers.
  *
  * @returns { data, dims } with dims [batch, seqLen, numHeads, valueDim] in the layout and rank of q
  *
@@ -56,10 +57,10 @@ function sample(scores: Float64Array, keys: readonly number[], share: number): n
   return keys.find((j) => (running += weights[j]!) > share * total);
 }
 
-/** A number in [0, 1) of 24 bits for each row, by SplitMix64. Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators". */
-function uniform(seed: number, { b, h, i }: QueryRow): number {
-  let state = BigInt(seed);
-  for (const index of [b, h, i]) state = mixed(state + 0x9e3779b97f4a7c15n + BigInt(index));
+/** A number in [0, 1) of 24 bits for the sequence, head and position of a row, by SplitMix64. Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators". */
+function uniform(seed: number, { index, h, position, keyStart }: QueryRow): number {
+  let state = 0n;
+  for (const number of [seed, index, h, position - keyStart]) state = mixed(state + 0x9e3779b97f4a7c15n + BigInt(number));
   return Number(state >> 40n) / 2 ** 24;
 }
 

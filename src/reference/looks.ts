@@ -3,6 +3,7 @@ import type { ReferenceOptions } from "./attentionOptions.js";
 
 /**
  * Writes what the options ask for: the n largest weights and their keys, −Σ_j w_j ln w_j, the largest weight, and sums over rows.
+ * Beyond the keys that the row attends to, the n largest are −1 with weight 0; a row that is NaN has none, and weights NaN.
  *
  * @param weights  [kvLen]
  * @param keys  the keys that the row attends to, in ascending order
@@ -18,10 +19,11 @@ export function writeLooks(
 ): void {
   if (topKeys) {
     const n = topKeys.indices.dims.at(-1)!;
-    const largest = largestFirst(weights, keys);
+    const isNaN = keys.some((j) => Number.isNaN(weights[j]));
+    const largest = isNaN ? [] : largestFirst(weights, keys);
     for (let rank = 0; rank < n; rank++) {
       topKeys.indices.data[row * n + rank] = largest[rank] ?? -1;
-      topKeys.weights.data[row * n + rank] = rank < largest.length ? weights[largest[rank]!]! : 0;
+      topKeys.weights.data[row * n + rank] = rank < largest.length ? weights[largest[rank]!]! : isNaN ? NaN : 0;
     }
   }
   if (entropy) entropy.data[row] = keys.reduce((sum, j) => sum - (weights[j] === 0 ? 0 : weights[j]! * Math.log(weights[j]!)), 0);

@@ -201,7 +201,15 @@ function attendWithExtraKeys(
   const [batch, seqLen, numHeads] = q.dims as [number, number, number, number];
   const parts = [
     { k, v, options },
-    { ...extra, options: { scale: options.scale, softcap: options.softcap, queryLengths: options.queryLengths } },
+    {
+      ...extra,
+      options: {
+        scale: options.scale,
+        softcap: options.softcap,
+        queryLengths: options.queryLengths,
+        contentBias: options.contentBias, // a part of the query; extra keys have no position
+      },
+    },
   ].map(({ k, v, options: own }) => {
     const [shape, kvLen] = [[batch, numHeads, seqLen], k.dims[1]!];
     const zeros = (dims: number[]) => ({ data: new Float64Array(dims.reduce((a, b) => a * b, 1)), dims });

@@ -7,17 +7,20 @@ import type { ReferenceTensor } from "./tensor.js";
  * 2020, arXiv:1910.10683.
  */
 export function distanceBias(options: ReferenceOptions, b: number, h: number, distance: number): number {
-  const { alibiSlopes, relativeBias, relativeZero } = options;
-  let bias = 0;
+  const { alibiSlopes } = options;
+  let bias = tableBias(options, h, distance);
   if (alibiSlopes) {
     const numHeads = alibiSlopes.dims.at(-1)!;
     bias -= alibiSlopes.data[alibiSlopes.dims.length === 2 ? b * numHeads + h : h]! * Math.abs(distance);
   }
-  if (relativeBias) {
-    const [heads, distances] = relativeBias.dims as [number, number];
-    bias += relativeBias.data[(heads === 1 ? 0 : h) * distances + distanceIndex(distance, distances, relativeZero)]!;
-  }
   return bias;
+}
+
+/** T[distance] of head h, whose −∞ hides a key. */
+export function tableBias({ relativeBias, relativeZero }: ReferenceOptions, h: number, distance: number): number {
+  if (!relativeBias) return 0;
+  const [heads, distances] = relativeBias.dims as [number, number];
+  return relativeBias.data[(heads === 1 ? 0 : h) * distances + distanceIndex(distance, distances, relativeZero)]!;
 }
 
 /** R[distance] of head h. Shaw et al. 2018, arXiv:1803.02155. */

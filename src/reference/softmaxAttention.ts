@@ -3,7 +3,7 @@ import type { ReferenceOptions } from "./attentionOptions.js";
 import { broadcast } from "./broadcast.js";
 import { rowIndex, type ReferenceSizes, sizesOf } from "./layout.js";
 import { writeLooks } from "./looks.js";
-import { distanceBias } from "./positions.js";
+import { distanceBias, tableBias } from "./positions.js";
 import type { ReferenceResult, ReferenceTensor } from "./tensor.js";
 import { type RowSequence, seesKey, sequenceOf } from "./visibleKeys.js";
 
@@ -65,8 +65,9 @@ export function softmaxAttention(
           const scaled = factor * definition.score(row, j, qStart, rowIndex(layout, ofK, b, j, kvHead) * ofK[3]);
           const capped = softcap > 0 ? softcap * Math.tanh(scaled / softcap) : scaled;
           const bias = broadcast(options.bias, b, h, i, j, 0, -Infinity);
-          if (isVisible && bias !== -Infinity) {
-            rowScores[j] = capped + bias + distanceBias(options, b, h, j - row.position) + (definition.added?.(row, j) ?? 0);
+          const distance = j - row.position;
+          if (isVisible && bias !== -Infinity && tableBias(options, h, distance) !== -Infinity) {
+            rowScores[j] = capped + bias + distanceBias(options, b, h, distance) + (definition.added?.(row, j) ?? 0);
           }
           const isKey = j >= row.keyStart && j <= row.lastKey;
           const stages = { scaled, capped, biased: rowScores[j]! };

@@ -5,7 +5,7 @@ import { broadcast } from "./broadcast.js";
 /** The sequence of a row, and the row's position in it. */
 export type RowSequence = ReturnType<typeof sequenceOf>;
 
-/** The keys of row `i`'s sequence, the end of its rows, and the row's position; a key's position is its index. */
+/** The number of row `i`'s sequence, its keys, the end of its rows, and the row's position; a key's position is its index. */
 export function sequenceOf(
   { cuSeqlensQ, cuSeqlensK = cuSeqlensQ, ...options }: ReferenceOptions,
   b: number,
@@ -25,7 +25,7 @@ export function sequenceOf(
   }
   const { queryOffset = options.causal === "upper-left" ? 0 : keyEnd - origin - (queryEnd - queryStart) } = options;
   const position = origin + i - queryStart + (typeof queryOffset === "number" ? queryOffset : queryOffset[index]!);
-  return { queryEnd, keyStart, keyEnd, lastKey, position };
+  return { index, queryEnd, keyStart, keyEnd, lastKey, position };
 }
 
 /** Whether row i of head h sees key j, by the options. */

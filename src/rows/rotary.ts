@@ -4,11 +4,12 @@ import { headsOption, type Layout, LAYOUTS, sizesOf, stridesOf } from "../call/l
 import { integer, oneOf, optional, MAX_POSITION } from "../check.js";
 import { handBack } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
-import { wholeLines } from "../runtime/arena.js";
 import type { Runtime } from "../runtime/runtime.js";
 import type { Float32Tensor, PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import { computeTables, readAngleRows, rotaryBytes, type RotaryPositions, rotateRows } from "./rotaryCall.js";
 import { evenDim, readBase, readRotary, ROTARY_NAMES, type RotaryConfig } from "./rotaryConfig.js";
+import { frequencyBytes } from "./frequencies.js";
+import { readScaling } from "./rotaryScaling.js";
 
 /** Options of `rotary`. */
 export interface RotaryOptions<Out extends PlaceTensor = Float32Tensor> extends RotaryConfig, RotaryPositions {
@@ -28,12 +29,14 @@ export interface RotaryTablesOptions {
   rotaryDim: number;
   /** θ = position · base^(−2i / rotaryDim) for column i. At least 1. Default 10000. */
   base?: number | null | undefined;
+  /** Scaled frequencies, as in `rotary`; `scaling.length` is `length` by default. Default unscaled. */
+  scaling?: RotaryConfig["scaling"];
 }
 
 export const ROTARY: Operation = {
   name: "rotary",
   options: [
-    ...["layout", "numHeads", "base", "rotaryStart", "rotaryDim", "interleaved"],
+    ...["layout", "numHeads", "base", "scaling", "rotaryStart", "rotaryDim", "interleaved"],
     ...["offset", "positions", "inverse", "tables", "out"],
   ],
   foreign: ROTARY_NAMES,
@@ -41,7 +44,7 @@ export const ROTARY: Operation = {
 };
 export const ROTARY_TABLES: Operation = {
   name: "rotaryTables",
-  options: ["length", "rotaryDim", "base"],
+  options: ["length", "rotaryDim", "base", "scaling"],
   foreign: ROTARY_NAMES,
   places: [],
 };
@@ -57,13 +60,13 @@ export function rotary<Out extends PlaceTensor = ResultTensor>(
 ): Out {
   const operation = ROTARY.name;
   const [call, given] = Call.of(runtime, ROTARY, options);
-  const { layout: givenLayout = "bshd", base, rotaryStart, rotaryDim, interleaved, tables } = given;
+  const { layout: givenLayout = "bshd", base, scaling, rotaryStart, rotaryDim, interleaved, tables } = given;
   const { numHeads: ownHeads, offset, positions, inverse, out: returned } = given;
   const layout = oneOf(operation, "layout", givenLayout, LAYOUTS);
   const givenHeads = headsOption(operation, "numHeads", ownHeads);
   const input = call.numbers("x", x, true);
   const { batch: batchSize, rows: seqLen, heads: numHeads, channels: headDim } = sizesOf(operation, input, layout, givenHeads);
-  const config = readRotary(call, { base, rotaryStart, rotaryDim, interleaved, tables }, headDim);
+  const config = readRotary(call, { base, scaling, rotaryStart, rotaryDim, interleaved, tables }, headDim);
   const angleRows = readAngleRows(operation, { offset, positions, inverse }, { batchSize, seqLen, numHeads }, config);
   const place = optional(returned, (value) => call.place("out", value, input.dims, "as x", true));
   call.close(() => [input]);
@@ -86,16 +89,18 @@ export function rotary<Out extends PlaceTensor = ResultTensor>(
 export function rotaryTables(runtime: Runtime, options: RotaryTablesOptions): { cos: ResultTensor; sin: ResultTensor } {
   const operation = ROTARY_TABLES.name;
   const [call, given] = Call.of(runtime, ROTARY_TABLES, options);
-  const { length: givenLength, rotaryDim: givenDim, base: givenBase = 10000 } = given;
+  const { length: givenLength, rotaryDim: givenDim, base: givenBase = 10000, scaling: givenScaling } = given;
   const length = integer(operation, "length", givenLength, 0, MAX_POSITION);
   const rotaryDim = evenDim(operation, givenDim, 2 ** 20);
   const base = readBase(operation, givenBase);
+  const defaults = { pairs: rotaryDim / 2, base, length: Math.max(1, length) };
+  const scaling = optional(givenScaling, (value) => readScaling(operation, value, defaults));
   runtime.assertAlive(operation);
   const cos = call.result(undefined, [length, rotaryDim / 2]);
   const sin = call.result(undefined, [length, rotaryDim / 2]);
   if (length > 0) {
-    call.onScratch(wholeLines(4 * rotaryDim), (frequencies) => {
-      computeTables(call, rotaryDim, base, length, { cos: cos.ptr, sin: sin.ptr, positions: 0, frequencies });
+    call.onScratch(frequencyBytes(rotaryDim), (frequencies) => {
+      computeTables(call, { rotaryDim, base, scaling }, length, { cos: cos.ptr, sin: sin.ptr, positions: 0, frequencies });
     });
   }
   return { cos: handBack<ResultTensor>(undefined, cos), sin: handBack<ResultTensor>(undefined, sin) };

@@ -17,6 +17,7 @@ import {
 } from "../check.js";
 import { wholeLines } from "../runtime/arena.js";
 import { runWritten } from "../call/launch.js";
+import { frequencyBytes, writeFrequencies } from "./frequencies.js";
 import type { Rotary } from "./rotaryConfig.js";
 
 /** The positions of the rows, and the direction of rotation. */
@@ -114,7 +115,7 @@ function consecutive(firsts: readonly number[], length: number): Int32Array {
 export const rotaryBytes = ({ rotaryDim }: Rotary, { tableRows, positions }: RotaryAngleRows): number =>
   wholeLines(4 * tableRows.length) +
   wholeLines(4 * positions.length) +
-  wholeLines(4 * rotaryDim) +
+  frequencyBytes(rotaryDim) +
   2 * wholeLines(2 * rotaryDim * positions.length);
 
 /** Multiply-adds of a cosine and a sine, and of a channel, roughly. */
@@ -133,17 +134,17 @@ export interface RotaryTarget extends RotaryRows {
 }
 
 /**
- * Computes the cosines and sines of some positions; `frequencies` has room for rotaryDim / 2 float64.
+ * Computes the cosines and sines of some positions; `frequencies` has `frequencyBytes`.
  * @internal
  */
 export function computeTables(
   call: Call,
-  rotaryDim: number,
-  base: number,
+  rotary: Pick<Rotary, "rotaryDim" | "base" | "scaling">,
   rows: number,
   ptrs: { readonly cos: number; readonly sin: number; readonly positions: number; readonly frequencies: number },
 ): void {
-  call.runtime.kernels.rotaryFrequencies(ptrs.frequencies, rotaryDim, base);
+  const { rotaryDim } = rotary;
+  writeFrequencies(call.runtime, rotary, ptrs.frequencies);
   writeRotaryTablesParams(call.runtime.memory, call.runtime.jobPtr, { ...ptrs, rows, pairs: rotaryDim / 2 });
   runWritten(call, ["rotaryTables"], ANGLE_WORK * rows * rotaryDim);
 }
@@ -156,7 +157,7 @@ export function computeTables(
  */
 export function rotateRows(
   call: Call,
-  { rotaryStart, rotaryDim, isInterleaved, base, tables }: Rotary,
+  { rotaryStart, rotaryDim, isInterleaved, base, scaling, tables }: Rotary,
   { tableRows, positions, isInverse }: RotaryAngleRows,
   { x, out, batchSize, seqLen, numHeads, headDim, xStrides, outStrides }: RotaryTarget,
   ptr: number,
@@ -166,12 +167,13 @@ export function rotateRows(
   const { memory } = call.runtime;
   const positionsPtr = ptr + wholeLines(4 * rows);
   const frequencies = positionsPtr + wholeLines(4 * positions.length);
-  const cos = tables?.cos.ptr ?? frequencies + wholeLines(4 * rotaryDim);
+  const cos = tables?.cos.ptr ?? frequencies + frequencyBytes(rotaryDim);
   const sin = tables?.sin.ptr ?? cos + wholeLines(2 * rotaryDim * positions.length);
   memory.i32.set(tableRows, ptr >>> 2);
   memory.i32.set(positions, positionsPtr >>> 2);
   if (!tables) {
-    computeTables(call, rotaryDim, base, positions.length, { cos, sin, positions: positionsPtr, frequencies });
+    const ptrs = { cos, sin, positions: positionsPtr, frequencies };
+    computeTables(call, { rotaryDim, base, scaling }, positions.length, ptrs);
   }
   writeRotaryParams(memory, call.runtime.jobPtr, {
     x,

@@ -3,9 +3,22 @@ import type { Call } from "../call/call.js";
 import { readOptions } from "../call/readOptions.js";
 import { hostNumbers } from "../call/scratch.js";
 import { assertUnchanged } from "../call/unchanged.js";
-import { counted, describe, integer, isObject, oneOf, optional, show, wrongKind, wrongValue } from "../check.js";
+import {
+  counted,
+  describe,
+  integer,
+  isAbsent,
+  isObject,
+  numberFrom,
+  oneOf,
+  optional,
+  show,
+  wrongKind,
+  wrongValue,
+} from "../check.js";
 import type { Operand } from "../call/operand.js";
 import type { TensorLike } from "../call/tensor.js";
+import { type ReadScaling, readScaling, type RopeScaling, type RotaryScaling } from "./rotaryScaling.js";
 
 /** Cosines and sines, as `rotaryTables` returns them: a row for each position. */
 export interface RotaryTables {
@@ -18,6 +31,7 @@ export interface RotaryTables {
 /** What others call the options of rotation. */
 export const ROTARY_NAMES = {
   base: "theta",
+  scaling: "ropescaling ropeparameters",
   positions: "positionids inputpos",
   offset: "startpos",
   rotaryDim: "dim",
@@ -31,7 +45,7 @@ export const ROTARY_NAMES = {
 
 /** How rows are rotated, whatever their layout. */
 export interface RotaryConfig {
-  /** θ = position · base^(−2i / rotaryDim) for pair i. At least 1. Default 10000; not together with `tables`. */
+  /** θ = position · base^(−2i / rotaryDim) for pair i, unless `scaling` changes it. At least 1. Default 10000; not together with `tables`. */
   base?: number | null | undefined;
   /** First channel of each head that is rotated: headDim − rotaryDim rotates the last ones (DeepSeek). Default 0. */
   rotaryStart?: number | null | undefined;
@@ -39,7 +53,12 @@ export interface RotaryConfig {
   rotaryDim?: number | null | undefined;
   /** Whether pairs are the channels 2i and 2i + 1, instead of i and i + rotaryDim / 2, from rotaryStart on. Default false. */
   interleaved?: boolean | null | undefined;
-  /** Cosines and sines by position, for angles that are computed in another way. Default those of `base`. */
+  /**
+   * Scaled frequencies for long sequences: linear, dynamic (NTK), YaRN, Llama 3 or LongRoPE, as { type, factor, … } or as `rope_scaling`
+   * stands in a model's config.json. Not together with `tables`. Default unscaled.
+   */
+  scaling?: RotaryScaling | RopeScaling | null | undefined;
+  /** Cosines and sines by position, for angles that are computed in another way. Default those of `base` and `scaling`. */
   tables?: RotaryTables | null | undefined;
 }
 
@@ -52,7 +71,8 @@ export interface Rotary {
   readonly rotaryDim: number;
   readonly isInterleaved: boolean;
   readonly base: number;
-  /** [positions, rotaryDim / 2] each, instead of `base`. */
+  readonly scaling: ReadScaling | undefined;
+  /** [positions, rotaryDim / 2] each, instead of `base` and `scaling`. */
   readonly tables: { readonly cos: Operand; readonly sin: Operand } | undefined;
 }
 
@@ -61,10 +81,11 @@ export interface Rotary {
  * @internal
  */
 export function readRotary(call: Call, config: RotaryConfig, headDim: number): Rotary {
-  const { base: givenBase, rotaryStart: givenStart, rotaryDim: givenDim, interleaved = false, tables: givenTables } = config;
+  const { base: givenBase, rotaryStart: givenStart, rotaryDim: givenDim, interleaved = false } = config;
+  const { scaling, tables: givenTables } = config;
   const tables = optional(givenTables, (value) => readTables(call, value));
-  if (tables && givenBase !== undefined)
-    throw wrongKind(call.operation, '"base" cannot be combined with "tables", which already hold the angles');
+  const other = tables && (["base", "scaling"] as const).find((name) => !isAbsent(config[name]));
+  if (other) throw wrongKind(call.operation, `"${other}" cannot be combined with "tables", which already hold the angles`);
   const width = tables?.cos.dims[1];
   const rotaryStart = integer(call.operation, "rotaryStart", givenStart ?? 0, 0, Math.max(0, headDim - 2));
   const rotaryDim = evenDim(call.operation, givenDim ?? (width === undefined ? headDim - rotaryStart : 2 * width), headDim);
@@ -79,11 +100,13 @@ export function readRotary(call: Call, config: RotaryConfig, headDim: number): R
       `"tables.cos" has dims ${show(tables!.cos.dims)}, expected ${counted(rotaryDim / 2, "column")} (${why})`,
     );
   }
+  const base = readBase(call.operation, givenBase ?? 10000);
   return {
     rotaryStart,
     rotaryDim,
     isInterleaved: oneOf(call.operation, "interleaved", interleaved, [true, false]),
-    base: readBase(call.operation, givenBase ?? 10000),
+    base,
+    scaling: optional(scaling, (given) => readScaling(call.operation, given, { pairs: rotaryDim / 2, base })),
     tables,
   };
 }
@@ -95,11 +118,7 @@ const MAX_BASE = 1e300;
  * @throws {TypeError} not a number @throws {RangeError} below 1, or above MAX_BASE
  * @internal
  */
-export function readBase(operation: string, base: unknown): number {
-  if (typeof base === "number" && base >= 1 && base <= MAX_BASE) return base;
-  const problem = `"base" must be a number from 1 to ${MAX_BASE}, got ${describe(base)}`;
-  throw typeof base === "number" ? wrongValue(operation, problem) : wrongKind(operation, problem);
-}
+export const readBase = (operation: string, base: unknown): number => numberFrom(operation, "base", base, 1, MAX_BASE);
 
 /**
  * An even number of channels.
@@ -142,6 +161,8 @@ export interface ReadRotaryConfig {
   readonly interleaved: boolean;
   /** Undefined with tables. */
   readonly base: number | undefined;
+  /** Undefined for unscaled frequencies, and with tables. */
+  readonly scaling: ReadScaling | undefined;
   /** Copies; undefined without tables. */
   readonly tables: RotaryTables | undefined;
 }
@@ -150,14 +171,14 @@ export interface ReadRotaryConfig {
  * The options that give these angles.
  * @internal
  */
-export function rotaryConfigOf({ rotaryStart, rotaryDim, isInterleaved, base, tables }: HostAngles): ReadRotaryConfig {
-  const config = { rotaryStart, rotaryDim, interleaved: isInterleaved };
+export function rotaryConfigOf({ rotaryStart, rotaryDim, isInterleaved, base, scaling, tables }: HostAngles): ReadRotaryConfig {
+  const config = { rotaryStart, rotaryDim, interleaved: isInterleaved, scaling };
   if (!tables) return { ...config, base, tables };
   const table = (data: Float32Array): TensorLike => ({ data: data.slice(), dims: [tables.positions, rotaryDim / 2] });
   return { ...config, base: undefined, tables: { cos: table(tables.cos), sin: table(tables.sin) } };
 }
 
-const CONFIG_OPTIONS = ["base", "rotaryStart", "rotaryDim", "interleaved", "tables"];
+const CONFIG_OPTIONS = ["base", "scaling", "rotaryStart", "rotaryDim", "interleaved", "tables"];
 
 /**
  * Reads how a layer or the keys of a cache are rotated.

@@ -3,6 +3,7 @@ import type { Call } from "../call/call.js";
 import type { Strides } from "../call/layout.js";
 import type { Operand } from "../call/operand.js";
 import { show, wrongValue } from "../check.js";
+import type { Activation } from "../rows/activations.js";
 import { multiply } from "../product/multiply.js";
 
 /** Rows of heads in the engine's memory; distances in elements. */
@@ -46,7 +47,7 @@ export const headStrideOf = ({ dims }: Operand, rank: number): number => {
 };
 
 /**
- * Multiplies the rows of each head by its matrix, and adds its bias.
+ * Multiplies the rows of each head by its matrix, adds its bias, and applies the activation.
  *
  * @param matrix        [columns, channels] if it is transposed, else [channels, columns]; with heads first if each has its own
  * @param to            address of the products; their strides are returned
@@ -59,6 +60,7 @@ export function projectHeads(
   columns: number,
   bias: Operand | undefined,
   to: number,
+  activation?: Activation,
 ): Strides {
   const matrixStride = headStrideOf(matrix, 2);
   const biasStride = bias ? headStrideOf(bias, 1) : 0;
@@ -72,7 +74,7 @@ export function projectHeads(
     isBTransposed: isTransposed,
     isPacked: false,
     accumulate: false,
-    activation: undefined,
+    activation,
   };
   // Rows that follow one another in memory are one product.
   const isDense =

@@ -166,15 +166,20 @@ class CallEncoder {
     let readsPlaces = false;
     for (const { name, isListed } of names) {
       const property = (value as Readonly<Record<string, unknown>>)[name];
-      if (name === called?.reads) readsPlaces = Boolean(property);
-      const isPlace = called?.places?.includes(name) && isObject(property) && isTensor(property);
-      (isListed ? entries : inherited).push([
-        name,
-        isPlace ? this.#tensor(name, property, name) : this.#value(prefix + name, property),
-      ]);
+      if (prefix + name === called?.reads) readsPlaces = Boolean(property);
+      (isListed ? entries : inherited).push([name, this.#property(prefix + name, property, called)]);
     }
     if (readsPlaces) this.#places.areRead = true;
     return { kind: "object", tag: Object.prototype.toString.call(value).slice(8, -1), entries, inherited };
+  }
+
+  /** A property, by its path: a place, an object that holds places, or any other value. */
+  #property(path: string, property: unknown, called: Member | undefined): Encoded {
+    const { places = [] } = called ?? {};
+    if (!isObject(property)) return this.#value(path, property);
+    if (places.includes(path) && isTensor(property)) return this.#tensor(path, property, path);
+    const holdsPlaces = places.some((place) => place.startsWith(`${path}.`)) && isOptions(property);
+    return holdsPlaces ? this.#object(`${path}.`, property, namesOf(property), called) : this.#value(path, property);
   }
 
   /** The parts of a tensor that the engine reads; `place` is the option in which it receives results. */

@@ -1,10 +1,13 @@
 /** The examples in a project that has the packed package installed. */
-import { cpSync, mkdtempSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type Consumer, consumerIn } from "./install.js";
 
 const INSTALL = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--no-package-lock"];
+
+/** The folder of trained models, where it is. */
+export const MODELS = [process.env["HEADWISE_MODELS"], resolve("../shared/models")].find((folder) => folder && existsSync(folder));
 
 /**
  * Copies the examples and installs the package for all of them.

@@ -113,7 +113,7 @@ export function attention(engine: Engine): Groups {
         { weights: zeros(2, 4, 5, 8) },
         { scores: zeros(3) },
       ]),
-      ...each(rank2, [{ logSumExp: zeros(7) }, { weights: zeros(5, 5) }]),
+      ...each(rank2, [{ logSumExp: zeros(7) }, { weights: zeros(5, 5) }, { topKeys: { indices: zeros(3), weights: zeros(3) } }]),
       "out is q and k": () => {
         const x = engine.tensor([2, 5, 4, 8]);
         attend({ q: x, k: x, v: x, out: x });
@@ -129,6 +129,28 @@ export function attention(engine: Engine): Groups {
       "a raw view of the engine's memory": () => {
         const { data, dims } = engine.tensor([2, 4, 5, 7]);
         attend({ weights: { data, dims } });
+      },
+    },
+
+    "Looks at weights": {
+      ...each(attend, [
+        { entropy: zeros(2, 5, 4) },
+        { keyWeights: zeros(2, 4, 5) },
+        { topKeys: zeros(2, 4, 5, 3) },
+        { topKeys: 3 },
+        { topKeys: { indices: zeros(2, 4, 5, 3) } },
+        { topKeys: { indices: [1], weights: [1] } },
+        { topKeys: { indices: zeros(2, 4, 5, 0), weights: zeros(2, 4, 5, 0) } },
+        { topKeys: { indices: zeros(2, 4, 5, 3), weights: zeros(2, 4, 5, 2) } },
+        { weightsRange: { rows: [0, 1] } },
+        { weights: zeros(2, 4, 5, 7), weightsRange: { rows: [0, 1] } },
+        { weights: zeros(2, 4, 5, 7), weightsRange: { heads: [1, 5] } },
+        { weights: zeros(2, 4, 5, 7), weightsRange: { rows: 3 } },
+        { weights: zeros(2, 4, 5, 7), weightsRange: { columns: [0, 1] } },
+      ]),
+      "indices in float16 of many keys": () => {
+        const indices = { data: new Uint16Array(1), dims: [1, 1], type: "float16" };
+        rank2({ q: zeros(1, 8), k: zeros(2050, 8), v: zeros(2050, 8), topKeys: { indices, weights: zeros(1, 1) } });
       },
     },
 
@@ -222,6 +244,23 @@ export function attention(engine: Engine): Groups {
       "a tokenizer's mask [batch, kvLen] for batch = seqLen": () =>
         square({ mask: padded([1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0], [1, 1, 1, 0]) }),
     },
+
+    Positions: each(attend, [
+      { alibiSlopes: zeros(2) },
+      { alibiSlopes: [1, 2, 3, 4] },
+      { relativeBias: zeros(9) },
+      { relativeBias: zeros(2, 9) },
+      { relativeBias: zeros(4, 0) },
+      { relativeBias: zeros(4, 6) },
+      { relativeBias: zeros(4, 6), relativeZero: 6 },
+      { relativeZero: 3 },
+      { relativeKeys: zeros(9, 8) },
+      { relativeKeys: zeros(9, 2, 8) },
+      { relativeKeys: zeros(2, 1, 8) },
+      { contentBias: zeros(4, 8) },
+      { positionBias: zeros(4, 8) },
+      { relativeKeys: zeros(3, 1, 8), contentBias: zeros(8) },
+    ]),
 
     planAttention: each(
       ({ q = zeros(5, 8), ...options }: Change) => engine.planAttention(q as never, zeros(5, 8), zeros(5, 8), options),

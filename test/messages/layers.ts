@@ -53,6 +53,8 @@ export function layers(engine: Engine): Groups {
           { rotary: true },
           { rotary: { offset: 1 } },
           { rotary: { rotaryDim: 3 } },
+          { rotary: { scaling: { type: "dynamic", factor: 2, maxPositionEmbeddings: 9 } } },
+          { rope_scaling: {} },
           { addZeroAttention: 1 },
           { batches: true },
         ],
@@ -184,6 +186,15 @@ export function layers(engine: Engine): Groups {
     "MultiHeadAttention.pruneHeads": each(
       ({ heads }: Change) => layer.pruneHeads(heads as never),
       [{ heads: 1 }, { heads: [2] }, { heads: [0, 1] }],
+    ),
+    "MultiHeadAttention.circuits": {
+      "no head": () => layer.circuits(2),
+      rotary: () => make({ rotary: {} }).circuits(0),
+      qkNorm: () => make({ qkNorm: true }).circuits(0),
+    },
+    "MultiHeadAttention.headImportance": each(
+      (options: object) => layer.headImportance(x, options),
+      [{ cache: {} }, { out: {} }, { headGates: [1] }],
     ),
   };
 }

@@ -8,6 +8,8 @@ type Change = Record<string, unknown>;
 export function rows(engine: Engine): Groups {
   const softmax = ({ x = zeros(2, 3), ...options }: Change): unknown => engine.softmax(x as never, options);
   const norm = ({ x = zeros(2, 3), ...options }: Change): unknown => engine.layerNorm(x as never, options);
+  const yarn = { type: "yarn", factor: 2, originalMaxPositionEmbeddings: 64 };
+  const longrope = { type: "longrope", length: 9, originalMaxPositionEmbeddings: 64, shortFactor: [1, 1], longFactor: [1, 2] };
   const rotary = ({ x = zeros(2, 3, 1, 4), ...options }: Change): unknown => engine.rotary(x as never, options);
   const matmul = ({ a = zeros(2, 3), b = zeros(3, 4), ...options }: Change): unknown =>
     engine.matmul(a as never, b as never, options);
@@ -83,10 +85,38 @@ export function rows(engine: Engine): Groups {
       { tables: { cos: zeros(2, 2), sin: zeros(2, 2) } },
       { layout: "sbh" },
       { thetas: 1 },
+      { rope_scaling: 1 },
+      { scaling: 2 },
+      { scaling: { type: "ntk" } },
+      { scaling: { type: "yarn", rope_type: "linear" } },
+      { scaling: { type: "linear" } },
+      { scaling: { type: "linear", factor: 0.5 } },
+      { scaling: { type: "linear", factor: "2" } },
+      { scaling: { type: "linear", factor: 2, beta_fast: 3 } },
+      { scaling: { type: "default", factor: 2 } },
+      { scaling: { type: "linear", factor: 2, rope_theta: 3 } },
+      { scaling: { type: "linear", factor: 2, alpha: 3 } },
+      { scaling: { type: "dynamic", factor: 2, maxPositionEmbeddings: 9 } },
+      { scaling: { ...yarn, betaFast: 0.5 } },
+      { scaling: { ...yarn, mscale: 1 } },
+      { scaling: { ...yarn, factor: null, maxPositionEmbeddings: 63 } },
+      { scaling: yarn, base: 1 },
+      { scaling: yarn, tables: { cos: zeros(3, 2), sin: zeros(3, 2) } },
+      { scaling: { type: "llama3", factor: 2, lowFreqFactor: 1, highFreqFactor: 1, originalMaxPositionEmbeddings: 64 } },
+      { scaling: longrope },
+      { scaling: { ...longrope, factor: 2, shortFactor: 3 } },
+      { scaling: { ...longrope, factor: 2, longFactor: [1] } },
+      { scaling: { ...longrope, factor: 2, longFactor: [1, 0] } },
     ]),
     rotaryTables: each(
       (options: Change) => engine.rotaryTables(options as never),
-      [{}, { length: 3, rotaryDim: 5 }, { length: -1, rotaryDim: 4 }, { length: 3, rotaryDim: 4, base: 0 }],
+      [
+        {},
+        { length: 3, rotaryDim: 5 },
+        { length: -1, rotaryDim: 4 },
+        { length: 3, rotaryDim: 4, base: 0 },
+        { length: 3, rotaryDim: 4, scaling: {} },
+      ],
     ),
     sinusoidalPositions: each(
       (options: Change) => engine.sinusoidalPositions(options as never),

@@ -3,9 +3,9 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
-import { installExamples } from "../hosts/examples.js";
+import { installExamples, MODELS } from "../hosts/examples.js";
 import { type Consumer, consumerIn } from "../hosts/install.js";
 
 let consumer: Consumer;
@@ -48,11 +48,10 @@ describe("decode", () => {
     expect(last(two)).toBe(last(one));
   });
 
-  const models = [process.env["HEADWISE_MODELS"], resolve("../shared/models")].find((folder) => folder && existsSync(folder));
-  test.runIf(models)(
-    `a trained model tells its story${models ? "" : ": not run, the models are absent; HEADWISE_MODELS can name their folder"}`,
+  test.runIf(MODELS)(
+    `a trained model tells its story${MODELS ? "" : ": not run, the models are absent; HEADWISE_MODELS can name their folder"}`,
     async () => {
-      const folder = join(models!, "stories260K");
+      const folder = join(MODELS!, "stories260K");
       const files = ["--model", join(folder, "stories260K.bin"), "--tokenizer", join(folder, "tok512.bin")];
       const { text } = JSON.parse(readFileSync(join(folder, "expected-greedy.json"), "utf8")) as { text: string };
       const output = await run("decode", ...files, "--tokens", "150");

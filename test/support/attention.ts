@@ -2,6 +2,8 @@
 import { expect } from "vitest";
 import type { AttentionOptions, Engine, Layout } from "headwise";
 import { scaledDotProductAttention as reference, type ReferenceOptions } from "headwise/reference";
+import { relativeKey } from "../../src/reference/positions.js";
+import { sequenceOf } from "../../src/reference/visibleKeys.js";
 import { countOf, normal, type TestTensor } from "./random.js";
 
 export interface Shape {
@@ -82,6 +84,8 @@ export function naiveFloat32({ q, k, v }: Inputs, shape: Shape, options: Referen
   const { fround, exp, tanh, log } = Math;
   const { batchSize, seqLen, kvLen, numHeads, numKvHeads, headDim, valueDim } = shape;
   const { layout = "bshd", softcap = 0, sinks, scoresStage = "biased" } = options;
+  const { relativeKeys, relativeZero, contentBias, positionBias } = options;
+  const isBiased = [options.bias, options.alibiSlopes, options.relativeBias].some((bias) => bias);
   const { scale = other ? 1 : 1 / Math.sqrt(headDim) } = options;
   const { attention = reference } = other ?? {};
   const matrix = [batchSize, numHeads, seqLen, kvLen];
@@ -101,6 +105,9 @@ export function naiveFloat32({ q, k, v }: Inputs, shape: Shape, options: Referen
         const row = (b * numHeads + h) * seqLen + i;
         const sink = sinks ? sinks.data[h]! : -Infinity;
         let rowMax = sink;
+        const { position } = sequenceOf(options, b, i, seqLen, kvLen);
+        const query = (d: number, added?: ReferenceOptions["contentBias"]): number =>
+          fround(fround(q.data[rowOf(b, i, h, seqLen, numHeads) * headDim + d]! + (added?.data[h * headDim + d] ?? 0)) * factor);
         const visible = new Float32Array(kvLen);
         for (let j = 0; j < kvLen; j++) {
           const index = row * kvLen + j;
@@ -109,17 +116,16 @@ export function naiveFloat32({ q, k, v }: Inputs, shape: Shape, options: Referen
             continue;
           }
           let score = 0;
-          const qStart = rowOf(b, i, h, seqLen, numHeads) * headDim;
           const kStart = rowOf(b, j, kvHead, kvLen, numKvHeads) * headDim;
           if (other) score = fround(factor * other.score(b, h, i, j));
-          for (let d = 0; d < headDim && !other; d++)
-            score = fround(score + fround(fround(q.data[qStart + d]! * factor) * k.data[kStart + d]!));
+          for (let d = 0; d < headDim && !other; d++) score = fround(score + fround(query(d, contentBias) * k.data[kStart + d]!));
+          for (const [d, r] of (relativeKeys ? relativeKey(relativeKeys, h, j - position, relativeZero) : []).entries())
+            score = fround(score + fround(query(d, positionBias) * r));
           const scaled = score;
           if (softcap > 0) score = fround(softcap * fround(tanh(fround(score / softcap))));
           const bounded = score;
           if (biased.data[index] === -Infinity) score = -Infinity;
-          else if (options.bias || options.alibiSlopes || options.relativeBias)
-            score = fround(score + fround(biased.data[index]! - capped.data[index]!));
+          else if (isBiased) score = fround(score + fround(biased.data[index]! - capped.data[index]!));
           scores.data[index] = { scaled, capped: bounded, biased: score }[scoresStage];
           visible[j] = score;
           rowMax = Math.max(rowMax, score);

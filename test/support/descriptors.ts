@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import type { Operation } from "../../src/call/operation.js";
 
 const src = new URL("../../src/", import.meta.url);
-const ROOMS = ["attention", "cache", "linear", "multiHead", "product", "rows", "scores"];
+const ROOMS = ["attention", "cache", "choices", "linear", "multiHead", "product", "rows", "scores"];
 
 const isDescriptor = (value: unknown): value is Operation =>
   typeof value === "object" && value !== null && "name" in value && "options" in value && "places" in value;

@@ -28,6 +28,42 @@ export const OPERATIONS: Record<string, Operation> = {
       weights: place("weights", [2, 4, 5, 7]),
       scores: place("scores", [2, 4, 5, 7]),
     }),
+  topKAttention: (engine, form, place) =>
+    engine.topKAttention(form(q), form(k), form(v), { count: 3 }, { sinks: form(eighths([4], 9)), out: place("out", q.dims) }),
+  hardAttention: (engine, form, place) =>
+    engine.hardAttention(
+      form(q),
+      form(k),
+      form(v),
+      { choose: "sample", seed: 1, picks: place("picks", [2, 4, 5]) },
+      { out: place("out", q.dims), weights: place("weights", [2, 4, 5, 7]) },
+    ),
+  localAttention: (engine, form, place) =>
+    engine.localAttention(
+      form(q),
+      form(k),
+      form(v),
+      { halfWidth: 2, predictor: { weight: form(eighths([4, 3, 8], 16)), score: form(eighths([3], 17)) } },
+      { out: place("out", q.dims), logSumExp: place("logSumExp", [2, 4, 5]) },
+    ),
+  "localAttention, centres": (engine, form, place) =>
+    engine.localAttention(
+      form(q),
+      form(k),
+      form(v),
+      { halfWidth: 2, centers: form(eighths([2, 4, 5], 18)), renormalize: true },
+      { out: place("out", q.dims) },
+    ),
+  "scaledDotProductAttention, by distances": (engine, form, place) =>
+    engine.scaledDotProductAttention(form(q), form(k), form(v), {
+      alibiSlopes: form(eighths([2, 4], 16)),
+      relativeBias: form(eighths([4, 5], 17)),
+      relativeKeys: form(eighths([7, 4, 8], 18)),
+      contentBias: form(eighths([4, 8], 19)),
+      positionBias: form(eighths([4, 8], 20)),
+      relativeZero: 3,
+      out: place("out", q.dims),
+    }),
   mergeAttention: (engine, form, place) =>
     engine.mergeAttention(
       [

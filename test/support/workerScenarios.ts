@@ -63,6 +63,17 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     const out = await engine.scaledDotProductAttention(rows(5, 1), rows(7, 2), rows(7, 3), options);
     return [out === places.out, places];
   },
+  "Engine.topKAttention": async (engine) => engine.topKAttention(rows(2, 3), await cacheOf(engine), null, { count: 2 }),
+  "Engine.hardAttention": async (engine) => {
+    const [picks, logSumExp] = [zeros(1, 2, 5), zeros(1, 2, 5)];
+    const parameters = { choose: "sample", seed: 9, picks } as const;
+    return [await engine.hardAttention(rows(5, 1), rows(7, 2), rows(7, 3), parameters, { logSumExp }), picks, logSumExp];
+  },
+  "Engine.localAttention": (engine) =>
+    engine.localAttention(rows(5, 1), rows(7, 2), rows(7, 3), {
+      halfWidth: 2,
+      predictor: { weight: x([3, 8], 4), score: x([3], 5) },
+    }),
   "Engine.additiveAttention": async (engine) =>
     engine.additiveAttention(rows(3, 3), await cacheOf(engine), null, { query: x([8, 8], 4), score: x([8], 5) }),
   "Engine.bilinearAttention": async (engine) =>
@@ -194,6 +205,11 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     const smaller = await (await layerOf(engine)).pruneHeads([0]);
     return [smaller.config.numHeads, await smaller.forward(x([4, 8], 6))];
   },
+  "MultiHeadAttention.circuits": async (engine) => {
+    const parameters = { q: x([8, 8], 1), k: x([8, 8], 2), v: x([8, 8], 3), out: x([8, 8], 4) };
+    return (await engine.createMultiHeadAttention({ embedDim: 8, numHeads: 2 }, parameters)).circuits(1);
+  },
+  "MultiHeadAttention.headImportance": async (engine) => (await layerOf(engine)).headImportance(x([4, 8], 6), { causal: true }),
   "MultiHeadAttention.dispose": async (engine) => {
     const layer = await layerOf(engine);
     await layer.dispose();

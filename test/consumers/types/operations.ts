@@ -3,6 +3,7 @@ import {
   type ActivateOptions,
   type Activation,
   ACTIVATIONS,
+  type Circuits,
   createEngine,
   type FeatureFunction,
   type FeatureMap,
@@ -10,6 +11,8 @@ import {
   type FromKerasOptions,
   type FromTorchOptions,
   type Engine,
+  type HeadImportance,
+  type HeadImportanceOptions,
   type KVCache,
   type LayerCacheOptions,
   type LayerConfig,
@@ -34,11 +37,14 @@ import {
   type ProjectKeysOptions,
   type ResultTensor,
   type RmsNormOptions,
+  type RopeScaling,
   type RotaryConfig,
   type RotaryOptions,
   type RotaryPositions,
+  type RotaryScaling,
   type RotaryTables,
   type RotaryTablesOptions,
+  type ScalingType,
   type SinusoidalPositionsOptions,
   type SoftmaxOptions,
   type StateDict,
@@ -59,7 +65,10 @@ const activateOptions: ActivateOptions = { gate: x };
 const softmaxOptions: SoftmaxOptions = { axis: -1, log: true };
 const layerNormOptions: LayerNormOptions = { weight: x, bias: x, eps: 1e-5 };
 const rmsNormOptions: RmsNormOptions = { weight: x };
-const tablesOptions: RotaryTablesOptions = { length: 8, rotaryDim: 8 };
+const scalingType: ScalingType = "yarn";
+const scaling: RotaryScaling = { type: scalingType, factor: 4, originalMaxPositionEmbeddings: 4096 };
+const ropeScaling: RopeScaling = { rope_type: "linear", factor: 2 };
+const tablesOptions: RotaryTablesOptions = { length: 8, rotaryDim: 8, scaling };
 const tables: RotaryTables = engine.rotaryTables(tablesOptions);
 const positionsOptions: SinusoidalPositionsOptions = { length: 8, dim: 8 };
 const embedding: ResultTensor = engine.sinusoidalPositions(positionsOptions);
@@ -76,6 +85,7 @@ export const results = [
   engine.layerNorm(x, layerNormOptions),
   engine.rmsNorm(x, rmsNormOptions),
   engine.rotary(x, rotaryOptions),
+  engine.rotary(x, { scaling: ropeScaling }),
 ];
 
 const feature: FeatureFunction = ({ data, dims }) => ({ data: data.map((each) => each * each), dims });
@@ -114,6 +124,9 @@ const memory: KVCache = layer.projectKeys(x, projectOptions);
 const forwardOptions: MultiHeadForwardOptions = { causal: true, cache };
 export const forwarded = layer.forward(x, forwardOptions);
 export const crossed: ResultTensor = layer.forward(x, { memory, headGates: [1, 0] });
+const importanceOptions: HeadImportanceOptions = { memory, causal: false };
+export const importance: HeadImportance = layer.headImportance(x, importanceOptions);
+export const circuits: Circuits = layer.circuits(0);
 // @ts-expect-error the layer determines the layout
 layer.forward(x, { layout: "bhsd" });
 
