@@ -105,7 +105,7 @@ const compile = (folder, builds) =>
     builds.map((target) =>
       // prettier-ignore
       node(folder, [
-        "node_modules/assemblyscript/bin/asc.js", "assembly/index.ts", "--target", target,
+        "node_modules/assemblyscript/bin/asc.js", "assembly/index.ts", "--target", target, "--use", "HAS_EVERY_OPTION_BUILD=1",
         ...(builds.length === 1 ? ["--optimizeLevel", "1"] : ["--textFile", `build/${target}.wat`]),
       ]),
     ),

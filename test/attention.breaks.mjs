@@ -245,7 +245,7 @@ export default [
   },
   {
     rule: "all weights are written",
-    find: "memory.fill(strip.row(r).weights, 0, p.kvLen << 2);",
+    find: "memory.fill(weights, 0, p.kvLen << 2);",
     replace: "{}",
   },
   {

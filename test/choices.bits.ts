@@ -36,7 +36,7 @@ const local = (name: string, parametersOf: (inputs: Inputs) => LocalParameters):
     return { out, logSumExp: logSumExp.data, weights: weights.data };
   });
 
-const centersIn = (inputs: Inputs): Float32Tensor => inputs.between(-3, kvLen + 3, [2, numHeads, seqLen]) as Float32Tensor;
+const centersIn = (inputs: Inputs): Float32Tensor => inputs.between(-3, kvLen + 3, [2, numHeads, seqLen]);
 
 export default [
   ...[1, 7, 300].map(topK),

@@ -40,8 +40,8 @@ export default [
   },
   {
     rule: "definitions: what is sampled depends on sequence, head and row",
-    find: "of [b, h, i]) state = mixed",
-    replace: "of [h, i]) state = mixed",
+    find: "of [seed, index, h, position - keyStart]) state",
+    replace: "of [seed, h, position - keyStart]) state",
     tests: ["definitions"],
   },
   {

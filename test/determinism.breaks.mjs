@@ -28,8 +28,9 @@ export default [
   {
     rule: "determinism 4: lane = index mod 8, a fixed tree",
     file: "scoreRows.ts",
-    find: "sum4567 = f32x4.add(sum4567, p4567);",
-    replace: "sum0123 = f32x4.add(sum0123, p4567);",
+    find: "v128.store(scoresPtr, p4567, 16);\n    sum0123 = f32x4.add(sum0123, p0123);\n    sum4567 = f32x4.add(sum4567, p4567);\n  }\n",
+    replace:
+      "v128.store(scoresPtr, p4567, 16);\n    sum0123 = f32x4.add(sum0123, p0123);\n    sum0123 = f32x4.add(sum0123, p4567);\n  }\n",
     tests: ["exp"],
   },
   {

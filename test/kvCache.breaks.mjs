@@ -259,7 +259,7 @@ export default [
   },
   {
     rule: "weights come from the scaled queries, even after scores",
-    find: "if (p.weights) strip.packQueries(p, LOG2E);",
+    find: "if (p.weights || looksAtWeights(p)) strip.packQueries(p, LOG2E);",
     replace: "",
     tests: ["tensors"],
   },

@@ -32,16 +32,17 @@ export default [
     engine.scaledDotProductAttention(q, k, v, { mask: inputs.mask([3, 40, 30], 0.5), ...places, weights, weightsRange });
     return { ...outputs, weights: weights.data };
   }),
-  looks(
-    "a cache of int8",
-    (engine, inputs) => {
-      const cache = engine.createKVCache({ numKvHeads: 2, headDim: 16, capacity: 600, dtype: "int8", window: 300, sinkTokens: 4 });
-      cache.append(inputs.numbers([1, 600, 2, 16]), inputs.numbers([1, 600, 2, 16]));
-      const [places, outputs] = placesFor([1, 4, 9], [1, 4, 600], 5);
-      cache.attend(inputs.numbers([1, 9, 4, 16]), places);
-      cache.dispose();
-      return outputs;
-    },
+  casesOf(
+    "looks",
+    "Engine.createKVCache",
+    "KVCache.append",
     "KVCache.attend",
-  ),
+  )("a cache of int8", (engine, inputs) => {
+    const cache = engine.createKVCache({ numKvHeads: 2, headDim: 16, capacity: 600, dtype: "int8", window: 300, sinkTokens: 4 });
+    cache.append(inputs.numbers([1, 600, 2, 16]), inputs.numbers([1, 600, 2, 16]));
+    const [places, outputs] = placesFor([1, 4, 9], [1, 4, 600], 5);
+    cache.attend(inputs.numbers([1, 9, 4, 16]), places);
+    cache.dispose();
+    return outputs;
+  }),
 ] satisfies readonly BitsCase[];

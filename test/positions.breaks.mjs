@@ -76,14 +76,14 @@ export default [
   },
   {
     rule: "positions: distances before a table have its first number",
-    find: "for (; i < inner; i++) this.set(i, table, factors);",
-    replace: "for (; i < inner; i++) this.set(i, table + 4, factors);",
+    find: "this.repeat(0, inner, table, factors);",
+    replace: "this.repeat(0, inner, table + 4, factors);",
     tests: ALL,
   },
   {
     rule: "positions: distances beyond a table have its last number",
-    find: "this.set(i, table + (last << 2), factors);",
-    replace: "this.set(i, table + ((last - 1) << 2), factors);",
+    find: "this.repeat(innerEnd, <i32>WINDOW, table + (last << 2), factors);",
+    replace: "this.repeat(innerEnd, <i32>WINDOW, table + ((last - 1) << 2), factors);",
     tests: ALL,
   },
   {
@@ -168,14 +168,14 @@ export default [
   },
   {
     rule: "positions: distances before the first key have it",
-    find: "for (; rest > 0 && index < 0; rest--, index++, scoresPtr += 4) addOne(scoresPtr, productsPtr);",
-    replace: "for (; rest > 0 && index < 0; rest--, index++, scoresPtr += 4) addOne(scoresPtr, productsPtr + 4);",
+    find: "addRepeated(scoresPtr, productsPtr, before);",
+    replace: "addRepeated(scoresPtr, productsPtr + 4, before);",
     tests: ALL,
   },
   {
     rule: "positions: distances beyond the last key have it",
-    find: "productsPtr + (min(index, last) << 2)",
-    replace: "productsPtr + (min(index, last - 1) << 2)",
+    find: "addRepeated(scoresPtr, productsPtr + (last << 2), after);",
+    replace: "addRepeated(scoresPtr, productsPtr + ((last - 1) << 2), after);",
     tests: ALL,
   },
   {

@@ -27,6 +27,7 @@ const SCALINGS: Record<string, RotaryScaling> = {
     originalMaxPositionEmbeddings: 512,
     attentionFactor: 0.75,
   },
+  "yarn, both bounds at the first pair": { type: "yarn", factor: 8, originalMaxPositionEmbeddings: 6 },
   "yarn, bounds within one pair": { type: "yarn", factor: 8, originalMaxPositionEmbeddings: 4096, betaFast: 1, truncate: false },
   llama3: { type: "llama3", factor: 8, lowFreqFactor: 1, highFreqFactor: 4, originalMaxPositionEmbeddings: 8192 },
   "longrope, short": { ...LONGROPE, factor: 32, length: 4096 },

@@ -68,7 +68,9 @@ describe("every public method and property", () => {
     const names = operations.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
     expect(allMembers.filter(({ name, places }) => places && !names.includes(name))).toEqual([]);
-    for (const { name, options, places } of operations) expect(options, name).toEqual(expect.arrayContaining([...places]));
+    for (const { name, options, parameters = [], places } of operations) {
+      expect([...options, ...parameters], name).toEqual(expect.arrayContaining(places.map((place) => place.split(".")[0])));
+    }
   });
 
   test("a method that takes options has a descriptor", async () => {

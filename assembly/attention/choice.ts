@@ -11,6 +11,7 @@ import { exponentials, rowMax } from "../tiles/scoreRows";
 import { ceilPanel, ROW_BYTES } from "../tiles/layout";
 import { visibleScores } from "./blockScores";
 import { heapBytes, hideBelow, keyOf, LOWEST_PLACE, mostKept, takeLargest } from "./largest";
+import { shiftOf } from "./onlineSoftmax";
 import { Row, Strip } from "./strip";
 import { Workspace } from "./workspace";
 
@@ -134,13 +135,13 @@ function addToTotal(row: Row, scoresPtr: usize, columns: usize): void {
     if (row.max != -Infinity) row.total *= exp2Neg1(row.max - max);
     row.max = max;
   }
-  exponentials(scoresPtr, columns << 2, row.max == -Infinity ? 0 : row.max);
+  exponentials(scoresPtr, columns << 2, shiftOf(row));
   for (let index: usize = 0; index < columns; index++) row.total += load<f32>(scoresPtr + (index << 2));
 }
 
 /** Walks through a block's exponentials as far as the row's share; up to there, the last key with a weight is the row's pick. */
 function walkTo(row: Row, scoresPtr: usize, firstKey: usize, columns: usize): void {
-  exponentials(scoresPtr, columns << 2, row.max == -Infinity ? 0 : row.max);
+  exponentials(scoresPtr, columns << 2, shiftOf(row));
   for (let index: usize = 0; index < columns; index++) {
     const weight = load<f32>(scoresPtr + (index << 2));
     if (weight == 0) continue;

@@ -77,17 +77,24 @@ export class BiasWindow {
     const inner = min(max(0, -start), <i32>WINDOW); // values before the table's first
     const innerEnd = max(inner, min(<i32>WINDOW, last + 1 - start));
     const factors = f32x4.splat(<f32>factor);
-    let i = 0;
-    for (; i < inner; i++) this.set(i, table, factors);
+    let i = inner;
+    this.repeat(0, inner, table, factors);
     for (; i + 4 <= innerEnd; i += 4) {
       v128.store(this.values + (i << 2), scaleFinite4(v128.load(table + ((start + i) << 2)), factors));
     }
     for (; i < innerEnd; i++) this.set(i, table + ((start + i) << 2), factors);
-    for (; i < <i32>WINDOW; i++) this.set(i, table + (last << 2), factors);
+    this.repeat(innerEnd, <i32>WINDOW, table + (last << 2), factors);
     const zero = f32x4.splat(0);
     let zeros = zero; // 0 · value summed: NaN as soon as one value is not finite
     for (i = 0; i < <i32>WINDOW; i += 4) zeros = f32x4.add(zeros, f32x4.mul(v128.load(this.values + (i << 2)), zero));
     this.isFinite = !v128.any_true(f32x4.ne(zeros, zeros));
+  }
+
+  /** Writes one number of the table as the values `i` to `end` − 1. */
+  private repeat(i: i32, end: i32, from: usize, factors: v128): void {
+    const value = scaleFinite4(v128.load32_splat(from), factors);
+    for (; i + 4 <= end; i += 4) v128.store(this.values + (i << 2), value);
+    for (; i < end; i++) v128.store32_lane(this.values + (i << 2), value, 0);
   }
 
   /** Writes value `i`, from its place in the table, with the arithmetic of four. */

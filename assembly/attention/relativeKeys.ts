@@ -126,12 +126,26 @@ export class RelativePanels {
 function addRun(p: AttentionParams, row: Row, productsPtr: usize, key: usize, end: usize, scoresPtr: usize): void {
   const last = <i32>p.keyDistances - 1;
   let index = <i32>key - row.position + p.keyZero;
-  let rest = <i32>(end - key);
-  for (; rest > 0 && index < 0; rest--, index++, scoresPtr += 4) addOne(scoresPtr, productsPtr);
-  for (; rest >= 4 && index + 3 <= last; rest -= 4, index += 4, scoresPtr += 16) {
+  const keys = <i32>(end - key);
+  const before = max(0, min(keys, -index)); // keys whose distances come before the first
+  let inner = max(0, min(keys, last + 1 - index) - before);
+  const after = keys - before - inner;
+  addRepeated(scoresPtr, productsPtr, before);
+  index += before;
+  scoresPtr += before << 2;
+  for (; inner >= 4; inner -= 4, index += 4, scoresPtr += 16) {
     v128.store(scoresPtr, f32x4.add(v128.load(scoresPtr), v128.load(productsPtr + (index << 2))));
   }
-  for (; rest > 0; rest--, index++, scoresPtr += 4) addOne(scoresPtr, productsPtr + (min(index, last) << 2));
+  for (; inner > 0; inner--, index++, scoresPtr += 4) addOne(scoresPtr, productsPtr + (index << 2));
+  addRepeated(scoresPtr, productsPtr + (last << 2), after);
+}
+
+/** Adds one product to `keys` scores. */
+function addRepeated(scoresPtr: usize, productPtr: usize, keys: i32): void {
+  for (; keys >= 4; keys -= 4, scoresPtr += 16) {
+    v128.store(scoresPtr, f32x4.add(v128.load(scoresPtr), v128.load32_splat(productPtr)));
+  }
+  for (; keys > 0; keys--, scoresPtr += 4) addOne(scoresPtr, productPtr);
 }
 
 // @ts-ignore: decorator

@@ -26,11 +26,12 @@ export interface HardParameters {
 export const HARD_ATTENTION: Operation = {
   ...SCALED_DOT_PRODUCT_ATTENTION,
   name: "hardAttention",
+  parameters: ["choose", "seed", "picks"],
   places: [...SCALED_DOT_PRODUCT_ATTENTION.places, "picks"],
 };
 const PARAMETERS: KnownOptions = {
   name: HARD_ATTENTION.name,
-  options: ["choose", "seed", "picks"],
+  options: HARD_ATTENTION.parameters!,
   foreign: { choose: "mode sampling", picks: "indices index" },
 };
 

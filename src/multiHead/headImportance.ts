@@ -2,6 +2,7 @@
  * How much each head of a layer matters: how sure it is (Voita et al. 2019, arXiv:1905.09418), and how much the output changes without it
  * (Michel et al. 2019, arXiv:1905.10650).
  */
+import type { Extra } from "../attention/extras.js";
 import type { Call } from "../call/call.js";
 import { handBack, type Operand, ownArray, scratchTensor } from "../call/operand.js";
 import type { Operation } from "../call/operation.js";
@@ -13,7 +14,10 @@ import { FORWARD, type MultiHeadForwardOptions } from "./forwardOptions.js";
 import { gateHeads } from "./heads.js";
 
 /** Those of `forward` that give results, or change a cache. */
-const OTHER_OPTIONS = ["cache", "accumulate", "averageWeights", "logSumExp", "weights", "scores", "scoresStage", "out"] as const;
+const OTHER_OPTIONS = [
+  ...(["cache", "accumulate", "averageWeights", "logSumExp", "weights", "weightsRange", "scores", "scoresStage", "out"] as const),
+  ...(["topKeys", "entropy", "largestWeight", "keyWeights"] as const),
+] as const;
 
 /** Options of `headImportance`: those of `forward`, except for those that give results, and `cache`. */
 export type HeadImportanceOptions = Omit<MultiHeadForwardOptions<PlaceTensor>, (typeof OTHER_OPTIONS)[number]>;
@@ -41,24 +45,25 @@ export function headImportanceOf(parts: MultiHeadParts, layerCall: MultiHeadCall
   const { call, attention, headGates } = layerCall;
   const { config, out } = parts;
   const { numHeads, valueDim, outDim } = config;
-  const { batchSize, seqLen, kvLen } = attention.shape;
+  const { batchSize, seqLen } = attention.shape;
   const rows = batchSize * seqLen;
   const confidence = new Float32Array(numHeads);
   const leaveOneOut = new Float32Array(numHeads);
   if (rows > 0) {
     const { memory } = call.runtime;
-    const weights = scratchTensor("weights", [batchSize, numHeads, seqLen, kvLen]);
+    const largestWeight = scratchTensor("largestWeight", [batchSize, numHeads, seqLen]);
     const changes = scratchTensor("changes", [rows, outDim]);
     const matrix = ownArray("W^O", out.matrix(call.operation), false, [numHeads * valueDim, outDim]);
-    const looked = { ...layerCall, attention: { ...attention, results: { ...attention.results, weights } } };
-    withHeads(parts, looked, { operands: [matrix], tensors: [weights, changes], staged: undefined }, (heads) => {
+    const look: Extra = { operands: [], fields: () => ({ largestWeight: largestWeight.ptr }) };
+    const looking = { ...layerCall, attention: { ...attention, extras: [...attention.extras, look] } };
+    withHeads(parts, looking, { operands: [matrix], tensors: [largestWeight, changes], staged: undefined }, (heads) => {
       gateHeads(call, heads, valueDim, headGates);
       for (let head = 0; head < numHeads; head++) {
         changesOf(call, heads, matrix, changes, head, { numHeads, valueDim });
         let [count, certainty, square] = [0, 0, 0];
         for (let row = 0; row < rows; row++) {
           const [batch, i] = [Math.floor(row / seqLen), row % seqLen];
-          const largest = largestOf(memory.f32, (weights.ptr >>> 2) + ((batch * numHeads + head) * seqLen + i) * kvLen, kvLen);
+          const largest = memory.f32[(largestWeight.ptr >>> 2) + (batch * numHeads + head) * seqLen + i]!;
           if (largest === 0) continue; // the row sees no key
           count++;
           certainty += largest;
@@ -91,13 +96,6 @@ function changesOf(
     ...{ aRowStride: numHeads * valueDim, bRowStride: outDim, outRowStride: outDim },
     ...{ isATransposed: false, isBTransposed: false, isPacked: false, accumulate: false, activation: undefined },
   });
-}
-
-/** The largest number; NaN if one is NaN. */
-function largestOf(numbers: Float32Array, first: number, count: number): number {
-  let largest = 0;
-  for (let at = first; at < first + count; at++) largest = Math.max(largest, numbers[at]!);
-  return largest;
 }
 
 /** The sum of the squares of numbers. */

@@ -13,6 +13,7 @@ import {
   windowMask,
   type Engine,
 } from "headwise";
+import { createEngine as createAttentionEngine } from "../../src/engine/createAttentionEngine.js";
 import { openBuild } from "../support/builds.js";
 import { bytes, detached, each, type Groups, revoked, runtimeOf, zeros } from "./provoke.js";
 
@@ -148,6 +149,10 @@ export function attention(engine: Engine): Groups {
         { weights: zeros(2, 4, 5, 7), weightsRange: { rows: 3 } },
         { weights: zeros(2, 4, 5, 7), weightsRange: { columns: [0, 1] } },
       ]),
+      "entropy, and an engine for attention alone": async () => {
+        const [one, entropy] = [zeros(1, 1), zeros(1)];
+        (await createAttentionEngine({ build: "simd" })).scaledDotProductAttention(one, one, one, { entropy });
+      },
       "indices in float16 of many keys": () => {
         const indices = { data: new Uint16Array(1), dims: [1, 1], type: "float16" };
         rank2({ q: zeros(1, 8), k: zeros(2050, 8), v: zeros(2050, 8), topKeys: { indices, weights: zeros(1, 1) } });

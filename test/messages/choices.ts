@@ -10,11 +10,10 @@ export function choices(engine: Engine): Groups {
   const hard = (parameters: unknown): unknown => engine.hardAttention(q, k, v, parameters as never);
   const local = (parameters: Change): unknown => engine.localAttention(q, k, v, { halfWidth: 2, ...parameters });
   const cached = (options: Change): unknown => {
-    const { v: values, dispose, ...rest } = options;
-    const cache = engine.createKVCache({ batchSize: 2, numKvHeads: 2, headDim: 8, capacity: 9, ...(rest["cache"] as object) });
+    const { v: values, dispose, cache: config, ...given } = options;
+    const cache = engine.createKVCache({ batchSize: 2, numKvHeads: 2, headDim: 8, capacity: 9, ...(config as object) });
     cache.append(k, v);
     if (dispose) cache.dispose();
-    const { cache: _, ...given } = rest;
     return engine.topKAttention(q, cache, values as never, { count: 2 }, given);
   };
   return {
@@ -29,7 +28,7 @@ export function choices(engine: Engine): Groups {
         { dispose: true },
         { keyLengths: [1, 2] },
         { causal: "upper-left" },
-        { cache: { policy: "rolling", window: 4 }, window: 2 },
+        { cache: { policy: "rolling", window: 4, capacity: 20 }, window: 2 },
       ]),
       "a getter disposes of the cache": () => {
         const cache = engine.createKVCache({ batchSize: 2, numKvHeads: 2, headDim: 8, capacity: 9 });

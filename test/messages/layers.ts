@@ -127,6 +127,7 @@ export function layers(engine: Engine): Groups {
         { headGates: [1] },
         { out: zeros(1, 3, 5) },
         { averageWeights: zeros(1, 3, 4) },
+        { averageWeights: zeros(1, 3, 3), weights: zeros(1, 1, 3, 3), weightsRange: { heads: [0, 1] } },
         { layout: "bhsd" },
         { mask: bytes(4) },
       ]),
