@@ -23,6 +23,10 @@ type AnyEngine = WorkerEngine;
 const CALLS: Readonly<Record<string, (engine: AnyEngine, options: Options) => unknown>> = {
   scaledDotProductAttention: (engine, options) => engine.scaledDotProductAttention(x, x, x, options),
   planAttention: (engine, options) => engine.planAttention(x, x, x, options),
+  additiveAttention: (engine, options) =>
+    engine.additiveAttention(x, x, x, { query: normal([3, 4], 7), key: normal([3, 4], 8), score: normal([3], 9) }, options),
+  bilinearAttention: (engine, options) => engine.bilinearAttention(x, x, x, { weight: normal([4, 4], 7) }, options),
+  cosineAttention: (engine, options) => engine.cosineAttention(x, x, x, options),
   topKAttention: (engine, options) => engine.topKAttention(x, x, x, { count: 2 }, options),
   hardAttention: (engine, options) => engine.hardAttention(x, x, x, null, options),
   localAttention: (engine, options) => engine.localAttention(x, x, x, { halfWidth: 1 }, options),
@@ -70,6 +74,10 @@ const CALLS: Readonly<Record<string, (engine: AnyEngine, options: Options) => un
     (await engine.createMultiHeadAttention({ ...options, ...LAYER }, PARAMETERS)).config,
   "MultiHeadAttention.forward": async (engine, options) =>
     (await engine.createMultiHeadAttention(LAYER, PARAMETERS)).forward(rows, options),
+  "MultiHeadAttention.headImportance": async (engine, options) => {
+    const layer = await engine.createMultiHeadAttention(LAYER, PARAMETERS);
+    return (await layer.headImportance(rows, options)).leaveOneOut;
+  },
   "MultiHeadAttention.projectKeys": async (engine, options) =>
     (await (await engine.createMultiHeadAttention(LAYER, PARAMETERS)).projectKeys(rows, options)).lengths,
   "MultiHeadAttention.createCache": async (engine, options) =>

@@ -5,6 +5,7 @@ import { type BitsCase, casesOf } from "./bits/case.js";
 import { type Inputs, place } from "./bits/inputs.js";
 
 const layer = casesOf("layer", "Engine.createMultiHeadAttention", "MultiHeadAttention.forward");
+const insideLayer = casesOf("layer", "Engine.createMultiHeadAttention");
 
 const EMBED = 36;
 /** About 1/√36. */
@@ -102,7 +103,7 @@ export default [
     },
     "MultiHeadAttention.pruneHeads",
   ),
-  layer(
+  insideLayer(
     "the circuits of a head",
     (engine, inputs) => {
       const mine = engine.createMultiHeadAttention(GROUPED, groupedParameters(inputs));
@@ -112,7 +113,7 @@ export default [
     },
     "MultiHeadAttention.circuits",
   ),
-  layer(
+  insideLayer(
     "how much heads matter",
     (engine, inputs) => {
       const mine = engine.createMultiHeadAttention({ ...GROUPED, rotary: {} }, groupedParameters(inputs));

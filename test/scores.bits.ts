@@ -102,6 +102,5 @@ export default [
       return outputs;
     },
     "KVCache.append",
-    "KVCache.dispose",
   ),
 ] satisfies readonly BitsCase[];

@@ -17,7 +17,9 @@ const WINDOW: usize = BLOCK + BAND_STRIPS * MAX_STRIP_ROWS + PANEL;
 const VALUES_OFFSET: usize = LINE;
 const WINDOW_BYTES: usize = VALUES_OFFSET + (((WINDOW << 2) + (LINE - 1)) & ~(LINE - 1));
 
+// Static data: see `minusInfinity` in simd.ts.
 const KEY_NUMBERS = memory.data<i32>([0, 1, 2, 3]);
+const FOUR = memory.data<i32>([4]);
 
 /** The part of a table around the distances in progress, times the factor on scores: the strips of a band go through it one after the other. */
 @unmanaged
@@ -140,7 +142,7 @@ function addSlope(scoresPtr: usize, keys: usize, distance: i32, slope: f32): voi
   const wholeEnd = scoresPtr + ((keys & ~3) << 2);
   for (; scoresPtr < wholeEnd; scoresPtr += 16) {
     v128.store(scoresPtr, madd(slopes, f32x4.abs(f32x4.convert_i32x4_s(distances)), v128.load(scoresPtr)));
-    distances = i32x4.add(distances, i32x4.splat(4));
+    distances = i32x4.add(distances, v128.load32_splat(FOUR));
   }
   if ((keys & 3) == 0) return;
   const scores = v128.load(scoresPtr);

@@ -9,7 +9,7 @@ export const ATTENTION_NAMES: ForeignNames = {
   'keyMask, or "mask" unless it is [batch, kvLen]': "attentionmask",
   'mask, or "bias" for numbers to add': "attnmask",
   "window, which does not count the row's own key": "window",
-  bias: "alibi",
+  alibiSlopes: "alibi",
   numKvHeads: "kvnumheads numheadskv keyvalueheads",
   keyLengths: "seqlens sequsedk kvseqlen keyvalueseqlen",
   queryLengths: "sequsedq seqlensq queryseqlen",

@@ -23,6 +23,7 @@ export type Values = TensorLike | null | undefined;
  * @param operation  with all options of attention; on a cache it has fewer
  * @param addition      what the operation adds to plain attention
  * @returns `out` where given, else a new tensor
+ * @internal
  * @throws as `scaledDotProductAttention` and `KVCache.attend`
  */
 export function attendOn<Out extends PlaceTensor>(

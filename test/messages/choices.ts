@@ -56,6 +56,10 @@ export function choices(engine: Engine): Groups {
       { picks: true },
       { temperature: 2 },
     ]),
+    "localAttention, looks at weights that do not sum to 1": each(
+      (options) => engine.localAttention(q, k, v, { halfWidth: 2, centers: zeros(2, 4, 5) }, options),
+      [{ entropy: zeros(2, 4, 5) }, { largestWeight: zeros(2, 4, 5) }],
+    ),
     localAttention: each(local, [
       { halfWidth: undefined },
       { halfWidth: 0.5 },
