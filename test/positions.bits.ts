@@ -4,6 +4,7 @@ import { type BitsCase, casesOf, type Outputs } from "./bits/case.js";
 import { type Inputs, place } from "./bits/inputs.js";
 
 const positions = casesOf("positions", "Engine.scaledDotProductAttention");
+const onCache = casesOf("positions", "Engine.createKVCache", "KVCache.append", "KVCache.attend");
 
 /** One call of 4 heads, which share 2 heads of keys of 24 channels, over more than a block. */
 const call = (name: string, rows: number, keys: number, optionsOf: (inputs: Inputs) => AttentionOptions): BitsCase =>
@@ -34,17 +35,13 @@ export default [
     ...{ ...keysOf(inputs, 31, 1), cuSeqlensQ: [0, inputs.integer(1, 40), 90], causal: true },
   })),
   ...(["float32", "int8"] as const).map((dtype) =>
-    positions(
-      `${dtype}, one row of a cache whose keys threads share`,
-      (engine, inputs): Outputs => {
-        const cache = engine.createKVCache({ numKvHeads: 1, headDim: 24, capacity: 1300, dtype });
-        cache.append(inputs.numbers([1, 1290, 1, 24]), inputs.numbers([1, 1290, 1, 24]));
-        const options = { ...keysOf(inputs, 101, 4), relativeBias: inputs.numbers([4, 1500]), relativeZero: 90 };
-        const token = cache.attend(inputs.numbers([1, 1, 4, 24]), { ...options, alibiSlopes: inputs.numbers([4]) }).data;
-        cache.dispose();
-        return { token };
-      },
-      ...["Engine.createKVCache", "KVCache.append", "KVCache.attend"],
-    ),
+    onCache(`${dtype}, one row of a cache whose keys threads share`, (engine, inputs): Outputs => {
+      const cache = engine.createKVCache({ numKvHeads: 1, headDim: 24, capacity: 1300, dtype });
+      cache.append(inputs.numbers([1, 1290, 1, 24]), inputs.numbers([1, 1290, 1, 24]));
+      const options = { ...keysOf(inputs, 101, 4), relativeBias: inputs.numbers([4, 1500]), relativeZero: 90 };
+      const token = cache.attend(inputs.numbers([1, 1, 4, 24]), { ...options, alibiSlopes: inputs.numbers([4]) }).data;
+      cache.dispose();
+      return { token };
+    }),
   ),
 ] satisfies readonly BitsCase[];

@@ -23,6 +23,8 @@ import { Strip } from "./strip";
 // Forms of other activations.
 const RECTIFIED: u8 = 4;
 const GELU: u8 = 5;
+// Static data: see `minusInfinity` in simd.ts.
+const FORMS = memory.data<u8>([SMALL, PAIRS, FRACTIONS, EXACT]);
 
 /** Scores of a strip's rows with `numPanels` panels of keys from `firstKey` on; `head` is the head of keys, counted over all sequences. */
 export function additiveScores(
@@ -67,9 +69,12 @@ export function additiveScores(
       }
       let forms = i8x16.max_u(rowClass, load16(classes + panel * PANEL, hasTwo));
       if (light) {
-        const isFast = v128.or(i8x16.eq(forms, i8x16.splat(PAIRS)), i8x16.eq(forms, i8x16.splat(FRACTIONS)));
+        const isFast = v128.or(
+          i8x16.eq(forms, v128.load8_splat(FORMS + PAIRS)),
+          i8x16.eq(forms, v128.load8_splat(FORMS + FRACTIONS)),
+        );
         const isLight = v128.and(isFast, load16(light + panel * PANEL, hasTwo));
-        forms = v128.bitselect(i8x16.splat(EXACT), forms, isLight);
+        forms = v128.bitselect(v128.load8_splat(FORMS + EXACT), forms, isLight);
       }
       const first = i8x16.extract_lane_u(forms, 0);
       if (i8x16.all_true(i8x16.eq(forms, i8x16.splat(<i8>first)))) {

@@ -10,7 +10,9 @@ import { LOG2E } from "../math/exponent";
 import { madd } from "../math/simd";
 import { Row } from "./strip";
 
+// Static data: see `minusInfinity` in simd.ts.
 const KEY_NUMBERS = memory.data<f32>([0, 1, 2, 3]);
+const SLOPE = memory.data<f32>([<f32>(-2 * LOG2E)]);
 
 /** Multiplies the weights of keys from `firstKey` on by the Gaussian, if it is a factor. */
 // @ts-ignore: decorator
@@ -20,7 +22,7 @@ export function weighDistances(p: AttentionParams, row: Row, firstKey: usize, we
 }
 
 function multiplyGaussian(p: AttentionParams, row: Row, firstKey: usize, weightsPtr: usize, bytes: usize): void {
-  const slopes = f32x4.splat(<f32>(-2 * LOG2E));
+  const slopes = v128.load32_splat(SLOPE);
   for (let byte: usize = 0; byte < bytes; byte += 16) {
     const factors = exp2Neg4(f32x4.mul(slopes, squares(p, row, firstKey + (byte >> 2))));
     v128.store(weightsPtr + byte, f32x4.mul(v128.load(weightsPtr + byte), factors));

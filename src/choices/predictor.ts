@@ -17,7 +17,10 @@ export interface CenterPredictor {
   score: TensorLike;
 }
 
-/** A network that has been read. */
+/**
+ * A network that has been read.
+ * @internal
+ */
 export interface Predictor extends Required<Pick<Extra, "operands" | "bytes">> {
   /** Computes sigmoid(vᵀ tanh(W q)) of each row into its scratch. */
   readonly prepare: (ptr: number) => void;
@@ -25,7 +28,10 @@ export interface Predictor extends Required<Pick<Extra, "operands" | "bytes">> {
   readonly partsAt: (ptr: number) => number;
 }
 
-/** See `predictor` in `LocalParameters`. */
+/**
+ * See `predictor` in `LocalParameters`.
+ * @internal
+ */
 export function readPredictor({ call, shape, layout, q }: Reading, predictor: CenterPredictor): Predictor {
   const { batchSize, seqLen, numHeads, headDim } = shape;
   const given = readOptions({ name: call.operation, options: ["weight", "score"] }, predictor, "predictor");
