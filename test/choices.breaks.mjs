@@ -129,8 +129,8 @@ export default [
   },
   {
     rule: "local attention: σ is half of the half width",
-    find: "f32x4.splat(<f32>(-2 * LOG2E));",
-    replace: "f32x4.splat(<f32>(-0.5 * LOG2E));",
+    find: "const SLOPE = memory.data<f32>([<f32>(-2 * LOG2E)]);",
+    replace: "const SLOPE = memory.data<f32>([<f32>(-0.5 * LOG2E)]);",
     tests: LOCAL,
   },
   {

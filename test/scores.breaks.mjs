@@ -27,7 +27,7 @@ export default [
   },
   {
     rule: "scores: large elements of u on small channels are computed channel by channel",
-    find: "forms = v128.bitselect(i8x16.splat(EXACT), forms, isLight);",
+    find: "forms = v128.bitselect(v128.load8_splat(FORMS + EXACT), forms, isLight);",
     replace: "",
     tests: ["scoresAdditive"],
   },
