@@ -96,6 +96,13 @@ onEveryEngine((_, engine) => {
       expect(largestError(found, truth), "a subnormal step for each channel").toBeLessThan(20 * 2 ** -149);
     });
 
+    test("small rows and keys: 3 ulp, whatever the sizes in a row", () => {
+      for (const size of [1e-30, 1e-3, 0.05, 0.1999]) {
+        const [q, k] = [rowsUpTo(6, 9, size, 23), rowsUpTo(30, 9, size, 24)];
+        expect(relativeError(q, k, u), `up to ${size}`).toBeLessThan(3 * 2 ** -24);
+      }
+    });
+
     test("a large element of u on a small channel, beside large channels", () => {
       const heavy = Float32Array.from({ length: 8 }, (_, c) => (c === 3 ? 1e6 : 1));
       for (const small of [1e-6, 1e-4, 1e-2]) {

@@ -28,11 +28,11 @@ export function normalizeColumn(columnPtr: usize, rowPtr: usize, channels: usize
   scaleColumn(columnPtr, channels, reciprocalRoot(sum, SHRINK / first));
 }
 
-/** factor / √sum, finite; 0 for 0. */
+/** factor / √sum, kept finite: a zero vector stays one. */
 // @ts-ignore: decorator
 @inline
 function reciprocalRoot(sum: f64, factor: f64): f32 {
-  return sum == 0 ? 0 : <f32>min<f64>(f32.MAX_VALUE, factor / sqrt(sum));
+  return <f32>min<f64>(f32.MAX_VALUE, factor / sqrt(sum));
 }
 
 /** LIFT / ‖k‖ of `keys` packed keys, eight at a time: their sums of squares in four vectors of float64. */
