@@ -60,7 +60,7 @@ onEveryBuild((_, engine) => {
       "an option of rotary",
       (c) => c.remove(0, 1, { rotary: { offset: 3 } as never }),
       TypeError,
-      'remove: unknown option "rotary.offset"; the options are base, rotaryStart, rotaryDim, interleaved, tables',
+      'remove: unknown option "rotary.offset"; the options are base, scaling, rotaryStart, rotaryDim, interleaved, tables',
     ],
     [
       "too many channels",
