@@ -30,14 +30,6 @@ const CALLS: Readonly<Record<string, (engine: AnyEngine, options: Options) => un
   topKAttention: (engine, options) => engine.topKAttention(x, x, x, { count: 2 }, options),
   hardAttention: (engine, options) => engine.hardAttention(x, x, x, null, options),
   localAttention: (engine, options) => engine.localAttention(x, x, x, { halfWidth: 1 }, options),
-  additiveAttention: (engine, options) => {
-    const channels = x.dims.at(-1)!;
-    const parameters = { query: normal([3, channels], 7), key: normal([3, channels], 8), score: normal([3], 9) };
-    return engine.additiveAttention(x, x, x, parameters, options);
-  },
-  bilinearAttention: (engine, options) =>
-    engine.bilinearAttention(x, x, x, { weight: normal([x.dims.at(-1)!, x.dims.at(-1)!], 7) }, options),
-  cosineAttention: (engine, options) => engine.cosineAttention(x, x, x, options),
   mergeAttention: (engine, options) => {
     const part = { out: x, logSumExp: normal([2, 2, 3], 6) };
     return engine.mergeAttention([part, part], options);
