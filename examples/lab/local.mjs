@@ -1,6 +1,6 @@
 /**
- * Local attention: a window around each row's own position (local-m), or around a center that the row predicts, with a Gaussian that
- * favors keys near it (local-p). Luong, Pham & Manning 2015, arXiv:1508.04025, section 3.2.
+ * Local attention: a window around each row's own position (local-m), or around a centre that the row predicts, with a Gaussian that
+ * favours keys near it (local-p). Luong, Pham & Manning 2015, arXiv:1508.04025, section 3.2.
  */
 import { createEngine } from "headwise";
 import { heatmaps } from "./picture.mjs";
