@@ -71,7 +71,7 @@ export default [
     tests,
   },
   {
-    rule: "looks: only the scores of the last block are kept",
+    rule: "looks: only the scores of the last block are saved",
     find: "if (strip.nextBlock(block) < strip.to) return;",
     replace: "if (strip.nextBlock(block) >= strip.to && block > 0) return;",
     tests,

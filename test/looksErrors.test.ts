@@ -117,6 +117,31 @@ describe("errors", () => {
     );
   });
 
+  test("picks in float16 of more keys than it counts", () => {
+    const of = (rows: number) => {
+      const keys = { data: new Float32Array(rows).fill(1, -1), dims: [rows, 1] };
+      const picks = { data: new Uint16Array(1), dims: [1], type: "float16" } as const;
+      engine.hardAttention({ data: Float32Array.of(1), dims: [1, 1] }, keys, keys, { picks });
+      return picks.data[0];
+    };
+    expect(of(2049)).toBe(0x6800); // 2048
+    expect(() => of(2050)).toThrow(
+      new RangeError('hardAttention: "picks" holds float16, which is exact up to 2048, but the last of 2050 keys is 2049'),
+    );
+  });
+
+  test("no heads where weights have no axis of them", () => {
+    const x = zeros(3, 4);
+    const attendOn = (heads: [number, number]) =>
+      engine.scaledDotProductAttention(x, x, x, { weights: zeros(3, 3), weightsRange: { heads } });
+    expect(() => attendOn([0, 1])).not.toThrow();
+    expect(() => attendOn([0, 0])).toThrow(
+      new RangeError(
+        'scaledDotProductAttention: "weightsRange.heads" must be [0, 1] where q has rank 2, as weights have no axis of heads, got [0, 0]',
+      ),
+    );
+  });
+
   test("a part of the weights, of which a layer needs all", () => {
     const layer = engine.createMultiHeadAttention({ embedDim: 8, numHeads: 2 }, layerParameters);
     const options = { weights: zeros(1, 5, 5), weightsRange: { heads: [0, 1] }, averageWeights: zeros(5, 5) } as const;

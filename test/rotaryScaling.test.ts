@@ -196,6 +196,16 @@ onEveryEngine((_, engine) => {
     expectSameBits(engine.rotary(x, { ...pair, scaling }).data, engine.rotary(x, pair).data, "one pair");
   });
 
+  test("longrope by its old name", () => {
+    const options = { rotaryDim: 16, length: 9 };
+    const old = { ...SCALINGS["longrope, short"]!, type: "su" } as unknown as RopeScaling;
+    expectSameBits(
+      engine.rotaryTables({ ...options, scaling: old }).cos.data,
+      engine.rotaryTables({ ...options, scaling: SCALINGS["longrope, short"]! }).cos.data,
+      "su",
+    );
+  });
+
   test("tables take their length by default", () => {
     const options = { rotaryDim: 16, length: 5000 };
     for (const scaling of [SCALINGS["dynamic, short"]!, SCALINGS["longrope, long"]!]) {
@@ -217,7 +227,7 @@ describe("mismatches are named", () => {
   test.each<[unknown, string]>([
     [2, '"scaling" must be { type, … }, got 2'],
     [{}, '"scaling.type" must be one of "default", "linear", "dynamic", "yarn", "llama3", "longrope", got undefined'],
-    [{ rope_type: "su" }, '"scaling.type" must be one of "default", "linear", "dynamic", "yarn", "llama3", "longrope", got "su"'],
+    [{ rope_type: "ntk" }, '"scaling.type" must be one of "default", "linear", "dynamic", "yarn", "llama3", "longrope", got "ntk"'],
     [{ type: "yarn", rope_type: "linear" }, '"scaling" gives type twice: "yarn" and "linear"'],
     [{ type: "linear" }, '"scaling.factor" is missing, expected a number from 1 to 1048576'],
     [{ type: "linear", factor: 0.5 }, '"scaling.factor" must be a number from 1 to 1048576, got 0.5'],

@@ -11,7 +11,7 @@
 import { AttentionParams, ScoresStage } from "../abi/attentionParams";
 import { HAS_EVERY_OPTION } from "../abi/options";
 import { choose, keptScores } from "./choice";
-import { clearKeyWeights, keepScores, lookAtWeights } from "./looks";
+import { clearKeyWeights, saveScores, lookAtWeights } from "./looks";
 import { finishStrip, takeBlock } from "./onlineSoftmax";
 import { writeScores, writeWeights } from "./scoresAndWeights";
 import { looksAtWeights, Strip } from "./strip";
@@ -97,7 +97,7 @@ function attendBlock(p: AttentionParams, workspace: Workspace, strip: Strip, blo
   const firstKey = strip.firstKey(block);
   const endKey = strip.endKey(block);
   keptScores(p, workspace, strip, firstKey, endKey, workspace.scores);
-  if (looksAtWeights(p)) keepScores(workspace, strip, block);
+  if (looksAtWeights(p)) saveScores(workspace, strip, block);
   takeBlock(p, workspace, strip, firstKey, endKey);
 }
 

@@ -10,7 +10,7 @@ import { hideKeys } from "../tiles/mask";
 import { exponentials, rowMax } from "../tiles/scoreRows";
 import { ceilPanel, ROW_BYTES } from "../tiles/layout";
 import { visibleScores } from "./blockScores";
-import { heapBytes, hideBelow, keyOf, LOWEST_PLACE, mostKept, takeLargest } from "./largest";
+import { heapBytes, hideBelow, keyOf, LOWEST_RANK, mostKept, takeLargest } from "./largest";
 import { shiftOf } from "./onlineSoftmax";
 import { Row, Strip } from "./strip";
 import { Workspace } from "./workspace";
@@ -34,7 +34,7 @@ function hideOthers(p: AttentionParams, strip: Strip, firstKey: usize, columns: 
   for (let r: usize = 0; r < strip.numRows; r++) {
     const row = strip.row(r);
     const rowScores = scoresPtr + r * ROW_BYTES;
-    if (p.choice == Choice.LARGEST) hideBelow(rowScores, firstKey, columns, row.leastPlace);
+    if (p.choice == Choice.LARGEST) hideBelow(rowScores, firstKey, columns, row.leastRank);
     else hideAllBut(rowScores, firstKey, columns, row.pick);
   }
 }
@@ -73,8 +73,8 @@ function findLargest(p: AttentionParams, workspace: Workspace, strip: Strip): vo
   for (let r: usize = 0; r < strip.numRows; r++) {
     const row = strip.row(r);
     const isFull = row.heapSize == count;
-    row.leastPlace = isFull ? load<i64>(heapOf(workspace, r, count)) : LOWEST_PLACE;
-    row.pick = isFull ? <i32>keyOf(row.leastPlace) : -1; // of a row that keeps one key
+    row.leastRank = isFull ? load<i64>(heapOf(workspace, r, count)) : LOWEST_RANK;
+    row.pick = isFull ? <i32>keyOf(row.leastRank) : -1; // of a row that keeps one key
   }
 }
 

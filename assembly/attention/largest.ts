@@ -2,7 +2,7 @@
  * The keys of the n largest scores, as a heap: its root is the least of them, so a key takes logarithmic time if it is among the n
  * largest so far, and a comparison otherwise. Williams 1964, Algorithm 232.
  *
- * A place is a number that orders keys by their scores, in the upper half; of equal scores, the lower key has the higher place. NaN is
+ * A rank is a number that orders keys by their scores, in the upper half; of equal scores, the lower key has the higher rank. NaN is
  * above all numbers, and 0 equals −0.
  */
 import { AttentionParams } from "../abi/attentionParams";
@@ -12,10 +12,10 @@ import { MAX_STRIP_ROWS, wholeLines } from "../tiles/layout";
 const RANK_OF_NAN: i32 = i32.MAX_VALUE;
 const MAGNITUDE: i32 = 0x7fffffff;
 
-/** Lower than every place: with it as the least, every key is kept. */
+/** Lower than every rank: with it as the least, every key is kept. */
 // @ts-ignore: decorator
 @inline
-export const LOWEST_PLACE: i64 = i64.MIN_VALUE;
+export const LOWEST_RANK: i64 = i64.MIN_VALUE;
 
 /** How many keys a row keeps, if it sees as many. */
 // @ts-ignore: decorator
@@ -29,32 +29,32 @@ export function heapsBytes(p: AttentionParams): u64 {
   return wholeLines(MAX_STRIP_ROWS * heapBytes(mostKept(p)));
 }
 
-/** Bytes of a heap of `count` places. */
+/** Bytes of a heap of `count` ranks. */
 // @ts-ignore: decorator
 @inline
 export function heapBytes(count: usize): u64 {
   return (<u64>count) << 3;
 }
 
-export function placeOf(score: f32, key: usize): i64 {
+export function rankOf(score: f32, key: usize): i64 {
   const bits = score == 0 ? 0 : reinterpret<i32>(score);
-  const rank = score != score ? RANK_OF_NAN : bits < 0 ? bits ^ MAGNITUDE : bits;
-  return ((<i64>rank) << 32) | (<i64>~(<u32>key));
+  const scoreRank = score != score ? RANK_OF_NAN : bits < 0 ? bits ^ MAGNITUDE : bits;
+  return ((<i64>scoreRank) << 32) | (<i64>~(<u32>key));
 }
 
 // @ts-ignore: decorator
 @inline
-export function keyOf(place: i64): usize {
-  return ~(<u32>place);
+export function keyOf(rank: i64): usize {
+  return ~(<u32>rank);
 }
 
-function scoreOf(place: i64): f32 {
-  const rank = <i32>(place >> 32);
-  return rank == RANK_OF_NAN ? NaN : reinterpret<f32>(rank < 0 ? rank ^ MAGNITUDE : rank);
+function scoreOf(rank: i64): f32 {
+  const scoreRank = <i32>(rank >> 32);
+  return scoreRank == RANK_OF_NAN ? NaN : reinterpret<f32>(scoreRank < 0 ? scoreRank ^ MAGNITUDE : scoreRank);
 }
 
 /**
- * Takes the keys from `firstKey` on, `columns` (a multiple of 4), whose scores are not −∞, into a heap of `size` places that has room for
+ * Takes the keys from `firstKey` on, `columns` (a multiple of 4), whose scores are not −∞, into a heap of `size` ranks that has room for
  * `count` ≥ 1; returns its new size. Keys come in ascending order.
  */
 export function takeLargest(scoresPtr: usize, firstKey: usize, columns: usize, heap: usize, size: usize, count: usize): usize {
@@ -67,45 +67,45 @@ export function takeLargest(scoresPtr: usize, firstKey: usize, columns: usize, h
     for (let lane: usize = 0; lane < 4; lane++) {
       const score = load<f32>(scoresPtr + (lane << 2));
       if (score == -Infinity) continue;
-      const place = placeOf(score, key + lane);
-      if (size < count) raise(heap, size++, place);
-      else if (place > load<i64>(heap)) lower(heap, size, place);
+      const rank = rankOf(score, key + lane);
+      if (size < count) raise(heap, size++, rank);
+      else if (rank > load<i64>(heap)) lower(heap, size, rank);
     }
     if (size == count) least = scoreOf(load<i64>(heap));
   }
   return size;
 }
 
-/** Puts a place at the end of a heap of `size` places, and raises it to where it belongs. */
-function raise(heap: usize, size: usize, place: i64): void {
+/** Puts a rank at the end of a heap of `size` ranks, and raises it to where it belongs. */
+function raise(heap: usize, size: usize, rank: i64): void {
   let index = size;
   while (index > 0) {
     const parent = (index - 1) >> 1;
     const above = load<i64>(heap + (parent << 3));
-    if (above <= place) break;
+    if (above <= rank) break;
     store<i64>(heap + (index << 3), above);
     index = parent;
   }
-  store<i64>(heap + (index << 3), place);
+  store<i64>(heap + (index << 3), rank);
 }
 
 /** Replaces the root, and lowers the new one to where it belongs. */
-function lower(heap: usize, size: usize, place: i64): void {
+function lower(heap: usize, size: usize, rank: i64): void {
   let index: usize = 0;
   for (let child: usize = 1; child < size; child = 2 * index + 1) {
     const isRightLess = child + 1 < size && load<i64>(heap + ((child + 1) << 3)) < load<i64>(heap + (child << 3));
     if (isRightLess) child++;
     const below = load<i64>(heap + (child << 3));
-    if (below >= place) break;
+    if (below >= rank) break;
     store<i64>(heap + (index << 3), below);
     index = child;
   }
-  store<i64>(heap + (index << 3), place);
+  store<i64>(heap + (index << 3), rank);
 }
 
-/** Writes −∞ to the scores of the keys from `firstKey` on, `columns` (a multiple of 4), whose places are below `least`. */
+/** Writes −∞ to the scores of the keys from `firstKey` on, `columns` (a multiple of 4), whose ranks are below `least`. */
 export function hideBelow(scoresPtr: usize, firstKey: usize, columns: usize, least: i64): void {
-  if (least == LOWEST_PLACE) return;
+  if (least == LOWEST_RANK) return;
   const end = firstKey + columns;
   const leasts = f32x4.splat(scoreOf(least));
   for (let key = firstKey; key < end; key += 4, scoresPtr += 16) {
@@ -117,7 +117,7 @@ export function hideBelow(scoresPtr: usize, firstKey: usize, columns: usize, lea
     }
     for (let lane: usize = 0; lane < 4; lane++) {
       const score = load<f32>(scoresPtr + (lane << 2));
-      if (placeOf(score, key + lane) < least) store<f32>(scoresPtr + (lane << 2), -Infinity);
+      if (rankOf(score, key + lane) < least) store<f32>(scoresPtr + (lane << 2), -Infinity);
     }
   }
 }

@@ -2,7 +2,7 @@
  * The largest weights of a strip's rows, and what keys receive: in a second pass over the keys, as in scoresAndWeights.ts, but none of
  * them takes memory that grows with seqLen · kvLen.
  *
- * The scores of a strip's last block are kept from the first pass: up to 512 keys, none is computed again.
+ * The scores of a strip's last block are saved in the first pass: up to 512 keys, none is computed again.
  *
  * In that pass a weight is −0 where the row does not see the key. As integers, the bits of weights have the order of the weights, and
  * those of −0 are below all others. Rows that are NaN give NaN to the keys that they see, but have no largest weights.
@@ -32,11 +32,12 @@ export function clearKeyWeights(p: AttentionParams, entry: usize, kvHead: usize)
   memory.fill(p.keyWeights + (entry * p.numHeads + kvHead * groupSize) * bytes, 0, groupSize * bytes);
 }
 
-/** Keeps the scores of a strip's last block, before they become weights. */
-export function keepScores(workspace: Workspace, strip: Strip, block: usize): void {
+/** Saves the scores of a strip's last block, before they become weights. */
+export function saveScores(workspace: Workspace, strip: Strip, block: usize): void {
   if (strip.nextBlock(block) < strip.to) return;
   const bytes = (ceilPanel(strip.endKey(block)) - strip.firstKey(block)) << 2;
-  for (let r: usize = 0; r < strip.numRows; r++) memory.copy(strip.kept + r * ROW_BYTES, workspace.scores + r * ROW_BYTES, bytes);
+  for (let r: usize = 0; r < strip.numRows; r++)
+    memory.copy(strip.lastScores + r * ROW_BYTES, workspace.scores + r * ROW_BYTES, bytes);
 }
 
 /** Takes in the weights of a strip that has seen its keys. */
@@ -46,9 +47,9 @@ export function lookAtWeights(p: AttentionParams, workspace: Workspace, strip: S
     const firstKey = strip.firstKey(block);
     const endKey = strip.endKey(block);
     const bytes = (ceilPanel(endKey) - firstKey) << 2;
-    const isKept = strip.nextBlock(block) >= strip.to;
-    const scores = isKept ? strip.kept : workspace.scores;
-    if (!isKept) keptScores(p, workspace, strip, firstKey, endKey, scores);
+    const isLast = strip.nextBlock(block) >= strip.to;
+    const scores = isLast ? strip.lastScores : workspace.scores;
+    if (!isLast) keptScores(p, workspace, strip, firstKey, endKey, scores);
     for (let r: usize = 0; r < strip.numRows; r++) {
       const row = strip.row(r);
       const weights = scores + r * ROW_BYTES;
@@ -138,7 +139,7 @@ function beginTopKeys(p: AttentionParams, strip: Strip): void {
   }
 }
 
-/** The weight of a key that is none is 0. */
+/** Where a row sees fewer keys than its list has places for, weights are 0. */
 function endTopKeys(p: AttentionParams, strip: Strip): void {
   for (let r: usize = 0; r < strip.numRows; r++) {
     const weights = topWeights(p, strip.row(r));

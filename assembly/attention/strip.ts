@@ -40,9 +40,9 @@ export class Row extends LocalRange {
   pick: i32;
   picks: usize;
   isPicked: bool;
-  /** Places so far of its largest scores, and the least that it keeps. */
+  /** Ranks so far of its largest scores, and the least that it keeps. */
   heapSize: usize;
-  leastPlace: i64;
+  leastRank: i64;
   /** Running sum of exponentials, and the part of it up to the key to sample. */
   total: f64;
   share: f64;
@@ -129,7 +129,7 @@ export class Strip extends KeyRange {
   /** Factor on scores: LOG2E for softmax, 1 where scores are results. */
   scoreFactor: f64;
   /** [MAX_STRIP_ROWS, BLOCK]: the scores of the last block, if looks need them. */
-  kept: usize;
+  lastScores: usize;
   /** Whether rows keep their `spread`. */
   isSpreadWanted: bool;
   // The weighted sums so far, in panels of value columns.

@@ -10,7 +10,7 @@ import { scaleFinite } from "../math/scaleFinite";
  *
  *     w = 2^(s − m) / sum ,   −Σ w ln w = ln sum · Σ w + ln 2 · Σ w (m − s)
  *
- * Neither term is below 0, so they do not cancel. Σ w is 1 unless there is a sink.
+ * Neither term is below 0, so they do not cancel. Σ w is 1 unless there is a sink, which is subtracted from the sum.
  *
  * @param largest  the largest score, which the sink may exceed
  * @param factor   1 / sum, 0 for a row that sees no key

@@ -83,8 +83,8 @@ function layOut(p: AttentionParams, ptr: usize, isPlaced: bool): u64 {
 
   const scores = wholeLines(<u64>rows + BAND_STRIPS * MAX_STRIP_ROWS * offsetof<Row>());
   const spare = scores + <u64>(MAX_STRIP_ROWS * ROW_BYTES);
-  const kept = spare + <u64>ROW_BYTES;
-  const biasWindows = kept + (looksAtWeights(p) ? <u64>(BAND_STRIPS * MAX_STRIP_ROWS * ROW_BYTES) : 0);
+  const lastScores = spare + <u64>ROW_BYTES;
+  const biasWindows = lastScores + (looksAtWeights(p) ? <u64>(BAND_STRIPS * MAX_STRIP_ROWS * ROW_BYTES) : 0);
   const accumulators = BiasWindow.layOut(p, biasWindows, isPlaced);
   const queryPanels = accumulators + wholeLines(BAND_STRIPS * accumulatorBytes);
   const positionPanels = queryPanels + wholeLines(BAND_STRIPS * queryPanelBytes);
@@ -114,7 +114,7 @@ function layOut(p: AttentionParams, ptr: usize, isPlaced: bool): u64 {
     for (let i: usize = 0; i < BAND_STRIPS; i++) {
       const strip = band.strip(i);
       strip.rows = rows + i * MAX_STRIP_ROWS * offsetof<Row>();
-      strip.kept = <usize>(kept + i * MAX_STRIP_ROWS * ROW_BYTES);
+      strip.lastScores = <usize>(lastScores + i * MAX_STRIP_ROWS * ROW_BYTES);
       strip.queryPanel = <usize>(queryPanels + i * queryPanelBytes);
       strip.positionPanel = <usize>(positionPanels + i * queryPanelBytes);
       strip.accumulators = <usize>(accumulators + i * accumulatorBytes);

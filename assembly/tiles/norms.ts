@@ -2,7 +2,7 @@
  * Norms of packed queries and keys, for cosines. Sums are in float64: squares of float32 neither overflow nor underflow there.
  *
  * Queries become unit vectors times SHRINK, so that no product with a key overflows, however large the key is; a product is then multiplied by
- * LIFT / ‖k‖. Nothing else is known of a zero vector than that its products are 0.
+ * LIFT / ‖k‖. The products of a zero vector are 0.
  */
 import { scaleColumn } from "./pack";
 import { PAIR_PANEL_BYTES, pairsOf } from "./pairs";

@@ -82,7 +82,7 @@ export function readAttention(
   const query = call.numbers("q", q, true);
   const cache = "lengths" in keys ? keys : undefined;
   const rows = "lengths" in keys ? undefined : { k: call.numbers("k", keys.k, true), v: call.numbers("v", keys.v, true) };
-  const added = addition?.(call);
+  const added = addition?.(call, cache !== undefined);
   const shape = rows
     ? attentionShape(operation, query, rows.k, rows.v, rowLayout, added?.keySize)
     : cachedShape(operation, query, cache!, rowLayout, added?.keySize);

@@ -56,8 +56,8 @@ export interface Added {
   readonly read: ReadExtra;
 }
 
-/** Begins to read it, before the sizes of the call are known. */
-export type Addition = (call: Call) => Added;
+/** Begins to read it, before the sizes of the call are known; with a cache or with rows of keys. */
+export type Addition = (call: Call, isCached: boolean) => Added;
 
 /** The fields of the struct that extras set. */
 export const WITHOUT_EXTRAS = {

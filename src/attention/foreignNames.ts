@@ -22,3 +22,9 @@ export const ATTENTION_NAMES: ForeignNames = {
   "there is no dropout": "dropout p",
   "createKVCache makes a cache": "past kcache vcache usecache",
 };
+
+/** Options that come in the place of an operation's parameters. */
+export const OPTIONS_AMONG_PARAMETERS: ForeignNames = {
+  "it is an option, and options are the argument after the parameters":
+    "causal window scale mask softcap layout out weights logsumexp",
+};

@@ -38,7 +38,7 @@ export function readMask(call: CallContext, name: string, value: unknown, meanin
   return operandOf(call, copied(given), bytesOfMask(call.operation, given, meaning), "uint8", false);
 }
 
-/** The sizes of a place; or what they must be, given those that it has, where the caller chooses one. They are [] if it is no tensor. */
+/** The sizes of a place; or what they must be, given those that it has, where the caller chooses one. They are [] if it is not a tensor. */
 export type PlaceDims = readonly number[] | ((given: readonly number[]) => readonly number[]);
 
 /** Reads a place for results: float32 or float16 of exactly these sizes; `takesStrides` as above. */

@@ -1,4 +1,6 @@
 /** Hard attention: each row takes the value of one key. */
+import { OPTIONS_AMONG_PARAMETERS } from "../attention/foreignNames.js";
+import { expectExactKeys } from "../attention/keyNumbers.js";
 import type { AttentionOptions } from "../attention/options.js";
 import { axesOfRows } from "../attention/attentionCall.js";
 import type { Extra, Reading } from "../attention/extras.js";
@@ -32,7 +34,7 @@ export const HARD_ATTENTION: Operation = {
 const PARAMETERS: KnownOptions = {
   name: HARD_ATTENTION.name,
   options: HARD_ATTENTION.parameters!,
-  foreign: { choose: "mode sampling", picks: "indices index" },
+  foreign: { ...OPTIONS_AMONG_PARAMETERS, choose: "mode sampling", picks: "indices index" },
 };
 
 /** Multiply-adds of an exponential and its place in two scans. */
@@ -60,8 +62,9 @@ export function hardAttention<Out extends PlaceTensor = ResultTensor>(
 }
 
 function readChoice({ call, shape }: Reading, isSample: boolean, seed: number, picks: PlaceTensor | undefined): Extra {
-  const { headDims, seqLen, headDim } = shape;
+  const { headDims, seqLen, kvLen, headDim } = shape;
   const place = optional(picks, (given) => call.place("picks", given, [...headDims, seqLen], axesOfRows(shape)));
+  if (place) expectExactKeys(call.operation, place, kvLen);
   return {
     operands: place ? [place] : [],
     isWhole: true,

@@ -1,4 +1,5 @@
 /** Attention to the keys of the largest scores. */
+import { OPTIONS_AMONG_PARAMETERS } from "../attention/foreignNames.js";
 import type { AttentionOptions } from "../attention/options.js";
 import { SCALED_DOT_PRODUCT_ATTENTION } from "../attention/scaledDotProductAttention.js";
 import { attendOn, type Keys, type Values } from "../cache/keysOrCache.js";
@@ -16,7 +17,11 @@ export interface TopKParameters {
 }
 
 export const TOP_K_ATTENTION: Operation = { ...SCALED_DOT_PRODUCT_ATTENTION, name: "topKAttention" };
-const PARAMETERS: KnownOptions = { name: TOP_K_ATTENTION.name, options: ["count"], foreign: { count: "k topk n" } };
+const PARAMETERS: KnownOptions = {
+  name: TOP_K_ATTENTION.name,
+  options: ["count"],
+  foreign: { ...OPTIONS_AMONG_PARAMETERS, count: "k topk n" },
+};
 
 /**
  * See `Engine.topKAttention`.

@@ -2,8 +2,10 @@
 import { describe, isAbsent, isArray, listLength, optional, show, wrongKind, wrongValue } from "../check.js";
 import type { Operand } from "../call/operand.js";
 import { readOptions } from "../call/readOptions.js";
+import { axesOfRows } from "../attention/attentionCall.js";
 import type { Extension } from "../attention/extensions.js";
 import type { Extra, Reading } from "../attention/extras.js";
+import { expectExactKeys } from "../attention/keyNumbers.js";
 
 /** See `topKeys`, `entropy`, `largestWeight`, `keyWeights` and `weightsRange` in `AttentionOptions`. */
 export const LOOKS: Extension = {
@@ -11,15 +13,12 @@ export const LOOKS: Extension = {
   read: readLooks,
 };
 
-/** The largest integer such that a tensor of a kind holds it and all below. */
-const MOST_EXACT = { float16: 2 ** 11, float32: 2 ** 24 } as const;
-
 function readLooks(reading: Reading): Extra {
   const { call, options, shape } = reading;
   const { headDims, headDim, seqLen, kvLen } = shape;
-  const leading = leadingOf(reading);
+  const rowAxes = axesOfRows(shape);
   const place = (name: "entropy" | "largestWeight" | "keyWeights", size: number, axis: string): Operand | undefined =>
-    optional(options[name], (value) => call.place(name, value, [...headDims, size], `${leading}${axis}`));
+    optional(options[name], (value) => call.place(name, value, [...headDims, size], rowAxes.replace("seqLen", axis)));
   const topKeys = optional(options.topKeys, (value) => topKeysOf(reading, value));
   const entropy = place("entropy", seqLen, "seqLen");
   const largestWeight = place("largestWeight", seqLen, "seqLen");
@@ -49,9 +48,6 @@ function readLooks(reading: Reading): Extra {
   };
 }
 
-/** The names of the leading axes of what rows receive. */
-const leadingOf = ({ shape: { headDims } }: Reading): string => ["batch, ", "numHeads, "].slice(2 - headDims.length).join("");
-
 function topKeysOf(reading: Reading, value: object): { indices: Operand; weights: Operand } {
   const { call, shape } = reading;
   const { operation } = call;
@@ -64,20 +60,16 @@ function topKeysOf(reading: Reading, value: object): { indices: Operand; weights
     if (isAbsent(places[name]))
       throw wrongKind(operation, `"topKeys.${name}" is missing; "topKeys" has places for indices and weights`);
   }
-  const axes = `${leadingOf(reading)}seqLen, n`;
+  const axes = `${axesOfRows(shape)}, n`;
   const rows = [...shape.headDims, shape.seqLen];
   const indices = call.place("topKeys.indices", places["indices"], (dims) => [...rows, Math.max(1, dims.at(-1) ?? 1)], axes);
   const weights = call.place("topKeys.weights", places["weights"], indices.dims, axes);
-  const most = MOST_EXACT[indices.kind as keyof typeof MOST_EXACT];
-  if (shape.kvLen - 1 <= most) return { indices, weights };
-  throw wrongValue(
-    operation,
-    `"topKeys.indices" holds ${indices.kind}, which is exact up to ${most}, but the last of ${shape.kvLen} keys is ${shape.kvLen - 1}`,
-  );
+  expectExactKeys(operation, indices, shape.kvLen);
+  return { indices, weights };
 }
 
 /** The heads and rows whose weights are wanted. */
-function partOf({ call, options, shape: { numHeads, seqLen } }: Reading, value: object) {
+function partOf({ call, options, shape: { headDims, numHeads, seqLen } }: Reading, value: object) {
   const { operation } = call;
   if (isAbsent(options.weights)) throw wrongValue(operation, '"weightsRange" needs "weights"');
   const range = readOptions(
@@ -86,6 +78,12 @@ function partOf({ call, options, shape: { numHeads, seqLen } }: Reading, value: 
     "weightsRange",
   );
   const [firstHead, endHead] = rangeOf(operation, "weightsRange.heads", range.heads, "numHeads", numHeads);
+  if (headDims.length === 0 && firstHead === endHead) {
+    throw wrongValue(
+      operation,
+      `"weightsRange.heads" must be [0, 1] where q has rank 2, as weights have no axis of heads, got ${show([firstHead, endHead])}`,
+    );
+  }
   const [firstRow, endRow] = rangeOf(operation, "weightsRange.rows", range.rows, "seqLen", seqLen);
   return { firstHead, numHeads: endHead - firstHead, firstRow, numRows: endRow - firstRow };
 }

@@ -17,7 +17,7 @@ export interface Circuits {
 }
 
 /**
- * Refuses a layer whose scores are no products of rows with one matrix.
+ * Refuses a layer whose scores are not products of rows with one matrix.
  * @internal
  */
 export function assertBilinear(operation: string, { config }: MultiHeadParts): void {

@@ -84,11 +84,16 @@ export function rotary<Out extends PlaceTensor = ResultTensor>(
 
 /**
  * See `Engine.rotaryTables`.
+ *
+ * @param operation  the name of the operation in errors
  * @internal
  */
-export function rotaryTables(runtime: Runtime, options: RotaryTablesOptions): { cos: ResultTensor; sin: ResultTensor } {
-  const operation = ROTARY_TABLES.name;
-  const [call, given] = Call.of(runtime, ROTARY_TABLES, options);
+export function rotaryTables(
+  runtime: Runtime,
+  options: RotaryTablesOptions,
+  operation = ROTARY_TABLES.name,
+): { cos: ResultTensor; sin: ResultTensor } {
+  const [call, given] = Call.of(runtime, { ...ROTARY_TABLES, name: operation }, options);
   const { length: givenLength, rotaryDim: givenDim, base: givenBase = 10000, scaling: givenScaling } = given;
   const length = integer(operation, "length", givenLength, 0, MAX_POSITION);
   const rotaryDim = evenDim(operation, givenDim, 2 ** 20);

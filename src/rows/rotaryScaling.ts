@@ -150,7 +150,8 @@ export function readScaling(
   { pairs, base, length }: { readonly pairs: number; readonly base: number; readonly length?: number | undefined },
 ): ReadScaling | undefined {
   const given = inOurNames(operation, scaling);
-  const type = oneOf(operation, "scaling.type", given.type, SCALING_TYPES);
+  const isOldName = (given.type as string | undefined) === "su";
+  const type = isOldName ? "longrope" : oneOf(operation, "scaling.type", given.type, SCALING_TYPES);
   const unread = Object.keys(given).find((name) => !READ_BY_ALL.includes(name) && !READ_BY[type].includes(name));
   if (unread !== undefined) {
     const reads = READ_BY[type].length === 0 ? "has no options" : `has the options ${READ_BY[type].join(", ")}`;

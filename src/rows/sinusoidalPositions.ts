@@ -33,7 +33,7 @@ export function sinusoidalPositions(runtime: Runtime, options: SinusoidalPositio
   if (dim % 2 === 1) throw wrongValue(operation, `"dim" must be even, a sine and a cosine for each frequency, got ${dim}`);
   runtime.assertAlive(operation);
 
-  const { cos, sin } = rotaryTables(runtime, { length, rotaryDim: dim });
+  const { cos, sin } = rotaryTables(runtime, { length, rotaryDim: dim }, operation);
   const data = new Float32Array(length * dim);
   for (let index = 0; index < sin.data.length; index++) {
     data[2 * index] = sin.data[index]!;

@@ -7,6 +7,7 @@ import type { Operation } from "../call/operation.js";
 import { type Given, readOptions } from "../call/readOptions.js";
 import type { PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import { isAbsent, oneOf, optional, show, wrongKind, wrongValue } from "../check.js";
+import { OPTIONS_AMONG_PARAMETERS } from "../attention/foreignNames.js";
 import type { Extra, Reading } from "../attention/extras.js";
 import { wholeLines } from "../runtime/arena.js";
 import { ACTIVATIONS, SCORES } from "../runtime/abi.generated.js";
@@ -14,6 +15,8 @@ import type { Runtime } from "../runtime/runtime.js";
 import { expectHeadSizes, headStrideOf, projectHeads } from "./headMatrices.js";
 import { scoreOperation, type ScoreOptions } from "./scoreOptions.js";
 
+/** What to do where keys are to be in a cache. */
+const PROJECT_ONCE = "append engine.matmul(k, key, { transposeB: true }), which projects them once";
 const SCORE_ACTIVATIONS = ["tanh", "relu", "gelu"] as const;
 
 /** Parameters of `additiveAttention`. */
@@ -34,6 +37,7 @@ export const ADDITIVE_ATTENTION = scoreOperation("additiveAttention");
 const PARAMETERS: Pick<Operation, "name" | "options" | "foreign"> = {
   name: ADDITIVE_ATTENTION.name,
   options: ["query", "key", "score", "bias", "activation"],
+  foreign: OPTIONS_AMONG_PARAMETERS,
 };
 
 /**
@@ -48,12 +52,16 @@ export function additiveAttention<Out extends PlaceTensor = ResultTensor>(
   parameters: AdditiveParameters,
   options?: ScoreOptions<Out> | null,
 ): Out {
-  return attendOn(runtime, ADDITIVE_ATTENTION, q, k, v, options, (call) => {
+  return attendOn(runtime, ADDITIVE_ATTENTION, q, k, v, options, (call, isCached) => {
     const operands = readParameters(call, readOptions(PARAMETERS, parameters, "parameters"));
     const { key, score } = operands;
+    if (key && isCached) {
+      throw wrongValue(call.operation, `"key" cannot be combined with a cache, which holds projected keys; ${PROJECT_ONCE}`);
+    }
     const owner = key ?? score;
+    const why = `${owner.name} has dims ${show(owner.dims)}${isCached ? `; ${PROJECT_ONCE}` : ""}`;
     return {
-      keySize: { count: owner.dims.at(-1)!, why: `${owner.name} has dims ${show(owner.dims)}` },
+      keySize: { count: owner.dims.at(-1)!, why },
       read: (reading) => readScore(reading, operands),
     };
   });
@@ -86,7 +94,7 @@ function readParameters(call: Call, given: Given<AdditiveParameters>): AdditiveO
     score,
     hidden,
     key: optional(given.key, (value) => call.numbers("key", value)),
-    bias: optional(given.bias, (value) => call.numbers("bias", value)),
+    bias: optional(given.bias, (value) => call.numbers("parameters.bias", value)),
     activation: ACTIVATIONS.indexOf(activation),
   };
 }
@@ -96,10 +104,6 @@ function readScore(reading: Reading, { query, key, score, bias, hidden, activati
   const { batchSize, seqLen, kvLen, numHeads, numKvHeads, headDim, keyDim } = shape;
   if (isInt8)
     throw wrongValue(call.operation, '"k" is a cache of int8, whose keys can only be multiplied; expected dtype "float32"');
-  if (key && !k) {
-    const advice = "append engine.matmul(k, key, { transposeB: true }), which projects them once";
-    throw wrongValue(call.operation, `"key" cannot be combined with a cache, which holds projected keys; ${advice}`);
-  }
   expectHeadSizes(call, query, numHeads, "numHeads", [hidden, headDim], "hidden, headDim");
   if (key) expectHeadSizes(call, key, numKvHeads, "numKvHeads", [hidden, keyDim], "hidden, kDim");
   expectHeadSizes(call, score, numHeads, "numHeads", [hidden], "hidden");

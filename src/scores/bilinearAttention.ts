@@ -1,4 +1,5 @@
 /** Attention by a bilinear form: queries are multiplied by its matrix once, and then by the keys as always. */
+import { OPTIONS_AMONG_PARAMETERS } from "../attention/foreignNames.js";
 import { attendOn, type Keys, type Values } from "../cache/keysOrCache.js";
 import { stridesOf } from "../call/layout.js";
 import type { Operation } from "../call/operation.js";
@@ -16,7 +17,11 @@ export interface BilinearParameters {
 }
 
 export const BILINEAR_ATTENTION = scoreOperation("bilinearAttention");
-const PARAMETERS: Pick<Operation, "name" | "options"> = { name: BILINEAR_ATTENTION.name, options: ["weight"] };
+const PARAMETERS: Pick<Operation, "name" | "options" | "foreign"> = {
+  name: BILINEAR_ATTENTION.name,
+  options: ["weight"],
+  foreign: OPTIONS_AMONG_PARAMETERS,
+};
 
 /**
  * See `Engine.bilinearAttention`.

@@ -77,7 +77,7 @@ export const CLASSES: Readonly<Record<ClassName, Members>> = {
       ...ENGINE.methods,
       additiveAttention: ATTENTION, bilinearAttention: ATTENTION, cosineAttention: ATTENTION,
       softmax: OUT, layerNorm: OUT, rmsNorm: OUT, rotary: OUT, activate: OUT, add: OUT, linearAttention: OUT,
-      topKAttention: { places: ATTENTION_PLACES }, localAttention: { places: ATTENTION_PLACES },
+      topKAttention: ATTENTION, localAttention: ATTENTION,
       hardAttention: { places: [...ATTENTION_PLACES, "picks"] },
       matmul: { ...OUT, reads: "accumulate" },
       rotaryTables: {},

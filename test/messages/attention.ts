@@ -153,6 +153,8 @@ export function attention(engine: Engine): Groups {
         const [one, entropy] = [zeros(1, 1), zeros(1)];
         (await createAttentionEngine({ build: "simd" })).scaledDotProductAttention(one, one, one, { entropy });
       },
+      "no heads, and no axis of them": () =>
+        rank2({ q: zeros(1, 8), k: zeros(2, 8), v: zeros(2, 8), weights: zeros(1, 2), weightsRange: { heads: [0, 0] } }),
       "indices in float16 of many keys": () => {
         const indices = { data: new Uint16Array(1), dims: [1, 1], type: "float16" };
         rank2({ q: zeros(1, 8), k: zeros(2050, 8), v: zeros(2050, 8), topKeys: { indices, weights: zeros(1, 1) } });

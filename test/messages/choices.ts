@@ -18,7 +18,7 @@ export function choices(engine: Engine): Groups {
   };
   return {
     topKAttention: {
-      ...each(topK, [{}, { count: 0 }, { count: 1.5 }, { count: "2" }, { k: 2 }]),
+      ...each(topK, [{}, { count: 2, causal: true }, { count: 0 }, { count: 1.5 }, { count: "2" }, { k: 2 }]),
       "no parameters": () => topK(undefined),
       "no values": () => engine.topKAttention(q, k, null, { count: 2 }),
     },
