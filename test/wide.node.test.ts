@@ -44,10 +44,10 @@ test.runIf(whyNotWide() === undefined)(
     using auto = await createEngine();
     expect(auto.info.build).toBe("relaxed");
     expect(auto.info.wideSpeedup).toBeUndefined();
-    using tight = await createEngine({ build: "wide", initialMemory: 65536, maximumMemory: 65536 });
-    const { data } = tight.tensor([10_000]);
+    using tight = await createEngine({ build: "wide", initialMemory: 131072, maximumMemory: 131072 });
+    const { data } = tight.tensor([25_000]);
     expect(tight.info.wideSpeedup).toBeGreaterThan(0);
-    expect(data.length).toBe(10_000); // no memory was grown
+    expect(data.length).toBe(25_000); // no memory was grown
   },
 );
 
