@@ -1,5 +1,6 @@
 /** Chromium by its DevTools protocol and Firefox by WebDriver BiDi, with puppeteer-core. */
-import { launch, type Browser as Launched, type Page as OpenPage } from "puppeteer-core";
+import { setTimeout } from "node:timers/promises";
+import { type BrowserContext, launch, type Browser as Launched, type Page as OpenPage } from "puppeteer-core";
 import type { Browser, Page } from "./browser.js";
 
 /** For containers, and to prevent network requests by the browser itself. */
@@ -14,6 +15,7 @@ const CHROMIUM_ARGS = [
 ];
 
 const NAVIGATION_TIMEOUT = 120_000;
+const CLOSING_TIMEOUT = 20_000;
 
 export async function launchByPuppeteer(name: "Chromium" | "Firefox", executablePath: string): Promise<Browser> {
   const browser = await (name === "Chromium"
@@ -47,8 +49,13 @@ export async function launchExtension(executablePath: string, folder: string): P
 
 async function newPage(browser: Launched): Promise<Page> {
   const context = await browser.createBrowserContext();
-  return { ...driven(await context.newPage()), close: () => context.close() };
+  return { ...driven(await context.newPage()), close: () => closeInTime(context) };
 }
+
+/** Chromium now and then never says that a context is closed: it is left to the end of the browser then. The page has been read by now. */
+const closeInTime = async (context: BrowserContext): Promise<void> => {
+  await Promise.race([context.close().catch(() => undefined), setTimeout(CLOSING_TIMEOUT, undefined, { ref: false })]);
+};
 
 function driven(page: OpenPage): Page {
   page.setDefaultNavigationTimeout(NAVIGATION_TIMEOUT);
