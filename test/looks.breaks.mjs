@@ -186,8 +186,8 @@ export default [
   },
   {
     rule: "looks: float16 counts to 2048",
-    find: "if (shape.kvLen - 1 <= most) return",
-    replace: "if (shape.kvLen <= most * 2) return",
+    find: "if (kvLen - 1 <= most) return",
+    replace: "if (kvLen <= most * 2) return",
     tests,
   },
   {

@@ -24,7 +24,7 @@ export const ATTENTION_NAMES: ForeignNames = {
 };
 
 /** Options that come in the place of an operation's parameters. */
-export const OPTIONS_AMONG_PARAMETERS: ForeignNames = {
+export const MISPLACED_NAMES: ForeignNames = {
   "it is an option, and options are the argument after the parameters":
     "causal window scale mask softcap layout out weights logsumexp",
 };

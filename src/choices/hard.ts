@@ -1,5 +1,5 @@
 /** Hard attention: each row takes the value of one key. */
-import { OPTIONS_AMONG_PARAMETERS } from "../attention/foreignNames.js";
+import { MISPLACED_NAMES } from "../attention/foreignNames.js";
 import { expectExactKeys } from "../attention/keyNumbers.js";
 import type { AttentionOptions } from "../attention/options.js";
 import { axesOfRows } from "../attention/attentionCall.js";
@@ -34,7 +34,7 @@ export const HARD_ATTENTION: Operation = {
 const PARAMETERS: KnownOptions = {
   name: HARD_ATTENTION.name,
   options: HARD_ATTENTION.parameters!,
-  foreign: { ...OPTIONS_AMONG_PARAMETERS, choose: "mode sampling", picks: "indices index" },
+  foreign: { ...MISPLACED_NAMES, choose: "mode sampling", picks: "indices index" },
 };
 
 /** Multiply-adds of an exponential and its place in two scans. */

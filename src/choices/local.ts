@@ -1,7 +1,7 @@
 /** Local attention: each row sees a window of keys around a centre of its own. */
 import { axesOfRows } from "../attention/attentionCall.js";
 import type { Extra, Reading } from "../attention/extras.js";
-import { OPTIONS_AMONG_PARAMETERS } from "../attention/foreignNames.js";
+import { MISPLACED_NAMES } from "../attention/foreignNames.js";
 import type { AttentionOptions } from "../attention/options.js";
 import { SCALED_DOT_PRODUCT_ATTENTION } from "../attention/scaledDotProductAttention.js";
 import { attendOn, type Keys, type Values } from "../cache/keysOrCache.js";
@@ -34,7 +34,7 @@ const PARAMETERS: KnownOptions = {
   name: LOCAL_ATTENTION.name,
   options: ["halfWidth", "centers", "predictor", "renormalize"],
   foreign: {
-    ...OPTIONS_AMONG_PARAMETERS,
+    ...MISPLACED_NAMES,
     halfWidth: "d width windowsize radius",
     centers: "centres p positions",
     renormalize: "normalize",

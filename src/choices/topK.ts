@@ -1,5 +1,5 @@
 /** Attention to the keys of the largest scores. */
-import { OPTIONS_AMONG_PARAMETERS } from "../attention/foreignNames.js";
+import { MISPLACED_NAMES } from "../attention/foreignNames.js";
 import type { AttentionOptions } from "../attention/options.js";
 import { SCALED_DOT_PRODUCT_ATTENTION } from "../attention/scaledDotProductAttention.js";
 import { attendOn, type Keys, type Values } from "../cache/keysOrCache.js";
@@ -20,7 +20,7 @@ export const TOP_K_ATTENTION: Operation = { ...SCALED_DOT_PRODUCT_ATTENTION, nam
 const PARAMETERS: KnownOptions = {
   name: TOP_K_ATTENTION.name,
   options: ["count"],
-  foreign: { ...OPTIONS_AMONG_PARAMETERS, count: "k topk n" },
+  foreign: { ...MISPLACED_NAMES, count: "k topk n" },
 };
 
 /**

@@ -7,7 +7,7 @@ import type { Operation } from "../call/operation.js";
 import { type Given, readOptions } from "../call/readOptions.js";
 import type { PlaceTensor, ResultTensor, TensorLike } from "../call/tensor.js";
 import { isAbsent, oneOf, optional, show, wrongKind, wrongValue } from "../check.js";
-import { OPTIONS_AMONG_PARAMETERS } from "../attention/foreignNames.js";
+import { MISPLACED_NAMES } from "../attention/foreignNames.js";
 import type { Extra, Reading } from "../attention/extras.js";
 import { wholeLines } from "../runtime/arena.js";
 import { ACTIVATIONS, SCORES } from "../runtime/abi.generated.js";
@@ -37,7 +37,7 @@ export const ADDITIVE_ATTENTION = scoreOperation("additiveAttention");
 const PARAMETERS: Pick<Operation, "name" | "options" | "foreign"> = {
   name: ADDITIVE_ATTENTION.name,
   options: ["query", "key", "score", "bias", "activation"],
-  foreign: OPTIONS_AMONG_PARAMETERS,
+  foreign: MISPLACED_NAMES,
 };
 
 /**

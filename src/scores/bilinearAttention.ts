@@ -1,5 +1,5 @@
 /** Attention by a bilinear form: queries are multiplied by its matrix once, and then by the keys as always. */
-import { OPTIONS_AMONG_PARAMETERS } from "../attention/foreignNames.js";
+import { MISPLACED_NAMES } from "../attention/foreignNames.js";
 import { attendOn, type Keys, type Values } from "../cache/keysOrCache.js";
 import { stridesOf } from "../call/layout.js";
 import type { Operation } from "../call/operation.js";
@@ -20,7 +20,7 @@ export const BILINEAR_ATTENTION = scoreOperation("bilinearAttention");
 const PARAMETERS: Pick<Operation, "name" | "options" | "foreign"> = {
   name: BILINEAR_ATTENTION.name,
   options: ["weight"],
-  foreign: OPTIONS_AMONG_PARAMETERS,
+  foreign: MISPLACED_NAMES,
 };
 
 /**
