@@ -11,12 +11,6 @@ export default [
     tests: TOP_K,
   },
   {
-    rule: "choices: 0 equals −0",
-    find: "const bits = score == 0 ? 0 : reinterpret<i32>(score);",
-    replace: "const bits = reinterpret<i32>(score);",
-    tests: TOP_K,
-  },
-  {
     rule: "choices: NaN is above all numbers",
     find: "score != score ? RANK_OF_NAN :",
     replace: "score != score ? i32.MIN_VALUE + 1 :",

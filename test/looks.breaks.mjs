@@ -53,12 +53,6 @@ export default [
     tests,
   },
   {
-    rule: "looks: a row that is NaN has no largest keys",
-    find: "if (p.topKeys && row.sum == row.sum) {",
-    replace: "if (p.topKeys) {",
-    tests,
-  },
-  {
     rule: "looks: largest weights of a row that is NaN are NaN",
     find: "row.sum == row.sum ? -0.0 : NaN",
     replace: "-0.0",
@@ -200,7 +194,8 @@ export default [
     rule: "looks: a plan counts heads where threads share those",
     find: "if (attention.extras.some(({ isByHead }) => isByHead)) units",
     replace: "if (attention.extras.some(({ isByHead }) => !isByHead)) units",
-    tests,
+    tests: ["looksErrors"],
+    needsThreads: true,
   },
   {
     rule: "looks: engines in a worker find places within an option",

@@ -3,7 +3,7 @@
  * largest so far, and a comparison otherwise. Williams 1964, Algorithm 232.
  *
  * A rank is a number that orders keys by their scores, in the upper half; of equal scores, the lower key has the higher rank. NaN is
- * above all numbers, and 0 equals −0.
+ * above all numbers.
  */
 import { AttentionParams } from "../abi/attentionParams";
 import { minusInfinity } from "../math/simd";
@@ -37,7 +37,7 @@ export function heapBytes(count: usize): u64 {
 }
 
 export function rankOf(score: f32, key: usize): i64 {
-  const bits = score == 0 ? 0 : reinterpret<i32>(score);
+  const bits = reinterpret<i32>(score); // scores are sums, which begin with 0: none is −0
   const scoreRank = score != score ? RANK_OF_NAN : bits < 0 ? bits ^ MAGNITUDE : bits;
   return ((<i64>scoreRank) << 32) | (<i64>~(<u32>key));
 }
