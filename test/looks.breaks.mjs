@@ -205,8 +205,8 @@ export default [
   },
   {
     rule: "looks: engines for attention alone refuse them",
-    find: '...(["topKeys", "entropy", "largestWeight", "keyWeights", "weightsRange"] as const),',
-    replace: '...(["topKeys", "entropy", "largestWeight", "keyWeights"] as const),',
+    find: '...["topKeys", "entropy", "largestWeight", "keyWeights", "weightsRange"],',
+    replace: '...["topKeys", "entropy", "largestWeight", "keyWeights"],',
     tests,
   },
 ];

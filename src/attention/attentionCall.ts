@@ -116,11 +116,11 @@ export function attentionOn(
   const masks = readMasks(call, options, hidable, lengths);
   const reading = { call, options, shape, layout, q: operands.q, k: operands.k, isInt8: cache?.isInt8 ?? false };
   const extras = readExtensions(reading);
-  for (const read of [readPositions, added?.read]) {
-    const extra = read?.(reading);
-    if (extra) extras.push(extra);
-  }
-  const usualScale = extras.find((extra) => extra.scale !== undefined)?.scale ?? 1 / Math.sqrt(shape.headDim);
+  const positions = readPositions(reading);
+  if (positions) extras.push(positions);
+  const own = added?.read(reading);
+  if (own) extras.push(own);
+  const usualScale = own?.scale ?? 1 / Math.sqrt(shape.headDim);
   const { factor, scales } = scaleOf(call.operation, scale, usualScale, shape);
   const inputs = {
     q: operands.q,

@@ -15,9 +15,9 @@ export interface Extension {
   readonly read: ReadExtra;
 }
 
-const EXTENDED_OPTIONS: readonly OptionName[] = [
-  ...(["relativeKeys", "contentBias", "positionBias"] as const),
-  ...(["topKeys", "entropy", "largestWeight", "keyWeights", "weightsRange"] as const),
+const EXTENDED_OPTIONS: readonly string[] = [
+  ...["relativeKeys", "contentBias", "positionBias"],
+  ...["topKeys", "entropy", "largestWeight", "keyWeights", "weightsRange"],
 ];
 
 const offers = new WeakMap<Runtime, readonly Extension[]>();
@@ -29,7 +29,8 @@ export const offerExtensions = (runtime: Runtime, extensions: readonly Extension
 export function readExtensions(reading: Reading): Extra[] {
   const { call, options } = reading;
   const isGiven = (name: OptionName): boolean => !isAbsent(options[name as keyof typeof options]);
-  const asked = EXTENDED_OPTIONS.find(isGiven);
+  // small calls notice lookups of names that nobody gave
+  const asked = Object.keys(options).find((name) => EXTENDED_OPTIONS.includes(name) && isGiven(name as OptionName));
   if (asked === undefined) return [];
   const extensions = offers.get(call.runtime);
   if (!extensions) throw wrongValue(call.operation, `"${asked}" needs an engine of "headwise"`);

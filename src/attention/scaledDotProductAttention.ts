@@ -3,7 +3,6 @@ import { onScratch, scratchBytes } from "../call/scratch.js";
 import { Call } from "../call/call.js";
 import { ATTENTION_NAMES } from "./foreignNames.js";
 import { ATTENTION_OPTIONS, ATTENTION_PLACES, type AttentionOptions } from "./options.js";
-import { WITHOUT_EXTRAS } from "./extras.js";
 import { NO_STRIDES, type Strides, stridesOf } from "../call/layout.js";
 import { handBack, newResult, type Operand, scratchTensor } from "../call/operand.js";
 import { runWritten } from "../call/launch.js";
@@ -266,7 +265,40 @@ function paramsOf(attention: AttentionCall, out: Operand, sequences: number, blo
     stripRows: STRIP_ROWS[attention.call.runtime.build],
     sharedScores: 0,
     columnRanges: 1,
-    ...WITHOUT_EXTRAS,
+    // what extras set; written out, because small calls notice a spread
+    score: 0,
+    scoreVector: 0,
+    scoreVectorHeadStride: 0,
+    scoreActivation: 0,
+    alibiSlopes: 0,
+    alibiBatchStride: 0,
+    relativeBias: 0,
+    relativeBiasHeadStride: 0,
+    biasDistances: 0,
+    biasZero: 0,
+    relativeKeys: 0,
+    relativeKeysRowStride: 0,
+    relativeKeysHeadStride: 0,
+    keyDistances: 0,
+    keyZero: 0,
+    contentBias: 0,
+    positionBias: 0,
+    topKeys: 0,
+    topWeights: 0,
+    numTopKeys: 0,
+    entropy: 0,
+    largestWeight: 0,
+    keyWeights: 0,
+    weightsFirstHead: 0,
+    weightsFirstRow: 0,
+    choice: 0,
+    keptKeys: 0,
+    seed: 0,
+    picks: 0,
+    halfWidth: 0,
+    centers: 0,
+    predictsCenters: 0,
+    gaussian: 0,
     weightsHeads: numHeads,
     weightsRows: seqLen,
   };
